@@ -1,0 +1,95 @@
+"""The one batch layout: packed and time-major, without padding.
+
+A batch of B sequences of different lengths is laid out as all tokens of step 0, then all of step 1, and so on. The
+sequences stand longest first, so that those still alive at step t are always the first B_t. It is the layout of
+cuDNN and of PyTorch's `PackedSequence`.
+"""
+
+# N tokens, T steps, B sequences, B_t sequences alive at step t
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A ragged batch: `values (N, ...)`, `batch_sizes int64 (T,)`, and `order (B,)`.
+
+    `order[i]` is the place, among the sequences that were packed, of the one that stands i-th (longest first).
+    """
+
+    values: np.ndarray
+    batch_sizes: np.ndarray
+    order: np.ndarray
+
+
+def pack(sequences: Sequence[np.ndarray]) -> Packed:
+    """Packs B non-empty arrays `(length, ...)` of one dtype. Equal lengths keep their order."""
+    lengths = np.array([len(sequence) for sequence in sequences], dtype=np.int64)  # (B,)
+    if len(lengths) == 0 or lengths.min() == 0:
+        raise ValueError("pack needs at least one sequence and no empty ones")
+    order = np.argsort(-lengths, kind="stable")  # (B,)
+    lengths = lengths[order]
+    batch_sizes = batch_sizes_of(lengths)
+    in_a_row = np.concatenate([sequences[i] for i in order])  # (N, ...), sequence after sequence
+    start = np.cumsum(lengths) - lengths  # (B,)
+    step = np.repeat(np.arange(len(batch_sizes)), batch_sizes)  # (N,)
+    return Packed(in_a_row[start[sequence_of_row(batch_sizes)] + step], batch_sizes, order)
+
+
+def unpack(values: np.ndarray, batch_sizes: np.ndarray) -> list[np.ndarray]:
+    """The B sequences `(length, ...)` of packed `values`, longest first."""
+    by_sequence = np.argsort(sequence_of_row(batch_sizes), kind="stable")  # (N,)
+    return np.split(values[by_sequence], np.cumsum(lengths_of(batch_sizes))[:-1])
+
+
+def batch_sizes_of(lengths: np.ndarray) -> np.ndarray:
+    """`lengths (B,)` -> `batch_sizes (T,)`: how many sequences are alive at each step."""
+    ended = np.bincount(lengths, minlength=int(lengths.max()) + 1).cumsum()  # (T + 1,) with length <= t
+    return (len(lengths) - ended[:-1]).astype(np.int64)
+
+
+def lengths_of(batch_sizes: np.ndarray) -> np.ndarray:
+    """`batch_sizes (T,)` -> `lengths (B,)`, longest first."""
+    return np.bincount(sequence_of_row(batch_sizes), minlength=int(batch_sizes[0]))
+
+
+def offsets_of(batch_sizes: np.ndarray) -> np.ndarray:
+    """`batch_sizes (T,)` -> `offsets (T + 1,)`: step t has the rows `offsets[t]:offsets[t + 1]`."""
+    return np.concatenate([[0], np.cumsum(batch_sizes)])
+
+
+def sequence_of_row(batch_sizes: np.ndarray) -> np.ndarray:
+    """`batch_sizes (T,)` -> `(N,)`: the sequence to which each packed row belongs."""
+    offsets = offsets_of(batch_sizes)
+    return np.arange(offsets[-1]) - np.repeat(offsets[:-1], batch_sizes)
+
+
+def walk(batch_sizes: np.ndarray, reverse: bool = False) -> Iterator[tuple[slice, int]]:
+    """The packed rows of each step and their number B_t, from the first step to the last or backwards."""
+    offsets = offsets_of(batch_sizes).tolist()
+    steps = range(len(batch_sizes))
+    for t in reversed(steps) if reverse else steps:
+        yield slice(offsets[t], offsets[t + 1]), offsets[t + 1] - offsets[t]
+
+
+def previous_rows(batch_sizes: np.ndarray, reverse: bool) -> np.ndarray | slice:
+    """For each packed row, where the state before it stands in the initial states with the outputs below them.
+
+    `batch_sizes (T,)` -> an index into `concatenate([h0, h])` `(B + N, H)` that takes N rows of it (a slice where all
+    sequences have the same length). Walking backwards, the state before step t is that after step t + 1, or the
+    initial state where the sequence has no step t + 1.
+    """
+    offsets = offsets_of(batch_sizes)
+    B, N = int(batch_sizes[0]), int(offsets[-1])
+    if not reverse and batch_sizes[-1] == B:
+        return slice(0, N)
+    sequence = sequence_of_row(batch_sizes)  # (N,)
+    if not reverse:
+        step_before = np.concatenate([[0], B + offsets[:-2]])  # (T,)
+        return np.repeat(step_before, batch_sizes) + sequence
+    size_after = np.repeat(np.append(batch_sizes[1:], 0), batch_sizes)  # (N,)
+    step_after = np.repeat(B + offsets[1:], batch_sizes)  # (N,)
+    return np.where(sequence < size_after, step_after + sequence, sequence)

@@ -1,0 +1,59 @@
+"""A corpus to contiguous streams: the windows of truncated backpropagation through time.
+
+The corpus is cut into B streams of equal length which are read side by side. Window after window continues them, so
+the state at the end of one window is the state before the next.
+"""
+
+# N tokens of a window (B*T), T steps, B streams
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rnnnlp.errors import UserError
+
+
+class StreamWindow(NamedTuple):
+    inputs: np.ndarray  # (N,) time-major
+    targets: np.ndarray  # (N,) the ids that follow
+    batch_sizes: np.ndarray  # (T,) all B
+    starts_over: bool  # the streams begin here: no state is carried in
+
+
+class StreamBatches:
+    """Endless windows of `bptt` steps over `batch_size` streams of `ids (length,)`, which may be memory-mapped.
+
+    Each epoch begins at another offset into the first window, so that windows do not always end at the same places.
+    """
+
+    def __init__(self, ids: np.ndarray, *, batch_size: int, bptt: int, seed: int):
+        if len(ids) <= bptt:
+            raise UserError(
+                f"the corpus has {len(ids)} tokens and a window needs {bptt + 1}; give more text or a smaller --bptt"
+            )
+        self.ids, self.bptt, self.seed = ids, bptt, seed
+        self.batch_size = min(batch_size, (len(ids) - 1) // bptt)
+        window = self.batch_size * bptt
+        self.per_epoch = max(1, (len(ids) - bptt) // window)
+        self.room = min(bptt, len(ids) - self.per_epoch * window)  # how many places an epoch may begin at
+        self.seek({"epoch": 0, "window": 0})
+
+    @property
+    def position(self) -> dict[str, Any]:
+        return {"epoch": self.epoch, "window": self.window}
+
+    def seek(self, position: dict[str, Any]) -> None:
+        self.epoch, self.window = int(position["epoch"]), int(position["window"])
+        rng = np.random.default_rng([self.seed, self.epoch])
+        offset = int(rng.integers(self.room))
+        stream_length = (len(self.ids) - 1 - offset) // self.batch_size
+        self.starts = offset + stream_length * np.arange(self.batch_size)  # (B,) where each stream begins
+
+    def next(self) -> StreamWindow:
+        if self.window == self.per_epoch:
+            self.seek({"epoch": self.epoch + 1, "window": 0})
+        at = self.window * self.bptt
+        self.window += 1
+        window = np.stack([self.ids[s + at : s + at + self.bptt + 1] for s in self.starts], axis=1)  # (T + 1, B)
+        batch_sizes = np.full(self.bptt, self.batch_size)
+        return StreamWindow(window[:-1].ravel(), window[1:].ravel(), batch_sizes, starts_over=at == 0)
