@@ -1,0 +1,25 @@
+"""Ids to vectors."""
+
+# N tokens, V vocabulary, D embedding
+
+import numpy as np
+
+from rnnnlp.layers.parameter import Parameter
+
+
+class Embedding:
+    """A table `weight (V, D)` with a row for each id; initially normal with standard deviation `scale`."""
+
+    def __init__(self, vocab_size: int, size: int, *, scale: float, dtype: np.dtype, rng: np.random.Generator):
+        self.weight = Parameter(rng.normal(0, scale, (vocab_size, size)).astype(dtype))  # (V, D)
+
+    def parameters(self) -> dict[str, Parameter]:
+        return {"weight": self.weight}
+
+    def forward(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """`ids (N,)` -> `x (N, D)`."""
+        return self.weight.value[ids], ids
+
+    def backward(self, dx: np.ndarray, ids: np.ndarray) -> None:
+        """`dx (N, D)` into the rows of the table that were used, and no others."""
+        self.weight.add_rows(ids, dx)

@@ -1,0 +1,44 @@
+"""An array that is learned, and its gradient."""
+
+import numpy as np
+
+
+class Parameter:
+    """`value` and `grad` of one shape and dtype, and which of their rows have a gradient.
+
+    `rows` is None when any entry of `grad` may be non-zero; otherwise it holds the sorted row numbers outside of which
+    `grad` is zero. An optimizer updates just those rows, so a step costs what the batch used and not what the
+    vocabulary holds.
+    """
+
+    def __init__(self, value: np.ndarray):
+        self.value = value
+        self.grad = np.zeros_like(value)
+        self.rows: np.ndarray | None = np.empty(0, np.int64)
+
+    @property
+    def touched(self) -> slice | np.ndarray:
+        """An index for the rows that have a gradient."""
+        return slice(None) if self.rows is None else self.rows
+
+    def zero_grad(self) -> None:
+        self.grad[self.touched] = 0
+        self.rows = np.empty(0, np.int64)
+
+    def add(self, gradient: np.ndarray) -> None:
+        """Adds `gradient`, of the shape of `value`, into `grad`."""
+        self.grad += gradient
+        self.rows = None
+
+    def add_rows(self, ids: np.ndarray, gradient: np.ndarray) -> None:
+        """Adds `gradient (N, ...)` into the rows `ids (N,)` of `grad`, summing where an id repeats."""
+        by_id = np.argsort(ids, kind="stable")  # (N,)
+        rows, start = np.unique(ids[by_id], return_index=True)
+        self.grad[rows] += np.add.reduceat(gradient[by_id], start, axis=0)
+        if self.rows is not None:
+            self.rows = np.union1d(self.rows, rows)
+
+
+def uniform(*shape: int, bound: float, dtype: np.dtype, rng: np.random.Generator) -> Parameter:
+    """A parameter drawn evenly from -bound to bound."""
+    return Parameter(rng.uniform(-bound, bound, shape).astype(dtype))

@@ -1,0 +1,207 @@
+"""A stack of recurrent layers over packed batches, in one direction or both."""
+
+# N tokens, T steps, B sequences, D input, H hidden, G gates, L layers, R directions (1 or 2)
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rnnnlp import kernels
+from rnnnlp.batches.packed import offsets_of
+from rnnnlp.kernels.reference import State
+from rnnnlp.layers.dropout import Dropout
+from rnnnlp.layers.parameter import Parameter, uniform
+
+
+class Recurrent:
+    """`num_layers` layers of `cell` ("lstm", "gru", "elman_tanh", "elman_relu"), with dropout between them.
+
+    Parameters have the shapes and gate order of `torch.nn.LSTM`, `GRU` and `RNN`: for each layer and direction `W_x
+    (G*H, D)`, `W_h (G*H, H)`, `b_x (G*H,)`, `b_h (G*H,)`.
+    """
+
+    def __init__(
+        self,
+        cell: str,
+        input_size: int,
+        hidden_size: int,
+        *,
+        num_layers: int = 1,
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+        variational: bool = False,
+        dtype: np.dtype,
+        rng: np.random.Generator,
+    ):
+        self.states = 2 if cell == "lstm" else 1
+        self.hidden_size = hidden_size
+        self.dropout = Dropout(dropout, variational=variational)
+        directions = (False, True) if bidirectional else (False,)
+        self.output_size = hidden_size * len(directions)
+        sizes = [input_size] + [self.output_size] * (num_layers - 1)
+        self.layers = [
+            [Direction(cell, size, hidden_size, reverse=reverse, dtype=dtype, rng=rng) for reverse in directions]
+            for size in sizes
+        ]
+
+    def parameters(self) -> dict[str, Parameter]:
+        return {
+            f"{k}.{'reverse' if direction.reverse else 'forward'}.{name}": parameter
+            for k, layer in enumerate(self.layers)
+            for direction in layer
+            for name, parameter in direction.parameters().items()
+        }
+
+    def zero_state(self, batch_size: int, dtype: np.dtype) -> State:
+        """The initial state: for each of h (and c) zeros `(L*R, B, H)`."""
+        shape = (len(self.layers) * len(self.layers[0]), batch_size, self.hidden_size)
+        return tuple(np.zeros(shape, dtype) for _ in range(self.states))
+
+    def forward(
+        self,
+        x: np.ndarray,
+        batch_sizes: np.ndarray,
+        state: State,
+        *,
+        rng: np.random.Generator | None,
+        bptt: int | None = None,
+    ) -> tuple[np.ndarray, State, Any]:
+        """`x (N, D)`, `state` of `(L*R, B, H)` -> `y (N, R*H)`, the final states in the shape of `state`, tape.
+
+        `bptt` cuts the gradient of the backward to come, but never the state, every so many steps.
+        """
+        tapes, ends = [], []
+        y = x
+        for k, layer in enumerate(self.layers):
+            mask = None
+            if k > 0:
+                y, mask = self.dropout.forward(y, batch_sizes, rng=rng)
+            outputs, layer_tapes = [], []
+            for direction in layer:
+                h, state_T, tape = direction.forward(y, batch_sizes, tuple(s[len(ends)] for s in state), bptt)
+                outputs.append(h)
+                ends.append(state_T)
+                layer_tapes.append(tape)
+            y = outputs[0] if len(outputs) == 1 else np.concatenate(outputs, axis=1)  # (N, R*H)
+            tapes.append((mask, layer_tapes))
+        return y, tuple(np.stack(s) for s in zip(*ends, strict=True)), (int(batch_sizes[0]), tapes)
+
+    def backward(self, dy: np.ndarray, dstate_T: State | None, tape: Any) -> tuple[np.ndarray, State]:
+        """`dy (N, R*H)` and the gradient of the final states (None: zero) -> `dx (N, D)` and that of the initial ones."""
+        batch_size, tapes = tape
+        dstate_T = dstate_T or self.zero_state(batch_size, dy.dtype)
+        starts: list[State] = []
+        for layer, (mask, layer_tapes) in zip(reversed(self.layers), reversed(tapes), strict=True):
+            # y = [h of each direction]
+            dx = None
+            for r in reversed(range(len(layer))):
+                dh = np.ascontiguousarray(dy[:, r * self.hidden_size : (r + 1) * self.hidden_size])
+                place = -1 - len(starts)
+                dx_r, dstate_0 = layer[r].backward(dh, tuple(s[place] for s in dstate_T), layer_tapes[r])
+                dx = dx_r if dx is None else np.add(dx, dx_r, out=dx)
+                starts.append(dstate_0)
+            assert dx is not None
+            dy = self.dropout.backward(dx, mask)
+        return dy, tuple(np.stack(s) for s in zip(*reversed(starts), strict=True))
+
+
+class Window(NamedTuple):
+    """Some consecutive steps of a packed batch: which rows they are, and their batch sizes."""
+
+    rows: slice
+    batch_sizes: np.ndarray
+
+
+class Direction:
+    """One layer walking one way."""
+
+    def __init__(
+        self,
+        cell: str,
+        input_size: int,
+        hidden_size: int,
+        *,
+        reverse: bool,
+        dtype: np.dtype,
+        rng: np.random.Generator,
+    ):
+        self.cell, self.reverse = cell, reverse
+        gates, bound = kernels.CELLS[cell], hidden_size**-0.5
+        self.W_x = uniform(gates * hidden_size, input_size, bound=bound, dtype=dtype, rng=rng)  # (G*H, D)
+        self.W_h = uniform(gates * hidden_size, hidden_size, bound=bound, dtype=dtype, rng=rng)  # (G*H, H)
+        self.b_x = uniform(gates * hidden_size, bound=bound, dtype=dtype, rng=rng)  # (G*H,)
+        self.b_h = uniform(gates * hidden_size, bound=bound, dtype=dtype, rng=rng)  # (G*H,)
+        if cell == "lstm":
+            self.b_x.value[hidden_size : 2 * hidden_size] += 1  # remember at first (Jozefowicz et al. 2015)
+        # The GRU resets its hidden product after the bias, so that part of b_h goes with the recurrence, not the input.
+        self.candidate = slice(2 * hidden_size, None) if cell == "gru" else slice(0, 0)
+
+    def parameters(self) -> dict[str, Parameter]:
+        return {"W_x": self.W_x, "W_h": self.W_h, "b_x": self.b_x, "b_h": self.b_h}
+
+    def forward(
+        self, x: np.ndarray, batch_sizes: np.ndarray, state: State, bptt: int | None
+    ) -> tuple[np.ndarray, State, Any]:
+        """`x (N, D)`, `state` of `(B, H)` -> `h (N, H)`, the final state, tape."""
+        bias = self.b_x.value + self.b_h.value  # (G*H,)
+        bias[self.candidate] = self.b_x.value[self.candidate]
+        b_hn = self.b_h.value[self.candidate] if self.cell == "gru" else None
+        pre = x @ self.W_x.value.T  # (N, G*H)
+        pre += bias
+        running = tuple(s.copy() for s in state)  # (B, H)
+        parts, tapes = [], []
+        windows = self._windows(batch_sizes, bptt)
+        for window in windows:
+            B_w = int(window.batch_sizes[0])
+            h, ends, tape = kernels.forward(
+                self.cell,
+                pre[window.rows],
+                window.batch_sizes,
+                tuple(s[:B_w].copy() for s in running),  # the tape keeps them
+                self.W_h.value,
+                b_hn,
+                reverse=self.reverse,
+            )
+            for s, end in zip(running, ends, strict=True):
+                s[:B_w] = end
+            parts.append(h)
+            tapes.append(tape)
+        h = parts[0] if len(parts) == 1 else np.concatenate(parts[::-1] if self.reverse else parts)  # (N, H)
+        return h, running, (x, windows, tapes)
+
+    def backward(self, dh: np.ndarray, dstate_T: State, tape: Any) -> tuple[np.ndarray, State]:
+        """`dh (N, H)` and the gradient of the final state -> `dx (N, D)` and that of the initial state."""
+        x, windows, tapes = tape
+        dpre = np.empty((len(dh), len(self.b_x.value)), dh.dtype)  # (N, G*H)
+        running = tuple(s.copy() for s in dstate_T)  # (B, H)
+        for k in reversed(range(len(windows))):
+            window = windows[k]
+            B_w = int(window.batch_sizes[0])
+            dpre[window.rows], starts, dW_h, db_hn = kernels.backward(
+                dh[window.rows], tuple(s[:B_w] for s in running), tapes[k]
+            )
+            # Rows that came from the window before: here the gradient is cut.
+            carried = min(B_w, int(windows[k - 1].batch_sizes[0])) if k > 0 else 0
+            for s, start in zip(running, starts, strict=True):
+                s[:B_w] = start
+                s[:carried] = 0
+            self.W_h.add(dW_h)
+            if db_hn is not None:
+                self.b_h.grad[self.candidate] += db_hn
+        # pre = x @ W_x.T + b_x + b_h
+        self.W_x.add(dpre.T @ x)
+        db = dpre.sum(axis=0)  # (G*H,)
+        self.b_x.add(db)
+        db[self.candidate] = 0
+        self.b_h.add(db)
+        return dpre @ self.W_x.value, running
+
+    def _windows(self, batch_sizes: np.ndarray, bptt: int | None) -> list[Window]:
+        """The stretches of `bptt` steps, in the order of the walk."""
+        T = len(batch_sizes)
+        length = bptt or T
+        offsets = offsets_of(batch_sizes)
+        windows = [
+            Window(slice(offsets[t], offsets[min(t + length, T)]), batch_sizes[t : t + length]) for t in range(0, T, length)
+        ]
+        return windows[::-1] if self.reverse else windows
