@@ -45,9 +45,7 @@ def forward(
     return h, state_T, (kernel, tape)
 
 
-def backward(
-    dh: np.ndarray, dstate_T: State, tape: Any
-) -> tuple[np.ndarray, State, np.ndarray, np.ndarray | None]:
+def backward(dh: np.ndarray, dstate_T: State, tape: Any) -> tuple[np.ndarray, State, np.ndarray, np.ndarray | None]:
     """`backward` of the contract, by the kernel that wrote the tape."""
     kernel, tape = tape
     return kernel.backward(dh, dstate_T, tape)

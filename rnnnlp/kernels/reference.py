@@ -8,8 +8,8 @@ The contract of a kernel:
     backward(dh, dstate_T, tape)                                  -> dpre, dstate_0, dW_h, db_hn
 
 `pre (N, G*H)` is the input's share of the gates, biases included (for the GRU's candidate only those of the input).
-`state` is `(h0,)`, for the LSTM `(h0, c0)`, each `(B, H)`; `W_h (G*H, H)`; `b_hn (H,)` for the GRU, else None. `h (N, H)`
-has every step's output, `state_T` each sequence's state after its last step. `reverse` walks from the last step to the
+`state` is `(h0,)`, for the LSTM `(h0, c0)`, each `(B, H)`; `W_h (G*H, H)`; `b_hn (H,)` for the GRU, else None. `h`
+`(N, H)` has every step's output, `state_T` each sequence's state after its last step. `reverse` walks from the last step to the
 first: a sequence then joins at its own last step. Arrays passed in are never changed; `tape` is for `backward` alone.
 
 Both walks keep the running state of all B sequences in one array and touch its first B_t rows at step t. A row that has
@@ -29,7 +29,14 @@ State = tuple[Array, ...]
 
 
 def forward(
-    cell: str, pre: Array, batch_sizes: Array, state: State, W_h: Array, b_hn: Array | None = None, *, reverse: bool = False
+    cell: str,
+    pre: Array,
+    batch_sizes: Array,
+    state: State,
+    W_h: Array,
+    b_hn: Array | None = None,
+    *,
+    reverse: bool = False,
 ) -> tuple[Array, State, Any]:
     """Runs `cell` ("lstm", "gru", "elman_tanh" or "elman_relu") over a packed batch; see the contract above."""
     return _FORWARD[cell](pre, batch_sizes, state, W_h, b_hn, reverse)
@@ -84,7 +91,6 @@ def lstm_forward(pre: Array, batch_sizes: Array, state: State, W_h: Array, b_hn:
 
 def lstm_backward(dh: Array, dstate_T: State, tape: LSTMTape):
     gates, c, tanh_c, h, (h0, c0), W_h, batch_sizes, reverse = tape
-    H = W_h.shape[1]
     before = previous_rows(batch_sizes, reverse)
     h_before = _before(h0, h, before)  # (N, H)
     c_before = _before(c0, c, before)  # (N, H)
@@ -204,7 +210,9 @@ class ElmanTape(NamedTuple):
     reverse: bool
 
 
-def elman_forward(pre: Array, batch_sizes: Array, state: State, W_h: Array, b_hn: None, reverse: bool, relu: bool = False):
+def elman_forward(
+    pre: Array, batch_sizes: Array, state: State, W_h: Array, b_hn: None, reverse: bool, relu: bool = False
+):
     """Simple recurrent network (Elman 1990)."""
     (h0,) = state
     h = np.empty_like(pre)  # (N, H)
@@ -246,7 +254,12 @@ def elman_backward(dh: Array, dstate_T: State, tape: ElmanTape):
     return da, (dh_t,), dW_h, None
 
 
-_FORWARD = {"lstm": lstm_forward, "gru": gru_forward, "elman_tanh": elman_forward, "elman_relu": elman_relu_forward}
+_FORWARD: dict[str, Any] = {
+    "lstm": lstm_forward,
+    "gru": gru_forward,
+    "elman_tanh": elman_forward,
+    "elman_relu": elman_relu_forward,
+}
 _BACKWARD: dict[type, Any] = {LSTMTape: lstm_backward, GRUTape: gru_backward, ElmanTape: elman_backward}
 
 

@@ -14,7 +14,13 @@ class Linear:
     """
 
     def __init__(
-        self, input_size: int, output_size: int, *, tied: Parameter | None = None, dtype: np.dtype, rng: np.random.Generator
+        self,
+        input_size: int,
+        output_size: int,
+        *,
+        tied: Parameter | None = None,
+        dtype: np.dtype,
+        rng: np.random.Generator,
     ):
         bound = input_size**-0.5
         self.tied = tied is not None

@@ -70,7 +70,8 @@ class Recurrent:
 
         `bptt` cuts the gradient of the backward to come, but never the state, every so many steps.
         """
-        tapes, ends = [], []
+        tapes: list[Any] = []
+        ends: list[State] = []
         y = x
         for k, layer in enumerate(self.layers):
             mask = None
@@ -87,7 +88,7 @@ class Recurrent:
         return y, tuple(np.stack(s) for s in zip(*ends, strict=True)), (int(batch_sizes[0]), tapes)
 
     def backward(self, dy: np.ndarray, dstate_T: State | None, tape: Any) -> tuple[np.ndarray, State]:
-        """`dy (N, R*H)` and the gradient of the final states (None: zero) -> `dx (N, D)` and that of the initial ones."""
+        """`dy (N, R*H)` and the gradient of the final states (None: 0) -> `dx (N, D)` and that of the initial."""
         batch_size, tapes = tape
         dstate_T = dstate_T or self.zero_state(batch_size, dy.dtype)
         starts: list[State] = []
@@ -202,6 +203,7 @@ class Direction:
         length = bptt or T
         offsets = offsets_of(batch_sizes)
         windows = [
-            Window(slice(offsets[t], offsets[min(t + length, T)]), batch_sizes[t : t + length]) for t in range(0, T, length)
+            Window(slice(offsets[t], offsets[min(t + length, T)]), batch_sizes[t : t + length])
+            for t in range(0, T, length)
         ]
         return windows[::-1] if self.reverse else windows

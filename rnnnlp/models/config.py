@@ -1,0 +1,113 @@
+"""What a model is made of: frozen, checked when made, and refused when a key is not known."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, Self
+
+from rnnnlp.errors import UserError
+from rnnnlp.kernels import CELLS
+from rnnnlp.layers.pooling import POOLINGS
+
+
+class Config:
+    """Shared by all configurations: checks of values, and reading from a mapping."""
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any], where: str) -> Self:
+        """Raises UserError for unknown, missing or wrongly typed keys; `where` names the file for the message."""
+        known = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
+        for key in values:
+            if key not in known:
+                raise UserError(f"{where}: unknown key {key!r}; known are {', '.join(known)}")
+        try:
+            return cls(**{key: _as_given(known[key].type, value, f"{where}: {key}") for key, value in values.items()})
+        except TypeError as error:
+            raise UserError(f"{where}: {error}; the file is incomplete") from None
+
+    def changed(self, **values: Any) -> Self:
+        """The same with some other values."""
+        return replace(self, **values)  # type: ignore[type-var]
+
+    def to_mapping(self) -> dict[str, Any]:
+        return {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
+
+    def require(self, name: str, condition: bool, expected: str) -> None:
+        """Raises UserError unless `condition`: the option's name and value, and what was expected."""
+        if not condition:
+            raise UserError(f"--{name.replace('_', '-')} is {getattr(self, name)}; it must be {expected}")
+
+    def require_at_least(self, minimum: int, *names: str) -> None:
+        for name in names:
+            value = getattr(self, name)
+            self.require(name, value is None or value >= minimum, f"at least {minimum}")
+
+    def require_share(self, *names: str) -> None:
+        for name in names:
+            self.require(name, 0 <= getattr(self, name) < 1, "at least 0 and below 1")
+
+    def require_choice(self, name: str, choices: Any) -> None:
+        self.require(name, getattr(self, name) in choices, f"one of {', '.join(choices)}")
+
+
+def _as_given(kind: Any, value: Any, name: str) -> Any:
+    """`value` if it is of the type `kind` of a field; UserError if it is of another."""
+    if kind == tuple[str, ...]:
+        if isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
+            return tuple(value)
+        raise UserError(f"{name} is {value!r}; it must be a list of strings")
+    allowed = set(getattr(kind, "__args__", (kind,)))  # int | None has the arguments int and NoneType
+    if float in allowed and type(value) is int:
+        value = float(value)
+    if type(value) not in allowed:
+        names = " or ".join(sorted("nothing" if a is type(None) else a.__name__ for a in allowed))
+        raise UserError(f"{name} is {value!r}; it must be {names}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UserError(f"{name} is {value!r}; it must be finite")
+    return value
+
+
+@dataclass(frozen=True)
+class CharLMConfig(Config):
+    """A character language model: embedding, recurrent layers, softmax over the vocabulary."""
+
+    vocab_size: int
+    cell: str = "lstm"
+    embedding_size: int = 64
+    hidden_size: int = 512
+    num_layers: int = 1
+    dropout: float = 0.3
+    variational: bool = False
+    tied_weights: bool = False
+
+    def __post_init__(self) -> None:
+        self.require_choice("cell", CELLS)
+        self.require_at_least(1, "vocab_size", "embedding_size", "hidden_size", "num_layers")
+        self.require_share("dropout")
+        same = self.embedding_size == self.hidden_size
+        self.require("tied_weights", same or not self.tied_weights, "false unless --embedding-size is --hidden-size")
+
+
+@dataclass(frozen=True)
+class SentimentConfig(Config):
+    """A classifier of documents: embedding, recurrent layers, pooling, softmax over the classes."""
+
+    vocab_size: int
+    labels: tuple[str, ...]
+    cell: str = "lstm"
+    embedding_size: int = 128
+    hidden_size: int = 128
+    num_layers: int = 1
+    bidirectional: bool = True
+    pooling: str = "mean+max"
+    dropout: float = 0.5
+    variational: bool = True
+    max_length: int = 400
+
+    def __post_init__(self) -> None:
+        self.require_choice("cell", CELLS)
+        self.require_choice("pooling", POOLINGS)
+        self.require_at_least(1, "vocab_size", "embedding_size", "hidden_size", "num_layers", "max_length")
+        self.require_share("dropout")
+        if len(self.labels) < 2:
+            raise UserError(f"the only class is {', '.join(self.labels)}; a classifier needs at least two")

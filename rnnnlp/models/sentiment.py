@@ -1,0 +1,167 @@
+"""The classifier of documents."""
+
+# N tokens, T steps, B documents, D embedding, H hidden, K classes
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from rnnnlp.batches.documents import DocumentBatch, batch_of, clip, in_order_of_length
+from rnnnlp.layers.dropout import Dropout
+from rnnnlp.layers.embedding import Embedding
+from rnnnlp.layers.linear import Linear
+from rnnnlp.layers.loss import softmax, softmax_cross_entropy
+from rnnnlp.layers.pooling import pooling
+from rnnnlp.layers.recurrent import Recurrent
+from rnnnlp.models.config import SentimentConfig
+from rnnnlp.models.model import Model
+from rnnnlp.text import Tokenizer
+
+CHUNK = 10_000  # texts encoded at a time when predicting
+
+
+class SentimentClassifier(Model):
+    """Embedding, recurrent layers in both directions, pooling over all steps, softmax over any number of classes."""
+
+    model_type = "sentiment"
+    config_type = SentimentConfig
+
+    def __init__(
+        self,
+        config: SentimentConfig,
+        tokenizer: Tokenizer | None = None,
+        *,
+        rng: np.random.Generator,
+        dtype: Any = np.float32,
+    ):
+        self.config, self.tokenizer, self.dtype = config, tokenizer, np.dtype(dtype)
+        c = config
+        self.embedding = Embedding(c.vocab_size, c.embedding_size, scale=0.1, dtype=dtype, rng=rng)
+        self.embedding_dropout = Dropout(c.dropout, variational=c.variational)
+        self.recurrent = Recurrent(
+            c.cell,
+            c.embedding_size,
+            c.hidden_size,
+            num_layers=c.num_layers,
+            bidirectional=c.bidirectional,
+            dropout=c.dropout,
+            variational=c.variational,
+            dtype=dtype,
+            rng=rng,
+        )
+        self.pool = pooling(c.pooling, self.recurrent.output_size, bidirectional=c.bidirectional, dtype=dtype, rng=rng)
+        self.dropout = Dropout(c.dropout)
+        self.head = Linear(self.pool.output_size, len(c.labels), dtype=dtype, rng=rng)
+        self.layers = {
+            "embedding": self.embedding,
+            "recurrent": self.recurrent,
+            "pool": self.pool,
+            "head": self.head,
+        }
+
+    def forward(
+        self,
+        ids: np.ndarray,
+        batch_sizes: np.ndarray,
+        *,
+        rng: np.random.Generator | None = None,
+        bptt: int | None = None,
+    ) -> tuple[np.ndarray, Any]:
+        """Packed `ids (N,)` -> `logits (B, K)`, tape. The state runs through; `bptt` cuts the gradient to come."""
+        x, ids_tape = self.embedding.forward(ids)  # (N, D)
+        x, x_mask = self.embedding_dropout.forward(x, batch_sizes, rng=rng)
+        state = self.recurrent.zero_state(int(batch_sizes[0]), self.dtype)
+        h, _, recurrent_tape = self.recurrent.forward(x, batch_sizes, state, rng=rng, bptt=bptt)  # (N, R*H)
+        pooled, pool_tape = self.pool.forward(h, batch_sizes)  # (B, P)
+        pooled, pooled_mask = self.dropout.forward(pooled, batch_sizes[:1], rng=rng)
+        logits, head_tape = self.head.forward(pooled)  # (B, K)
+        return logits, (ids_tape, x_mask, recurrent_tape, pool_tape, pooled_mask, head_tape)
+
+    def backward(self, dlogits: np.ndarray, tape: Any) -> None:
+        """`dlogits (B, K)` into the gradients of all parameters."""
+        ids_tape, x_mask, recurrent_tape, pool_tape, pooled_mask, head_tape = tape
+        dpooled = self.head.backward(dlogits, head_tape)  # (B, P)
+        dpooled = self.dropout.backward(dpooled, pooled_mask)
+        dh = self.pool.backward(dpooled, pool_tape)  # (N, R*H)
+        dx, _ = self.recurrent.backward(dh, None, recurrent_tape)  # (N, D)
+        dx = self.embedding_dropout.backward(dx, x_mask)
+        self.embedding.backward(dx, ids_tape)
+
+    def gradients(
+        self,
+        batch: DocumentBatch,
+        *,
+        rng: np.random.Generator | None = None,
+        bptt: int | None = None,
+        label_smoothing: float = 0.0,
+        class_weights: np.ndarray | None = None,
+    ) -> tuple[float, float]:
+        """`loss_sum, count` of a batch; adds the gradient of the mean loss into every parameter."""
+        logits, tape = self.forward(batch.ids, batch.batch_sizes, rng=rng, bptt=bptt)
+        loss_sum, count, dlogits = softmax_cross_entropy(
+            logits, batch.labels, label_smoothing=label_smoothing, class_weights=class_weights
+        )
+        dlogits /= count
+        self.backward(dlogits, tape)
+        return loss_sum, count
+
+    def encode(self, texts: Sequence[str]) -> list[np.ndarray]:
+        """Ids of each text, at most `max_length` of them; an empty text is one unknown token (or id 0)."""
+        assert self.tokenizer is not None
+        blank = np.array([self.tokenizer.unknown_id or 0], np.int32)
+        return [clip(ids, self.config.max_length) if len(ids) else blank for ids in self.tokenizer.encode_batch(texts)]
+
+    def logits(self, documents: Sequence[np.ndarray], *, batch_size: int = 64) -> np.ndarray:
+        """`(len(documents), K)` for encoded documents, in their order."""
+        logits = np.empty((len(documents), len(self.config.labels)), self.dtype)
+        labels = np.zeros(len(documents), np.int64)
+        for places in in_order_of_length(documents, batch_size):
+            batch = batch_of(documents, labels, places)
+            logits[batch.places], _ = self.forward(batch.ids, batch.batch_sizes)
+        return logits
+
+    @classmethod
+    def fit(
+        cls,
+        texts: Sequence[str],
+        labels: Sequence[Any],
+        *,
+        validation: tuple[Sequence[str], Sequence[Any]] | None = None,
+        out: str | None = None,
+        overwrite: bool = False,
+        **options: Any,
+    ) -> "SentimentClassifier":
+        """Trains a classifier of `texts`; its labels are strings, those of other labels what `str` makes of them.
+
+        `validation` are texts and labels on which the best weights are chosen; without it 5 % of the texts are held
+        out. The options are those of `rnnnlp train sentiment`, such as `epochs=5`. The run is kept in the folder
+        `out`, if given.
+        """
+        from rnnnlp.training.config import sentiment_options
+        from rnnnlp.training.fit import labelled, run_folder, train_sentiment
+
+        config, model_options = sentiment_options({"data": "(texts)", **options}, "fit")
+        data = labelled(texts, labels, validation, seed=config.seed)
+        with run_folder(out) as folder:
+            return train_sentiment(config, model_options, folder, overwrite=overwrite, data=data)
+
+    def predict_proba(self, texts: Sequence[str]) -> np.ndarray:
+        """Probabilities `(len(texts), K)`, the classes in the order of `config.labels`."""
+        chunks = [texts[i : i + CHUNK] for i in range(0, len(texts), CHUNK)]
+        return np.concatenate(
+            [
+                np.empty((0, len(self.config.labels)), self.dtype),
+                *(softmax(self.logits(self.encode(c))) for c in chunks),
+            ]
+        )
+
+    def predict(self, texts: Sequence[str]) -> list[str]:
+        """The most probable label of each text."""
+        return [self.config.labels[k] for k in self.predict_proba(texts).argmax(axis=1)]
+
+    def score(self, texts: Sequence[str], labels: Sequence[str]) -> float:
+        """The share of texts whose most probable label is theirs."""
+        return float(
+            np.mean([predicted == label for predicted, label in zip(self.predict(texts), labels, strict=True)])
+        )
