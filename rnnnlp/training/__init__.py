@@ -1,0 +1,1 @@
+"""Gradients to weights: optimizers, schedules, the training loop, metrics and checkpoints."""

@@ -1,0 +1,62 @@
+"""The model card: the README.md of a run folder."""
+
+import json
+import shlex
+from typing import Any
+
+from rnnnlp.models.model import Model
+
+
+def command_of(config: Any, model: Model) -> str:
+    """The command that trains this model again, with every option that is not a default."""
+    kind = "charlm" if model.model_type == "char_lm" else "sentiment"
+    words = ["rnnnlp", "train", kind]
+    for part in (config, model.config):
+        defaults = {name: field.default for name, field in type(part).__dataclass_fields__.items()}
+        for name, value in part.to_mapping().items():
+            derived = part is model.config and name in ("vocab_size", "labels")
+            if derived or value is None or value == defaults[name]:
+                continue
+            option = f"--{name.replace('_', '-')}"
+            if isinstance(value, bool):
+                words += [option if value else f"--no-{option[2:]}"]
+            else:
+                words += [option, f"{value:g}s" if name == "budget" else str(value)]
+    return shlex.join(words)
+
+
+def model_card(model: Model, config: Any, *, steps: int, seconds: float, validation: dict[str, Any]) -> str:
+    """What the model is, how it was trained, and its figures on validation."""
+    parameters = sum(p.value.size for p in model.parameters().values())
+    title = "Character language model" if model.model_type == "char_lm" else "Sentiment classifier"
+    figures = "\n".join(f"| {name} | {value:.4f} |" for name, value in validation.items() if isinstance(value, float))
+    use = {
+        "char_lm": 'rnnnlp generate RUN --prompt "..."',
+        "sentiment": 'rnnnlp predict RUN "a text" "another text"',
+    }[model.model_type]
+    return f"""# {title}
+
+A recurrent network with {parameters:,} parameters, trained by rnnnlp on `{config.data}`
+for {steps:,} steps ({seconds:,.0f} seconds).
+
+    {command_of(config, model)}
+
+Use it with
+
+    {use}
+
+## Figures on validation
+
+The best of the evaluations during training (for a language model on its beginning, read in {64} pieces). For the exact
+figures of a whole split run `rnnnlp evaluate RUN --split validation`.
+
+| figure | value |
+| --- | --- |
+{figures}
+
+## Model
+
+```json
+{json.dumps(model.config.to_mapping(), indent=2, ensure_ascii=False)}
+```
+"""

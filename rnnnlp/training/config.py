@@ -1,0 +1,115 @@
+"""How a run trains: what is drawn, how long it goes, when it looks at itself. Kept in the run folder."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from rnnnlp.errors import UserError
+from rnnnlp.models.config import CharLMConfig, Config, SentimentConfig
+from rnnnlp.training.optimizers import OPTIMIZERS
+from rnnnlp.training.schedules import SCHEDULES
+
+DEFAULT_BUDGET = 600.0  # seconds, when neither --epochs nor --steps nor --budget is given
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig(Config):
+    """What both tasks share. `budget` is in seconds."""
+
+    data: str
+    text_column: str | None = None
+    seed: int = 0
+    tokenizer: str
+    vocab_size: int
+    min_frequency: int = 2
+    batch_size: int = 64
+    bptt: int | None = None
+    optimizer: str = "adamw"
+    lr: float
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+    schedule: str = "cosine"
+    warmup: float = 0.02
+    max_norm: float = 1.0
+    label_smoothing: float = 0.0
+    averaging: float = 0.99
+    epochs: int | None = None
+    steps: int | None = None
+    budget: float | None = None
+    evaluations: int
+    patience: int = 5
+    checkpoint_every: int | None = None
+    backend: str = "auto"
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        self.require_choice("tokenizer", ("char", "byte", "word", "bpe"))
+        self.require_choice("optimizer", OPTIMIZERS)
+        self.require_choice("schedule", SCHEDULES)
+        self.require_at_least(
+            1, "batch_size", "bptt", "epochs", "steps", "evaluations", "checkpoint_every", "threads", "vocab_size"
+        )
+        self.require_at_least(0, "seed", "weight_decay", "max_norm", "patience", "min_frequency")
+        self.require_share("momentum", "warmup", "label_smoothing", "averaging")
+        self.require("lr", self.lr > 0, "above 0")
+        self.require("budget", self.budget is None or self.budget > 0, "above 0 seconds")
+        if sum(limit is not None for limit in (self.epochs, self.steps, self.budget)) > 1:
+            raise UserError("--epochs, --steps and --budget exclude one another; give one of them")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CharLMTraining(TrainingConfig):
+    """Training of a character language model; `bptt` is the length of a window, `batch_size` the number of streams."""
+
+    tokenizer: str = "char"
+    vocab_size: int = 10_000
+    bptt: int | None = 128
+    lr: float = 4e-3
+    evaluations: int = 5
+    validation_tokens: int = 200_000
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.require_at_least(1, "validation_tokens")
+        self.require("bptt", self.bptt is not None, "at least 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SentimentTraining(TrainingConfig):
+    """Training of a classifier; `bptt` cuts the gradient within a document (None: never)."""
+
+    label_column: str | None = None
+    tokenizer: str = "word"
+    vocab_size: int = 30_000
+    lr: float = 2e-3
+    label_smoothing: float = 0.05
+    class_weights: bool = False
+    evaluations: int = 10
+
+
+FROM_DATA = ("vocab_size", "labels")  # fields of a model's configuration that nobody gives
+
+
+def char_lm_options(values: Mapping[str, Any], where: str) -> tuple[CharLMTraining, dict[str, Any]]:
+    """The training configuration and the model's options among `values`; UserError for what is in neither."""
+    training, model = _split(values, CharLMTraining, CharLMConfig, where)
+    return CharLMTraining.from_mapping(training, where), model
+
+
+def sentiment_options(values: Mapping[str, Any], where: str) -> tuple[SentimentTraining, dict[str, Any]]:
+    """As `char_lm_options`, for a classifier."""
+    training, model = _split(values, SentimentTraining, SentimentConfig, where)
+    return SentimentTraining.from_mapping(training, where), model
+
+
+def _split(
+    values: Mapping[str, Any], training: type[Config], model: type[Config], where: str
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    of_training = {field.name for field in fields(training)}  # type: ignore[arg-type]
+    of_model = {field.name for field in fields(model)} - set(FROM_DATA)  # type: ignore[arg-type]
+    for name in values:
+        if name not in of_training | of_model:
+            raise UserError(f"{where}: {name!r} is not an option of this command")
+    if "data" not in values:
+        raise UserError("--data is missing; give a file, a folder, a Hub name or a built-in set")
+    return {k: v for k, v in values.items() if k in of_training}, {k: v for k, v in values.items() if k in of_model}

@@ -1,0 +1,195 @@
+"""From data and options to a trained model in a run folder: the one way, for the command line and for Python."""
+
+import logging
+import os
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import numpy as np
+
+from rnnnlp import kernels
+from rnnnlp.errors import UserError
+from rnnnlp.models.char_lm import CharLM
+from rnnnlp.models.config import CharLMConfig, SentimentConfig
+from rnnnlp.models.model import WEIGHTS, Model, read_config, write_atomically
+from rnnnlp.models.sentiment import SentimentClassifier
+from rnnnlp.text import LabelledData, LabelledSplit, encode_corpus, load_corpus, load_labelled, train_tokenizer
+from rnnnlp.training.card import model_card
+from rnnnlp.training.config import DEFAULT_BUDGET, CharLMTraining, SentimentTraining, TrainingConfig
+from rnnnlp.training.loop import Trainer
+from rnnnlp.training.run_folder import RunFolder
+from rnnnlp.training.tasks import CharLMTask, SentimentTask, Task
+
+log = logging.getLogger(__name__)
+
+
+def train_char_lm(
+    config: CharLMTraining, model_options: dict[str, Any], out: str | os.PathLike, *, overwrite: bool = False
+) -> CharLM:
+    """Trains a character language model on `config.data` into the new run folder `out` and returns its best weights.
+
+    `model_options` are fields of `CharLMConfig` besides the vocabulary.
+    """
+    started = time.monotonic()
+    config = prepare(config)
+    CharLMConfig(vocab_size=1, **model_options)  # refuses bad values before the data are read
+    run = RunFolder.create(out, overwrite=overwrite)
+    corpus = load_corpus(config.data, text_column=config.text_column)
+    encoded = encode_corpus(corpus, config.tokenizer, **vocabulary_options(config))
+    model_config = CharLMConfig(vocab_size=encoded.tokenizer.vocab_size, **model_options)
+    model = CharLM(model_config, encoded.tokenizer, rng=np.random.default_rng([config.seed, 0]))
+    return run_training(char_lm_task(model, encoded, config), config, run, started)
+
+
+def train_sentiment(
+    config: SentimentTraining,
+    model_options: dict[str, Any],
+    out: str | os.PathLike,
+    *,
+    overwrite: bool = False,
+    data: LabelledData | None = None,
+) -> SentimentClassifier:
+    """Trains a classifier on `data`, or on what `config.data` names, into the new run folder `out`.
+
+    `model_options` are fields of `SentimentConfig` besides the vocabulary and the labels. Returns the best weights.
+    """
+    started = time.monotonic()
+    config = prepare(config)
+    SentimentConfig(vocab_size=1, labels=("", " "), **model_options)  # refuses bad values before the data are read
+    run = RunFolder.create(out, overwrite=overwrite)
+    data = data or load_training_data(config)
+    tokenizer = train_tokenizer(config.tokenizer, data.splits["train"].texts, **vocabulary_options(config))
+    model_config = SentimentConfig(vocab_size=tokenizer.vocab_size, labels=data.label_names, **model_options)
+    model = SentimentClassifier(model_config, tokenizer, rng=np.random.default_rng([config.seed, 0]))
+    return run_training(sentiment_task(model, data, config), config, run, started)
+
+
+def resume(path: str | os.PathLike, model_type: str, *, data: LabelledData | None = None) -> Model:
+    """Goes on with the run in folder `path` as if it had never stopped; returns its best weights.
+
+    UserError if there is no such run, or it trains another kind of model than `model_type`.
+    """
+    run = RunFolder(path)
+    model_class: type[CharLM] | type[SentimentClassifier] = CharLM if model_type == "char_lm" else SentimentClassifier
+    checkpoint = run.latest_checkpoint() if run.path.is_dir() else run.path
+    model = model_class.from_pretrained(checkpoint)
+    where = str(checkpoint / "config.json")
+    options = read_config(checkpoint).get("training", {})
+    task: Task
+    if isinstance(model, CharLM):
+        config: TrainingConfig = CharLMTraining.from_mapping(options, where)
+        use_backend(config.backend, config.threads)
+        corpus = load_corpus(config.data, text_column=config.text_column)
+        task = char_lm_task(model, encode_corpus(corpus, model.tokenizer), config)
+    else:
+        config = SentimentTraining.from_mapping(options, where)
+        use_backend(config.backend, config.threads)
+        task = sentiment_task(model, data or load_training_data(config), config)
+    trainer = Trainer(task, config, run)
+    trainer.resume()
+    return finish(trainer)
+
+
+def char_lm_task(model: CharLM, encoded: Any, config: Any) -> CharLMTask:
+    if "validation" not in encoded.ids:
+        raise UserError(f"--data {config.data} has no validation split; give more text")
+    train, validation = encoded.ids["train"], encoded.ids["validation"]
+    log.info("%s: %d tokens to train on, %d to validate", encoded.source, len(train), len(validation))
+    return CharLMTask(model, train, validation, encoded.characters["validation"], config)
+
+
+def sentiment_task(model: SentimentClassifier, data: LabelledData, config: Any) -> SentimentTask:
+    splits = [(model.encode(split.texts), split.labels) for split in (data.splits["train"], data.splits["validation"])]
+    tokens = sum(len(ids) for ids in splits[0][0])
+    log.info(
+        "%s: %d texts (%d tokens) to train on, %d to validate",
+        data.source,
+        len(splits[0][0]),
+        tokens,
+        len(splits[1][0]),
+    )
+    return SentimentTask(model, splits[0], splits[1], config)
+
+
+def load_training_data(config: SentimentTraining) -> LabelledData:
+    return load_labelled(
+        config.data,
+        text_column=config.text_column,
+        label_column=config.label_column,
+        rng_seed=config.seed,
+        splits=("train", "validation"),
+    )
+
+
+def labelled(
+    texts: Sequence[str], labels: Sequence[Any], validation: tuple[Sequence[str], Sequence[Any]] | None, seed: int
+) -> LabelledData:
+    """Lists of texts and labels as a data set; without `validation`, 5 % of the texts of each class are held out."""
+    from rnnnlp.text import with_validation
+
+    names = tuple(sorted({str(label) for label in labels}))
+    number = {name: k for k, name in enumerate(names)}
+
+    def split(texts: Sequence[str], labels: Sequence[Any]) -> LabelledSplit:
+        for label in labels:
+            if str(label) not in number:
+                raise UserError(f"label {label!r} of the validation texts is not among those of the training texts")
+        return LabelledSplit(list(texts), np.array([number[str(label)] for label in labels], np.int64))
+
+    splits = {"train": split(texts, labels)}
+    if validation is not None:
+        splits["validation"] = split(*validation)
+    return with_validation(LabelledData(splits, names, "the given texts"), rng_seed=seed)
+
+
+def run_folder(out: str | None) -> AbstractContextManager[str]:
+    """The folder of a run: `out`, or a temporary one for a run that nobody asked to keep."""
+    return nullcontext(out) if out is not None else tempfile.TemporaryDirectory(prefix="rnnnlp-")
+
+
+def prepare(config: Any) -> Any:
+    """The configuration with a limit of time or steps, its backend in use."""
+    if config.epochs is None and config.steps is None and config.budget is None:
+        log.info("no --epochs, --steps or --budget: training for %g minutes", DEFAULT_BUDGET / 60)
+        config = config.changed(budget=DEFAULT_BUDGET)
+    use_backend(config.backend, config.threads)
+    return config
+
+
+def use_backend(backend: str | None, threads: int | None) -> None:
+    """Chooses the kernels of this process and how many threads it uses, and says so."""
+    if threads is not None:
+        from threadpoolctl import threadpool_limits
+
+        if threads < 1:
+            raise UserError(f"--threads is {threads}; it must be at least 1")
+        threadpool_limits(threads)
+    log.info("kernels: %s", kernels.use(backend))
+
+
+def vocabulary_options(config: TrainingConfig) -> dict[str, int]:
+    """What training a tokenizer of this kind wants to know."""
+    if config.tokenizer in ("char", "byte"):
+        return {}
+    return {"vocab_size": config.vocab_size, "min_frequency": config.min_frequency}
+
+
+def run_training(task: Any, config: TrainingConfig, run: RunFolder, started: float) -> Any:
+    task.model.save_pretrained(run.path, extra=config.to_mapping())
+    (run.path / WEIGHTS).unlink()  # there are no trained weights yet
+    trainer = Trainer(task, config, run, started=started)
+    trainer.save_checkpoint()
+    return finish(trainer)
+
+
+def finish(trainer: Trainer) -> Any:
+    """Trains to the end, writes the model card and returns the model with its best weights."""
+    trainer.train()
+    run, clock = trainer.run, trainer.clock
+    model = type(trainer.task.model).from_pretrained(run.path)
+    card = model_card(model, trainer.config, steps=clock.step, seconds=clock.seconds, validation=trainer.best_metrics)
+    write_atomically(run.path / "README.md", card.encode())
+    return model

@@ -1,0 +1,226 @@
+"""The training loop, for both tasks: read it from top to bottom."""
+
+import logging
+import math
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from rnnnlp.errors import UserError
+from rnnnlp.models.model import WEIGHTS, save_tensors, set_tensors
+from rnnnlp.training.averaging import AveragedWeights
+from rnnnlp.training.clock import Clock
+from rnnnlp.training.config import TrainingConfig
+from rnnnlp.training.optimizers import clip, global_norm, optimizer
+from rnnnlp.training.progress import Progress
+from rnnnlp.training.run_folder import RunFolder
+from rnnnlp.training.schedules import factor
+from rnnnlp.training.tasks import Gradients, Task
+
+CHECKPOINT_SECONDS = 300.0  # at the least so often, whatever --checkpoint-every says
+LOGGED_STEPS = 10  # a line in metrics.jsonl each so many steps
+
+log = logging.getLogger(__name__)
+
+
+class Diverged(UserError):
+    """The loss or a gradient is not a finite number."""
+
+
+class Interrupted(Exception):
+    """A signal asked the run to stop; a checkpoint was saved."""
+
+    def __init__(self, signal_number: int):
+        super().__init__(f"stopped by {signal.Signals(signal_number).name}")
+        self.exit_code = 128 + signal_number
+
+
+class Trainer:
+    """A run: a task, its optimizer and averages, how far it is, and the folder where it is kept."""
+
+    def __init__(self, task: Task, config: TrainingConfig, run: RunFolder, *, started: float | None = None):
+        self.task, self.config, self.run = task, config, run
+        self.parameters = task.model.parameters()
+        self.optimizer = optimizer(
+            config.optimizer, self.parameters, weight_decay=config.weight_decay, momentum=config.momentum
+        )
+        self.averaged = AveragedWeights(self.parameters, config.averaging)
+        total_steps = config.epochs * task.steps_per_epoch if config.epochs else config.steps
+        self.clock = Clock(total_steps=total_steps, budget=config.budget, started=started)
+        self.rng = np.random.default_rng([config.seed, 1])
+        self.evaluations, self.evaluated_at = 0, -1  # how many, and after which step the last was
+        self.best_score, self.evaluations_since_best = -math.inf, 0
+        self.best_metrics: dict[str, Any] = {}
+        self.last_checkpoint = time.monotonic()
+
+    def train(self) -> None:
+        """Trains to the end, or until a signal or a patience that ran out."""
+        clock, config = self.clock, self.config
+        with signals_noted() as signals, Progress(clock) as progress:
+            while not clock.over and not self.out_of_patience:
+                lr = config.lr * factor(config.schedule, clock.progress, warmup=config.warmup)
+                gradients, norm = self.step(lr)
+                progress.step(gradients, lr)
+                if clock.step % LOGGED_STEPS == 0:
+                    self.log_step(gradients, norm, lr)
+                if self.evaluation_is_due:
+                    self.evaluate(progress)
+                elif self.checkpoint_is_due:
+                    self.save_checkpoint()
+                if signals:
+                    self.save_checkpoint()
+                    raise Interrupted(signals[0])
+            if self.out_of_patience:
+                progress.say(f"no better on validation for {config.patience} evaluations: stopped early")
+            elif self.evaluated_at != clock.step:
+                self.evaluate(progress)
+
+    def step(self, lr: float) -> tuple[Gradients, float]:
+        """One update: gradients of a batch, clipped, applied, averaged. Returns them and their norm before clipping."""
+        self.task.model.zero_grad()
+        gradients = self.task.gradients(rng=self.rng)
+        norm, norms = global_norm(self.parameters)
+        loss = gradients.loss
+        if not (math.isfinite(loss) and math.isfinite(norm)):
+            largest = max(norms, key=lambda name: norms[name] if math.isfinite(norms[name]) else math.inf)
+            raise Diverged(
+                f"step {self.clock.step + 1}: the loss is {loss:.4g} and the gradient norm {norm:.4g} (largest in "
+                f"{largest}: {norms[largest]:.4g}) at learning rate {lr:.3g}; try a smaller --lr or --max-norm"
+            )
+        clip(self.parameters, norm, self.config.max_norm)
+        self.optimizer.step(lr)
+        self.clock.step += 1
+        self.averaged.update(self.clock.step)
+        return gradients, norm
+
+    # ------------------------------------------------------------------------------------------------------ evaluation
+
+    @property
+    def evaluation_is_due(self) -> bool:
+        return self.clock.progress * self.config.evaluations >= self.evaluations + 1
+
+    @property
+    def out_of_patience(self) -> bool:
+        return 0 < self.config.patience <= self.evaluations_since_best
+
+    def evaluate(self, progress: Progress) -> None:
+        """Validation figures of the averaged weights; keeps those if they are the best so far."""
+        started = time.monotonic()
+        self.evaluated_at = self.clock.step
+        self.evaluations = max(self.evaluations + 1, int(self.clock.progress * self.config.evaluations))
+        with self.averaged.applied():
+            metrics = self.task.evaluate()
+            score = metrics.pop("score")
+            if better := score > self.best_score:
+                self.best_score, self.best_metrics, self.evaluations_since_best = score, metrics, 0
+                self.save_weights()
+            else:
+                self.evaluations_since_best += 1
+            sample = self.task.sample()
+        record = {"step": self.clock.step, "seconds": round(self.clock.seconds, 2), "validation": metrics}
+        self.run.log(record | ({"sample": sample} if sample is not None else {}))
+        progress.evaluated(metrics, best=better, sample=sample)
+        self.clock.reserve = time.monotonic() - started
+        self.save_checkpoint()
+
+    def save_weights(self) -> None:
+        save_tensors(self.run.path / WEIGHTS, {name: p.value for name, p in self.parameters.items()})
+
+    def log_step(self, gradients: Gradients, norm: float, lr: float) -> None:
+        self.run.log(
+            {
+                "step": self.clock.step,
+                "seconds": round(self.clock.seconds, 2),
+                "loss": gradients.loss,
+                "gradient_norm": norm,
+                "lr": lr,
+            }
+        )
+
+    # ----------------------------------------------------------------------------------------------------- checkpoints
+
+    @property
+    def checkpoint_is_due(self) -> bool:
+        every = self.config.checkpoint_every
+        return (every is not None and self.clock.step % every == 0) or (
+            time.monotonic() - self.last_checkpoint > CHECKPOINT_SECONDS
+        )
+
+    def save_checkpoint(self) -> None:
+        """Writes all that a resume needs."""
+        tensors = {f"weights.{name}": p.value for name, p in self.parameters.items()}
+        tensors |= {
+            f"optimizer.{slot}.{name}": array
+            for slot, arrays in self.optimizer.slots.items()
+            for name, array in arrays.items()
+        }
+        tensors |= {f"carried.{name}": array for name, array in self.task.carried().items()}
+        state = {
+            "step": self.clock.step,
+            "seconds": self.clock.seconds,
+            "reserve": self.clock.reserve,
+            "evaluations": self.evaluations,
+            "evaluated_at": self.evaluated_at,
+            "best_score": self.best_score if math.isfinite(self.best_score) else None,
+            "best_metrics": self.best_metrics,
+            "evaluations_since_best": self.evaluations_since_best,
+            "position": self.task.position(),
+            "rng": self.rng.bit_generator.state,
+            "data": self.task.fingerprint(),
+        }
+        with self.averaged.applied():
+            self.run.save_checkpoint(self.task.model, self.config.to_mapping(), tensors, state)
+            if not (self.run.path / WEIGHTS).exists():
+                self.save_weights()
+        self.last_checkpoint = time.monotonic()
+
+    def resume(self) -> None:
+        """Goes back to the newest checkpoint of the run folder."""
+        path = self.run.latest_checkpoint()
+        averaged, tensors, state = self.run.load_checkpoint(path)
+        if state["data"] != self.task.fingerprint():
+            raise UserError(f"--data {self.config.data} is not what it was when {path} was written; restore it")
+        arrays = {f"weights.{name}": p.value for name, p in self.parameters.items()}
+        for slot, slot_arrays in self.optimizer.slots.items():
+            arrays |= {f"optimizer.{slot}.{name}": array for name, array in slot_arrays.items()}
+        carried = self.task.carried()
+        arrays |= {f"carried.{name}": array for name, array in carried.items()}
+        set_tensors(arrays, tensors, path)
+        set_tensors(self.averaged.values, averaged, path)
+        self.task.go_to(state["position"], carried)
+        self.clock.resume(state["step"], state["seconds"], state["reserve"])
+        self.optimizer.steps = state["step"]
+        self.evaluations, self.evaluated_at = state["evaluations"], state["evaluated_at"]
+        self.best_score = -math.inf if state["best_score"] is None else state["best_score"]
+        self.best_metrics, self.evaluations_since_best = state["best_metrics"], state["evaluations_since_best"]
+        self.rng.bit_generator.state = state["rng"]
+        self.run.forget_metrics_after(state["step"])
+        log.info("going on from step %d (%s)", state["step"], path)
+
+
+@contextmanager
+def signals_noted() -> Iterator[list[int]]:
+    """While inside, SIGINT and SIGTERM do not interrupt but are put into the list; a second one interrupts as usual."""
+    noted: list[int] = []
+    before: dict[int, Any] = {}
+
+    def note(number: int, frame: Any) -> None:
+        if noted:
+            signal.signal(number, before[number])
+            signal.raise_signal(number)
+        noted.append(number)
+
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            before[number] = signal.signal(number, note)
+    except ValueError:  # not in the main thread: leave signals to the caller
+        pass
+    try:
+        yield noted
+    finally:
+        for noted_signal, handler in before.items():
+            signal.signal(noted_signal, handler)

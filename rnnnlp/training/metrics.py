@@ -1,0 +1,59 @@
+"""How good the predictions are."""
+
+# n examples, K classes
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+
+def language_model_metrics(loss_sum: float, tokens: int, characters: float) -> dict[str, Any]:
+    """From nats summed over `tokens` that stand for `characters` characters of text."""
+    nats = loss_sum / characters
+    return {
+        "nats_per_char": nats,
+        "bits_per_char": nats / np.log(2),
+        "perplexity": float(np.exp(min(loss_sum / tokens, 700.0))),
+        "tokens": tokens,
+    }
+
+
+def classification_metrics(probabilities: np.ndarray, targets: np.ndarray, labels: Sequence[str]) -> dict[str, Any]:
+    """From `probabilities (n, K)` and `targets (n,)`: accuracy, macro-F1, calibration error, and counts by class."""
+    predicted = probabilities.argmax(axis=1)  # (n,)
+    K = len(labels)
+    confusion = np.zeros((K, K), np.int64)  # rows: true class, columns: predicted
+    np.add.at(confusion, (targets, predicted), 1)
+    per_class = {}
+    for k, label in enumerate(labels):
+        hits, actual, guessed = int(confusion[k, k]), int(confusion[k].sum()), int(confusion[:, k].sum())
+        per_class[label] = {
+            "precision": hits / guessed if guessed else 0.0,
+            "recall": hits / actual if actual else 0.0,
+            "f1": 2 * hits / (actual + guessed) if actual + guessed else 0.0,
+            "examples": actual,
+        }
+    return {
+        "accuracy": float(np.mean(predicted == targets)),
+        "macro_f1": float(np.mean([c["f1"] for c in per_class.values()])),
+        "expected_calibration_error": expected_calibration_error(probabilities, targets),
+        "examples": len(targets),
+        "per_class": per_class,
+        "confusion_matrix": confusion.tolist(),
+    }
+
+
+def expected_calibration_error(probabilities: np.ndarray, targets: np.ndarray, bins: int = 15) -> float:
+    """How far confidence is from accuracy, on average over `bins` equal ranges of confidence (Guo et al. 2017)."""
+    confidence = probabilities.max(axis=1)  # (n,)
+    hit = probabilities.argmax(axis=1) == targets  # (n,)
+    which = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)  # (n,)
+    gap = np.bincount(which, hit, bins) - np.bincount(which, confidence, bins)  # (bins,) summed over examples
+    return float(np.abs(gap).sum() / len(targets))
+
+
+def most_confident_mistakes(probabilities: np.ndarray, targets: np.ndarray, count: int) -> np.ndarray:
+    """The places of at most `count` wrongly classified examples, the most confident first."""
+    wrong = np.flatnonzero(probabilities.argmax(axis=1) != targets)
+    return wrong[np.argsort(-probabilities[wrong].max(axis=1), kind="stable")][:count]

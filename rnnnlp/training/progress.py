@@ -1,0 +1,72 @@
+"""What a person sees while a run goes on: a bar with loss, throughput and time left, and a line an evaluation."""
+
+import time
+from typing import Any, Self
+
+from rnnnlp.training.clock import Clock
+
+
+class Progress:
+    """A `tqdm` bar on standard error that follows `clock`."""
+
+    def __init__(self, clock: Clock):
+        from tqdm import tqdm
+
+        self.clock = clock
+        self.loss: float | None = None  # smoothed
+        self.tokens_per_second = 0.0
+        self.last = time.monotonic()
+        self.bar = tqdm(
+            total=1000,
+            initial=int(1000 * clock.progress),
+            bar_format="{percentage:3.0f}%|{bar:20}| {postfix}",
+            dynamic_ncols=True,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self.bar.close()
+
+    def step(self, gradients: Any, lr: float) -> None:
+        """After a training step."""
+        now = time.monotonic()
+        rate = gradients.tokens / max(now - self.last, 1e-9)
+        self.last = now
+        loss = gradients.loss
+        self.loss = loss if self.loss is None else 0.95 * self.loss + 0.05 * loss
+        self.tokens_per_second = 0.9 * self.tokens_per_second + 0.1 * rate if self.tokens_per_second else rate
+        self.bar.n = int(1000 * min(1.0, self.clock.progress))
+        self.bar.set_postfix_str(
+            f"step {self.clock.step}, loss {self.loss:.4f}, {short(self.tokens_per_second)} tokens/s, "
+            f"lr {lr:.2g}, {minutes(self.clock.remaining())} left"
+        )
+
+    def evaluated(self, metrics: dict[str, Any], *, best: bool, sample: str | None) -> None:
+        figures = ", ".join(f"{name} {value:.4g}" for name, value in metrics.items() if isinstance(value, float))
+        self.say(f"step {self.clock.step}: validation {figures}{' (best so far)' if best else ''}")
+        if sample is not None:
+            self.say("\n".join(f"    | {line}" for line in sample.split("\n")))
+        self.last = time.monotonic()
+
+    def say(self, text: str) -> None:
+        """Prints above the bar."""
+        self.bar.write(text, file=self.bar.fp)
+
+
+def short(number: float) -> str:
+    """1234567 -> "1.23M"."""
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= size:
+            return f"{number / size:.3g}{letter}"
+    return f"{number:.3g}"
+
+
+def minutes(seconds: float) -> str:
+    """75.3 -> "1:15"."""
+    if seconds == float("inf"):
+        return "?"
+    whole = int(seconds)
+    hours = f"{whole // 3600}:" if whole >= 3600 else ""
+    return f"{hours}{whole % 3600 // 60:02d}:{whole % 60:02d}" if hours else f"{whole // 60}:{whole % 60:02d}"

@@ -1,0 +1,171 @@
+"""What the training loop needs to know of each task: the next gradients, and how good the model is."""
+
+import hashlib
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from rnnnlp.batches.documents import DocumentBatches
+from rnnnlp.batches.streams import StreamBatches
+from rnnnlp.generation import Sampling, generate
+from rnnnlp.kernels.reference import State
+from rnnnlp.layers.loss import softmax, softmax_cross_entropy
+from rnnnlp.models.char_lm import CharLM
+from rnnnlp.models.model import Model
+from rnnnlp.models.sentiment import SentimentClassifier
+from rnnnlp.training.config import CharLMTraining, SentimentTraining
+from rnnnlp.training.evaluation import language_model_loss
+from rnnnlp.training.metrics import classification_metrics, language_model_metrics
+
+EVALUATION_STREAMS = 64
+SAMPLE_LENGTH = 200  # characters
+
+
+class Gradients(NamedTuple):
+    """What came with the gradients of a batch."""
+
+    loss: float  # nats, the mean over the targets
+    tokens: int
+
+
+class Task(Protocol):
+    @property
+    def model(self) -> Model: ...
+
+    steps_per_epoch: int
+
+    def gradients(self, *, rng: np.random.Generator) -> Gradients:
+        """Takes the next batch forward and backward; the gradients are then in the parameters."""
+
+    def evaluate(self) -> dict[str, Any]:
+        """Figures on the validation split; "score" is what counts, higher is better."""
+
+    def sample(self) -> str | None:
+        """What the model writes, if it writes."""
+
+    def position(self) -> dict[str, Any]:
+        """Where in the data the run is."""
+
+    def carried(self) -> dict[str, np.ndarray]:
+        """The hidden state between two batches."""
+
+    def go_to(self, position: dict[str, Any], carried: dict[str, np.ndarray]) -> None:
+        """Back to where `position` and `carried` were taken."""
+
+    def fingerprint(self) -> str:
+        """The same for the same training data."""
+
+
+class CharLMTask:
+    """Windows of contiguous streams, with the state carried from each to the next."""
+
+    def __init__(
+        self, model: CharLM, train: np.ndarray, validation: np.ndarray, characters: int, config: CharLMTraining
+    ):
+        assert config.bptt is not None
+        self.model = model
+        self.config = config
+        self.batches = StreamBatches(train, batch_size=config.batch_size, bptt=config.bptt, seed=config.seed)
+        self.steps_per_epoch = self.batches.per_epoch
+        self.validation = validation[: config.validation_tokens + 1]
+        self.characters_per_token = characters / max(1, len(validation))
+        self.state: State = model.zero_state(self.batches.batch_size)
+
+    def gradients(self, *, rng: np.random.Generator) -> Gradients:
+        window = self.batches.next()
+        if window.starts_over:
+            self.state = self.model.zero_state(self.batches.batch_size)
+        loss_sum, count, self.state = self.model.gradients(
+            window.inputs,
+            window.targets,
+            window.batch_sizes,
+            self.state,
+            rng=rng,
+            label_smoothing=self.config.label_smoothing,
+        )
+        return Gradients(loss_sum / count, len(window.inputs))
+
+    def evaluate(self) -> dict[str, Any]:
+        loss_sum, tokens = language_model_loss(self.model, self.validation, streams=EVALUATION_STREAMS)
+        metrics = language_model_metrics(loss_sum, tokens, tokens * self.characters_per_token)
+        return {"score": -metrics["nats_per_char"], **metrics}
+
+    def sample(self) -> str | None:
+        return "".join(generate(self.model, "", Sampling(length=SAMPLE_LENGTH), rng=np.random.default_rng(0)))
+
+    def position(self) -> dict[str, Any]:
+        return self.batches.position
+
+    def carried(self) -> dict[str, np.ndarray]:
+        return {str(i): s for i, s in enumerate(self.state)}
+
+    def go_to(self, position: dict[str, Any], carried: dict[str, np.ndarray]) -> None:
+        self.batches.seek(position)
+        self.state = tuple(carried[str(i)] for i in range(len(self.state)))
+
+    def fingerprint(self) -> str:
+        ids = self.batches.ids
+        ends = np.concatenate([ids[:4096], ids[-4096:]]).astype(np.int64)
+        return f"{len(ids)}:{hashlib.sha256(ends.tobytes()).hexdigest()[:16]}"
+
+
+class SentimentTask:
+    """Shuffled batches of whole documents of like length."""
+
+    def __init__(
+        self,
+        model: SentimentClassifier,
+        train: tuple[list[np.ndarray], np.ndarray],
+        validation: tuple[list[np.ndarray], np.ndarray],
+        config: SentimentTraining,
+    ):
+        self.model = model
+        self.config = config
+        self.batches = DocumentBatches(*train, batch_size=config.batch_size, seed=config.seed)
+        self.steps_per_epoch = self.batches.per_epoch
+        self.validation = validation
+        self.class_weights = balanced_weights(train[1], len(model.config.labels)) if config.class_weights else None
+
+    def gradients(self, *, rng: np.random.Generator) -> Gradients:
+        batch = self.batches.next()
+        loss_sum, count = self.model.gradients(
+            batch,
+            rng=rng,
+            bptt=self.config.bptt,
+            label_smoothing=self.config.label_smoothing,
+            class_weights=self.class_weights,
+        )
+        return Gradients(loss_sum / count, len(batch.ids))
+
+    def evaluate(self) -> dict[str, Any]:
+        documents, labels = self.validation
+        logits = self.model.logits(documents)
+        loss_sum, count, _ = softmax_cross_entropy(logits, labels)
+        metrics = classification_metrics(softmax(logits), labels, self.model.config.labels)
+        del metrics["per_class"], metrics["confusion_matrix"]
+        return {"score": metrics["accuracy"] - 1e-3 * loss_sum / count, "loss": loss_sum / count, **metrics}
+
+    def sample(self) -> str | None:
+        return None
+
+    def position(self) -> dict[str, Any]:
+        return self.batches.position
+
+    def carried(self) -> dict[str, np.ndarray]:
+        return {}
+
+    def go_to(self, position: dict[str, Any], carried: dict[str, np.ndarray]) -> None:
+        self.batches.seek(position)
+
+    def fingerprint(self) -> str:
+        digest = hashlib.sha256()
+        for ids in self.batches.documents:
+            digest.update(ids.tobytes())
+        digest.update(self.batches.labels.tobytes())
+        return f"{len(self.batches.documents)}:{digest.hexdigest()[:16]}"
+
+
+def balanced_weights(labels: np.ndarray, classes: int) -> np.ndarray:
+    """Weights `(classes,)` with which every class counts the same in total; their mean over the labels is 1."""
+    counts = np.maximum(np.bincount(labels, minlength=classes), 1)
+    return len(labels) / (classes * counts)
