@@ -1,0 +1,158 @@
+"""rnnnlp evaluate RUN."""
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rnnnlp.errors import UserError
+
+SHOWN_MISTAKES = 5
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run_folder", metavar="RUN", help="the folder of a trained model")
+    parser.add_argument("--data", help="what to measure on (default: the data of the training)")
+    parser.add_argument("--split", default="validation", help="train, validation or test (default: validation)")
+    parser.add_argument("--weights", choices=("best", "last"), default="best", help="which weights of the run")
+    parser.add_argument("--text-column", help="the column with the texts, if its name is not a usual one")
+    parser.add_argument("--label-column", help="the column with the labels, if its name is not a usual one")
+    parser.add_argument("--json", metavar="FILE", help="also write the figures as a JSON object; - for standard output")
+    parser.add_argument("--backend", default=None, help="auto or numpy")
+    parser.add_argument("--threads", type=int, help="processor threads to use")
+
+
+def run(options: argparse.Namespace) -> int:
+    from rnnnlp.models.model import read_config
+    from rnnnlp.training.fit import use_backend
+
+    folder = Path(options.run_folder)
+    config = read_config(folder)
+    training = config.get("training", {})
+    use_backend(options.backend, options.threads)
+    data = options.data or training.get("data")
+    if data is None:
+        raise UserError(f"{folder} does not say what it was trained on; give --data")
+    started = time.monotonic()
+    evaluate = evaluate_char_lm if config["model_type"] == "char_lm" else evaluate_sentiment
+    figures, report = evaluate(folder, data, training, options)
+    figures |= {"split": options.split, "data": data, "seconds": round(time.monotonic() - started, 2)}
+    if options.json == "-":
+        print(json.dumps(figures, ensure_ascii=False))
+    else:
+        print(report)
+        if options.json:
+            write_json(options.json, figures)
+    return 0
+
+
+def write_json(path: str, figures: dict[str, Any]) -> None:
+    try:
+        Path(path).write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"--json {path} cannot be written ({error.strerror}); give another path") from None
+
+
+def weights_of(folder: Path, which: str) -> Path | None:
+    """The file of the last weights, or None for the folder's own."""
+    from rnnnlp.models.model import WEIGHTS
+    from rnnnlp.training.run_folder import RunFolder
+
+    return RunFolder(folder).latest_checkpoint() / WEIGHTS if which == "last" else None
+
+
+def evaluate_char_lm(folder: Path, data: str, training: dict[str, Any], options: Any) -> tuple[dict[str, Any], str]:
+    from tqdm import tqdm
+
+    from rnnnlp.models.char_lm import CharLM
+    from rnnnlp.text import encode_corpus, load_corpus
+    from rnnnlp.training.evaluation import language_model_loss
+    from rnnnlp.training.metrics import language_model_metrics
+
+    model = CharLM.from_pretrained(folder, weights=weights_of(folder, options.weights))
+    corpus = load_corpus(data, text_column=options.text_column or training.get("text_column"))
+    assert model.tokenizer is not None
+    encoded = encode_corpus(corpus, model.tokenizer)
+    if options.split not in encoded.ids:
+        raise UserError(f"--split {options.split}: {data} has {', '.join(encoded.ids)}")
+    ids = encoded.ids[options.split]
+    with tqdm(total=len(ids) - 1, unit=" tokens", unit_scale=True, desc=options.split) as bar:
+        loss_sum, tokens = language_model_loss(model, ids, on_progress=bar.update)
+    # The first token is given, not predicted; in characters it counts as one token's share.
+    characters = encoded.characters[options.split] * tokens / len(ids)
+    figures = language_model_metrics(loss_sum, tokens, characters)
+    report = (
+        f"{data}, {options.split}: {figures['nats_per_char']:.4f} nats per character, "
+        f"{figures['bits_per_char']:.4f} bits per character, perplexity {figures['perplexity']:.3f} over {tokens:,} tokens"
+    )
+    return figures, report
+
+
+def evaluate_sentiment(folder: Path, data: str, training: dict[str, Any], options: Any) -> tuple[dict[str, Any], str]:
+    from tqdm import tqdm
+
+    from rnnnlp.layers.loss import softmax
+    from rnnnlp.models.sentiment import SentimentClassifier
+    from rnnnlp.text import load_labelled
+    from rnnnlp.training.evaluation import document_logits
+    from rnnnlp.training.metrics import classification_metrics, most_confident_mistakes
+
+    model = SentimentClassifier.from_pretrained(folder, weights=weights_of(folder, options.weights))
+    labelled = load_labelled(
+        data,
+        text_column=options.text_column or training.get("text_column"),
+        label_column=options.label_column or training.get("label_column"),
+        rng_seed=training.get("seed", 0),
+        splits=(options.split,),
+    )
+    split = labelled.splits[options.split]
+    targets = targets_for(labelled.label_names, split.labels, model.config.labels, data)
+    with tqdm(total=len(split.texts), unit=" texts", desc=options.split) as bar:
+        probabilities = softmax(document_logits(model, split.texts, on_progress=bar.update))
+    figures = classification_metrics(probabilities, targets, model.config.labels)
+    wrong = most_confident_mistakes(probabilities, targets, SHOWN_MISTAKES)
+    mistakes = [
+        f"  {model.config.labels[probabilities[i].argmax()]} ({probabilities[i].max():.0%}), but labelled "
+        f"{model.config.labels[targets[i]]}: {shorten(split.texts[i])}"
+        for i in wrong
+    ]
+    return figures, f"{data}, {options.split}:\n" + table(figures, model.config.labels) + "\n".join(
+        ["most confident mistakes:", *mistakes] if mistakes else []
+    )
+
+
+def targets_for(names: tuple[str, ...], labels: np.ndarray, known: tuple[str, ...], data: str) -> np.ndarray:
+    """The labels of a data set, numbered by `names`, in the numbers of a model that knows `known`."""
+    used = [names[k] for k in np.unique(labels)]
+    if unknown := [name for name in used if name not in known]:
+        raise UserError(
+            f"{data} has the label {unknown[0]!r}, which the model does not know; it knows {', '.join(known)}"
+        )
+    number = np.array([known.index(name) if name in known else -1 for name in names])
+    return number[labels]
+
+
+def table(figures: dict[str, Any], labels: tuple[str, ...]) -> str:
+    """The figures for a person, with a row for each class."""
+    lines = [
+        f"accuracy {figures['accuracy']:.4f}, macro-F1 {figures['macro_f1']:.4f}, expected calibration error "
+        f"{figures['expected_calibration_error']:.4f} over {figures['examples']:,} texts",
+        f"{'class':>16} {'precision':>9} {'recall':>7} {'F1':>7} {'texts':>7}   predicted as " + " ".join(labels),
+    ]
+    for label, row in zip(labels, figures["confusion_matrix"], strict=True):
+        c = figures["per_class"][label]
+        counts = " ".join(f"{n:{len(name)}d}" for n, name in zip(row, labels, strict=True))
+        lines.append(
+            f"{label:>16} {c['precision']:9.4f} {c['recall']:7.4f} {c['f1']:7.4f} {c['examples']:7d}"
+            + 16 * " "
+            + counts
+        )
+    return "\n".join(lines) + "\n"
+
+
+def shorten(text: str, width: int = 160) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= width else flat[: width - 4] + " ..."

@@ -1,0 +1,79 @@
+"""The command `rnnnlp`: chooses the command, and turns a user's mistake into one line and exit code 2."""
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from rnnnlp.errors import UserError
+
+COMMANDS = {
+    "train": "train a character language model or a sentiment classifier",
+    "generate": "write text with a trained character model",
+    "evaluate": "measure a trained model on a split of a data set",
+    "predict": "classify texts with a trained classifier",
+    "quickstart": "train, evaluate and use two small models on built-in data, in a few minutes",
+    "info": "say what this installation runs with",
+}
+
+EXAMPLES = """examples:
+  rnnnlp quickstart
+  rnnnlp train charlm --data book.txt --budget 5m --out runs/book
+  rnnnlp generate runs/book --prompt "Once upon a time"
+  rnnnlp train sentiment --data reviews/ --budget 10m --out runs/reviews
+  rnnnlp predict runs/reviews "What a lovely film."
+
+'rnnnlp COMMAND --help' explains the options of a command."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; returns the exit code: 0 done, 2 a mistake of the user, 128 + n stopped by signal n."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    parser = argparse.ArgumentParser(
+        prog="rnnnlp",
+        description="Recurrent networks on text: train, evaluate, predict and generate on an ordinary computer.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    from rnnnlp import __version__
+
+    parser.add_argument("--version", action="version", version=f"rnnnlp {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, help_text in COMMANDS.items():
+        command = commands.add_parser(
+            name, help=help_text, description=help_text[0].upper() + help_text[1:] + ".", allow_abbrev=False
+        )
+        if words and words[0] == name:  # only the options of the command that runs are worth loading
+            module = import_module(f"rnnnlp.cli.{name}")
+            module.add_options(command)
+            command.set_defaults(run=module.run)
+    try:
+        options = parser.parse_args(words)
+        say_aloud()
+        return options.run(options) or 0
+    except UserError as error:
+        print(f"rnnnlp: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("rnnnlp: stopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output has gone, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+
+
+def say_aloud() -> None:
+    """Prints what the library logs to standard error, without decoration."""
+    logger = logging.getLogger("rnnnlp")
+    if not logger.handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(message)s"))
+        logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+
+
+if __name__ == "__main__":
+    sys.exit(main())

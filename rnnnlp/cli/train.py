@@ -1,0 +1,104 @@
+"""rnnnlp train charlm | sentiment."""
+
+import argparse
+import shlex
+import sys
+
+from rnnnlp.cli.options import add_config_options, read_toml
+from rnnnlp.errors import UserError
+from rnnnlp.models.config import CharLMConfig, Config, SentimentConfig
+from rnnnlp.training.config import (
+    FROM_DATA,
+    CharLMTraining,
+    SentimentTraining,
+    TrainingConfig,
+    char_lm_options,
+    sentiment_options,
+)
+
+HELP = {
+    "data": "what to train on: a file, a folder, a Hub name, or a built-in set (see README)",
+    "text_column": "the column with the texts, if its name is not a usual one",
+    "label_column": "the column with the labels, if its name is not a usual one",
+    "seed": "of every random draw: the same seed, data and options give the same model",
+    "tokenizer": "char, byte, word or bpe",
+    "vocab_size": "at most so many tokens, for word and bpe",
+    "min_frequency": "tokens seen less often are unknown, for word and bpe",
+    "batch_size": "sequences side by side: documents, or streams of a corpus",
+    "bptt": "steps through which the gradient goes back",
+    "optimizer": "adamw, adam, rmsprop or sgd",
+    "lr": "the highest learning rate",
+    "momentum": "of sgd",
+    "weight_decay": "pulls weights, but not biases, towards zero",
+    "schedule": "of the learning rate: cosine, constant or step",
+    "warmup": "the share of the run in which the learning rate rises",
+    "max_norm": "the gradient's norm is clipped to this; 0 does not clip",
+    "label_smoothing": "the share of each target that is spread over all classes",
+    "averaging": "decay of the averaged weights that are evaluated and kept; 0 keeps the last ones",
+    "class_weights": "count rare classes as much as frequent ones",
+    "epochs": "train for so many passes over the data",
+    "steps": "train for so many updates",
+    "budget": "train for so much time, such as 90s, 10m or 1h30m (default: 10m)",
+    "evaluations": "so often, evenly over the run, the model is measured on validation",
+    "patience": "stop after so many evaluations without a better one; 0 never",
+    "checkpoint_every": "save a checkpoint each so many steps (always: at each evaluation and every 5 minutes)",
+    "validation_tokens": "the evaluations of a run read at most so many tokens",
+    "backend": "auto or numpy",
+    "threads": "processor threads to use",
+    "cell": "lstm, gru, elman_tanh or elman_relu",
+    "embedding_size": "numbers that stand for a token",
+    "hidden_size": "units of a recurrent layer, in each direction",
+    "num_layers": "recurrent layers",
+    "dropout": "the share of features that are dropped in training",
+    "variational": "drop the same features at every step of a sequence",
+    "tied_weights": "use the embedding as the output's weights too",
+    "bidirectional": "read in both directions",
+    "pooling": "from all steps to one vector: last, mean, max, mean+max or attention",
+    "max_length": "of longer documents the beginning and the end are read, so many tokens in all",
+}
+
+KINDS: dict[str, tuple[type[TrainingConfig], type[Config], str]] = {
+    "charlm": (CharLMTraining, CharLMConfig, "a character language model from any text"),
+    "sentiment": (SentimentTraining, SentimentConfig, "a classifier from labelled texts"),
+}
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    kinds = parser.add_subparsers(dest="kind", metavar="charlm|sentiment", required=True)
+    for kind, (training, model, what) in KINDS.items():
+        command = kinds.add_parser(kind, help=what, description=f"Train {what}.", allow_abbrev=False)
+        command.add_argument("--out", metavar="RUN", help="the new folder of the run (default: runs/KIND)")
+        command.add_argument("--overwrite", action="store_true", help="replace the run that is in --out")
+        command.add_argument("--resume", metavar="RUN", help="go on with this run; no other option is needed")
+        command.add_argument("--config", metavar="FILE", help="options from a TOML file; those given here come first")
+        add_config_options(command.add_argument_group("training"), training, HELP)
+        add_config_options(command.add_argument_group("model"), model, HELP, leave_out=FROM_DATA)
+
+
+def run(options: argparse.Namespace) -> int:
+    from rnnnlp.training.fit import resume, train_char_lm, train_sentiment
+    from rnnnlp.training.loop import Interrupted
+
+    given = {name: value for name, value in vars(options).items() if name not in ("command", "kind", "run", "config")}
+    out, again, overwrite = given.pop("out"), given.pop("resume"), given.pop("overwrite")
+    try:
+        if again is not None:
+            if given or out or overwrite or options.config:
+                extra = ", ".join(f"--{name.replace('_', '-')}" for name in given) or "other options"
+                raise UserError(f"--resume goes on with the options of the run itself; leave out {extra}")
+            out = again
+            resume(again, "char_lm" if options.kind == "charlm" else "sentiment")
+        else:
+            values = (read_toml(options.config) if options.config else {}) | given
+            out = out or values.pop("out", None) or f"runs/{options.kind}"
+            if options.kind == "charlm":
+                train_char_lm(*char_lm_options(values, "--config"), out, overwrite=overwrite)
+            else:
+                train_sentiment(*sentiment_options(values, "--config"), out, overwrite=overwrite)
+    except Interrupted as stop:
+        command = shlex.join(["rnnnlp", "train", options.kind, "--resume", str(out)])
+        print(f"rnnnlp: {stop}; go on with: {command}", file=sys.stderr)
+        return stop.exit_code
+    use = {"charlm": f'rnnnlp generate {out} --prompt "..."', "sentiment": f'rnnnlp predict {out} "..."'}[options.kind]
+    print(f"{out}: done; use it with: {use}", file=sys.stderr)
+    return 0

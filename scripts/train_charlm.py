@@ -1,0 +1,8 @@
+"""The same as `rnnnlp train charlm`, for those who like a script."""
+
+import sys
+
+from rnnnlp.cli.main import main
+
+if __name__ == "__main__":
+    sys.exit(main(["train", "charlm", *sys.argv[1:]]))
