@@ -1,0 +1,84 @@
+"""The contract of `kernels.reference` on the native kernels."""
+
+# N tokens, T steps, B sequences, H hidden, G gates (and G*H columns of them), V rows of a table
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rnnnlp.kernels.native import _native
+
+Array = np.ndarray
+State = tuple[Array, ...]
+
+_CELLS = {"lstm": 0, "gru": 1, "elman_tanh": 2, "elman_relu": 3}  # as in src/table.hpp
+
+
+class Tape(NamedTuple):
+    cell: int
+    h: Array  # (N, H)
+    gates: Array | None  # (N, width), in the order of the kernel
+    batch_sizes: Array
+    h0: Array
+    c0: Array | None
+    W_h: Array
+    b_hn: Array | None
+    reverse: bool
+
+
+def forward(
+    cell: str,
+    pre: Array,
+    batch_sizes: Array,
+    state: State,
+    W_h: Array,
+    b_hn: Array | None = None,
+    *,
+    reverse: bool = False,
+    tokens: Array | None = None,
+    keep_tape: bool = True,
+) -> tuple[Array, State, Tape | None]:
+    """Runs `cell` over a packed batch; the contract is in `kernels.reference`.
+
+    With `tokens (N,)` int32, `pre` is a table `(V, G*H)` and row n of the gates' share is `pre[tokens[n]]`: a small
+    vocabulary needs no product with the input weights but that of its embedding table. Without `keep_tape`
+    (inference) nothing is kept for `backward`, and the tape is None.
+    """
+    pre, h0, c0, W_h, b_hn = (
+        _plain(pre),
+        _plain(state[0]),
+        _plain(state[1]) if cell == "lstm" else None,
+        _plain(W_h),
+        _plain(b_hn),
+    )
+    h, h_T, c_T, gates = _native.forward(_CELLS[cell], pre, tokens, batch_sizes, h0, c0, W_h, b_hn, reverse, keep_tape)
+    state_T = (h_T,) if c_T is None else (h_T, c_T)
+    tape = Tape(_CELLS[cell], h, gates, batch_sizes, h0, c0, W_h, b_hn, reverse) if keep_tape else None
+    return h, state_T, tape
+
+
+def backward(
+    dh: Array | None, dstate_T: tuple[Array | None, ...] | None, tape: Any
+) -> tuple[Array, State, Array, Array | None]:
+    """Takes errors back through every step; the contract is in `kernels.reference`. None stands for zeros."""
+    dh_T, dc_T = (*(dstate_T or ()), None, None)[:2]
+    dpre, dh_0, dc_0, dW_h, db_hn = _native.backward(
+        tape.cell,
+        _plain(dh),
+        _plain(dh_T),
+        _plain(dc_T),
+        tape.h,
+        tape.gates,
+        tape.batch_sizes,
+        tape.h0,
+        tape.c0,
+        tape.W_h,
+        tape.b_hn,
+        tape.reverse,
+    )
+    return dpre, (dh_0,) if dc_0 is None else (dh_0, dc_0), dW_h, db_hn
+
+
+def _plain(a: Any) -> Any:
+    """C-contiguous, as the kernels need it; the same array if it is."""
+    return None if a is None else np.ascontiguousarray(a)

@@ -1,0 +1,83 @@
+// GRU, reset applied after the product: the gates of one row and V units, forward and backward.
+
+// H hidden, V lanes of a vector; gates r z n
+#pragma once
+
+#include "recurrent.hpp"
+
+namespace rnnnlp::ISA {
+
+enum { tape_r, tape_z, tape_n, tape_a_hn, gru_vectors };
+
+struct GRU {
+  static constexpr int gates = 3, U = V;
+
+  static long tape_width(long H) { return groups_of(H, V) * gru_vectors * V; }
+
+  static RNNNLP_INLINE void finish(const ForwardStep& step, long row, long unit, long lanes, const float* sums) {
+    const float* pre = step.pre(row) + unit;
+    const long H = step.job->H;
+    vec r = load(sums) + load(pre, lanes);
+    vec z = load(sums + V) + load(pre + H, lanes);
+    vec a_hn = load(sums + 2 * V) + load(step.job->b_hn + unit, lanes);
+    two_sigmoids(r, z);
+    vec n = tanh(load(pre + 2 * H, lanes) + r * a_hn);
+    vec h_before = load(step.h_in + row * step.stride + unit);
+    vec h = n + z * (h_before - n);
+    store(step.h_out + row * step.stride + unit, h);
+    store(step.h(row) + unit, h, lanes);
+    if (float* tape = step.tape(row)) {
+      tape += unit * gru_vectors;
+      store(tape + tape_r * V, r);
+      store(tape + tape_z * V, z);
+      store(tape + tape_n * V, n);
+      store(tape + tape_a_hn * V, a_hn);
+    }
+  }
+
+  static RNNNLP_INLINE void prefetch(const BackwardStep& step, long row, long unit) {
+    const float* tape = step.tape(row) + unit * gru_vectors;
+    for (int k = 0; k < 2 * gru_vectors * V; k += 16) __builtin_prefetch(tape + k);
+  }
+
+  // dh*z, which reaches the state before without passing through the product
+  static RNNNLP_INLINE vec carried(const BackwardStep& step, long row, long unit) { return load(step.dc + row * step.stride + unit); }
+
+  static RNNNLP_INLINE void finish(const BackwardStep& step, long row, long unit, long lanes, vec dh) {
+    const float* tape = step.tape(row) + unit * gru_vectors;
+    vec r = load(tape + tape_r * V), z = load(tape + tape_z * V), n = load(tape + tape_n * V), a_hn = load(tape + tape_a_hn * V);
+    const long H = step.job->H;
+    vec h_before = load(step.h_before(row) + unit, lanes);
+    // h = n + z*(h_before - n)
+    vec through = dh * z;
+    vec da_z = dh * (h_before - n) * (z * (1.0f - z));
+    // n = tanh(pre_n + r*a_hn)
+    vec da_n = (dh - through) * (1.0f - n * n);
+    vec da_r = da_n * a_hn * (r * (1.0f - r));
+    vec da_hn = da_n * r;
+    store(step.dc + row * step.stride + unit, through);
+    float* da = step.da + row * step.da_stride + unit;
+    float* dpre = step.dpre(row) + unit;
+    store(da, da_r, lanes);
+    store(da + H, da_z, lanes);
+    store(da + 2 * H, da_hn, lanes);
+    store(dpre, da_r, lanes);
+    store(dpre + H, da_z, lanes);
+    store(dpre + 2 * H, da_n, lanes);
+    store(step.candidate + (step.first + row) * H + unit, da_hn, lanes);
+  }
+};
+
+inline void gru_backward(Team& team, const Backward& job) {
+  backward_walk<GRU>(team, job);
+  // r, z: pre + h_before @ W_h.T;  a_hn = h_before @ W_hn.T + b_hn
+  const float** before = rows_before(job, offsets_of(job));
+  const long H = job.H;
+  Product dW_rz{2 * H, H, job.N, job.dpre, 3 * H, true, nullptr, 0, true, before, nullptr, false, job.dW_h, H, nullptr};
+  multiply_matrices(team, dW_rz);
+  Product dW_hn{H, H, job.N, scratch(Scratch::d_candidate, job.N * H), H, true, nullptr, 0, true, before,
+                nullptr, false, job.dW_h + 2 * H * H, H, job.db_hn};
+  multiply_matrices(team, dW_hn);
+}
+
+}  // namespace rnnnlp::ISA

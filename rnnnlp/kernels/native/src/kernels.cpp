@@ -1,0 +1,41 @@
+// All kernels for one instruction set. The build compiles this file several times, each with its own name for ISA.
+#include "elman.hpp"
+#include "gru.hpp"
+#include "lstm.hpp"
+#include "product.hpp"
+#include "table.hpp"
+
+namespace rnnnlp::ISA {
+namespace {
+
+long tape_width(Cell cell, long H) {
+  return cell == Cell::lstm ? LSTM::tape_width(H) : cell == Cell::gru ? GRU::tape_width(H) : 0;
+}
+
+void forward(Team& team, const Forward& job) {
+  switch (job.cell) {
+    case Cell::lstm: return forward_walk<LSTM>(team, job);
+    case Cell::gru: return forward_walk<GRU>(team, job);
+    case Cell::elman_tanh: return forward_walk<Elman<false>>(team, job);
+    case Cell::elman_relu: return forward_walk<Elman<true>>(team, job);
+  }
+}
+
+void backward(Team& team, const Backward& job) {
+  switch (job.cell) {
+    case Cell::lstm: return lstm_backward(team, job);
+    case Cell::gru: return gru_backward(team, job);
+    case Cell::elman_tanh: return elman_backward<false>(team, job);
+    case Cell::elman_relu: return elman_backward<true>(team, job);
+  }
+}
+
+#define RNNNLP_TEXT_(x) #x
+#define RNNNLP_TEXT(x) RNNNLP_TEXT_(x)
+
+}  // namespace
+
+extern const Kernels kernels;
+const Kernels kernels = {RNNNLP_TEXT(ISA), tape_width, forward, backward, multiply_matrices};
+
+}  // namespace rnnnlp::ISA

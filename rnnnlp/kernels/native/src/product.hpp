@@ -1,0 +1,135 @@
+// Matrix products of any size: A @ B.T, A @ B, A.T @ B.
+
+// C (M, N) = A (M, K) @ B (K, N); V lanes of a vector
+#pragma once
+
+#include "memory.hpp"
+#include "table.hpp"
+#include "tile.hpp"
+
+namespace rnnnlp::ISA {
+
+template <class F>
+void run_on(Team& team, F&& f) {
+  team.run([](void* context, int rank) { (*static_cast<F*>(context))(rank); }, &f);
+}
+
+// A sum is cut into parts of this many terms, always at the same places: the result does not depend on the threads.
+constexpr long terms_of_part = 256;
+constexpr int panel_vectors = 2;
+constexpr long panel_columns = panel_vectors * V;
+constexpr long block_rows = rows_of_tile(panel_vectors);
+constexpr long blocks_of_chunk = 8;
+
+// Terms k0 .. k0 + terms - 1 of one panel of columns: (terms, width).
+inline void pack_panel(const Product& job, long k0, long terms, long column, long width, float* to) {
+  const long columns = smaller(width, job.N - column);
+  if (job.B_by_k) {
+    for (long k = 0; k < terms; k++) {
+      const float* row = (job.B_rows ? job.B_rows[k0 + k] : job.B + (k0 + k) * job.B_stride) + column;
+      for (long n = 0; n < width; n += V) store(to + k * width + n, load(row + n, columns - n));
+    }
+    return;
+  }
+  for (long k = 0; k < terms; k += 16)  // 16 terms at a time: one cache line of each row
+    for (long n = 0; n < width; n++) {
+      const float* row = job.B + (column + n) * job.B_stride + k0;
+      for (long j = k; j < smaller(k + 16, terms); j++) to[j * width + n] = n < columns ? row[j] : 0.0f;
+    }
+}
+
+// Rows of a chunk as blocks of block_rows, the last one smaller; each block (terms, rows of the block).
+inline void pack_chunk(const Product& job, long row, long rows, long k0, long terms, float* to, bool sums) {
+  if (!job.A_by_k) {
+    for (long r = 0; r < rows; r++) {
+      long block = r / block_rows * block_rows, height = smaller(block_rows, rows - block);
+      const float* from = job.A + (row + r) * job.A_stride + k0;
+      float* column = to + block * terms + (r - block);
+      for (long k = 0; k < terms; k++) column[k * height] = from[k];
+    }
+    return;
+  }
+  for (long k = 0; k < terms; k++) {
+    const float* from = job.A + (k0 + k) * job.A_stride + row;
+    for (long block = 0; block < rows; block += block_rows) {
+      float* line = to + block * terms;
+      if (rows - block >= block_rows) {
+        for (long r = 0; r < block_rows; r++) line[k * block_rows + r] = from[block + r];
+      } else {
+        long height = rows - block;
+        for (long r = 0; r < height; r++) line[k * height + r] = from[block + r];
+      }
+    }
+    if (sums)
+      for (long r = 0; r < rows; r++) job.A_sums[row + r] = from[r] + (k0 + k > 0 ? job.A_sums[row + r] : 0.0f);
+  }
+}
+
+// One tile of the result: its first part starts from zero, the bias, or what C has.
+template <int C>
+void multiply_tile(const Product& job, const float* A, long row, long rows, const float* panel, long column, long terms, bool first) {
+  const long columns = smaller(C * V, job.N - column);
+  float* to = job.C + row * job.C_stride + column;
+  alignas(64) float edge[block_rows * C * V];
+  float* sums = to;
+  long stride = job.C_stride;
+  if (columns < C * V) {
+    sums = edge;
+    stride = C * V;
+  }
+  const bool from_zero = first && !job.add && !job.bias;
+  if (!from_zero) {
+    bool from_bias = first && !job.add;
+    if (from_bias || sums == edge)
+      for (long r = 0; r < rows; r++)
+        for (long n = 0; n < columns; n += V)
+          store(sums + r * stride + n, load(from_bias ? job.bias + column + n : to + r * job.C_stride + n, columns - n));
+  }
+  with_rows<block_rows>(rows, [&](auto R) {
+    if (from_zero)
+      tile_of<R.count, C, true, false>(A, 1, panel, terms, sums, stride);
+    else
+      tile_of<R.count, C, true, true>(A, 1, panel, terms, sums, stride);
+  });
+  if (sums == edge)
+    for (long r = 0; r < rows; r++)
+      for (long n = 0; n < columns; n += V) store(to + r * job.C_stride + n, load(edge + r * stride + n), columns - n);
+}
+
+inline void multiply_matrices(Team& team, const Product& job) {
+  const long panels = groups_of(job.N, panel_columns), panel_size = terms_of_part * panel_columns;
+  const long last_width = job.N - (panels - 1) * panel_columns <= V ? V : panel_columns;
+  // About four chunks a rank, so that a rank that is slowed down takes fewer.
+  const long chunk = clamp(groups_of(job.M, 4 * team.size() * block_rows), 1, blocks_of_chunk) * block_rows;
+  const long chunks = groups_of(job.M, chunk), bands = clamp(2 * team.size() / larger(chunks, 1), 1, panels);
+  const long tasks = chunks * bands, parts = larger(groups_of(job.K, terms_of_part), 1);
+  float* packed_B = scratch(Scratch::panels, (parts > 1 ? 2 : 1) * panels * panel_size);
+  float* packed_A = scratch(Scratch::blocks, team.size() * chunk * terms_of_part);
+
+  run_on(team, [&](int rank) {
+    float* blocks = packed_A + rank * chunk * terms_of_part;
+    long task = team.take();
+    for (long part = 0; part < parts; part++) {
+      const long k0 = part * terms_of_part, terms = smaller(terms_of_part, job.K - k0);
+      float* packed = packed_B + part % 2 * panels * panel_size;
+      for (long p = panels * rank / team.size(); p < panels * (rank + 1) / team.size(); p++)
+        pack_panel(job, k0, terms, p * panel_columns, p == panels - 1 ? last_width : panel_columns, packed + p * panel_size);
+      team.barrier();
+      for (; task < (part + 1) * tasks; task = team.take()) {
+        const long row = task % tasks / bands * chunk, band = task % bands, rows = smaller(chunk, job.M - row);
+        pack_chunk(job, row, rows, k0, terms, blocks, job.A_sums && band == 0);
+        for (long p = panels * band / bands; p < panels * (band + 1) / bands; p++)
+          for (long r = 0; r < rows; r += block_rows) {
+            const long height = smaller(block_rows, rows - r), column = p * panel_columns;
+            const float* panel = packed + p * panel_size;
+            if (p == panels - 1 && last_width == V)
+              multiply_tile<1>(job, blocks + r * terms, row + r, height, panel, column, terms, part == 0);
+            else
+              multiply_tile<panel_vectors>(job, blocks + r * terms, row + r, height, panel, column, terms, part == 0);
+          }
+      }
+    }
+  });
+}
+
+}  // namespace rnnnlp::ISA

@@ -1,0 +1,252 @@
+// The walk over time that all cells share: who does what, the packed weights, and the loop.
+
+// N tokens, T steps, B sequences, B_t sequences alive at step t, H hidden, G gates, V lanes of a vector
+#pragma once
+
+#include "memory.hpp"
+#include "product.hpp"
+#include "table.hpp"
+#include "tile.hpp"
+
+namespace rnnnlp::ISA {
+
+// Rows of the running state lie this far apart: whole vectors, and not a power of two, which would crowd a few cache sets.
+RNNNLP_INLINE long padded(long columns) { return groups_of(columns, 16) * 16 + 16; }
+
+// How one rank takes part. While the weights fit its L2 cache, a rank has some rows of the batch and all units: no waiting at all.
+// Larger weights are split instead, so that each rank's part stays in its cache; all ranks then wait for each other once a step.
+// Rows are cut into blocks of nearly equal size, dealt in a snake because the first rows of a ragged batch live longest.
+struct Share {
+  bool by_units;
+  int rank, ranks;
+  long B, blocks, panels;
+
+  Share(int rank, int ranks, long B, long rows_of_block, long panels, bool by_units)
+      : by_units(by_units), rank(rank), ranks(ranks), B(B), panels(panels) {
+    blocks = groups_of(B, rows_of_block);
+    if (!by_units) blocks = smaller(groups_of(blocks, ranks) * ranks, B);
+  }
+
+  long first_panel() const { return by_units ? panels * rank / ranks : 0; }
+  long last_panel() const { return by_units ? panels * (rank + 1) / ranks : panels; }
+  long first_row(long block) const { return B * block / blocks; }
+  bool has(long block) const {
+    if (by_units) return true;
+    long lap = block / ranks, place = block % ranks;
+    return (lap % 2 ? ranks - 1 - place : place) == rank;
+  }
+};
+
+RNNNLP_INLINE bool split_by_units(const Recurrence& job, long weights, const Team& team) {
+  if (team.size() == 1) return false;
+  return weights * (long)sizeof(float) > bytes_of_L2() || job.B < 2 * team.size();
+}
+
+// First packed row of each step, and N at the end: (T + 1,)
+inline long* offsets_of(const Recurrence& job) {
+  long* offsets = scratch_of<long>(Scratch::offsets, job.T + 1);
+  offsets[0] = 0;
+  for (long t = 0; t < job.T; t++) offsets[t + 1] = offsets[t] + job.batch_sizes[t];
+  return offsets;
+}
+
+// Rows (B, columns) to rows `stride` apart, the rest zero.
+inline void copy_rows(const float* from, long B, long columns, float* to, long stride) {
+  for (long b = 0; b < B; b++)
+    for (long k = 0; k < stride; k++) to[b * stride + k] = from && k < columns ? from[b * columns + k] : 0.0f;
+}
+
+// ------------------------------------------------------------------------------------------------------------- forward
+
+// One step of the walk as a cell sees it.
+struct ForwardStep {
+  const Forward* job;
+  long first;          // packed row of the step's row 0
+  const float* h_in;   // (B, stride) state before the step
+  float* h_out;        // (B, stride) and after it
+  float* c;            // (B, stride)
+  long stride;
+  long tape_width;
+
+  const float* pre(long row) const {
+    long n = first + row;
+    return job->pre + (job->tokens ? job->tokens[n] : n) * (gates_of(job->cell) * job->H);
+  }
+  float* h(long row) const { return job->h + (first + row) * job->H; }
+  float* tape(long row) const { return job->tape ? job->tape + (first + row) * tape_width : nullptr; }
+};
+
+// Panel p has, for each k, the weights of all gates of the units p*U .. p*U + U - 1: (K, gates, U).
+inline void pack_forward_panel(const Recurrence& job, long U, long panel, float* to) {
+  const int G = gates_of(job.cell);
+  for (long k = 0; k < job.H; k += 16)  // 16 at a time: one cache line of each row
+    for (int g = 0; g < G; g++)
+      for (long lane = 0; lane < U; lane++) {
+        long unit = panel * U + lane;
+        const float* row = job.W_h + (g * job.H + unit) * job.H;
+        for (long j = k; j < smaller(k + 16, job.H); j++) to[(j * G + g) * U + lane] = unit < job.H ? row[j] : 0.0f;
+      }
+}
+
+template <class F>  // a cell's forward side: F::U units of a panel, F::finish(step, row, unit, lanes, sums)
+void forward_walk(Team& team, const Forward& job) {
+  constexpr int C = F::gates * F::U / V;  // vectors of columns of a panel
+  const long panels = groups_of(job.H, F::U), panel_size = job.H * C * V, stride = padded(job.H);
+  const long* offsets = offsets_of(job);
+  float* weights = scratch(Scratch::weights, panels * panel_size);
+  float* h_buffers[2] = {scratch(Scratch::h_in, job.B * stride), scratch(Scratch::h_out, job.B * stride)};
+  float* c = scratch(Scratch::c, job.B * stride);
+  const long tape_width = F::tape_width(job.H);
+  const bool by_units = split_by_units(job, panels * panel_size, team);
+
+  run_on(team, [&](int rank) {
+    Share share(rank, team.size(), job.B, rows_of_tile(C), panels, by_units);
+    // Each rank packs what it will read itself if the units are split, or else an equal part.
+    for (long p = panels * rank / team.size(); p < panels * (rank + 1) / team.size(); p++)
+      pack_forward_panel(job, F::U, p, weights + p * panel_size);
+    if (rank == 0) {
+      copy_rows(job.h0, job.B, job.H, h_buffers[0], stride);
+      copy_rows(job.h0, job.B, job.H, h_buffers[1], stride);  // rows that join later start from either
+      if (job.c0) copy_rows(job.c0, job.B, job.H, c, stride);
+    }
+    team.barrier();
+    alignas(64) float sums[rows_of_tile(C) * C * V];
+    for (long s = 0; s < job.T; s++) {
+      long t = job.reverse ? job.T - 1 - s : s;
+      ForwardStep step{&job, offsets[t], h_buffers[s % 2], h_buffers[(s + 1) % 2], c, stride, tape_width};
+      for (long p = share.first_panel(); p < share.last_panel(); p++)
+        for (long block = 0; block < share.blocks; block++) {
+          if (!share.has(block)) continue;
+          long row = share.first_row(block), rows = smaller(share.first_row(block + 1), job.batch_sizes[t]) - row;
+          if (rows <= 0) break;
+          for (long r = 0; r < rows; r++)  // from memory while the product runs
+            for (int g = 0; g < F::gates; g++) __builtin_prefetch(step.pre(row + r) + g * job.H + p * F::U);
+          multiply<C>(rows, step.h_in + row * stride, stride, weights + p * panel_size, job.H, sums);
+          for (long r = 0; r < rows; r++)
+            for (long u = 0; u < F::U; u += V) {
+              long unit = p * F::U + u;
+              if (unit < job.H) F::finish(step, row + r, unit, job.H - unit, sums + r * C * V + u);
+            }
+        }
+      if (by_units) team.barrier();
+    }
+  });
+
+  for (long b = 0; b < job.B; b++) {  // the last step of row b: T - 1 steps back it was alive, or step 0
+    long t = job.T - 1;
+    if (job.reverse) t = 0;
+    else while (job.batch_sizes[t] <= b) t--;
+    for (long k = 0; k < job.H; k++) {
+      job.h_T[b * job.H + k] = job.h[(offsets[t] + b) * job.H + k];
+      if (job.c0) job.c_T[b * job.H + k] = c[b * stride + k];
+    }
+  }
+}
+
+// ------------------------------------------------------------------------------------------------------------ backward
+
+// One step of the walk back as a cell sees it.
+struct BackwardStep {
+  const Backward* job;
+  long first;          // packed row of the step's row 0
+  long before;         // packed row of row 0 of the step before it, on the forward walk
+  long rows_before;    // rows that have a step before; the others came from the initial state
+  float* da;           // (B, da_stride) errors of the products W_h h, for the walk
+  float* dc;           // (B, stride) error of the cell state, or what passes by the product
+  float* candidate;    // (N, H) errors of the GRU's W_hn h
+  long da_stride, stride;
+  long tape_width;
+
+  const float* tape(long row) const { return job->tape + (first + row) * tape_width; }
+  const float* tape_before(long row) const { return row < rows_before ? job->tape + (before + row) * tape_width : nullptr; }
+  const float* h_before(long row) const { return row < rows_before ? job->h + (before + row) * job->H : job->h0 + row * job->H; }
+  float* dpre(long row) const { return job->dpre + (first + row) * (gates_of(job->cell) * job->H); }
+};
+
+// Columns q*2V .. q*2V + 2V - 1 of W_h: (G*H, 2V).
+inline void pack_backward_panel(const Recurrence& job, long panel, float* to) {
+  long K = gates_of(job.cell) * job.H;
+  for (long k = 0; k < K; k++)
+    for (long lane = 0; lane < 2 * V; lane++) {
+      long unit = panel * 2 * V + lane;
+      to[k * 2 * V + lane] = unit < job.H ? job.W_h[k * job.H + unit] : 0.0f;
+    }
+}
+
+// The state that each packed row's step started from: (N,) pointers to (H,)
+inline const float** rows_before(const Recurrence& job, const long* offsets) {
+  const float** before = scratch_of<const float*>(Scratch::before, job.N);
+  for (long t = 0; t < job.T; t++) {
+    long earlier = job.reverse ? t + 1 : t - 1;
+    long rows = earlier >= 0 && earlier < job.T ? job.batch_sizes[earlier] : 0;
+    for (long b = 0; b < job.batch_sizes[t]; b++)
+      before[offsets[t] + b] = b < rows ? job.h + (offsets[earlier] + b) * job.H : job.h0 + b * job.H;
+  }
+  return before;
+}
+
+template <class F>  // a cell's backward side: F::finish(step, row, unit, lanes, dh) and F::carried(step, row, unit)
+void backward_walk(Team& team, const Backward& job) {
+  constexpr int C = 2;
+  const int G = gates_of(job.cell);
+  const long K = G * job.H, panels = groups_of(job.H, C * V), panel_size = K * C * V;
+  const long stride = padded(job.H), da_stride = padded(K);
+  const long* offsets = offsets_of(job);
+  float* weights = scratch(Scratch::weights, panels * panel_size);
+  float* da_buffers[2] = {scratch(Scratch::da_in, job.B * da_stride), scratch(Scratch::da_out, job.B * da_stride)};
+  float* dc = scratch(Scratch::dc, job.B * stride);
+  float* candidate = job.cell == Cell::gru ? scratch(Scratch::d_candidate, job.N * job.H) : nullptr;
+  const long tape_width = F::tape_width(job.H);
+  const bool by_units = split_by_units(job, panels * panel_size, team);
+
+  run_on(team, [&](int rank) {
+    Share share(rank, team.size(), job.B, rows_of_tile(C), panels, by_units);
+    for (long p = panels * rank / team.size(); p < panels * (rank + 1) / team.size(); p++)
+      pack_backward_panel(job, p, weights + p * panel_size);
+    if (rank == 0) copy_rows(job.dc_T, job.B, job.H, dc, stride);
+    team.barrier();
+    alignas(64) float sums[rows_of_tile(C) * C * V];
+    // Step s takes the errors of the step that was walked just before through the product, then its own rows through the gates.
+    for (long s = 0; s <= job.T; s++) {
+      const bool alive = s < job.T;
+      long t = job.reverse ? s : job.T - 1 - s, later = job.reverse ? t - 1 : t + 1, earlier = job.reverse ? t + 1 : t - 1;
+      long rows_later = s > 0 ? job.batch_sizes[later] : 0, rows_now = alive ? job.batch_sizes[t] : 0;
+      BackwardStep step{&job, alive ? offsets[t] : 0, 0, 0, da_buffers[s % 2], dc, candidate, da_stride, stride, tape_width};
+      if (earlier >= 0 && earlier < job.T && alive) {
+        step.before = offsets[earlier];
+        step.rows_before = job.batch_sizes[earlier];
+      }
+      const float* da_later = da_buffers[(s + 1) % 2];
+      for (long p = share.first_panel(); p < share.last_panel(); p++)
+        for (long block = 0; block < share.blocks; block++) {
+          if (!share.has(block)) continue;
+          long row = share.first_row(block), end = share.first_row(block + 1);
+          long through = smaller(end, rows_later) - row, now = smaller(end, rows_now) - row;
+          if (through <= 0 && now <= 0) break;
+          for (long r = 0; r < now; r++) F::prefetch(step, row + r, p * C * V);
+          if (through > 0) multiply<C>(through, da_later + row * da_stride, da_stride, weights + p * panel_size, K, sums);
+          for (long r = 0; r < larger(through, now); r++)
+            for (long u = 0; u < C * V; u += V) {
+              long unit = p * C * V + u, lanes = job.H - unit, at = (row + r) * job.H + unit;
+              if (lanes <= 0) continue;
+              vec dh = r < through ? load(sums + r * C * V + u) + F::carried(step, row + r, unit)
+                       : job.dh_T  ? load(job.dh_T + at, lanes)
+                                   : vec{};
+              if (r >= now) {
+                store(job.dh_0 + at, dh, lanes);
+                continue;
+              }
+              if (job.dh) dh += load(job.dh + (step.first + row + r) * job.H + unit, lanes);
+              F::finish(step, row + r, unit, lanes, dh);
+            }
+        }
+      if (by_units) team.barrier();
+    }
+  });
+
+  if (job.dc_0)
+    for (long b = 0; b < job.B; b++)
+      for (long k = 0; k < job.H; k++) job.dc_0[b * job.H + k] = dc[b * stride + k];
+}
+
+}  // namespace rnnnlp::ISA

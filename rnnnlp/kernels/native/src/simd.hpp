@@ -1,0 +1,124 @@
+// Vectors of floats in the compiler's own extension, and the functions of the gates on them.
+//
+// Everything in an ISA namespace is compiled once per instruction set (see kernels.cpp). Such a file uses no inline
+// function of the standard library: the linker would keep one copy of it, perhaps one with unsupported instructions.
+
+// V lanes of a vector
+#pragma once
+
+#include <cstdint>
+
+#define RNNNLP_INLINE inline __attribute__((always_inline))
+
+namespace rnnnlp::ISA {
+
+#if defined(__AVX512F__)
+constexpr int V = 16;
+constexpr int registers = 32;
+#elif defined(__AVX__)
+constexpr int V = 8;
+constexpr int registers = 16;
+#elif defined(__aarch64__)
+constexpr int V = 4;
+constexpr int registers = 32;
+#else
+constexpr int V = 4;
+constexpr int registers = 16;
+#endif
+
+typedef float vec __attribute__((vector_size(4 * V)));
+typedef int32_t ivec __attribute__((vector_size(4 * V)));
+typedef float unaligned_vec __attribute__((vector_size(4 * V), aligned(4), may_alias));
+
+RNNNLP_INLINE vec load(const float* p) { return *reinterpret_cast<const unaligned_vec*>(p); }
+RNNNLP_INLINE void store(float* p, vec x) { *reinterpret_cast<unaligned_vec*>(p) = x; }
+
+// The first `lanes` only, for the last columns of a row; the other lanes are zero.
+RNNNLP_INLINE vec load(const float* p, long lanes) {
+  if (lanes >= V) return load(p);
+  vec x = {};
+  for (long k = 0; k < lanes; k++) x[k] = p[k];
+  return x;
+}
+
+RNNNLP_INLINE void store(float* p, vec x, long lanes) {
+  if (lanes >= V) return store(p, x);
+  for (long k = 0; k < lanes; k++) p[k] = x[k];
+}
+
+RNNNLP_INLINE long smaller(long a, long b) { return a < b ? a : b; }
+RNNNLP_INLINE long larger(long a, long b) { return a > b ? a : b; }
+RNNNLP_INLINE long clamp(long x, long low, long high) { return smaller(larger(x, low), high); }
+RNNNLP_INLINE long groups_of(long n, long size) { return (n + size - 1) / size; }
+
+// Comparisons are written so that NaN passes through: a diverged run must be seen.
+RNNNLP_INLINE vec at_most(vec x, float high) { return x > high ? vec{} + high : x; }
+RNNNLP_INLINE vec at_least(vec x, float low) { return x < low ? vec{} + low : x; }
+
+RNNNLP_INLINE float sum(vec x) {
+  float total = 0;
+  for (int k = 0; k < V; k++) total += x[k];
+  return total;
+}
+
+RNNNLP_INLINE float largest(vec x) {
+  float top = x[0];
+  for (int k = 1; k < V; k++) top = x[k] > top ? x[k] : top;
+  return top;
+}
+
+// exp(x) = scale * (1 + m) with scale a power of two and |m| < 0.42; needs -87 <= x <= 88.
+RNNNLP_INLINE void split_exp(vec x, vec& scale, vec& m) {
+  constexpr float magic = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer, left in the low bits
+  vec shifted = x * 1.44269504f + magic;
+  vec n = shifted - magic;
+  vec r = x - n * 0.693359375f;  // ln 2 in two parts
+  r = r + n * 2.12194440e-4f;
+  vec q = r * 1.3888889e-3f + 8.3333333e-3f;
+  q = q * r + 4.1666668e-2f;
+  q = q * r + 1.6666667e-1f;
+  q = q * r + 0.5f;
+  m = q * (r * r) + r;
+  scale = (vec)(((ivec)shifted << 23) + 0x3f800000);
+}
+
+RNNNLP_INLINE vec exp(vec x) {
+  vec scale, m;
+  split_exp(at_least(at_most(x, 88.0f), -87.0f), scale, m);
+  return scale * m + scale;
+}
+
+// sigmoid(x) = 1 / below. At most e^43, so that the product of two is finite and they can share a division.
+RNNNLP_INLINE vec sigmoid_below(vec x) {
+  vec scale, m;
+  split_exp(at_least(at_most(-x, 43.0f), -87.0f), scale, m);
+  return scale * m + scale + 1.0f;
+}
+
+// tanh(x) = above / (above + 2) with above = exp(2x) - 1, exact near 0.
+RNNNLP_INLINE vec tanh_above(vec x) {
+  vec scale, m;
+  split_exp(at_least(at_most(x + x, 43.0f), -43.0f), scale, m);
+  return scale * m + (scale - 1.0f);
+}
+
+RNNNLP_INLINE vec tanh(vec x) {
+  vec above = tanh_above(x);
+  return above / (above + 2.0f);
+}
+
+RNNNLP_INLINE void two_sigmoids(vec& x, vec& y) {
+  vec below_x = sigmoid_below(x), below_y = sigmoid_below(y);
+  vec r = 1.0f / (below_x * below_y);
+  x = r * below_y;
+  y = r * below_x;
+}
+
+RNNNLP_INLINE void sigmoid_and_tanh(vec& x, vec& y) {
+  vec below_x = sigmoid_below(x), above_y = tanh_above(y), below_y = above_y + 2.0f;
+  vec r = 1.0f / (below_x * below_y);
+  x = r * below_y;
+  y = above_y * (r * below_x);
+}
+
+}  // namespace rnnnlp::ISA

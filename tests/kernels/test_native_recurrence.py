@@ -1,0 +1,193 @@
+"""The native kernels against the reference in float64: every cell, ragged, both directions, odd sizes, every instruction set."""
+
+# N tokens, T steps, B sequences, H hidden, G gates
+
+import numpy as np
+import pytest
+
+from rnnnlp.kernels import reference
+
+native = pytest.importorskip("rnnnlp.kernels.native", reason="the native kernels are not built", exc_type=ImportError)
+
+GATES = {"lstm": 4, "gru": 3, "elman_tanh": 1, "elman_relu": 1}
+INSTRUCTION_SETS = native.instruction_sets().split(", ")
+
+
+@pytest.fixture(autouse=True)
+def _as_before():
+    isa, threads = native.instruction_set(), native.threads()
+    yield
+    native.use_instruction_set(isa)
+    native.set_threads(threads)
+
+
+class Case:
+    """Random inputs of one call, all biases and initial states included."""
+
+    def __init__(self, cell: str, H: int, B: int, *, ragged: bool, reverse: bool, T: int = 7, seed: int = 0):
+        rng = np.random.default_rng([seed, H, B, ragged, reverse, T])
+        self.batch_sizes = np.full(T, B, np.int64)
+        if ragged:
+            self.batch_sizes = np.sort(rng.integers(1, B + 1, T))[::-1].astype(np.int64)
+            self.batch_sizes[0] = B
+        G, N, states = GATES[cell], int(self.batch_sizes.sum()), 2 if cell == "lstm" else 1
+        self.cell, self.reverse = cell, reverse
+        self.pre = random(rng, N, G * H)
+        self.W_h = random(rng, G * H, H) / np.float32(np.sqrt(H))
+        self.b_hn = random(rng, H) if cell == "gru" else None
+        self.state = tuple(random(rng, B, H) for _ in range(states))
+        self.dstate_T = tuple(random(rng, B, H) for _ in range(states))
+        self.dh = random(rng, N, H)
+
+    def run(self, kernel, dtype=np.float32) -> dict[str, np.ndarray]:
+        def to(a):
+            return None if a is None else a.astype(dtype)
+
+        h, state_T, tape = kernel.forward(
+            self.cell, to(self.pre), self.batch_sizes, tuple(map(to, self.state)), to(self.W_h), to(self.b_hn), reverse=self.reverse
+        )
+        dpre, dstate_0, dW_h, db_hn = kernel.backward(to(self.dh), tuple(map(to, self.dstate_T)), tape)
+        named = {"h": h, "dpre": dpre, "dW_h": dW_h, "db_hn": db_hn}
+        named |= {f"state_T[{k}]": a for k, a in enumerate(state_T)} | {f"dstate_0[{k}]": a for k, a in enumerate(dstate_0)}
+        return {name: a for name, a in named.items() if a is not None}
+
+
+def random(rng: np.random.Generator, *shape: int) -> np.ndarray:
+    return rng.standard_normal(shape).astype(np.float32)
+
+
+def assert_close(ours: dict[str, np.ndarray], true: dict[str, np.ndarray]) -> None:
+    """To 1e-5, relative to the largest number of each array (at least 1: a sum that cancels has the error of its terms)."""
+    assert ours.keys() == true.keys()
+    for name, a in true.items():
+        assert ours[name].dtype == np.float32
+        assert ours[name].shape == a.shape, name
+        error = np.abs(ours[name] - a).max() / max(1, np.abs(a).max())
+        assert error < 1e-5, f"{name}: {error}"
+
+
+@pytest.mark.parametrize("isa", INSTRUCTION_SETS)
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("ragged", [False, True])
+@pytest.mark.parametrize("B", [1, 5, 33])
+@pytest.mark.parametrize("H", [1, 3, 17, 32, 130])
+@pytest.mark.parametrize("cell", GATES)
+def test_agrees_with_the_reference(cell, H, B, ragged, reverse, isa):
+    native.use_instruction_set(isa)
+    case = Case(cell, H, B, ragged=ragged, reverse=reverse)
+    assert_close(case.run(native), case.run(reference, np.float64))
+
+
+@pytest.mark.parametrize("H", [8, 130])
+@pytest.mark.parametrize("cell", GATES)
+def test_same_bits_from_any_number_of_threads(cell, H):
+    case = Case(cell, H, 37, ragged=True, reverse=True)
+    results = []
+    for threads in (1, 2, 3, 5):
+        native.set_threads(threads)
+        results.append(case.run(native))
+    for other in results[1:]:
+        for name, a in results[0].items():
+            assert np.array_equal(other[name], a), name
+
+
+@pytest.mark.parametrize("cell", GATES)
+def test_weights_larger_than_a_cache_are_split_by_units(cell):
+    H = 640 if cell != "elman_tanh" else 1100
+    case = Case(cell, H, 9, ragged=True, reverse=False, T=3)
+    native.set_threads(2)
+    two = case.run(native)
+    native.set_threads(1)
+    one = case.run(native)
+    assert_close(two, case.run(reference, np.float64))
+    assert all(np.array_equal(one[name], two[name]) for name in one)
+
+
+@pytest.mark.parametrize("T", [1, 2])
+def test_short_sequences(T):
+    case = Case("lstm", 20, 3, ragged=False, reverse=False, T=T)
+    assert_close(case.run(native), case.run(reference, np.float64))
+
+
+@pytest.mark.parametrize("isa", INSTRUCTION_SETS)
+@pytest.mark.parametrize("cell", GATES)
+def test_saturated_gates_stay_finite(cell, isa):
+    native.use_instruction_set(isa)
+    case = Case(cell, 17, 5, ragged=False, reverse=False, T=1)
+    case.pre *= 60
+    assert_close(case.run(native), case.run(reference, np.float64))
+
+
+@pytest.mark.parametrize("isa", INSTRUCTION_SETS)
+@pytest.mark.parametrize("cell", GATES)
+def test_not_a_number_is_not_hidden(cell, isa):
+    native.use_instruction_set(isa)
+    case = Case(cell, 17, 2, ragged=False, reverse=False, T=1)
+    case.pre[1] = np.nan
+    h = case.run(native)["h"]
+    assert np.isnan(h[1]).all()
+    assert np.isfinite(h[0]).all()
+
+
+@pytest.mark.parametrize("cell", GATES)
+def test_rows_of_a_table_stand_for_pre(cell):
+    case = Case(cell, 33, 4, ragged=True, reverse=False)
+    rng = np.random.default_rng(1)
+    table = random(rng, 9, case.pre.shape[1])
+    tokens = rng.integers(0, 9, len(case.pre)).astype(np.int32)
+    case.pre = table[tokens]
+    args = (case.batch_sizes, case.state, case.W_h, case.b_hn)
+    gathered, _, _ = native.forward(cell, case.pre, *args)
+    looked_up, _, _ = native.forward(cell, table, *args, tokens=tokens)
+    assert np.array_equal(gathered, looked_up)
+    with pytest.raises(ValueError, match="tokens has 9; expected 0 to 8"):
+        native.forward(cell, table, *args, tokens=np.full_like(tokens, 9))
+
+
+@pytest.mark.parametrize("cell", GATES)
+def test_inference_gives_the_same_and_keeps_nothing(cell):
+    case = Case(cell, 33, 4, ragged=True, reverse=True)
+    args = (cell, case.pre, case.batch_sizes, case.state, case.W_h, case.b_hn)
+    h, state_T, _ = native.forward(*args, reverse=True)
+    h_only, state_only, tape = native.forward(*args, reverse=True, keep_tape=False)
+    assert tape is None
+    assert np.array_equal(h, h_only)
+    assert all(np.array_equal(a, b) for a, b in zip(state_T, state_only, strict=True))
+
+
+def test_missing_errors_are_zeros_and_inputs_stay():
+    case = Case("lstm", 17, 5, ragged=True, reverse=False)
+    before = {name: np.copy(a) for name, a in vars(case).items() if isinstance(a, np.ndarray)}
+    case.run(native)
+    for name, a in before.items():
+        assert np.array_equal(getattr(case, name), a), name
+    _, _, tape = native.forward("lstm", case.pre, case.batch_sizes, case.state, case.W_h)
+    zeros = np.zeros_like(case.dh), tuple(np.zeros_like(s) for s in case.state)
+    first, second = native.backward(*zeros, tape), native.backward(None, None, tape)
+    assert np.array_equal(first[0], second[0])
+    assert np.array_equal(first[2], second[2])
+
+
+def test_memory_does_not_grow_from_step_to_step():
+    from rnnnlp.kernels.native import _native
+
+    cases = [Case("lstm", 64, 16, ragged=True, reverse=False, T=40, seed=seed) for seed in range(4)]
+    sizes = []
+    for _ in range(3):
+        for case in cases:
+            case.run(native)
+        sizes.append(_native.used_bytes() + _native.kept_bytes())
+    assert sizes[1] == sizes[2]
+
+
+def test_wrong_inputs_are_refused():
+    case = Case("lstm", 8, 3, ragged=False, reverse=False)
+    args = (case.batch_sizes, case.state, case.W_h)
+    with pytest.raises(ValueError, match=r"pre is \(20, 32\); expected \(21, 32\)"):
+        native.forward("lstm", case.pre[:-1], *args)
+    with pytest.raises(TypeError):
+        native.forward("lstm", case.pre.astype(np.float64), *args)
+    with pytest.raises(ValueError, match="batch_sizes"):
+        native.forward("lstm", case.pre, case.batch_sizes[::-1] - np.arange(7), case.state, case.W_h)
+    with pytest.raises(ValueError, match="instruction set mmx cannot run here"):
+        native.use_instruction_set("mmx")
