@@ -1,0 +1,32 @@
+"""Text to ids: where texts come from, and the tokenizers."""
+
+from rnnnlp.text.cache import cache_folder
+from rnnnlp.text.characters import ByteTokenizer, CharTokenizer
+from rnnnlp.text.corpus import Corpus, load_corpus
+from rnnnlp.text.encoded import EncodedCorpus, encode_corpus
+from rnnnlp.text.kinds import TOKENIZERS, load_tokenizer, train_tokenizer
+from rnnnlp.text.labelled import LabelledData, LabelledSplit, load_labelled
+from rnnnlp.text.plain import load_plain_texts
+from rnnnlp.text.tokenizers import StreamDecoder, Tokenizer
+from rnnnlp.text.words import BPETokenizer, WordTokenizer
+
+__all__ = [
+    "TOKENIZERS",
+    "BPETokenizer",
+    "ByteTokenizer",
+    "CharTokenizer",
+    "Corpus",
+    "EncodedCorpus",
+    "LabelledData",
+    "LabelledSplit",
+    "StreamDecoder",
+    "Tokenizer",
+    "WordTokenizer",
+    "cache_folder",
+    "encode_corpus",
+    "load_corpus",
+    "load_labelled",
+    "load_plain_texts",
+    "load_tokenizer",
+    "train_tokenizer",
+]

@@ -1,0 +1,135 @@
+"""Tokenizers without a learned vocabulary: one id a character, one id a byte."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Self
+
+import numpy as np
+
+from rnnnlp.text.tokenizers import UNKNOWN, Tokenizer, surrogate_error, tokenizer_json, word_level_model
+
+CODE_POINTS = 0x110000
+_BLOCK = 1 << 16  # characters
+_EACH_CHARACTER = {"type": "Split", "pattern": {"Regex": r"[\s\S]"}, "behavior": "Isolated", "invert": False}
+_BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": False}
+
+
+def code_points(text: str) -> np.ndarray:
+    """The code points of `text`, `(characters,)`: uint8 if all are ASCII, else int32.
+
+    `UserError` for lone surrogates.
+    """
+    if text.isascii():
+        return np.frombuffer(text.encode("ascii"), np.uint8)
+    try:
+        return np.frombuffer(text.encode("utf-32-le"), np.dtype("<i4"))
+    except UnicodeEncodeError as error:
+        raise surrogate_error(text) from error
+
+
+class CharTokenizer(Tokenizer):
+    """One id a Unicode code point. Id 0 is the unknown symbol, id i + 1 is `characters[i]`."""
+
+    kind = "char"
+    unknown_id = 0
+
+    def __init__(self, characters: str) -> None:
+        """`characters` are those of the vocabulary, in the order of their ids; `ValueError` if one comes twice."""
+        if len(set(characters)) != len(characters):
+            raise ValueError("a character comes twice in the vocabulary")
+        self.characters = characters
+        self.tokens = [UNKNOWN.encode(), *(character.encode() for character in characters)]
+        self._id_of = np.zeros(CODE_POINTS, self.dtype)  # pages that no character of the text touches cost no memory
+        self._id_of[code_points(characters)] = np.arange(1, len(characters) + 1)
+
+    @classmethod
+    def train(cls, texts: Iterable[str]) -> Self:
+        """A tokenizer of all characters in `texts`, in the order of their code points."""
+        seen = np.zeros(CODE_POINTS, bool)
+        for text in texts:
+            seen[code_points(text)] = True
+        return cls("".join(map(chr, np.flatnonzero(seen))))
+
+    def encode(self, text: str) -> np.ndarray:
+        ids = np.empty(len(text), self.dtype)
+        for start in range(0, len(text), _BLOCK):  # block by block: what is in between stays small, and in the cache
+            points = code_points(text[start : start + _BLOCK])
+            # "clip" skips a check that cannot fail: the table has every code point.
+            self._id_of.take(points, mode="clip", out=ids[start : start + len(points)])
+        return ids
+
+    def unknown_characters(self, text: str) -> list[str]:
+        return list(dict.fromkeys(text[i] for i in np.flatnonzero(self.encode(text) == self.unknown_id)))
+
+    def to_json(self) -> dict[str, Any]:
+        model = word_level_model([UNKNOWN, *self.characters])
+        return tokenizer_json(model, pre_tokenizer=_EACH_CHARACTER, decoder={"type": "Fuse"})
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> Self:
+        return cls("".join(list(content["model"]["vocab"])[1:]))
+
+
+class ByteTokenizer(Tokenizer):
+    """One id a byte of the UTF-8 text: 256 ids, nothing is unknown."""
+
+    kind = "byte"
+
+    def __init__(self) -> None:
+        self.tokens = [bytes([i]) for i in range(256)]
+
+    @classmethod
+    def train(cls, texts: Iterable[str]) -> Self:
+        """There is nothing to learn; `texts` are not read."""
+        return cls()
+
+    def encode(self, text: str) -> np.ndarray:
+        try:
+            return np.frombuffer(text.encode("utf-8"), np.uint8)
+        except UnicodeEncodeError as error:
+            raise surrogate_error(text) from error
+
+    def unknown_characters(self, text: str) -> list[str]:
+        return []
+
+    def to_json(self) -> dict[str, Any]:
+        return byte_level_json(BYTE_SYMBOLS, merges=[], pre_tokenizer=_BYTE_LEVEL)
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> Self:
+        return cls()
+
+
+def _byte_symbols() -> list[str]:
+    """The printable character that byte-level vocabularies write for each of the 256 bytes."""
+    printable = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
+    others = [byte for byte in range(256) if byte not in printable]
+    symbols = {byte: chr(byte) for byte in printable} | {byte: chr(256 + i) for i, byte in enumerate(others)}
+    return [symbols[byte] for byte in range(256)]
+
+
+BYTE_SYMBOLS = _byte_symbols()
+
+
+def byte_level_json(
+    tokens: Iterable[str],
+    *,
+    merges: list[list[str]],
+    pre_tokenizer: dict[str, Any],
+    normalizer: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The content of a `tokenizer.json` whose tokens are runs of `BYTE_SYMBOLS`."""
+    model = {
+        "type": "BPE",
+        "dropout": None,
+        "unk_token": None,
+        "continuing_subword_prefix": None,
+        "end_of_word_suffix": None,
+        "fuse_unk": False,
+        "byte_fallback": False,
+        "ignore_merges": False,
+        "vocab": {token: i for i, token in enumerate(tokens)},
+        "merges": merges,
+    }
+    return tokenizer_json(model, pre_tokenizer=pre_tokenizer, decoder=_BYTE_LEVEL, normalizer=normalizer)

@@ -1,0 +1,177 @@
+"""A corpus as ids: encoded once into memory-mapped files in the cache, so that memory does not grow with the text."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rnnnlp.errors import UserError
+from rnnnlp.text.cache import cache_folder, cache_key, cached
+from rnnnlp.text.characters import CharTokenizer
+from rnnnlp.text.corpus import Corpus, Survey, line_blocks, stretch, survey
+from rnnnlp.text.kinds import load_tokenizer, tokenizer_class
+from rnnnlp.text.sources import SPLITS
+from rnnnlp.text.tokenizers import Tokenizer
+
+logger = logging.getLogger(__name__)
+
+TRAIN_SHARE = 0.9  # of the characters of a text without a validation split; the rest is that split
+_FORMAT = 1  # part of every key: count up when the content of an entry changes its meaning
+_IDS, _UNKNOWN = "ids.npy", "unknown.json"
+_NAMED_UNKNOWNS = 10
+
+
+@dataclass(frozen=True)
+class EncodedCorpus:
+    """A corpus as ids.
+
+    ids: by split, `(tokens,)` of `tokenizer.dtype`, read-only memory maps.
+    characters: by split, how many characters the ids stand for.
+    """
+
+    ids: dict[str, np.ndarray]
+    characters: dict[str, int]
+    tokenizer: Tokenizer
+    source: str
+
+
+@dataclass(frozen=True)
+class _Section:
+    """A split as a stretch of the text of a split of the source."""
+
+    corpus: Corpus
+    within: str
+    surveyed: Survey
+    start: int
+    stop: int
+
+    def blocks(self) -> Iterator[str]:
+        return line_blocks(stretch(self.corpus.pieces(self.within), self.start, self.stop))
+
+    def key(self, **parts: Any) -> str:
+        return cache_key(format=_FORMAT, text=self.surveyed.digest, start=self.start, stop=self.stop, **parts)
+
+
+def encode_corpus(
+    corpus: Corpus,
+    tokenizer: Tokenizer | str,
+    *,
+    cache_dir: str | Path | None = None,
+    splits: Sequence[str] | None = None,
+    **options: Any,
+) -> EncodedCorpus:
+    """The ids of a corpus, from the cache if it has been encoded before.
+
+    tokenizer: one to use as it is; or a kind ("char", "byte", "word", "bpe"), whose vocabulary is then that of the
+        training split alone, with `options` as the kind's `train` takes them.
+    cache_dir: where entries are kept; `cache_folder()` by default.
+    splits: the ones to encode, all by default.
+
+    Where the source has no validation split, the last tenth of the characters of train is it. What only the unknown
+    symbol can stand for is logged. `UserError` for a split that is missing or empty, text that cannot be read, or a
+    cache that cannot be written.
+    """
+    folder = Path(cache_dir) if cache_dir else cache_folder()
+    available = [split for split in SPLITS if split in _sources_of_splits(corpus)]
+    wanted = available if splits is None else list(splits)
+    for split in wanted:
+        if split not in available:
+            raise UserError(f"{corpus.source} has no split {split!r}; it has {', '.join(available)}")
+    sections = _sections(corpus, wanted if isinstance(tokenizer, Tokenizer) else ["train", *wanted])
+    if isinstance(tokenizer, str):
+        tokenizer = _train(tokenizer, sections["train"], folder, options)
+    ids = {split: _encode(split, sections[split], tokenizer, folder) for split in wanted}
+    characters = {split: sections[split].stop - sections[split].start for split in wanted}
+    return EncodedCorpus(ids, characters, tokenizer, corpus.source)
+
+
+def _sources_of_splits(corpus: Corpus) -> dict[str, str]:
+    """For each split that there can be, the split of the source whose text has it."""
+    within = {split: split for split in corpus.splits}
+    return {"validation": "train", **within} if "train" in within else within
+
+
+def _sections(corpus: Corpus, wanted: Iterable[str]) -> dict[str, _Section]:
+    """The sections of the wanted splits, each text read once."""
+    sources = _sources_of_splits(corpus)
+    surveys: dict[str, Survey] = {}
+    sections = {}
+    for split in dict.fromkeys(wanted):
+        if (within := sources.get(split)) is None:
+            raise UserError(f"{corpus.source} has no {split} text; it has {', '.join(sources)}")
+        if within not in surveys:
+            surveys[within] = survey(corpus.pieces(within))
+        length = surveys[within].characters
+        cut = int(TRAIN_SHARE * length) if within == "train" and "validation" not in corpus.splits else length
+        start, stop = (0, cut) if split == within else (cut, length)
+        if start == stop:
+            raise UserError(f"{corpus.source} has {length} characters in {within}: too few for a {split} split")
+        if split != within:
+            logger.info("%s: its last %d of %d characters are for validation", corpus.source, stop - start, length)
+        sections[split] = _Section(corpus, within, surveys[within], start, stop)
+    return sections
+
+
+def _train(kind: str, train: _Section, folder: Path, options: dict[str, Any]) -> Tokenizer:
+    """The tokenizer of a kind for the training text; what is learned slowly is kept in the cache."""
+    chosen = tokenizer_class(kind, options)
+    if chosen is CharTokenizer:
+        positions = train.surveyed.first_positions
+        return CharTokenizer("".join(sorted(c for c in positions if positions[c] < train.stop)))
+    key = train.key(kind=kind, options=options)
+    return load_tokenizer(cached(folder, key, lambda entry: chosen.train(train.blocks(), **options).save(entry)))
+
+
+def _encode(split: str, section: _Section, tokenizer: Tokenizer, folder: Path) -> np.ndarray:
+    key = section.key(tokenizer=tokenizer.to_json())
+    for _ in range(2):
+        entry = cached(folder, key, lambda unfinished: _write_entry(unfinished, section, tokenizer))
+        try:
+            ids = np.load(entry / _IDS, mmap_mode="r")
+            unknown = json.loads((entry / _UNKNOWN).read_bytes())
+            break
+        except (OSError, ValueError):  # damaged: write it again
+            shutil.rmtree(entry, ignore_errors=True)
+    if unknown["tokens"]:
+        logger.warning(
+            "%s, %s: %d of %d tokens are not in the vocabulary and read as unknown: %s",
+            *(section.corpus.source, split, unknown["tokens"], len(ids), " ".join(map(repr, unknown["examples"]))),
+        )
+    return ids
+
+
+def _write_entry(folder: Path, section: _Section, tokenizer: Tokenizer) -> None:
+    """Encode a section into `ids.npy`, with how many unknown tokens it has, and some of them, in `unknown.json`."""
+    unknown_tokens = 0
+    examples: list[str] = []
+    characters = 0
+    tokens = 0
+    with (folder / _IDS).open("wb") as file:
+        _write_header(file, tokenizer.dtype, tokens)
+        for block in section.blocks():
+            ids = tokenizer.encode(block)
+            file.write(ids.data)
+            tokens += len(ids)
+            characters += len(block)
+            if tokenizer.unknown_id is not None and (count := int((ids == tokenizer.unknown_id).sum())):
+                unknown_tokens += count
+                if len(examples) < _NAMED_UNKNOWNS:
+                    examples = list(dict.fromkeys(examples + tokenizer.unknown_characters(block)))[:_NAMED_UNKNOWNS]
+        file.seek(0)
+        _write_header(file, tokenizer.dtype, tokens)
+    if characters != section.stop - section.start:
+        raise UserError(f"{section.corpus.source} changed while it was read; try again when nothing writes to it")
+    (folder / _UNKNOWN).write_text(json.dumps({"tokens": unknown_tokens, "examples": examples}))
+
+
+def _write_header(file: Any, dtype: np.dtype, length: int) -> None:
+    """The header of a .npy file of a vector. It has room to grow: its size is the same for every length."""
+    description = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": (length,)}
+    np.lib.format.write_array_header_1_0(file, description)

@@ -1,0 +1,39 @@
+"""Data sets of the Hugging Face Hub, by name."""
+
+from __future__ import annotations
+
+import re
+
+from rnnnlp.errors import UserError
+from rnnnlp.text.tables import HubTable
+
+_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*(:[\w.-]+)?")
+
+
+def is_hub_name(spec: str) -> bool:
+    """Whether this reads `owner/name` or `owner/name:configuration`."""
+    return _NAME.fullmatch(spec) is not None
+
+
+def load_from_hub(spec: str) -> dict[str, HubTable]:
+    """All splits of a data set by the names that the Hub gives them. `HF_HOME` and `HF_HUB_OFFLINE` are respected."""
+    import datasets
+
+    name, _, configuration = spec.partition(":")
+    try:
+        splits = datasets.load_dataset(name, configuration or None)
+    except ConnectionError as error:
+        raise UserError(
+            f"{spec} is no local path, and the Hub cannot be reached ({_first_line(error)}); for a local copy give "
+            "the folder with its files (train-00000.parquet, test-00000.parquet, ...) as --data"
+        ) from error
+    except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
+        raise UserError(
+            f"{spec} is no local path, and does not load from the Hub ({_first_line(error)}); expected owner/name or "
+            "owner/name:configuration of a set in parquet, csv or jsonl"
+        ) from error
+    return {split: HubTable(f"{spec} ({split})", dataset) for split, dataset in splits.items()}
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]

@@ -1,0 +1,59 @@
+"""The kinds of tokenizer by name: training one, and opening a saved one."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from rnnnlp.errors import UserError
+from rnnnlp.text.characters import ByteTokenizer, CharTokenizer
+from rnnnlp.text.tokenizers import FILE_NAME, Tokenizer
+from rnnnlp.text.words import BPETokenizer, WordTokenizer
+
+TOKENIZERS: dict[str, type[Tokenizer]] = {
+    tokenizer.kind: tokenizer for tokenizer in (CharTokenizer, ByteTokenizer, WordTokenizer, BPETokenizer)
+}
+
+
+def tokenizer_class(kind: str, options: Iterable[str] = ()) -> type[Tokenizer]:
+    """The class of a kind; `UserError` for an unknown kind, or an option that its `train` does not have."""
+    if kind not in TOKENIZERS:
+        raise UserError(f"tokenizer is {kind!r}; it must be one of {', '.join(TOKENIZERS)}")
+    known = inspect.signature(TOKENIZERS[kind].train).parameters
+    for option in options:
+        if option not in known:
+            raise UserError(f"{option} has no meaning for a {kind} tokenizer; leave it out, or use word or bpe")
+    return TOKENIZERS[kind]
+
+
+def train_tokenizer(kind: str, texts: Iterable[str], **options: Any) -> Tokenizer:
+    """A tokenizer of this kind ("char", "byte", "word" or "bpe") with the vocabulary of `texts`.
+
+    `options` are those of the kind's `train`; `UserError` for others.
+    """
+    return tokenizer_class(kind, options).train(texts, **options)
+
+
+def load_tokenizer(folder: Path) -> Tokenizer:
+    """The tokenizer that `save` wrote into `folder`; `UserError` naming the file if it is missing or damaged."""
+    path = Path(folder) / FILE_NAME
+    try:
+        content = json.loads(path.read_bytes())
+    except OSError as error:
+        raise UserError(f"cannot read {path} ({error.strerror}); expected a folder with a saved tokenizer") from error
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path} is damaged ({error}); restore it from a copy, or train again") from error
+    for kind in TOKENIZERS.values():
+        try:
+            tokenizer = kind.from_json(content)
+            if tokenizer.to_json() == content:
+                return tokenizer
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError):
+            continue  # not this kind
+    raise UserError(
+        f"{path} is damaged, or not written by rnnnlp: it is no {', '.join(TOKENIZERS)} tokenizer; "
+        "restore it from a copy, or train again"
+    )

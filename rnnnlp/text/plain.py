@@ -1,0 +1,33 @@
+"""Lists of texts without labels, to predict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from rnnnlp.errors import UserError
+from rnnnlp.text.readers import read_standard_input, read_text, split_lines
+from rnnnlp.text.tables import TABLE_SUFFIXES, open_table
+
+
+def load_plain_texts(path: str, *, text_column: str | None = None) -> list[str]:
+    r"""The texts of a csv, tsv, jsonl or parquet file, or the lines of any other file or of standard input ("-").
+
+    Lines end at "\n", or at "\r\n" if all lines of the file do, and nowhere else; an empty line is an empty text.
+    """
+    if path == "-":
+        return _lines(read_standard_input())
+    file = Path(path).expanduser()
+    if not file.is_file():
+        raise UserError(f'{path}: no such file; expected a file of texts, or "-" for standard input')
+    if file.suffix.lower() not in TABLE_SUFFIXES:
+        return _lines(read_text(file))
+    table = open_table(file)
+    return [text for (text,) in table.texts_and(table.find_text_column(text_column))]
+
+
+def _lines(pieces: Iterable[str]) -> list[str]:
+    lines = list(split_lines(pieces))
+    ended = lines if lines and lines[-1].endswith("\n") else lines[:-1]
+    line_end = "\r\n" if ended and all(line.endswith("\r\n") for line in ended) else "\n"
+    return [line.removesuffix(line_end) for line in lines]

@@ -1,0 +1,164 @@
+"""What `--data` can mean, and the splits that it holds."""
+
+from __future__ import annotations
+
+import glob
+import logging
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from rnnnlp.errors import UserError
+from rnnnlp.text.builtin import BUILTIN_NAMES, SAMPLE_REVIEWS, PythonDocs, sample_folder
+from rnnnlp.text.hub import is_hub_name, load_from_hub
+from rnnnlp.text.readers import read_text
+from rnnnlp.text.tables import TABLE_SUFFIXES, ClassFolders, Table, open_table
+
+logger = logging.getLogger(__name__)
+
+SPLITS = ("train", "validation", "test")
+_SPLIT_OF = {name: name for name in SPLITS} | dict.fromkeys(("valid", "val", "dev"), "validation")
+_UNLABELLED_FOLDERS = ("unsup", "unsupervised", "unlabeled", "unlabelled")
+
+
+@dataclass(frozen=True)
+class PlainText:
+    """A file that is one text."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return str(self.path)
+
+    def pieces(self, text_column: str | None) -> Iterator[str]:
+        """The text in pieces; there are no columns to choose from."""
+        return read_text(self.path)
+
+
+Part = Table | PlainText
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where text comes from: `name` as the user gave it, and the parts of each split, of which "train" may be all."""
+
+    name: str
+    splits: dict[str, tuple[Part, ...]]
+
+
+def find_source(spec: str) -> Source:
+    """What `spec` names: a built-in set, a file, a folder, a glob or a Hub name; `UserError` if it is none of them.
+
+    Nothing local is read yet but the listings of folders.
+    """
+    if spec == SAMPLE_REVIEWS:
+        return Source(spec, _folder_splits(sample_folder(spec)))
+    if spec in BUILTIN_NAMES:
+        docs = PythonDocs()
+        return Source(docs.name, {"train": (docs,)})
+    path = Path(spec).expanduser()
+    if path.is_dir():
+        return Source(spec, _folder_splits(path))
+    if path.exists():
+        return Source(spec, {_split_of(path) or "train": (_open(path),)})
+    if glob.has_magic(spec):
+        return Source(spec, {"train": _glob_parts(path)})
+    if is_hub_name(spec):
+        return Source(spec, _hub_splits(spec))
+    raise UserError(
+        f"{spec}: no such file or folder; expected a path, a glob, a Hub name such as stanfordnlp/imdb, "
+        f"or a built-in set ({', '.join(BUILTIN_NAMES)})"
+    )
+
+
+def _open(path: Path) -> Part:
+    return open_table(path) if path.suffix.lower() in TABLE_SUFFIXES else PlainText(path)
+
+
+def _split_of(path: Path) -> str | None:
+    """The split that a file or folder is named after: train-00000.parquet, valid.csv, test."""
+    return _SPLIT_OF.get(re.split(r"[-_.]", path.name.lower())[0])
+
+
+def _glob_parts(pattern: Path) -> tuple[Part, ...]:
+    parts = tuple(_open(Path(name)) for name in sorted(glob.glob(str(pattern), recursive=True)) if Path(name).is_file())
+    if not parts:
+        raise UserError(f"{pattern} matches no file; check the pattern (** reaches into sub-folders)")
+    return parts
+
+
+def _hub_splits(spec: str) -> dict[str, tuple[Part, ...]]:
+    tables = load_from_hub(spec)
+    splits = {_SPLIT_OF[name]: (table,) for name, table in tables.items() if name in _SPLIT_OF}
+    return _said_what_is_left_out(spec, splits, [name for name in tables if name not in _SPLIT_OF])
+
+
+def _folder_splits(folder: Path) -> dict[str, tuple[Part, ...]]:
+    for find in (_split_files, _class_folders, _files_further_down, _plain_texts):
+        if splits := find(folder):
+            return splits
+    raise UserError(
+        f"{folder} holds no data; expected split files (train.parquet, test.csv, ...), one sub-folder of .txt files a "
+        "class, or .txt files; other plain text can be named by a glob, as in 'folder/**/*.md'"
+    )
+
+
+def _split_files(folder: Path) -> dict[str, tuple[Part, ...]]:
+    """Files named after the splits, each in one or more shards; .txt files only if there is one for train."""
+    tables = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in TABLE_SUFFIXES]
+    texts = [path for path in sorted(folder.glob("*.txt")) if _split_of(path)]
+    if not tables and not any(_split_of(path) == "train" for path in texts):
+        return {}
+    found: dict[str, list[Path]] = {}
+    for path in [*tables, *texts]:
+        if split := _split_of(path):
+            found.setdefault(split, []).append(path)
+    for split, paths in found.items():
+        if len({path.suffix.lower() for path in paths}) > 1:
+            names = ", ".join(path.name for path in paths)
+            raise UserError(f"{folder} has {split} in several formats ({names}); keep one, or name a file instead")
+    splits = {split: tuple(map(_open, paths)) for split, paths in found.items()}
+    return _said_what_is_left_out(folder, splits, [path.name for path in tables if not _split_of(path)])
+
+
+def _class_folders(folder: Path) -> dict[str, tuple[Part, ...]]:
+    """Sub-folders of .txt files, one a class, in the folder itself or in a sub-folder for each split."""
+    splits = {split: sub for sub in _sub_folders(folder) if (split := _split_of(sub)) and _classes(sub)}
+    if not splits and len(_classes(folder)) > 1:
+        splits = {"train": folder}
+    return {split: (ClassFolders(sub, _classes(sub)),) for split, sub in splits.items()}
+
+
+def _classes(folder: Path) -> list[str]:
+    with_texts = [sub.name for sub in _sub_folders(folder) if any(sub.glob("*.txt"))]
+    labelled = [name for name in with_texts if name.lower() not in _UNLABELLED_FOLDERS]
+    for name in set(with_texts).difference(labelled):
+        logger.info("%s: not one of the classes, left out", folder / name)
+    return labelled
+
+
+def _sub_folders(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.is_dir())
+
+
+def _files_further_down(folder: Path) -> dict[str, tuple[Part, ...]]:
+    """The split files of the one sub-folder that has some, as in a clone from the Hub (data/train-00000.parquet)."""
+    found = {sub.name: splits for sub in _sub_folders(folder) if (splits := _split_files(sub))}
+    if len(found) > 1:
+        raise UserError(f"{folder} has data in several sub-folders ({', '.join(found)}); name one of them")
+    return next(iter(found.values()), {})
+
+
+def _plain_texts(folder: Path) -> dict[str, tuple[Part, ...]]:
+    parts = tuple(PlainText(path) for path in sorted(folder.rglob("*.txt")) if path.is_file())
+    return {"train": parts} if parts else {}
+
+
+def _said_what_is_left_out(
+    source: object, splits: Mapping[str, tuple[Part, ...]], others: list[str]
+) -> dict[str, tuple[Part, ...]]:
+    if splits and others:
+        logger.info("%s: %s left out, not one of %s", source, ", ".join(others), ", ".join(SPLITS))
+    return {split: splits[split] for split in SPLITS if split in splits}

@@ -1,0 +1,262 @@
+"""Tables: files, folders and data sets whose rows hold one text each, all behind one small interface."""
+
+from __future__ import annotations
+
+import csv
+import json
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rnnnlp.errors import UserError
+from rnnnlp.text.readers import read_text, split_lines
+
+if TYPE_CHECKING:
+    import datasets
+    import pyarrow.parquet
+
+logger = logging.getLogger(__name__)
+
+USUAL_TEXT_COLUMNS = ("text", "sentence", "review", "content", "comment", "body", "review_body", "reviewtext")
+USUAL_LABEL_COLUMNS = ("label", "labels", "sentiment", "class", "category", "target", "stars", "rating", "polarity")
+
+
+class Table(ABC):
+    """Rows with named columns, read as a stream. `name` is what messages call it."""
+
+    name: str
+
+    @property
+    @abstractmethod
+    def columns(self) -> tuple[str, ...]:
+        """The names of the columns in order."""
+
+    @abstractmethod
+    def rows(self, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+        """Yield the values of `columns`, row by row; None where a value is missing."""
+
+    def class_names(self, column: str) -> tuple[str, ...] | None:
+        """The names that integers of this column stand for, if the table says so (a `ClassLabel`)."""
+        return None
+
+    def find_column(self, wanted: str | None, usual: Sequence[str], option: str) -> str:
+        """The column called `wanted`, or else the first of the `usual` names; `UserError` if there is none."""
+        if wanted is not None:
+            if wanted in self.columns:
+                return wanted
+            raise UserError(f"{self.name} has no column {wanted!r}; its columns are {', '.join(self.columns)}")
+        by_lower_case = {column.lower(): column for column in reversed(self.columns)}
+        for name in usual:
+            if name in by_lower_case:
+                return by_lower_case[name]
+        raise UserError(
+            f"{self.name} has none of the usual columns {', '.join(usual)}; "
+            f"its columns are {', '.join(self.columns)}: name one with {option}"
+        )
+
+    def find_text_column(self, wanted: str | None) -> str:
+        return self.find_column(wanted, USUAL_TEXT_COLUMNS, "--text-column")
+
+    def find_label_column(self, wanted: str | None) -> str:
+        return self.find_column(wanted, USUAL_LABEL_COLUMNS, "--label-column")
+
+    def texts_and(self, text_column: str, *others: str) -> Iterator[tuple[Any, ...]]:
+        """As `rows`, with the first value a string for certain: rows without a text are left out and counted."""
+        without = 0
+        for number, row in enumerate(self.rows((text_column, *others)), start=1):
+            text = row[0]
+            if text is None:
+                without += 1
+            elif isinstance(text, str):
+                yield row
+            else:
+                raise UserError(
+                    f"{self.name}, row {number}: column {text_column!r} holds {type(text).__name__}, expected text; "
+                    "name another column with --text-column"
+                )
+        if without:
+            logger.warning("%s: %d rows without a text dropped", self.name, without)
+
+    def pieces(self, text_column: str | None) -> Iterator[str]:
+        """All texts as one, joined by a line end, in pieces."""
+        separator = ""
+        for (text,) in self.texts_and(self.find_text_column(text_column)):
+            yield separator + text
+            separator = "\n"
+
+
+class CsvTable(Table):
+    """A csv or tsv file with a header line, quoted as Excel, pandas and `datasets` do."""
+
+    def __init__(self, path: Path, delimiter: str) -> None:
+        self.name, self._path, self._delimiter = str(path), path, delimiter
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        header = next(self._records(), None)
+        if header is None:
+            raise UserError(f"{self.name} is empty; expected a header line with the names of the columns")
+        return tuple(header)
+
+    def rows(self, columns: Sequence[str]) -> Iterator[tuple[str, ...]]:
+        indices = [self.columns.index(column) for column in columns]
+        records = self._records()
+        next(records)
+        for number, record in enumerate(records, start=1):
+            if len(record) == len(self.columns):
+                yield tuple(record[index] for index in indices)
+            elif record:  # an empty line is no row
+                raise UserError(
+                    f"{self.name}, row {number}: {len(record)} fields, expected {len(self.columns)} as in the header; "
+                    "quote fields that hold the separator, or use jsonl"
+                )
+
+    def _records(self) -> Iterator[list[str]]:
+        limit = csv.field_size_limit(2**31 - 1)  # the default refuses texts over 128 KiB
+        reader = csv.reader(split_lines(read_text(self._path)), delimiter=self._delimiter, strict=True)
+        try:
+            yield from reader
+        except csv.Error as error:
+            raise UserError(
+                f'{self.name}, line {reader.line_num}: {error}; quote fields with "..." and write quotes in them '
+                'twice (""), or use jsonl'
+            ) from error
+        finally:
+            csv.field_size_limit(limit)
+
+
+class JsonlTable(Table):
+    """A file with one JSON object a line. The first object gives the columns; a missing key is a missing value."""
+
+    def __init__(self, path: Path) -> None:
+        self.name, self._path = str(path), path
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        first = next(self._objects(), None)
+        if first is None:
+            raise UserError(f"{self.name} is empty; expected one JSON object a line")
+        return tuple(first)
+
+    def rows(self, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+        for record in self._objects():
+            yield tuple(record.get(column) for column in columns)
+
+    def _objects(self) -> Iterator[dict[str, Any]]:
+        for number, line in enumerate(split_lines(read_text(self._path)), start=1):
+            if line.isspace():
+                continue
+            try:
+                record = json.loads(line)
+                if "\\u" in line:
+                    json.dumps(record, ensure_ascii=False).encode()  # only an escape can make a lone surrogate
+            except UnicodeEncodeError as error:
+                raise UserError(
+                    f"{self.name}, line {number}: an escape stands for half a character "
+                    f"({error.object[error.start]!r}); write the whole surrogate pair"
+                ) from error
+            except (ValueError, RecursionError) as error:
+                raise UserError(f"{self.name}, line {number}: no JSON ({error}); expected one object a line") from error
+            if not isinstance(record, dict):
+                raise UserError(
+                    f"{self.name}, line {number}: {type(record).__name__}, expected an object with the columns as keys"
+                )
+            yield record
+
+
+class ParquetTable(Table):
+    """A parquet file; `ClassLabel` names are taken from the schema as `datasets` writes it."""
+
+    def __init__(self, path: Path) -> None:
+        self.name, self._path = str(path), path
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        return tuple(self._file.schema_arrow.names)
+
+    @cached_property
+    def _file(self) -> pyarrow.parquet.ParquetFile:
+        import pyarrow
+        import pyarrow.parquet
+
+        try:
+            return pyarrow.parquet.ParquetFile(self._path)
+        except (OSError, ValueError, pyarrow.ArrowException) as error:
+            raise self._damaged(error) from error
+
+    def rows(self, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+        import pyarrow
+
+        try:
+            for batch in self._file.iter_batches(batch_size=1024, columns=list(columns)):
+                yield from zip(*(batch.column(column).to_pylist() for column in columns), strict=True)
+        except (OSError, ValueError, pyarrow.ArrowException) as error:
+            raise self._damaged(error) from error
+
+    def class_names(self, column: str) -> tuple[str, ...] | None:
+        try:
+            schema = json.loads((self._file.schema_arrow.metadata or {})[b"huggingface"])
+            feature = schema["info"]["features"][column]
+            return tuple(map(str, feature["names"])) if feature["_type"] == "ClassLabel" else None
+        except (KeyError, TypeError, ValueError):
+            return None
+
+    def _damaged(self, error: Exception) -> UserError:
+        reason = str(error).partition("\n")[0]
+        return UserError(f"{self.name} cannot be read as parquet ({reason}); download or write the file again")
+
+
+class ClassFolders(Table):
+    """A folder with one sub-folder of .txt files a class, as aclImdb unpacks; the sub-folder's name is the label."""
+
+    def __init__(self, folder: Path, classes: Sequence[str]) -> None:
+        self.name, self._folder, self._classes = str(folder), folder, classes
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return ("text", "label")
+
+    def rows(self, columns: Sequence[str]) -> Iterator[tuple[str, ...]]:
+        for label in self._classes:
+            for path in sorted((self._folder / label).glob("*.txt")):
+                row = {"text": "".join(read_text(path)), "label": label}
+                yield tuple(row[column] for column in columns)
+
+
+class HubTable(Table):
+    """One split of a data set that the `datasets` library has loaded."""
+
+    def __init__(self, name: str, dataset: datasets.Dataset) -> None:
+        self.name, self._dataset = name, dataset
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return tuple(self._dataset.column_names)
+
+    def rows(self, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+        for batch in self._dataset.select_columns(list(columns)).iter(batch_size=1024):
+            yield from zip(*(batch[column] for column in columns), strict=True)
+
+    def class_names(self, column: str) -> tuple[str, ...] | None:
+        names = getattr(self._dataset.features[column], "names", None)
+        return tuple(names) if names else None
+
+
+def open_table(path: Path) -> Table:
+    """The table in a file, by its suffix (one of `TABLE_SUFFIXES`)."""
+    match path.suffix.lower():
+        case ".csv":
+            return CsvTable(path, delimiter=",")
+        case ".tsv":
+            return CsvTable(path, delimiter="\t")
+        case ".jsonl":
+            return JsonlTable(path)
+        case ".parquet":
+            return ParquetTable(path)
+    raise UserError(f"{path}: {path.suffix!r} is no table; expected one of {', '.join(TABLE_SUFFIXES)}")
+
+
+TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")

@@ -1,0 +1,260 @@
+"""Tokenizers with a learned vocabulary, run by the `tokenizers` library: words, and byte-pair encoding."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from itertools import product
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from rnnnlp.errors import UserError
+from rnnnlp.text.characters import BYTE_SYMBOLS, byte_level_json
+from rnnnlp.text.readers import split_lines
+from rnnnlp.text.tokenizers import UNKNOWN, Tokenizer, surrogate_error, tokenizer_json, word_level_model
+
+if TYPE_CHECKING:
+    import tokenizers
+
+_CALL_CHARACTERS = 1 << 20  # a call of the library takes about 100 bytes of memory a character
+
+# Element names, not anything in angle brackets: reviews write <sigh> and <3 and mean it. No pattern reaches over a line
+# end, so encoding line by line gives the same ids as encoding at once.
+_HTML_ELEMENTS = (
+    "a|abbr|b|big|blockquote|body|br|center|cite|code|dd|del|div|dl|dt|em|font|h[1-6]|head|hr|html|i|img|ins|li|ol|p|pre|q|"
+    "s|script|small|span|strike|strong|style|sub|sup|table|tbody|td|th|thead|tr|tt|u|ul"
+)
+_HTML_REPLACEMENTS = (
+    (rf"(?i)</?(?:{_HTML_ELEMENTS})(?:\s[^<>\n]*)?/?>|<!--[^\n]*?-->", " "),
+    (r"(?i)&(?:nbsp|#160|#xa0);", " "),
+    (r"(?i)&(?:quot|#34|#x22);", '"'),
+    (r"(?i)&(?:apos|#0?39|#x27);", "'"),
+    (r"(?i)&(?:lt|#60|#x3c);", "<"),
+    (r"(?i)&(?:gt|#62|#x3e);", ">"),
+    (r"(?i)&(?:amp|#38|#x26);", "&"),  # last, or &amp;lt; would become <
+)
+NORMALIZERS: dict[str | None, tuple[tuple[str, str], ...]] = {None: (), "html": _HTML_REPLACEMENTS}
+
+# Scripts that put no space between words are read character by character, everything else by words, which may have
+# apostrophes inside; other signs one by one, or up to three equal ones at once.
+_UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}"
+_WORD = rf"[\w&&[^{_UNSPACED}]]+"
+_WORDS = {
+    "type": "Split",
+    "pattern": {"Regex": rf"[{_UNSPACED}]|{_WORD}(?:['’]{_WORD})*|([^\w\s])\1{{0,2}}"},
+    "behavior": "Removed",
+    "invert": True,
+}
+_BYTES_OF_LINES = {
+    "type": "Sequence",
+    "pretokenizers": [
+        {"type": "Split", "pattern": {"String": "\n"}, "behavior": "MergedWithPrevious", "invert": False},
+        {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": True},
+    ],
+}
+
+
+class LearnedTokenizer(Tokenizer):
+    """A tokenizer whose vocabulary comes from texts and whose encoding is done by the `tokenizers` library.
+
+    The library uses all cores (`RAYON_NUM_THREADS`, `TOKENIZERS_PARALLELISM`); the ids do not depend on that.
+    """
+
+    def __init__(self, *, lowercase: bool, normalizer: str | None) -> None:
+        self.lowercase, self.normalizer = lowercase, normalizer
+
+    @cached_property
+    def _library(self) -> tokenizers.Tokenizer:
+        import tokenizers
+
+        return tokenizers.Tokenizer.from_str(json.dumps(self.to_json()))
+
+    def encode(self, text: str) -> np.ndarray:
+        lines = list(split_lines([text])) or [""]
+        return np.concatenate(self._encode_all(lines))
+
+    def encode_batch(self, texts: Iterable[str]) -> list[np.ndarray]:
+        return self._encode_all(texts)
+
+    def _encode_all(self, texts: Iterable[str]) -> list[np.ndarray]:
+        ids = []
+        for group in _groups(texts):
+            try:
+                encodings = self._library.encode_batch_fast(group, add_special_tokens=False)
+            except TypeError as error:
+                raise surrogate_error("".join(group)) from error
+            ids += [np.array(encoding.ids, self.dtype) for encoding in encodings]
+        return ids
+
+    @classmethod
+    def _learn(cls, untrained: Self, trainer: Any, texts: Iterable[str]) -> dict[str, Any]:
+        """The model part of the file after training."""
+        lines = (line for text in texts for line in split_lines([text]))
+        untrained._library.train_from_iterator(lines, trainer)
+        return json.loads(untrained._library.to_str())["model"]
+
+
+class WordTokenizer(LearnedTokenizer):
+    """One id a word or sign (a character in Chinese and Japanese). Id 0 stands for every word not in the vocabulary.
+
+    Spaces are not encoded: `decode` puts one between any two tokens.
+    """
+
+    kind = "word"
+    separator = b" "
+    unknown_id = 0
+
+    def __init__(self, words: Sequence[str], *, lowercase: bool = True, normalizer: str | None = "html") -> None:
+        """`words` are those of the vocabulary, in the order of their ids, which start at 1."""
+        super().__init__(lowercase=lowercase, normalizer=normalizer)
+        self.words = list(words)
+        self.tokens = [UNKNOWN.encode(), *(word.encode() for word in self.words)]
+
+    @classmethod
+    def train(
+        cls,
+        texts: Iterable[str],
+        *,
+        vocab_size: int = 30_000,
+        min_frequency: int = 2,
+        lowercase: bool = True,
+        normalizer: str | None = "html",
+    ) -> Self:
+        """The tokenizer of the most frequent words.
+
+        vocab_size: the most ids, the unknown symbol's included.
+        min_frequency: a word must come this often.
+        lowercase: read all letters as small ones.
+        normalizer: "html" reads tags as spaces and the common entities as the characters they stand for; None neither.
+        """
+        from tokenizers.trainers import WordLevelTrainer
+
+        _check_at_least("vocab_size", vocab_size, 2)
+        untrained = cls([], lowercase=lowercase, normalizer=normalizer)
+        trainer = WordLevelTrainer(vocab_size=vocab_size - 1, min_frequency=min_frequency, show_progress=False)
+        vocabulary = cls._learn(untrained, trainer, texts)["vocab"]
+        return cls(_in_order(vocabulary), lowercase=lowercase, normalizer=normalizer)
+
+    def unknown_characters(self, text: str) -> list[str]:
+        encoding = self._library.encode(text, add_special_tokens=False)
+        spans = (span for i, span in zip(encoding.ids, encoding.offsets, strict=True) if i == self.unknown_id)
+        return list(dict.fromkeys(text[start:stop] for start, stop in spans))
+
+    def to_json(self) -> dict[str, Any]:
+        return tokenizer_json(
+            word_level_model([UNKNOWN, *self.words]),
+            normalizer=_normalizer_json(self.normalizer, self.lowercase),
+            pre_tokenizer=_WORDS,
+            decoder=None,
+        )
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> Self:
+        return cls(_in_order(content["model"]["vocab"])[1:], **_normalizer_options(content["normalizer"]))
+
+
+class BPETokenizer(LearnedTokenizer):
+    """Byte-pair encoding over UTF-8 bytes: nothing is unknown and, without a normalizer, nothing is lost."""
+
+    kind = "bpe"
+
+    def __init__(
+        self,
+        symbols: Sequence[str],
+        merges: Sequence[tuple[str, str]],
+        *,
+        lowercase: bool = False,
+        normalizer: str | None = None,
+    ) -> None:
+        """`symbols` are the tokens in the order of their ids and `merges` their pairs, written as in the file."""
+        super().__init__(lowercase=lowercase, normalizer=normalizer)
+        self.symbols, self.merges = list(symbols), list(merges)
+        byte_of = {symbol: byte for byte, symbol in enumerate(BYTE_SYMBOLS)}
+        self.tokens = [bytes(byte_of[character] for character in symbol) for symbol in self.symbols]
+
+    @classmethod
+    def train(
+        cls,
+        texts: Iterable[str],
+        *,
+        vocab_size: int = 8_192,
+        min_frequency: int = 2,
+        lowercase: bool = False,
+        normalizer: str | None = None,
+    ) -> Self:
+        """The tokenizer that joins the most frequent pairs.
+
+        vocab_size: the most ids, at least 256.
+        min_frequency: a pair must come this often to be joined.
+        lowercase, normalizer: as for `WordTokenizer.train`.
+        """
+        from tokenizers.trainers import BpeTrainer
+
+        _check_at_least("vocab_size", vocab_size, len(BYTE_SYMBOLS))
+        untrained = cls([], [], lowercase=lowercase, normalizer=normalizer)
+        trainer = BpeTrainer(
+            vocab_size=vocab_size, min_frequency=min_frequency, initial_alphabet=BYTE_SYMBOLS, show_progress=False
+        )
+        model = cls._learn(untrained, trainer, texts)
+        merges = [(left, right) for left, right in model["merges"]]
+        return cls(_in_order(model["vocab"]), merges, lowercase=lowercase, normalizer=normalizer)
+
+    def unknown_characters(self, text: str) -> list[str]:
+        return []
+
+    def to_json(self) -> dict[str, Any]:
+        return byte_level_json(
+            self.symbols,
+            merges=[list(merge) for merge in self.merges],
+            normalizer=_normalizer_json(self.normalizer, self.lowercase),
+            pre_tokenizer=_BYTES_OF_LINES,
+        )
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> Self:
+        merges = [(left, right) for left, right in content["model"]["merges"]]
+        return cls(_in_order(content["model"]["vocab"]), merges, **_normalizer_options(content["normalizer"]))
+
+
+def _groups(texts: Iterable[str]) -> Iterator[list[str]]:
+    """Lists of texts that together have about `_CALL_CHARACTERS` characters."""
+    group: list[str] = []
+    size = 0
+    for text in texts:
+        group.append(text)
+        size += len(text)
+        if size >= _CALL_CHARACTERS:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
+
+
+def _in_order(vocabulary: dict[str, int]) -> list[str]:
+    return sorted(vocabulary, key=vocabulary.__getitem__)
+
+
+def _check_at_least(name: str, value: int, least: int) -> None:
+    if value < least:
+        raise UserError(f"{name} is {value}; it must be at least {least}")
+
+
+def _normalizer_json(name: str | None, lowercase: bool) -> dict[str, Any] | None:
+    if name not in NORMALIZERS:
+        raise UserError(f"normalizer is {name!r}; it must be one of {', '.join(map(repr, NORMALIZERS))}")
+    steps: list[dict[str, Any]] = [
+        {"type": "Replace", "pattern": {"Regex": pattern}, "content": content} for pattern, content in NORMALIZERS[name]
+    ]
+    if lowercase:
+        steps.append({"type": "Lowercase"})
+    return {"type": "Sequence", "normalizers": steps} if steps else None
+
+
+def _normalizer_options(content: dict[str, Any] | None) -> dict[str, Any]:
+    """The options whose `_normalizer_json` is `content`."""
+    for name, lowercase in product(NORMALIZERS, (False, True)):
+        if _normalizer_json(name, lowercase) == content:
+            return {"normalizer": name, "lowercase": lowercase}
+    raise ValueError("the normalizer is none that this version can write")
