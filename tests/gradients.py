@@ -8,7 +8,8 @@ from rnnnlp.layers.parameter import Parameter
 
 EPS = 1e-5
 TOLERANCE = 1e-6
-FLOOR = 1e-2  # entries smaller than this share of the largest are judged as if they were that large
+FLOOR = 1e-2  # entries smaller than this share of the array's largest are judged as if they were that large
+ROUNDING = 8 * np.finfo(float).eps / EPS  # of a difference quotient, for a loss of 1
 
 
 def difference_quotients(loss: Callable[[], float], array: np.ndarray) -> np.ndarray:
@@ -24,15 +25,16 @@ def difference_quotients(loss: Callable[[], float], array: np.ndarray) -> np.nda
     return gradient
 
 
-def relative_error(gradient: np.ndarray, expected: np.ndarray) -> float:
+def relative_error(gradient: np.ndarray, expected: np.ndarray, loss: float) -> float:
     """The largest over all entries of |gradient - expected| / max(|gradient|, |expected|, floor).
 
-    The floor is a hundredth of the array's largest entry: a difference quotient has an absolute rounding error (about
-    1e-16 * loss / EPS), so for entries near zero a ratio of their own says nothing. Every entry is thereby right to
-    1e-8 of the largest one, and those of ordinary size to 1e-6 of themselves.
+    The floor is there because a difference quotient has an absolute error, from rounding (eps * loss / EPS) and from
+    the third derivative, so that for entries near zero a ratio of their own says nothing. It is a hundredth of the
+    array's largest entry, so every entry is right to 1e-8 of that; or where that is less, the size at which rounding
+    alone is 1e-6 (about 2e-4 for a loss of 1). Entries above it are right to 1e-6 of themselves.
     """
     size = np.maximum(np.abs(gradient), np.abs(expected))
-    floor = max(FLOOR * size.max(), np.finfo(float).tiny)
+    floor = max(FLOOR * size.max(), ROUNDING * max(1.0, abs(loss)) / TOLERANCE)
     return float((np.abs(gradient - expected) / np.maximum(size, floor)).max())
 
 
@@ -52,7 +54,7 @@ def check_gradients(
             assert np.abs(expected).max() < 1e-9, f"the loss depends on {name}"
             continue
         assert np.any(expected), f"the loss does not depend on {name}"
-        error = relative_error(gradient, expected)
+        error = relative_error(gradient, expected, loss())
         assert error <= TOLERANCE, f"d{name} is wrong: relative error {error:.1e}"
 
 

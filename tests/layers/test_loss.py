@@ -1,0 +1,66 @@
+import numpy as np
+import pytest
+
+from rnnnlp.layers.loss import softmax, softmax_cross_entropy
+from tests.gradients import check_gradients
+
+TARGETS = np.array([2, 0, 3, 3, 1])
+WEIGHTS = np.array([0.5, 2.0, 1.0, 3.0])
+options = pytest.mark.parametrize("class_weights", [None, WEIGHTS], ids=["even", "weighted"])
+smoothings = pytest.mark.parametrize("label_smoothing", [0.0, 0.2])
+
+
+def draw_logits(scale=1.0):
+    return scale * np.random.default_rng(0).normal(size=(5, 4))
+
+
+@options
+@smoothings
+def test_values_and_gradient(label_smoothing, class_weights):
+    logits = draw_logits()
+    settings = {"label_smoothing": label_smoothing, "class_weights": class_weights}
+    loss_sum, count, dlogits = softmax_cross_entropy(logits, TARGETS, **settings)
+    w = np.ones(4) if class_weights is None else class_weights
+    expected = 0.0
+    for row, target in zip(logits, TARGETS, strict=True):
+        log_p = np.log(np.exp(row) / np.exp(row).sum())
+        q = np.full(4, label_smoothing / 4)
+        q[target] += 1 - label_smoothing
+        expected -= np.sum(q * w * log_p)
+    assert loss_sum == pytest.approx(expected, rel=1e-12)
+    assert count == w[TARGETS].sum()
+    check_gradients(lambda: softmax_cross_entropy(logits, TARGETS, **settings)[0], {"logits": (logits, dlogits)})
+
+
+@options
+@smoothings
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_huge_logits_stay_finite(label_smoothing, class_weights, dtype):
+    logits = draw_logits(1e4).astype(dtype)
+    settings = {"label_smoothing": label_smoothing, "class_weights": class_weights}
+    loss_sum, _, dlogits = softmax_cross_entropy(logits, TARGETS, **settings)
+    assert np.isfinite(loss_sum)
+    assert np.isfinite(dlogits).all()
+    assert dlogits.dtype == dtype
+
+
+def test_sums_of_parts_are_the_sum_of_the_whole():
+    logits = draw_logits()
+    whole = softmax_cross_entropy(logits, TARGETS, class_weights=WEIGHTS)
+    first = softmax_cross_entropy(logits[:2], TARGETS[:2], class_weights=WEIGHTS)
+    second = softmax_cross_entropy(logits[2:], TARGETS[2:], class_weights=WEIGHTS)
+    assert first[0] + second[0] == pytest.approx(whole[0], rel=1e-14)
+    assert first[1] + second[1] == whole[1]
+    np.testing.assert_allclose(np.concatenate([first[2], second[2]]), whole[2], rtol=1e-14)
+
+
+def test_inputs_are_left_alone():
+    logits = draw_logits()
+    logits.flags.writeable = False
+    softmax(logits)
+    softmax_cross_entropy(logits, TARGETS, label_smoothing=0.1, class_weights=WEIGHTS)
+
+
+def test_softmax():
+    p = softmax(np.array([[0.0, np.log(3.0)], [1000.0, -1000.0]]))
+    np.testing.assert_allclose(p, [[0.25, 0.75], [1.0, 0.0]])

@@ -1,0 +1,54 @@
+"""The stack of recurrent layers: values against the plain recurrence, gradients against central differences."""
+
+import numpy as np
+import pytest
+
+from rnnnlp.kernels import CELLS
+from rnnnlp.layers.recurrent import Recurrent
+from tests.recurrences import RAGGED, check_recurrent
+
+cells = pytest.mark.parametrize("cell", CELLS)
+
+
+@cells
+@pytest.mark.parametrize("T", [1, 2, 5])
+@pytest.mark.parametrize("bidirectional", [False, True], ids=["one-way", "both-ways"])
+@pytest.mark.parametrize("num_layers", [1, 2])
+def test_values_and_gradients(cell, num_layers, bidirectional, T):
+    check_recurrent(Recurrent, cell, RAGGED[T], num_layers=num_layers, bidirectional=bidirectional)
+
+
+@cells
+@pytest.mark.parametrize("variational", [False, True])
+def test_gradients_with_dropout_between_the_layers(cell, variational):
+    check_recurrent(Recurrent, cell, RAGGED[5], num_layers=2, dropout=0.3, variational=variational)
+
+
+@cells
+def test_float32_stays_float32_and_backward_takes_no_state(cell):
+    rng = np.random.default_rng(0)
+    layer = Recurrent(cell, 2, 3, num_layers=2, bidirectional=True, dtype=np.float32, rng=rng)
+    x = rng.normal(size=(3, 2)).astype(np.float32)
+    y, state, tape = layer.forward(x, np.array([2, 1]), layer.zero_state(2, np.float32), rng=None)
+    dx, dstate = layer.backward(y, None, tape)
+    gradients = [p.grad for p in layer.parameters().values()]
+    assert {array.dtype for array in (y, *state, dx, *dstate, *gradients)} == {np.dtype(np.float32)}
+    assert [s.shape for s in state] == [s.shape for s in dstate] == [(4, 2, 3)] * layer.states
+
+
+def test_names_of_the_parameters():
+    layer = Recurrent("gru", 2, 3, num_layers=2, bidirectional=True, dtype=np.float32, rng=np.random.default_rng(0))
+    shapes = {name: p.value.shape for name, p in layer.parameters().items()}
+    assert shapes == {
+        f"{k}.{way}.{name}": shape
+        for k in (0, 1)
+        for way in ("forward", "reverse")
+        for name, shape in {"W_x": (9, (2, 6)[k]), "W_h": (9, 3), "b_x": (9,), "b_h": (9,)}.items()
+    }
+
+
+def test_an_lstm_remembers_at_first():
+    layer = Recurrent("lstm", 2, 50, dtype=np.float32, rng=np.random.default_rng(0))
+    i, f, g, o = np.split(layer.parameters()["0.forward.b_x"].value, 4)
+    assert abs(f.mean() - 1) < 0.1
+    assert max(abs(b.mean()) for b in (i, g, o)) < 0.1

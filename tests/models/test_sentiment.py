@@ -1,0 +1,132 @@
+"""The classifier: its loss to every parameter, for every cell and every pooling."""
+
+import numpy as np
+import pytest
+
+from rnnnlp.batches.documents import DocumentBatch, batch_of
+from rnnnlp.batches.packed import batch_sizes_of
+from rnnnlp.kernels import CELLS
+from rnnnlp.layers.loss import softmax_cross_entropy
+from rnnnlp.layers.pooling import POOLINGS
+from rnnnlp.models.config import SentimentConfig
+from rnnnlp.models.sentiment import SentimentClassifier
+from tests.gradients import check_gradients, pairs, randomize
+from tests.recurrences import RAGGED
+
+V, K = 6, 3
+cells = pytest.mark.parametrize("cell", CELLS)
+poolings = pytest.mark.parametrize("pooling", POOLINGS)
+
+
+def make(cell="lstm", *, pooling="mean+max", dropout=0.0, dtype=np.float64, **settings):
+    config = SentimentConfig(
+        vocab_size=V,
+        labels=("bad", "fair", "good"),
+        cell=cell,
+        embedding_size=2,
+        hidden_size=3,
+        pooling=pooling,
+        dropout=dropout,
+        **settings,
+    )
+    model = SentimentClassifier(config, rng=np.random.default_rng(0), dtype=dtype)
+    randomize(model.parameters(), np.random.default_rng(1))
+    return model
+
+
+def documents(lengths, seed=0):
+    rng = np.random.default_rng(seed)
+    B = len(lengths)
+    ids, labels = rng.integers(V, size=sum(lengths)), rng.integers(K, size=B)
+    return DocumentBatch(ids, batch_sizes_of(np.array(lengths)), labels, np.arange(B))
+
+
+def check_model(model, batch, *, zero=(), **options):
+    """The gradient of the mean loss with respect to every entry of every parameter."""
+
+    def loss():
+        logits, _ = model.forward(batch.ids, batch.batch_sizes, rng=np.random.default_rng(3))
+        loss_sum, count, _ = softmax_cross_entropy(logits, batch.labels, **options)
+        return loss_sum / count
+
+    model.zero_grad()
+    loss_sum, count = model.gradients(batch, rng=np.random.default_rng(3), **options)
+    assert loss_sum / count == loss()
+    gradients = pairs(model.parameters())
+    check_gradients(loss, gradients, zero=zero)
+
+
+@poolings
+@pytest.mark.parametrize("T", RAGGED)
+@pytest.mark.parametrize("bidirectional", [False, True], ids=["one-way", "both-ways"])
+def test_gradient_of_the_loss_for_every_pooling(pooling, bidirectional, T):
+    # Over a single step attention has nothing to choose from, and from zero states W_h has nothing to carry.
+    zero = ["pool.query"] if T == 1 and pooling == "attention" else []
+    model = make("gru", pooling=pooling, bidirectional=bidirectional)
+    if T == 1:
+        zero += [name for name in model.parameters() if name.endswith("W_h")]
+    check_model(model, documents(RAGGED[T]), zero=zero)
+
+
+@cells
+def test_gradient_of_the_loss_for_every_cell(cell):
+    weights = np.array([0.5, 1.0, 2.0])
+    check_model(make(cell), documents(RAGGED[5]), class_weights=weights, label_smoothing=0.1)
+
+
+@cells
+@pytest.mark.parametrize("variational", [False, True])
+def test_gradient_of_the_loss_with_layers_and_dropout(cell, variational):
+    model = make(cell, pooling="attention", num_layers=2, dropout=0.3, variational=variational)
+    check_model(model, documents([3, 2, 2]))
+
+
+@poolings
+def test_a_document_gives_the_same_logits_alone_and_in_a_batch(pooling):
+    model = make(pooling=pooling, num_layers=2)
+    rng = np.random.default_rng(0)
+    texts = [rng.integers(V, size=length) for length in (3, 7, 1, 5, 3)]
+    together = model.logits(texts)
+    for text, expected in zip(texts, together, strict=True):
+        np.testing.assert_allclose(model.logits([text])[0], expected, rtol=1e-12)
+    np.testing.assert_allclose(model.logits(texts, batch_size=2), together, rtol=1e-12)
+
+
+def test_logits_follow_the_order_of_the_documents():
+    model = make()
+    texts = [np.array([0]), np.array([1, 2, 3]), np.array([4, 5])]
+    batch = batch_of(texts, np.zeros(3, np.int64), np.arange(3))
+    logits, _ = model.forward(batch.ids, batch.batch_sizes)
+    np.testing.assert_allclose(model.logits(texts)[batch.places], logits, rtol=1e-12)
+
+
+def test_truncation_changes_gradients_and_not_the_loss():
+    model, batch = make(), documents(RAGGED[5])
+    whole = model.gradients(batch)
+    expected = {name: p.grad.copy() for name, p in model.parameters().items()}
+    for bptt, same in ((2, False), (5, True)):
+        model.zero_grad()
+        assert model.gradients(batch, bptt=bptt) == pytest.approx(whole, rel=1e-12)
+        assert np.allclose(model.head.weight.grad, expected["head.weight"], rtol=1e-10)
+        W_h = "recurrent.0.reverse.W_h"
+        assert np.allclose(model.parameters()[W_h].grad, expected[W_h], rtol=1e-10) is same
+
+
+def test_gradients_add_up_to_those_of_the_mean():
+    model, batch = make(), documents(RAGGED[5])
+    logits, tape = model.forward(batch.ids, batch.batch_sizes)
+    loss_sum, count, dlogits = softmax_cross_entropy(logits, batch.labels)
+    assert model.gradients(batch) == (loss_sum, count)
+    mean = {name: p.grad.copy() for name, p in model.parameters().items()}
+    model.zero_grad()
+    model.backward(dlogits, tape)
+    for name, p in model.parameters().items():
+        np.testing.assert_allclose(p.grad, count * mean[name], rtol=1e-10, atol=1e-15)
+
+
+@cells
+def test_float32_stays_float32(cell):
+    model = make(cell, pooling="attention", dropout=0.2, dtype=np.float32)
+    model.gradients(documents(RAGGED[5]), rng=np.random.default_rng(0), class_weights=np.ones(3), label_smoothing=0.1)
+    arrays = [model.logits([np.array([1, 2])]), *(p.grad for p in model.parameters().values())]
+    assert {array.dtype for array in arrays} == {np.dtype(np.float32)}
