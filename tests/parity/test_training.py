@@ -1,0 +1,130 @@
+"""The first 20 training steps of whole models against the same models written with torch.nn."""
+
+import numpy as np
+import pytest
+
+from rnnnlp.batches.documents import batch_of
+from rnnnlp.layers.pooling import POOLINGS
+from rnnnlp.models.char_lm import CharLM
+from rnnnlp.models.config import CharLMConfig, SentimentConfig
+from rnnnlp.models.sentiment import SentimentClassifier
+from rnnnlp.training.optimizers import Adam, clip, global_norm, optimizer
+from tests.parity.torch_or_skip import torch
+from tests.parity.twins import CELLS, CharLMTwin, SentimentTwin, as_torch_state, as_tuple, tensor
+
+V, H, STEPS = 6, 8, 20
+LR, WEIGHT_DECAY, MAX_NORM = 0.02, 0.01, 0.3
+TOLERANCE = 1e-6  # torch clips to max_norm / (norm + 1e-6), which is why it is not tighter
+
+
+def their_optimizer(twin):
+    parameters = list(twin.parameters())
+    return torch.optim.AdamW(
+        [
+            {"params": [p for p in parameters if p.ndim > 1], "weight_decay": WEIGHT_DECAY},
+            {"params": [p for p in parameters if p.ndim == 1], "weight_decay": 0.0},
+        ],
+        lr=LR,
+        betas=(Adam.beta1, Adam.beta2),
+        eps=Adam.eps,
+    )
+
+
+def train(model, gradients, twin, their_loss):
+    """The losses of both, step by step, each from its own gradients. The calls give the loss of step k."""
+    ours = optimizer("adamw", model.parameters(), weight_decay=WEIGHT_DECAY)
+    theirs = their_optimizer(twin)
+    losses, clipped = [], 0
+    for step in range(STEPS):
+        model.zero_grad()
+        loss_sum, count = gradients(step)
+        norm, _ = global_norm(model.parameters())
+        clip(model.parameters(), norm, MAX_NORM)
+        clipped += norm > MAX_NORM
+        ours.step(LR)
+
+        theirs.zero_grad()
+        loss = their_loss(step)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(twin.parameters(), MAX_NORM)
+        theirs.step()
+        losses.append((loss_sum / count, loss.item()))
+    assert clipped, "no gradient was ever large enough to be clipped"
+    return np.array(losses).T
+
+
+def every_id_first(rng, size):
+    """Ids of which each occurs: ours leaves embeddings alone that a batch does not use, torch.optim does not."""
+    return np.concatenate([rng.permutation(V), rng.integers(V, size=size - V)])
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize(("num_layers", "tied"), [(1, False), (1, True), (2, False)])
+def test_language_model(cell, num_layers, tied):
+    T, B = 5, 3
+    config = CharLMConfig(
+        vocab_size=V,
+        cell=cell,
+        embedding_size=H if tied else 4,
+        hidden_size=H,
+        num_layers=num_layers,
+        dropout=0.0,
+        tied_weights=tied,
+    )
+    rng = np.random.default_rng(0)
+    model = CharLM(config, rng=rng, dtype=np.float64)
+    twin = CharLMTwin(model)
+    batch_sizes = np.full(T, B)
+    windows = [(every_id_first(rng, T * B), rng.integers(V, size=T * B)) for _ in range(STEPS)]
+    state = model.zero_state(B)
+    their_state = as_torch_state([tensor(s) for s in state])
+
+    def gradients(step):
+        nonlocal state
+        loss_sum, count, state = model.gradients(*windows[step], batch_sizes, state, label_smoothing=0.1)
+        return loss_sum, count
+
+    def their_loss(step):
+        nonlocal their_state
+        inputs, targets = windows[step]
+        logits, end = twin(tensor(inputs), batch_sizes, their_state)
+        their_state = as_torch_state([s.detach() for s in as_tuple(end)])  # carried, and the gradient cut
+        return torch.nn.functional.cross_entropy(logits, tensor(targets), label_smoothing=0.1)
+
+    ours, theirs = train(model, gradients, twin, their_loss)
+    np.testing.assert_allclose(ours, theirs, rtol=TOLERANCE)
+
+
+@pytest.mark.parametrize(
+    ("cell", "pooling", "num_layers", "bidirectional"),
+    [(cell, "mean+max", num_layers, both) for cell in CELLS for num_layers, both in [(1, True), (2, True), (1, False)]]
+    + [("gru", pooling, 1, both) for pooling in POOLINGS for both in (True, False)],
+)
+def test_classifier(cell, pooling, num_layers, bidirectional):
+    config = SentimentConfig(
+        vocab_size=V,
+        labels=("bad", "fair", "good"),
+        cell=cell,
+        embedding_size=4,
+        hidden_size=H,
+        num_layers=num_layers,
+        bidirectional=bidirectional,
+        pooling=pooling,
+        dropout=0.0,
+    )
+    rng = np.random.default_rng(0)
+    model = SentimentClassifier(config, rng=rng, dtype=np.float64)
+    twin = SentimentTwin(model)
+    weights = np.array([0.5, 1.0, 2.0])
+    batches = []
+    for _ in range(STEPS):
+        documents = [rng.integers(V, size=3), every_id_first(rng, 9), rng.integers(V, size=1), rng.integers(V, size=6)]
+        batches.append(batch_of(documents, rng.integers(3, size=4), np.arange(4)))
+
+    def their_loss(step):
+        batch = batches[step]
+        logits = twin(tensor(batch.ids), batch.batch_sizes)
+        return torch.nn.functional.cross_entropy(logits, tensor(batch.labels), weight=tensor(weights))
+
+    ours, theirs = train(model, lambda step: model.gradients(batches[step], class_weights=weights), twin, their_loss)
+    np.testing.assert_allclose(ours, theirs, rtol=TOLERANCE)
