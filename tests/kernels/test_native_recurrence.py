@@ -1,4 +1,4 @@
-"""The native kernels against the reference in float64: every cell, ragged, both directions, odd sizes, every instruction set."""
+"""The native kernels against the reference in float64: cells, ragged batches, directions, odd sizes."""
 
 # N tokens, T steps, B sequences, H hidden, G gates
 
@@ -44,11 +44,19 @@ class Case:
             return None if a is None else a.astype(dtype)
 
         h, state_T, tape = kernel.forward(
-            self.cell, to(self.pre), self.batch_sizes, tuple(map(to, self.state)), to(self.W_h), to(self.b_hn), reverse=self.reverse
+            self.cell,
+            to(self.pre),
+            self.batch_sizes,
+            tuple(map(to, self.state)),
+            to(self.W_h),
+            to(self.b_hn),
+            reverse=self.reverse,
         )
         dpre, dstate_0, dW_h, db_hn = kernel.backward(to(self.dh), tuple(map(to, self.dstate_T)), tape)
         named = {"h": h, "dpre": dpre, "dW_h": dW_h, "db_hn": db_hn}
-        named |= {f"state_T[{k}]": a for k, a in enumerate(state_T)} | {f"dstate_0[{k}]": a for k, a in enumerate(dstate_0)}
+        named |= {f"state_T[{k}]": a for k, a in enumerate(state_T)} | {
+            f"dstate_0[{k}]": a for k, a in enumerate(dstate_0)
+        }
         return {name: a for name, a in named.items() if a is not None}
 
 
@@ -57,7 +65,7 @@ def random(rng: np.random.Generator, *shape: int) -> np.ndarray:
 
 
 def assert_close(ours: dict[str, np.ndarray], true: dict[str, np.ndarray]) -> None:
-    """To 1e-5, relative to the largest number of each array (at least 1: a sum that cancels has the error of its terms)."""
+    """To 1e-5, relative to the largest number of each array (at least 1, for sums that cancel)."""
     assert ours.keys() == true.keys()
     for name, a in true.items():
         assert ours[name].dtype == np.float32

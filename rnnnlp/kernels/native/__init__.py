@@ -1,8 +1,9 @@
-"""The native kernels: the arithmetic of `reference`, and what surrounds it in a training step, in C++ on one pool of threads.
+"""The native kernels: the arithmetic of `reference` and what surrounds it in a training step, on one pool of threads.
 
-Importing this package fails with ImportError where the extension was not built. Everything is float32 and C-contiguous; a
-wrong type, shape or layout is a TypeError or ValueError, because only other parts of this library call these functions.
-Results are new arrays whose memory is used again once they are gone, and the same bits whatever the number of threads.
+Importing this package fails with ImportError where the extension was not built. Everything is float32 and
+C-contiguous; a wrong type, shape or layout is a TypeError or ValueError, because only other parts of this library
+call these functions. Results are new arrays whose memory is used again once they are gone, and the same bits
+whatever the number of threads.
 """
 
 # N tokens, T steps, B sequences, H hidden, G gates (and G*H columns of them)
@@ -15,19 +16,28 @@ from rnnnlp.kernels.native._native import (
     threads,
     use_instruction_set,
 )
+from rnnnlp.kernels.native.generation import LanguageModel, LayerWeights
 from rnnnlp.kernels.native.products import product, product_nt, product_tn
 from rnnnlp.kernels.native.recurrence import backward, forward
+from rnnnlp.kernels.native.training import adam, add_rows, gather_rows, norms, softmax_cross_entropy
 
 __all__ = [
+    "LanguageModel",
+    "LayerWeights",
+    "adam",
+    "add_rows",
     "backward",
     "empty",
     "forward",
+    "gather_rows",
     "instruction_set",
     "instruction_sets",
+    "norms",
     "product",
     "product_nt",
     "product_tn",
     "set_threads",
+    "softmax_cross_entropy",
     "threads",
     "use_instruction_set",
 ]

@@ -1,4 +1,4 @@
-"""Matrix products of float32 arrays, each with the factors as a layer has them, so that nothing is transposed in memory."""
+"""Matrix products of float32 arrays, the factors as a layer has them: nothing is transposed in memory."""
 
 # M rows and N columns of the result, K terms of each sum
 

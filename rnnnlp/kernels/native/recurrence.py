@@ -11,7 +11,7 @@ from rnnnlp.kernels.native import _native
 Array = np.ndarray
 State = tuple[Array, ...]
 
-_CELLS = {"lstm": 0, "gru": 1, "elman_tanh": 2, "elman_relu": 3}  # as in src/table.hpp
+CELLS = {"lstm": 0, "gru": 1, "elman_tanh": 2, "elman_relu": 3}  # as in src/table.hpp
 
 
 class Tape(NamedTuple):
@@ -51,9 +51,9 @@ def forward(
         _plain(W_h),
         _plain(b_hn),
     )
-    h, h_T, c_T, gates = _native.forward(_CELLS[cell], pre, tokens, batch_sizes, h0, c0, W_h, b_hn, reverse, keep_tape)
+    h, h_T, c_T, gates = _native.forward(CELLS[cell], pre, tokens, batch_sizes, h0, c0, W_h, b_hn, reverse, keep_tape)
     state_T = (h_T,) if c_T is None else (h_T, c_T)
-    tape = Tape(_CELLS[cell], h, gates, batch_sizes, h0, c0, W_h, b_hn, reverse) if keep_tape else None
+    tape = Tape(CELLS[cell], h, gates, batch_sizes, h0, c0, W_h, b_hn, reverse) if keep_tape else None
     return h, state_T, tape
 
 

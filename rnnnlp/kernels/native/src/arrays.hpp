@@ -50,5 +50,7 @@ const Kernels& kernels_in_use();
 
 void bind_recurrence(nb::module_& m);
 void bind_products(nb::module_& m);
+void bind_training(nb::module_& m);
+void bind_stepper(nb::module_& m);
 
 }  // namespace rnnnlp

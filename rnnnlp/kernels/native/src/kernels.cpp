@@ -1,8 +1,12 @@
 // All kernels for one instruction set. The build compiles this file several times, each with its own name for ISA.
 #include "elman.hpp"
+#include "generation.hpp"
 #include "gru.hpp"
+#include "loss.hpp"
 #include "lstm.hpp"
+#include "optimizer.hpp"
 #include "product.hpp"
+#include "rows.hpp"
 #include "table.hpp"
 
 namespace rnnnlp::ISA {
@@ -36,6 +40,7 @@ void backward(Team& team, const Backward& job) {
 }  // namespace
 
 extern const Kernels kernels;
-const Kernels kernels = {RNNNLP_TEXT(ISA), tape_width, forward, backward, multiply_matrices};
+const Kernels kernels = {RNNNLP_TEXT(ISA), tape_width, forward, backward, multiply_matrices, softmax_cross_entropy, square_sums, adam,
+                         gather_rows, add_rows, padded, packed_size, pack_gates, packed_output_size, pack_output, step_tokens};
 
 }  // namespace rnnnlp::ISA

@@ -76,4 +76,6 @@ NB_MODULE(_native, m) {
   }, nb::arg("shape"));
   bind_recurrence(m);
   bind_products(m);
+  bind_training(m);
+  bind_stepper(m);
 }

@@ -77,14 +77,14 @@ struct ForwardStep {
 };
 
 // Panel p has, for each k, the weights of all gates of the units p*U .. p*U + U - 1: (K, gates, U).
-inline void pack_forward_panel(const Recurrence& job, long U, long panel, float* to) {
-  const int G = gates_of(job.cell);
-  for (long k = 0; k < job.H; k += 16)  // 16 at a time: one cache line of each row
+inline void pack_forward_panel(Cell cell, long H, const float* W, long K, long U, long panel, float* to) {
+  const int G = gates_of(cell);
+  for (long k = 0; k < K; k += 16)  // 16 at a time: one cache line of each row
     for (int g = 0; g < G; g++)
       for (long lane = 0; lane < U; lane++) {
         long unit = panel * U + lane;
-        const float* row = job.W_h + (g * job.H + unit) * job.H;
-        for (long j = k; j < smaller(k + 16, job.H); j++) to[(j * G + g) * U + lane] = unit < job.H ? row[j] : 0.0f;
+        const float* row = W + (g * H + unit) * K;
+        for (long j = k; j < smaller(k + 16, K); j++) to[(j * G + g) * U + lane] = unit < H ? row[j] : 0.0f;
       }
 }
 
@@ -103,7 +103,7 @@ void forward_walk(Team& team, const Forward& job) {
     Share share(rank, team.size(), job.B, rows_of_tile(C), panels, by_units);
     // Each rank packs what it will read itself if the units are split, or else an equal part.
     for (long p = panels * rank / team.size(); p < panels * (rank + 1) / team.size(); p++)
-      pack_forward_panel(job, F::U, p, weights + p * panel_size);
+      pack_forward_panel(job.cell, job.H, job.W_h, job.H, F::U, p, weights + p * panel_size);
     if (rank == 0) {
       copy_rows(job.h0, job.B, job.H, h_buffers[0], stride);
       copy_rows(job.h0, job.B, job.H, h_buffers[1], stride);  // rows that join later start from either

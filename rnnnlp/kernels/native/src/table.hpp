@@ -58,12 +58,88 @@ struct Product {
   float* A_sums;                // (M,) sums of A over K, with A_by_k; or none
 };
 
+// Cross-entropy of N rows of K logits; q = keep*onehot + spread is the target, each class weighs w_k.
+struct Loss {
+  long N, K;
+  const float* logits;          // (N, K)
+  const int32_t* targets;       // (N,)
+  const float* class_weights;   // (K,) or none
+  float weights_sum, keep, spread, scale;
+  float* dlogits;               // (N, K), times scale
+};
+
+struct Array {
+  const float* data;
+  long size;
+};
+
+struct AdamParameter {
+  float* value;
+  const float* grad;
+  float *m, *v;
+  float* average;          // or none
+  const int64_t* rows;     // those that have a gradient, or none: all
+  long number_of_rows, row_size, size;
+  float decay;
+};
+
+struct Adam {
+  const AdamParameter* parameters;
+  long number;
+  float lr, beta1, beta2, eps;
+  float correction1, correction2;  // 1 - beta^t
+  float scale;                     // of the gradients, for clipping
+  float average_keep;
+};
+
+struct StepLayer {
+  const float *W_x, *W_h;   // packed
+  const float *bias, *b_hn; // (G*H,), (H,)
+  long D;
+  float* h[2];              // (padded H): the state, and the next one
+  float* c;
+  float *pre, *h_output;    // (G*H,), (H,)
+};
+
+// A language model that reads or makes one token at a time.
+struct Stepper {
+  Cell cell;
+  long layers, H, vocabulary;
+  const float* table;             // (V, G*H) embedding through the first layer's input weights, biases included
+  const float *W_out, *b_out;     // packed; (V,)
+  StepLayer* layer;
+  float* logits;                  // (V,) of the next token
+  int parity;                     // layer.h[parity] is the state
+};
+
+struct Choice {
+  double temperature;
+  long top_k;
+  double top_p, repetition_penalty;
+  long window;
+  int32_t excluded;               // a token that is never chosen, or -1
+  const int32_t* recent;          // tokens before this call
+  long number_of_recent;
+};
+
 struct Kernels {
   const char* name;
   long (*tape_width)(Cell cell, long H);
   void (*forward)(Team& team, const Forward& job);
   void (*backward)(Team& team, const Backward& job);
   void (*multiply)(Team& team, const Product& job);
+  double (*softmax_cross_entropy)(Team& team, const Loss& job);
+  void (*square_sums)(Team& team, const Array* arrays, long number, double* totals);
+  void (*adam)(Team& team, const Adam& job);
+  void (*gather_rows)(Team& team, const float* table, const int32_t* ids, long N, long D, float* rows);
+  void (*add_rows)(Team& team, const float* rows, const int32_t* ids, long N, long D, float* table);
+  long (*padded)(long columns);
+  long (*packed_size)(Cell cell, long H, long K);
+  void (*pack_gates)(Cell cell, long H, const float* W, long K, float* to);
+  long (*packed_output_size)(long vocabulary, long K);
+  void (*pack_output)(const float* W, long vocabulary, long K, float* to);
+  void (*step_tokens)(Team& team, Stepper& stepper, const Choice& choice, const double* uniforms, const int32_t* given, long number,
+                      int32_t* tokens);
 };
 
 const Kernels* find_kernels(const char* isa);  // the best for this processor, or the named one; none if it cannot run

@@ -1,0 +1,77 @@
+"""A language model one token at a time: the recurrent steps, the logits and the choice in one call for many tokens."""
+
+# L layers, H hidden, G gates, V vocabulary, D embedding
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from rnnnlp.kernels.native import _native
+from rnnnlp.kernels.native.recurrence import CELLS
+
+Array = np.ndarray
+
+
+class LayerWeights(NamedTuple):
+    W_x: Array  # (G*H, D or H)
+    W_h: Array  # (G*H, H)
+    bias: Array  # (G*H,) that of `pre`: for the GRU's candidate only the input's
+    b_hn: Array | None = None  # (H,) of the GRU
+
+
+class LanguageModel:
+    """Copies the weights, packed for batch size 1; later changes of them are not seen.
+
+    It has a state, zeros at first, and the logits of what follows.
+    """
+
+    def __init__(self, cell: str, embedding: Array, layers: Sequence[LayerWeights], W_out: Array, b_out: Array):
+        first = layers[0]
+        table = embedding @ first.W_x.T  # (V, G*H)
+        table += first.bias
+        weights = [(None if k == 0 else w.W_x, w.W_h, w.bias, w.b_hn) for k, w in enumerate(layers)]
+        self._model = _native.LanguageModel(CELLS[cell], table, weights, W_out, b_out)
+        self._states = 2 if cell == "lstm" else 1
+
+    def read(self, tokens: Array) -> Array:
+        """Goes on with `tokens (n,)`, n >= 1; returns the logits `(V,)` of what follows them."""
+        self._model.read(tokens.astype(np.int32, copy=False))
+        return self._model.logits()
+
+    def sample(
+        self,
+        uniforms: Array,
+        *,
+        temperature: float = 1.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        repetition_penalty: float = 1.0,
+        repetition_window: int = 64,
+        unknown_id: int | None = None,
+        recent: Sequence[int] = (),
+    ) -> list[int]:
+        """Goes on with as many tokens as `uniforms` (float64, from [0, 1)), chosen by the rule of `generation.choose`.
+
+        `recent` are the tokens made before this call, for the repetition penalty.
+        """
+        before = np.array(recent, np.int32)
+        excluded = -1 if unknown_id is None else unknown_id
+        return self._model.sample(
+            uniforms, temperature, top_k, top_p, repetition_penalty, repetition_window, excluded, before
+        )
+
+    @property
+    def logits(self) -> Array:
+        """The logits `(V,)` of what follows."""
+        return self._model.logits()
+
+    @property
+    def state(self) -> tuple[Array, ...]:
+        """For each of h (and c) `(L, H)`."""
+        return self._model.state()[: self._states]
+
+    def set(self, state: tuple[Array, ...], logits: Array) -> None:
+        """Goes on from another place: `state` as above, and the logits `(V,)` there."""
+        c = np.ascontiguousarray(state[1]) if self._states == 2 else None
+        self._model.set(np.ascontiguousarray(state[0]), c, logits)

@@ -1,0 +1,117 @@
+// Loss, optimizer, and rows of a table.
+
+// N rows, K classes, D columns
+#include <cmath>
+
+#include "arrays.hpp"
+
+namespace rnnnlp {
+namespace {
+
+using Flat = nb::ndarray<const float, nb::numpy, nb::c_contig, nb::device::cpu>;
+using FlatOut = nb::ndarray<float, nb::numpy, nb::c_contig, nb::device::cpu>;
+using RowNumbers = In<int64_t, 1>;
+
+nb::tuple softmax_cross_entropy(const Matrix& logits, const Indices& targets, double label_smoothing,
+                                const std::optional<Vector>& class_weights, std::optional<double> scale) {
+  const size_t N = logits.shape(0), K = logits.shape(1);
+  if (targets.shape(0) != N) expect("targets", {(long)targets.shape(0)}, {(long)N});
+  expect_below("targets", targets, K);
+  double weights_sum = K, count = N;
+  if (class_weights) {
+    expect("class_weights", *class_weights, K);
+    weights_sum = count = 0;
+    for (size_t k = 0; k < K; k++) weights_sum += class_weights->data()[k];
+    for (size_t n = 0; n < N; n++) count += class_weights->data()[targets.data()[n]];
+  }
+  Out dlogits = new_array({N, K});
+  Loss job{(long)N, (long)K, logits.data(), targets.data(), data_of(class_weights), (float)weights_sum,
+           (float)(1 - label_smoothing), (float)(label_smoothing / K), (float)(scale ? *scale : 1 / count), dlogits.data()};
+  double loss_sum;
+  {
+    nb::gil_scoped_release others_may_run;
+    Crew crew;
+    loss_sum = kernels_in_use().softmax_cross_entropy(crew.team(), job);
+  }
+  return nb::make_tuple(loss_sum, count, std::move(dlogits));
+}
+
+std::vector<double> norms(const std::vector<Flat>& arrays) {
+  std::vector<Array> jobs;
+  for (const Flat& a : arrays) jobs.push_back({a.data(), (long)a.size()});
+  std::vector<double> totals(jobs.size());
+  {
+    nb::gil_scoped_release others_may_run;
+    Crew crew;
+    kernels_in_use().square_sums(crew.team(), jobs.data(), jobs.size(), totals.data());
+  }
+  for (double& total : totals) total = std::sqrt(total);
+  return totals;
+}
+
+void same_size(const char* name, size_t size, size_t expected) {
+  if (size != expected) expect(name, {(long)size}, {(long)expected});
+}
+
+void adam(const std::vector<FlatOut>& values, const std::vector<Flat>& grads, const std::vector<FlatOut>& m, const std::vector<FlatOut>& v,
+          const std::vector<std::optional<RowNumbers>>& rows, const std::vector<double>& decays,
+          const std::optional<std::vector<FlatOut>>& averages, double lr, double beta1, double beta2, double eps, long step, double scale,
+          double average_keep) {
+  const size_t number = values.size();
+  for (size_t others : {grads.size(), m.size(), v.size(), rows.size(), decays.size(), averages ? averages->size() : number})
+    same_size("the lists of adam", others, number);
+  std::vector<AdamParameter> parameters;
+  for (size_t a = 0; a < number; a++) {
+    const size_t size = values[a].size();
+    for (size_t other : {grads[a].size(), m[a].size(), v[a].size(), averages ? (*averages)[a].size() : size}) same_size("an array of adam", other, size);
+    const long number_of_rows = values[a].ndim() ? values[a].shape(0) : 1;
+    AdamParameter p{values[a].data(), grads[a].data(), m[a].data(), v[a].data(), averages ? (*averages)[a].data() : nullptr,
+                    nullptr, 0, (long)size / (number_of_rows ? number_of_rows : 1), (long)size, (float)decays[a]};
+    if (rows[a]) {
+      static const int64_t nothing = 0;  // an empty array may have no address, which would mean all rows
+      p.rows = rows[a]->shape(0) ? rows[a]->data() : &nothing;
+      p.number_of_rows = rows[a]->shape(0);
+      for (long k = 0; k < p.number_of_rows; k++)
+        if (p.rows[k] < 0 || p.rows[k] >= number_of_rows) throw nb::value_error("a row of adam is outside of its parameter");
+    }
+    parameters.push_back(p);
+  }
+  Adam job{parameters.data(), (long)number, (float)lr, (float)beta1, (float)beta2, (float)eps, (float)(1 - std::pow(beta1, step)),
+           (float)(1 - std::pow(beta2, step)), (float)scale, (float)average_keep};
+  nb::gil_scoped_release others_may_run;
+  Crew crew;
+  kernels_in_use().adam(crew.team(), job);
+}
+
+Out gather_rows(const Matrix& table, const Indices& ids) {
+  expect_below("ids", ids, table.shape(0));
+  const size_t N = ids.shape(0), D = table.shape(1);
+  Out rows = new_array({N, D});
+  nb::gil_scoped_release others_may_run;
+  Crew crew;
+  kernels_in_use().gather_rows(crew.team(), table.data(), ids.data(), N, D, rows.data());
+  return rows;
+}
+
+void add_rows(const Matrix& rows, const Indices& ids, const InOut<float, 2>& table) {
+  expect("rows", rows, ids.shape(0), table.shape(1));
+  expect_below("ids", ids, table.shape(0));
+  nb::gil_scoped_release others_may_run;
+  Crew crew;
+  kernels_in_use().add_rows(crew.team(), rows.data(), ids.data(), ids.shape(0), table.shape(1), table.data());
+}
+
+}  // namespace
+
+void bind_training(nb::module_& m) {
+  m.def("softmax_cross_entropy", &softmax_cross_entropy, nb::arg("logits").noconvert(), nb::arg("targets").noconvert(),
+        nb::arg("label_smoothing"), nb::arg("class_weights").noconvert().none(), nb::arg("scale").none());
+  m.def("norms", &norms, nb::arg("arrays"));
+  m.def("adam", &adam, nb::arg("values"), nb::arg("grads"), nb::arg("m"), nb::arg("v"), nb::arg("rows"), nb::arg("decays"),
+        nb::arg("averages").none(), nb::arg("lr"), nb::arg("beta1"), nb::arg("beta2"), nb::arg("eps"), nb::arg("step"), nb::arg("scale"),
+        nb::arg("average_keep"));
+  m.def("gather_rows", &gather_rows, nb::arg("table").noconvert(), nb::arg("ids").noconvert());
+  m.def("add_rows", &add_rows, nb::arg("rows").noconvert(), nb::arg("ids").noconvert(), nb::arg("table").noconvert());
+}
+
+}  // namespace rnnnlp

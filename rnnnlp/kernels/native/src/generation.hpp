@@ -1,0 +1,100 @@
+// A language model's steps at batch size 1, many tokens in one call: no packing, no Python, one barrier a layer.
+
+// L layers, H hidden, G gates, V vocabulary (lanes of a vector too, as everywhere)
+#pragma once
+
+#include "choice.hpp"
+#include "elman.hpp"
+#include "gru.hpp"
+#include "lstm.hpp"
+
+namespace rnnnlp::ISA {
+
+// Packed weights of one layer: panels as in forward_walk, (K, C*V) each.
+template <class F>
+constexpr int vectors_of = F::gates * F::U / V;
+
+// Floats that `pack` writes for a matrix (G*H, K).
+inline long packed_size(Cell cell, long H, long K) {
+  long U = cell == Cell::lstm || cell == Cell::gru ? V : 2 * V;
+  return groups_of(H, U) * K * gates_of(cell) * U;
+}
+
+inline void pack_gates(Cell cell, long H, const float* W, long K, float* to) {
+  const long U = cell == Cell::lstm || cell == Cell::gru ? V : 2 * V, size = K * gates_of(cell) * U;
+  for (long p = 0; p < groups_of(H, U); p++) pack_forward_panel(cell, H, W, K, U, p, to + p * size);
+}
+
+inline long packed_output_size(long vocabulary, long K) { return groups_of(vocabulary, 2 * V) * K * 2 * V; }
+
+inline void pack_output(const float* W, long vocabulary, long K, float* to) {
+  Product job{};
+  job.N = vocabulary, job.K = K, job.B = W, job.B_stride = K;
+  for (long p = 0; p < groups_of(vocabulary, 2 * V); p++) pack_panel(job, 0, K, p * 2 * V, 2 * V, to + p * K * 2 * V);
+}
+
+// This rank's units of one layer for one token.
+template <class F>
+void step_of_layer(const Stepper& s, const StepLayer& layer, const float* x, const float* pre_row, int parity, int rank, int ranks) {
+  constexpr int C = vectors_of<F>;
+  const long H = s.H, panels = groups_of(H, F::U);
+  Forward job{};
+  job.cell = s.cell, job.H = H, job.b_hn = layer.b_hn, job.pre = pre_row ? pre_row : layer.pre, job.h = layer.h_output;
+  ForwardStep step{&job, 0, layer.h[parity], layer.h[1 - parity], layer.c, padded(H), 0};
+  alignas(64) float sums[C * V];
+  for (long p = panels * rank / ranks; p < panels * (rank + 1) / ranks; p++) {
+    if (!pre_row) {  // pre = x @ W_x.T + b
+      multiply<C>(1, x, 0, layer.W_x + p * layer.D * C * V, layer.D, sums);
+      for (int g = 0; g < F::gates; g++)
+        for (long u = 0; u < F::U; u += V) {
+          long unit = p * F::U + u, at = g * H + unit;
+          if (unit < H) store(layer.pre + at, load(sums + g * F::U + u) + load(layer.bias + at, H - unit), H - unit);
+        }
+    }
+    multiply<C>(1, step.h_in, 0, layer.W_h + p * H * C * V, H, sums);
+    for (long u = 0; u < F::U; u += V)
+      if (p * F::U + u < H) F::finish(step, 0, p * F::U + u, H - p * F::U - u, sums + u);
+  }
+}
+
+// What follows the tokens so far: chooses `number` tokens, or reads them if `given`, and leaves state and logits after the last.
+template <class F>
+void walk_tokens(Team& team, Stepper& s, const Choice& choice, const double* uniforms, const int32_t* given, long number, int32_t* tokens) {
+  const long panels = groups_of(s.vocabulary, 2 * V);
+  run_on(team, [&](int rank) {
+    alignas(64) float sums[2 * V];
+    int parity = s.parity;
+    for (long n = 0; n < number; n++) {
+      if (rank == 0) tokens[n] = given ? given[n] : choose(choice, s, uniforms[n], tokens, n);
+      team.barrier();
+      const float* pre = s.table + (long)tokens[n] * F::gates * s.H;
+      for (long l = 0; l < s.layers; l++) {
+        const StepLayer& layer = s.layer[l];
+        step_of_layer<F>(s, layer, l ? s.layer[l - 1].h[1 - parity] : nullptr, l ? nullptr : pre, parity, rank, team.size());
+        team.barrier();
+      }
+      const float* h = s.layer[s.layers - 1].h[1 - parity];
+      for (long p = panels * rank / team.size(); p < panels * (rank + 1) / team.size(); p++) {
+        multiply<2>(1, h, 0, s.W_out + p * s.H * 2 * V, s.H, sums);
+        for (long u = 0; u < 2 * V; u += V) {
+          long k = p * 2 * V + u;
+          if (k < s.vocabulary) store(s.logits + k, load(sums + u) + load(s.b_out + k, s.vocabulary - k), s.vocabulary - k);
+        }
+      }
+      team.barrier();
+      parity = 1 - parity;
+    }
+  });
+  if (number % 2) s.parity = 1 - s.parity;
+}
+
+inline void step_tokens(Team& team, Stepper& s, const Choice& choice, const double* uniforms, const int32_t* given, long number, int32_t* tokens) {
+  switch (s.cell) {
+    case Cell::lstm: return walk_tokens<LSTM>(team, s, choice, uniforms, given, number, tokens);
+    case Cell::gru: return walk_tokens<GRU>(team, s, choice, uniforms, given, number, tokens);
+    case Cell::elman_tanh: return walk_tokens<Elman<false>>(team, s, choice, uniforms, given, number, tokens);
+    case Cell::elman_relu: return walk_tokens<Elman<true>>(team, s, choice, uniforms, given, number, tokens);
+  }
+}
+
+}  // namespace rnnnlp::ISA

@@ -1,0 +1,226 @@
+"""The native loss, optimizer, embedding rows and generation against the NumPy code that defines them."""
+
+# N rows or tokens, K classes, V vocabulary, D columns, H hidden, L layers
+
+import numpy as np
+import pytest
+
+from rnnnlp.generation import Sampling, choose
+from rnnnlp.kernels import CELLS, reference
+from rnnnlp.layers.loss import softmax_cross_entropy
+from rnnnlp.layers.parameter import Parameter
+from rnnnlp.training.averaging import AveragedWeights
+from rnnnlp.training.optimizers import AdamW, clip, global_norm
+
+native = pytest.importorskip("rnnnlp.kernels.native", reason="the native kernels are not built", exc_type=ImportError)
+
+
+@pytest.fixture(autouse=True)
+def _as_before():
+    isa, threads = native.instruction_set(), native.threads()
+    yield
+    native.use_instruction_set(isa)
+    native.set_threads(threads)
+
+
+each_isa = pytest.mark.parametrize("isa", native.instruction_sets().split(", "))
+
+
+def random(*shape: int) -> np.ndarray:
+    return np.random.default_rng(list(shape)).standard_normal(shape).astype(np.float32)
+
+
+@each_isa
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("K", [1, 2, 16, 65, 300])
+def test_softmax_cross_entropy(K, label_smoothing, weighted, isa):
+    native.use_instruction_set(isa)
+    rng = np.random.default_rng(K)
+    logits, targets = 5 * random(200, K), rng.integers(0, K, 200)
+    weights = rng.random(K) + 0.5 if weighted else None
+    options = {"label_smoothing": label_smoothing, "class_weights": weights}
+    loss_sum, count, dlogits = softmax_cross_entropy(logits.astype(np.float64), targets, **options)
+    ours = native.softmax_cross_entropy(logits, targets, **options)
+    assert ours[0] == pytest.approx(loss_sum, rel=1e-6, abs=1e-4)
+    assert ours[1] == pytest.approx(count, rel=1e-6)
+    np.testing.assert_allclose(ours[2], dlogits, rtol=1e-5, atol=1e-6)
+    mean = native.softmax_cross_entropy(logits, targets, mean=True, **options)
+    np.testing.assert_allclose(mean[2], dlogits / count, rtol=1e-5, atol=1e-8)
+    native.set_threads(3)
+    other = native.softmax_cross_entropy(logits, targets, **options)
+    assert other[0] == ours[0]
+    assert np.array_equal(other[2], ours[2])
+
+
+def test_loss_of_extreme_logits():
+    logits = np.array([[1e4, -1e4, 0], [-np.inf, 0, 0], [np.nan, 0, 0]], np.float32)
+    loss_sum, _, dlogits = native.softmax_cross_entropy(logits[:2], np.array([0, 1]))
+    assert loss_sum == pytest.approx(np.log(2), rel=1e-5)
+    np.testing.assert_allclose(dlogits, [[0, 0, 0], [0, -0.5, 0.5]], atol=1e-6)
+    loss_sum, _, dlogits = native.softmax_cross_entropy(logits, np.array([0, 1, 1]))
+    assert np.isnan(loss_sum)
+    assert np.isnan(dlogits[2]).all()
+    with pytest.raises(ValueError, match="targets has 3; expected 0 to 2"):
+        native.softmax_cross_entropy(logits, np.array([0, 1, 3]))
+
+
+@each_isa
+@pytest.mark.parametrize("averaging", [0.0, 0.9])
+def test_adam_with_clipping_and_averages(averaging, isa):
+    native.use_instruction_set(isa)
+    shapes = {"embedding": (50, 7), "W": (130, 65), "b": (65,), "large": (300, 100)}
+    theirs = {name: Parameter(random(*shape)) for name, shape in shapes.items()}
+    ours = {name: Parameter(p.value.copy()) for name, p in theirs.items()}
+    reference_step, averaged = AdamW(theirs, weight_decay=0.1), AveragedWeights(theirs, averaging)
+    m, v = ([np.zeros_like(p.value) for p in ours.values()] for _ in range(2))
+    averages = [p.value.copy() for p in ours.values()] if averaging else None
+    for step in range(1, 6):
+        for named in (theirs, ours):
+            rng = np.random.default_rng(step)
+            for name, p in named.items():
+                p.zero_grad()
+                gradient = rng.standard_normal(p.value.shape).astype(np.float32)
+                if name == "embedding":
+                    p.add_rows(np.arange(step, 50, 4), gradient[step::4])
+                else:
+                    p.add(gradient)
+        norm, _ = global_norm(theirs)
+        parameters = list(ours.values())
+        assert np.hypot.reduce(native.norms([p.grad for p in parameters])) == pytest.approx(norm, rel=1e-6)
+        native.adam(
+            [p.value for p in parameters],
+            [p.grad for p in parameters],
+            m,
+            v,
+            rows=[p.rows for p in parameters],
+            decays=[0.1 if p.value.ndim > 1 else 0.0 for p in parameters],
+            lr=0.01,
+            step=step,
+            scale=min(1, 0.5 / norm),
+            averages=averages,
+            average_keep=min(averaging, step / (step + 10)),
+        )
+        clip(theirs, norm, 0.5)
+        reference_step.step(0.01)
+        averaged.update(step)
+        for k, name in enumerate(shapes):
+            np.testing.assert_allclose(ours[name].value, theirs[name].value, rtol=2e-6, atol=2e-6)
+            np.testing.assert_allclose(m[k], reference_step.slots["m"][name], rtol=1e-5, atol=1e-8)
+            np.testing.assert_allclose(v[k], reference_step.slots["v"][name], rtol=1e-5, atol=1e-12)
+            if averages:
+                np.testing.assert_allclose(averages[k], averaged.values[name], rtol=2e-6, atol=2e-6)
+
+
+def test_adam_without_touched_rows_changes_nothing():
+    value, before = random(5, 3), random(5, 3)
+    empty = np.empty(0, np.int64)
+    others = [np.zeros_like(value) for _ in range(3)]
+    native.adam([value], [others[0]], [others[1]], [others[2]], rows=[empty], decays=[0.1], lr=0.1, step=1)
+    assert np.array_equal(value, before)
+    with pytest.raises(ValueError, match="a row of adam"):
+        native.adam([value], [others[0]], [others[1]], [others[2]], rows=[np.array([5])], decays=[0.1], lr=0.1, step=1)
+
+
+@pytest.mark.parametrize("D", [1, 7, 64, 100, 700])
+def test_rows_of_an_embedding(D):
+    ids = np.random.default_rng(D).integers(0, 30, 500)
+    table, rows = random(30, D), random(500, D)
+    assert np.array_equal(native.gather_rows(table, ids), table[ids])
+    expected = table.astype(np.float64)
+    np.add.at(expected, ids, rows)
+    results = []
+    for threads in (1, 2, 5):
+        native.set_threads(threads)
+        results.append(table.copy())
+        native.add_rows(rows, ids, results[-1])
+    np.testing.assert_allclose(results[0], expected, rtol=1e-5, atol=1e-5)
+    assert all(np.array_equal(r, results[0]) for r in results)
+    with pytest.raises(ValueError, match="ids has -30; expected 0 to 29"):
+        native.gather_rows(table, ids - 30)
+
+
+class Model:
+    """A language model of random weights, and its forward pass by the reference."""
+
+    def __init__(self, cell: str, L: int, H: int = 33, V: int = 65, D: int = 20):
+        G = CELLS[cell]
+        self.cell, self.H = cell, H
+        self.embedding, self.W_out, self.b_out = random(V, D), random(V, H), random(V)
+        self.layers = [
+            native.LayerWeights(
+                random(G * H, D if k == 0 else H) / 4,
+                random(G * H, H) / 6,
+                random(G * H),
+                random(H) if cell == "gru" else None,
+            )
+            for k in range(L)
+        ]
+        self.native = native.LanguageModel(cell, self.embedding, self.layers, self.W_out, self.b_out)
+
+    def read(self, tokens):
+        """Logits after the tokens, and the state (L, H) of h (and c)."""
+        x, ends = self.embedding[tokens].astype(np.float64), []
+        for w in self.layers:
+            zeros = tuple(np.zeros((1, self.H)) for _ in range(2 if self.cell == "lstm" else 1))
+            ones = np.ones(len(x), np.int64)
+            x, state, _ = reference.forward(self.cell, x @ w.W_x.T + w.bias, ones, zeros, w.W_h, w.b_hn)
+            ends.append(state)
+        return x[-1] @ self.W_out.T + self.b_out, tuple(np.concatenate(s) for s in zip(*ends, strict=True))
+
+
+@each_isa
+@pytest.mark.parametrize("L", [1, 2])
+@pytest.mark.parametrize("cell", CELLS)
+def test_language_model_reads_as_the_reference(cell, L, isa):
+    native.use_instruction_set(isa)
+    model = Model(cell, L)
+    tokens = np.random.default_rng(0).integers(0, 65, 9)
+    logits, state = model.read(tokens)
+    model.native.read(tokens[:4])
+    np.testing.assert_allclose(model.native.read(tokens[4:]), logits, rtol=1e-4, atol=2e-5)
+    for ours, theirs in zip(model.native.state, state, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"temperature": 0.8},
+        {"temperature": 0.0},
+        {"top_k": 5},
+        {"top_p": 0.7},
+        {"top_k": 20, "top_p": 0.9, "temperature": 1.3},
+        {"repetition_penalty": 1.5, "repetition_window": 7},
+    ],
+)
+def test_samples_by_the_rule_of_generation(options):
+    model, sampling = Model("lstm", 2), Sampling(**options)
+    uniforms = np.random.default_rng(5).random(60)
+    logits = model.native.read(np.array([3]))
+    state = model.native.state
+    settings = {"temperature": sampling.temperature, **options, "unknown_id": 2}
+    tokens = model.native.sample(uniforms[:25], **settings)
+    tokens += model.native.sample(uniforms[25:], **settings, recent=tokens)
+
+    class Drawn:
+        def __init__(self, value):
+            self.random = lambda: value
+
+    model.native.set(state, logits)
+    expected: list[int] = []
+    for uniform in uniforms:
+        recent = expected[-sampling.repetition_window :]
+        expected.append(choose(model.native.logits, recent, sampling, 2, rng=Drawn(uniform)))
+        model.native.read(np.array(expected[-1:]))
+    assert tokens == expected
+
+
+def test_samples_are_the_same_from_any_number_of_threads():
+    results = []
+    for threads in (1, 2, 3):
+        native.set_threads(threads)
+        model = Model("gru", 2)
+        model.native.read(np.array([1, 2]))
+        results.append((model.native.sample(np.random.default_rng(0).random(40)), model.native.logits.tolist()))
+    assert results[0] == results[1] == results[2]
