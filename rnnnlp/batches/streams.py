@@ -17,13 +17,18 @@ class StreamWindow(NamedTuple):
     inputs: np.ndarray  # (N,) time-major
     targets: np.ndarray  # (N,) the ids that follow
     batch_sizes: np.ndarray  # (T,) all B
-    starts_over: bool  # the streams begin here: no state is carried in
+    fresh: np.ndarray  # (B,) bool: no state is carried into these streams
+
+
+FRESH_SHARE = 0.05  # of the streams begin a window without a carried state
 
 
 class StreamBatches:
     """Endless windows of `bptt` steps over `batch_size` streams of `ids (length,)`, which may be memory-mapped.
 
     Each epoch begins at another offset into the first window, so that windows do not always end at the same places.
+    Now and then a stream forgets its state: a model that has only ever seen states thousands of steps old reads the
+    beginning of a new text badly, and may never recover.
     """
 
     def __init__(self, ids: np.ndarray, *, batch_size: int, bptt: int, seed: int):
@@ -53,7 +58,8 @@ class StreamBatches:
         if self.window == self.per_epoch:
             self.seek({"epoch": self.epoch + 1, "window": 0})
         at = self.window * self.bptt
+        fresh = np.random.default_rng([self.seed, self.epoch, self.window]).random(self.batch_size) < FRESH_SHARE
         self.window += 1
         window = np.stack([self.ids[s + at : s + at + self.bptt + 1] for s in self.starts], axis=1)  # (T + 1, B)
         batch_sizes = np.full(self.bptt, self.batch_size)
-        return StreamWindow(window[:-1].ravel(), window[1:].ravel(), batch_sizes, starts_over=at == 0)
+        return StreamWindow(window[:-1].ravel(), window[1:].ravel(), batch_sizes, fresh | (at == 0))

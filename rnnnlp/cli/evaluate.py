@@ -6,8 +6,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from rnnnlp.errors import UserError
 
 SHOWN_MISTAKES = 5
@@ -75,11 +73,9 @@ def evaluate_char_lm(folder: Path, data: str, training: dict[str, Any], options:
     model = CharLM.from_pretrained(folder, weights=weights_of(folder, options.weights))
     corpus = load_corpus(data, text_column=options.text_column or training.get("text_column"))
     assert model.tokenizer is not None
-    encoded = encode_corpus(corpus, model.tokenizer)
-    if options.split not in encoded.ids:
-        raise UserError(f"--split {options.split}: {data} has {', '.join(encoded.ids)}")
+    encoded = encode_corpus(corpus, model.tokenizer, splits=(options.split,))
     ids = encoded.ids[options.split]
-    with tqdm(total=len(ids) - 1, unit=" tokens", unit_scale=True, desc=options.split) as bar:
+    with tqdm(total=len(ids) - 1, unit=" tokens", unit_scale=True, desc=options.split, disable=None) as bar:
         loss_sum, tokens = language_model_loss(model, ids, on_progress=bar.update)
     # The first token is given, not predicted; in characters it counts as one token's share.
     characters = encoded.characters[options.split] * tokens / len(ids)
@@ -108,9 +104,9 @@ def evaluate_sentiment(folder: Path, data: str, training: dict[str, Any], option
         rng_seed=training.get("seed", 0),
         splits=(options.split,),
     )
-    split = labelled.splits[options.split]
-    targets = targets_for(labelled.label_names, split.labels, model.config.labels, data)
-    with tqdm(total=len(split.texts), unit=" texts", desc=options.split) as bar:
+    split = labelled.relabelled(model.config.labels).splits[options.split]
+    targets = split.labels
+    with tqdm(total=len(split.texts), unit=" texts", desc=options.split, disable=None) as bar:
         probabilities = softmax(document_logits(model, split.texts, on_progress=bar.update))
     figures = classification_metrics(probabilities, targets, model.config.labels)
     wrong = most_confident_mistakes(probabilities, targets, SHOWN_MISTAKES)
@@ -122,17 +118,6 @@ def evaluate_sentiment(folder: Path, data: str, training: dict[str, Any], option
     return figures, f"{data}, {options.split}:\n" + table(figures, model.config.labels) + "\n".join(
         ["most confident mistakes:", *mistakes] if mistakes else []
     )
-
-
-def targets_for(names: tuple[str, ...], labels: np.ndarray, known: tuple[str, ...], data: str) -> np.ndarray:
-    """The labels of a data set, numbered by `names`, in the numbers of a model that knows `known`."""
-    used = [names[k] for k in np.unique(labels)]
-    if unknown := [name for name in used if name not in known]:
-        raise UserError(
-            f"{data} has the label {unknown[0]!r}, which the model does not know; it knows {', '.join(known)}"
-        )
-    number = np.array([known.index(name) if name in known else -1 for name in names])
-    return number[labels]
 
 
 def table(figures: dict[str, Any], labels: tuple[str, ...]) -> str:

@@ -67,10 +67,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def say_aloud() -> None:
     """Prints what the library logs to standard error, without decoration."""
     logger = logging.getLogger("rnnnlp")
-    if not logger.handlers:
-        handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("%(message)s"))
-        logger.addHandler(handler)
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger.handlers = [handler]
     logger.setLevel(logging.INFO)
     logger.propagate = False
 

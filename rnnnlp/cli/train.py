@@ -92,9 +92,9 @@ def run(options: argparse.Namespace) -> int:
             values = (read_toml(options.config) if options.config else {}) | given
             out = out or values.pop("out", None) or f"runs/{options.kind}"
             if options.kind == "charlm":
-                train_char_lm(*char_lm_options(values, "--config"), out, overwrite=overwrite)
+                train_char_lm(*char_lm_options(values, "options"), out, overwrite=overwrite)
             else:
-                train_sentiment(*sentiment_options(values, "--config"), out, overwrite=overwrite)
+                train_sentiment(*sentiment_options(values, "options"), out, overwrite=overwrite)
     except Interrupted as stop:
         command = shlex.join(["rnnnlp", "train", options.kind, "--resume", str(out)])
         print(f"rnnnlp: {stop}; go on with: {command}", file=sys.stderr)

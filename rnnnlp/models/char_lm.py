@@ -108,7 +108,7 @@ class CharLM(Model):
         from rnnnlp.training.fit import run_folder, train_char_lm
 
         with run_folder(out) as folder:
-            return train_char_lm(*char_lm_options({"data": data, **options}, "fit"), folder, overwrite=overwrite)
+            return train_char_lm(*char_lm_options({"data": data, **options}, "options"), folder, overwrite=overwrite)
 
     def generate(self, prompt: str = "", **options: Any) -> str:
         """Text that follows `prompt`; the options are those of `rnnnlp.generation.Sampling`."""

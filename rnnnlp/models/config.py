@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import MISSING, dataclass, fields, replace
 from typing import Any, Self
 
 from rnnnlp.errors import UserError
@@ -15,15 +15,18 @@ class Config:
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any], where: str) -> Self:
-        """Raises UserError for unknown, missing or wrongly typed keys; `where` names the file for the message."""
+        """Raises UserError for unknown, missing or wrongly typed keys; `where` names the file that has them."""
         known = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
         for key in values:
             if key not in known:
                 raise UserError(f"{where}: unknown key {key!r}; known are {', '.join(known)}")
+        for key, f in known.items():
+            if key not in values and f.default is MISSING:
+                raise UserError(f"{where}: key {key!r} is missing; the file is incomplete")
         try:
-            return cls(**{key: _as_given(known[key].type, value, f"{where}: {key}") for key, value in values.items()})
-        except TypeError as error:
-            raise UserError(f"{where}: {error}; the file is incomplete") from None
+            return cls(**{key: _as_given(known[key].type, value, key) for key, value in values.items()})
+        except UserError as error:
+            raise UserError(f"{where}: {error}") from None
 
     def changed(self, **values: Any) -> Self:
         """The same with some other values."""
@@ -35,7 +38,7 @@ class Config:
     def require(self, name: str, condition: bool, expected: str) -> None:
         """Raises UserError unless `condition`: the option's name and value, and what was expected."""
         if not condition:
-            raise UserError(f"--{name.replace('_', '-')} is {getattr(self, name)}; it must be {expected}")
+            raise UserError(f"{option(name)} is {getattr(self, name)}; it must be {expected}")
 
     def require_at_least(self, minimum: int, *names: str) -> None:
         for name in names:
@@ -50,8 +53,14 @@ class Config:
         self.require(name, getattr(self, name) in choices, f"one of {', '.join(choices)}")
 
 
-def _as_given(kind: Any, value: Any, name: str) -> Any:
+def option(key: str) -> str:
+    """How the command line spells a field."""
+    return f"--{key.replace('_', '-')}"
+
+
+def _as_given(kind: Any, value: Any, key: str) -> Any:
     """`value` if it is of the type `kind` of a field; UserError if it is of another."""
+    name = option(key)
     if kind == tuple[str, ...]:
         if isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
             return tuple(value)

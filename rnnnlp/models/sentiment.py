@@ -141,7 +141,7 @@ class SentimentClassifier(Model):
         from rnnnlp.training.config import sentiment_options
         from rnnnlp.training.fit import labelled, run_folder, train_sentiment
 
-        config, model_options = sentiment_options({"data": "(texts)", **options}, "fit")
+        config, model_options = sentiment_options({"data": "(texts)", **options}, "options")
         data = labelled(texts, labels, validation, seed=config.seed)
         with run_folder(out) as folder:
             return train_sentiment(config, model_options, folder, overwrite=overwrite, data=data)

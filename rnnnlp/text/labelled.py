@@ -100,7 +100,7 @@ def load_labelled(
     if "train" in loaded:
         _check_two_classes(loaded["train"], names, source.name)
         if carve:
-            loaded |= _carve_validation(loaded["train"], validation_fraction, rng_seed, source.name)
+            loaded |= hold_out_validation(loaded["train"], validation_fraction, rng_seed, source.name)
     return LabelledData({split: loaded[split] for split in wanted if split in loaded}, names, source.name)
 
 
@@ -112,7 +112,7 @@ def _check_two_classes(train: LabelledSplit, names: tuple[str, ...], source: str
         )
 
 
-def _carve_validation(train: LabelledSplit, fraction: float, seed: int, source: str) -> dict[str, LabelledSplit]:
+def hold_out_validation(train: LabelledSplit, fraction: float, seed: int, source: str) -> dict[str, LabelledSplit]:
     """Train and validation from train: the share of each class, at least one row where the class has two or more."""
     rng = np.random.default_rng(seed)
     held = np.zeros(len(train), bool)

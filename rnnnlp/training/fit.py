@@ -17,11 +17,15 @@ from rnnnlp.models.config import CharLMConfig, SentimentConfig
 from rnnnlp.models.model import WEIGHTS, Model, read_config, write_atomically
 from rnnnlp.models.sentiment import SentimentClassifier
 from rnnnlp.text import LabelledData, LabelledSplit, encode_corpus, load_corpus, load_labelled, train_tokenizer
+from rnnnlp.text.labelled import hold_out_validation
 from rnnnlp.training.card import model_card
 from rnnnlp.training.config import DEFAULT_BUDGET, CharLMTraining, SentimentTraining, TrainingConfig
 from rnnnlp.training.loop import Trainer
 from rnnnlp.training.run_folder import RunFolder
 from rnnnlp.training.tasks import CharLMTask, SentimentTask, Task
+
+SPLITS = ("train", "validation")  # the ones that training reads
+VALIDATION_SHARE = 0.05  # of the texts of each class, where there is no validation split
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +42,7 @@ def train_char_lm(
     CharLMConfig(vocab_size=1, **model_options)  # refuses bad values before the data are read
     run = RunFolder.create(out, overwrite=overwrite)
     corpus = load_corpus(config.data, text_column=config.text_column)
-    encoded = encode_corpus(corpus, config.tokenizer, **vocabulary_options(config))
+    encoded = encode_corpus(corpus, config.tokenizer, splits=SPLITS, **vocabulary_options(config))
     model_config = CharLMConfig(vocab_size=encoded.tokenizer.vocab_size, **model_options)
     model = CharLM(model_config, encoded.tokenizer, rng=np.random.default_rng([config.seed, 0]))
     return run_training(char_lm_task(model, encoded, config), config, run, started)
@@ -76,6 +80,7 @@ def resume(path: str | os.PathLike, model_type: str, *, data: LabelledData | Non
     model_class: type[CharLM] | type[SentimentClassifier] = CharLM if model_type == "char_lm" else SentimentClassifier
     checkpoint = run.latest_checkpoint() if run.path.is_dir() else run.path
     model = model_class.from_pretrained(checkpoint)
+    assert model.tokenizer is not None
     where = str(checkpoint / "config.json")
     options = read_config(checkpoint).get("training", {})
     task: Task
@@ -83,7 +88,7 @@ def resume(path: str | os.PathLike, model_type: str, *, data: LabelledData | Non
         config: TrainingConfig = CharLMTraining.from_mapping(options, where)
         use_backend(config.backend, config.threads)
         corpus = load_corpus(config.data, text_column=config.text_column)
-        task = char_lm_task(model, encode_corpus(corpus, model.tokenizer), config)
+        task = char_lm_task(model, encode_corpus(corpus, model.tokenizer, splits=SPLITS), config)
     else:
         config = SentimentTraining.from_mapping(options, where)
         use_backend(config.backend, config.threads)
@@ -120,29 +125,32 @@ def load_training_data(config: SentimentTraining) -> LabelledData:
         text_column=config.text_column,
         label_column=config.label_column,
         rng_seed=config.seed,
-        splits=("train", "validation"),
+        splits=SPLITS,
     )
 
 
 def labelled(
-    texts: Sequence[str], labels: Sequence[Any], validation: tuple[Sequence[str], Sequence[Any]] | None, seed: int
+    texts: Sequence[str], labels: Sequence[Any], validation: tuple[Sequence[str], Sequence[Any]] | None, *, seed: int
 ) -> LabelledData:
     """Lists of texts and labels as a data set; without `validation`, 5 % of the texts of each class are held out."""
-    from rnnnlp.text import with_validation
-
     names = tuple(sorted({str(label) for label in labels}))
-    number = {name: k for k, name in enumerate(names)}
+    source = "the given texts"
+    train = LabelledSplit(list(texts), label_numbers(labels, names, len(texts)))
+    if len(names) < 2:
+        raise UserError(f"the given labels are all {', '.join(names)!r}; a classifier needs two classes or more")
+    if validation is None:
+        return LabelledData(hold_out_validation(train, VALIDATION_SHARE, seed, source), names, source)
+    held_out = LabelledSplit(list(validation[0]), label_numbers(validation[1], names, len(validation[0])))
+    return LabelledData({"train": train, "validation": held_out}, names, source)
 
-    def split(texts: Sequence[str], labels: Sequence[Any]) -> LabelledSplit:
-        for label in labels:
-            if str(label) not in number:
-                raise UserError(f"label {label!r} of the validation texts is not among those of the training texts")
-        return LabelledSplit(list(texts), np.array([number[str(label)] for label in labels], np.int64))
 
-    splits = {"train": split(texts, labels)}
-    if validation is not None:
-        splits["validation"] = split(*validation)
-    return with_validation(LabelledData(splits, names, "the given texts"), rng_seed=seed)
+def label_numbers(labels: Sequence[Any], names: tuple[str, ...], texts: int) -> np.ndarray:
+    """`(texts,)`: the place of each label among `names`."""
+    if len(labels) != texts:
+        raise UserError(f"there are {texts} texts and {len(labels)} labels; give one label a text")
+    if unknown := [label for label in labels if str(label) not in names]:
+        raise UserError(f"the label {unknown[0]!r} of a validation text is not among those of the training texts")
+    return np.array([names.index(str(label)) for label in labels], np.int64)
 
 
 def run_folder(out: str | None) -> AbstractContextManager[str]:
@@ -170,7 +178,7 @@ def use_backend(backend: str | None, threads: int | None) -> None:
     log.info("kernels: %s", kernels.use(backend))
 
 
-def vocabulary_options(config: TrainingConfig) -> dict[str, int]:
+def vocabulary_options(config: TrainingConfig) -> dict[str, Any]:
     """What training a tokenizer of this kind wants to know."""
     if config.tokenizer in ("char", "byte"):
         return {}

@@ -1,5 +1,6 @@
 """What a person sees while a run goes on: a bar with loss, throughput and time left, and a line an evaluation."""
 
+import sys
 import time
 from typing import Any, Self
 
@@ -19,8 +20,9 @@ class Progress:
         self.bar = tqdm(
             total=1000,
             initial=int(1000 * clock.progress),
-            bar_format="{percentage:3.0f}%|{bar:20}| {postfix}",
+            bar_format="{percentage:3.0f}%|{bar:20}| {desc}",
             dynamic_ncols=True,
+            disable=None,  # where nobody watches, only the evaluations are printed
         )
 
     def __enter__(self) -> Self:
@@ -38,7 +40,7 @@ class Progress:
         self.loss = loss if self.loss is None else 0.95 * self.loss + 0.05 * loss
         self.tokens_per_second = 0.9 * self.tokens_per_second + 0.1 * rate if self.tokens_per_second else rate
         self.bar.n = int(1000 * min(1.0, self.clock.progress))
-        self.bar.set_postfix_str(
+        self.bar.set_description_str(
             f"step {self.clock.step}, loss {self.loss:.4f}, {short(self.tokens_per_second)} tokens/s, "
             f"lr {lr:.2g}, {minutes(self.clock.remaining())} left"
         )
@@ -52,7 +54,7 @@ class Progress:
 
     def say(self, text: str) -> None:
         """Prints above the bar."""
-        self.bar.write(text, file=self.bar.fp)
+        self.bar.write(text, file=sys.stderr)
 
 
 def short(number: float) -> str:

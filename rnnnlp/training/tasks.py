@@ -73,13 +73,12 @@ class CharLMTask:
 
     def gradients(self, *, rng: np.random.Generator) -> Gradients:
         window = self.batches.next()
-        if window.starts_over:
-            self.state = self.model.zero_state(self.batches.batch_size)
+        state = tuple(np.where(window.fresh[:, None], 0, s) for s in self.state)  # (L, B, H)
         loss_sum, count, self.state = self.model.gradients(
             window.inputs,
             window.targets,
             window.batch_sizes,
-            self.state,
+            state,
             rng=rng,
             label_smoothing=self.config.label_smoothing,
         )

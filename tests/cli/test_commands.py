@@ -1,0 +1,162 @@
+"""The commands do what the README says, on built-in data and small models."""
+
+import io
+import json
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from rnnnlp import CharLM, SentimentClassifier
+from rnnnlp.cli.main import main
+from rnnnlp.models.model import read_config
+
+TINY = "--hidden-size 8 --embedding-size 6 --evaluations 2".split()
+
+
+@pytest.fixture(scope="module")
+def writer(tmp_path_factory: pytest.TempPathFactory) -> str:
+    run = str(tmp_path_factory.mktemp("runs") / "writer")
+    assert main(["train", "charlm", "--data", "python-docs", "--steps", "6", *TINY, "--out", run]) == 0
+    return run
+
+
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory: pytest.TempPathFactory) -> str:
+    run = str(tmp_path_factory.mktemp("runs") / "reader")
+    assert main(["train", "sentiment", "--data", "sample-reviews", "--epochs", "1", *TINY, "--out", run]) == 0
+    return run
+
+
+def test_a_run_folder_is_complete(writer: str, reader: str):
+    for run in (writer, reader):
+        names = {path.name for path in Path(run).iterdir()}
+        assert names == {
+            *("config.json", "tokenizer.json", "model.safetensors", "README.md", "metrics.jsonl", "checkpoints")
+        }
+        lines = [json.loads(line) for line in (Path(run) / "metrics.jsonl").read_text().splitlines()]
+        assert sum("validation" in line for line in lines) == 2
+        assert f"rnnnlp train {'charlm' if run == writer else 'sentiment'}" in (Path(run) / "README.md").read_text()
+
+
+def test_the_tokenizer_of_a_run_opens_in_its_own_library(reader: str):
+    from tokenizers import Tokenizer
+
+    text = "What a lovely film, 质量很好!"
+    ids = SentimentClassifier.from_pretrained(reader).tokenizer.encode(text)
+    assert Tokenizer.from_file(str(Path(reader) / "tokenizer.json")).encode(text).ids == ids.tolist()
+
+
+def test_generate_repeats_itself_with_the_same_seed(writer: str, capsys: pytest.CaptureFixture):
+    texts = []
+    for seed in ("1", "1", "2"):
+        assert main(["generate", writer, "--prompt", "The ", "--length", "60", "--seed", seed]) == 0
+        texts.append(capsys.readouterr().out)
+    assert texts[0] == texts[1] != texts[2]
+    assert texts[0].startswith("The ")
+    assert len(texts[0]) == len("The ") + 60 + 1
+
+
+def test_generate_says_which_characters_are_new(writer: str, capsys: pytest.CaptureFixture):
+    assert main(["generate", writer, "--prompt", "中a🙂", "--length", "5", "--temperature", "0"]) == 0
+    captured = capsys.readouterr()
+    assert "'中' (U+4E2D), '🙂' (U+1F642)" in captured.err
+    assert captured.out.startswith("中a🙂")
+
+
+def test_samples_read_the_prompt_once_and_differ(writer: str, capsys: pytest.CaptureFixture):
+    assert main(["generate", writer, "--samples", "3", "--length", "40", "--seed", "0"]) == 0
+    parts = capsys.readouterr().out.split("-" * 40)
+    assert len({part.strip("\n") for part in parts}) == 3
+
+
+def test_evaluate_a_language_model(writer: str, capsys: pytest.CaptureFixture):
+    assert main(["evaluate", writer, "--json", "-"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert set(figures) == {"nats_per_char", "bits_per_char", "perplexity", "tokens", "split", "data", "seconds"}
+    assert figures["split"] == "validation"
+    assert figures["bits_per_char"] == pytest.approx(figures["nats_per_char"] / 0.6931472, rel=1e-6)
+
+
+def test_evaluate_a_classifier(reader: str, tmp_path: Path, capsys: pytest.CaptureFixture):
+    path = tmp_path / "figures.json"
+    assert main(["evaluate", reader, "--split", "test", "--json", str(path)]) == 0
+    figures = json.loads(path.read_text())
+    assert set(figures) >= {"accuracy", "macro_f1", "expected_calibration_error", "per_class", "confusion_matrix"}
+    assert figures["examples"] == 100
+    assert f"accuracy {figures['accuracy']:.4f}" in capsys.readouterr().out
+    assert main(["evaluate", reader, "--split", "test", "--weights", "last", "--json", "-"]) == 0
+
+
+def test_predict_from_arguments_files_and_standard_input(
+    reader: str, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+):
+    texts = ["good", "", "bad " * 3000]
+    assert main(["predict", reader, *texts, "--json", "-"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["text"] for line in lines] == texts
+    assert all(sum(line["probabilities"].values()) == pytest.approx(1, abs=1e-5) for line in lines)
+
+    file = tmp_path / "texts.txt"
+    file.write_text("good\n\nbad")
+    assert main(["predict", reader, "--file", str(file)]) == 0
+    from_file = capsys.readouterr().out
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(file.read_bytes())))
+    assert main(["predict", reader]) == 0
+    assert capsys.readouterr().out == from_file
+    assert len(from_file.splitlines()) == 3
+
+
+def test_a_configuration_file_with_command_line_values_on_top(tmp_path: Path):
+    toml = tmp_path / "run.toml"
+    toml.write_text('data = "sample-reviews"\nhidden-size = 5\nembedding_size = 4\nsteps = 2\nevaluations = 1\n')
+    assert "hidden-size" in tomllib.loads(toml.read_text())
+    run = tmp_path / "run"
+    assert main(["train", "sentiment", "--config", str(toml), "--hidden-size", "7", "--out", str(run)]) == 0
+    config = read_config(run)
+    assert (config["model"]["hidden_size"], config["model"]["embedding_size"]) == (7, 4)
+    assert config["training"]["steps"] == 2
+
+
+def test_python_does_the_same_as_the_command(tmp_path: Path):
+    options = {"hidden_size": 6, "embedding_size": 5, "steps": 4, "evaluations": 1, "batch_size": 4}
+    words = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    run = tmp_path / "run"
+    assert main(["train", "charlm", "--data", "python-docs", *words, "--out", str(run)]) == 0
+    model = CharLM.fit("python-docs", **options)
+    command = CharLM.from_pretrained(run)
+    assert model.generate("def ", length=30, seed=3) == command.generate("def ", length=30, seed=3)
+    for name, parameter in model.parameters().items():
+        assert (parameter.value == command.parameters()[name].value).all()
+
+
+def test_fit_predict_and_score_in_python(tmp_path: Path):
+    texts = ["good fine lovely", "bad awful poor"] * 20
+    labels = ["up", "down"] * 20
+    model = SentimentClassifier.fit(texts, labels, epochs=12, hidden_size=8, embedding_size=8, batch_size=8, lr=0.01)
+    assert model.score(texts, labels) == 1
+    assert model.predict(["a lovely fine day"]) == ["up"]
+    assert model.predict_proba([]).shape == (0, 2)
+    model.save_pretrained(tmp_path / "model")
+    again = SentimentClassifier.from_pretrained(tmp_path / "model")
+    assert (again.predict_proba(texts) == model.predict_proba(texts)).all()
+
+
+def test_help_explains_every_command(capsys: pytest.CaptureFixture):
+    for words in ([], ["train", "charlm"], ["train", "sentiment"], ["generate"], ["evaluate"], ["predict"], ["info"]):
+        with pytest.raises(SystemExit) as stopped:
+            main([*words, "--help"])
+        assert stopped.value.code == 0
+        assert "usage: rnnnlp" in capsys.readouterr().out
+
+
+def test_info(capsys: pytest.CaptureFixture):
+    assert main(["info"]) == 0
+    assert "kernels" in capsys.readouterr().out
+
+
+def test_importing_costs_nothing_heavy():
+    code = "import sys, rnnnlp, rnnnlp.cli.main; print([m for m in ('numpy', 'datasets', 'tokenizers') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

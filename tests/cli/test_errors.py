@@ -1,0 +1,166 @@
+"""A user's mistake ends in one line that names the value and the remedy, and in exit code 2."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rnnnlp.cli.main import main
+from rnnnlp.models.model import load_tensors, save_tensors
+
+TINY = "--hidden-size 4 --embedding-size 3 --steps 2 --batch-size 2 --bptt 8 --evaluations 1".split()
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with files of many kinds, a trained model of each kind, and an untouched copy of each."""
+    home = tmp_path_factory.mktemp("home")
+    (home / "text.txt").write_text("To be, or not to be, that is the question.\n" * 20)
+    (home / "short.txt").write_text("abc")
+    (home / "empty.txt").write_text("")
+    (home / "latin.txt").write_bytes(b"caf\xe9 au lait")
+    (home / "one_class.csv").write_text("text,label\ngood,1\nfine,1\n")
+    (home / "no_label.csv").write_text("text,other\ngood,1\nfine,0\n")
+    (home / "other_label.csv").write_text("text,label\ngood,wonderful\nbad,terrible\n")
+    (home / "bad.toml").write_text("hidden-size = ")
+    (home / "unknown.toml").write_text("hidden_sise = 3\n")
+    (home / "stranger").mkdir()
+    (home / "stranger" / "letter.txt").write_text("not a run")
+    data = home / "text.txt"
+    assert main(["train", "charlm", "--data", str(data), "--out", str(home / "lm"), *TINY]) == 0
+    assert main(["train", "sentiment", "--data", "sample-reviews", "--out", str(home / "reviews"), *TINY]) == 0
+    return home
+
+
+# What was done, and what the one line says.
+MISTAKES = {
+    "train charlm": "--data is missing",
+    "train charlm --data {home}/nothing.txt": "nothing.txt",
+    "train charlm --data {home}/empty.txt": "empty.txt",
+    "train charlm --data {home}/short.txt": "give more text or a smaller --bptt",
+    "train charlm --data {home}/latin.txt": "byte 3 is not valid UTF-8",
+    "train charlm --data {home}/text.txt --hidden-size 0": "--hidden-size is 0; it must be at least 1",
+    "train charlm --data {home}/text.txt --dropout 1.5": "--dropout is 1.5; it must be at least 0 and below 1",
+    "train charlm --data {home}/text.txt --cell lstn": "--cell is lstn; it must be one of lstm, gru",
+    "train charlm --data {home}/text.txt --lr 0": "--lr is 0.0; it must be above 0",
+    "train charlm --data {home}/text.txt --lr nan": "--lr is nan",
+    "train charlm --data {home}/text.txt --backend gpu": "--backend is gpu; it must be one of auto, numpy",
+    "train charlm --data {home}/text.txt --epochs 1 --steps 3": "--epochs, --steps and --budget exclude one another",
+    "train charlm --data {home}/text.txt --tied-weights": "--tied-weights is True; it must be false unless",
+    "train charlm --data {home}/text.txt --out {home}/lm": "--resume {home}/lm or give --overwrite",
+    "train charlm --data {home}/text.txt --out {home}/stranger": "not empty and not a run",
+    "train charlm --data {home}/text.txt --out {home}/text.txt": "is a file; give the name of a new folder",
+    "train charlm --data {home}/text.txt --config {home}/none.toml": "none.toml",
+    "train charlm --data {home}/text.txt --config {home}/bad.toml": "bad.toml is not valid TOML",
+    "train charlm --data {home}/text.txt --config {home}/unknown.toml": "'hidden_sise' is not an option",
+    "train charlm --resume {home}/stranger": "no checkpoint to go on from",
+    "train charlm --resume {home}/nothing": "nothing is not a folder",
+    "train charlm --resume {home}/reviews": "holds a sentiment model; a char_lm model is needed here",
+    "train charlm --resume {home}/lm --lr 1": "leave out --lr",
+    "train sentiment --data {home}/one_class.csv": "only the label",
+    "train sentiment --data {home}/no_label.csv": "--label-column",
+    "train sentiment --data {home}/no_label.csv --label-column sentiment": "has no column 'sentiment'",
+    "train sentiment --data sample-reviews --pooling sum": "--pooling is sum; it must be one of last, mean",
+    "generate {home}/lm --temperature -1": "--temperature is -1.0; it must be at least 0",
+    "generate {home}/lm --top-p 0": "--top-p is 0.0; it must be above 0",
+    "generate {home}/lm --samples 0": "--samples is 0; it must be at least 1",
+    "generate {home}/lm --seed -1": "--seed is -1; it must be at least 0",
+    "generate {home}/reviews": "holds a sentiment model; a char_lm model is needed here",
+    "generate {home}/nothing": "is not a folder",
+    "generate {home}/stranger": "config.json is missing",
+    "evaluate {home}/lm --split test": "has no split 'test'",
+    "evaluate {home}/reviews --data {home}/other_label.csv --split train": "which the model does not know",
+    "evaluate {home}/reviews --split test --json {home}/none/out.json": "cannot be written",
+    "evaluate {home}/reviews --split test --threads 0": "--threads is 0; it must be at least 1",
+    "predict {home}/lm text": "holds a char_lm model; a sentiment model is needed here",
+    "predict {home}/reviews text --file {home}/text.txt": "give one of them",
+    "predict {home}/reviews --file {home}/none.txt": "none.txt",
+}
+
+
+def error_of(words: list[str], capsys: pytest.CaptureFixture) -> str:
+    """The line in which a command fails; it must fail as a user's mistake."""
+    capsys.readouterr()
+    assert main(words) == 2
+    said = capsys.readouterr().err
+    assert "Traceback" not in said
+    (line,) = [line for line in said.splitlines() if line.startswith("rnnnlp: error: ")]
+    return line
+
+
+@pytest.mark.parametrize("command", list(MISTAKES))
+def test_a_mistake_is_named(command: str, home: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
+    words = [word.format(home=home) for word in command.split()]
+    if words[0] == "train" and "--out" not in words and "--resume" not in words:
+        words += ["--out", str(tmp_path / "run")]
+    assert MISTAKES[command].format(home=home) in error_of(words, capsys)
+
+
+def test_options_that_argparse_refuses_also_end_with_code_2(capsys: pytest.CaptureFixture):
+    for command in ("train charlm --budget soon", "train charlm --hidden-size many", "train", "nonsense"):
+        with pytest.raises(SystemExit) as stopped:
+            main(command.split())
+        assert stopped.value.code == 2
+    assert "'soon' is not a duration; write it as 90s, 10m" in capsys.readouterr().err
+
+
+# What was done to the folder of a model, and what the one line says when it is opened.
+DAMAGES = {
+    "config missing": (lambda run: (run / "config.json").unlink(), "config.json is missing"),
+    "config cut": (lambda run: cut(run / "config.json"), "config.json is damaged"),
+    "config nested": (lambda run: (run / "config.json").write_text("[" * 100_000), "config.json is damaged"),
+    "unknown key": (lambda run: edit(run, hiden_size=3), "unknown key 'hiden_size'"),
+    "wrong type": (lambda run: edit(run, hidden_size="many"), "--hidden-size is 'many'; it must be int"),
+    "wrong value": (lambda run: edit(run, hidden_size=-3), "--hidden-size is -3; it must be at least 1"),
+    "wrong size": (lambda run: edit(run, hidden_size=5), "must be float32"),
+    "wrong vocabulary": (lambda run: edit(run, vocab_size=5), "they are not of the same model"),
+    "tokenizer missing": (lambda run: (run / "tokenizer.json").unlink(), "tokenizer.json"),
+    "tokenizer cut": (lambda run: cut(run / "tokenizer.json"), "tokenizer.json is damaged"),
+    "weights missing": (lambda run: (run / "model.safetensors").unlink(), "model.safetensors is missing"),
+    "weights cut": (lambda run: cut(run / "model.safetensors"), "model.safetensors is damaged"),
+    "weights empty": (lambda run: (run / "model.safetensors").write_bytes(b""), "model.safetensors is damaged"),
+    "a tensor missing": (lambda run: drop_tensor(run), "is missing; the file and config.json"),
+}
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def edit(run: Path, **changes: object) -> None:
+    config = json.loads((run / "config.json").read_text())
+    config["model"] |= changes
+    (run / "config.json").write_text(json.dumps(config))
+
+
+def drop_tensor(run: Path) -> None:
+    tensors = load_tensors(run / "model.safetensors")
+    del tensors["head.bias"]
+    save_tensors(run / "model.safetensors", tensors)
+
+
+@pytest.mark.parametrize("damage", list(DAMAGES))
+def test_a_damaged_model_is_refused(damage: str, home: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
+    run = tmp_path / "run"
+    shutil.copytree(home / "lm", run)
+    break_it, message = DAMAGES[damage]
+    break_it(run)
+    assert message in error_of(["generate", str(run)], capsys)
+
+
+def test_a_damaged_checkpoint_is_refused(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
+    run = tmp_path / "run"
+    shutil.copytree(home / "lm", run)
+    (path,) = run.glob("checkpoints/step-00000002/training_state.safetensors")
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    assert "its checksum is not the one" in error_of(["train", "charlm", "--resume", str(run)], capsys)
+
+
+def test_a_transposed_weight_comes_back_equal(tmp_path: Path):
+    weight = np.arange(6, dtype=np.float32).reshape(2, 3).T
+    save_tensors(tmp_path / "weights.safetensors", {"weight": weight})
+    np.testing.assert_array_equal(load_tensors(tmp_path / "weights.safetensors")["weight"], weight)

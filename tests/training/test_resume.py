@@ -1,0 +1,116 @@
+"""A run that was killed and resumed ends in the same bits as one that was left alone."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from rnnnlp.cli.main import main
+
+SMALL = "--hidden-size 12 --embedding-size 6 --evaluations 3 --checkpoint-every 2 --seed 5".split()
+RUNS = {
+    "charlm": [*SMALL, "--data", "{text}", "--steps", "60", "--batch-size", "4", "--bptt", "16", "--dropout", "0.2"],
+    "sentiment": [*SMALL, "--data", "sample-reviews", "--epochs", "2", "--batch-size", "16", "--patience", "0"],
+}
+STEPS = {"charlm": 60, "sentiment": 48}
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("text") / "text.txt"
+    path.write_text("".join(f"line {i} of a text that is long enough to be read again.\n" for i in range(200)))
+    return path
+
+
+@pytest.fixture(scope="module", params=list(RUNS))
+def finished(request: pytest.FixtureRequest, text: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    """A kind, and the folder of its run that was left alone."""
+    folder = tmp_path_factory.mktemp("finished") / "run"
+    assert main(arguments(request.param, text, folder)) == 0
+    return request.param, folder
+
+
+def arguments(kind: str, text: Path, folder: Path) -> list[str]:
+    return ["train", kind, *(word.format(text=text) for word in RUNS[kind]), "--out", str(folder)]
+
+
+def start(words: list[str]) -> subprocess.Popen:
+    return subprocess.Popen([sys.executable, "-m", "rnnnlp.cli.main", *words], stderr=subprocess.PIPE, text=True)
+
+
+def stop_at(step: int, process: subprocess.Popen, folder: Path, number: signal.Signals) -> str:
+    """Sends the signal once the run has a checkpoint of `step` or later; returns what it printed."""
+    while process.poll() is None and last_checkpoint(folder) < step:
+        time.sleep(0.002)
+    process.send_signal(number)
+    return process.communicate(timeout=60)[1]
+
+
+def last_checkpoint(folder: Path) -> int:
+    return max((int(path.name[5:]) for path in folder.glob("checkpoints/step-*")), default=-1)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.4, 0.9])
+def test_a_killed_run_resumes_to_the_same_bits(finished: tuple[str, Path], text: Path, tmp_path: Path, share: float):
+    kind, whole = finished
+    folder = tmp_path / "run"
+    process = start(arguments(kind, text, folder))
+    stop_at(int(share * STEPS[kind]), process, folder, signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+    assert last_checkpoint(folder) < STEPS[kind]
+
+    assert main(["train", kind, "--resume", str(folder)]) == 0
+    assert (folder / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+    last = f"checkpoints/step-{STEPS[kind]:08d}"
+    for name in ("model.safetensors", "training_state.safetensors"):
+        assert (folder / last / name).read_bytes() == (whole / last / name).read_bytes()
+    assert steps_logged(folder) == steps_logged(whole)
+
+
+def test_a_polite_signal_saves_and_says_how_to_go_on(finished: tuple[str, Path], text: Path, tmp_path: Path):
+    kind, whole = finished
+    folder = tmp_path / "run"
+    process = start(arguments(kind, text, folder))
+    said = stop_at(5, process, folder, signal.SIGTERM)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert f"rnnnlp train {kind} --resume {folder}" in said
+    assert main(["train", kind, "--resume", str(folder)]) == 0
+    assert (folder / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+
+
+def test_resuming_a_finished_run_changes_nothing(finished: tuple[str, Path]):
+    kind, whole = finished
+    before = (whole / "model.safetensors").read_bytes()
+    assert main(["train", kind, "--resume", str(whole)]) == 0
+    assert (whole / "model.safetensors").read_bytes() == before
+
+
+def test_a_budget_goes_on_with_the_time_it_had_left(text: Path, tmp_path: Path):
+    folder = tmp_path / "run"
+    words = [*SMALL, "--data", str(text), "--budget", "3s", "--batch-size", "4", "--bptt", "16", "--out", str(folder)]
+    process = start(["train", "charlm", *words])
+    stop_at(20, process, folder, signal.SIGINT)
+    assert process.returncode == 128 + signal.SIGINT
+    saved = json.loads((folder / f"checkpoints/step-{last_checkpoint(folder):08d}/training_state.json").read_bytes())
+    assert 0 < saved["seconds"] < 3
+    time.sleep(1)  # a pause is not training time
+    started = time.monotonic()
+    assert main(["train", "charlm", "--resume", str(folder)]) == 0
+    assert time.monotonic() - started > 0.5 * (3 - saved["seconds"])
+    end = json.loads((folder / f"checkpoints/step-{last_checkpoint(folder):08d}/training_state.json").read_bytes())
+    assert end["step"] > saved["step"]
+    assert 2.5 < end["seconds"] < 3 + 5  # the last evaluation and a busy machine may overrun
+
+
+def steps_logged(folder: Path) -> list[int]:
+    return [json.loads(line)["step"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(autouse=True)
+def _few_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(os.environ, "OMP_NUM_THREADS", "1")
