@@ -1,0 +1,102 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rnnnlp.batches.documents import DocumentBatches, batch_of, clip, in_order_of_length
+from rnnnlp.batches.packed import lengths_of, unpack
+
+
+def make_documents(count, seed=0):
+    """Documents of 1 to 60 ids; the first id is the document's place."""
+    rng = np.random.default_rng(seed)
+    return [np.concatenate([[place], rng.integers(99, size=rng.integers(60))]) for place in range(count)]
+
+
+def batches(count=50, batch_size=8, seed=0):
+    return DocumentBatches(make_documents(count), np.arange(count) * 10, batch_size=batch_size, seed=seed)
+
+
+def epoch(walk):
+    return [walk.next() for _ in range(walk.per_epoch)]
+
+
+def places_of(epoch):
+    return [batch.places.tolist() for batch in epoch]
+
+
+@pytest.mark.parametrize(("count", "batch_size"), [(50, 8), (48, 8), (3, 8), (1, 1), (900, 2)])
+def test_each_document_once_an_epoch_with_its_label(count, batch_size):
+    documents, walk = make_documents(count), batches(count, batch_size)
+    for _ in range(2):
+        seen = []
+        for batch in epoch(walk):
+            assert 1 <= len(batch.labels) <= batch_size
+            assert np.array_equal(batch.labels, batch.places * 10)
+            for place, ids in zip(batch.places, unpack(batch.ids, batch.batch_sizes), strict=True):
+                assert np.array_equal(ids, documents[place])
+                seen.append(place)
+        assert sorted(seen) == list(range(count))
+
+
+def test_order_depends_on_seed_and_epoch_alone():
+    walk, same, other = batches(), batches(), batches(seed=1)
+    first, second = places_of(epoch(walk)), places_of(epoch(walk))
+    assert first != second
+    assert places_of(epoch(other)) != first
+    same.seek({"epoch": 1, "batch": 0})
+    assert places_of(epoch(same)) == second
+    same.seek({"epoch": 0, "batch": 0})
+    assert places_of(epoch(same)) == first
+
+
+def test_going_on_from_any_position():
+    walk = batches()
+    for _ in range(2 * walk.per_epoch + 1):
+        position = walk.position
+        resumed = batches()
+        resumed.seek(position)
+        assert resumed.position == position
+        ahead = batches()
+        ahead.seek(position)
+        for _ in range(walk.per_epoch + 1):
+            assert ahead.next().places.tolist() == resumed.next().places.tolist()
+        resumed.seek(position)
+        assert walk.next().places.tolist() == resumed.next().places.tolist()
+        assert walk.position == resumed.position
+
+
+def test_documents_of_like_length_stand_together():
+    walk = batches(2000, 20)
+    spread = np.mean([np.ptp(lengths_of(batch.batch_sizes)) for batch in epoch(walk)])
+    assert spread < 3  # of 60
+    assert np.mean(np.diff([len(batch.batch_sizes) for batch in epoch(walk)]) < 0) > 0.3  # but in no order
+
+
+def test_in_order_of_length():
+    documents = make_documents(23)
+    groups = list(in_order_of_length(documents, 5))
+    assert [len(group) for group in groups] == [5, 5, 5, 5, 3]
+    places = np.concatenate(groups)
+    assert sorted(places) == list(range(23))
+    lengths = [len(documents[place]) for place in places]
+    assert lengths == sorted(lengths, reverse=True)
+
+
+def test_batch_of_some_places():
+    documents, labels = make_documents(6), np.array([0, 1, 0, 1, 2, 2])
+    batch = batch_of(documents, labels, np.array([5, 2]))
+    assert set(batch.places) == {5, 2}
+    assert np.array_equal(batch.labels, labels[batch.places])
+    assert batch.ids[: len(batch.places)].tolist() == batch.places.tolist()
+
+
+@given(st.integers(0, 30), st.integers(1, 12))
+def test_clip_keeps_the_beginning_and_the_end(length, max_length):
+    ids = np.arange(length)
+    clipped = clip(ids, max_length)
+    if length <= max_length:
+        assert np.array_equal(clipped, ids)
+        return
+    head = max_length // 2
+    assert clipped.tolist() == [*range(head), *range(length - (max_length - head), length)]

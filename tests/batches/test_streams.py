@@ -1,0 +1,108 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rnnnlp.batches.streams import FRESH_SHARE, StreamBatches
+from rnnnlp.errors import UserError
+
+
+def epoch(walk):
+    return [walk.next() for _ in range(walk.per_epoch)]
+
+
+def same(window, other):
+    return all(np.array_equal(a, b) for a, b in zip(window, other, strict=True))
+
+
+@st.composite
+def corpora(draw):
+    bptt = draw(st.integers(1, 9))
+    return draw(st.integers(bptt + 1, 300)), draw(st.integers(1, 12)), bptt
+
+
+@given(corpora(), st.integers(0, 5))
+def test_windows_of_an_epoch(corpus, seed):
+    length, batch_size, bptt = corpus
+    walk = StreamBatches(np.arange(length), batch_size=batch_size, bptt=bptt, seed=seed)
+    B = walk.batch_size
+    assert 1 <= B <= batch_size
+    for _ in range(3):
+        streams = []
+        for k, window in enumerate(epoch(walk)):
+            assert window.fresh.shape == (B,)
+            assert k > 0 or window.fresh.all()
+            assert window.batch_sizes.tolist() == [B] * bptt
+            assert np.array_equal(window.targets, window.inputs + 1)  # the ids that follow
+            streams.append(window.inputs.reshape(bptt, B))
+        together = np.concatenate(streams)  # (per_epoch * bptt, B)
+        assert (np.diff(together, axis=0) == 1).all()  # each stream goes on from step to step and window to window
+        assert len(np.unique(together)) == together.size  # no place is read twice
+        # What an epoch leaves out is less than a window, and so is what the streams leave between them.
+        assert length - together.size <= 2 * B * bptt
+
+
+def test_batch_size_is_that_asked_for_when_there_is_enough():
+    assert StreamBatches(np.arange(1000), batch_size=16, bptt=10, seed=0).batch_size == 16
+    assert StreamBatches(np.arange(35), batch_size=16, bptt=10, seed=0).batch_size == 3
+
+
+def test_epochs_together_read_nearly_every_place():
+    length, batch_size, bptt = 1003, 4, 5
+    walk = StreamBatches(np.arange(length), batch_size=batch_size, bptt=bptt, seed=0)
+    seen = np.concatenate([window.targets for _ in range(50) for window in epoch(walk)])
+    assert len(np.unique(seen)) >= length - 2 * bptt - batch_size
+
+
+def test_streams_forget_now_and_then():
+    walk = StreamBatches(np.arange(20_000), batch_size=10, bptt=10, seed=0)
+    fresh = np.array([window.fresh for window in epoch(walk)][1:])  # the first window is fresh anyway
+    assert fresh.mean() == pytest.approx(FRESH_SHARE, abs=0.02)
+    assert (fresh.sum(axis=0) > 0).all()
+
+
+def test_epochs_begin_at_different_places_that_depend_on_seed_and_epoch_alone():
+    def first_ids(seed):
+        walk = StreamBatches(np.arange(500), batch_size=2, bptt=20, seed=seed)
+        return [epoch(walk)[0].inputs[0] for _ in range(8)]
+
+    assert len(set(first_ids(0))) > 3
+    assert first_ids(0) == first_ids(0) != first_ids(1)
+
+
+def test_going_on_from_any_position():
+    def make():
+        return StreamBatches(np.arange(200), batch_size=3, bptt=7, seed=4)
+
+    walk = make()
+    for _ in range(2 * walk.per_epoch + 1):
+        position = walk.position
+        resumed = make()
+        resumed.seek(position)
+        assert resumed.position == position
+        assert same(resumed.next(), walk.next())
+        assert resumed.position == walk.position
+
+
+@pytest.mark.parametrize("length", [0, 1, 7])
+def test_a_corpus_shorter_than_a_window(length):
+    with pytest.raises(UserError, match=f"has {length} tokens and a window needs 8"):
+        StreamBatches(np.arange(length), batch_size=2, bptt=7, seed=0)
+
+
+def test_the_shortest_corpus():
+    walk = StreamBatches(np.arange(8), batch_size=2, bptt=7, seed=0)
+    for _ in range(3):
+        assert walk.next().targets.tolist() == list(range(1, 8))
+
+
+def test_memory_mapped_ids_give_the_same(tmp_path):
+    ids = np.random.default_rng(0).integers(200, size=500).astype(np.uint8)
+    np.save(tmp_path / "ids.npy", ids)
+    mapped = np.load(tmp_path / "ids.npy", mmap_mode="r")
+    ours = StreamBatches(ids, batch_size=3, bptt=11, seed=0)
+    theirs = StreamBatches(mapped, batch_size=3, bptt=11, seed=0)
+    for _ in range(ours.per_epoch + 2):
+        window = theirs.next()
+        assert same(ours.next(), window)
+        assert window.inputs.dtype == np.uint8

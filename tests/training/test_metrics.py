@@ -1,0 +1,66 @@
+"""Figures against values worked out by hand."""
+
+import numpy as np
+import pytest
+
+from rnnnlp.training.metrics import (
+    classification_metrics,
+    expected_calibration_error,
+    language_model_metrics,
+    most_confident_mistakes,
+)
+
+PROBABILITIES = np.array(
+    [
+        [0.8, 0.1, 0.1],
+        [0.6, 0.3, 0.1],
+        [0.2, 0.7, 0.1],
+        [0.5, 0.4, 0.1],
+        [0.1, 0.0, 0.9],
+    ]
+)
+TARGETS = np.array([0, 1, 1, 0, 0])  # predicted: 0 0 1 0 2
+
+
+def test_language_model():
+    metrics = language_model_metrics(6 * np.log(2), tokens=3, characters=12)
+    assert metrics["nats_per_char"] == pytest.approx(np.log(2) / 2)
+    assert metrics["bits_per_char"] == pytest.approx(0.5)
+    assert metrics["perplexity"] == pytest.approx(4)  # of a token
+    assert metrics["tokens"] == 3
+
+
+def test_a_hopeless_language_model_has_a_finite_perplexity():
+    assert np.isfinite(language_model_metrics(1e9, tokens=10, characters=10)["perplexity"])
+
+
+def test_classification():
+    metrics = classification_metrics(PROBABILITIES, TARGETS, ["bad", "fair", "good"])
+    assert metrics["confusion_matrix"] == [[2, 0, 1], [1, 1, 0], [0, 0, 0]]
+    assert metrics["accuracy"] == pytest.approx(3 / 5)
+    assert metrics["examples"] == 5
+    bad, fair, good = (metrics["per_class"][label] for label in ("bad", "fair", "good"))
+    assert bad == pytest.approx({"precision": 2 / 3, "recall": 2 / 3, "f1": 2 / 3, "examples": 3})
+    assert fair == pytest.approx({"precision": 1, "recall": 1 / 2, "f1": 2 / 3, "examples": 2})
+    assert good == {"precision": 0.0, "recall": 0.0, "f1": 0.0, "examples": 0}  # guessed once, never there
+    assert metrics["macro_f1"] == pytest.approx(4 / 9)
+
+
+def test_calibration():
+    # 15 ranges: 0.8, 0.6, 0.7, 0.5 and 0.9 each lie in another; hits 1 0 1 1 0
+    expected = (0.2 + 0.6 + 0.3 + 0.5 + 0.9) / 5
+    assert expected_calibration_error(PROBABILITIES, TARGETS) == pytest.approx(expected)
+    # 2 ranges: 0.5 alone; 0.8 + 0.6 + 0.7 + 0.9 = 3 against two hits
+    assert expected_calibration_error(PROBABILITIES, TARGETS, bins=2) == pytest.approx((0.5 + 1.0) / 5)
+
+
+def test_calibration_of_certainty():
+    certain = np.array([[1.0, 0.0], [0.0, 1.0]])
+    assert expected_calibration_error(certain, np.array([0, 1])) == 0
+    assert expected_calibration_error(certain, np.array([1, 0])) == 1
+
+
+def test_most_confident_mistakes():
+    assert most_confident_mistakes(PROBABILITIES, TARGETS, 5).tolist() == [4, 1]
+    assert most_confident_mistakes(PROBABILITIES, TARGETS, 1).tolist() == [4]
+    assert most_confident_mistakes(PROBABILITIES, PROBABILITIES.argmax(axis=1), 3).tolist() == []
