@@ -176,6 +176,21 @@ def test_missing_errors_are_zeros_and_inputs_stay():
     assert np.array_equal(first[2], second[2])
 
 
+@pytest.mark.parametrize("cell", GATES)
+def test_in_place_gives_the_same(cell):
+    case = Case(cell, 19, 6, ragged=True, reverse=True)
+    kept = case.run(native)
+    h, _, tape = native.forward(
+        cell, case.pre, case.batch_sizes, case.state, case.W_h, case.b_hn, reverse=True, overwrite=True
+    )
+    dpre, _, dW_h, _ = native.backward(case.dh, case.dstate_T, tape, overwrite=True)
+    assert np.array_equal(h, kept["h"])
+    assert np.array_equal(dpre, kept["dpre"])
+    assert np.array_equal(dW_h, kept["dW_h"])
+    if tape.gates is not None:
+        assert np.shares_memory(dpre, case.pre)
+
+
 def test_memory_does_not_grow_from_step_to_step():
     from rnnnlp.kernels.native import _native
 

@@ -38,20 +38,23 @@ def forward(
     b_hn: Array | None,
     reverse: bool,
     keep: bool,
-) -> tuple[Array, Array, Array | None, Array | None]: ...
+    gates: Array | None,
+) -> tuple[Array, Array, Array | None, Array | None, Array | None]: ...
 def backward(
     cell: int,
     dh: Array | None,
     dh_T: Array | None,
     dc_T: Array | None,
     h: Array,
-    tape: Array | None,
+    gates: Array | None,
+    memory: Array | None,
     batch_sizes: Array,
     h0: Array,
     c0: Array | None,
     W_h: Array,
     b_hn: Array | None,
     reverse: bool,
+    out: Array | None,
 ) -> tuple[Array, Array, Array | None, Array, Array | None]: ...
 def multiply(
     A: Array,

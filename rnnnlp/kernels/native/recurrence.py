@@ -17,7 +17,8 @@ CELLS = {"lstm": 0, "gru": 1, "elman_tanh": 2, "elman_relu": 3}  # as in src/tab
 class Tape(NamedTuple):
     cell: int
     h: Array  # (N, H)
-    gates: Array | None  # (N, width), in the order of the kernel
+    gates: Array | None  # (N, G*H) after their nonlinearities
+    memory: Array | None  # (N, H) c of the LSTM, W_hn h + b_hn of the GRU
     batch_sizes: Array
     h0: Array
     c0: Array | None
@@ -37,30 +38,33 @@ def forward(
     reverse: bool = False,
     tokens: Array | None = None,
     keep_tape: bool = True,
+    overwrite: bool = False,
 ) -> tuple[Array, State, Tape | None]:
     """Runs `cell` over a packed batch; the contract is in `kernels.reference`.
 
     With `tokens (N,)` int32, `pre` is a table `(V, G*H)` and row n of the gates' share is `pre[tokens[n]]`: a small
     vocabulary needs no product with the input weights but that of its embedding table. Without `keep_tape`
-    (inference) nothing is kept for `backward`, and the tape is None.
+    (inference) nothing is kept for `backward`, and the tape is None. With `overwrite` the caller gives `pre` away:
+    the tape takes its memory.
     """
-    pre, h0, c0, W_h, b_hn = (
-        _plain(pre),
-        _plain(state[0]),
-        _plain(state[1]) if cell == "lstm" else None,
-        _plain(W_h),
-        _plain(b_hn),
+    pre, h0, W_h, b_hn = _plain(pre), _plain(state[0]), _plain(W_h), _plain(b_hn)
+    c0 = _plain(state[1]) if cell == "lstm" else None
+    gates_into = pre if overwrite and tokens is None else None
+    h, h_T, c_T, gates, memory = _native.forward(
+        CELLS[cell], pre, tokens, batch_sizes, h0, c0, W_h, b_hn, reverse, keep_tape, gates_into
     )
-    h, h_T, c_T, gates = _native.forward(CELLS[cell], pre, tokens, batch_sizes, h0, c0, W_h, b_hn, reverse, keep_tape)
     state_T = (h_T,) if c_T is None else (h_T, c_T)
-    tape = Tape(CELLS[cell], h, gates, batch_sizes, h0, c0, W_h, b_hn, reverse) if keep_tape else None
+    tape = Tape(CELLS[cell], h, gates, memory, batch_sizes, h0, c0, W_h, b_hn, reverse) if keep_tape else None
     return h, state_T, tape
 
 
 def backward(
-    dh: Array | None, dstate_T: tuple[Array | None, ...] | None, tape: Any
+    dh: Array | None, dstate_T: tuple[Array | None, ...] | None, tape: Any, *, overwrite: bool = False
 ) -> tuple[Array, State, Array, Array | None]:
-    """Takes errors back through every step; the contract is in `kernels.reference`. None stands for zeros."""
+    """Takes errors back through every step; the contract is in `kernels.reference`. None stands for zeros.
+
+    With `overwrite` the tape is used up: `dpre` takes its memory.
+    """
     dh_T, dc_T = (*(dstate_T or ()), None, None)[:2]
     dpre, dh_0, dc_0, dW_h, db_hn = _native.backward(
         tape.cell,
@@ -69,12 +73,14 @@ def backward(
         _plain(dc_T),
         tape.h,
         tape.gates,
+        tape.memory,
         tape.batch_sizes,
         tape.h0,
         tape.c0,
         tape.W_h,
         tape.b_hn,
         tape.reverse,
+        tape.gates if overwrite else None,
     )
     return dpre, (dh_0,) if dc_0 is None else (dh_0, dc_0), dW_h, db_hn
 

@@ -40,8 +40,12 @@ Recurrence recurrence(int cell, const Sizes& batch_sizes, const Matrix& h0, cons
   return job;
 }
 
+bool needs_gates(const Recurrence& job) { return job.cell == Cell::lstm || job.cell == Cell::gru; }
+
+// With `gates`, the tape goes there (it may be `pre`) and not into a new array.
 nb::tuple forward(int cell, const Matrix& pre, const std::optional<Indices>& tokens, const Sizes& batch_sizes, const Matrix& h0,
-                  const std::optional<Matrix>& c0, const Matrix& W_h, const std::optional<Vector>& b_hn, bool reverse, bool keep) {
+                  const std::optional<Matrix>& c0, const Matrix& W_h, const std::optional<Vector>& b_hn, bool reverse, bool keep,
+                  const std::optional<InOut<float, 2>>& gates) {
   const Kernels& kernels = kernels_in_use();
   Forward job{recurrence(cell, batch_sizes, h0, c0, W_h, b_hn, reverse), pre.data(), data_of(tokens), nullptr, nullptr};
   const size_t N = job.N, B = job.B, H = job.H;
@@ -50,49 +54,57 @@ nb::tuple forward(int cell, const Matrix& pre, const std::optional<Indices>& tok
     if (tokens->shape(0) != N) expect("tokens", {(long)tokens->shape(0)}, {job.N});
     expect_below("tokens", *tokens, pre.shape(0));
   }
-  const size_t width = keep ? kernels.tape_width(job.cell, job.H) : 0;
+  const size_t GH = gates_of(job.cell) * H;
+  const bool taped = keep && needs_gates(job);
+  if (gates && (gates->shape(0) != N || gates->shape(1) != GH)) expect("gates", {(long)gates->shape(0), (long)gates->shape(1)}, {(long)N, (long)GH});
   Out h = new_array({N, H}), h_T = new_array({B, H});
-  std::optional<Out> c_T, tape;
+  std::optional<Out> c_T, new_gates, memory;
   if (job.c0) c_T = new_array({B, H});
-  if (width) tape = new_array({N, width});
+  if (taped && !gates) new_gates = new_array({N, GH});
+  if (taped) memory = new_array({N, H});
   job.h = h.data();
   job.h_T = h_T.data();
   job.c_T = c_T ? c_T->data() : nullptr;
-  job.tape = tape ? tape->data() : nullptr;
+  if (taped) job.gates = gates ? gates->data() : new_gates->data(), job.memory = memory->data();
   {
     nb::gil_scoped_release others_may_run;
     Crew crew;
     kernels.forward(crew.team(), job);
   }
-  return nb::make_tuple(std::move(h), std::move(h_T), std::move(c_T), std::move(tape));
+  nb::object kept = !taped ? nb::none() : gates ? nb::cast(*gates) : nb::cast(std::move(*new_gates));
+  return nb::make_tuple(std::move(h), std::move(h_T), std::move(c_T), kept, std::move(memory));
 }
 
 nb::tuple backward(int cell, const std::optional<Matrix>& dh, const std::optional<Matrix>& dh_T, const std::optional<Matrix>& dc_T,
-                   const Matrix& h, const std::optional<Matrix>& tape, const Sizes& batch_sizes, const Matrix& h0,
-                   const std::optional<Matrix>& c0, const Matrix& W_h, const std::optional<Vector>& b_hn, bool reverse) {
+                   const Matrix& h, const std::optional<Matrix>& gates, const std::optional<Matrix>& memory, const Sizes& batch_sizes,
+                   const Matrix& h0, const std::optional<Matrix>& c0, const Matrix& W_h, const std::optional<Vector>& b_hn, bool reverse,
+                   const std::optional<InOut<float, 2>>& out) {
   const Kernels& kernels = kernels_in_use();
   Backward job{};
   static_cast<Recurrence&>(job) = recurrence(cell, batch_sizes, h0, c0, W_h, b_hn, reverse);
   const size_t N = job.N, B = job.B, H = job.H, GH = gates_of(job.cell) * H;
-  const long width = kernels.tape_width(job.cell, job.H);
   expect("h", h, N, H);
   if (dh) expect("dh", *dh, N, H);
   if (dh_T) expect("dh_T", *dh_T, B, H);
   if (dc_T) expect("dc_T", *dc_T, B, H);
-  if (width) {
-    if (!tape) throw nb::value_error("there is no tape: forward ran for inference");
-    expect("the tape", *tape, N, width);
+  if (needs_gates(job)) {
+    if (!gates || !memory) throw nb::value_error("there is no tape: forward ran for inference");
+    expect("gates", *gates, N, GH);
+    expect("the tape", *memory, N, H);
   }
-  Out dpre = new_array({N, GH}), dh_0 = new_array({B, H}), dW_h = new_array({GH, H});
-  std::optional<Out> dc_0, db_hn;
+  if (out && (out->shape(0) != N || out->shape(1) != GH)) expect("out", {(long)out->shape(0), (long)out->shape(1)}, {(long)N, (long)GH});
+  Out dh_0 = new_array({B, H}), dW_h = new_array({GH, H});
+  std::optional<Out> dpre, dc_0, db_hn;
+  if (!out) dpre = new_array({N, GH});
   if (job.c0) dc_0 = new_array({B, H});
   if (job.b_hn) db_hn = new_array({H});
   job.h = const_cast<float*>(h.data());
-  job.tape = const_cast<float*>(data_of(tape));
+  job.gates = const_cast<float*>(data_of(gates));
+  job.memory = const_cast<float*>(data_of(memory));
   job.dh = data_of(dh);
   job.dh_T = data_of(dh_T);
   job.dc_T = data_of(dc_T);
-  job.dpre = dpre.data();
+  job.dpre = out ? out->data() : dpre->data();
   job.dh_0 = dh_0.data();
   job.dc_0 = dc_0 ? dc_0->data() : nullptr;
   job.dW_h = dW_h.data();
@@ -102,7 +114,8 @@ nb::tuple backward(int cell, const std::optional<Matrix>& dh, const std::optiona
     Crew crew;
     kernels.backward(crew.team(), job);
   }
-  return nb::make_tuple(std::move(dpre), std::move(dh_0), std::move(dc_0), std::move(dW_h), std::move(db_hn));
+  nb::object errors = out ? nb::cast(*out) : nb::cast(std::move(*dpre));
+  return nb::make_tuple(errors, std::move(dh_0), std::move(dc_0), std::move(dW_h), std::move(db_hn));
 }
 
 }  // namespace
@@ -110,11 +123,12 @@ nb::tuple backward(int cell, const std::optional<Matrix>& dh, const std::optiona
 void bind_recurrence(nb::module_& m) {
   m.def("forward", &forward, nb::arg("cell"), nb::arg("pre").noconvert(), nb::arg("tokens").noconvert().none(),
         nb::arg("batch_sizes").noconvert(), nb::arg("h0").noconvert(), nb::arg("c0").noconvert().none(), nb::arg("W_h").noconvert(),
-        nb::arg("b_hn").noconvert().none(), nb::arg("reverse"), nb::arg("keep"));
+        nb::arg("b_hn").noconvert().none(), nb::arg("reverse"), nb::arg("keep"),
+        nb::arg("gates").noconvert().none());
   m.def("backward", &backward, nb::arg("cell"), nb::arg("dh").noconvert().none(), nb::arg("dh_T").noconvert().none(),
-        nb::arg("dc_T").noconvert().none(), nb::arg("h").noconvert(), nb::arg("tape").noconvert().none(),
+        nb::arg("dc_T").noconvert().none(), nb::arg("h").noconvert(), nb::arg("gates").noconvert().none(), nb::arg("memory").noconvert().none(),
         nb::arg("batch_sizes").noconvert(), nb::arg("h0").noconvert(), nb::arg("c0").noconvert().none(), nb::arg("W_h").noconvert(),
-        nb::arg("b_hn").noconvert().none(), nb::arg("reverse"));
+        nb::arg("b_hn").noconvert().none(), nb::arg("reverse"), nb::arg("out").noconvert().none());
 }
 
 }  // namespace rnnnlp

@@ -11,8 +11,6 @@ template <bool relu>
 struct Elman {
   static constexpr int gates = 1, U = 2 * V;
 
-  static long tape_width(long) { return 0; }  // the output tells everything
-
   static RNNNLP_INLINE void finish(const ForwardStep& step, long row, long unit, long lanes, const float* sums) {
     vec a = load(sums) + load(step.pre(row) + unit, lanes);
     vec h = relu ? at_least(a, 0.0f) : tanh(a);
@@ -20,7 +18,9 @@ struct Elman {
     store(step.h(row) + unit, h, lanes);
   }
 
-  static RNNNLP_INLINE void prefetch(const BackwardStep&, long, long) {}
+  static RNNNLP_INLINE void prefetch_tape(const BackwardStep& step, long row, long unit) {
+    prefetch(step.job->h + (step.first + row) * step.job->H + unit, 2 * V);
+  }
   static RNNNLP_INLINE vec carried(const BackwardStep&, long, long) { return vec{}; }
 
   static RNNNLP_INLINE void finish(const BackwardStep& step, long row, long unit, long lanes, vec dh) {

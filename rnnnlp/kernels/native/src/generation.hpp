@@ -40,7 +40,7 @@ void step_of_layer(const Stepper& s, const StepLayer& layer, const float* x, con
   const long H = s.H, panels = groups_of(H, F::U);
   Forward job{};
   job.cell = s.cell, job.H = H, job.b_hn = layer.b_hn, job.pre = pre_row ? pre_row : layer.pre, job.h = layer.h_output;
-  ForwardStep step{&job, 0, layer.h[parity], layer.h[1 - parity], layer.c, padded(H), 0};
+  ForwardStep step{&job, 0, layer.h[parity], layer.h[1 - parity], layer.c, padded(H)};
   alignas(64) float sums[C * V];
   for (long p = panels * rank / ranks; p < panels * (rank + 1) / ranks; p++) {
     if (!pre_row) {  // pre = x @ W_x.T + b

@@ -7,12 +7,8 @@
 
 namespace rnnnlp::ISA {
 
-enum { tape_r, tape_z, tape_n, tape_a_hn, gru_vectors };
-
 struct GRU {
   static constexpr int gates = 3, U = V;
-
-  static long tape_width(long H) { return groups_of(H, V) * gru_vectors * V; }
 
   static RNNNLP_INLINE void finish(const ForwardStep& step, long row, long unit, long lanes, const float* sums) {
     const float* pre = step.pre(row) + unit;
@@ -26,27 +22,28 @@ struct GRU {
     vec h = n + z * (h_before - n);
     store(step.h_out + row * step.stride + unit, h);
     store(step.h(row) + unit, h, lanes);
-    if (float* tape = step.tape(row)) {
-      tape += unit * gru_vectors;
-      store(tape + tape_r * V, r);
-      store(tape + tape_z * V, z);
-      store(tape + tape_n * V, n);
-      store(tape + tape_a_hn * V, a_hn);
+    if (float* gates_row = step.gates(row)) {
+      gates_row += unit;
+      store(gates_row, r, lanes);
+      store(gates_row + H, z, lanes);
+      store(gates_row + 2 * H, n, lanes);
+      store(step.memory(row) + unit, a_hn, lanes);
     }
   }
 
-  static RNNNLP_INLINE void prefetch(const BackwardStep& step, long row, long unit) {
-    const float* tape = step.tape(row) + unit * gru_vectors;
-    for (int k = 0; k < 2 * gru_vectors * V; k += 16) __builtin_prefetch(tape + k);
+  static RNNNLP_INLINE void prefetch_tape(const BackwardStep& step, long row, long unit) {
+    prefetch(step.memory(row) + unit, 2 * V);
+    prefetch(step.h_before(row) + unit, 2 * V);
   }
 
   // dh*z, which reaches the state before without passing through the product
   static RNNNLP_INLINE vec carried(const BackwardStep& step, long row, long unit) { return load(step.dc + row * step.stride + unit); }
 
   static RNNNLP_INLINE void finish(const BackwardStep& step, long row, long unit, long lanes, vec dh) {
-    const float* tape = step.tape(row) + unit * gru_vectors;
-    vec r = load(tape + tape_r * V), z = load(tape + tape_z * V), n = load(tape + tape_n * V), a_hn = load(tape + tape_a_hn * V);
     const long H = step.job->H;
+    const float* gates_row = step.gates(row) + unit;
+    vec r = load(gates_row, lanes), z = load(gates_row + H, lanes), n = load(gates_row + 2 * H, lanes);
+    vec a_hn = load(step.memory(row) + unit, lanes);
     vec h_before = load(step.h_before(row) + unit, lanes);
     // h = n + z*(h_before - n)
     vec through = dh * z;

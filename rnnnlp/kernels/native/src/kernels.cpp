@@ -12,10 +12,6 @@
 namespace rnnnlp::ISA {
 namespace {
 
-long tape_width(Cell cell, long H) {
-  return cell == Cell::lstm ? LSTM::tape_width(H) : cell == Cell::gru ? GRU::tape_width(H) : 0;
-}
-
 void forward(Team& team, const Forward& job) {
   switch (job.cell) {
     case Cell::lstm: return forward_walk<LSTM>(team, job);
@@ -40,7 +36,7 @@ void backward(Team& team, const Backward& job) {
 }  // namespace
 
 extern const Kernels kernels;
-const Kernels kernels = {RNNNLP_TEXT(ISA), tape_width, forward, backward, multiply_matrices, softmax_cross_entropy, square_sums, adam,
+const Kernels kernels = {RNNNLP_TEXT(ISA), forward, backward, multiply_matrices, softmax_cross_entropy, square_sums, adam,
                          gather_rows, add_rows, padded, packed_size, pack_gates, packed_output_size, pack_output, step_tokens};
 
 }  // namespace rnnnlp::ISA

@@ -7,13 +7,8 @@
 
 namespace rnnnlp::ISA {
 
-// The tape has, for each row and each V units, six vectors side by side.
-enum { tape_i, tape_f, tape_g, tape_o, tape_c, tape_tanh_c, lstm_vectors };
-
 struct LSTM {
   static constexpr int gates = 4, U = V;
-
-  static long tape_width(long H) { return groups_of(H, V) * lstm_vectors * V; }
 
   static RNNNLP_INLINE void finish(const ForwardStep& step, long row, long unit, long lanes, const float* sums) {
     const float* pre = step.pre(row) + unit;
@@ -27,36 +22,34 @@ struct LSTM {
     float* c_row = step.c + row * step.stride + unit;
     vec c = load(c_row);
     c = f * c + i * g;
-    vec tanh_c = tanh(c);
-    vec h = o * tanh_c;
+    vec h = o * tanh(c);
     store(c_row, c);
     store(step.h_out + row * step.stride + unit, h);
     store(step.h(row) + unit, h, lanes);
-    if (float* tape = step.tape(row)) {
-      tape += unit * lstm_vectors;
-      store(tape + tape_i * V, i);
-      store(tape + tape_f * V, f);
-      store(tape + tape_g * V, g);
-      store(tape + tape_o * V, o);
-      store(tape + tape_c * V, c);
-      store(tape + tape_tanh_c * V, tanh_c);
+    if (float* gates_row = step.gates(row)) {
+      gates_row += unit;
+      store(gates_row, i, lanes);
+      store(gates_row + H, f, lanes);
+      store(gates_row + 2 * H, g, lanes);
+      store(gates_row + 3 * H, o, lanes);
+      store(step.memory(row) + unit, c, lanes);
     }
   }
 
-  static RNNNLP_INLINE void prefetch(const BackwardStep& step, long row, long unit) {
-    const float* tape = step.tape(row) + unit * lstm_vectors;
-    for (int k = 0; k < 2 * lstm_vectors * V; k += 16) __builtin_prefetch(tape + k);
+  static RNNNLP_INLINE void prefetch_tape(const BackwardStep& step, long row, long unit) {
+    prefetch(step.memory(row) + unit, 2 * V);
+    prefetch(step.c_before(row) + unit, 2 * V);
   }
 
   static RNNNLP_INLINE vec carried(const BackwardStep&, long, long) { return vec{}; }
 
   static RNNNLP_INLINE void finish(const BackwardStep& step, long row, long unit, long lanes, vec dh) {
-    const float* tape = step.tape(row) + unit * lstm_vectors;
-    const float* tape_before = step.tape_before(row);
-    vec i = load(tape + tape_i * V), f = load(tape + tape_f * V), g = load(tape + tape_g * V), o = load(tape + tape_o * V);
-    vec tanh_c = load(tape + tape_tanh_c * V);
     const long H = step.job->H;
-    vec c_before = tape_before ? load(tape_before + unit * lstm_vectors + tape_c * V) : load(step.job->c0 + row * H + unit, lanes);
+    const float* gates_row = step.gates(row) + unit;
+    vec i = load(gates_row, lanes), f = load(gates_row + H, lanes);
+    vec g = load(gates_row + 2 * H, lanes), o = load(gates_row + 3 * H, lanes);
+    vec tanh_c = tanh(load(step.memory(row) + unit, lanes));  // cheaper again than from memory
+    vec c_before = load(step.c_before(row) + unit, lanes);
     float* dc_row = step.dc + row * step.stride + unit;
     // h = o * tanh_c
     vec da_o = dh * tanh_c * (o * (1.0f - o));

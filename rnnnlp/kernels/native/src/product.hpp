@@ -51,10 +51,11 @@ inline void pack_chunk(const Product& job, long row, long rows, long k0, long te
   }
   for (long k = 0; k < terms; k++) {
     const float* from = job.A + (k0 + k) * job.A_stride + row;
+    if (k + 8 < terms) prefetch(from + 8 * job.A_stride, rows);  // rows far apart, which the processor does not guess
     for (long block = 0; block < rows; block += block_rows) {
       float* line = to + block * terms;
       if (rows - block >= block_rows) {
-        for (long r = 0; r < block_rows; r++) line[k * block_rows + r] = from[block + r];
+        __builtin_memcpy(line + k * block_rows, from + block, block_rows * sizeof(float));
       } else {
         long height = rows - block;
         for (long r = 0; r < height; r++) line[k * height + r] = from[block + r];

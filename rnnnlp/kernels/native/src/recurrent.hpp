@@ -66,14 +66,14 @@ struct ForwardStep {
   float* h_out;        // (B, stride) and after it
   float* c;            // (B, stride)
   long stride;
-  long tape_width;
 
   const float* pre(long row) const {
     long n = first + row;
     return job->pre + (job->tokens ? job->tokens[n] : n) * (gates_of(job->cell) * job->H);
   }
   float* h(long row) const { return job->h + (first + row) * job->H; }
-  float* tape(long row) const { return job->tape ? job->tape + (first + row) * tape_width : nullptr; }
+  float* gates(long row) const { return job->gates ? job->gates + (first + row) * (gates_of(job->cell) * job->H) : nullptr; }
+  float* memory(long row) const { return job->memory + (first + row) * job->H; }
 };
 
 // Panel p has, for each k, the weights of all gates of the units p*U .. p*U + U - 1: (K, gates, U).
@@ -96,7 +96,6 @@ void forward_walk(Team& team, const Forward& job) {
   float* weights = scratch(Scratch::weights, panels * panel_size);
   float* h_buffers[2] = {scratch(Scratch::h_in, job.B * stride), scratch(Scratch::h_out, job.B * stride)};
   float* c = scratch(Scratch::c, job.B * stride);
-  const long tape_width = F::tape_width(job.H);
   const bool by_units = split_by_units(job, panels * panel_size, team);
 
   run_on(team, [&](int rank) {
@@ -113,14 +112,14 @@ void forward_walk(Team& team, const Forward& job) {
     alignas(64) float sums[rows_of_tile(C) * C * V];
     for (long s = 0; s < job.T; s++) {
       long t = job.reverse ? job.T - 1 - s : s;
-      ForwardStep step{&job, offsets[t], h_buffers[s % 2], h_buffers[(s + 1) % 2], c, stride, tape_width};
+      ForwardStep step{&job, offsets[t], h_buffers[s % 2], h_buffers[(s + 1) % 2], c, stride};
       for (long p = share.first_panel(); p < share.last_panel(); p++)
         for (long block = 0; block < share.blocks; block++) {
           if (!share.has(block)) continue;
           long row = share.first_row(block), rows = smaller(share.first_row(block + 1), job.batch_sizes[t]) - row;
           if (rows <= 0) break;
           for (long r = 0; r < rows; r++)  // from memory while the product runs
-            for (int g = 0; g < F::gates; g++) __builtin_prefetch(step.pre(row + r) + g * job.H + p * F::U);
+            for (int g = 0; g < F::gates; g++) prefetch(step.pre(row + r) + g * job.H + p * F::U, F::U);
           multiply<C>(rows, step.h_in + row * stride, stride, weights + p * panel_size, job.H, sums);
           for (long r = 0; r < rows; r++)
             for (long u = 0; u < F::U; u += V) {
@@ -155,10 +154,10 @@ struct BackwardStep {
   float* dc;           // (B, stride) error of the cell state, or what passes by the product
   float* candidate;    // (N, H) errors of the GRU's W_hn h
   long da_stride, stride;
-  long tape_width;
 
-  const float* tape(long row) const { return job->tape + (first + row) * tape_width; }
-  const float* tape_before(long row) const { return row < rows_before ? job->tape + (before + row) * tape_width : nullptr; }
+  const float* gates(long row) const { return job->gates + (first + row) * (gates_of(job->cell) * job->H); }
+  const float* memory(long row) const { return job->memory + (first + row) * job->H; }
+  const float* c_before(long row) const { return row < rows_before ? job->memory + (before + row) * job->H : job->c0 + row * job->H; }
   const float* h_before(long row) const { return row < rows_before ? job->h + (before + row) * job->H : job->h0 + row * job->H; }
   float* dpre(long row) const { return job->dpre + (first + row) * (gates_of(job->cell) * job->H); }
 };
@@ -196,7 +195,6 @@ void backward_walk(Team& team, const Backward& job) {
   float* da_buffers[2] = {scratch(Scratch::da_in, job.B * da_stride), scratch(Scratch::da_out, job.B * da_stride)};
   float* dc = scratch(Scratch::dc, job.B * stride);
   float* candidate = job.cell == Cell::gru ? scratch(Scratch::d_candidate, job.N * job.H) : nullptr;
-  const long tape_width = F::tape_width(job.H);
   const bool by_units = split_by_units(job, panels * panel_size, team);
 
   run_on(team, [&](int rank) {
@@ -211,7 +209,7 @@ void backward_walk(Team& team, const Backward& job) {
       const bool alive = s < job.T;
       long t = job.reverse ? s : job.T - 1 - s, later = job.reverse ? t - 1 : t + 1, earlier = job.reverse ? t + 1 : t - 1;
       long rows_later = s > 0 ? job.batch_sizes[later] : 0, rows_now = alive ? job.batch_sizes[t] : 0;
-      BackwardStep step{&job, alive ? offsets[t] : 0, 0, 0, da_buffers[s % 2], dc, candidate, da_stride, stride, tape_width};
+      BackwardStep step{&job, alive ? offsets[t] : 0, 0, 0, da_buffers[s % 2], dc, candidate, da_stride, stride};
       if (earlier >= 0 && earlier < job.T && alive) {
         step.before = offsets[earlier];
         step.rows_before = job.batch_sizes[earlier];
@@ -223,7 +221,13 @@ void backward_walk(Team& team, const Backward& job) {
           long row = share.first_row(block), end = share.first_row(block + 1);
           long through = smaller(end, rows_later) - row, now = smaller(end, rows_now) - row;
           if (through <= 0 && now <= 0) break;
-          for (long r = 0; r < now; r++) F::prefetch(step, row + r, p * C * V);
+          for (long r = 0; r < now; r++) {
+            if (job.dh) prefetch(job.dh + (step.first + row + r) * job.H + p * C * V, C * V);
+            for (int g = 0; g < G; g++) prefetch<true>(step.dpre(row + r) + g * job.H + p * C * V, C * V);
+            if (job.gates && job.gates != job.dpre)
+              for (int g = 0; g < G; g++) prefetch(step.gates(row + r) + g * job.H + p * C * V, C * V);
+            F::prefetch_tape(step, row + r, p * C * V);
+          }
           if (through > 0) multiply<C>(through, da_later + row * da_stride, da_stride, weights + p * panel_size, K, sums);
           for (long r = 0; r < larger(through, now); r++)
             for (long u = 0; u < C * V; u += V) {

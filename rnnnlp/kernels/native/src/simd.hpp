@@ -51,6 +51,13 @@ RNNNLP_INLINE long larger(long a, long b) { return a > b ? a : b; }
 RNNNLP_INLINE long clamp(long x, long low, long high) { return smaller(larger(x, low), high); }
 RNNNLP_INLINE long groups_of(long n, long size) { return (n + size - 1) / size; }
 
+// Asks for n floats that will be read (or written) soon, wherever they start in their cache lines.
+template <bool write = false>
+RNNNLP_INLINE void prefetch(const float* p, long n) {
+  for (long k = 0; k < n; k += 16) __builtin_prefetch(p + k, write);
+  __builtin_prefetch(p + n - 1, write);
+}
+
 // Comparisons are written so that NaN passes through: a diverged run must be seen.
 RNNNLP_INLINE vec at_most(vec x, float high) { return x > high ? vec{} + high : x; }
 RNNNLP_INLINE vec at_least(vec x, float low) { return x < low ? vec{} + low : x; }

@@ -23,11 +23,13 @@ struct Recurrence {
   const float* h0;     // (B, H)
   const float* c0;     // (B, H) of the LSTM
   float* h;            // (N, H)
-  float* tape;         // (N, tape_width); none: nothing is kept for a backward pass
+  // The tape, or none for inference: the gates after their nonlinearities, and c of the LSTM or W_hn h + b_hn of the GRU.
+  float* gates;        // (N, G*H); the Elman network needs only h
+  float* memory;       // (N, H)
 };
 
 struct Forward : Recurrence {
-  const float* pre;       // (N, G*H), or with tokens a table (V, G*H)
+  const float* pre;       // (N, G*H), or with tokens a table (V, G*H); may be `gates`, which then take its place
   const int32_t* tokens;  // (N,): row tokens[n] of the table is row n of pre
   float *h_T, *c_T;       // (B, H)
 };
@@ -35,7 +37,7 @@ struct Forward : Recurrence {
 struct Backward : Recurrence {
   const float* dh;           // (N, H), or none
   const float *dh_T, *dc_T;  // (B, H), or none
-  float* dpre;               // (N, G*H)
+  float* dpre;               // (N, G*H); may be `gates`
   float *dh_0, *dc_0;        // (B, H)
   float* dW_h;               // (G*H, H)
   float* db_hn;              // (H,)
@@ -124,7 +126,6 @@ struct Choice {
 
 struct Kernels {
   const char* name;
-  long (*tape_width)(Cell cell, long H);
   void (*forward)(Team& team, const Forward& job);
   void (*backward)(Team& team, const Backward& job);
   void (*multiply)(Team& team, const Product& job);
