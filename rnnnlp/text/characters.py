@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from rnnnlp.text.tokenizers import UNKNOWN, Tokenizer, surrogate_error, tokenizer_json, word_level_model
+from rnnnlp.text.tokenizers import UNKNOWN, Tokenizer, encode_text, tokenizer_json, word_level_model
 
 CODE_POINTS = 0x110000
 _BLOCK = 1 << 16  # characters
@@ -22,10 +22,7 @@ def code_points(text: str) -> np.ndarray:
     """
     if text.isascii():
         return np.frombuffer(text.encode("ascii"), np.uint8)
-    try:
-        return np.frombuffer(text.encode("utf-32-le"), np.dtype("<i4"))
-    except UnicodeEncodeError as error:
-        raise surrogate_error(text) from error
+    return np.frombuffer(encode_text(text, "utf-32-le"), np.dtype("<i4"))
 
 
 class CharTokenizer(Tokenizer):
@@ -85,10 +82,7 @@ class ByteTokenizer(Tokenizer):
         return cls()
 
     def encode(self, text: str) -> np.ndarray:
-        try:
-            return np.frombuffer(text.encode("utf-8"), np.uint8)
-        except UnicodeEncodeError as error:
-            raise surrogate_error(text) from error
+        return np.frombuffer(encode_text(text), np.uint8)
 
     def unknown_characters(self, text: str) -> list[str]:
         return []

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from rnnnlp.text.characters import CODE_POINTS, code_points
+from rnnnlp.text.pieces import blocks
 from rnnnlp.text.sources import Part, find_source
-
-BLOCK = 1 << 18  # characters
 
 
 @dataclass(frozen=True)
@@ -60,42 +59,3 @@ def survey(pieces: Iterable[str]) -> Survey:
         hasher.update(block.encode())
         characters += len(block)
     return Survey(characters, hasher.hexdigest(), first_positions)
-
-
-def blocks(pieces: Iterable[str], size: int = BLOCK) -> Iterator[str]:
-    """The same text in blocks of exactly `size` characters; only the last is shorter."""
-    waiting: list[str] = []
-    length = 0
-    for piece in pieces:
-        waiting.append(piece)
-        length += len(piece)
-        if length >= size:
-            text = "".join(waiting)
-            whole = length - length % size
-            yield from (text[start : start + size] for start in range(0, whole, size))
-            waiting, length = [text[whole:]], length - whole
-    if length:
-        yield "".join(waiting)
-
-
-def line_blocks(pieces: Iterable[str], size: int = BLOCK) -> Iterator[str]:
-    r"""The same text in blocks that end after a "\n"; a line longer than `size` characters may be cut inside."""
-    rest = ""
-    for block in blocks(pieces, size):
-        cut = block.rfind("\n") + 1 or len(block)
-        yield rest + block[:cut]
-        rest = block[cut:]
-    if rest:
-        yield rest
-
-
-def stretch(pieces: Iterable[str], start: int, stop: int) -> Iterator[str]:
-    """The characters `start` to `stop` (not included) of a text, in pieces."""
-    position = 0
-    for piece in pieces:
-        if position >= stop:
-            return
-        wanted = piece[max(start - position, 0) : stop - position]
-        position += len(piece)
-        if wanted:
-            yield wanted

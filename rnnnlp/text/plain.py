@@ -6,16 +6,17 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from rnnnlp.errors import UserError
-from rnnnlp.text.readers import read_standard_input, read_text, split_lines
+from rnnnlp.text.pieces import split_lines
+from rnnnlp.text.readers import read_standard_input, read_text
 from rnnnlp.text.tables import TABLE_SUFFIXES, open_table
 
 
-def load_plain_texts(path: str, *, text_column: str | None = None) -> list[str]:
+def load_plain_texts(path: str | Path, *, text_column: str | None = None) -> list[str]:
     r"""The texts of a csv, tsv, jsonl or parquet file, or the lines of any other file or of standard input ("-").
 
     Lines end at "\n", or at "\r\n" if all lines of the file do, and nowhere else; an empty line is an empty text.
     """
-    if path == "-":
+    if str(path) == "-":
         return _lines(read_standard_input())
     file = Path(path).expanduser()
     if not file.is_file():

@@ -6,7 +6,7 @@ import codecs
 import functools
 import logging
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -66,18 +66,3 @@ def _decode(stream: BinaryIO, name: str) -> Iterator[str]:
 def _say_mark_dropped(name: str) -> None:
     """Cached, so that a file that is read several times is named once."""
     logger.info("%s: byte order mark at the start dropped", name)
-
-
-def split_lines(pieces: Iterable[str]) -> Iterator[str]:
-    r"""Cut text at "\n" and nowhere else (not at "\r", U+0085 or U+2028). Lines keep their "\n", if they have one."""
-    rest: list[str] = []
-    for piece in pieces:
-        first, *others = piece.split("\n")
-        rest.append(first)
-        if others:
-            yield "".join(rest) + "\n"
-            yield from (line + "\n" for line in others[:-1])
-            rest = [others[-1]]
-    last = "".join(rest)
-    if last:
-        yield last

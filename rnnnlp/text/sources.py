@@ -53,22 +53,29 @@ def find_source(spec: str) -> Source:
 
     Nothing local is read yet but the listings of folders.
     """
+    try:
+        return _find(spec)
+    except (OSError, RuntimeError) as error:  # RuntimeError: ~name of an unknown user
+        raise UserError(f"cannot read {spec} ({error}); check the path and its permissions") from error
+
+
+def _find(spec: str) -> Source:
     if spec == SAMPLE_REVIEWS:
         return Source(spec, _folder_splits(sample_folder(spec)))
     if spec in BUILTIN_NAMES:
         docs = PythonDocs()
         return Source(docs.name, {"train": (docs,)})
     path = Path(spec).expanduser()
-    if path.is_dir():
+    if spec and path.is_dir():
         return Source(spec, _folder_splits(path))
-    if path.exists():
+    if spec and path.exists():
         return Source(spec, {_split_of(path) or "train": (_open(path),)})
     if glob.has_magic(spec):
         return Source(spec, {"train": _glob_parts(path)})
     if is_hub_name(spec):
         return Source(spec, _hub_splits(spec))
     raise UserError(
-        f"{spec}: no such file or folder; expected a path, a glob, a Hub name such as stanfordnlp/imdb, "
+        f"{spec!r}: no such file or folder; expected a path, a glob, a Hub name such as stanfordnlp/imdb, "
         f"or a built-in set ({', '.join(BUILTIN_NAMES)})"
     )
 
@@ -96,7 +103,7 @@ def _hub_splits(spec: str) -> dict[str, tuple[Part, ...]]:
 
 
 def _folder_splits(folder: Path) -> dict[str, tuple[Part, ...]]:
-    for find in (_split_files, _class_folders, _files_further_down, _plain_texts):
+    for find in (_split_files, _split_folders, _class_folders, _files_further_down, _plain_texts):
         if splits := find(folder):
             return splits
     raise UserError(
@@ -107,40 +114,31 @@ def _folder_splits(folder: Path) -> dict[str, tuple[Part, ...]]:
 
 def _split_files(folder: Path) -> dict[str, tuple[Part, ...]]:
     """Files named after the splits, each in one or more shards; .txt files only if there is one for train."""
-    tables = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in TABLE_SUFFIXES]
+    tables = _tables_in(folder)
     texts = [path for path in sorted(folder.glob("*.txt")) if _split_of(path)]
-    if not tables and not any(_split_of(path) == "train" for path in texts):
-        return {}
+    if not any(_split_of(path) == "train" for path in texts):
+        texts = []
     found: dict[str, list[Path]] = {}
     for path in [*tables, *texts]:
         if split := _split_of(path):
             found.setdefault(split, []).append(path)
-    for split, paths in found.items():
-        if len({path.suffix.lower() for path in paths}) > 1:
-            names = ", ".join(path.name for path in paths)
-            raise UserError(f"{folder} has {split} in several formats ({names}); keep one, or name a file instead")
-    splits = {split: tuple(map(_open, paths)) for split, paths in found.items()}
+    splits = {split: _open_all(paths) for split, paths in found.items()}
     return _said_what_is_left_out(folder, splits, [path.name for path in tables if not _split_of(path)])
 
 
+def _split_folders(folder: Path) -> dict[str, tuple[Part, ...]]:
+    """Sub-folders named after the splits, with class folders or files in them."""
+    splits: dict[str, tuple[Part, ...]] = {}
+    for sub in _sub_folders(folder):
+        if split := _split_of(sub):
+            splits[split] = _class_parts(sub, least=1) or _open_all(_tables_in(sub)) or _texts_in(sub)
+    return _said_what_is_left_out(folder, {split: parts for split, parts in splits.items() if parts}, [])
+
+
 def _class_folders(folder: Path) -> dict[str, tuple[Part, ...]]:
-    """Sub-folders of .txt files, one a class, in the folder itself or in a sub-folder for each split."""
-    splits = {split: sub for sub in _sub_folders(folder) if (split := _split_of(sub)) and _classes(sub)}
-    if not splits and len(_classes(folder)) > 1:
-        splits = {"train": folder}
-    return {split: (ClassFolders(sub, _classes(sub)),) for split, sub in splits.items()}
-
-
-def _classes(folder: Path) -> list[str]:
-    with_texts = [sub.name for sub in _sub_folders(folder) if any(sub.glob("*.txt"))]
-    labelled = [name for name in with_texts if name.lower() not in _UNLABELLED_FOLDERS]
-    for name in set(with_texts).difference(labelled):
-        logger.info("%s: not one of the classes, left out", folder / name)
-    return labelled
-
-
-def _sub_folders(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_dir())
+    """Sub-folders of .txt files, one a class."""
+    parts = _class_parts(folder, least=2)
+    return {"train": parts} if parts else {}
 
 
 def _files_further_down(folder: Path) -> dict[str, tuple[Part, ...]]:
@@ -152,8 +150,37 @@ def _files_further_down(folder: Path) -> dict[str, tuple[Part, ...]]:
 
 
 def _plain_texts(folder: Path) -> dict[str, tuple[Part, ...]]:
-    parts = tuple(PlainText(path) for path in sorted(folder.rglob("*.txt")) if path.is_file())
+    parts = _texts_in(folder)
     return {"train": parts} if parts else {}
+
+
+def _class_parts(folder: Path, least: int) -> tuple[Part, ...]:
+    with_texts = [sub.name for sub in _sub_folders(folder) if any(sub.glob("*.txt"))]
+    classes = [name for name in with_texts if name.lower() not in _UNLABELLED_FOLDERS]
+    if len(classes) < least:
+        return ()
+    for name in set(with_texts).difference(classes):
+        logger.info("%s left out: texts without a label", folder / name)
+    return (ClassFolders(folder, classes),)
+
+
+def _sub_folders(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.is_dir())
+
+
+def _tables_in(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in TABLE_SUFFIXES)
+
+
+def _texts_in(folder: Path) -> tuple[Part, ...]:
+    return tuple(PlainText(path) for path in sorted(folder.rglob("*.txt")) if path.is_file())
+
+
+def _open_all(shards: list[Path]) -> tuple[Part, ...]:
+    """The files of one split, which must be of one format: in two, they would be the same rows twice."""
+    if len({path.suffix.lower() for path in shards}) > 1:
+        raise UserError(f"{' and '.join(map(str, shards))} are one split in several formats; keep one, or name a file")
+    return tuple(map(_open, shards))
 
 
 def _said_what_is_left_out(

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rnnnlp.errors import UserError
-from rnnnlp.text.readers import read_text, split_lines
+from rnnnlp.text.pieces import split_lines
+from rnnnlp.text.readers import read_text
 
 if TYPE_CHECKING:
     import datasets

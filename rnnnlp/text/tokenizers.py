@@ -102,13 +102,15 @@ class StreamDecoder:
         return self._utf8.decode(b"", final=True)
 
 
-def surrogate_error(text: str) -> UserError:
-    """The error for text that has lone surrogates, which are no characters and cannot be written as UTF-8."""
-    position = next(i for i, character in enumerate(text) if "\ud800" <= character <= "\udfff")
-    return UserError(
-        f"the text holds half a character ({text[position]!r}) at position {position}; "
-        "expected whole Unicode characters: remove it or read the text as UTF-8"
-    )
+def encode_text(text: str, encoding: str = "utf-8") -> bytes:
+    """The bytes of `text`; `UserError` for lone surrogates, which are no characters and have no bytes."""
+    try:
+        return text.encode(encoding)
+    except UnicodeEncodeError as error:
+        raise UserError(
+            f"the text holds half a character ({text[error.start]!r}); "
+            "expected whole Unicode characters: remove it, or read the text as UTF-8"
+        ) from error
 
 
 def tokenizer_json(

@@ -12,13 +12,16 @@ import numpy as np
 
 from rnnnlp.errors import UserError
 from rnnnlp.text.characters import BYTE_SYMBOLS, byte_level_json
-from rnnnlp.text.readers import split_lines
-from rnnnlp.text.tokenizers import UNKNOWN, Tokenizer, surrogate_error, tokenizer_json, word_level_model
+from rnnnlp.text.pieces import lines
+from rnnnlp.text.tokenizers import UNKNOWN, Tokenizer, encode_text, tokenizer_json, word_level_model
 
 if TYPE_CHECKING:
     import tokenizers
 
-_CALL_CHARACTERS = 1 << 20  # a call of the library takes about 100 bytes of memory a character
+# The library takes about 100 bytes of memory a character, and holds 256 texts at once when it learns.
+_CALL_CHARACTERS = 1 << 20
+_LONG = 1 << 16
+_LEARNT_LINE = 1 << 12
 
 # Element names, not anything in angle brackets: reviews write <sigh> and <3 and mean it. No pattern reaches over a line
 # end, so encoding line by line gives the same ids as encoding at once.
@@ -27,7 +30,7 @@ _HTML_ELEMENTS = (
     "s|script|small|span|strike|strong|style|sub|sup|table|tbody|td|th|thead|tr|tt|u|ul"
 )
 _HTML_REPLACEMENTS = (
-    (rf"(?i)</?(?:{_HTML_ELEMENTS})(?:\s[^<>\n]*)?/?>|<!--[^\n]*?-->", " "),
+    (rf"(?i)</?(?:{_HTML_ELEMENTS})(?:\s[^<>\n]*)?/?>|<!--[^<>\n]*-->", " "),
     (r"(?i)&(?:nbsp|#160|#xa0);", " "),
     (r"(?i)&(?:quot|#34|#x22);", '"'),
     (r"(?i)&(?:apos|#0?39|#x27);", "'"),
@@ -72,27 +75,35 @@ class LearnedTokenizer(Tokenizer):
         return tokenizers.Tokenizer.from_str(json.dumps(self.to_json()))
 
     def encode(self, text: str) -> np.ndarray:
-        lines = list(split_lines([text])) or [""]
-        return np.concatenate(self._encode_all(lines))
+        """The ids of `text`, `(tokens,)`. A line of more than 2**18 characters is encoded in parts."""
+        if len(text) <= _LONG:
+            return self._encode_whole([text])[0]
+        return np.concatenate([ids for group in _groups(lines([text])) for ids in self._encode_whole(group)])
 
     def encode_batch(self, texts: Iterable[str]) -> list[np.ndarray]:
-        return self._encode_all(texts)
-
-    def _encode_all(self, texts: Iterable[str]) -> list[np.ndarray]:
-        ids = []
+        encoded: list[np.ndarray] = []
         for group in _groups(texts):
-            try:
-                encodings = self._library.encode_batch_fast(group, add_special_tokens=False)
-            except TypeError as error:
-                raise surrogate_error("".join(group)) from error
-            ids += [np.array(encoding.ids, self.dtype) for encoding in encodings]
-        return ids
+            if len(group[-1]) <= _LONG:
+                encoded += self._encode_whole(group)
+            else:  # a group ends at a long text
+                encoded += [*self._encode_whole(group[:-1]), self.encode(group[-1])]
+        return encoded
+
+    def _encode_whole(self, texts: list[str]) -> list[np.ndarray]:
+        try:
+            encodings = self._library.encode_batch_fast(texts, add_special_tokens=False)
+        except TypeError:
+            for text in texts:
+                encode_text(text)  # says what is wrong with it
+            raise
+        return [np.array(encoding.ids, self.dtype) for encoding in encodings]
 
     @classmethod
     def _learn(cls, untrained: Self, trainer: Any, texts: Iterable[str]) -> dict[str, Any]:
         """The model part of the file after training."""
-        lines = (line for text in texts for line in split_lines([text]))
-        untrained._library.train_from_iterator(lines, trainer)
+        untrained._library.train_from_iterator(
+            (line for text in texts for line in lines([text], _LEARNT_LINE)), trainer
+        )
         return json.loads(untrained._library.to_str())["model"]
 
 
@@ -214,18 +225,22 @@ class BPETokenizer(LearnedTokenizer):
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> Self:
+        symbols = _in_order(content["model"]["vocab"])
         merges = [(left, right) for left, right in content["model"]["merges"]]
-        return cls(_in_order(content["model"]["vocab"]), merges, **_normalizer_options(content["normalizer"]))
+        known = set(symbols)
+        if not known >= {*BYTE_SYMBOLS, *(symbol for merge in merges for symbol in (*merge, "".join(merge)))}:
+            raise ValueError("a byte, or a part or the result of a merge, is not in the vocabulary")
+        return cls(symbols, merges, **_normalizer_options(content["normalizer"]))
 
 
 def _groups(texts: Iterable[str]) -> Iterator[list[str]]:
-    """Lists of texts that together have about `_CALL_CHARACTERS` characters."""
+    """Lists of texts that together have about `_CALL_CHARACTERS` characters; a long text is the last of its list."""
     group: list[str] = []
     size = 0
     for text in texts:
         group.append(text)
         size += len(text)
-        if size >= _CALL_CHARACTERS:
+        if size >= _CALL_CHARACTERS or len(text) > _LONG:
             yield group
             group, size = [], 0
     if group:

@@ -1,0 +1,18 @@
+"""Fixtures for all tests."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of public data sets beside the checkout; without it a test is skipped, or fails where it must run."""
+    if SHARED_DATA.is_dir():
+        return SHARED_DATA
+    if os.environ.get("RNNNLP_REQUIRE_SHARED") == "1":
+        pytest.fail(f"RNNNLP_REQUIRE_SHARED is 1, but there is no {SHARED_DATA}")
+    pytest.skip(f"needs the public data sets in {SHARED_DATA}")

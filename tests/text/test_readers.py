@@ -1,0 +1,130 @@
+"""Files as text, byte for byte: encodings, line ends, marks, and cutting streams anywhere."""
+
+import io
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rnnnlp.errors import UserError
+from rnnnlp.text import load_plain_texts
+from rnnnlp.text.pieces import blocks, line_blocks, lines, split_lines, stretch
+from rnnnlp.text.readers import read_text
+from tests.text.samples import HARD_TEXTS
+
+PIECES = st.lists(st.text(alphabet="ab\n\r\u2028 中", max_size=8))
+
+
+@pytest.mark.parametrize("text", HARD_TEXTS[:8])
+def test_text_is_read_as_it_stands(tmp_path, text):
+    path = tmp_path / "file.txt"
+    path.write_bytes(text.encode())
+    assert "".join(read_text(path)) == text
+
+
+def test_mark_at_the_start_is_dropped_and_said_once(tmp_path, caplog):
+    path = tmp_path / "file.txt"
+    path.write_bytes("\ufeffa\ufeffb".encode())
+    with caplog.at_level("INFO", "rnnnlp"):
+        assert ["".join(read_text(path)) for _ in range(2)] == ["a\ufeffb"] * 2
+    assert [record.getMessage() for record in caplog.records] == [f"{path}: byte order mark at the start dropped"]
+
+
+MIB = 1 << 20
+
+
+@pytest.mark.parametrize(
+    ("content", "offset"),
+    [
+        (b"\xff\xfea\0", 0),  # UTF-16
+        (b"caf\xe9 au lait", 3),  # Latin-1
+        (b"\xed\xa0\x80", 0),  # a surrogate
+        (b"whole \xe4\xb8", 6),  # cut inside a character
+        (b"a" * (MIB - 1) + "中".encode() + b"\x80", MIB + 2),  # after a character over the border of two pieces
+        (b"a" * (MIB - 1) + b"\xe4\xff", MIB - 1),  # begun before the border, wrong behind it
+    ],
+)
+def test_offset_of_invalid_bytes(tmp_path, content, offset):
+    path = tmp_path / "file.txt"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=rf"file\.txt: byte {offset} is not valid UTF-8"):
+        list(read_text(path))
+
+
+def test_characters_over_the_border_of_two_pieces(tmp_path):
+    path = tmp_path / "file.txt"
+    text = "a" * (MIB - 2) + "👩" * 10
+    path.write_bytes(text.encode())
+    assert "".join(read_text(path)) == text
+
+
+def test_unreadable_path(tmp_path):
+    with pytest.raises(UserError, match="cannot read"):
+        list(read_text(tmp_path / "none.txt"))
+    with pytest.raises(UserError, match="cannot read"):
+        list(read_text(tmp_path))
+
+
+@given(PIECES)
+def test_lines_end_at_line_feeds_alone(pieces):
+    assert list(split_lines(pieces)) == [line for line in io.StringIO("".join(pieces), newline="\n")]
+
+
+@given(PIECES, st.integers(1, 5))
+def test_blocks(pieces, size):
+    found = list(blocks(pieces, size))
+    assert "".join(found) == "".join(pieces)
+    assert all(len(block) == size for block in found[:-1])
+    assert all(0 < len(block) <= size for block in found[-1:])
+
+
+@given(PIECES, st.integers(1, 5))
+def test_line_blocks_do_not_depend_on_the_pieces(pieces, size):
+    found = list(line_blocks(pieces, size))
+    assert "".join(found) == "".join(pieces)
+    assert found == list(line_blocks(["".join(pieces)], size))
+    assert all(0 < len(block) <= 2 * size for block in found)
+    assert "".join(lines(pieces, size)) == "".join(pieces)
+
+
+def test_long_lines_are_cut_before_a_space_if_there_is_one():
+    assert list(line_blocks(["one two three"], size=6)) == ["one", " two", " three"]
+    assert list(line_blocks(["aaaaaaaa"], size=3)) == ["aaa", "aaa", "aa"]
+    assert list(line_blocks(["a\nb b b\n"], size=4)) == ["a\n", "b b b\n"]
+
+
+@given(PIECES, st.integers(0, 30), st.integers(0, 30))
+def test_stretch(pieces, start, stop):
+    assert "".join(stretch(pieces, start, stop)) == "".join(pieces)[start:stop]
+
+
+@pytest.mark.parametrize(
+    ("content", "texts"),
+    [
+        ("", []),
+        ("one\ntwo", ["one", "two"]),
+        ("one\n\ntwo\n", ["one", "", "two"]),
+        ("one\r\ntwo\r\n", ["one", "two"]),
+        ("one\r\ntwo\nthree", ["one\r", "two", "three"]),
+        ("a\u0085b\u2028c\rd\n", ["a\u0085b\u2028c\rd"]),
+    ],
+)
+def test_plain_lines(tmp_path, monkeypatch, content, texts):
+    path = tmp_path / "file.txt"
+    path.write_bytes(content.encode())
+    assert load_plain_texts(path) == texts
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content.encode())))
+    assert load_plain_texts("-") == texts
+
+
+def test_plain_texts_of_a_table(tmp_path):
+    path = tmp_path / "file.csv"
+    path.write_text('id,review\n1,"a\nb"\n2,\n', newline="")
+    assert load_plain_texts(str(path)) == ["a\nb", ""]
+    assert load_plain_texts(str(path), text_column="id") == ["1", "2"]
+
+
+def test_no_plain_texts(tmp_path):
+    with pytest.raises(UserError, match="no such file"):
+        load_plain_texts(tmp_path / "none.txt")

@@ -1,0 +1,122 @@
+"""Tables: each format gives its texts unchanged, and says what is wrong with it."""
+
+import json
+
+import datasets
+import pyarrow
+import pyarrow.parquet
+import pytest
+
+from rnnnlp.errors import UserError
+from rnnnlp.text.tables import HubTable, open_table
+from tests.text.samples import HARD_TEXTS
+
+ROWS = [{"text": text, "label": i % 2, "other": 1.5} for i, text in enumerate(HARD_TEXTS) if text]
+
+
+def quoted(value, separator):
+    return '"' + str(value).replace('"', '""') + '"'
+
+
+def write_table(path, rows=ROWS):
+    """The rows as a file in the format of its suffix, written without the code under test."""
+    if path.suffix == ".parquet":
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), path)
+    elif path.suffix == ".jsonl":
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    else:
+        separator = {".csv": ",", ".tsv": "\t"}[path.suffix]
+        lines = [separator.join(rows[0]), *(separator.join(quoted(v, separator) for v in row.values()) for row in rows)]
+        path.write_text("\r\n".join(lines) + "\r\n", encoding="utf-8", newline="")
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl", ".parquet"])
+def test_texts_come_unchanged(tmp_path, suffix):
+    table = open_table(write_table(tmp_path / f"table{suffix}"))
+    assert table.columns == ("text", "label", "other")
+    assert [text for text, _ in table.rows(("text", "label"))] == [row["text"] for row in ROWS]
+    assert [str(label) for (label,) in table.rows(("label",))] == [str(row["label"]) for row in ROWS]
+    assert "".join(table.pieces(None)) == "\n".join(row["text"] for row in ROWS)
+
+
+def test_data_set_of_the_datasets_library(tmp_path):
+    dataset = datasets.Dataset.from_list(ROWS).cast_column("label", datasets.ClassLabel(names=["no", "yes"]))
+    table = HubTable("a set", dataset)
+    assert list(table.rows(("label", "text"))) == [(row["label"], row["text"]) for row in ROWS]
+    assert table.class_names("label") == ("no", "yes")
+    assert table.class_names("text") is None
+    dataset.to_parquet(tmp_path / "table.parquet")
+    assert open_table(tmp_path / "table.parquet").class_names("label") == ("no", "yes")
+
+
+def test_columns_are_found_by_their_usual_names(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("id,Sentence,content,Label\n")
+    table = open_table(path)
+    assert table.find_text_column(None) == "Sentence"
+    assert table.find_label_column(None) == "Label"
+    assert table.find_text_column("id") == "id"
+    with pytest.raises(UserError, match="has no column 'text'; its columns are id, Sentence, content, Label"):
+        table.find_text_column("text")
+    path.write_text("a,b\n")
+    with pytest.raises(UserError, match=r"none of the usual columns text, .* columns are a, b: .* --text-column"):
+        open_table(path).find_text_column(None)
+
+
+def test_rows_without_a_text_are_counted(tmp_path, caplog):
+    path = write_table(tmp_path / "t.jsonl", [{"text": "a"}, {"text": None}, {"label": 1}, {"text": ""}])
+    assert list(open_table(path).texts_and("text")) == [("a",), ("",)]
+    assert "2 rows without a text dropped" in caplog.text
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
+@pytest.mark.parametrize(("value", "kind"), [(["a"], "list"), ({"a": "b"}, "dict"), (1, "int")])
+def test_columns_that_hold_no_text(tmp_path, suffix, value, kind):
+    path = write_table(tmp_path / f"t{suffix}", [{"text": value}])
+    with pytest.raises(UserError, match=f"row 1: column 'text' holds {kind}, expected text"):
+        list(open_table(path).texts_and("text"))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("t.csv", b"", "is empty; expected a header"),
+        ("t.csv", b"text,label\na,b,c\n", "row 1: 3 fields, expected 2"),
+        ("t.csv", b'text,label\n"never closed,1\n', "line 2: unexpected end of data"),
+        ("t.tsv", b'text\tlabel\n"a" b\t1\n', "line 2: "),
+        ("t.csv", b"text,label\na\xff,1\n", "byte 12 is not valid UTF-8"),
+        ("t.jsonl", b"\n\n", "is empty; expected one JSON object a line"),
+        ("t.jsonl", b'{"text": "a"}\n{"text": \n', "line 2: no JSON"),
+        ("t.jsonl", b'{"text": ' + b"[" * 100_000, "line 1: no JSON"),
+        ("t.jsonl", b'{"text": ' + b"1" * 5_000 + b"}", "line 1: no JSON"),
+        ("t.jsonl", b'["text"]\n', "line 1: list, expected an object"),
+        ("t.jsonl", b'{"text": "\\ud800"}\n', "line 1: an escape stands for half a character"),
+        ("t.parquet", b"", "cannot be read as parquet"),
+        ("t.parquet", b"PAR1" + b"\0" * 40 + b"PAR1", "cannot be read as parquet"),
+    ],
+)
+def test_damaged_files(tmp_path, name, content, message):
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=message) as caught:
+        list(open_table(path).texts_and(open_table(path).find_text_column(None)))
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_damaged_parquet(tmp_path):
+    path = write_table(tmp_path / "t.parquet", [{"text": str(i) * 50} for i in range(5000)])
+    whole = bytearray(path.read_bytes())
+    whole[len(whole) // 3 : len(whole) // 2] = bytes(len(whole) // 2 - len(whole) // 3)
+    path.write_bytes(whole)
+    with pytest.raises(UserError, match="cannot be read as parquet"):
+        list(open_table(path).texts_and("text"))
+
+
+def test_whole_surrogate_pairs_and_long_fields(tmp_path):
+    path = tmp_path / "t.jsonl"
+    path.write_text('{"text": "\\ud83d\\udc69"}\n')
+    assert list(open_table(path).rows(["text"])) == [("👩",)]
+    path = write_table(tmp_path / "t.csv", [{"text": "long " * 100_000}])
+    assert list(open_table(path).rows(["text"])) == [("long " * 100_000,)]
