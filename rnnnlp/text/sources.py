@@ -72,7 +72,7 @@ def _find(spec: str) -> Source:
         return Source(spec, {_split_of(path) or "train": (_open(path),)})
     if glob.has_magic(spec):
         return Source(spec, {"train": _glob_parts(path)})
-    if is_hub_name(spec):
+    if is_hub_name(spec) and path.suffix.lower() not in (*TABLE_SUFFIXES, ".txt"):
         return Source(spec, _hub_splits(spec))
     raise UserError(
         f"{spec!r}: no such file or folder; expected a path, a glob, a Hub name such as stanfordnlp/imdb, "

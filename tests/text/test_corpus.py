@@ -1,0 +1,237 @@
+"""A corpus as ids: splits by characters, vocabulary from train alone, the cache, bounded memory."""
+
+import os
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rnnnlp.errors import UserError
+from rnnnlp.text import CharTokenizer, cache_folder, encode_corpus, load_corpus, load_tokenizer
+from rnnnlp.text.cache import cached
+from rnnnlp.text.corpus import survey
+
+TEXT = "The quick brown fox\r\njumps over the lazy dog.\n" * 30
+KINDS = ["char", "byte", "word", "bpe"]
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("RNNNLP_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    """Of 10 * n characters, whose last tenth has two that the rest has not."""
+    path = tmp_path / "text.txt"
+    path.write_bytes((TEXT[:-2] + "é中").encode())
+    return load_corpus(str(path))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_last_tenth_of_the_characters_is_validation(corpus, cache, kind):
+    encoded = encode_corpus(corpus, kind)
+    text = "".join(corpus.pieces("train"))
+    cut = int(0.9 * len(text))
+    assert encoded.characters == {"train": cut, "validation": len(text) - cut}
+    for split, part in (("train", text[:cut]), ("validation", text[cut:])):
+        ids = encoded.ids[split]
+        assert isinstance(ids, np.memmap)
+        assert not ids.flags.writeable
+        assert ids.dtype == encoded.tokenizer.dtype
+        assert ids.tolist() == encoded.tokenizer.encode(part).tolist()
+    assert encoded.source == corpus.source
+
+
+def test_vocabulary_is_of_train_alone_and_unknowns_are_said(corpus, cache, caplog):
+    for _ in range(2):  # encoded, and from the cache
+        caplog.clear()
+        encoded = encode_corpus(corpus, "char")
+        assert encoded.tokenizer.characters == "".join(sorted(set(TEXT)))
+        assert encoded.ids["validation"][-2:].tolist() == [0, 0]
+        assert f"{corpus.source}, validation: 2 of {len(TEXT) // 10} tokens are not in the vocabulary" in caplog.text
+        assert "'é' '中'" in caplog.text
+
+
+def test_given_tokenizer_is_used_as_it_is(corpus, cache):
+    tokenizer = CharTokenizer("the")
+    encoded = encode_corpus(corpus, tokenizer, splits=("validation",))
+    assert list(encoded.ids) == ["validation"]
+    assert encoded.tokenizer is tokenizer
+    assert set(encoded.ids["validation"].tolist()) == {0, 1, 2, 3}
+
+
+def test_splits_of_the_source(tmp_path, cache):
+    for split, text in (("train", "aab"), ("validation", "ba"), ("test", "b")):
+        (tmp_path / f"{split}.txt").write_text(text)
+    encoded = encode_corpus(load_corpus(str(tmp_path)), "char")
+    assert {split: ids.tolist() for split, ids in encoded.ids.items()} == {
+        "train": [1, 1, 2],
+        "validation": [2, 1],
+        "test": [2],
+    }
+    (tmp_path / "validation.txt").unlink()
+    (tmp_path / "train.txt").write_text("a" * 9 + "b")
+    encoded = encode_corpus(load_corpus(str(tmp_path)), "char")
+    assert encoded.characters == {"train": 9, "validation": 1, "test": 1}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_second_time_comes_from_the_cache(corpus, cache, monkeypatch, kind):
+    first = encode_corpus(corpus, kind)
+    monkeypatch.setattr("rnnnlp.text.encoded._write_entry", None)
+    second = encode_corpus(corpus, kind)
+    assert second.tokenizer.to_json() == first.tokenizer.to_json()
+    assert {split: ids.tolist() for split, ids in second.ids.items()} == {
+        split: ids.tolist() for split, ids in first.ids.items()
+    }
+    encode_corpus(corpus, first.tokenizer)  # as evaluation does
+
+
+def test_other_content_or_options_are_another_entry(corpus, cache, tmp_path):
+    encode_corpus(corpus, "word", vocab_size=5)
+    count = len(list(cache.iterdir()))
+    assert encode_corpus(corpus, "word", vocab_size=6).tokenizer.vocab_size == 6
+    assert len(list(cache.iterdir())) == count + 3  # the tokenizer and two splits
+    (tmp_path / "text.txt").write_text(TEXT.replace("fox", "cat"))
+    encoded = encode_corpus(corpus, "char")
+    assert "x" not in encoded.tokenizer.characters
+
+
+def test_damaged_entries_are_written_again(corpus, cache):
+    expected = encode_corpus(corpus, "char").ids["train"].tolist()
+    for path in sorted(cache.glob("*/*")):
+        path.write_bytes(path.read_bytes()[: -len(path.read_bytes()) // 2])
+    for path in sorted(cache.glob("*/unknown.json"))[:1]:
+        path.unlink()
+    assert encode_corpus(corpus, "char").ids["train"].tolist() == expected
+
+
+def test_cache_that_cannot_be_written(corpus, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("RNNNLP_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(UserError, match=r"cannot write the cache .* set RNNNLP_CACHE"):
+        encode_corpus(corpus, "char")
+
+
+def test_cache_folder(monkeypatch):
+    monkeypatch.delenv("RNNNLP_CACHE", raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", "/home/someone")
+    assert cache_folder() == Path("/home/someone/.cache/rnnnlp")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
+    assert cache_folder() == Path("/somewhere/rnnnlp")
+    monkeypatch.setenv("RNNNLP_CACHE", "~/here")
+    assert cache_folder() == Path("/home/someone/here")
+
+
+def test_failed_entries_leave_nothing(tmp_path):
+    def fail(folder):
+        (folder / "half").write_text("half")
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(UserError, match="No space left on device"):
+        cached(tmp_path, "key", fail)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_abandoned_entries_are_removed(tmp_path):
+    abandoned, recent = tmp_path / ".unfinished-old", tmp_path / ".unfinished-new"
+    abandoned.mkdir()
+    recent.mkdir()
+    os.utime(abandoned, (0, 0))
+    cached(tmp_path, "key", lambda folder: None)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".unfinished-new", "key"]
+
+
+def test_several_writers_at_once(tmp_path):
+    together = threading.Barrier(8)
+
+    def write(folder):
+        together.wait()
+        (folder / "content").write_text("whole")
+
+    with ThreadPoolExecutor(8) as pool:
+        entries = list(pool.map(lambda _: cached(tmp_path, "key", write), range(8)))
+    assert {(entry / "content").read_text() for entry in entries} == {"whole"}
+    assert [path.name for path in tmp_path.iterdir()] == ["key"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "has 0 characters in train: too few"),
+        (b"a", "has 1 characters in train: too few"),
+        (b"ab\xff", "byte 2 is"),
+    ],
+)
+def test_texts_that_are_refused(tmp_path, cache, content, message):
+    (tmp_path / "a.txt").write_bytes(content)
+    with pytest.raises(UserError, match=message):
+        encode_corpus(load_corpus(str(tmp_path / "a.txt")), "char")
+
+
+def test_splits_and_options_that_are_refused(corpus, cache):
+    with pytest.raises(UserError, match="has no split 'test'; it has train, validation"):
+        encode_corpus(corpus, "char", splits=("test",))
+    with pytest.raises(UserError, match="vocab_size has no meaning for a char tokenizer"):
+        encode_corpus(corpus, "char", vocab_size=9)
+
+
+def test_text_that_changes_while_it_is_read(corpus, cache, tmp_path, monkeypatch):
+    def survey_then_change(pieces):
+        found = survey(pieces)
+        (tmp_path / "text.txt").write_text("short")
+        return found
+
+    monkeypatch.setattr("rnnnlp.text.encoded.survey", survey_then_change)
+    with pytest.raises(UserError, match="changed while it was read"):
+        encode_corpus(corpus, "char")
+
+
+@given(st.lists(st.text()))
+def test_survey(pieces):
+    text = "".join(pieces)
+    found = survey(pieces)
+    assert found.characters == len(text)
+    assert found.first_positions == {character: text.index(character) for character in set(text)}
+    assert found == survey([text])
+
+
+ENCODE_AND_SAY_PEAK = """
+import re, sys
+from rnnnlp.text import encode_corpus, load_corpus
+encode_corpus(load_corpus(sys.argv[1]), "char", cache_dir=sys.argv[2])
+print(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1])
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the peak of memory where Linux says it")
+def test_memory_does_not_grow_with_the_text(tmp_path):
+    peaks = []
+    for megabytes in (4, 64):
+        path = tmp_path / f"{megabytes}.txt"
+        path.write_bytes(b"one line of text \xe4\xb8\xad\n" * (megabytes * 10**6 // 21))
+        command = [sys.executable, "-c", ENCODE_AND_SAY_PEAK, str(path), str(tmp_path / "cache")]
+        peaks.append(int(subprocess.run(command, capture_output=True, text=True, check=True).stdout) / 1024)
+    assert peaks[1] < peaks[0] + 16  # MiB; the ids alone are 57 MB
+
+
+def test_importing_is_cheap():
+    heavy = "{'datasets', 'tokenizers', 'pyarrow', 'pandas'}"
+    command = f"import sys, rnnnlp.text; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_learnt_tokenizer_in_the_cache_can_be_opened(corpus, cache):
+    encoded = encode_corpus(corpus, "bpe")
+    (folder,) = (path.parent for path in cache.glob("*/tokenizer.json"))
+    assert load_tokenizer(folder).to_json() == encoded.tokenizer.to_json()

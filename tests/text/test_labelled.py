@@ -1,0 +1,176 @@
+"""Labelled data: labels of every form, splits, the validation draw, and what is refused."""
+
+import json
+
+import datasets
+import numpy as np
+import pytest
+
+from rnnnlp.errors import UserError
+from rnnnlp.text import load_labelled
+
+
+def write_jsonl(path, labels, **more):
+    path.write_text(
+        "".join(json.dumps({"text": f"{i}", "label": label, **more}) + "\n" for i, label in enumerate(labels))
+    )
+    return str(path)
+
+
+def write_csv(path, labels):
+    path.write_text("text,label\n" + "".join(f"{i},{label}\n" for i, label in enumerate(labels)))
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("labels", "names"),
+    [
+        ([10, 2, 10, 2], ("2", "10")),
+        (["pos", "neg", "pos"], ("neg", "pos")),
+        ([True, False], ("false", "true")),
+        ([1.0, 0.0, None], ("0", "1")),
+        ([1, "1", 0], ("0", "1")),
+        (["好", "坏"], ("坏", "好")),
+    ],
+)
+def test_label_names_are_the_labels_in_order(tmp_path, labels, names):
+    data = load_labelled(write_jsonl(tmp_path / "a.jsonl", labels), validation_fraction=0)
+    assert data.label_names == names
+    train = data.splits["train"]
+    assert train.labels.dtype == np.int64
+    assert [names[label] for label in train.labels] == [
+        str(label).lower().removesuffix(".0") for label in labels if label is not None
+    ]
+
+
+@pytest.mark.parametrize(("labels", "names"), [(["10", "2", ""], ("2", "10")), (["1.0", "0.0", "-1"], ("0", "1"))])
+def test_labels_of_csv(tmp_path, labels, names):
+    data = load_labelled(write_csv(tmp_path / "a.csv", labels), validation_fraction=0)
+    assert data.label_names == names
+    assert len(data.splits["train"]) == 2
+
+
+def test_rows_without_a_label_are_dropped_and_counted(tmp_path, caplog):
+    spec = write_jsonl(tmp_path / "a.jsonl", [0, 1, -1, None, "", float("nan")])
+    assert load_labelled(spec, validation_fraction=0).splits["train"].texts == ["0", "1"]
+    assert f"{spec}, train: 4 rows without a label (-1 or missing) dropped" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ([1, "pos"], "mixes numbers and names as labels .1, 'pos'"),
+        ([0.5, 1], "has the label 0.5, expected an integer or a name"),
+        ([[0], [1]], r"has the label \[0\], expected an integer or a name"),
+        ([1, 1, 1], "has only the label '1' in train; a classifier needs two classes"),
+        ([-1, None], "has no labelled texts in train"),
+    ],
+)
+def test_labels_that_are_refused(tmp_path, labels, message):
+    with pytest.raises(UserError, match=message):
+        load_labelled(write_jsonl(tmp_path / "a.jsonl", labels))
+
+
+def with_class_names(path, labels, names):
+    rows = datasets.Dataset.from_dict({"text": [str(label) for label in labels], "label": labels})
+    rows.cast_column("label", datasets.ClassLabel(names=names)).to_parquet(path)
+
+
+def test_names_of_the_schema(tmp_path):
+    with_class_names(tmp_path / "train.parquet", [1, 1, 0], ["pos", "neg", "unused"])
+    with_class_names(tmp_path / "test.parquet", [-1, 1], ["pos", "neg", "unused"])
+    data = load_labelled(str(tmp_path), validation_fraction=0)
+    assert data.label_names == ("pos", "neg", "unused")
+    assert data.splits["train"].labels.tolist() == [1, 1, 0]
+    assert data.splits["test"].labels.tolist() == [1]
+    assert load_labelled(str(tmp_path), splits=("test",)).label_names == ("pos", "neg", "unused")
+
+
+def test_schemas_that_disagree(tmp_path):
+    with_class_names(tmp_path / "train.parquet", [0, 1], ["pos", "neg"])
+    with_class_names(tmp_path / "test.parquet", [0, 1], ["neg", "pos"])
+    with pytest.raises(UserError, match=r"name different classes .neg, pos; pos, neg.; they must agree"):
+        load_labelled(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "wanted", [None, ("train", "validation"), ("validation", "train"), ("validation",), ("train",)]
+)
+def test_the_same_rows_are_held_out_whatever_is_loaded(tmp_path, wanted):
+    write_jsonl(tmp_path / "train.jsonl", [0] * 60 + [1] * 139 + [2])
+    write_jsonl(tmp_path / "test.jsonl", [0, 1])
+    everything = load_labelled(str(tmp_path), rng_seed=3).splits
+    assert np.bincount(everything["validation"].labels).tolist() == [3, 7]  # one of a class of one is never held out
+    assert sorted(everything["train"].texts + everything["validation"].texts, key=int) == [str(i) for i in range(200)]
+    found = load_labelled(str(tmp_path), rng_seed=3, splits=wanted).splits
+    assert list(found) == list(wanted or ("train", "validation", "test"))
+    for split, rows in found.items():
+        assert rows.texts == everything[split].texts
+        assert rows.labels.tolist() == everything[split].labels.tolist()
+    other = load_labelled(str(tmp_path), rng_seed=4).splits["validation"]
+    assert other.texts != everything["validation"].texts
+
+
+def test_held_out_rows_are_said(tmp_path, caplog):
+    with caplog.at_level("INFO", "rnnnlp"):
+        load_labelled(write_jsonl(tmp_path / "a.jsonl", [0, 1] * 50), rng_seed=7)
+    assert "has no validation split: 4 of the 100 rows of train (5 % of each class, seed 7) are held out" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("splits", "message"),
+    [(("test",), "has no split 'test'; it has train, validation"), (("dev",), "has no split 'dev'")],
+)
+def test_splits_that_are_missing(tmp_path, splits, message):
+    with pytest.raises(UserError, match=message):
+        load_labelled(write_jsonl(tmp_path / "a.jsonl", [0, 1]), splits=splits)
+
+
+def test_split_without_labels(tmp_path, caplog):
+    write_jsonl(tmp_path / "train.jsonl", [0, 1])
+    write_jsonl(tmp_path / "test.jsonl", [-1, -1])
+    assert "test" not in load_labelled(str(tmp_path)).splits
+    assert "test: 2 rows without a label" in caplog.text
+    with pytest.raises(UserError, match="has no labelled texts in test"):
+        load_labelled(str(tmp_path), splits=("test",))
+
+
+def test_plain_text_has_no_labels(tmp_path):
+    (tmp_path / "a.txt").write_text("text")
+    for spec in (tmp_path, tmp_path / "a.txt"):
+        with pytest.raises(UserError, match="is plain text; for labels give csv"):
+            load_labelled(str(spec))
+    with pytest.raises(UserError, match=r"python-docs .* has none of the usual columns label"):
+        load_labelled("python-docs")
+
+
+def test_columns_by_name(tmp_path):
+    spec = write_jsonl(tmp_path / "a.jsonl", [0, 1], stars="good", title="t")
+    data = load_labelled(spec, text_column="title", label_column="label", validation_fraction=0)
+    assert data.splits["train"].texts == ["t", "t"]
+    with pytest.raises(UserError, match="has no column 'mark'; its columns are text, label, stars, title"):
+        load_labelled(spec, label_column="mark")
+
+
+def relabelled(tmp_path, labels, names):
+    write_jsonl(tmp_path / "test.jsonl", labels)
+    return load_labelled(str(tmp_path)).relabelled(names).splits["test"].labels.tolist()
+
+
+@pytest.mark.parametrize(
+    ("labels", "names", "expected"),
+    [
+        (["pos", "neg"], ("neg", "pos"), [1, 0]),
+        (["pos"], ("a", "neg", "pos"), [2]),
+        ([1, 0, 1], ("neg", "pos"), [1, 0, 1]),
+        ([5, 1], ("1", "5"), [1, 0]),
+    ],
+)
+def test_relabelled_as_a_model_knows_them(tmp_path, labels, names, expected):
+    assert relabelled(tmp_path, labels, names) == expected
+
+
+@pytest.mark.parametrize(("labels", "names"), [(["good"], ("neg", "pos")), ([2, 0], ("neg", "pos")), ([7], ("1", "5"))])
+def test_labels_that_a_model_does_not_know(tmp_path, labels, names):
+    with pytest.raises(UserError, match="which the model does not know"):
+        relabelled(tmp_path, labels, names)
