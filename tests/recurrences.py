@@ -96,7 +96,7 @@ def check_kernel(kernel, cell, lengths, *, reverse, H=3, seed=0):
 
 def plain_stack(cell, parameters, x, batch_sizes, state, *, num_layers, bidirectional):
     """What a recurrent stack without dropout must give, from its parameters by name."""
-    ends = []
+    ends: list[tuple] = []
     for k in range(num_layers):
         outputs = []
         for way in ("forward", "reverse") if bidirectional else ("forward",):
