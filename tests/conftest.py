@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from rnnnlp import kernels
+
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
@@ -16,3 +18,9 @@ def shared_data() -> Path:
     if os.environ.get("RNNNLP_REQUIRE_SHARED") == "1":
         pytest.fail(f"RNNNLP_REQUIRE_SHARED is 1, but there is no {SHARED_DATA}")
     pytest.skip(f"needs the public data sets in {SHARED_DATA}")
+
+
+@pytest.fixture(autouse=True)
+def _numpy_unless_asked() -> None:
+    """Each test begins with the NumPy backend, whatever a command in an earlier one chose."""
+    kernels.use("numpy")

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from rnnnlp.batches.draws import DOCUMENTS, generator
 from rnnnlp.batches.packed import pack
 
 BUCKETS = 50  # so many batches' worth of documents are sorted by length together
@@ -70,7 +71,7 @@ class DocumentBatches:
 
     def _plan(self) -> list[np.ndarray]:
         """The places of each batch of this epoch: shuffled, sorted by length within buckets, shuffled again."""
-        rng = np.random.default_rng([self.seed, self.epoch])
+        rng = generator(self.seed, DOCUMENTS, self.epoch)
         order = rng.permutation(len(self.documents))
         lengths = np.array([len(document) for document in self.documents])
         plan = []

@@ -6,10 +6,12 @@ the state at the end of one window is the state before the next.
 
 # N tokens of a window (B*T), T steps, B streams
 
+import mmap
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from rnnnlp.batches.draws import FRESH, STREAMS, generator
 from rnnnlp.errors import UserError
 
 
@@ -20,13 +22,14 @@ class StreamWindow(NamedTuple):
     fresh: np.ndarray  # (B,) bool: no state is carried into these streams
 
 
+RELEASE_WINDOWS = 512  # so many windows of a memory-mapped corpus stay in memory
 FRESH_SHARE = 0.05  # of the streams begin a window without a carried state
 
 
 class StreamBatches:
     """Endless windows of `bptt` steps over `batch_size` streams of `ids (length,)`, which may be memory-mapped.
 
-    Each epoch begins at another offset into the first window, so that windows do not always end at the same places.
+    Each epoch begins at another offset, so that windows do not always end at the same places.
     Now and then a stream forgets its state: a model that has only ever seen states thousands of steps old reads the
     beginning of a new text badly, and may never recover.
     """
@@ -40,7 +43,7 @@ class StreamBatches:
         self.batch_size = min(batch_size, (len(ids) - 1) // bptt)
         window = self.batch_size * bptt
         self.per_epoch = max(1, (len(ids) - bptt) // window)
-        self.room = min(bptt, len(ids) - self.per_epoch * window)  # how many places an epoch may begin at
+        self.room = len(ids) - self.per_epoch * window  # how many places an epoch may begin at
         self.seek({"epoch": 0, "window": 0})
 
     @property
@@ -49,7 +52,7 @@ class StreamBatches:
 
     def seek(self, position: dict[str, Any]) -> None:
         self.epoch, self.window = int(position["epoch"]), int(position["window"])
-        rng = np.random.default_rng([self.seed, self.epoch])
+        rng = generator(self.seed, STREAMS, self.epoch)
         offset = int(rng.integers(self.room))
         stream_length = (len(self.ids) - 1 - offset) // self.batch_size
         self.starts = offset + stream_length * np.arange(self.batch_size)  # (B,) where each stream begins
@@ -58,8 +61,15 @@ class StreamBatches:
         if self.window == self.per_epoch:
             self.seek({"epoch": self.epoch + 1, "window": 0})
         at = self.window * self.bptt
-        fresh = np.random.default_rng([self.seed, self.epoch, self.window]).random(self.batch_size) < FRESH_SHARE
+        if self.window % RELEASE_WINDOWS == 0:
+            self._release()
+        fresh = generator(self.seed, FRESH, self.epoch, self.window).random(self.batch_size) < FRESH_SHARE
         self.window += 1
         window = np.stack([self.ids[s + at : s + at + self.bptt + 1] for s in self.starts], axis=1)  # (T + 1, B)
         batch_sizes = np.full(self.bptt, self.batch_size)
         return StreamWindow(window[:-1].ravel(), window[1:].ravel(), batch_sizes, fresh | (at == 0))
+
+    def _release(self) -> None:
+        """Lets go of the pages of a memory-mapped corpus that were read, where the system can."""
+        if isinstance(self.ids.base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+            self.ids.base.madvise(mmap.MADV_DONTNEED)

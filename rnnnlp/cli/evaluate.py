@@ -82,7 +82,8 @@ def evaluate_char_lm(folder: Path, data: str, training: dict[str, Any], options:
     figures = language_model_metrics(loss_sum, tokens, characters)
     report = (
         f"{data}, {options.split}: {figures['nats_per_char']:.4f} nats per character, "
-        f"{figures['bits_per_char']:.4f} bits per character, perplexity {figures['perplexity']:.3f} over {tokens:,} tokens"
+        f"{figures['bits_per_char']:.4f} bits per character, perplexity {figures['perplexity']:.3f} "
+        f"over {tokens:,} tokens"
     )
     return figures, report
 

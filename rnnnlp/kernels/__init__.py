@@ -1,51 +1,60 @@
-"""The arithmetic of recurrence over whole sequences, and which kernel does it.
+"""The arithmetic of a training step, and what does it.
 
-`reference` is the definition, in NumPy. `use` decides once, for the process, which kernel the layers call.
+There are two backends with the same functions: `numpy_backend`, whose recurrences are in `reference`, is the
+definition; `native` is the same in C++. `use` decides once, for the process, which one the layers call.
 """
 
+import logging
 import os
 from typing import Any
 
 import numpy as np
 
 from rnnnlp.errors import UserError
-from rnnnlp.kernels import reference
-from rnnnlp.kernels.reference import State
+from rnnnlp.kernels import numpy_backend
 
 CELLS = {"lstm": 4, "gru": 3, "elman_tanh": 1, "elman_relu": 1}  # name -> gates
-BACKENDS = ("auto", "numpy")
+BACKENDS = ("auto", "numpy", "native")
 
-_kernel: Any = reference
+log = logging.getLogger(__name__)
+_in_use: Any = numpy_backend
 
 
-def use(backend: str | None = None) -> str:
-    """Chooses the kernel of this process and returns its name: "numpy".
+def use(backend: str | None = None, threads: int | None = None) -> str:
+    """Chooses the backend and the number of threads of this process; returns what runs, for people.
 
-    `backend` is "auto" (the fastest there is) or "numpy"; None takes the environment variable RNNNLP_BACKEND.
+    `backend` is "auto" (native if it was built), "numpy" or "native"; None takes the environment variable
+    RNNNLP_BACKEND. `threads` None leaves it to OMP_NUM_THREADS, or to the number of cores. Raises UserError.
     """
+    global _in_use
     chosen = backend or os.environ.get("RNNNLP_BACKEND") or "auto"
     if chosen not in BACKENDS:
         raise UserError(f"--backend is {chosen}; it must be one of {', '.join(BACKENDS)}")
-    return "numpy"
+    if threads is not None and threads < 1:
+        raise UserError(f"--threads is {threads}; it must be at least 1")
+    native = None if chosen == "numpy" else _native(needed=chosen == "native")
+    _in_use = native or numpy_backend
+    if threads is not None:
+        from threadpoolctl import threadpool_limits
+
+        threadpool_limits(threads)
+        if native:
+            native.set_threads(threads)
+    return f"native ({native.instruction_set()}, {native.threads()} threads)" if native else "numpy"
 
 
-def forward(
-    cell: str,
-    pre: np.ndarray,
-    batch_sizes: np.ndarray,
-    state: State,
-    W_h: np.ndarray,
-    b_hn: np.ndarray | None,
-    *,
-    reverse: bool,
-) -> tuple[np.ndarray, State, Any]:
-    """`forward` of the contract in `reference`, by the kernel in use (float64 always by the reference)."""
-    kernel = reference if pre.dtype == np.float64 else _kernel
-    h, state_T, tape = kernel.forward(cell, pre, batch_sizes, state, W_h, b_hn, reverse=reverse)
-    return h, state_T, (kernel, tape)
+def of(array: np.ndarray) -> Any:
+    """The backend for this array: the one in use for float32, NumPy for any other dtype."""
+    return _in_use if array.dtype == np.float32 else numpy_backend
 
 
-def backward(dh: np.ndarray, dstate_T: State, tape: Any) -> tuple[np.ndarray, State, np.ndarray, np.ndarray | None]:
-    """`backward` of the contract, by the kernel that wrote the tape."""
-    kernel, tape = tape
-    return kernel.backward(dh, dstate_T, tape)
+def _native(*, needed: bool) -> Any:
+    try:
+        from rnnnlp.kernels import native
+    except ImportError:
+        remedy = "install a C++17 compiler (such as g++ or clang) and install rnnnlp again"
+        if needed:
+            raise UserError(f"--backend is native, which this installation was built without; {remedy}") from None
+        log.info("the native kernels were not built, so NumPy does the work; for more speed %s", remedy)
+        return None
+    return native

@@ -9,8 +9,9 @@ The contract of a kernel:
 
 `pre (N, G*H)` is the input's share of the gates, biases included (for the GRU's candidate only those of the input).
 `state` is `(h0,)`, for the LSTM `(h0, c0)`, each `(B, H)`; `W_h (G*H, H)`; `b_hn (H,)` for the GRU, else None. `h`
-`(N, H)` has every step's output, `state_T` each sequence's state after its last step. `reverse` walks from the last step to the
-first: a sequence then joins at its own last step. Arrays passed in are never changed; `tape` is for `backward` alone.
+`(N, H)` has every step's output, `state_T` each sequence's state after its last step. `reverse` walks from the last
+step to the first: a sequence then joins at its own last step. Arrays passed in are never changed; `tape` is for
+`backward` alone.
 
 Both walks keep the running state of all B sequences in one array and touch its first B_t rows at step t. A row that has
 ended keeps its final value; a row that has not yet joined keeps its initial one. So nothing is ever masked.

@@ -4,6 +4,7 @@
 
 import numpy as np
 
+from rnnnlp import kernels
 from rnnnlp.layers.parameter import Parameter
 
 
@@ -18,7 +19,7 @@ class Embedding:
 
     def forward(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """`ids (N,)` -> `x (N, D)`."""
-        return self.weight.value[ids], ids
+        return kernels.of(self.weight.value).gather_rows(self.weight.value, ids), ids
 
     def backward(self, dx: np.ndarray, ids: np.ndarray) -> None:
         """`dx (N, D)` into the rows of the table that were used, and no others."""

@@ -4,6 +4,7 @@
 
 import numpy as np
 
+from rnnnlp import kernels
 from rnnnlp.layers.parameter import Parameter, uniform
 
 
@@ -32,13 +33,12 @@ class Linear:
 
     def forward(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """`x (N, D)` -> `y (N, K)`."""
-        y = x @ self.weight.value.T  # (N, K)
-        y += self.bias.value
-        return y, x
+        return kernels.of(x).product_nt(x, self.weight.value, self.bias.value), x
 
     def backward(self, dy: np.ndarray, x: np.ndarray) -> np.ndarray:
         """`dy (N, K)` -> `dx (N, D)`."""
         # y = x @ W.T + b
-        self.weight.add(dy.T @ x)
+        k = kernels.of(dy)
+        self.weight.add(k.product_tn(dy, x))
         self.bias.add(dy.sum(axis=0))
-        return dy @ self.weight.value
+        return k.product(dy, self.weight.value)

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from rnnnlp import kernels
+
 
 class Parameter:
     """`value` and `grad` of one shape and dtype, and which of their rows have a gradient.
@@ -32,11 +34,9 @@ class Parameter:
 
     def add_rows(self, ids: np.ndarray, gradient: np.ndarray) -> None:
         """Adds `gradient (N, ...)` into the rows `ids (N,)` of `grad`, summing where an id repeats."""
-        by_id = np.argsort(ids, kind="stable")  # (N,)
-        rows, start = np.unique(ids[by_id], return_index=True)
-        self.grad[rows] += np.add.reduceat(gradient[by_id], start, axis=0)
+        kernels.of(self.grad).add_rows(gradient, ids, self.grad)
         if self.rows is not None:
-            self.rows = np.union1d(self.rows, rows)
+            self.rows = np.union1d(self.rows, ids).astype(np.int64)
 
 
 def uniform(*shape: int, bound: float, dtype: np.dtype, rng: np.random.Generator) -> Parameter:

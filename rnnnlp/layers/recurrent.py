@@ -128,7 +128,7 @@ class Direction:
     ):
         self.cell, self.reverse = cell, reverse
         gates, bound = kernels.CELLS[cell], hidden_size**-0.5
-        self.W_x = uniform(gates * hidden_size, input_size, bound=bound, dtype=dtype, rng=rng)  # (G*H, D)
+        self.W_x = uniform(gates * hidden_size, input_size, bound=input_size**-0.5, dtype=dtype, rng=rng)  # (G*H, D)
         self.W_h = uniform(gates * hidden_size, hidden_size, bound=bound, dtype=dtype, rng=rng)  # (G*H, H)
         self.b_x = uniform(gates * hidden_size, bound=bound, dtype=dtype, rng=rng)  # (G*H,)
         self.b_h = uniform(gates * hidden_size, bound=bound, dtype=dtype, rng=rng)  # (G*H,)
@@ -147,14 +147,14 @@ class Direction:
         bias = self.b_x.value + self.b_h.value  # (G*H,)
         bias[self.candidate] = self.b_x.value[self.candidate]
         b_hn = self.b_h.value[self.candidate] if self.cell == "gru" else None
-        pre = x @ self.W_x.value.T  # (N, G*H)
-        pre += bias
+        k = kernels.of(x)
+        pre = k.product_nt(x, self.W_x.value, bias)  # (N, G*H)
         running = tuple(s.copy() for s in state)  # (B, H)
         parts, tapes = [], []
         windows = self._windows(batch_sizes, bptt)
         for window in windows:
             B_w = int(window.batch_sizes[0])
-            h, ends, tape = kernels.forward(
+            h, ends, tape = k.forward(
                 self.cell,
                 pre[window.rows],
                 window.batch_sizes,
@@ -173,16 +173,17 @@ class Direction:
     def backward(self, dh: np.ndarray, dstate_T: State, tape: Any) -> tuple[np.ndarray, State]:
         """`dh (N, H)` and the gradient of the final state -> `dx (N, D)` and that of the initial state."""
         x, windows, tapes = tape
+        k = kernels.of(x)
         dpre = np.empty((len(dh), len(self.b_x.value)), dh.dtype)  # (N, G*H)
         running = tuple(s.copy() for s in dstate_T)  # (B, H)
-        for k in reversed(range(len(windows))):
-            window = windows[k]
+        for w in reversed(range(len(windows))):
+            window = windows[w]
             B_w = int(window.batch_sizes[0])
-            dpre[window.rows], starts, dW_h, db_hn = kernels.backward(
-                dh[window.rows], tuple(s[:B_w] for s in running), tapes[k]
+            dpre[window.rows], starts, dW_h, db_hn = k.backward(
+                dh[window.rows], tuple(s[:B_w] for s in running), tapes[w]
             )
             # Rows that came from the window before: here the gradient is cut.
-            carried = min(B_w, int(windows[k - 1].batch_sizes[0])) if k > 0 else 0
+            carried = min(B_w, int(windows[w - 1].batch_sizes[0])) if w > 0 else 0
             for s, start in zip(running, starts, strict=True):
                 s[:B_w] = start
                 s[:carried] = 0
@@ -190,12 +191,12 @@ class Direction:
             if db_hn is not None:
                 self.b_h.grad[self.candidate] += db_hn
         # pre = x @ W_x.T + b_x + b_h
-        self.W_x.add(dpre.T @ x)
+        self.W_x.add(k.product_tn(dpre, x))
         db = dpre.sum(axis=0)  # (G*H,)
         self.b_x.add(db)
         db[self.candidate] = 0
         self.b_h.add(db)
-        return dpre @ self.W_x.value, running
+        return k.product(dpre, self.W_x.value), running
 
     def _windows(self, batch_sizes: np.ndarray, bptt: int | None) -> list[Window]:
         """The stretches of `bptt` steps, in the order of the walk."""

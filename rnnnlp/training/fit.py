@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from rnnnlp import kernels
+from rnnnlp.batches import draws
+from rnnnlp.batches.draws import generator
 from rnnnlp.errors import UserError
 from rnnnlp.models.char_lm import CharLM
 from rnnnlp.models.config import CharLMConfig, SentimentConfig
@@ -44,7 +46,7 @@ def train_char_lm(
     corpus = load_corpus(config.data, text_column=config.text_column)
     encoded = encode_corpus(corpus, config.tokenizer, splits=SPLITS, **vocabulary_options(config))
     model_config = CharLMConfig(vocab_size=encoded.tokenizer.vocab_size, **model_options)
-    model = CharLM(model_config, encoded.tokenizer, rng=np.random.default_rng([config.seed, 0]))
+    model = CharLM(model_config, encoded.tokenizer, rng=generator(config.seed, draws.WEIGHTS))
     return run_training(char_lm_task(model, encoded, config), config, run, started)
 
 
@@ -67,7 +69,7 @@ def train_sentiment(
     data = data or load_training_data(config)
     tokenizer = train_tokenizer(config.tokenizer, data.splits["train"].texts, **vocabulary_options(config))
     model_config = SentimentConfig(vocab_size=tokenizer.vocab_size, labels=data.label_names, **model_options)
-    model = SentimentClassifier(model_config, tokenizer, rng=np.random.default_rng([config.seed, 0]))
+    model = SentimentClassifier(model_config, tokenizer, rng=generator(config.seed, draws.WEIGHTS))
     return run_training(sentiment_task(model, data, config), config, run, started)
 
 
@@ -169,13 +171,7 @@ def prepare(config: Any) -> Any:
 
 def use_backend(backend: str | None, threads: int | None) -> None:
     """Chooses the kernels of this process and how many threads it uses, and says so."""
-    if threads is not None:
-        from threadpoolctl import threadpool_limits
-
-        if threads < 1:
-            raise UserError(f"--threads is {threads}; it must be at least 1")
-        threadpool_limits(threads)
-    log.info("kernels: %s", kernels.use(backend))
+    log.info("kernels: %s", kernels.use(backend, threads))
 
 
 def vocabulary_options(config: TrainingConfig) -> dict[str, Any]:

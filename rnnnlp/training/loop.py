@@ -8,14 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
-
+from rnnnlp.batches.draws import DROPOUT, generator
 from rnnnlp.errors import UserError
 from rnnnlp.models.model import WEIGHTS, save_tensors, set_tensors
 from rnnnlp.training.averaging import AveragedWeights
 from rnnnlp.training.clock import Clock
 from rnnnlp.training.config import TrainingConfig
-from rnnnlp.training.optimizers import clip, global_norm, optimizer
+from rnnnlp.training.optimizers import clipping, global_norm, optimizer
 from rnnnlp.training.progress import Progress
 from rnnnlp.training.run_folder import RunFolder
 from rnnnlp.training.schedules import factor
@@ -51,7 +50,7 @@ class Trainer:
         self.averaged = AveragedWeights(self.parameters, config.averaging)
         total_steps = config.epochs * task.steps_per_epoch if config.epochs else config.steps
         self.clock = Clock(total_steps=total_steps, budget=config.budget, started=started)
-        self.rng = np.random.default_rng([config.seed, 1])
+        self.rng = generator(config.seed, DROPOUT)
         self.evaluations, self.evaluated_at = 0, -1  # how many, and after which step the last was
         self.best_score, self.evaluations_since_best = -math.inf, 0
         self.best_metrics: dict[str, Any] = {}
@@ -91,8 +90,7 @@ class Trainer:
                 f"step {self.clock.step + 1}: the loss is {loss:.4g} and the gradient norm {norm:.4g} (largest in "
                 f"{largest}: {norms[largest]:.4g}) at learning rate {lr:.3g}; try a smaller --lr or --max-norm"
             )
-        clip(self.parameters, norm, self.config.max_norm)
-        self.optimizer.step(lr)
+        self.optimizer.step(lr, scale=clipping(norm, self.config.max_norm))
         self.clock.step += 1
         self.averaged.update(self.clock.step)
         return gradients, norm

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from rnnnlp import kernels
 from rnnnlp.layers.parameter import Parameter
 
 OPTIMIZERS = ("adamw", "adam", "rmsprop", "sgd")
@@ -28,18 +29,20 @@ class Optimizer:
             slot: {name: np.zeros_like(p.value) for name, p in parameters.items()} for slot in self.slot_names
         }
 
-    def step(self, lr: float) -> None:
-        """One update of every parameter from its gradient."""
+    def decay_of(self, p: Parameter) -> float:
+        return self.weight_decay if p.value.ndim > 1 else 0.0
+
+    def step(self, lr: float, scale: float = 1.0) -> None:
+        """One update of every parameter from its gradient, multiplied by `scale`."""
         self.steps += 1
         for name, p in self.parameters.items():
-            rows = p.touched
-            decay = self.weight_decay if p.value.ndim > 1 else 0.0
+            rows, decay = p.touched, self.decay_of(p)
             slots = [self.slots[slot][name] for slot in self.slot_names]
             if isinstance(rows, slice):
-                self.update(p.value, p.grad, lr, decay, *slots)
+                self.update(p.value, p.grad * scale, lr, decay, *slots)
             elif len(rows):
                 value, parts = p.value[rows], [s[rows] for s in slots]
-                self.update(value, p.grad[rows], lr, decay, *parts)
+                self.update(value, p.grad[rows] * scale, lr, decay, *parts)
                 p.value[rows] = value
                 for s, part in zip(slots, parts, strict=True):
                     s[rows] = part
@@ -82,39 +85,45 @@ class RMSprop(Optimizer):
         value -= lr * (g / (np.sqrt(v) + self.eps))
 
 
-class Adam(Optimizer):
-    """Kingma and Ba 2015."""
+class AdamW(Optimizer):
+    """Adam (Kingma and Ba 2015) with decoupled weight decay (Loshchilov and Hutter 2019)."""
 
     slot_names = ("m", "v")
     beta1, beta2, eps = 0.9, 0.99, 1e-8
-    decoupled = False
 
-    def update(self, value, g, lr, decay, *slots):
-        m, v = slots
-        if decay and self.decoupled:
-            value *= 1 - lr * decay
-        elif decay:
-            g = g + decay * value
-        m *= self.beta1
-        x = g * (1 - self.beta1)
-        m += x
-        v *= self.beta2
-        np.multiply(g, g, out=x)
-        x *= 1 - self.beta2
-        v += x
-        # value -= lr * (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)
-        np.sqrt(v, out=x)
-        x *= 1 / math.sqrt(1 - self.beta2**self.steps)
-        x += self.eps
-        np.divide(m, x, out=x)
-        x *= lr / (1 - self.beta1**self.steps)
-        value -= x
+    def step(self, lr: float, scale: float = 1.0) -> None:
+        gradients = [p.grad for p in self.parameters.values()]
+        self.adam(gradients, lr, scale, decays=[self.decay_of(p) for p in self.parameters.values()])
+
+    def adam(self, gradients: list[np.ndarray], lr: float, scale: float, decays: list[float]) -> None:
+        """The update from `gradients`, one for each parameter."""
+        self.steps += 1
+        parameters = self.parameters.values()
+        kernels.of(gradients[0]).adam(
+            [p.value for p in parameters],
+            gradients,
+            list(self.slots["m"].values()),
+            list(self.slots["v"].values()),
+            rows=[p.rows for p in parameters],
+            decays=decays,
+            lr=lr,
+            step=self.steps,
+            scale=scale,
+            betas=(self.beta1, self.beta2),
+            eps=self.eps,
+        )
 
 
-class AdamW(Adam):
-    """Adam with decoupled weight decay (Loshchilov and Hutter 2019)."""
+class Adam(AdamW):
+    """Kingma and Ba 2015; weight decay is part of the gradient."""
 
-    decoupled = True
+    def step(self, lr: float, scale: float = 1.0) -> None:
+        parameters = self.parameters.values()
+        if self.weight_decay:
+            gradients, scale = [p.grad * scale + self.decay_of(p) * p.value for p in parameters], 1.0
+        else:
+            gradients = [p.grad for p in parameters]
+        self.adam(gradients, lr, scale, decays=[0.0] * len(gradients))
 
 
 def optimizer(
@@ -128,15 +137,14 @@ def optimizer(
 
 def global_norm(parameters: Mapping[str, Parameter]) -> tuple[float, dict[str, float]]:
     """The Euclidean norm of all gradients together, and that of each parameter's."""
-    norms = {}
-    for name, p in parameters.items():
-        g = p.grad[p.touched].ravel()
-        norms[name] = math.sqrt(float(np.dot(g, g)))
+    gradients = [p.grad if p.rows is None else p.grad[p.rows] for p in parameters.values()]
+    norms = dict(zip(parameters, kernels.of(gradients[0]).norms(gradients), strict=True))
     return math.sqrt(sum(norm * norm for norm in norms.values())), norms
 
 
-def clip(parameters: Mapping[str, Parameter], norm: float, max_norm: float) -> None:
-    """Scales all gradients, whose global norm is `norm`, so that it is at most `max_norm` (Pascanu et al. 2013)."""
-    if norm > max_norm > 0:
-        for p in parameters.values():
-            p.grad[p.touched] *= max_norm / norm
+def clipping(norm: float, max_norm: float) -> float:
+    """By what to multiply gradients of this global norm so that it is at most `max_norm`, 0 for no limit.
+
+    Pascanu et al. 2013.
+    """
+    return max_norm / norm if norm > max_norm > 0 else 1.0

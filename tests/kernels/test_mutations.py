@@ -105,7 +105,7 @@ KERNEL_MISTAKES = [
 ]
 
 LAYER_MISTAKES = [
-    mistake("forget the gate bias", CELLS, "Direction.forward", ("        pre += bias\n", "")),
+    mistake("forget the gate bias", CELLS, "Direction.forward", ("product_nt(x, self.W_x.value, bias)", "product_nt(x, self.W_x.value)")),
     mistake("forget the gate bias", CELLS, "Direction.backward", ("self.b_x.add(db)", "pass")),
     mistake("forget the gate bias", CELLS, "Direction.backward", ("self.b_h.add(db)", "pass")),
     mistake(

@@ -10,7 +10,7 @@ from rnnnlp.kernels import CELLS, reference
 from rnnnlp.layers.loss import softmax_cross_entropy
 from rnnnlp.layers.parameter import Parameter
 from rnnnlp.training.averaging import AveragedWeights
-from rnnnlp.training.optimizers import AdamW, clip, global_norm
+from rnnnlp.training.optimizers import AdamW, clipping, global_norm
 
 native = pytest.importorskip("rnnnlp.kernels.native", reason="the native kernels are not built", exc_type=ImportError)
 
@@ -101,8 +101,7 @@ def test_adam_with_clipping_and_averages(averaging, isa):
             averages=averages,
             average_keep=min(averaging, step / (step + 10)),
         )
-        clip(theirs, norm, 0.5)
-        reference_step.step(0.01)
+        reference_step.step(0.01, clipping(norm, 0.5))
         averaged.update(step)
         for k, name in enumerate(shapes):
             np.testing.assert_allclose(ours[name].value, theirs[name].value, rtol=2e-6, atol=2e-6)

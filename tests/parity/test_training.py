@@ -8,7 +8,7 @@ from rnnnlp.layers.pooling import POOLINGS
 from rnnnlp.models.char_lm import CharLM
 from rnnnlp.models.config import CharLMConfig, SentimentConfig
 from rnnnlp.models.sentiment import SentimentClassifier
-from rnnnlp.training.optimizers import Adam, clip, global_norm, optimizer
+from rnnnlp.training.optimizers import Adam, clipping, global_norm, optimizer
 from tests.parity.torch_or_skip import torch
 from tests.parity.twins import CELLS, CharLMTwin, SentimentTwin, as_torch_state, as_tuple, tensor
 
@@ -39,9 +39,8 @@ def train(model, gradients, twin, their_loss):
         model.zero_grad()
         loss_sum, count = gradients(step)
         norm, _ = global_norm(model.parameters())
-        clip(model.parameters(), norm, MAX_NORM)
         clipped += norm > MAX_NORM
-        ours.step(LR)
+        ours.step(LR, clipping(norm, MAX_NORM))
 
         theirs.zero_grad()
         loss = their_loss(step)

@@ -1,0 +1,157 @@
+"""All the arithmetic of a training step in NumPy: the recurrences of `reference`, and here what surrounds them.
+
+It is the definition that native kernels are compared with.
+"""
+
+# N rows or tokens, D inputs, K outputs or classes, V vocabulary
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from rnnnlp.kernels.reference import backward, forward
+
+__all__ = [
+    "adam",
+    "add_rows",
+    "backward",
+    "forward",
+    "gather_rows",
+    "norms",
+    "product",
+    "product_nt",
+    "product_tn",
+    "softmax_cross_entropy",
+]
+
+Array = np.ndarray
+
+
+def product_nt(x: Array, W: Array, bias: Array | None = None) -> Array:
+    """`x (N, D) @ W (K, D).T + bias (K,)`: a linear map of each row."""
+    y = x @ W.T  # (N, K)
+    if bias is not None:
+        y += bias
+    return y
+
+
+def product(dy: Array, W: Array) -> Array:
+    """`dy (N, K) @ W (K, D)`: the gradient of a linear map's input."""
+    return dy @ W
+
+
+def product_tn(dy: Array, x: Array) -> Array:
+    """`dy (N, K).T @ x (N, D)`: the gradient of a linear map's weights."""
+    return dy.T @ x
+
+
+def gather_rows(table: Array, ids: Array) -> Array:
+    """`table (V, D)[ids (N,)]` -> `(N, D)`."""
+    return table[ids]
+
+
+def add_rows(rows: Array, ids: Array, table: Array) -> None:
+    """`table (V, D)[ids[n]] += rows (N, D)[n]` for each n."""
+    by_id = np.argsort(ids, kind="stable")  # (N,)
+    touched, start = np.unique(ids[by_id], return_index=True)
+    table[touched] += np.add.reduceat(rows[by_id], start, axis=0)
+
+
+def softmax_cross_entropy(
+    logits: Array, targets: Array, *, label_smoothing: float = 0.0, class_weights: Array | None = None
+) -> tuple[float, float, Array]:
+    """The loss in nats, summed: `logits (N, K)`, `targets (N,)` -> `loss_sum, count, dlogits (N, K)`.
+
+    The mean loss is `loss_sum / count`, and its gradient `dlogits / count`. `label_smoothing` spreads that share of
+    each target evenly over the classes (Szegedy et al. 2016). With `class_weights (K,)` a row counts as much as its
+    target's weight. Both as in `torch.nn.CrossEntropyLoss`.
+    """
+    N, K = logits.shape
+    row = np.arange(N)
+    shifted = logits - logits.max(axis=1, keepdims=True)  # (N, K)
+    dlogits = np.exp(shifted)  # (N, K)
+    total = dlogits.sum(axis=1, keepdims=True)  # (N, 1)
+    dlogits /= total  # p
+    weights = np.ones(K, logits.dtype) if class_weights is None else class_weights.astype(logits.dtype)
+    row_weights = weights[targets]  # (N,)
+    log_total = np.log(total[:, 0])  # (N,)
+    nll = log_total - shifted[row, targets]  # (N,) -log p of the target
+    # loss = -sum over k of q_k * w_k * log p_k, with q = (1 - s)*onehot + s/K
+    keep, spread = 1 - label_smoothing, label_smoothing / K
+    loss_sum = keep * np.sum(nll * row_weights, dtype=np.float64)
+    count = np.sum(row_weights, dtype=np.float64)
+    if label_smoothing:
+        loss_sum += spread * np.sum(log_total * weights.sum() - shifted @ weights, dtype=np.float64)
+        dlogits *= (keep * row_weights + spread * weights.sum())[:, None]
+        dlogits -= spread * weights
+    elif class_weights is not None:
+        dlogits *= row_weights[:, None]
+    dlogits[row, targets] -= keep * row_weights
+    return float(loss_sum), float(count), dlogits
+
+
+def norms(gradients: Sequence[Array]) -> list[float]:
+    """The Euclidean norm of each array."""
+    return [float(np.sqrt(np.dot(g.ravel(), g.ravel()))) for g in gradients]
+
+
+def adam(
+    values: Sequence[Array],
+    gradients: Sequence[Array],
+    m: Sequence[Array],
+    v: Sequence[Array],
+    *,
+    rows: Sequence[Array | None],
+    decays: Sequence[float],
+    lr: float,
+    step: int,
+    scale: float = 1.0,
+    betas: tuple[float, float] = (0.9, 0.99),
+    eps: float = 1e-8,
+) -> None:
+    """One step of Adam with decoupled weight decay (Loshchilov and Hutter 2019), in place, for all parameters at once.
+
+    `step` counts from 1; `scale` multiplies the gradients, as clipping does. Where `rows` has row numbers instead of
+    None, only those rows of the parameter and its moments change.
+    """
+    corrections = math.sqrt(1 - betas[1] ** step), 1 - betas[0] ** step
+    for value, g, m_, v_, where, decay in zip(values, gradients, m, v, rows, decays, strict=True):
+        if where is None:
+            _adam(value, g, m_, v_, decay, lr, scale, betas, eps, corrections)
+        elif len(where):
+            parts = value[where], m_[where], v_[where]
+            _adam(parts[0], g[where], parts[1], parts[2], decay, lr, scale, betas, eps, corrections)
+            value[where], m_[where], v_[where] = parts
+
+
+def _adam(
+    value: Array,
+    g: Array,
+    m: Array,
+    v: Array,
+    decay: float,
+    lr: float,
+    scale: float,
+    betas: tuple[float, float],
+    eps: float,
+    corrections: tuple[float, float],
+) -> None:
+    if decay:
+        value *= 1 - lr * decay
+    # m = beta1*m + (1 - beta1)*g
+    m *= betas[0]
+    x = g * ((1 - betas[0]) * scale)
+    m += x
+    # v = beta2*v + (1 - beta2)*g*g
+    v *= betas[1]
+    np.multiply(g, g, out=x)
+    x *= (1 - betas[1]) * scale * scale
+    v += x
+    # value -= lr * (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)
+    np.sqrt(v, out=x)
+    x *= 1 / corrections[0]
+    x += eps
+    np.divide(m, x, out=x)
+    x *= lr / corrections[1]
+    value -= x
