@@ -9,19 +9,16 @@ from typing import Any, Protocol
 import numpy as np
 
 from rnnnlp.errors import UserError
-from rnnnlp.kernels.reference import State
 from rnnnlp.text import Tokenizer
 
-ONE_STEP = np.ones(1, np.int64)  # the batch sizes of one token
+TOKENS_AT_A_TIME = 16  # between two looks at the terminal
 
 
 class LanguageModel(Protocol):
     @property
     def tokenizer(self) -> Tokenizer | None: ...
 
-    def zero_state(self, batch_size: int) -> State: ...
-
-    def forward(self, ids: np.ndarray, batch_sizes: np.ndarray, state: State) -> tuple[np.ndarray, State, Any]: ...
+    def writer(self) -> Any: ...
 
 
 @dataclass(frozen=True)
@@ -57,67 +54,47 @@ class Sampling:
                 raise UserError(f"--{name.replace('_', '-')} is {getattr(self, name)}; it must be {expected}")
 
 
-def read_prompt(model: LanguageModel, prompt: str) -> tuple[np.ndarray, State]:
-    """The logits `(V,)` of what follows `prompt`, and the state after it. An empty prompt reads one line end."""
-    assert model.tokenizer is not None
-    ids = model.tokenizer.encode(prompt or "\n").astype(np.int64)
-    logits, state, _ = model.forward(ids, np.ones(len(ids), np.int64), model.zero_state(1))
-    return logits[-1], state
-
-
 def generate(model: LanguageModel, prompt: str, sampling: Sampling, *, rng: np.random.Generator) -> Iterator[str]:
     """Yields the text after `prompt` in pieces, as it is made."""
+    yield from next(samples(model, prompt, sampling, rng=rng))
+
+
+def samples(
+    model: LanguageModel, prompt: str, sampling: Sampling, *, rng: np.random.Generator
+) -> Iterator[Iterator[str]]:
+    """Endless texts after `prompt`, which is read once; take one to its end before the next.
+
+    An empty prompt reads one line end.
+    """
     assert model.tokenizer is not None
-    logits, state = read_prompt(model, prompt)
-    yield from continue_from(model, logits, state, sampling, rng=rng)
+    writer = model.writer()
+    logits = writer.read(model.tokenizer.encode(prompt or "\n").astype(np.int64))
+    state = writer.state
+    while True:
+        writer.set(state, logits)
+        yield _write(writer, model.tokenizer, sampling, rng)
 
 
-def continue_from(
-    model: LanguageModel, logits: np.ndarray, state: State, sampling: Sampling, *, rng: np.random.Generator
-) -> Iterator[str]:
-    """As `generate`, from what `read_prompt` returned, so that several samples read the prompt once."""
-    tokenizer = model.tokenizer
-    assert tokenizer is not None
+def _write(writer: Any, tokenizer: Tokenizer, sampling: Sampling, rng: np.random.Generator) -> Iterator[str]:
     decoder, text = tokenizer.decoder(), HeldBack(sampling.stop)
-    recent: list[int] = []
-    for _ in range(sampling.length):
-        token = choose(logits, recent[-sampling.repetition_window :], sampling, tokenizer.unknown_id, rng=rng)
-        recent.append(token)
-        yield text.push(decoder.push(token))
+    written: list[int] = []
+    while len(written) < sampling.length:
+        tokens = writer.sample(
+            rng.random(min(TOKENS_AT_A_TIME, sampling.length - len(written))),
+            temperature=sampling.temperature,
+            top_k=sampling.top_k,
+            top_p=sampling.top_p,
+            repetition_penalty=sampling.repetition_penalty,
+            repetition_window=sampling.repetition_window,
+            unknown_id=tokenizer.unknown_id,
+            recent=written[-sampling.repetition_window :],
+        )
+        written += tokens
+        yield text.push("".join(map(decoder.push, tokens)))
         if text.stopped:
             return
-        out, state, _ = model.forward(np.array([token]), ONE_STEP, state)
-        logits = out[0]
     yield text.push(decoder.flush())
     yield text.flush()
-
-
-def choose(
-    logits: np.ndarray, recent: list[int], sampling: Sampling, unknown_id: int | None, *, rng: np.random.Generator
-) -> int:
-    """A token drawn from `logits (V,)`; the unknown symbol is never chosen."""
-    logits = logits.astype(np.float64)
-    if unknown_id is not None:
-        logits[unknown_id] = -np.inf
-    if sampling.repetition_penalty != 1 and recent:
-        seen = np.unique(recent)
-        logits[seen] = np.where(
-            logits[seen] > 0, logits[seen] / sampling.repetition_penalty, logits[seen] * sampling.repetition_penalty
-        )
-    if sampling.temperature == 0:
-        return int(logits.argmax())
-    logits -= logits.max()  # at most 0, so that a tiny temperature leads to -inf and never to overflow
-    with np.errstate(over="ignore"):
-        logits /= sampling.temperature
-    p = np.exp(logits)
-    if 0 < sampling.top_k < len(p):
-        p[p < np.partition(p, -sampling.top_k)[-sampling.top_k]] = 0
-    if sampling.top_p < 1:
-        order = np.argsort(-p, kind="stable")
-        before = np.cumsum(p[order]) - p[order]
-        p[order[before >= sampling.top_p * p.sum()]] = 0
-    cumulative = np.cumsum(p)
-    return int(np.searchsorted(cumulative, rng.random() * cumulative[-1], side="right"))
 
 
 class HeldBack:

@@ -37,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
 
     from rnnnlp import kernels
     from rnnnlp.errors import UserError
-    from rnnnlp.generation import Sampling, continue_from, read_prompt
+    from rnnnlp.generation import Sampling, samples
     from rnnnlp.models.char_lm import CharLM
 
     kernels.use(options.backend)
@@ -55,13 +55,12 @@ def run(options: argparse.Namespace) -> int:
         )
     # What the terminal cannot show is replaced, never an error in the middle of a text.
     sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
-    logits, state = read_prompt(model, options.prompt)
     rng = np.random.default_rng(options.seed)
-    for sample in range(options.samples):
-        if sample:
+    for number, sample in zip(range(options.samples), samples(model, options.prompt, sampling, rng=rng), strict=False):
+        if number:
             print("\n" + "-" * 40)
         print(options.prompt, end="", flush=True)
-        for text in continue_from(model, logits, state, sampling, rng=rng):
+        for text in sample:
             print(text, end="", flush=True)
     print()
     return 0

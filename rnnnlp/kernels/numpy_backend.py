@@ -11,8 +11,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from rnnnlp.kernels.reference import backward, forward
+from rnnnlp.kernels.stepping import LanguageModel
 
 __all__ = [
+    "LanguageModel",
     "adam",
     "add_rows",
     "backward",

@@ -9,6 +9,7 @@ import numpy as np
 from rnnnlp import kernels
 from rnnnlp.batches.packed import offsets_of
 from rnnnlp.kernels.reference import State
+from rnnnlp.kernels.stepping import LayerWeights
 from rnnnlp.layers.dropout import Dropout
 from rnnnlp.layers.parameter import Parameter, uniform
 
@@ -140,15 +141,19 @@ class Direction:
     def parameters(self) -> dict[str, Parameter]:
         return {"W_x": self.W_x, "W_h": self.W_h, "b_x": self.b_x, "b_h": self.b_h}
 
+    def weights(self) -> LayerWeights:
+        """The parameters as the kernels take them: the biases added up as far as they can be."""
+        bias = self.b_x.value + self.b_h.value  # (G*H,)
+        bias[self.candidate] = self.b_x.value[self.candidate]
+        b_hn = self.b_h.value[self.candidate] if self.cell == "gru" else None  # (H,)
+        return LayerWeights(self.W_x.value, self.W_h.value, bias, b_hn)
+
     def forward(
         self, x: np.ndarray, batch_sizes: np.ndarray, state: State, bptt: int | None
     ) -> tuple[np.ndarray, State, Any]:
         """`x (N, D)`, `state` of `(B, H)` -> `h (N, H)`, the final state, tape."""
-        bias = self.b_x.value + self.b_h.value  # (G*H,)
-        bias[self.candidate] = self.b_x.value[self.candidate]
-        b_hn = self.b_h.value[self.candidate] if self.cell == "gru" else None
-        k = kernels.of(x)
-        pre = k.product_nt(x, self.W_x.value, bias)  # (N, G*H)
+        k, weights = kernels.of(x), self.weights()
+        pre = k.product_nt(x, weights.W_x, weights.bias)  # (N, G*H)
         running = tuple(s.copy() for s in state)  # (B, H)
         parts, tapes = [], []
         windows = self._windows(batch_sizes, bptt)
@@ -159,8 +164,8 @@ class Direction:
                 pre[window.rows],
                 window.batch_sizes,
                 tuple(s[:B_w].copy() for s in running),  # the tape keeps them
-                self.W_h.value,
-                b_hn,
+                weights.W_h,
+                weights.b_hn,
                 reverse=self.reverse,
             )
             for s, end in zip(running, ends, strict=True):

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from rnnnlp import kernels
 from rnnnlp.kernels.reference import State
 from rnnnlp.layers.dropout import Dropout
 from rnnnlp.layers.embedding import Embedding
@@ -109,6 +110,13 @@ class CharLM(Model):
 
         with run_folder(out) as folder:
             return train_char_lm(*char_lm_options({"data": data, **options}, "options"), folder, overwrite=overwrite)
+
+    def writer(self) -> Any:
+        """The model for writing text token by token: see `kernels.stepping.LanguageModel`."""
+        layers = [directions[0].weights() for directions in self.recurrent.layers]
+        embedding, head = self.embedding.weight.value, self.head
+        backend = kernels.of(embedding)
+        return backend.LanguageModel(self.config.cell, embedding, layers, head.weight.value, head.bias.value)
 
     def generate(self, prompt: str = "", **options: Any) -> str:
         """Text that follows `prompt`; the options are those of `rnnnlp.generation.Sampling`."""

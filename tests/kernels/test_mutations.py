@@ -105,11 +105,11 @@ KERNEL_MISTAKES = [
 ]
 
 LAYER_MISTAKES = [
-    mistake("forget the gate bias", CELLS, "Direction.forward", ("product_nt(x, self.W_x.value, bias)", "product_nt(x, self.W_x.value)")),
+    mistake("forget the gate bias", CELLS, "Direction.forward", (", weights.bias)", ")")),
     mistake("forget the gate bias", CELLS, "Direction.backward", ("self.b_x.add(db)", "pass")),
     mistake("forget the gate bias", CELLS, "Direction.backward", ("self.b_h.add(db)", "pass")),
     mistake(
-        "forget one of the biases", CELLS, "Direction.forward", ("self.b_x.value + self.b_h.value", "+self.b_x.value")
+        "forget one of the biases", CELLS, "Direction.weights", ("self.b_x.value + self.b_h.value", "+self.b_x.value")
     ),
     mistake(
         "start gradients from the parameters", CELLS, "Direction.backward", ("add(dW_h)", "add(self.W_h.value + dW_h)")
@@ -161,7 +161,7 @@ def each(mistakes):
 
 def noticed(place):
     """The check must fail, and for this reason: wrong values of a forward pass, wrong gradients of a backward pass."""
-    reason = "Not equal to tolerance" if "forward" in place else "relative error"
+    reason = "relative error" if "backward" in place else "Not equal to tolerance"
     return pytest.raises(AssertionError, match=reason)
 
 
