@@ -2,6 +2,8 @@
 
 # M rows and N columns of the result, K terms of each sum
 
+import os
+
 import numpy as np
 import pytest
 
@@ -56,3 +58,22 @@ def test_wrong_shapes_are_refused():
         native.product(random(2, 5), random(3, 4))
     with pytest.raises(TypeError):
         native.product(random(2, 3).astype(np.float64), random(3, 4))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # that it has threads, which is the point
+def test_a_forked_process_has_threads_of_its_own():
+    native.set_threads(2)
+    A = random(100, 100)
+    expected = native.product(A, A)
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if np.array_equal(native.product(A, A), expected) else 1)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def test_threads():
+    native.set_threads(3)
+    assert native.threads() == 3
+    with pytest.raises(ValueError, match="threads is 0; it must be at least 1"):
+        native.set_threads(0)

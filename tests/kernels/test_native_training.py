@@ -5,12 +5,8 @@
 import numpy as np
 import pytest
 
-from rnnnlp.generation import Sampling, choose
-from rnnnlp.kernels import CELLS, reference
-from rnnnlp.layers.loss import softmax_cross_entropy
-from rnnnlp.layers.parameter import Parameter
-from rnnnlp.training.averaging import AveragedWeights
-from rnnnlp.training.optimizers import AdamW, clipping, global_norm
+from rnnnlp.kernels import CELLS, numpy_backend, reference
+from rnnnlp.kernels.choice import choose
 
 native = pytest.importorskip("rnnnlp.kernels.native", reason="the native kernels are not built", exc_type=ImportError)
 
@@ -40,7 +36,7 @@ def test_softmax_cross_entropy(K, label_smoothing, weighted, isa):
     logits, targets = 5 * random(200, K), rng.integers(0, K, 200)
     weights = rng.random(K) + 0.5 if weighted else None
     options = {"label_smoothing": label_smoothing, "class_weights": weights}
-    loss_sum, count, dlogits = softmax_cross_entropy(logits.astype(np.float64), targets, **options)
+    loss_sum, count, dlogits = numpy_backend.softmax_cross_entropy(logits.astype(np.float64), targets, **options)
     ours = native.softmax_cross_entropy(logits, targets, **options)
     assert ours[0] == pytest.approx(loss_sum, rel=1e-6, abs=1e-4)
     assert ours[1] == pytest.approx(count, rel=1e-6)
@@ -66,49 +62,34 @@ def test_loss_of_extreme_logits():
 
 
 @each_isa
-@pytest.mark.parametrize("averaging", [0.0, 0.9])
-def test_adam_with_clipping_and_averages(averaging, isa):
+@pytest.mark.parametrize("average_keep", [None, 0.9])
+def test_adam_with_clipping_and_averages(average_keep, isa):
     native.use_instruction_set(isa)
-    shapes = {"embedding": (50, 7), "W": (130, 65), "b": (65,), "large": (300, 100)}
-    theirs = {name: Parameter(random(*shape)) for name, shape in shapes.items()}
-    ours = {name: Parameter(p.value.copy()) for name, p in theirs.items()}
-    reference_step, averaged = AdamW(theirs, weight_decay=0.1), AveragedWeights(theirs, averaging)
-    m, v = ([np.zeros_like(p.value) for p in ours.values()] for _ in range(2))
-    averages = [p.value.copy() for p in ours.values()] if averaging else None
+    shapes = [(50, 7), (130, 65), (65,), (300, 100)]
+    decays = [0.1, 0.1, 0.0, 0.1]
+    ours = [
+        [random(*shape) for shape in shapes],
+        *([np.zeros(shape, np.float32) for shape in shapes] for _ in range(2)),
+    ]
+    theirs = [[a.copy() for a in arrays] for arrays in ours]  # values, m, v
+    averages, expected_averages = ([a.copy() for a in ours[0]] for _ in range(2))
     for step in range(1, 6):
-        for named in (theirs, ours):
-            rng = np.random.default_rng(step)
-            for name, p in named.items():
-                p.zero_grad()
-                gradient = rng.standard_normal(p.value.shape).astype(np.float32)
-                if name == "embedding":
-                    p.add_rows(np.arange(step, 50, 4), gradient[step::4])
-                else:
-                    p.add(gradient)
-        norm, _ = global_norm(theirs)
-        parameters = list(ours.values())
-        assert np.hypot.reduce(native.norms([p.grad for p in parameters])) == pytest.approx(norm, rel=1e-6)
-        native.adam(
-            [p.value for p in parameters],
-            [p.grad for p in parameters],
-            m,
-            v,
-            rows=[p.rows for p in parameters],
-            decays=[0.1 if p.value.ndim > 1 else 0.0 for p in parameters],
-            lr=0.01,
-            step=step,
-            scale=min(1, 0.5 / norm),
-            averages=averages,
-            average_keep=min(averaging, step / (step + 10)),
-        )
-        reference_step.step(0.01, clipping(norm, 0.5))
-        averaged.update(step)
-        for k, name in enumerate(shapes):
-            np.testing.assert_allclose(ours[name].value, theirs[name].value, rtol=2e-6, atol=2e-6)
-            np.testing.assert_allclose(m[k], reference_step.slots["m"][name], rtol=1e-5, atol=1e-8)
-            np.testing.assert_allclose(v[k], reference_step.slots["v"][name], rtol=1e-5, atol=1e-12)
-            if averages:
-                np.testing.assert_allclose(averages[k], averaged.values[name], rtol=2e-6, atol=2e-6)
+        rng = np.random.default_rng(step)
+        gradients = [rng.standard_normal(shape).astype(np.float32) for shape in shapes]
+        rows = [np.arange(step, 50, 4), None, None, None]
+        norms = native.norms(gradients)
+        assert norms == pytest.approx(numpy_backend.norms(gradients), rel=1e-6)
+        options = {"rows": rows, "decays": decays, "lr": 0.01, "step": step, "scale": 0.5 / norms[0]}
+        followed = {} if average_keep is None else {"averages": averages, "average_keep": average_keep}
+        native.adam(ours[0], gradients, *ours[1:], **options, **followed)
+        numpy_backend.adam(theirs[0], gradients, *theirs[1:], **options)
+        for k in range(len(shapes)):
+            np.testing.assert_allclose(ours[0][k], theirs[0][k], rtol=2e-6, atol=2e-6)
+            np.testing.assert_allclose(ours[1][k], theirs[1][k], rtol=1e-5, atol=1e-8)
+            np.testing.assert_allclose(ours[2][k], theirs[2][k], rtol=1e-5, atol=1e-12)
+            if average_keep is not None:
+                expected_averages[k] += (1 - average_keep) * (theirs[0][k] - expected_averages[k])
+            np.testing.assert_allclose(averages[k], expected_averages[k], rtol=2e-6, atol=2e-6)
 
 
 def test_adam_without_touched_rows_changes_nothing():
@@ -193,24 +174,20 @@ def test_language_model_reads_as_the_reference(cell, L, isa):
         {"repetition_penalty": 1.5, "repetition_window": 7},
     ],
 )
-def test_samples_by_the_rule_of_generation(options):
-    model, sampling = Model("lstm", 2), Sampling(**options)
+def test_samples_by_the_rule(options):
+    model = Model("lstm", 2)
+    plain = {"temperature": 1.0, "top_k": 0, "top_p": 1.0, "repetition_penalty": 1.0, "unknown_id": 2}
+    window = options.get("repetition_window", 64)
+    rule = plain | {name: value for name, value in options.items() if name in plain}
     uniforms = np.random.default_rng(5).random(60)
     logits = model.native.read(np.array([3]))
     state = model.native.state
-    settings = {"temperature": sampling.temperature, **options, "unknown_id": 2}
-    tokens = model.native.sample(uniforms[:25], **settings)
-    tokens += model.native.sample(uniforms[25:], **settings, recent=tokens)
-
-    class Drawn:
-        def __init__(self, value):
-            self.random = lambda: value
-
+    tokens = model.native.sample(uniforms[:25], repetition_window=window, **rule)
+    tokens += model.native.sample(uniforms[25:], repetition_window=window, **rule, recent=tokens)
     model.native.set(state, logits)
     expected: list[int] = []
     for uniform in uniforms:
-        recent = expected[-sampling.repetition_window :]
-        expected.append(choose(model.native.logits, recent, sampling, 2, rng=Drawn(uniform)))
+        expected.append(choose(model.native.logits, expected[-window:], uniform, **rule))
         model.native.read(np.array(expected[-1:]))
     assert tokens == expected
 

@@ -51,7 +51,7 @@ class LanguageModel:
         unknown_id: int | None = None,
         recent: Sequence[int] = (),
     ) -> list[int]:
-        """Goes on with as many tokens as `uniforms` (float64, from [0, 1)), chosen by the rule of `generation.choose`.
+        """Goes on with as many tokens as `uniforms` (float64, from [0, 1)), chosen by the rule of `kernels.choice`.
 
         `recent` are the tokens made before this call, for the repetition penalty.
         """

@@ -4,6 +4,7 @@
 #include <nanobind/stl/tuple.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <memory>
 #include <tuple>
@@ -88,9 +89,22 @@ class LanguageModel {
 
  private:
   void walk(const Choice& choice, const double* uniforms, const int32_t* given, std::vector<int32_t>& tokens) {
+    if (tokens.empty()) return;
     nb::gil_scoped_release others_may_run;
     Crew crew;
-    kernels_.step_tokens(crew.team(), stepper_, choice, uniforms, given, tokens.size(), tokens.data());
+    static Team one(1);
+    const bool alone = crew.team().size() == 1 || alone_is_faster();
+    auto start = std::chrono::steady_clock::now();
+    kernels_.step_tokens(alone ? one : crew.team(), stepper_, choice, uniforms, given, tokens.size(), tokens.data());
+    std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+    seconds_per_token_[alone] = seconds.count() / tokens.size();
+  }
+
+  // A step takes microseconds: whether a team is worth its barriers depends on the caches and on who else uses the cores. So
+  // the last times decide, and now and then the slower way is tried again. The results are the same.
+  bool alone_is_faster() {
+    const bool alone = seconds_per_token_[true] <= seconds_per_token_[false];
+    return ++walks_ % 64 == 0 ? !alone : alone;
   }
 
   float* zeros(long floats) {
@@ -140,6 +154,8 @@ class LanguageModel {
   std::vector<Memory> memory_;
   std::vector<StepLayer> layers_;
   Stepper stepper_{};
+  double seconds_per_token_[2] = {};  // of the team, and alone
+  long walks_ = 0;
 };
 
 }  // namespace

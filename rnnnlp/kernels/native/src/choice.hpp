@@ -1,4 +1,4 @@
-// Which token comes next: the same rule as `choose` in generation.py, in double precision.
+// Which token comes next: the same rule as in kernels/choice.py, in double precision.
 #pragma once
 
 #include "table.hpp"

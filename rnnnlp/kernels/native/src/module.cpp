@@ -59,7 +59,11 @@ const Kernels& kernels_in_use() {
 
 NB_MODULE(_native, m) {
   using namespace rnnnlp;
-  m.def("set_threads", &set_threads, nb::arg("threads"));
+  nb::set_leak_warnings(false);  // a model that lives until the interpreter ends is no mistake
+  m.def("set_threads", [](int threads) {
+    if (threads < 1) throw nb::value_error(("threads is " + std::to_string(threads) + "; it must be at least 1").c_str());
+    set_threads(threads);
+  }, nb::arg("threads"));
   m.def("threads", &threads);
   m.def("instruction_set", [] { return std::string(kernels_in_use().name); });
   m.def("instruction_sets", [] { return std::string(names_of_kernels()); });

@@ -21,7 +21,7 @@ inline void pause_a_little() {
 template <class F>
 void spin_while(F&& waits) {
   for (int turn = 0; waits(); turn++) {
-    if (turn < 4000)
+    if (turn < 1000)
       pause_a_little();
     else
       sched_yield();
