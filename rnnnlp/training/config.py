@@ -63,8 +63,9 @@ class CharLMTraining(TrainingConfig):
 
     tokenizer: str = "char"
     vocab_size: int = 10_000
-    bptt: int | None = 128
-    lr: float = 4e-3
+    batch_size: int = 32
+    bptt: int | None = 64
+    lr: float = 1e-2
     evaluations: int = 5
     validation_tokens: int = 200_000
 
