@@ -28,7 +28,7 @@ nb::object multiply(const Matrix& A, bool A_by_k, const Matrix& B, bool B_by_k, 
   if (M && N) {
     nb::gil_scoped_release others_may_run;
     Crew crew;
-    kernels_in_use().multiply(crew.team(), job);
+    kernels_in_use().multiply(crew.team_for((double)M * N * K / 16), job);
   }
   return out ? nb::cast(*out) : nb::cast(std::move(*made));
 }

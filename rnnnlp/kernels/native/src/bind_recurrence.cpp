@@ -69,7 +69,7 @@ nb::tuple forward(int cell, const Matrix& pre, const std::optional<Indices>& tok
   {
     nb::gil_scoped_release others_may_run;
     Crew crew;
-    kernels.forward(crew.team(), job);
+    kernels.forward(crew.team_for((double)job.N * GH * H / 16), job);
   }
   nb::object kept = !taped ? nb::none() : gates ? nb::cast(*gates) : nb::cast(std::move(*new_gates));
   return nb::make_tuple(std::move(h), std::move(h_T), std::move(c_T), kept, std::move(memory));
@@ -112,7 +112,7 @@ nb::tuple backward(int cell, const std::optional<Matrix>& dh, const std::optiona
   {
     nb::gil_scoped_release others_may_run;
     Crew crew;
-    kernels.backward(crew.team(), job);
+    kernels.backward(crew.team_for((double)job.N * GH * H / 8), job);
   }
   nb::object errors = out ? nb::cast(*out) : nb::cast(std::move(*dpre));
   return nb::make_tuple(errors, std::move(dh_0), std::move(dc_0), std::move(dW_h), std::move(db_hn));

@@ -92,10 +92,9 @@ class LanguageModel {
     if (tokens.empty()) return;
     nb::gil_scoped_release others_may_run;
     Crew crew;
-    static Team one(1);
     const bool alone = crew.team().size() == 1 || alone_is_faster();
     auto start = std::chrono::steady_clock::now();
-    kernels_.step_tokens(alone ? one : crew.team(), stepper_, choice, uniforms, given, tokens.size(), tokens.data());
+    kernels_.step_tokens(alone ? Crew::alone() : crew.team(), stepper_, choice, uniforms, given, tokens.size(), tokens.data());
     std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
     seconds_per_token_[alone] = seconds.count() / tokens.size();
   }

@@ -31,19 +31,23 @@ nb::tuple softmax_cross_entropy(const Matrix& logits, const Indices& targets, do
   {
     nb::gil_scoped_release others_may_run;
     Crew crew;
-    loss_sum = kernels_in_use().softmax_cross_entropy(crew.team(), job);
+    loss_sum = kernels_in_use().softmax_cross_entropy(crew.team_for((double)N * K), job);
   }
   return nb::make_tuple(loss_sum, count, std::move(dlogits));
 }
 
 std::vector<double> norms(const std::vector<Flat>& arrays) {
   std::vector<Array> jobs;
-  for (const Flat& a : arrays) jobs.push_back({a.data(), (long)a.size()});
+  double floats = 0;
+  for (const Flat& a : arrays) {
+    jobs.push_back({a.data(), (long)a.size()});
+    floats += a.size();
+  }
   std::vector<double> totals(jobs.size());
   {
     nb::gil_scoped_release others_may_run;
     Crew crew;
-    kernels_in_use().square_sums(crew.team(), jobs.data(), jobs.size(), totals.data());
+    kernels_in_use().square_sums(crew.team_for(floats), jobs.data(), jobs.size(), totals.data());
   }
   for (double& total : totals) total = std::sqrt(total);
   return totals;
@@ -78,9 +82,11 @@ void adam(const std::vector<FlatOut>& values, const std::vector<Flat>& grads, co
   }
   Adam job{parameters.data(), (long)number, (float)lr, (float)beta1, (float)beta2, (float)eps, (float)(1 - std::pow(beta1, step)),
            (float)(1 - std::pow(beta2, step)), (float)scale, (float)average_keep};
+  double floats = 0;
+  for (const AdamParameter& p : parameters) floats += p.rows && !p.average ? p.number_of_rows * p.row_size : p.size;
   nb::gil_scoped_release others_may_run;
   Crew crew;
-  kernels_in_use().adam(crew.team(), job);
+  kernels_in_use().adam(crew.team_for(floats), job);
 }
 
 Out gather_rows(const Matrix& table, const Indices& ids) {
@@ -89,7 +95,7 @@ Out gather_rows(const Matrix& table, const Indices& ids) {
   Out rows = new_array({N, D});
   nb::gil_scoped_release others_may_run;
   Crew crew;
-  kernels_in_use().gather_rows(crew.team(), table.data(), ids.data(), N, D, rows.data());
+  kernels_in_use().gather_rows(crew.team_for((double)N * D), table.data(), ids.data(), N, D, rows.data());
   return rows;
 }
 
@@ -98,7 +104,7 @@ void add_rows(const Matrix& rows, const Indices& ids, const InOut<float, 2>& tab
   expect_below("ids", ids, table.shape(0));
   nb::gil_scoped_release others_may_run;
   Crew crew;
-  kernels_in_use().add_rows(crew.team(), rows.data(), ids.data(), ids.shape(0), table.shape(1), table.data());
+  kernels_in_use().add_rows(crew.team_for((double)rows.size()), rows.data(), ids.data(), ids.shape(0), table.shape(1), table.data());
 }
 
 }  // namespace

@@ -21,16 +21,25 @@ constexpr long panel_columns = panel_vectors * V;
 constexpr long block_rows = rows_of_tile(panel_vectors);
 constexpr long blocks_of_chunk = 8;
 
-// Terms k0 .. k0 + terms - 1 of one panel of columns: (terms, width).
+RNNNLP_INLINE long width_of_panel(const Product& job, long p) {
+  return job.N - p * panel_columns <= V ? V : panel_columns;  // the last one may be one vector wide
+}
+
+// Panels first .. last - 1 of B stored (K, N): the terms k0 .. k0 + terms - 1, each panel (terms, width).
+inline void pack_rows(const Product& job, long k0, long terms, long first, long last, float* to) {
+  for (long k = 0; k < terms; k++) {
+    const float* row = job.B_rows ? job.B_rows[k0 + k] : job.B + (k0 + k) * job.B_stride;
+    for (long p = first; p < last; p++) {
+      const long width = width_of_panel(job, p);
+      float* line = to + (p - first) * terms_of_part * panel_columns + k * width;
+      for (long n = 0; n < width; n += V) store(line + n, load(row + p * panel_columns + n, job.N - p * panel_columns - n));
+    }
+  }
+}
+
+// The same for one panel of B stored (N, K).
 inline void pack_panel(const Product& job, long k0, long terms, long column, long width, float* to) {
   const long columns = smaller(width, job.N - column);
-  if (job.B_by_k) {
-    for (long k = 0; k < terms; k++) {
-      const float* row = (job.B_rows ? job.B_rows[k0 + k] : job.B + (k0 + k) * job.B_stride) + column;
-      for (long n = 0; n < width; n += V) store(to + k * width + n, load(row + n, columns - n));
-    }
-    return;
-  }
   for (long k = 0; k < terms; k += 16)  // 16 terms at a time: one cache line of each row
     for (long n = 0; n < width; n++) {
       const float* row = job.B + (column + n) * job.B_stride + k0;
@@ -41,11 +50,14 @@ inline void pack_panel(const Product& job, long k0, long terms, long column, lon
 // Rows of a chunk as blocks of block_rows, the last one smaller; each block (terms, rows of the block).
 inline void pack_chunk(const Product& job, long row, long rows, long k0, long terms, float* to, bool sums) {
   if (!job.A_by_k) {
-    for (long r = 0; r < rows; r++) {
-      long block = r / block_rows * block_rows, height = smaller(block_rows, rows - block);
-      const float* from = job.A + (row + r) * job.A_stride + k0;
-      float* column = to + block * terms + (r - block);
-      for (long k = 0; k < terms; k++) column[k * height] = from[k];
+    for (long block = 0; block < rows; block += block_rows) {
+      const float* from = job.A + (row + block) * job.A_stride + k0;
+      float* line = to + block * terms;
+      const long height = smaller(block_rows, rows - block);
+      with_rows<block_rows>(height, [&](auto R) {
+        for (long k = 0; k < terms; k++)
+          for (long r = 0; r < R.count; r++) line[k * R.count + r] = from[r * job.A_stride + k];
+      });
     }
     return;
   }
@@ -99,7 +111,6 @@ void multiply_tile(const Product& job, const float* A, long row, long rows, cons
 
 inline void multiply_matrices(Team& team, const Product& job) {
   const long panels = groups_of(job.N, panel_columns), panel_size = terms_of_part * panel_columns;
-  const long last_width = job.N - (panels - 1) * panel_columns <= V ? V : panel_columns;
   // About four chunks a rank, so that a rank that is slowed down takes fewer.
   const long chunk = clamp(groups_of(job.M, 4 * team.size() * block_rows), 1, blocks_of_chunk) * block_rows;
   const long chunks = groups_of(job.M, chunk), bands = clamp(2 * team.size() / larger(chunks, 1), 1, panels);
@@ -113,8 +124,12 @@ inline void multiply_matrices(Team& team, const Product& job) {
     for (long part = 0; part < parts; part++) {
       const long k0 = part * terms_of_part, terms = smaller(terms_of_part, job.K - k0);
       float* packed = packed_B + part % 2 * panels * panel_size;
-      for (long p = panels * rank / team.size(); p < panels * (rank + 1) / team.size(); p++)
-        pack_panel(job, k0, terms, p * panel_columns, p == panels - 1 ? last_width : panel_columns, packed + p * panel_size);
+      const long first = panels * rank / team.size(), last = panels * (rank + 1) / team.size();
+      if (job.B_by_k)
+        pack_rows(job, k0, terms, first, last, packed + first * panel_size);
+      else
+        for (long p = first; p < last; p++)
+          pack_panel(job, k0, terms, p * panel_columns, width_of_panel(job, p), packed + p * panel_size);
       team.barrier();
       for (; task < (part + 1) * tasks; task = team.take()) {
         const long row = task % tasks / bands * chunk, band = task % bands, rows = smaller(chunk, job.M - row);
@@ -123,7 +138,7 @@ inline void multiply_matrices(Team& team, const Product& job) {
           for (long r = 0; r < rows; r += block_rows) {
             const long height = smaller(block_rows, rows - r), column = p * panel_columns;
             const float* panel = packed + p * panel_size;
-            if (p == panels - 1 && last_width == V)
+            if (width_of_panel(job, p) == V)
               multiply_tile<1>(job, blocks + r * terms, row + r, height, panel, column, terms, part == 0);
             else
               multiply_tile<panel_vectors>(job, blocks + r * terms, row + r, height, panel, column, terms, part == 0);

@@ -166,9 +166,9 @@ struct BackwardStep {
 inline void pack_backward_panel(const Recurrence& job, long panel, float* to) {
   long K = gates_of(job.cell) * job.H;
   for (long k = 0; k < K; k++)
-    for (long lane = 0; lane < 2 * V; lane++) {
+    for (long lane = 0; lane < 2 * V; lane += V) {
       long unit = panel * 2 * V + lane;
-      to[k * 2 * V + lane] = unit < job.H ? job.W_h[k * job.H + unit] : 0.0f;
+      store(to + k * 2 * V + lane, load(job.W_h + k * job.H + unit, job.H - unit));
     }
 }
 

@@ -148,6 +148,13 @@ int threads() {
   return crew_size;
 }
 
+Team& Crew::alone() {
+  static Team one(1);
+  return one;
+}
+
+Team& Crew::team_for(double floats) { return floats < 20000 ? alone() : *team_; }
+
 Crew::Crew() : lock_(crew_mutex) {
   if (crew_size == 0) crew_size = threads_at_start();
   bool forked = crew_team != nullptr && crew_process != getpid();

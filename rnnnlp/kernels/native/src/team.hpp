@@ -47,11 +47,13 @@ class Team {
 int available_cores();      // of this process: its affinity
 long bytes_of_L2();         // of one core
 
-// The team of this process; `lock` is to be held while it works. After a fork the child gets a new one.
+// The team of this process, nobody else's for the time of this object. After a fork the child gets a new one.
 class Crew {
  public:
   explicit Crew();
   Team& team() { return *team_; }
+  Team& team_for(double floats);  // the caller alone where so few are handled that waking others takes longer
+  static Team& alone();
 
  private:
   std::unique_lock<std::mutex> lock_;
