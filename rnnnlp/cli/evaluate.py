@@ -26,8 +26,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     from rnnnlp.models.model import read_config
     from rnnnlp.training.fit import use_backend
+    from rnnnlp.training.run_folder import RunFolder
 
     folder = Path(options.run_folder)
+    if options.weights == "last":
+        folder = RunFolder(folder).latest_checkpoint()
     config = read_config(folder)
     training = config.get("training", {})
     use_backend(options.backend, options.threads)
@@ -54,14 +57,6 @@ def write_json(path: str, figures: dict[str, Any]) -> None:
         raise UserError(f"--json {path} cannot be written ({error.strerror}); give another path") from None
 
 
-def weights_of(folder: Path, which: str) -> Path | None:
-    """The file of the last weights, or None for the folder's own."""
-    from rnnnlp.models.model import WEIGHTS
-    from rnnnlp.training.run_folder import RunFolder
-
-    return RunFolder(folder).latest_checkpoint() / WEIGHTS if which == "last" else None
-
-
 def evaluate_char_lm(folder: Path, data: str, training: dict[str, Any], options: Any) -> tuple[dict[str, Any], str]:
     from tqdm import tqdm
 
@@ -70,7 +65,7 @@ def evaluate_char_lm(folder: Path, data: str, training: dict[str, Any], options:
     from rnnnlp.training.evaluation import language_model_loss
     from rnnnlp.training.metrics import language_model_metrics
 
-    model = CharLM.from_pretrained(folder, weights=weights_of(folder, options.weights))
+    model = CharLM.from_pretrained(folder)
     corpus = load_corpus(data, text_column=options.text_column or training.get("text_column"))
     assert model.tokenizer is not None
     encoded = encode_corpus(corpus, model.tokenizer, splits=(options.split,))
@@ -97,7 +92,7 @@ def evaluate_sentiment(folder: Path, data: str, training: dict[str, Any], option
     from rnnnlp.training.evaluation import document_logits
     from rnnnlp.training.metrics import classification_metrics, most_confident_mistakes
 
-    model = SentimentClassifier.from_pretrained(folder, weights=weights_of(folder, options.weights))
+    model = SentimentClassifier.from_pretrained(folder)
     labelled = load_labelled(
         data,
         text_column=options.text_column or training.get("text_column"),

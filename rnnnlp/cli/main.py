@@ -9,12 +9,15 @@ from importlib import import_module
 
 from rnnnlp.errors import UserError
 
+LONGEST_MESSAGE = 2000  # characters
+
 COMMANDS = {
     "train": "train a character language model or a sentiment classifier",
     "generate": "write text with a trained character model",
     "evaluate": "measure a trained model on a split of a data set",
     "predict": "classify texts with a trained classifier",
     "quickstart": "train, evaluate and use two small models on built-in data, in a few minutes",
+    "status": "show where a run is",
     "info": "say what this installation runs with",
 }
 
@@ -52,16 +55,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = parser.parse_args(words)
         say_aloud()
-        return options.run(options) or 0
+        code = options.run(options) or 0
+        sys.stdout.flush()  # so that a full disk is noticed here
+        return code
     except UserError as error:
-        print(f"rnnnlp: error: {error}", file=sys.stderr)
-        return 2
+        return fail(str(error))
+    except MemoryError as error:
+        return fail(f"there is not enough memory ({error or 'none left'}); choose a smaller model or batch")
     except KeyboardInterrupt:
         print("rnnnlp: stopped", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader of our output has gone, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except OSError as error:
+        return fail(
+            f"{error.filename or 'reading or writing'}: {error.strerror or error}; free or repair it, then try again"
+        )
+
+
+def fail(message: str) -> int:
+    """Prints a mistake on one line, whatever is in it, and returns the exit code."""
+    line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in message[:LONGEST_MESSAGE])
+    print(f"rnnnlp: error: {line}{' ...' if len(message) > LONGEST_MESSAGE else ''}", file=sys.stderr)
+    return 2
 
 
 def say_aloud() -> None:

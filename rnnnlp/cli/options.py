@@ -52,7 +52,7 @@ def read_toml(path: str) -> dict[str, Any]:
         content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"--config {path}: {error.strerror}; give the path of a TOML file") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"--config {path} is not valid TOML: {error}") from None
     options = {name.replace("-", "_"): value for name, value in content.items()}
     if isinstance(options.get("budget"), str):

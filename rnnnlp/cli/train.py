@@ -7,6 +7,7 @@ import sys
 from rnnnlp.cli.options import add_config_options, read_toml
 from rnnnlp.errors import UserError
 from rnnnlp.models.config import CharLMConfig, Config, SentimentConfig
+from rnnnlp.models.storage import CannotWrite
 from rnnnlp.training.config import (
     FROM_DATA,
     CharLMTraining,
@@ -42,6 +43,7 @@ HELP = {
     "evaluations": "so often, evenly over the run, the model is measured on validation",
     "patience": "stop after so many evaluations without a better one; 0 never",
     "checkpoint_every": "save a checkpoint each so many steps (always: at each evaluation and every 5 minutes)",
+    "keep_checkpoints": "so many checkpoints are kept; older ones are removed",
     "validation_tokens": "the evaluations of a run read at most so many tokens",
     "backend": "auto or numpy",
     "threads": "processor threads to use",
@@ -78,6 +80,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     from rnnnlp.training.fit import resume, train_char_lm, train_sentiment
     from rnnnlp.training.loop import Interrupted
+    from rnnnlp.training.run_folder import RunFolder
 
     given = {name: value for name, value in vars(options).items() if name not in ("command", "kind", "run", "config")}
     out, again, overwrite = given.pop("out"), given.pop("resume"), given.pop("overwrite")
@@ -95,10 +98,19 @@ def run(options: argparse.Namespace) -> int:
                 train_char_lm(*char_lm_options(values, "options"), out, overwrite=overwrite)
             else:
                 train_sentiment(*sentiment_options(values, "options"), out, overwrite=overwrite)
+    except CannotWrite as error:
+        checkpoints = RunFolder(out).checkpoints() if out else []
+        raise UserError(
+            f"{error}, then go on with: {command_to_resume(options.kind, out)}" if checkpoints else str(error)
+        ) from None
     except Interrupted as stop:
-        command = shlex.join(["rnnnlp", "train", options.kind, "--resume", str(out)])
+        command = command_to_resume(options.kind, out)
         print(f"rnnnlp: {stop}; go on with: {command}", file=sys.stderr)
         return stop.exit_code
     use = {"charlm": f'rnnnlp generate {out} --prompt "..."', "sentiment": f'rnnnlp predict {out} "..."'}[options.kind]
     print(f"{out}: done; use it with: {use}", file=sys.stderr)
     return 0
+
+
+def command_to_resume(kind: str, out: str) -> str:
+    return shlex.join(["rnnnlp", "train", kind, "--resume", str(out)])

@@ -9,6 +9,8 @@ from rnnnlp.errors import UserError
 from rnnnlp.kernels import CELLS
 from rnnnlp.layers.pooling import POOLINGS
 
+LARGEST = 2**53
+
 
 class Config:
     """Shared by all configurations: checks of values, and reading from a mapping."""
@@ -31,6 +33,11 @@ class Config:
     def changed(self, **values: Any) -> Self:
         """The same with some other values."""
         return replace(self, **values)  # type: ignore[type-var]
+
+    @property
+    def weights(self) -> int:
+        """How many weights a model of this configuration has."""
+        raise NotImplementedError
 
     def to_mapping(self) -> dict[str, Any]:
         return {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
@@ -66,6 +73,8 @@ def _as_given(kind: Any, value: Any, key: str) -> Any:
             return tuple(value)
         raise UserError(f"{name} is {value!r}; it must be a list of strings")
     allowed = set(getattr(kind, "__args__", (kind,)))  # int | None has the arguments int and NoneType
+    if isinstance(value, int) and abs(value) > LARGEST:
+        raise UserError(f"{name} is larger than any number that makes sense; it must be at most {LARGEST}")
     if float in allowed and type(value) is int:
         value = float(value)
     if type(value) not in allowed:
@@ -96,6 +105,12 @@ class CharLMConfig(Config):
         same = self.embedding_size == self.hidden_size
         self.require("tied_weights", same or not self.tied_weights, "false unless --embedding-size is --hidden-size")
 
+    @property
+    def weights(self) -> int:
+        """How many weights the model has."""
+        V, D, H = self.vocab_size, self.embedding_size, self.hidden_size
+        return V * D + recurrent_weights(self.cell, D, H, self.num_layers) + (0 if self.tied_weights else H * V) + V
+
 
 @dataclass(frozen=True)
 class SentimentConfig(Config):
@@ -120,3 +135,19 @@ class SentimentConfig(Config):
         self.require_share("dropout")
         if len(self.labels) < 2:
             raise UserError(f"the only class is {', '.join(self.labels)}; a classifier needs at least two")
+
+    @property
+    def weights(self) -> int:
+        """How many weights the model has."""
+        directions = 2 if self.bidirectional else 1
+        pooled = directions * self.hidden_size * (2 if self.pooling == "mean+max" else 1)
+        query = pooled if self.pooling == "attention" else 0
+        recurrent = recurrent_weights(self.cell, self.embedding_size, self.hidden_size, self.num_layers, directions)
+        return self.vocab_size * self.embedding_size + recurrent + query + (pooled + 1) * len(self.labels)
+
+
+def recurrent_weights(cell: str, input_size: int, hidden_size: int, num_layers: int, directions: int = 1) -> int:
+    """How many weights recurrent layers have."""
+    rows = directions * CELLS[cell] * hidden_size  # of W_x and W_h, and of two biases
+    first, further = input_size + hidden_size + 2, directions * hidden_size + hidden_size + 2
+    return rows * (first + (num_layers - 1) * further)

@@ -11,16 +11,27 @@ import numpy as np
 from rnnnlp.errors import UserError
 from rnnnlp.layers.parameter import Parameter
 from rnnnlp.models.config import Config
+from rnnnlp.models.storage import (
+    TOKENIZER_LIMIT,
+    load_tensors,
+    read_json,
+    require_file,
+    save_tensors,
+    set_tensors,
+    write_atomically,
+    writing,
+)
 from rnnnlp.text import Tokenizer, load_tokenizer
 
 FORMAT = 1  # of the run folder
-WEIGHTS = "model.safetensors"
+CONFIG, TOKENIZER, WEIGHTS = "config.json", "tokenizer.json", "model.safetensors"
 
 
 class Model:
     """A configuration, a tokenizer, and layers by name.
 
-    A saved model is a folder with `config.json`, `tokenizer.json` and `model.safetensors`.
+    A saved model is a folder with `config.json`, `tokenizer.json` and `model.safetensors`; the last one has the
+    checksums of all three.
     """
 
     model_type: ClassVar[str]
@@ -45,106 +56,75 @@ class Model:
             parameter.zero_grad()
 
     def save_pretrained(self, folder: str | os.PathLike, *, extra: Mapping[str, Any] | None = None) -> None:
-        """Writes the model into `folder`; `extra` goes into `config.json` under "training"."""
+        """Writes the model into `folder`; `extra` goes into `config.json` under "training".
+
+        Raises UserError if the disk is full or the folder cannot be written.
+        """
         folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
+        self.save_config(folder, extra=extra)
+        self.save_weights(folder)
+
+    def save_config(self, folder: Path, *, extra: Mapping[str, Any] | None = None) -> None:
+        """Writes `config.json` and `tokenizer.json`."""
         config = {"format": FORMAT, "model_type": self.model_type, "model": self.config.to_mapping()}
         if extra is not None:
             config["training"] = dict(extra)
-        write_atomically(folder / "config.json", json.dumps(config, indent=2, ensure_ascii=False).encode() + b"\n")
         assert self.tokenizer is not None
-        self.tokenizer.save(folder)
-        save_tensors(folder / WEIGHTS, {name: p.value for name, p in self.parameters().items()})
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            write_atomically(folder / CONFIG, json.dumps(config, indent=2, ensure_ascii=False).encode() + b"\n")
+            self.tokenizer.save(folder)
+
+    def save_weights(self, folder: Path) -> None:
+        """Writes `model.safetensors` into a folder that has the other two files."""
+        tensors = {name: p.value for name, p in self.parameters().items()}
+        save_tensors(folder / WEIGHTS, tensors, beside=(CONFIG, TOKENIZER))
 
     @classmethod
-    def from_pretrained(cls, folder: str | os.PathLike, *, weights: str | os.PathLike | None = None) -> Self:
+    def from_pretrained(cls, folder: str | os.PathLike) -> Self:
         """Reads a model that `save_pretrained` or a training run wrote.
 
-        `weights` names another file than the folder's `model.safetensors`. Raises UserError if something is missing,
-        damaged, of another kind of model, or does not fit together.
+        Raises UserError if something is missing, damaged, of another kind of model, or does not fit together.
         """
         folder = Path(folder)
         config = read_config(folder)
         if config["model_type"] != cls.model_type:
             raise UserError(f"{folder} holds a {config['model_type']} model; a {cls.model_type} model is needed here")
-        model_config = cls.config_type.from_mapping(config["model"], str(folder / "config.json"))
+        model_config = cls.config_type.from_mapping(config["model"], str(folder / CONFIG))
+        require_file(folder / TOKENIZER, TOKENIZER_LIMIT)
         tokenizer = load_tokenizer(folder)
         vocab_size = model_config.vocab_size  # type: ignore[attr-defined]
         if tokenizer.vocab_size != vocab_size:
             raise UserError(
-                f"{folder / 'tokenizer.json'} has {tokenizer.vocab_size} entries and config.json says {vocab_size}; "
+                f"{folder / TOKENIZER} has {tokenizer.vocab_size} entries and config.json says {vocab_size}; "
+                "they are not of the same model"
+            )
+        path = folder / WEIGHTS
+        tensors = load_tensors(path, beside=(CONFIG, TOKENIZER))
+        weights = sum(tensor.size for tensor in tensors.values())
+        if model_config.weights > weights:  # said before a model of that size takes its memory
+            raise UserError(
+                f"{path} holds {weights} weights and config.json describes {model_config.weights}; "
                 "they are not of the same model"
             )
         model = cls(model_config, tokenizer, rng=np.random.default_rng(0))
-        path = Path(weights) if weights else folder / WEIGHTS
-        set_tensors({name: p.value for name, p in model.parameters().items()}, load_tensors(path), path)
+        set_tensors({name: p.value for name, p in model.parameters().items()}, tensors, path)
         return model
 
 
 def read_config(folder: Path) -> dict[str, Any]:
     """The content of `config.json`, of which the keys and their kinds are checked."""
-    path = folder / "config.json"
+    path = folder / CONFIG
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder; a folder with a trained model is needed")
-    if not path.is_file():
-        raise UserError(f"{path} is missing; {folder} does not hold a (complete) model")
-    try:
-        config = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path} is damaged ({error}); restore it or train again") from None
+    config = read_json(path)
     expected = {"format": int, "model_type": str, "model": dict}
     if not isinstance(config, dict) or any(not isinstance(config.get(key), kind) for key, kind in expected.items()):
         raise UserError(f"{path} is not the configuration of a model: it must have {', '.join(expected)}")
+    if not isinstance(config.get("training", {}), dict):
+        raise UserError(f"{path}: training is {config['training']!r}; it must be an object")
     if unknown := set(config) - set(expected) - {"training"}:
         raise UserError(f"{path}: unknown key {sorted(unknown)[0]!r}; known are {', '.join(expected)}, training")
     if config["format"] != FORMAT:
         raise UserError(f"{path} has format {config['format']}; this version reads format {FORMAT}")
     return config
-
-
-def save_tensors(path: Path, tensors: Mapping[str, np.ndarray]) -> None:
-    """Writes a safetensors file, whole or not at all."""
-    from safetensors.numpy import save
-
-    # safetensors writes the buffer as it lies in memory, so a transposed view would come back wrong.
-    write_atomically(path, save({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}))
-
-
-def load_tensors(path: Path) -> dict[str, np.ndarray]:
-    """Reads a safetensors file; UserError if it is missing or damaged."""
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
-    if not path.is_file():
-        raise UserError(f"{path} is missing; the folder does not hold a (complete) model")
-    try:
-        return load_file(path)
-    except (SafetensorError, ValueError, KeyError, OSError) as error:
-        raise UserError(f"{path} is damaged ({error}); restore it or train again") from None
-
-
-def set_tensors(arrays: Mapping[str, np.ndarray], tensors: Mapping[str, np.ndarray], path: Path) -> None:
-    """Copies `tensors`, read from `path`, into `arrays`; UserError unless names, shapes and dtypes are the same."""
-    for name in sorted(set(arrays) ^ set(tensors)):
-        state = "is missing" if name in arrays else "does not belong to this model"
-        raise UserError(f"{path}: tensor {name} {state}; the file and config.json are not of the same model")
-    for name, array in arrays.items():
-        tensor = tensors[name]
-        if tensor.shape != array.shape or tensor.dtype != array.dtype:
-            raise UserError(
-                f"{path}: tensor {name} is {tensor.dtype} {tensor.shape} and must be {array.dtype} {array.shape}"
-            )
-        array[...] = tensor
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Writes a file so that `path` has the old content or the new, whenever the process or the machine stops."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -39,6 +39,7 @@ class TrainingConfig(Config):
     evaluations: int
     patience: int = 5
     checkpoint_every: int | None = None
+    keep_checkpoints: int = 2
     backend: str = "auto"
     threads: int | None = None
 
@@ -49,6 +50,7 @@ class TrainingConfig(Config):
         self.require_at_least(
             1, "batch_size", "bptt", "epochs", "steps", "evaluations", "checkpoint_every", "threads", "vocab_size"
         )
+        self.require_at_least(1, "keep_checkpoints")
         self.require_at_least(0, "seed", "weight_decay", "max_norm", "patience", "min_frequency")
         self.require_share("momentum", "warmup", "label_smoothing", "averaging")
         self.require("lr", self.lr > 0, "above 0")

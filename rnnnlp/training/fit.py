@@ -16,8 +16,9 @@ from rnnnlp.batches.draws import generator
 from rnnnlp.errors import UserError
 from rnnnlp.models.char_lm import CharLM
 from rnnnlp.models.config import CharLMConfig, SentimentConfig
-from rnnnlp.models.model import WEIGHTS, Model, read_config, write_atomically
+from rnnnlp.models.model import Model, read_config
 from rnnnlp.models.sentiment import SentimentClassifier
+from rnnnlp.models.storage import write_atomically
 from rnnnlp.text import LabelledData, LabelledSplit, encode_corpus, load_corpus, load_labelled, train_tokenizer
 from rnnnlp.text.labelled import hold_out_validation
 from rnnnlp.training.card import model_card
@@ -42,12 +43,12 @@ def train_char_lm(
     started = time.monotonic()
     config = prepare(config)
     CharLMConfig(vocab_size=1, **model_options)  # refuses bad values before the data are read
-    run = RunFolder.create(out, overwrite=overwrite)
-    corpus = load_corpus(config.data, text_column=config.text_column)
-    encoded = encode_corpus(corpus, config.tokenizer, splits=SPLITS, **vocabulary_options(config))
-    model_config = CharLMConfig(vocab_size=encoded.tokenizer.vocab_size, **model_options)
-    model = CharLM(model_config, encoded.tokenizer, rng=generator(config.seed, draws.WEIGHTS))
-    return run_training(char_lm_task(model, encoded, config), config, run, started)
+    with RunFolder.create(out, overwrite=overwrite) as run:
+        corpus = load_corpus(config.data, text_column=config.text_column)
+        encoded = encode_corpus(corpus, config.tokenizer, splits=SPLITS, **vocabulary_options(config))
+        model_config = CharLMConfig(vocab_size=encoded.tokenizer.vocab_size, **model_options)
+        model = CharLM(model_config, encoded.tokenizer, rng=generator(config.seed, draws.WEIGHTS))
+        return run_training(char_lm_task(model, encoded, config), config, run, started)
 
 
 def train_sentiment(
@@ -65,12 +66,12 @@ def train_sentiment(
     started = time.monotonic()
     config = prepare(config)
     SentimentConfig(vocab_size=1, labels=("", " "), **model_options)  # refuses bad values before the data are read
-    run = RunFolder.create(out, overwrite=overwrite)
-    data = data or load_training_data(config)
-    tokenizer = train_tokenizer(config.tokenizer, data.splits["train"].texts, **vocabulary_options(config))
-    model_config = SentimentConfig(vocab_size=tokenizer.vocab_size, labels=data.label_names, **model_options)
-    model = SentimentClassifier(model_config, tokenizer, rng=generator(config.seed, draws.WEIGHTS))
-    return run_training(sentiment_task(model, data, config), config, run, started)
+    with RunFolder.create(out, overwrite=overwrite) as run:
+        data = data or load_training_data(config)
+        tokenizer = train_tokenizer(config.tokenizer, data.splits["train"].texts, **vocabulary_options(config))
+        model_config = SentimentConfig(vocab_size=tokenizer.vocab_size, labels=data.label_names, **model_options)
+        model = SentimentClassifier(model_config, tokenizer, rng=generator(config.seed, draws.WEIGHTS))
+        return run_training(sentiment_task(model, data, config), config, run, started)
 
 
 def resume(path: str | os.PathLike, model_type: str, *, data: LabelledData | None = None) -> Model:
@@ -78,9 +79,13 @@ def resume(path: str | os.PathLike, model_type: str, *, data: LabelledData | Non
 
     UserError if there is no such run, or it trains another kind of model than `model_type`.
     """
-    run = RunFolder(path)
+    with RunFolder.reopen(path) as run:
+        return go_on(run, model_type, data)
+
+
+def go_on(run: RunFolder, model_type: str, data: LabelledData | None) -> Model:
     model_class: type[CharLM] | type[SentimentClassifier] = CharLM if model_type == "char_lm" else SentimentClassifier
-    checkpoint = run.latest_checkpoint() if run.path.is_dir() else run.path
+    checkpoint = run.latest_checkpoint()
     model = model_class.from_pretrained(checkpoint)
     assert model.tokenizer is not None
     where = str(checkpoint / "config.json")
@@ -182,8 +187,7 @@ def vocabulary_options(config: TrainingConfig) -> dict[str, Any]:
 
 
 def run_training(task: Any, config: TrainingConfig, run: RunFolder, started: float) -> Any:
-    task.model.save_pretrained(run.path, extra=config.to_mapping())
-    (run.path / WEIGHTS).unlink()  # there are no trained weights yet
+    task.model.save_config(run.path, extra=config.to_mapping())  # there are no trained weights yet
     trainer = Trainer(task, config, run, started=started)
     trainer.save_checkpoint()
     return finish(trainer)

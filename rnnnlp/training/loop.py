@@ -6,17 +6,21 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from rnnnlp.batches.draws import DROPOUT, generator
 from rnnnlp.errors import UserError
-from rnnnlp.models.model import WEIGHTS, save_tensors, set_tensors
+from rnnnlp.models.model import WEIGHTS
+from rnnnlp.models.storage import set_tensors
 from rnnnlp.training.averaging import AveragedWeights
 from rnnnlp.training.clock import Clock
 from rnnnlp.training.config import TrainingConfig
 from rnnnlp.training.optimizers import clipping, global_norm, optimizer
 from rnnnlp.training.progress import Progress
-from rnnnlp.training.run_folder import RunFolder
+from rnnnlp.training.run_folder import STATE, RunFolder
 from rnnnlp.training.schedules import factor
 from rnnnlp.training.tasks import Gradients, Task
 
@@ -115,29 +119,24 @@ class Trainer:
             score = metrics.pop("score")
             if better := score > self.best_score:
                 self.best_score, self.best_metrics, self.evaluations_since_best = score, metrics, 0
-                self.save_weights()
+                self.task.model.save_weights(self.run.path)
             else:
                 self.evaluations_since_best += 1
             sample = self.task.sample()
-        record = {"step": self.clock.step, "seconds": round(self.clock.seconds, 2), "validation": metrics}
-        self.run.log(record | ({"sample": sample} if sample is not None else {}))
+        self.run.log(self.whereabouts() | {"validation": metrics} | ({"sample": sample} if sample is not None else {}))
         progress.evaluated(metrics, best=better, sample=sample)
         self.clock.reserve = time.monotonic() - started
         self.save_checkpoint()
 
-    def save_weights(self) -> None:
-        save_tensors(self.run.path / WEIGHTS, {name: p.value for name, p in self.parameters.items()})
-
     def log_step(self, gradients: Gradients, norm: float, lr: float) -> None:
         self.run.log(
-            {
-                "step": self.clock.step,
-                "seconds": round(self.clock.seconds, 2),
-                "loss": gradients.loss,
-                "gradient_norm": norm,
-                "lr": lr,
-            }
+            self.whereabouts() | {"loss": gradients.loss, "gradient_norm": norm, "lr": lr},
         )
+
+    def whereabouts(self) -> dict[str, Any]:
+        """How far the run is, for a line of `metrics.jsonl`."""
+        clock = self.clock
+        return {"step": clock.step, "progress": round(clock.progress, 4), "seconds": round(clock.seconds, 2)}
 
     # ----------------------------------------------------------------------------------------------------- checkpoints
 
@@ -173,7 +172,7 @@ class Trainer:
         with self.averaged.applied():
             self.run.save_checkpoint(self.task.model, self.config.to_mapping(), tensors, state)
             if not (self.run.path / WEIGHTS).exists():
-                self.save_weights()
+                self.task.model.save_weights(self.run.path)
         self.last_checkpoint = time.monotonic()
 
     def resume(self) -> None:
@@ -189,15 +188,25 @@ class Trainer:
         arrays |= {f"carried.{name}": array for name, array in carried.items()}
         set_tensors(arrays, tensors, path)
         set_tensors(self.averaged.values, averaged, path)
-        self.task.go_to(state["position"], carried)
+        self.go_to(state, carried, path)
         self.clock.resume(state["step"], state["seconds"], state["reserve"])
         self.optimizer.steps = state["step"]
         self.evaluations, self.evaluated_at = state["evaluations"], state["evaluated_at"]
         self.best_score = -math.inf if state["best_score"] is None else state["best_score"]
         self.best_metrics, self.evaluations_since_best = state["best_metrics"], state["evaluations_since_best"]
-        self.rng.bit_generator.state = state["rng"]
         self.run.forget_metrics_after(state["step"])
         log.info("going on from step %d (%s)", state["step"], path)
+
+    def go_to(self, state: dict[str, Any], carried: dict[str, np.ndarray], path: Path) -> None:
+        """To the place in the data and in the random numbers; UserError if there is no such place."""
+        try:
+            epoch, batch = (state["position"][key] for key in self.task.position())
+            if type(epoch) is not int or type(batch) is not int or not 0 <= batch <= self.task.steps_per_epoch:
+                raise ValueError(f"there is no batch {batch} in epoch {epoch}")
+            self.task.go_to(state["position"], carried)
+            self.rng.bit_generator.state = state["rng"]
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise UserError(f"{path / STATE} is damaged ({error}); restore it or train again") from None
 
 
 @contextmanager

@@ -8,103 +8,218 @@
         training_state.safetensors  unaveraged weights, optimizer, carried state
         training_state.json         step, time, random generators, place in the data
 
-A checkpoint is written under another name and renamed, so it is there whole or not at all.
+A checkpoint is written under another name and renamed, so it is there whole or not at all; `training_state.safetensors`
+has the checksums of all its files. Whoever trains in the folder holds the lock `.lock`, which the system lets go when
+the process ends, however it ends.
 """
 
-import hashlib
+import fcntl
 import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from rnnnlp.errors import UserError
-from rnnnlp.models.model import WEIGHTS, Model, load_tensors, save_tensors, write_atomically
+from rnnnlp.models.config import LARGEST
+from rnnnlp.models.model import CONFIG, TOKENIZER, WEIGHTS, Model
+from rnnnlp.models.storage import load_tensors, read_json, save_tensors, write_atomically, writing
 
-KEPT_CHECKPOINTS = 2
 STATE_TENSORS, STATE = "training_state.safetensors", "training_state.json"
+LOCK = ".lock"
+BESIDE_STATE = (CONFIG, TOKENIZER, WEIGHTS, STATE)
+STATE_KINDS: dict[str, type | tuple[type, ...]] = {
+    "step": int,
+    "seconds": float,
+    "reserve": float,
+    "evaluations": int,
+    "evaluated_at": int,
+    "best_score": (float, type(None)),
+    "best_metrics": dict,
+    "evaluations_since_best": int,
+    "position": dict,
+    "rng": dict,
+    "data": str,
+}
 
 
 class RunFolder:
-    """An existing run folder; `create` makes one."""
+    """A run folder to look at. `create` and `reopen` give one to train in, locked until it is left as a context."""
 
     def __init__(self, path: str | os.PathLike):
         self.path = Path(path)
         self.metrics_path = self.path / "metrics.jsonl"
+        self._lock: int | None = None  # descriptor
 
     @classmethod
-    def create(cls, path: str | os.PathLike, *, overwrite: bool) -> "RunFolder":
+    def create(cls, path: str | os.PathLike, *, overwrite: bool) -> Self:
         """A new, empty run folder. UserError if `path` holds anything, unless it is a run and `overwrite` is given."""
         run = cls(path)
         if run.path.exists() and not run.path.is_dir():
             raise UserError(f"--out {path} is a file; give the name of a new folder")
-        if run.path.is_dir() and any(run.path.iterdir()):
-            if not (run.path / "config.json").is_file():
-                raise UserError(f"--out {path} is not empty and not a run; give the name of a new folder")
+        if run.path.is_dir() and (run.path / CONFIG).is_file():
             if not overwrite:
                 raise UserError(f"--out {path} already holds a run; go on with --resume {path} or give --overwrite")
-            run._clear()
+        elif run.path.is_dir() and any(
+            entry.name != LOCK and entry not in run._left_over() for entry in run.path.iterdir()
+        ):
+            raise UserError(f"--out {path} is not empty and not a run; give the name of a new folder")
         try:
             run.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UserError(f"--out {path} cannot be made ({error.strerror}); give another folder") from None
+        run._take_lock()
+        with writing(run.path):
+            run._remove_left_over()
+            if (run.path / "checkpoints").exists():
+                shutil.rmtree(run.path / "checkpoints")
+            for name in (
+                WEIGHTS,
+                "metrics.jsonl",
+                "README.md",
+                TOKENIZER,
+                CONFIG,
+            ):  # what says that it is a run goes last
+                (run.path / name).unlink(missing_ok=True)
         return run
 
-    def _clear(self) -> None:
-        shutil.rmtree(self.path / "checkpoints", ignore_errors=True)
-        for name in ("config.json", "tokenizer.json", WEIGHTS, "metrics.jsonl", "README.md"):
-            (self.path / name).unlink(missing_ok=True)
+    @classmethod
+    def reopen(cls, path: str | os.PathLike) -> Self:
+        """The folder of a run to go on with. UserError if there is none, or another process trains in it."""
+        run = cls(path)
+        run.latest_checkpoint()
+        run._take_lock()
+        with writing(run.path):
+            run._remove_left_over()
+        return run
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def _take_lock(self) -> None:
+        with writing(self.path):
+            lock = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                os.ftruncate(lock, 0)
+                os.write(lock, str(os.getpid()).encode())
+            except BlockingIOError:
+                os.close(lock)
+                raise UserError(
+                    f"{self.path} is in use: process {self.process()} trains in it; "
+                    "wait, stop it, or give another folder"
+                ) from None
+            except OSError:
+                os.close(lock)
+                raise
+        self._lock = lock
+
+    def process(self) -> int | None:
+        """The number of the process that trains in this folder now, or None (0 if it has not said yet)."""
+        try:
+            lock = os.open(self.path / LOCK, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return None
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            written = os.read(lock, 32)
+            return int(written) if written.isdigit() else 0
+        finally:
+            os.close(lock)
+        return None
+
+    def _left_over(self) -> list[Path]:
+        """What killed writers did not finish."""
+        return [path for folder in (self.path, self.path / "checkpoints") for path in folder.glob(".*.tmp")]
+
+    def _remove_left_over(self) -> None:
+        for path in self._left_over():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
 
     # ------------------------------------------------------------------------------------------------------- metrics
 
     def log(self, record: Mapping[str, Any]) -> None:
-        """Appends a line to `metrics.jsonl`."""
-        with open(self.metrics_path, "a", encoding="utf-8") as file:
+        """Appends a line to `metrics.jsonl`, which is there to be read at once."""
+        with writing(self.metrics_path), open(self.metrics_path, "a", encoding="utf-8", buffering=1) as file:
             file.write(json.dumps(record, ensure_ascii=False) + "\n")
+
+    def metrics(self) -> Iterator[dict[str, Any]]:
+        """The lines of `metrics.jsonl`, without one that was cut off."""
+        if not self.metrics_path.is_file():
+            return
+        with open(self.metrics_path, encoding="utf-8", errors="replace", newline="") as file:
+            for line in file:
+                try:
+                    record = json.loads(line)
+                except (ValueError, RecursionError):
+                    continue
+                if isinstance(record, dict) and type(record.get("step")) is int:
+                    yield record
 
     def forget_metrics_after(self, step: int) -> None:
         """Drops the lines of steps that a resumed run will take again."""
-        kept = [line for line in self._metric_lines() if json.loads(line)["step"] <= step]
-        write_atomically(self.metrics_path, "".join(kept).encode())
-
-    def _metric_lines(self) -> Iterator[str]:
-        if self.metrics_path.is_file():
-            with open(self.metrics_path, encoding="utf-8", newline="") as file:
-                yield from (line for line in file if line.endswith("}\n"))
+        kept = [json.dumps(record, ensure_ascii=False) for record in self.metrics() if record["step"] <= step]
+        write_atomically(self.metrics_path, "".join(line + "\n" for line in kept).encode("utf-8", "replace"))
 
     # ----------------------------------------------------------------------------------------------------- checkpoints
 
     def save_checkpoint(
         self, model: Model, config: Mapping[str, Any], tensors: Mapping[str, np.ndarray], state: Mapping[str, Any]
     ) -> Path:
-        """Writes `checkpoints/step-...`: the model as it is now (averaged weights), and what a resume needs besides."""
+        """Writes `checkpoints/step-...`: the model as it is now (averaged weights), and what a resume needs besides.
+
+        UserError if it cannot be written; the earlier ones are then as they were.
+        """
         parent = self.path / "checkpoints"
-        parent.mkdir(exist_ok=True)
         final = parent / f"step-{state['step']:08d}"
-        temporary = parent / f".{final.name}.{os.getpid()}.tmp"
-        shutil.rmtree(temporary, ignore_errors=True)
-        model.save_pretrained(temporary, extra=config)
-        save_tensors(temporary / STATE_TENSORS, tensors)
-        sums = {name: _sha256(temporary / name) for name in (WEIGHTS, STATE_TENSORS)}
-        content = json.dumps({**state, "sha256": sums}, indent=1)
-        write_atomically(temporary / STATE, content.encode())
-        _sync_folder(temporary)
-        if final.exists():  # the same step once more, after a resume: the same content
-            shutil.rmtree(final)
-        os.replace(temporary, final)
-        _sync_folder(parent)
-        for old in self.checkpoints()[:-KEPT_CHECKPOINTS]:
-            shutil.rmtree(old)
+        temporary = parent / f".{final.name}.tmp"
+        with writing(final):
+            parent.mkdir(exist_ok=True)
+            try:
+                model.save_pretrained(temporary, extra=config)
+                write_atomically(temporary / STATE, json.dumps(state, indent=1).encode())
+                save_tensors(temporary / STATE_TENSORS, tensors, beside=BESIDE_STATE)
+                _sync_folder(temporary)
+            except BaseException:
+                shutil.rmtree(temporary, ignore_errors=True)
+                raise
+            older = final.with_suffix(".old")
+            if final.exists():  # the same step once more; one of the two is there at any moment
+                self._remove_checkpoint(older)
+                final.rename(older)
+            temporary.rename(final)
+            _sync_folder(parent)
+            self._remove_checkpoint(older)
+            for old in self.checkpoints()[: -config["keep_checkpoints"]]:
+                self._remove_checkpoint(old)
         return final
+
+    def _remove_checkpoint(self, path: Path) -> None:
+        hidden = path.with_name(f".{path.name}.gone.tmp")  # so that what is half removed is no checkpoint
+        if path.exists():
+            path.rename(hidden)
+            shutil.rmtree(hidden)
 
     def checkpoints(self) -> list[Path]:
         """The checkpoints, oldest first."""
-        return sorted(path for path in (self.path / "checkpoints").glob("step-*") if path.is_dir())
+        found = [path for path in (self.path / "checkpoints").glob("step-*") if path.is_dir()]
+        return sorted(found, key=lambda path: (path.stem, path.suffix != ".old"))
 
     def latest_checkpoint(self) -> Path:
+        if not self.path.is_dir():
+            raise UserError(f"{self.path} is not a folder; a folder with a trained model is needed")
         found = self.checkpoints()
         if not found:
             raise UserError(
@@ -115,23 +230,21 @@ class RunFolder:
     @staticmethod
     def load_checkpoint(path: Path) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[str, Any]]:
         """The averaged weights, the training tensors and the training state; UserError if any of it is damaged."""
-        try:
-            state = json.loads((path / STATE).read_bytes())
-            for name, expected in state["sha256"].items():
-                if _sha256(path / Path(name).name) != expected:
-                    raise UserError(f"{path / name} is damaged: its checksum is not the one in {STATE}")
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            if isinstance(error, UserError):
-                raise
-            raise UserError(
-                f"{path / STATE} is missing or damaged ({error}); remove this checkpoint to use an older one"
-            ) from None
-        return load_tensors(path / WEIGHTS), load_tensors(path / STATE_TENSORS), state
+        tensors = load_tensors(path / STATE_TENSORS, beside=BESIDE_STATE)
+        return load_tensors(path / WEIGHTS, beside=(CONFIG, TOKENIZER)), tensors, read_state(path)
 
 
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def read_state(path: Path) -> dict[str, Any]:
+    """The `training_state.json` of a checkpoint, of which the keys and their kinds are checked."""
+    state = read_json(path / STATE)
+    if not isinstance(state, dict) or set(state) != set(STATE_KINDS):
+        raise UserError(f"{path / STATE} is damaged: it must have {', '.join(STATE_KINDS)}; restore it or train again")
+    for key, kind in STATE_KINDS.items():
+        value = state[key]
+        senseless = isinstance(value, bool) or (isinstance(value, int | float) and not abs(value) < LARGEST)
+        if senseless or not isinstance(value, kind):
+            raise UserError(f"{path / STATE} is damaged: {key} is {value!r}; restore it or train again")
+    return state
 
 
 def _sync_folder(path: Path) -> None:

@@ -34,7 +34,15 @@ def test_a_run_folder_is_complete(writer: str, reader: str):
     for run in (writer, reader):
         names = {path.name for path in Path(run).iterdir()}
         assert names == {
-            *("config.json", "tokenizer.json", "model.safetensors", "README.md", "metrics.jsonl", "checkpoints")
+            *(
+                "config.json",
+                "tokenizer.json",
+                "model.safetensors",
+                "README.md",
+                "metrics.jsonl",
+                "checkpoints",
+                ".lock",
+            )
         }
         lines = [json.loads(line) for line in (Path(run) / "metrics.jsonl").read_text().splitlines()]
         assert sum("validation" in line for line in lines) == 2

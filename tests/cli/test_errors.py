@@ -1,14 +1,16 @@
 """A user's mistake ends in one line that names the value and the remedy, and in exit code 2."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.numpy
 
 from rnnnlp.cli.main import main
-from rnnnlp.models.model import load_tensors, save_tensors
+from rnnnlp.models.storage import load_tensors, save_tensors
 
 TINY = "--hidden-size 4 --embedding-size 3 --steps 2 --batch-size 2 --bptt 8 --evaluations 1".split()
 
@@ -44,6 +46,7 @@ MISTAKES = {
     "train charlm --data {home}/text.txt --hidden-size 0": "--hidden-size is 0; it must be at least 1",
     "train charlm --data {home}/text.txt --dropout 1.5": "--dropout is 1.5; it must be at least 0 and below 1",
     "train charlm --data {home}/text.txt --cell lstn": "--cell is lstn; it must be one of lstm, gru",
+    "train charlm --data {home}/text.txt --keep-checkpoints 0": "--keep-checkpoints is 0; it must be at least 1",
     "train charlm --data {home}/text.txt --lr 0": "--lr is 0.0; it must be above 0",
     "train charlm --data {home}/text.txt --lr nan": "--lr is nan",
     "train charlm --data {home}/text.txt --backend gpu": "--backend is gpu; it must be one of auto, numpy",
@@ -56,6 +59,8 @@ MISTAKES = {
     "train charlm --data {home}/text.txt --config {home}/bad.toml": "bad.toml is not valid TOML",
     "train charlm --data {home}/text.txt --config {home}/unknown.toml": "'hidden_sise' is not an option",
     "train charlm --resume {home}/stranger": "no checkpoint to go on from",
+    "status {home}/stranger": "config.json is missing",
+    "status {home}/nothing": "nothing is not a folder",
     "train charlm --resume {home}/nothing": "nothing is not a folder",
     "train charlm --resume {home}/reviews": "holds a sentiment model; a char_lm model is needed here",
     "train charlm --resume {home}/lm --lr 1": "leave out --lr",
@@ -114,7 +119,12 @@ DAMAGES = {
     "unknown key": (lambda run: edit(run, hiden_size=3), "unknown key 'hiden_size'"),
     "wrong type": (lambda run: edit(run, hidden_size="many"), "--hidden-size is 'many'; it must be int"),
     "wrong value": (lambda run: edit(run, hidden_size=-3), "--hidden-size is -3; it must be at least 1"),
-    "wrong size": (lambda run: edit(run, hidden_size=5), "must be float32"),
+    "another size": (lambda run: edit(run, hidden_size=5), "config.json is not the file that model.safetensors was"),
+    "wrong size": (lambda run: seal(run, hidden_size=3), "tensor recurrent.0.forward.W_x is float32 (16, 3) and must"),
+    "huge size": (lambda run: seal(run, hidden_size=10**9), "they are not of the same model"),
+    "senseless size": (lambda run: edit(run, hidden_size=10**400), "--hidden-size is larger than any number that"),
+    "a key twice": (lambda run: append(run / "config.json", ', "format": 1}'), "config.json is damaged (a key comes"),
+    "training no object": (lambda run: rewrite(run, training=[]), "training is []; it must be an object"),
     "wrong vocabulary": (lambda run: edit(run, vocab_size=5), "they are not of the same model"),
     "tokenizer missing": (lambda run: (run / "tokenizer.json").unlink(), "tokenizer.json"),
     "tokenizer cut": (lambda run: cut(run / "tokenizer.json"), "tokenizer.json is damaged"),
@@ -122,6 +132,11 @@ DAMAGES = {
     "weights cut": (lambda run: cut(run / "model.safetensors"), "model.safetensors is damaged"),
     "weights empty": (lambda run: (run / "model.safetensors").write_bytes(b""), "model.safetensors is damaged"),
     "a tensor missing": (lambda run: drop_tensor(run), "is missing; the file and config.json"),
+    "weights flipped": (lambda run: flip_last_bit(run / "model.safetensors"), "its checksum is not the one in it"),
+    "weights unsealed": (lambda run: unseal(run), "does not have the checksums that rnnnlp writes"),
+    "weights not finite": (lambda run: seal(run, weight=np.nan), "head.bias has values that are not finite"),
+    "another character": (lambda run: swap_characters(run), "tokenizer.json is not the file that model.safetensors"),
+    "tokenizer enormous": (lambda run: os.truncate(run / "tokenizer.json", 1 << 36), "it has 68719476736 bytes"),
 }
 
 
@@ -135,10 +150,46 @@ def edit(run: Path, **changes: object) -> None:
     (run / "config.json").write_text(json.dumps(config))
 
 
+def rewrite(run: Path, **changes: object) -> None:
+    config = json.loads((run / "config.json").read_text())
+    (run / "config.json").write_text(json.dumps(config | changes))
+
+
+def append(path: Path, text: str) -> None:
+    path.write_text(path.read_text().rstrip()[:-1] + text)
+
+
+def flip_last_bit(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+def swap_characters(run: Path) -> None:
+    path = run / "tokenizer.json"
+    path.write_text(path.read_text().replace('"b"', '"B"'))
+
+
+MODEL_FILES = ("config.json", "tokenizer.json")
+
+
+def seal(run: Path, weight: float = 0.0, **changes: object) -> None:
+    """Damage with the right checksums, as someone would do it on purpose."""
+    tensors = load_tensors(run / "model.safetensors", beside=MODEL_FILES)
+    edit(run, **changes)
+    tensors["head.bias"][0] = weight
+    save_tensors(run / "model.safetensors", tensors, beside=MODEL_FILES)
+
+
+def unseal(run: Path) -> None:
+    path = run / "model.safetensors"
+    path.write_bytes(safetensors.numpy.save(load_tensors(path, beside=MODEL_FILES)))
+
+
 def drop_tensor(run: Path) -> None:
-    tensors = load_tensors(run / "model.safetensors")
-    del tensors["head.bias"]
-    save_tensors(run / "model.safetensors", tensors)
+    tensors = load_tensors(run / "model.safetensors", beside=MODEL_FILES)
+    tensors["spare"] = tensors.pop("head.bias")
+    save_tensors(run / "model.safetensors", tensors, beside=MODEL_FILES)
 
 
 @pytest.mark.parametrize("damage", list(DAMAGES))
@@ -154,9 +205,7 @@ def test_a_damaged_checkpoint_is_refused(home: Path, tmp_path: Path, capsys: pyt
     run = tmp_path / "run"
     shutil.copytree(home / "lm", run)
     (path,) = run.glob("checkpoints/step-00000002/training_state.safetensors")
-    content = bytearray(path.read_bytes())
-    content[-1] ^= 1
-    path.write_bytes(content)
+    flip_last_bit(path)
     assert "its checksum is not the one" in error_of(["train", "charlm", "--resume", str(run)], capsys)
 
 

@@ -1,0 +1,43 @@
+"""rnnnlp status RUN."""
+
+import argparse
+from collections import deque
+from typing import Any
+
+LAST_LOSSES = 5
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run_folder", metavar="RUN", help="the folder of a run, running or not")
+
+
+def run(options: argparse.Namespace) -> int:
+    from rnnnlp.models.model import read_config
+    from rnnnlp.training.run_folder import RunFolder, read_state
+
+    folder = RunFolder(options.run_folder)
+    config = read_config(folder.path)
+    latest = folder.latest_checkpoint()
+    state, checkpoints, process = read_state(latest), folder.checkpoints(), folder.process()
+    last: dict[str, Any] = {}
+    losses: deque[float] = deque(maxlen=LAST_LOSSES)
+    for record in folder.metrics():
+        last = record
+        if isinstance(record.get("loss"), float):
+            losses.append(record["loss"])
+    step, seconds = last.get("step", state["step"]), last.get("seconds", state["seconds"])
+    sizes = ", ".join(f"{name} {config['model'].get(name)}" for name in ("cell", "hidden_size", "num_layers"))
+    best = ", ".join(f"{name} {value:.4g}" for name, value in state["best_metrics"].items() if isinstance(value, float))
+    lines = {
+        "model": f"{config['model_type']}, {sizes}",
+        "data": config.get("training", {}).get("data"),
+        "process": "none" if process is None else f"{process} is training in it",
+        "step": f"{step}, {last.get('progress', 0):.0%} of the run" if last else step,
+        "time": f"{seconds:.0f} seconds",
+        "losses": ", ".join(f"{loss:.4f}" for loss in losses) or "none yet",
+        "best": best or "not validated yet",
+        "checkpoints": ", ".join(path.name for path in checkpoints),
+    }
+    for name, value in lines.items():
+        print(f"{name:12} {value}")
+    return 0

@@ -1,0 +1,27 @@
+"""Configurations know how large their model is, before there is one."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from rnnnlp.kernels import CELLS
+from rnnnlp.layers.pooling import POOLINGS
+from rnnnlp.models.char_lm import CharLM
+from rnnnlp.models.config import CharLMConfig, SentimentConfig
+from rnnnlp.models.sentiment import SentimentClassifier
+
+
+@pytest.mark.parametrize("cell", list(CELLS))
+@pytest.mark.parametrize("num_layers", [1, 3])
+def test_the_number_of_weights_is_that_of_the_model(cell: str, num_layers: int):
+    char_lm = CharLMConfig(7, cell=cell, embedding_size=5, hidden_size=5, num_layers=num_layers)
+    base = SentimentConfig(7, ("a", "b", "c"), cell=cell, embedding_size=3, hidden_size=4, num_layers=num_layers)
+    for config in (char_lm, dataclasses.replace(char_lm, tied_weights=True)):
+        model = CharLM(config, rng=np.random.default_rng(0))
+        assert config.weights == sum(p.value.size for p in model.parameters().values())
+    for pooling in POOLINGS:
+        for bidirectional in (False, True):
+            sentiment = dataclasses.replace(base, pooling=pooling, bidirectional=bidirectional)
+            classifier = SentimentClassifier(sentiment, rng=np.random.default_rng(0))
+            assert sentiment.weights == sum(p.value.size for p in classifier.parameters().values())
