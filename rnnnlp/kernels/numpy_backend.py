@@ -7,10 +7,12 @@ It is the definition that native kernels are compared with.
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from rnnnlp.kernels.reference import backward, forward
+from rnnnlp.kernels import reference
+from rnnnlp.kernels.reference import State
 from rnnnlp.kernels.stepping import LanguageModel
 
 __all__ = [
@@ -28,6 +30,37 @@ __all__ = [
 ]
 
 Array = np.ndarray
+
+
+def forward(
+    cell: str,
+    pre: Array,
+    batch_sizes: Array,
+    state: State,
+    W_h: Array,
+    b_hn: Array | None = None,
+    *,
+    reverse: bool = False,
+    tokens: Array | None = None,
+    keep_tape: bool = True,
+    overwrite: bool = False,
+) -> tuple[Array, State, Any]:
+    """The contract of `reference.forward`, and what a backend may use to be faster.
+
+    With `tokens (N,)`, `pre` is a table `(V, G*H)` of which row `tokens[n]` is for row n. Without `keep_tape` there
+    will be no backward, and the tape is None. With `overwrite` the caller needs `pre` no more.
+    """
+    h, state_T, tape = reference.forward(
+        cell, pre if tokens is None else pre[tokens], batch_sizes, state, W_h, b_hn, reverse=reverse
+    )
+    return h, state_T, tape if keep_tape else None
+
+
+def backward(
+    dh: Array, dstate_T: State, tape: Any, *, overwrite: bool = False
+) -> tuple[Array, State, Array, Array | None]:
+    """The contract of `reference.backward`; with `overwrite` the tape is used up."""
+    return reference.backward(dh, dstate_T, tape)
 
 
 def product_nt(x: Array, W: Array, bias: Array | None = None) -> Array:

@@ -65,11 +65,15 @@ class Recurrent:
         state: State,
         *,
         rng: np.random.Generator | None,
+        tokens: np.ndarray | None = None,
         bptt: int | None = None,
+        keep_tape: bool = True,
     ) -> tuple[np.ndarray, State, Any]:
         """`x (N, D)`, `state` of `(L*R, B, H)` -> `y (N, R*H)`, the final states in the shape of `state`, tape.
 
-        `bptt` cuts the gradient of the backward to come, but never the state, every so many steps.
+        With `tokens (N,)`, x is a table `(V, D)` of which row `tokens[n]` is the input of row n: where the vocabulary
+        is smaller than the batch, so are the products. `bptt` cuts the gradient of the backward to come, but never
+        the state, every so many steps. Without `keep_tape` there can be no backward.
         """
         tapes: list[Any] = []
         ends: list[State] = []
@@ -80,7 +84,14 @@ class Recurrent:
                 y, mask = self.dropout.forward(y, batch_sizes, rng=rng)
             outputs, layer_tapes = [], []
             for direction in layer:
-                h, state_T, tape = direction.forward(y, batch_sizes, tuple(s[len(ends)] for s in state), bptt)
+                h, state_T, tape = direction.forward(
+                    y,
+                    batch_sizes,
+                    tuple(s[len(ends)] for s in state),
+                    tokens=tokens if k == 0 else None,
+                    bptt=bptt,
+                    keep_tape=keep_tape,
+                )
                 outputs.append(h)
                 ends.append(state_T)
                 layer_tapes.append(tape)
@@ -89,7 +100,7 @@ class Recurrent:
         return y, tuple(np.stack(s) for s in zip(*ends, strict=True)), (int(batch_sizes[0]), tapes)
 
     def backward(self, dy: np.ndarray, dstate_T: State | None, tape: Any) -> tuple[np.ndarray, State]:
-        """`dy (N, R*H)` and the gradient of the final states (None: 0) -> `dx (N, D)` and that of the initial."""
+        """`dy (N, R*H)` and the gradient of the final states (None: 0) -> `dx`, shaped as x, and that of the initial."""
         batch_size, tapes = tape
         dstate_T = dstate_T or self.zero_state(batch_size, dy.dtype)
         starts: list[State] = []
@@ -149,11 +160,18 @@ class Direction:
         return LayerWeights(self.W_x.value, self.W_h.value, bias, b_hn)
 
     def forward(
-        self, x: np.ndarray, batch_sizes: np.ndarray, state: State, bptt: int | None
+        self,
+        x: np.ndarray,
+        batch_sizes: np.ndarray,
+        state: State,
+        *,
+        tokens: np.ndarray | None,
+        bptt: int | None,
+        keep_tape: bool,
     ) -> tuple[np.ndarray, State, Any]:
-        """`x (N, D)`, `state` of `(B, H)` -> `h (N, H)`, the final state, tape."""
+        """`x (N, D)`, `state` of `(B, H)` -> `h (N, H)`, the final state, tape. With `tokens`, x is `(V, D)`."""
         k, weights = kernels.of(x), self.weights()
-        pre = k.product_nt(x, weights.W_x, weights.bias)  # (N, G*H)
+        pre = k.product_nt(x, weights.W_x, weights.bias)  # (N, G*H), or (V, G*H)
         running = tuple(s.copy() for s in state)  # (B, H)
         parts, tapes = [], []
         windows = self._windows(batch_sizes, bptt)
@@ -161,32 +179,36 @@ class Direction:
             B_w = int(window.batch_sizes[0])
             h, ends, tape = k.forward(
                 self.cell,
-                pre[window.rows],
+                pre[window.rows] if tokens is None else pre,
                 window.batch_sizes,
                 tuple(s[:B_w].copy() for s in running),  # the tape keeps them
                 weights.W_h,
                 weights.b_hn,
                 reverse=self.reverse,
+                tokens=None if tokens is None else tokens[window.rows],
+                keep_tape=keep_tape,
+                overwrite=tokens is None,
             )
             for s, end in zip(running, ends, strict=True):
                 s[:B_w] = end
             parts.append(h)
             tapes.append(tape)
         h = parts[0] if len(parts) == 1 else np.concatenate(parts[::-1] if self.reverse else parts)  # (N, H)
-        return h, running, (x, windows, tapes)
+        return h, running, (x, tokens, windows, tapes)
 
     def backward(self, dh: np.ndarray, dstate_T: State, tape: Any) -> tuple[np.ndarray, State]:
-        """`dh (N, H)` and the gradient of the final state -> `dx (N, D)` and that of the initial state."""
-        x, windows, tapes = tape
+        """`dh (N, H)` and the gradient of the final state -> `dx`, of the shape of x, and that of the initial state."""
+        x, tokens, windows, tapes = tape
         k = kernels.of(x)
-        dpre = np.empty((len(dh), len(self.b_x.value)), dh.dtype)  # (N, G*H)
+        parts = []
         running = tuple(s.copy() for s in dstate_T)  # (B, H)
         for w in reversed(range(len(windows))):
             window = windows[w]
             B_w = int(window.batch_sizes[0])
-            dpre[window.rows], starts, dW_h, db_hn = k.backward(
-                dh[window.rows], tuple(s[:B_w] for s in running), tapes[w]
+            part, starts, dW_h, db_hn = k.backward(
+                dh[window.rows], tuple(s[:B_w] for s in running), tapes[w], overwrite=True
             )
+            parts.append(part)
             # Rows that came from the window before: here the gradient is cut.
             carried = min(B_w, int(windows[w - 1].batch_sizes[0])) if w > 0 else 0
             for s, start in zip(running, starts, strict=True):
@@ -195,6 +217,12 @@ class Direction:
             self.W_h.add(dW_h)
             if db_hn is not None:
                 self.b_h.grad[self.candidate] += db_hn
+        dpre = parts[0] if len(parts) == 1 else np.concatenate(parts if self.reverse else parts[::-1])  # (N, G*H)
+        if tokens is not None:
+            # row n of pre is row tokens[n] of the table
+            dtable = np.zeros((len(x), dpre.shape[1]), dpre.dtype)  # (V, G*H)
+            k.add_rows(dpre, tokens, dtable)
+            dpre = dtable
         # pre = x @ W_x.T + b_x + b_h
         self.W_x.add(k.product_tn(dpre, x))
         db = dpre.sum(axis=0)  # (G*H,)

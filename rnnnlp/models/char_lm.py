@@ -56,11 +56,24 @@ class CharLM(Model):
         return self.recurrent.zero_state(batch_size, self.dtype)
 
     def forward(
-        self, ids: np.ndarray, batch_sizes: np.ndarray, state: State, *, rng: np.random.Generator | None = None
+        self,
+        ids: np.ndarray,
+        batch_sizes: np.ndarray,
+        state: State,
+        *,
+        rng: np.random.Generator | None = None,
+        keep_tape: bool = True,
     ) -> tuple[np.ndarray, State, Any]:
         """`ids (N,)` -> `logits (N, V)` of the ids that follow, the final state, tape."""
-        x, ids_tape = self.embedding.forward(ids)  # (N, D)
-        h, state_T, recurrent_tape = self.recurrent.forward(x, batch_sizes, state, rng=rng)  # (N, H)
+        if len(ids) < self.config.vocab_size:
+            x, ids_tape = self.embedding.forward(ids)  # (N, D)
+            tokens = None
+        else:  # the recurrent layer takes the whole table and looks its rows up
+            x, ids_tape = self.embedding.weight.value, None  # (V, D)
+            tokens = ids.astype(np.int32)
+        h, state_T, recurrent_tape = self.recurrent.forward(
+            x, batch_sizes, state, rng=rng, tokens=tokens, keep_tape=keep_tape
+        )  # (N, H)
         h, mask = self.dropout.forward(h, batch_sizes, rng=rng)
         logits, head_tape = self.head.forward(h)  # (N, V)
         return logits, state_T, (ids_tape, recurrent_tape, mask, head_tape)
@@ -70,14 +83,17 @@ class CharLM(Model):
         ids_tape, recurrent_tape, mask, head_tape = tape
         dh = self.head.backward(dlogits, head_tape)  # (N, H)
         dh = self.dropout.backward(dh, mask)
-        dx, _ = self.recurrent.backward(dh, None, recurrent_tape)  # (N, D)
-        self.embedding.backward(dx, ids_tape)
+        dx, _ = self.recurrent.backward(dh, None, recurrent_tape)  # (N, D) or (V, D)
+        if ids_tape is None:
+            self.embedding.weight.add(dx)
+        else:
+            self.embedding.backward(dx, ids_tape)
 
     def loss(
         self, inputs: np.ndarray, targets: np.ndarray, batch_sizes: np.ndarray, state: State
     ) -> tuple[float, float, State]:
         """Nats, summed over `targets (N,)`, and their number: `loss_sum, count, final state`."""
-        logits, state_T, _ = self.forward(inputs, batch_sizes, state)
+        logits, state_T, _ = self.forward(inputs, batch_sizes, state, keep_tape=False)
         loss_sum, count, _ = softmax_cross_entropy(logits, targets)
         return loss_sum, count, state_T
 

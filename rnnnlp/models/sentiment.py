@@ -67,12 +67,15 @@ class SentimentClassifier(Model):
         *,
         rng: np.random.Generator | None = None,
         bptt: int | None = None,
+        keep_tape: bool = True,
     ) -> tuple[np.ndarray, Any]:
         """Packed `ids (N,)` -> `logits (B, K)`, tape. The state runs through; `bptt` cuts the gradient to come."""
         x, ids_tape = self.embedding.forward(ids)  # (N, D)
         x, x_mask = self.embedding_dropout.forward(x, batch_sizes, rng=rng)
         state = self.recurrent.zero_state(int(batch_sizes[0]), self.dtype)
-        h, _, recurrent_tape = self.recurrent.forward(x, batch_sizes, state, rng=rng, bptt=bptt)  # (N, R*H)
+        h, _, recurrent_tape = self.recurrent.forward(
+            x, batch_sizes, state, rng=rng, bptt=bptt, keep_tape=keep_tape
+        )  # (N, R*H)
         pooled, pool_tape = self.pool.forward(h, batch_sizes)  # (B, P)
         pooled, pooled_mask = self.dropout.forward(pooled, batch_sizes[:1], rng=rng)
         logits, head_tape = self.head.forward(pooled)  # (B, K)
@@ -118,7 +121,7 @@ class SentimentClassifier(Model):
         labels = np.zeros(len(documents), np.int64)
         for places in in_order_of_length(documents, batch_size):
             batch = batch_of(documents, labels, places)
-            logits[batch.places], _ = self.forward(batch.ids, batch.batch_sizes)
+            logits[batch.places], _ = self.forward(batch.ids, batch.batch_sizes, keep_tape=False)
         return logits
 
     @classmethod
