@@ -142,7 +142,7 @@ def test_rows_of_a_table_stand_for_pre(cell):
     case = Case(cell, 33, 4, ragged=True, reverse=False)
     rng = np.random.default_rng(1)
     table = random(rng, 9, case.pre.shape[1])
-    tokens = rng.integers(0, 9, len(case.pre)).astype(np.int32)
+    tokens = rng.integers(0, 9, len(case.pre))
     case.pre = table[tokens]
     args = (case.batch_sizes, case.state, case.W_h, case.b_hn)
     gathered, _, _ = native.forward(cell, case.pre, *args)

@@ -42,16 +42,17 @@ def forward(
 ) -> tuple[Array, State, Tape | None]:
     """Runs `cell` over a packed batch; the contract is in `kernels.reference`.
 
-    With `tokens (N,)` int32, `pre` is a table `(V, G*H)` and row n of the gates' share is `pre[tokens[n]]`: a small
+    With `tokens (N,)`, `pre` is a table `(V, G*H)` and row n of the gates' share is `pre[tokens[n]]`: a small
     vocabulary needs no product with the input weights but that of its embedding table. Without `keep_tape`
     (inference) nothing is kept for `backward`, and the tape is None. With `overwrite` the caller gives `pre` away:
     the tape takes its memory.
     """
     pre, h0, W_h, b_hn = _plain(pre), _plain(state[0]), _plain(W_h), _plain(b_hn)
     c0 = _plain(state[1]) if cell == "lstm" else None
+    ids = None if tokens is None else tokens.astype(np.int32, copy=False)
     gates_into = pre if overwrite and tokens is None else None
     h, h_T, c_T, gates, memory = _native.forward(
-        CELLS[cell], pre, tokens, batch_sizes, h0, c0, W_h, b_hn, reverse, keep_tape, gates_into
+        CELLS[cell], pre, ids, batch_sizes, h0, c0, W_h, b_hn, reverse, keep_tape, gates_into
     )
     state_T = (h_T,) if c_T is None else (h_T, c_T)
     tape = Tape(CELLS[cell], h, gates, memory, batch_sizes, h0, c0, W_h, b_hn, reverse) if keep_tape else None
