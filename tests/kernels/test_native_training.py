@@ -120,6 +120,15 @@ def test_rows_of_an_embedding(D):
         native.gather_rows(table, ids - 30)
 
 
+@pytest.mark.parametrize("N", [0, 1, 500])
+def test_distinct_ids(N):
+    ids = np.random.default_rng(N).integers(0, 300, N)
+    for ours, expected in zip(native.distinct(ids, 300), np.unique(ids, return_inverse=True), strict=True):
+        assert np.array_equal(ours, expected)
+    with pytest.raises(ValueError, match="ids has 7; expected 0 to 6"):
+        native.distinct(np.array([7]), 7)
+
+
 class Model:
     """A language model of random weights, and its forward pass by the reference."""
 

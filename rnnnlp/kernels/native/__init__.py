@@ -19,7 +19,7 @@ from rnnnlp.kernels.native._native import (
 from rnnnlp.kernels.native.generation import LanguageModel, LayerWeights
 from rnnnlp.kernels.native.products import product, product_nt, product_tn
 from rnnnlp.kernels.native.recurrence import backward, forward
-from rnnnlp.kernels.native.training import adam, add_rows, gather_rows, norms, softmax_cross_entropy
+from rnnnlp.kernels.native.training import adam, add_rows, distinct, gather_rows, norms, softmax_cross_entropy
 
 __all__ = [
     "LanguageModel",
@@ -27,6 +27,7 @@ __all__ = [
     "adam",
     "add_rows",
     "backward",
+    "distinct",
     "empty",
     "forward",
     "gather_rows",

@@ -107,6 +107,26 @@ void add_rows(const Matrix& rows, const Indices& ids, const InOut<float, 2>& tab
   kernels_in_use().add_rows(crew.team_for((double)rows.size()), rows.data(), ids.data(), ids.shape(0), table.shape(1), table.data());
 }
 
+// The ids that occur, in order, and for each id its place among them.
+nb::tuple distinct(const Indices& ids, long vocabulary) {
+  expect_below("ids", ids, vocabulary);
+  const size_t N = ids.shape(0);
+  std::vector<int32_t> place_of(vocabulary, -1);
+  for (size_t n = 0; n < N; n++) place_of[ids.data()[n]] = 0;
+  int32_t number = 0;
+  for (int32_t& place : place_of)
+    if (place == 0) place = number++;
+  auto* found = new std::vector<int64_t>(number);
+  nb::capsule owner(found, [](void* p) noexcept { delete static_cast<std::vector<int64_t>*>(p); });
+  for (long id = 0; id < vocabulary; id++)
+    if (place_of[id] >= 0) (*found)[place_of[id]] = id;
+  auto* places = new std::vector<int32_t>(N);
+  nb::capsule owner_of_places(places, [](void* p) noexcept { delete static_cast<std::vector<int32_t>*>(p); });
+  for (size_t n = 0; n < N; n++) (*places)[n] = place_of[ids.data()[n]];
+  return nb::make_tuple(nb::ndarray<int64_t, nb::numpy>(found->data(), {(size_t)number}, owner),
+                        nb::ndarray<int32_t, nb::numpy>(places->data(), {N}, owner_of_places));
+}
+
 }  // namespace
 
 void bind_training(nb::module_& m) {
@@ -116,6 +136,7 @@ void bind_training(nb::module_& m) {
   m.def("adam", &adam, nb::arg("values"), nb::arg("grads"), nb::arg("m"), nb::arg("v"), nb::arg("rows"), nb::arg("decays"),
         nb::arg("averages").none(), nb::arg("lr"), nb::arg("beta1"), nb::arg("beta2"), nb::arg("eps"), nb::arg("step"), nb::arg("scale"),
         nb::arg("average_keep"));
+  m.def("distinct", &distinct, nb::arg("ids").noconvert(), nb::arg("vocabulary"));
   m.def("gather_rows", &gather_rows, nb::arg("table").noconvert(), nb::arg("ids").noconvert());
   m.def("add_rows", &add_rows, nb::arg("rows").noconvert(), nb::arg("ids").noconvert(), nb::arg("table").noconvert());
 }
