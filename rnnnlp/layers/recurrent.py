@@ -100,7 +100,7 @@ class Recurrent:
         return y, tuple(np.stack(s) for s in zip(*ends, strict=True)), (int(batch_sizes[0]), tapes)
 
     def backward(self, dy: np.ndarray, dstate_T: State | None, tape: Any) -> tuple[np.ndarray, State]:
-        """`dy (N, R*H)` and the gradient of the final states (None: 0) -> `dx`, shaped as x, and that of the initial."""
+        """`dy (N, R*H)` and the gradient of the final states (None: 0) -> `dx`, shaped as x, that of the initial."""
         batch_size, tapes = tape
         dstate_T = dstate_T or self.zero_state(batch_size, dy.dtype)
         starts: list[State] = []
