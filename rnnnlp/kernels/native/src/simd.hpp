@@ -74,38 +74,38 @@ RNNNLP_INLINE float largest(vec x) {
   return top;
 }
 
-// exp(x) = scale * (1 + m) with scale a power of two and |m| < 0.42; needs -87 <= x <= 88.
-RNNNLP_INLINE void split_exp(vec x, vec& scale, vec& m) {
+// 2^t = scale * (1 + m) with scale a power of two and |m| < 0.42; needs -126 <= t <= 127.
+RNNNLP_INLINE void split_exp2(vec t, vec& scale, vec& m) {
   constexpr float magic = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer, left in the low bits
-  vec shifted = x * 1.44269504f + magic;
-  vec n = shifted - magic;
-  vec r = x - n * 0.693359375f;  // ln 2 in two parts
-  r = r + n * 2.12194440e-4f;
-  vec q = r * 1.3888889e-3f + 8.3333333e-3f;
-  q = q * r + 4.1666668e-2f;
-  q = q * r + 1.6666667e-1f;
-  q = q * r + 0.5f;
-  m = q * (r * r) + r;
+  vec shifted = t + magic;
+  vec r = t - (shifted - magic);
+  vec q = r * 1.3264728e-3f + 9.671513e-3f;  // minimax on [-1/2, 1/2], relative error 9e-8
+  q = q * r + 5.5507336e-2f;
+  q = q * r + 2.4022242e-1f;
+  q = q * r + 6.93147e-1f;
+  m = q * r;
   scale = (vec)(((ivec)shifted << 23) + 0x3f800000);
 }
 
+constexpr float log2_e = 1.44269504f;
+
 RNNNLP_INLINE vec exp(vec x) {
   vec scale, m;
-  split_exp(at_least(at_most(x, 88.0f), -87.0f), scale, m);
+  split_exp2(at_least(at_most(x * log2_e, 127.0f), -126.0f), scale, m);
   return scale * m + scale;
 }
 
-// sigmoid(x) = 1 / below. At most e^43, so that the product of two is finite and they can share a division.
+// sigmoid(x) = 1 / below. At most 2^62, so that the product of two is finite and they can share a division.
 RNNNLP_INLINE vec sigmoid_below(vec x) {
   vec scale, m;
-  split_exp(at_least(at_most(-x, 43.0f), -87.0f), scale, m);
+  split_exp2(at_least(at_most(x * -log2_e, 62.0f), -126.0f), scale, m);
   return scale * m + scale + 1.0f;
 }
 
 // tanh(x) = above / (above + 2) with above = exp(2x) - 1, exact near 0.
 RNNNLP_INLINE vec tanh_above(vec x) {
   vec scale, m;
-  split_exp(at_least(at_most(x + x, 43.0f), -43.0f), scale, m);
+  split_exp2(at_least(at_most(x * (2 * log2_e), 62.0f), -62.0f), scale, m);
   return scale * m + (scale - 1.0f);
 }
 
