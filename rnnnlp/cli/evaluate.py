@@ -31,6 +31,7 @@ def run(options: argparse.Namespace) -> int:
     folder = Path(options.run_folder)
     if options.weights == "last":
         folder = RunFolder(folder).latest_checkpoint()
+        RunFolder.load_checkpoint(folder)  # refuses files that are not of one step
     config = read_config(folder)
     training = config.get("training", {})
     use_backend(options.backend, options.threads)

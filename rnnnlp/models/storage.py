@@ -86,7 +86,8 @@ def save_tensors(path: Path, tensors: Mapping[str, np.ndarray], *, beside: Itera
 
     # safetensors writes the buffer as it lies in memory, so a transposed view would come back wrong.
     tensors = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
-    manifest = {TENSORS: _sha256_of_tensors(tensors)} | {name: _sha256_of_file(path.with_name(name)) for name in beside}
+    manifest: dict[str, Any] = {name: _size_and_sha256(path.with_name(name)) for name in beside}
+    manifest[TENSORS] = _sha256_of_tensors(tensors)
     write_atomically(path, save(tensors, {MANIFEST: json.dumps(manifest)}))
 
 
@@ -99,7 +100,16 @@ def load_tensors(path: Path, *, beside: Iterable[str] = ()) -> dict[str, np.ndar
         with safe_open(path, "numpy") as file:
             manifest = json.loads((file.metadata() or {}).get(MANIFEST, "null"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
-    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, OSError, RecursionError) as error:
+    except (
+        SafetensorError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        OSError,
+        MemoryError,
+        RecursionError,
+    ) as error:
         raise UserError(f"{path} is damaged ({error}); restore it or train again") from None
     if not isinstance(manifest, dict) or set(manifest) != {TENSORS, *beside}:
         raise UserError(f"{path} does not have the checksums that rnnnlp writes; restore it or train again")
@@ -108,7 +118,7 @@ def load_tensors(path: Path, *, beside: Iterable[str] = ()) -> dict[str, np.ndar
     for name in beside:
         other = path.with_name(name)
         require_file(other)
-        if manifest[name] != _sha256_of_file(other):
+        if not _is_unchanged(other, manifest[name]):
             raise UserError(
                 f"{other} is not the file that {path.name} was saved with: its checksum differs; "
                 "restore it or train again"
@@ -144,6 +154,11 @@ def _sha256_of_tensors(tensors: Mapping[str, np.ndarray]) -> str:
     return digest.hexdigest()
 
 
-def _sha256_of_file(path: Path) -> str:
+def _size_and_sha256(path: Path) -> list[Any]:
     with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return [path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest()]
+
+
+def _is_unchanged(path: Path, recorded: Any) -> bool:
+    """Whether `_size_and_sha256` is as recorded. An enormous file is not read for that."""
+    return isinstance(recorded, list) and recorded[:1] == [path.stat().st_size] and recorded == _size_and_sha256(path)

@@ -30,6 +30,7 @@ from rnnnlp.models.storage import load_tensors, read_json, save_tensors, write_a
 
 STATE_TENSORS, STATE = "training_state.safetensors", "training_state.json"
 LOCK = ".lock"
+LONGEST_LINE = 1 << 20  # characters of metrics.jsonl
 BESIDE_STATE = (CONFIG, TOKENIZER, WEIGHTS, STATE)
 STATE_KINDS: dict[str, type | tuple[type, ...]] = {
     "step": int,
@@ -156,11 +157,13 @@ class RunFolder:
             file.write(json.dumps(record, ensure_ascii=False) + "\n")
 
     def metrics(self) -> Iterator[dict[str, Any]]:
-        """The lines of `metrics.jsonl`, without one that was cut off."""
+        """The lines of `metrics.jsonl`, without any that was cut off, up to one that is senselessly long."""
         if not self.metrics_path.is_file():
             return
         with open(self.metrics_path, encoding="utf-8", errors="replace", newline="") as file:
-            for line in file:
+            for line in iter(lambda: file.readline(LONGEST_LINE), ""):
+                if len(line) == LONGEST_LINE:
+                    return
                 try:
                     record = json.loads(line)
                 except (ValueError, RecursionError):
