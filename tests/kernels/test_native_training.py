@@ -7,6 +7,7 @@ import pytest
 
 from rnnnlp.kernels import CELLS, numpy_backend, reference
 from rnnnlp.kernels.choice import choose
+from rnnnlp.kernels.stepping import LayerWeights
 
 native = pytest.importorskip("rnnnlp.kernels.native", reason="the native kernels are not built", exc_type=ImportError)
 
@@ -137,7 +138,7 @@ class Model:
         self.cell, self.H = cell, H
         self.embedding, self.W_out, self.b_out = random(V, D), random(V, H), random(V)
         self.layers = [
-            native.LayerWeights(
+            LayerWeights(
                 random(G * H, D if k == 0 else H) / 4,
                 random(G * H, H) / 6,
                 random(G * H),

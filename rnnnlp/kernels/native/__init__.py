@@ -16,14 +16,13 @@ from rnnnlp.kernels.native._native import (
     threads,
     use_instruction_set,
 )
-from rnnnlp.kernels.native.generation import LanguageModel, LayerWeights
+from rnnnlp.kernels.native.generation import LanguageModel
 from rnnnlp.kernels.native.products import product, product_nt, product_tn
 from rnnnlp.kernels.native.recurrence import backward, forward
 from rnnnlp.kernels.native.training import adam, add_rows, distinct, gather_rows, norms, softmax_cross_entropy
 
 __all__ = [
     "LanguageModel",
-    "LayerWeights",
     "adam",
     "add_rows",
     "backward",

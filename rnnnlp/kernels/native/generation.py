@@ -3,21 +3,14 @@
 # L layers, H hidden, G gates, V vocabulary, D embedding
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 
 from rnnnlp.kernels.native import _native
 from rnnnlp.kernels.native.recurrence import CELLS
+from rnnnlp.kernels.stepping import LayerWeights
 
 Array = np.ndarray
-
-
-class LayerWeights(NamedTuple):
-    W_x: Array  # (G*H, D or H)
-    W_h: Array  # (G*H, H)
-    bias: Array  # (G*H,) that of `pre`: for the GRU's candidate only the input's
-    b_hn: Array | None = None  # (H,) of the GRU
 
 
 class LanguageModel:
