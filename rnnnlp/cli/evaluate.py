@@ -25,6 +25,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from rnnnlp.models.model import read_config
+    from rnnnlp.training.config import CharLMTraining, SentimentTraining
     from rnnnlp.training.fit import use_backend
     from rnnnlp.training.run_folder import RunFolder
 
@@ -34,6 +35,9 @@ def run(options: argparse.Namespace) -> int:
         RunFolder.load_checkpoint(folder)  # refuses files that are not of one step
     config = read_config(folder)
     training = config.get("training", {})
+    if training:
+        kind = CharLMTraining if config["model_type"] == "char_lm" else SentimentTraining
+        training = kind.from_mapping(training, str(folder / "config.json")).to_mapping()
     use_backend(options.backend, options.threads)
     data = options.data or training.get("data")
     if data is None:

@@ -10,6 +10,7 @@ from rnnnlp.kernels import CELLS
 from rnnnlp.layers.pooling import POOLINGS
 
 LARGEST = 2**53
+MOST_WEIGHTS = 2**40
 
 
 class Config:
@@ -55,6 +56,10 @@ class Config:
     def require_share(self, *names: str) -> None:
         for name in names:
             self.require(name, 0 <= getattr(self, name) < 1, "at least 0 and below 1")
+
+    def require_room(self) -> None:
+        """Raises UserError for a model that no memory holds."""
+        self.require("hidden_size", self.weights <= MOST_WEIGHTS, "smaller, or --embedding-size or --num-layers")
 
     def require_choice(self, name: str, choices: Any) -> None:
         self.require(name, getattr(self, name) in choices, f"one of {', '.join(choices)}")
@@ -103,6 +108,7 @@ class CharLMConfig(Config):
         self.require_at_least(1, "vocab_size", "embedding_size", "hidden_size", "num_layers")
         self.require_share("dropout")
         same = self.embedding_size == self.hidden_size
+        self.require_room()
         self.require("tied_weights", same or not self.tied_weights, "false unless --embedding-size is --hidden-size")
 
     @property
@@ -132,6 +138,7 @@ class SentimentConfig(Config):
         self.require_choice("cell", CELLS)
         self.require_choice("pooling", POOLINGS)
         self.require_at_least(1, "vocab_size", "embedding_size", "hidden_size", "num_layers", "max_length")
+        self.require_room()
         self.require_share("dropout")
         if len(self.labels) < 2:
             raise UserError(f"the only class is {', '.join(self.labels)}; a classifier needs at least two")

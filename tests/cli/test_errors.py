@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ import safetensors.numpy
 
 from rnnnlp.cli.main import main
 from rnnnlp.models.storage import load_tensors, save_tensors
+from rnnnlp.training.run_folder import BESIDE_STATE, STATE, STATE_TENSORS
 
 TINY = "--hidden-size 4 --embedding-size 3 --steps 2 --batch-size 2 --bptt 8 --evaluations 1".split()
 
@@ -28,6 +31,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (home / "other_label.csv").write_text("text,label\ngood,wonderful\nbad,terrible\n")
     (home / "bad.toml").write_text("hidden-size = ")
     (home / "unknown.toml").write_text("hidden_sise = 3\n")
+    (home / "senseless.toml").write_text("hidden-size = 1" + "0" * 5000)
     (home / "stranger").mkdir()
     (home / "stranger" / "letter.txt").write_text("not a run")
     data = home / "text.txt"
@@ -46,6 +50,9 @@ MISTAKES = {
     "train charlm --data {home}/text.txt --hidden-size 0": "--hidden-size is 0; it must be at least 1",
     "train charlm --data {home}/text.txt --dropout 1.5": "--dropout is 1.5; it must be at least 0 and below 1",
     "train charlm --data {home}/text.txt --cell lstn": "--cell is lstn; it must be one of lstm, gru",
+    "train charlm --data {home}/text.txt --hidden-size 10000000": "--hidden-size is 10000000; it must be smaller",
+    "train sentiment --data sample-reviews --num-layers 999999999": "smaller, or --embedding-size or --num-layers",
+    "train charlm --data {home}/text.txt --config {home}/senseless.toml": "senseless.toml is not valid TOML",
     "train charlm --data {home}/text.txt --keep-checkpoints 0": "--keep-checkpoints is 0; it must be at least 1",
     "train charlm --data {home}/text.txt --lr 0": "--lr is 0.0; it must be above 0",
     "train charlm --data {home}/text.txt --lr nan": "--lr is nan",
@@ -121,9 +128,10 @@ DAMAGES = {
     "wrong value": (lambda run: edit(run, hidden_size=-3), "--hidden-size is -3; it must be at least 1"),
     "another size": (lambda run: edit(run, hidden_size=5), "config.json is not the file that model.safetensors was"),
     "wrong size": (lambda run: seal(run, hidden_size=3), "tensor recurrent.0.forward.W_x is float32 (16, 3) and must"),
-    "huge size": (lambda run: seal(run, hidden_size=10**9), "they are not of the same model"),
+    "huge size": (lambda run: seal(run, hidden_size=10**5), "they are not of the same model"),
     "senseless size": (lambda run: edit(run, hidden_size=10**400), "--hidden-size is larger than any number that"),
     "a key twice": (lambda run: append(run / "config.json", ', "format": 1}'), "config.json is damaged (a key comes"),
+    "training of another kind": (lambda run: rewrite(run, training={"lr": "x"}), "config.json is not the file that"),
     "training no object": (lambda run: rewrite(run, training=[]), "training is []; it must be an object"),
     "wrong vocabulary": (lambda run: edit(run, vocab_size=5), "they are not of the same model"),
     "tokenizer missing": (lambda run: (run / "tokenizer.json").unlink(), "tokenizer.json"),
@@ -201,12 +209,78 @@ def test_a_damaged_model_is_refused(damage: str, home: Path, tmp_path: Path, cap
     assert message in error_of(["generate", str(run)], capsys)
 
 
-def test_a_damaged_checkpoint_is_refused(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
+# What was done to the last checkpoint, and what the one line says when the run is to go on.
+CHECKPOINT_DAMAGES = {
+    "tensors flipped": (lambda last: flip_last_bit(last / STATE_TENSORS), "its checksum is not the one in it"),
+    "tensors cut": (lambda last: cut(last / STATE_TENSORS), "training_state.safetensors is damaged"),
+    "weights missing": (lambda last: (last / "model.safetensors").unlink(), "model.safetensors is missing"),
+    "weights of another step": (
+        lambda last: shutil.copy(last.parent / "step-00000000" / "model.safetensors", last),
+        "model.safetensors is not the file that training_state.safetensors was saved with",
+    ),
+    "state cut": (lambda last: cut(last / STATE), "training_state.json is not the file that training_state.safe"),
+    "state nested": (lambda last: forge(last, "[" * 100_000), "training_state.json is damaged"),
+    "state of something else": (lambda last: forge(last, "{}"), "is damaged: it must have step, seconds"),
+    "step no number": (lambda last: forge_state(last, step="2"), "is damaged: step is '2'"),
+    "step senseless": (lambda last: forge_state(last, step=10**30), "is damaged: step is 1000"),
+    "no such batch": (lambda last: forge_state(last, position={"epoch": 0, "window": 10**9}), "there is no batch 1000"),
+    "no random numbers": (lambda last: forge_state(last, rng={}), "training_state.json is damaged"),
+    "other data": (lambda last: forge_state(last, data="other"), "is not what it was when"),
+}
+
+
+def forge(checkpoint: Path, state: str) -> None:
+    """Another training state, with the right checksums."""
+    (checkpoint / STATE).write_text(state)
+    tensors = safetensors.numpy.load_file(checkpoint / STATE_TENSORS)
+    save_tensors(checkpoint / STATE_TENSORS, tensors, beside=BESIDE_STATE)
+
+
+def forge_state(checkpoint: Path, **changes: object) -> None:
+    forge(checkpoint, json.dumps(json.loads((checkpoint / STATE).read_bytes()) | changes))
+
+
+@pytest.mark.parametrize("damage", list(CHECKPOINT_DAMAGES))
+def test_a_damaged_checkpoint_is_refused(damage: str, home: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
     run = tmp_path / "run"
     shutil.copytree(home / "lm", run)
-    (path,) = run.glob("checkpoints/step-00000002/training_state.safetensors")
-    flip_last_bit(path)
-    assert "its checksum is not the one" in error_of(["train", "charlm", "--resume", str(run)], capsys)
+    break_it, message = CHECKPOINT_DAMAGES[damage]
+    break_it(run / "checkpoints" / "step-00000002")
+    assert message in error_of(["train", "charlm", "--resume", str(run)], capsys)
+
+
+def test_a_line_stays_a_line_whatever_is_in_it(tmp_path: Path, capsys: pytest.CaptureFixture):
+    line = error_of(["generate", f"{tmp_path}/a\nb\x1b\udcff"], capsys)
+    assert "a\\nb\\x1b\\udcff is not a folder" in line
+    assert len(error_of(["generate", "x" * 100_000], capsys)) < 3000
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_output_that_cannot_be_written_is_an_error(home: Path):
+    command = [sys.executable, "-m", "rnnnlp.cli.main", "generate", str(home / "lm"), "--length", "5"]
+    with open("/dev/full", "w") as full:
+        process = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert process.returncode == 2, process.stderr
+    assert "No space left on device; free or repair it, then try again" in process.stderr
+    assert "Traceback" not in process.stderr
+
+
+def test_too_little_memory_is_an_error(home: Path, tmp_path: Path):
+    words = [
+        "train",
+        "charlm",
+        "--data",
+        str(home / "text.txt"),
+        "--hidden-size",
+        "40000",
+        "--out",
+        str(tmp_path / "run"),
+    ]
+    limit = "import resource, sys; resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30)); "
+    command = [sys.executable, "-c", limit + "from rnnnlp.cli.main import main; sys.exit(main())", *words]
+    process = subprocess.run(command, stderr=subprocess.PIPE, text=True)
+    assert process.returncode == 2, process.stderr
+    assert "rnnnlp: error: there is not enough memory (Unable to allocate" in process.stderr
 
 
 def test_a_transposed_weight_comes_back_equal(tmp_path: Path):
