@@ -20,6 +20,7 @@ __all__ = [
     "adam",
     "add_rows",
     "backward",
+    "distinct",
     "forward",
     "gather_rows",
     "norms",
@@ -76,9 +77,17 @@ def product(dy: Array, W: Array) -> Array:
     return dy @ W
 
 
-def product_tn(dy: Array, x: Array) -> Array:
-    """`dy (N, K).T @ x (N, D)`: the gradient of a linear map's weights."""
+def product_tn(dy: Array, x: Array, *, sums: Array | None = None) -> Array:
+    """`dy (N, K).T @ x (N, D)`: the gradient of a linear map's weights; `sums (K,)` receives that of its bias."""
+    if sums is not None:
+        dy.sum(axis=0, out=sums)
     return dy.T @ x
+
+
+def distinct(ids: Array, vocab_size: int) -> tuple[Array, Array]:
+    """The ids that occur in `ids (N,)`, in order, and the place of each of the N among them."""
+    rows, places = np.unique(ids, return_inverse=True)
+    return rows.astype(np.int64), places
 
 
 def gather_rows(table: Array, ids: Array) -> Array:

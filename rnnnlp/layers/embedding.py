@@ -1,6 +1,6 @@
 """Ids to vectors."""
 
-# N tokens, V vocabulary, D embedding
+# N tokens, U distinct tokens, V vocabulary, D embedding
 
 import numpy as np
 
@@ -21,6 +21,15 @@ class Embedding:
         """`ids (N,)` -> `x (N, D)`."""
         return kernels.of(self.weight.value).gather_rows(self.weight.value, ids), ids
 
+    def distinct(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """`ids (N,)` -> the U rows that occur `x (U, D)`, the place of each token's row in x `(N,)`, tape.
+
+        Most ids occur more than once; what comes next can work on each row once and then look it up.
+        """
+        k = kernels.of(self.weight.value)
+        rows, tokens = k.distinct(ids, len(self.weight.value))
+        return k.gather_rows(self.weight.value, rows), tokens, rows
+
     def backward(self, dx: np.ndarray, ids: np.ndarray) -> None:
-        """`dx (N, D)` into the rows of the table that were used, and no others."""
+        """`dx`, of the shape of x, into the rows of the table that were used, and no others."""
         self.weight.add_rows(ids, dx)

@@ -39,6 +39,7 @@ class Linear:
         """`dy (N, K)` -> `dx (N, D)`."""
         # y = x @ W.T + b
         k = kernels.of(dy)
-        self.weight.add(k.product_tn(dy, x))
-        self.bias.add(dy.sum(axis=0))
+        db = np.empty_like(self.bias.value)  # (K,)
+        self.weight.add(k.product_tn(dy, x, sums=db))
+        self.bias.add(db)
         return k.product(dy, self.weight.value)

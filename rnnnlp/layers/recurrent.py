@@ -224,8 +224,8 @@ class Direction:
             k.add_rows(dpre, tokens, dtable)
             dpre = dtable
         # pre = x @ W_x.T + b_x + b_h
-        self.W_x.add(k.product_tn(dpre, x))
-        db = dpre.sum(axis=0)  # (G*H,)
+        db = np.empty_like(self.b_x.value)  # (G*H,)
+        self.W_x.add(k.product_tn(dpre, x, sums=db))
         self.b_x.add(db)
         db[self.candidate] = 0
         self.b_h.add(db)

@@ -1,6 +1,6 @@
 """The character language model."""
 
-# N tokens, T steps, B streams, D embedding, H hidden, V vocabulary
+# N tokens, U distinct tokens, T steps, B streams, D embedding, H hidden, V vocabulary
 
 from typing import Any
 
@@ -65,29 +65,21 @@ class CharLM(Model):
         keep_tape: bool = True,
     ) -> tuple[np.ndarray, State, Any]:
         """`ids (N,)` -> `logits (N, V)` of the ids that follow, the final state, tape."""
-        if len(ids) < self.config.vocab_size:
-            x, ids_tape = self.embedding.forward(ids)  # (N, D)
-            tokens = None
-        else:  # the recurrent layer takes the whole table and looks its rows up
-            x, ids_tape = self.embedding.weight.value, None  # (V, D)
-            tokens = ids.astype(np.int32)
+        x, tokens, rows = self.embedding.distinct(ids)  # (U, D), (N,)
         h, state_T, recurrent_tape = self.recurrent.forward(
             x, batch_sizes, state, rng=rng, tokens=tokens, keep_tape=keep_tape
         )  # (N, H)
         h, mask = self.dropout.forward(h, batch_sizes, rng=rng)
         logits, head_tape = self.head.forward(h)  # (N, V)
-        return logits, state_T, (ids_tape, recurrent_tape, mask, head_tape)
+        return logits, state_T, (rows, recurrent_tape, mask, head_tape)
 
     def backward(self, dlogits: np.ndarray, tape: Any) -> None:
         """`dlogits (N, V)` into the gradients of all parameters; none goes past the beginning of the window."""
-        ids_tape, recurrent_tape, mask, head_tape = tape
+        rows, recurrent_tape, mask, head_tape = tape
         dh = self.head.backward(dlogits, head_tape)  # (N, H)
         dh = self.dropout.backward(dh, mask)
-        dx, _ = self.recurrent.backward(dh, None, recurrent_tape)  # (N, D) or (V, D)
-        if ids_tape is None:
-            self.embedding.weight.add(dx)
-        else:
-            self.embedding.backward(dx, ids_tape)
+        dx, _ = self.recurrent.backward(dh, None, recurrent_tape)  # (U, D)
+        self.embedding.backward(dx, rows)
 
     def loss(
         self, inputs: np.ndarray, targets: np.ndarray, batch_sizes: np.ndarray, state: State

@@ -1,6 +1,6 @@
 """The classifier of documents."""
 
-# N tokens, T steps, B documents, D embedding, H hidden, K classes
+# N tokens, U distinct tokens, T steps, B documents, D embedding, H hidden, K classes
 
 from collections.abc import Sequence
 from typing import Any
@@ -70,26 +70,29 @@ class SentimentClassifier(Model):
         keep_tape: bool = True,
     ) -> tuple[np.ndarray, Any]:
         """Packed `ids (N,)` -> `logits (B, K)`, tape. The state runs through; `bptt` cuts the gradient to come."""
-        x, ids_tape = self.embedding.forward(ids)  # (N, D)
-        x, x_mask = self.embedding_dropout.forward(x, batch_sizes, rng=rng)
+        if drops := rng is not None and self.config.dropout > 0:
+            x, rows = self.embedding.forward(ids)  # (N, D)
+            x, x_mask = self.embedding_dropout.forward(x, batch_sizes, rng=rng)
+        else:
+            x, tokens, rows = self.embedding.distinct(ids)  # (U, D), (N,)
         state = self.recurrent.zero_state(int(batch_sizes[0]), self.dtype)
         h, _, recurrent_tape = self.recurrent.forward(
-            x, batch_sizes, state, rng=rng, bptt=bptt, keep_tape=keep_tape
+            x, batch_sizes, state, rng=rng, tokens=None if drops else tokens, bptt=bptt, keep_tape=keep_tape
         )  # (N, R*H)
         pooled, pool_tape = self.pool.forward(h, batch_sizes)  # (B, P)
         pooled, pooled_mask = self.dropout.forward(pooled, batch_sizes[:1], rng=rng)
         logits, head_tape = self.head.forward(pooled)  # (B, K)
-        return logits, (ids_tape, x_mask, recurrent_tape, pool_tape, pooled_mask, head_tape)
+        return logits, (rows, x_mask if drops else None, recurrent_tape, pool_tape, pooled_mask, head_tape)
 
     def backward(self, dlogits: np.ndarray, tape: Any) -> None:
         """`dlogits (B, K)` into the gradients of all parameters."""
-        ids_tape, x_mask, recurrent_tape, pool_tape, pooled_mask, head_tape = tape
+        rows, x_mask, recurrent_tape, pool_tape, pooled_mask, head_tape = tape
         dpooled = self.head.backward(dlogits, head_tape)  # (B, P)
         dpooled = self.dropout.backward(dpooled, pooled_mask)
         dh = self.pool.backward(dpooled, pool_tape)  # (N, R*H)
-        dx, _ = self.recurrent.backward(dh, None, recurrent_tape)  # (N, D)
+        dx, _ = self.recurrent.backward(dh, None, recurrent_tape)  # (N, D) or (U, D)
         dx = self.embedding_dropout.backward(dx, x_mask)
-        self.embedding.backward(dx, ids_tape)
+        self.embedding.backward(dx, rows)
 
     def gradients(
         self,
