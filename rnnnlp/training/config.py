@@ -40,6 +40,7 @@ class TrainingConfig(Config):
     patience: int = 5
     checkpoint_every: int | None = None
     keep_checkpoints: int = 2
+    on_divergence: str = "stop"
     backend: str = "auto"
     threads: int | None = None
 
@@ -47,6 +48,7 @@ class TrainingConfig(Config):
         self.require_choice("tokenizer", ("char", "byte", "word", "bpe"))
         self.require_choice("optimizer", OPTIMIZERS)
         self.require_choice("schedule", SCHEDULES)
+        self.require_choice("on_divergence", ("stop", "rollback"))
         self.require_at_least(
             1, "batch_size", "bptt", "epochs", "steps", "evaluations", "checkpoint_every", "threads", "vocab_size"
         )

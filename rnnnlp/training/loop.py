@@ -26,12 +26,15 @@ from rnnnlp.training.tasks import Gradients, Task
 
 CHECKPOINT_SECONDS = 300.0  # at the least so often, whatever --checkpoint-every says
 LOGGED_STEPS = 10  # a line in metrics.jsonl each so many steps
+SMALLEST_LR_SCALE = 2.0**-10  # a run that diverges even so is not going back once more
+
+REMEDY = "try a smaller --lr or --max-norm, or --on-divergence rollback"
 
 log = logging.getLogger(__name__)
 
 
 class Diverged(UserError):
-    """The loss or a gradient is not a finite number."""
+    """The loss, a gradient or a weight is not a finite number."""
 
 
 class Interrupted(Exception):
@@ -54,6 +57,7 @@ class Trainer:
         self.averaged = AveragedWeights(self.parameters, config.averaging)
         total_steps = config.epochs * task.steps_per_epoch if config.epochs else config.steps
         self.clock = Clock(total_steps=total_steps, budget=config.budget, started=started)
+        self.lr_scale = 1.0  # halved each time the run goes back to a checkpoint
         self.rng = generator(config.seed, DROPOUT)
         self.evaluations, self.evaluated_at = 0, -1  # how many, and after which step the last was
         self.best_score, self.evaluations_since_best = -math.inf, 0
@@ -65,15 +69,12 @@ class Trainer:
         clock, config = self.clock, self.config
         with signals_noted() as signals, Progress(clock) as progress:
             while not clock.over and not self.out_of_patience:
-                lr = config.lr * factor(config.schedule, clock.progress, warmup=config.warmup)
-                gradients, norm = self.step(lr)
-                progress.step(gradients, lr)
-                if clock.step % LOGGED_STEPS == 0:
-                    self.log_step(gradients, norm, lr)
-                if self.evaluation_is_due:
-                    self.evaluate(progress)
-                elif self.checkpoint_is_due:
-                    self.save_checkpoint()
+                try:
+                    self.advance(progress)
+                except Diverged as error:
+                    if config.on_divergence != "rollback" or self.lr_scale <= SMALLEST_LR_SCALE:
+                        raise
+                    self.roll_back(error, progress)
                 if signals:
                     self.save_checkpoint()
                     raise Interrupted(signals[0])
@@ -82,6 +83,20 @@ class Trainer:
             elif self.evaluated_at != clock.step:
                 self.evaluate(progress)
 
+    def advance(self, progress: Progress) -> None:
+        """One step, and what is due after it."""
+        factor_now = factor(self.config.schedule, self.clock.progress, warmup=self.config.warmup)
+        lr = self.config.lr * self.lr_scale * factor_now
+        gradients, norm = self.step(lr)
+        progress.step(gradients, lr)
+        if self.clock.step % LOGGED_STEPS == 0:
+            self.log_step(gradients, norm, lr)
+        if self.evaluation_is_due:
+            self.evaluate(progress)
+        elif self.checkpoint_is_due:
+            self.save_checkpoint()
+
+    @np.errstate(over="ignore", invalid="ignore")  # what is not finite is looked for, and said
     def step(self, lr: float) -> tuple[Gradients, float]:
         """One update: gradients of a batch, clipped, applied, averaged. Returns them and their norm before clipping."""
         self.task.model.zero_grad()
@@ -92,7 +107,7 @@ class Trainer:
             largest = max(norms, key=lambda name: norms[name] if math.isfinite(norms[name]) else math.inf)
             raise Diverged(
                 f"step {self.clock.step + 1}: the loss is {loss:.4g} and the gradient norm {norm:.4g} (largest in "
-                f"{largest}: {norms[largest]:.4g}) at learning rate {lr:.3g}; try a smaller --lr or --max-norm"
+                f"{largest}: {norms[largest]:.4g}) at learning rate {lr:.3g}; {REMEDY}"
             )
         self.optimizer.step(lr, scale=clipping(norm, self.config.max_norm))
         self.clock.step += 1
@@ -148,7 +163,10 @@ class Trainer:
         )
 
     def save_checkpoint(self) -> None:
-        """Writes all that a resume needs."""
+        """Writes all that a resume needs. Diverged if that is not finite, so that the checkpoints before stay."""
+        for name, p in self.parameters.items():
+            if not (np.isfinite(p.value).all() and np.isfinite(self.averaged.values[name]).all()):
+                raise Diverged(f"step {self.clock.step}: {name} has weights that are not finite; {REMEDY}")
         tensors = {f"weights.{name}": p.value for name, p in self.parameters.items()}
         tensors |= {
             f"optimizer.{slot}.{name}": array
@@ -160,6 +178,7 @@ class Trainer:
             "step": self.clock.step,
             "seconds": self.clock.seconds,
             "reserve": self.clock.reserve,
+            "lr_scale": self.lr_scale,
             "evaluations": self.evaluations,
             "evaluated_at": self.evaluated_at,
             "best_score": self.best_score if math.isfinite(self.best_score) else None,
@@ -176,7 +195,21 @@ class Trainer:
         self.last_checkpoint = time.monotonic()
 
     def resume(self) -> None:
-        """Goes back to the newest checkpoint of the run folder."""
+        """Goes on from the newest checkpoint of the run folder."""
+        path, state = self.go_back()
+        self.clock.resume(state["step"], state["seconds"], state["reserve"])
+        log.info("going on from step %d (%s)", state["step"], path)
+
+    def roll_back(self, error: Diverged, progress: Progress) -> None:
+        """Goes back to the newest checkpoint, with half the learning rate from there on. The time stays spent."""
+        scale = self.lr_scale / 2
+        path, state = self.go_back()
+        self.clock.resume(state["step"], self.clock.seconds, state["reserve"])
+        self.lr_scale = scale
+        progress.say(f"{error}: back to {path.name}, with the learning rate times {scale:.3g}")
+
+    def go_back(self) -> tuple[Path, dict[str, Any]]:
+        """To the newest checkpoint, in all but time; returns it and its training state."""
         path = self.run.latest_checkpoint()
         averaged, tensors, state = self.run.load_checkpoint(path)
         if state["data"] != self.task.fingerprint():
@@ -189,13 +222,12 @@ class Trainer:
         set_tensors(arrays, tensors, path)
         set_tensors(self.averaged.values, averaged, path)
         self.go_to(state, carried, path)
-        self.clock.resume(state["step"], state["seconds"], state["reserve"])
-        self.optimizer.steps = state["step"]
+        self.optimizer.steps, self.lr_scale = state["step"], state["lr_scale"]
         self.evaluations, self.evaluated_at = state["evaluations"], state["evaluated_at"]
         self.best_score = -math.inf if state["best_score"] is None else state["best_score"]
         self.best_metrics, self.evaluations_since_best = state["best_metrics"], state["evaluations_since_best"]
         self.run.forget_metrics_after(state["step"])
-        log.info("going on from step %d (%s)", state["step"], path)
+        return path, state
 
     def go_to(self, state: dict[str, Any], carried: dict[str, np.ndarray], path: Path) -> None:
         """To the place in the data and in the random numbers; UserError if there is no such place."""

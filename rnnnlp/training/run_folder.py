@@ -36,6 +36,7 @@ STATE_KINDS: dict[str, type | tuple[type, ...]] = {
     "step": int,
     "seconds": float,
     "reserve": float,
+    "lr_scale": float,
     "evaluations": int,
     "evaluated_at": int,
     "best_score": (float, type(None)),

@@ -53,6 +53,8 @@ MISTAKES = {
     "train charlm --data {home}/text.txt --hidden-size 10000000": "--hidden-size is 10000000; it must be smaller",
     "train sentiment --data sample-reviews --num-layers 999999999": "smaller, or --embedding-size or --num-layers",
     "train charlm --data {home}/text.txt --config {home}/senseless.toml": "senseless.toml is not valid TOML",
+    "train charlm --data {home}/text.txt --on-divergence go": "--on-divergence is go; it must be one of stop, rollback",
+    "train charlm --data {home}/text.txt --optimizer sgd --max-norm 0 --lr 1e30 --steps 9": "try a smaller --lr",
     "train charlm --data {home}/text.txt --keep-checkpoints 0": "--keep-checkpoints is 0; it must be at least 1",
     "train charlm --data {home}/text.txt --lr 0": "--lr is 0.0; it must be above 0",
     "train charlm --data {home}/text.txt --lr nan": "--lr is nan",

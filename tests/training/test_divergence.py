@@ -1,0 +1,57 @@
+"""A run that diverges says so; it stops, or goes back to its last checkpoint and takes smaller steps."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from rnnnlp.cli.main import main
+from rnnnlp.models.char_lm import CharLM
+from rnnnlp.training.run_folder import RunFolder, read_state
+
+WILD = "--optimizer sgd --max-norm 0 --warmup 0 --schedule constant --averaging 0 --momentum 0 --dropout 0"
+SMALL = "--hidden-size 8 --embedding-size 4 --batch-size 4 --bptt 8 --evaluations 2 --checkpoint-every 4 --steps 40"
+
+
+@pytest.fixture
+def words(tmp_path: Path) -> list[str]:
+    text = tmp_path / "text.txt"
+    text.write_text("It was the best of times, it was the worst of times.\n" * 30)
+    return ["train", "charlm", "--data", str(text), "--out", str(tmp_path / "run"), *WILD.split(), *SMALL.split()]
+
+
+def test_it_stops_and_keeps_the_checkpoints_that_are_finite(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture
+):
+    assert main([*words, "--lr", "1e38"]) == 2
+    assert "try a smaller --lr or --max-norm, or --on-divergence rollback" in capsys.readouterr().err
+    for checkpoint in RunFolder(tmp_path / "run").checkpoints():
+        CharLM.from_pretrained(checkpoint)
+
+
+def test_it_goes_back_with_half_the_learning_rate(words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture):
+    assert main([*words, "--lr", "1e38", "--on-divergence", "rollback"]) in (0, 2)
+    said = capsys.readouterr().err
+    assert "back to step-00000000, with the learning rate times 0.5" in said
+    assert "back to step-00000000, with the learning rate times 0.25" in said
+
+
+def test_a_run_that_went_back_ends_and_remembers_its_learning_rate(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    from rnnnlp.training import loop
+
+    norm_of, bad = loop.global_norm, iter([False] * 9 + [True])
+
+    def global_norm(parameters):
+        norm, norms = norm_of(parameters)
+        return (float("nan") if next(bad, False) else norm), norms
+
+    monkeypatch.setattr(loop, "global_norm", global_norm)
+    assert main([*words, "--lr", "0.5", "--on-divergence", "rollback"]) == 0
+    run = RunFolder(tmp_path / "run")
+    state = read_state(run.latest_checkpoint())
+    assert (state["step"], state["lr_scale"]) == (40, 0.5)
+    lines = [json.loads(line) for line in run.metrics_path.read_text().splitlines()]
+    assert [line["step"] for line in lines if "lr" in line] == [10, 20, 30, 40]
+    assert {line["lr"] for line in lines if "lr" in line} == {0.25}
