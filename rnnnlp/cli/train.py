@@ -70,7 +70,8 @@ KINDS: dict[str, tuple[type[TrainingConfig], type[Config], str]] = {
 def add_options(parser: argparse.ArgumentParser) -> None:
     kinds = parser.add_subparsers(dest="kind", metavar="charlm|sentiment", required=True)
     for kind, (training, model, what) in KINDS.items():
-        command = kinds.add_parser(kind, help=what, description=f"Train {what}.", allow_abbrev=False)
+        usage = f"rnnnlp train {kind} --data DATA [--out RUN] [options]\n       rnnnlp train {kind} --resume RUN"
+        command = kinds.add_parser(kind, help=what, description=f"Train {what}.", usage=usage, allow_abbrev=False)
         command.add_argument("--out", metavar="RUN", help="the new folder of the run (default: runs/KIND)")
         command.add_argument("--overwrite", action="store_true", help="replace the run that is in --out")
         command.add_argument("--resume", metavar="RUN", help="go on with this run; no other option is needed")
