@@ -100,8 +100,9 @@ class Trainer:
     def step(self, lr: float) -> tuple[Gradients, float]:
         """One update: gradients of a batch, clipped, applied, averaged. Returns them and their norm before clipping."""
         self.task.model.zero_grad()
-        gradients = self.task.gradients(rng=self.rng)
-        norm, norms = global_norm(self.parameters)
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is found below
+            gradients = self.task.gradients(rng=self.rng)
+            norm, norms = global_norm(self.parameters)
         loss = gradients.loss
         if not (math.isfinite(loss) and math.isfinite(norm)):
             largest = max(norms, key=lambda name: norms[name] if math.isfinite(norms[name]) else math.inf)

@@ -67,6 +67,8 @@ MISTAKES = {
     "train charlm --data {home}/text.txt --config {home}/none.toml": "none.toml",
     "train charlm --data {home}/text.txt --config {home}/bad.toml": "bad.toml is not valid TOML",
     "train charlm --data {home}/text.txt --config {home}/unknown.toml": "'hidden_sise' is not an option",
+    "train charlm --data {home}/text.txt --lr 1e38 --max-norm 0 --bptt 8 --steps 9": "try a smaller --lr or --max-norm",
+    "train sentiment --data sample-reviews --lr 1e38 --max-norm 0 --steps 9": "(largest in",
     "train charlm --resume {home}/stranger": "no checkpoint to go on from",
     "status {home}/stranger": "config.json is missing",
     "status {home}/nothing": "nothing is not a folder",
