@@ -47,8 +47,8 @@ Use it with
 
 ## Figures on validation
 
-The best of the evaluations during training (for a language model on its beginning, read in {64} pieces). For the exact
-figures of a whole split run `rnnnlp evaluate RUN --split validation`.
+The best of the evaluations during training, which for a language model read the text in pieces side by side. For the
+exact figures of a whole split run `rnnnlp evaluate RUN --split validation`.
 
 | figure | value |
 | --- | --- |
