@@ -27,6 +27,10 @@ REMEDIES = {
 }
 
 
+class Damaged(UserError):
+    """A file of a model or a checkpoint is missing, damaged, or not the one that it was."""
+
+
 class CannotWrite(UserError):
     """The disk is full, or the folder cannot be written."""
 
@@ -59,9 +63,9 @@ def write_atomically(path: Path, content: bytes) -> None:
 def require_file(path: Path, limit: int | None = None) -> None:
     """UserError unless `path` is a file, of at most `limit` bytes."""
     if not path.is_file():
-        raise UserError(f"{path} is missing; the folder does not hold a (complete) model")
+        raise Damaged(f"{path} is missing; the folder does not hold a (complete) model")
     if limit is not None and path.stat().st_size > limit:
-        raise UserError(f"{path} is damaged (it has {path.stat().st_size} bytes); restore it or train again")
+        raise Damaged(f"{path} is damaged (it has {path.stat().st_size} bytes); restore it or train again")
 
 
 def read_json(path: Path) -> Any:
@@ -77,7 +81,7 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_bytes(), object_pairs_hook=unique)
     except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{path} is damaged ({error}); restore it or train again") from None
+        raise Damaged(f"{path} is damaged ({error}); restore it or train again") from None
 
 
 def save_tensors(path: Path, tensors: Mapping[str, np.ndarray], *, beside: Iterable[str] = ()) -> None:
@@ -110,16 +114,16 @@ def load_tensors(path: Path, *, beside: Iterable[str] = ()) -> dict[str, np.ndar
         MemoryError,
         RecursionError,
     ) as error:
-        raise UserError(f"{path} is damaged ({error}); restore it or train again") from None
+        raise Damaged(f"{path} is damaged ({error}); restore it or train again") from None
     if not isinstance(manifest, dict) or set(manifest) != {TENSORS, *beside}:
-        raise UserError(f"{path} does not have the checksums that rnnnlp writes; restore it or train again")
+        raise Damaged(f"{path} does not have the checksums that rnnnlp writes; restore it or train again")
     if manifest[TENSORS] != _sha256_of_tensors(tensors):
-        raise UserError(f"{path} is damaged: its checksum is not the one in it; restore it or train again")
+        raise Damaged(f"{path} is damaged: its checksum is not the one in it; restore it or train again")
     for name in beside:
         other = path.with_name(name)
         require_file(other)
         if not _is_unchanged(other, manifest[name]):
-            raise UserError(
+            raise Damaged(
                 f"{other} is not the file that {path.name} was saved with: its checksum differs; "
                 "restore it or train again"
             )
@@ -142,7 +146,7 @@ def set_tensors(arrays: Mapping[str, np.ndarray], tensors: Mapping[str, np.ndarr
                 "the file and config.json are not of the same model"
             )
         if not np.isfinite(tensor).all():
-            raise UserError(f"{path}: tensor {name} has values that are not finite; restore it or train again")
+            raise Damaged(f"{path}: tensor {name} has values that are not finite; restore it or train again")
         array[...] = tensor
 
 

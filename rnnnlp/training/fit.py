@@ -18,7 +18,7 @@ from rnnnlp.models.char_lm import CharLM
 from rnnnlp.models.config import CharLMConfig, SentimentConfig
 from rnnnlp.models.model import Model, read_config
 from rnnnlp.models.sentiment import SentimentClassifier
-from rnnnlp.models.storage import write_atomically
+from rnnnlp.models.storage import Damaged, write_atomically
 from rnnnlp.text import LabelledData, LabelledSplit, encode_corpus, load_corpus, load_labelled, train_tokenizer
 from rnnnlp.text.labelled import hold_out_validation
 from rnnnlp.training.card import model_card
@@ -80,7 +80,13 @@ def resume(path: str | os.PathLike, model_type: str, *, data: LabelledData | Non
     UserError if there is no such run, or it trains another kind of model than `model_type`.
     """
     with RunFolder.reopen(path) as run:
-        return go_on(run, model_type, data)
+        try:
+            return go_on(run, model_type, data)
+        except Damaged as error:
+            *older, newest = run.checkpoints()
+            if not older or not str(error).startswith(str(newest)):
+                raise
+            raise UserError(f"{error}, or remove {newest} to go on from {older[-1].name}") from None
 
 
 def go_on(run: RunFolder, model_type: str, data: LabelledData | None) -> Model:

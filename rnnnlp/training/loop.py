@@ -14,7 +14,7 @@ import numpy as np
 from rnnnlp.batches.draws import DROPOUT, generator
 from rnnnlp.errors import UserError
 from rnnnlp.models.model import WEIGHTS
-from rnnnlp.models.storage import set_tensors
+from rnnnlp.models.storage import Damaged, set_tensors
 from rnnnlp.training.averaging import AveragedWeights
 from rnnnlp.training.clock import Clock
 from rnnnlp.training.config import TrainingConfig
@@ -239,7 +239,7 @@ class Trainer:
             self.task.go_to(state["position"], carried)
             self.rng.bit_generator.state = state["rng"]
         except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise UserError(f"{path / STATE} is damaged ({error}); restore it or train again") from None
+            raise Damaged(f"{path / STATE} is damaged ({error}); restore it or train again") from None
 
 
 @contextmanager

@@ -26,7 +26,7 @@ import numpy as np
 from rnnnlp.errors import UserError
 from rnnnlp.models.config import LARGEST
 from rnnnlp.models.model import CONFIG, TOKENIZER, WEIGHTS, Model
-from rnnnlp.models.storage import load_tensors, read_json, save_tensors, write_atomically, writing
+from rnnnlp.models.storage import Damaged, load_tensors, read_json, save_tensors, write_atomically, writing
 
 STATE_TENSORS, STATE = "training_state.safetensors", "training_state.json"
 LOCK = ".lock"
@@ -242,12 +242,12 @@ def read_state(path: Path) -> dict[str, Any]:
     """The `training_state.json` of a checkpoint, of which the keys and their kinds are checked."""
     state = read_json(path / STATE)
     if not isinstance(state, dict) or set(state) != set(STATE_KINDS):
-        raise UserError(f"{path / STATE} is damaged: it must have {', '.join(STATE_KINDS)}; restore it or train again")
+        raise Damaged(f"{path / STATE} is damaged: it must have {', '.join(STATE_KINDS)}; restore it or train again")
     for key, kind in STATE_KINDS.items():
         value = state[key]
         senseless = isinstance(value, bool) or (isinstance(value, int | float) and not abs(value) < LARGEST)
         if senseless or not isinstance(value, kind):
-            raise UserError(f"{path / STATE} is damaged: {key} is {value!r}; restore it or train again")
+            raise Damaged(f"{path / STATE} is damaged: {key} is {value!r}; restore it or train again")
     return state
 
 

@@ -217,6 +217,7 @@ def test_a_damaged_model_is_refused(damage: str, home: Path, tmp_path: Path, cap
 CHECKPOINT_DAMAGES = {
     "tensors flipped": (lambda last: flip_last_bit(last / STATE_TENSORS), "its checksum is not the one in it"),
     "tensors cut": (lambda last: cut(last / STATE_TENSORS), "training_state.safetensors is damaged"),
+    "configuration cut": (lambda last: cut(last / "config.json"), "step-00000002 to go on from step-00000000"),
     "weights missing": (lambda last: (last / "model.safetensors").unlink(), "model.safetensors is missing"),
     "weights of another step": (
         lambda last: shutil.copy(last.parent / "step-00000000" / "model.safetensors", last),
