@@ -1,0 +1,65 @@
+"""scripts/benchmark.py: the smallest case, and errors in one line. The figures themselves are not judged here."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rnnnlp.errors import UserError
+
+ROOT = Path(__file__).parents[1]
+SCRIPT = ROOT / "scripts" / "benchmark.py"
+
+
+def run(*words):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        [sys.executable, SCRIPT, "--against", "numpy", "--threads", "1", "--repeats", "1", "--seconds", "0", *words],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def test_smallest_case(tmp_path):
+    done = run("--only", "lm lstm 32,64,128", "--json", str(tmp_path / "figures.json"))
+    assert done.returncode == 0, done.stderr
+    assert "matrix-product peak" in done.stdout
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    (case,) = figures["cases"]
+    assert set(case) == {"name", "ours", "theirs", "unit", "ratio", "peak_fraction"}
+    assert (case["name"], case["unit"]) == ("lm lstm 32,64,128", "ms")
+    assert case["ratio"] == pytest.approx(case["theirs"] / case["ours"])
+    assert case["peak_fraction"] > 0
+    assert figures["geomean"] == pytest.approx(case["ratio"])
+
+
+def test_unknown_case_is_an_error_of_one_line():
+    done = run("--only", "nothing of the kind")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: --only is 'nothing of the kind'")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "needs PyTorch: pip install torch"),
+        (["--threads", "0"], "--threads is 0; it must be at least 1"),
+        (["--against", "numpy", "--json", "no/such/folder.json"], "there is no folder"),
+    ],
+)
+def test_refused_before_anything_is_measured(words, message, monkeypatch):
+    spec = importlib.util.spec_from_file_location("benchmark_script", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match=message):
+        script.require_sense(script.parsed(words))
