@@ -99,7 +99,7 @@ class CharLMConfig(Config):
     embedding_size: int = 64
     hidden_size: int = 512
     num_layers: int = 1
-    dropout: float = 0.3
+    dropout: float = 0.2
     variational: bool = False
     tied_weights: bool = False
 

@@ -142,6 +142,8 @@ class Trainer:
         self.run.log(self.whereabouts() | {"validation": metrics} | ({"sample": sample} if sample is not None else {}))
         progress.evaluated(metrics, best=better, sample=sample)
         self.clock.reserve = time.monotonic() - started
+        # Evaluations that came due while this one took its time are not caught up on.
+        self.evaluations = max(self.evaluations, int(self.clock.progress * self.config.evaluations))
         self.save_checkpoint()
 
     def log_step(self, gradients: Gradients, norm: float, lr: float) -> None:
