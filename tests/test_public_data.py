@@ -1,4 +1,4 @@
-"""The commands on real public data (not part of the project; skipped where it is absent): small models learn something."""
+"""The commands on real public data, which is not part of the project: small models learn something from it."""
 
 import json
 from pathlib import Path
