@@ -54,6 +54,7 @@ HELP = {
     "hidden_size": "units of a recurrent layer, in each direction",
     "num_layers": "recurrent layers",
     "dropout": "the share of features that are dropped in training",
+    "weight_drop": "the share of recurrent weights that are dropped in training, others for each window",
     "variational": "drop the same features at every step of a sequence",
     "tied_weights": "use the embedding as the output's weights too",
     "bidirectional": "read in both directions",

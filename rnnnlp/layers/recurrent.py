@@ -17,6 +17,9 @@ from rnnnlp.layers.parameter import Parameter, uniform
 class Recurrent:
     """`num_layers` layers of `cell` ("lstm", "gru", "elman_tanh", "elman_relu"), with dropout between them.
 
+    `weight_drop` is the share of the recurrent weights that are dropped in training, others for each batch (Merity et
+    al. 2018).
+
     Parameters have the shapes and gate order of `torch.nn.LSTM`, `GRU` and `RNN`: for each layer and direction `W_x
     (G*H, D)`, `W_h (G*H, H)`, `b_x (G*H,)`, `b_h (G*H,)`.
     """
@@ -31,6 +34,7 @@ class Recurrent:
         bidirectional: bool = False,
         dropout: float = 0.0,
         variational: bool = False,
+        weight_drop: float = 0.0,
         dtype: np.dtype,
         rng: np.random.Generator,
     ):
@@ -41,7 +45,10 @@ class Recurrent:
         self.output_size = hidden_size * len(directions)
         sizes = [input_size] + [self.output_size] * (num_layers - 1)
         self.layers = [
-            [Direction(cell, size, hidden_size, reverse=reverse, dtype=dtype, rng=rng) for reverse in directions]
+            [
+                Direction(cell, size, hidden_size, reverse=reverse, weight_drop=weight_drop, dtype=dtype, rng=rng)
+                for reverse in directions
+            ]
             for size in sizes
         ]
 
@@ -88,6 +95,7 @@ class Recurrent:
                     y,
                     batch_sizes,
                     tuple(s[len(ends)] for s in state),
+                    rng=rng,
                     tokens=tokens if k == 0 else None,
                     bptt=bptt,
                     keep_tape=keep_tape,
@@ -135,10 +143,12 @@ class Direction:
         hidden_size: int,
         *,
         reverse: bool,
+        weight_drop: float,
         dtype: np.dtype,
         rng: np.random.Generator,
     ):
         self.cell, self.reverse = cell, reverse
+        self.weight_drop = Dropout(weight_drop)
         gates, bound = kernels.CELLS[cell], hidden_size**-0.5
         self.W_x = uniform(gates * hidden_size, input_size, bound=input_size**-0.5, dtype=dtype, rng=rng)  # (G*H, D)
         self.W_h = uniform(gates * hidden_size, hidden_size, bound=bound, dtype=dtype, rng=rng)  # (G*H, H)
@@ -165,12 +175,14 @@ class Direction:
         batch_sizes: np.ndarray,
         state: State,
         *,
+        rng: np.random.Generator | None,
         tokens: np.ndarray | None,
         bptt: int | None,
         keep_tape: bool,
     ) -> tuple[np.ndarray, State, Any]:
         """`x (N, D)`, `state` of `(B, H)` -> `h (N, H)`, the final state, tape. With `tokens`, x is `(V, D)`."""
         k, weights = kernels.of(x), self.weights()
+        W_h, mask = self.weight_drop.forward(weights.W_h, np.array([len(weights.W_h)]), rng=rng)  # (G*H, H)
         pre = k.product_nt(x, weights.W_x, weights.bias)  # (N, G*H), or (V, G*H)
         running = tuple(s.copy() for s in state)  # (B, H)
         parts, tapes = [], []
@@ -182,7 +194,7 @@ class Direction:
                 pre[window.rows] if tokens is None else pre,
                 window.batch_sizes,
                 tuple(s[:B_w].copy() for s in running),  # the tape keeps them
-                weights.W_h,
+                W_h,
                 weights.b_hn,
                 reverse=self.reverse,
                 tokens=None if tokens is None else tokens[window.rows],
@@ -194,11 +206,11 @@ class Direction:
             parts.append(h)
             tapes.append(tape)
         h = parts[0] if len(parts) == 1 else np.concatenate(parts[::-1] if self.reverse else parts)  # (N, H)
-        return h, running, (x, tokens, windows, tapes)
+        return h, running, (x, tokens, mask, windows, tapes)
 
     def backward(self, dh: np.ndarray, dstate_T: State, tape: Any) -> tuple[np.ndarray, State]:
         """`dh (N, H)` and the gradient of the final state -> `dx`, of the shape of x, and that of the initial state."""
-        x, tokens, windows, tapes = tape
+        x, tokens, mask, windows, tapes = tape
         k = kernels.of(x)
         parts = []
         running = tuple(s.copy() for s in dstate_T)  # (B, H)
@@ -214,7 +226,7 @@ class Direction:
             for s, start in zip(running, starts, strict=True):
                 s[:B_w] = start
                 s[:carried] = 0
-            self.W_h.add(dW_h)
+            self.W_h.add(self.weight_drop.backward(dW_h, mask))
             if db_hn is not None:
                 self.b_h.grad[self.candidate] += db_hn
         dpre = parts[0] if len(parts) == 1 else np.concatenate(parts if self.reverse else parts[::-1])  # (N, G*H)

@@ -43,6 +43,7 @@ class CharLM(Model):
             num_layers=c.num_layers,
             dropout=c.dropout,
             variational=c.variational,
+            weight_drop=c.weight_drop,
             dtype=dtype,
             rng=rng,
         )

@@ -100,13 +100,14 @@ class CharLMConfig(Config):
     hidden_size: int = 512
     num_layers: int = 1
     dropout: float = 0.2
+    weight_drop: float = 0.0
     variational: bool = False
     tied_weights: bool = False
 
     def __post_init__(self) -> None:
         self.require_choice("cell", CELLS)
         self.require_at_least(1, "vocab_size", "embedding_size", "hidden_size", "num_layers")
-        self.require_share("dropout")
+        self.require_share("dropout", "weight_drop")
         same = self.embedding_size == self.hidden_size
         self.require_room()
         self.require("tied_weights", same or not self.tied_weights, "false unless --embedding-size is --hidden-size")

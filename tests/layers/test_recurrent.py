@@ -25,6 +25,26 @@ def test_gradients_with_dropout_between_the_layers(cell, variational):
 
 
 @cells
+def test_gradients_with_dropped_weights(cell):
+    check_recurrent(Recurrent, cell, RAGGED[5], num_layers=2, bidirectional=True, weight_drop=0.4)
+
+
+def test_weights_are_dropped_in_training_only():
+    rng = np.random.default_rng(0)
+    layer = Recurrent("lstm", 2, 40, weight_drop=0.5, dtype=np.float64, rng=rng)
+    x, one = rng.normal(size=(4, 2)), np.array([2, 2])
+
+    def y(rng):
+        return layer.forward(x, one, layer.zero_state(2, np.dtype(float)), rng=rng)[0]
+
+    W_h = layer.parameters()["0.forward.W_h"].value.copy()
+    first, second = y(np.random.default_rng(1)), y(np.random.default_rng(2))
+    assert np.array_equal(first[:2], y(None)[:2])  # from the zero state nothing comes through W_h
+    assert not np.allclose(first[2:], y(None)[2:]) and not np.allclose(first[2:], second[2:])
+    assert np.array_equal(layer.parameters()["0.forward.W_h"].value, W_h)
+
+
+@cells
 def test_float32_stays_float32_and_backward_takes_no_state(cell):
     rng = np.random.default_rng(0)
     layer = Recurrent(cell, 2, 3, num_layers=2, bidirectional=True, dtype=np.float32, rng=rng)
