@@ -1,0 +1,96 @@
+"""scripts/reproduce_warpeace.py on a small text: what it trains on, what it tests on, and that it goes on."""
+
+import importlib.util
+import json
+import signal
+from pathlib import Path
+
+import pytest
+
+from rnnnlp import CharLM
+from rnnnlp.training.evaluation import language_model_loss
+from rnnnlp.training.tasks import CharLMTask
+
+SCRIPT = Path(__file__).parents[1] / "scripts" / "reproduce_warpeace.py"
+TEXT = "".join(f"{n}: well, Prince, so Genoa and Lucca\r\n" for n in range(60))
+
+
+@pytest.fixture
+def main(tmp_path, monkeypatch):
+    """The script with a small text, `out` and training; it takes further words."""
+    monkeypatch.setenv("RNNNLP_CACHE", str(tmp_path / "cache"))
+    spec = importlib.util.spec_from_file_location("reproduce_warpeace", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    (tmp_path / "input.txt").write_bytes(b"\xef\xbb\xbf" + TEXT.encode())
+    words = [
+        "--data",
+        str(tmp_path / "input.txt"),
+        "--sizes",
+        "8",
+        "--batch-size",
+        "2",
+        "--bptt",
+        "16",
+        "--threads",
+        "1",
+    ]
+    return lambda out, *more: script.main([*words, "--out", str(tmp_path / out), "--steps", "12", *more])
+
+
+def test_table_and_rows(main, tmp_path, capsys):
+    assert main("out", "--cells", "gru,elman", "--layers", "1,2") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[1] for line in lines[2:]] == ["gru-1x8", "gru-2x8", "elman-1x8", "elman-2x8"]
+    parts = [(tmp_path / "out/data" / f"{name}.txt").read_bytes().decode() for name in ("train", "validation", "test")]
+    assert "".join(parts) == TEXT
+    assert [round(len(part) / len(TEXT), 2) for part in parts] == [0.8, 0.1, 0.1]
+    row = json.loads((tmp_path / "out/gru-2x8.json").read_text())
+    model = CharLM.from_pretrained(tmp_path / "out/gru-2x8")
+    loss_sum, count = language_model_loss(model, model.tokenizer.encode(parts[2]))
+    assert row["test"] == pytest.approx(loss_sum / count, rel=1e-5)
+    assert (model.config.cell, model.config.num_layers, row["steps"]) == ("gru", 2, 12)
+
+
+def test_finished_rows_are_kept_and_others_trained(main, tmp_path):
+    main("out", "--cells", "lstm")
+    row = tmp_path / "out/lstm-1x8.json"
+    before = row.stat().st_mtime_ns, row.read_text()
+    main("out", "--cells", "lstm")
+    assert before == (row.stat().st_mtime_ns, row.read_text())
+    main("out", "--cells", "lstm", "--lr", "0.5")
+    assert json.loads(row.read_text())["options"]["lr"] == 0.5
+
+
+def test_interrupted_row_goes_on(main, tmp_path, monkeypatch):
+    main("whole", "--cells", "lstm", "--dropout", "0.2")
+    gradients, steps = CharLMTask.gradients, []
+
+    def interrupting(task, *, rng):
+        steps.append(1)
+        if len(steps) == 7:
+            signal.raise_signal(signal.SIGINT)
+        return gradients(task, rng=rng)
+
+    monkeypatch.setattr(CharLMTask, "gradients", interrupting)
+    assert main("parts", "--cells", "lstm", "--dropout", "0.2") == 128 + signal.SIGINT
+    assert not (tmp_path / "parts/lstm-1x8.json").exists()
+    assert main("parts", "--cells", "lstm", "--dropout", "0.2") == 0
+    assert len(steps) == 12
+    whole, parts = (json.loads((tmp_path / out / "lstm-1x8.json").read_text()) for out in ("whole", "parts"))
+    assert parts["test"] == whole["test"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--cells", "tree"], "--cells has 'tree'; it must be of lstm, gru, elman"),
+        (["--layers", "one"], "--layers is 'one'; it must be numbers"),
+        (["--data", "no/such.txt"], "--data no/such.txt: no such file"),
+    ],
+)
+def test_refused_in_one_line(main, words, message, capsys):
+    assert main("out", *words) == 2
+    assert message in capsys.readouterr().err
