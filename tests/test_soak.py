@@ -1,0 +1,81 @@
+"""The arithmetic of the soak: a leak and a slowdown must show, an even run must not."""
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+MIB = 1 << 20
+
+
+@pytest.fixture(scope="module")
+def soak() -> ModuleType:
+    path = Path(__file__).parents[1] / "scripts/soak.py"
+    spec = importlib.util.spec_from_file_location("soak", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["soak"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def run(soak, *, growth=0.0, slowdown=0.0, waiting=1.0):
+    """1000 seconds at 50 steps a second, after 10 seconds of preparation with little memory."""
+    samples = [soak.Sample(0.0, 0.0, 50 * MIB, 60 * MIB, 0)]
+    for i in range(101):
+        step = 10 + round(500 * (i - slowdown * i * i / 200))
+        memory = round(100 * MIB * (1 + growth * i / 100))
+        samples.append(soak.Sample(10.0 * (i + 1), 20.0 * (i + 1) / waiting, memory, memory + 30 * MIB, step))
+    return samples
+
+
+def test_an_even_run_is_flat_and_its_table_has_its_speed_and_memory(soak):
+    samples = run(soak)
+    table = soak.tenths(samples)
+    found = soak.figures(table, samples)
+    assert len(table) == 10
+    assert table[4] == pytest.approx((100 * MIB, 130 * MIB, 50.0, 25.0))
+    assert found["memory_is_flat"]
+    assert found["speed_is_even"]
+    assert found["speed_per_cpu_second_is_even"]
+    assert found["spread_of_anonymous"] == 0.0
+    assert "yes" in soak.report(table, found)
+    assert "NO" not in soak.report(table, found)
+
+
+def test_a_leak_shows(soak):
+    samples = run(soak, growth=0.02)
+    found = soak.figures(soak.tenths(samples), samples)
+    assert not found["memory_is_flat"]
+    assert found["spread_of_anonymous"] == pytest.approx(0.016, rel=0.1)  # eight tenths of 2 %
+
+
+def test_a_slowdown_shows(soak):
+    samples = run(soak, slowdown=0.1)
+    found = soak.figures(soak.tenths(samples), samples)
+    assert not found["speed_is_even"]
+    assert not found["speed_per_cpu_second_is_even"]
+    assert found["spread_of_steps_per_second"] == pytest.approx(0.08, rel=0.15)
+
+
+def test_too_short_a_run_is_refused(soak):
+    with pytest.raises(ValueError, match="train for longer"):
+        soak.tenths(run(soak)[:9])
+
+
+def test_metrics_are_read_on_from_where_they_ended(soak, tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    metrics = soak.Metrics(path)
+    metrics.update()
+    assert metrics.step == 0
+    path.write_text(json.dumps({"step": 10}) + "\n" + '{"step": 2')
+    metrics.update()
+    assert (metrics.step, metrics.lines, metrics.cut) == (10, 1, 1)
+    with open(path, "a") as file:
+        file.write("0}\n")
+    metrics.update()
+    assert (metrics.step, metrics.lines, metrics.cut) == (20, 2, 1)
