@@ -44,8 +44,9 @@ HELP = {
     "patience": "stop after so many evaluations without a better one; 0 never",
     "checkpoint_every": "save a checkpoint each so many steps (always: at each evaluation and every 5 minutes)",
     "keep_checkpoints": "so many checkpoints are kept; older ones are removed",
-    "on_divergence": "when the loss is no number any more: stop, or rollback to the last checkpoint at half the "
-    "learning rate",
+    "on_divergence": "when the loss is no number any more, or has been high for 50 steps in a row (above its running "
+    "mean by 6 deviations, by half, and by half of what was learned): stop, or rollback to the last checkpoint at half "
+    "the learning rate",
     "validation_tokens": "the evaluations of a run read at most so many tokens",
     "backend": "auto or numpy",
     "threads": "processor threads to use",

@@ -18,6 +18,7 @@ from rnnnlp.models.storage import Damaged, set_tensors
 from rnnnlp.training.averaging import AveragedWeights
 from rnnnlp.training.clock import Clock
 from rnnnlp.training.config import TrainingConfig
+from rnnnlp.training.health import SPIKE_STEPS, LossWatch, UpdateRatio
 from rnnnlp.training.optimizers import clipping, global_norm, optimizer
 from rnnnlp.training.progress import Progress
 from rnnnlp.training.run_folder import STATE, RunFolder
@@ -34,7 +35,7 @@ log = logging.getLogger(__name__)
 
 
 class Diverged(UserError):
-    """The loss, a gradient or a weight is not a finite number."""
+    """The loss, a gradient or a weight is not a finite number, or the loss went up and stays there."""
 
 
 class Interrupted(Exception):
@@ -57,6 +58,7 @@ class Trainer:
         self.averaged = AveragedWeights(self.parameters, config.averaging)
         total_steps = config.epochs * task.steps_per_epoch if config.epochs else config.steps
         self.clock = Clock(total_steps=total_steps, budget=config.budget, started=started)
+        self.loss_watch = LossWatch()
         self.lr_scale = 1.0  # halved each time the run goes back to a checkpoint
         self.rng = generator(config.seed, DROPOUT)
         self.evaluations, self.evaluated_at = 0, -1  # how many, and after which step the last was
@@ -87,18 +89,22 @@ class Trainer:
         """One step, and what is due after it."""
         factor_now = factor(self.config.schedule, self.clock.progress, warmup=self.config.warmup)
         lr = self.config.lr * self.lr_scale * factor_now
-        gradients, norm = self.step(lr)
+        is_logged = (self.clock.step + 1) % LOGGED_STEPS == 0
+        gradients, health = self.step(lr, measured=is_logged)
         progress.step(gradients, lr)
-        if self.clock.step % LOGGED_STEPS == 0:
-            self.log_step(gradients, norm, lr)
+        if is_logged:
+            self.run.log(self.whereabouts() | {"loss": gradients.loss, "lr": lr} | health)
         if self.evaluation_is_due:
             self.evaluate(progress)
         elif self.checkpoint_is_due:
             self.save_checkpoint()
 
     @np.errstate(over="ignore", invalid="ignore")  # what is not finite is looked for, and said
-    def step(self, lr: float) -> tuple[Gradients, float]:
-        """One update: gradients of a batch, clipped, applied, averaged. Returns them and their norm before clipping."""
+    def step(self, lr: float, *, measured: bool) -> tuple[Gradients, dict[str, float]]:
+        """One update: gradients of a batch, clipped, applied, averaged.
+
+        Returns what came with the gradients and, if `measured`, their norm before clipping and the `UpdateRatio`.
+        """
         self.task.model.zero_grad()
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is found below
             gradients = self.task.gradients(rng=self.rng)
@@ -110,10 +116,17 @@ class Trainer:
                 f"step {self.clock.step + 1}: the loss is {loss:.4g} and the gradient norm {norm:.4g} (largest in "
                 f"{largest}: {norms[largest]:.4g}) at learning rate {lr:.3g}; {REMEDY}"
             )
+        if self.loss_watch.see(loss):
+            raise Diverged(
+                f"step {self.clock.step + 1}: the loss is {loss:.4g} and was above {self.loss_watch.limit:.4g} for "
+                f"{SPIKE_STEPS} steps, after a mean of {self.loss_watch.mean:.4g}; {REMEDY}"
+            )
+        ratio = UpdateRatio(self.parameters) if measured else None
         self.optimizer.step(lr, scale=clipping(norm, self.config.max_norm))
         self.clock.step += 1
+        health = {"gradient_norm": norm, "update_ratio": ratio.measure()} if ratio else {}
         self.averaged.update(self.clock.step)
-        return gradients, norm
+        return gradients, health
 
     # ------------------------------------------------------------------------------------------------------ evaluation
 
@@ -144,12 +157,8 @@ class Trainer:
         self.clock.reserve = time.monotonic() - started
         # Evaluations that came due while this one took its time are not caught up on.
         self.evaluations = max(self.evaluations, int(self.clock.progress * self.config.evaluations))
-        self.save_checkpoint()
-
-    def log_step(self, gradients: Gradients, norm: float, lr: float) -> None:
-        self.run.log(
-            self.whereabouts() | {"loss": gradients.loss, "gradient_norm": norm, "lr": lr},
-        )
+        if not self.loss_watch.high_steps or self.clock.over or self.out_of_patience:
+            self.save_checkpoint()
 
     def whereabouts(self) -> dict[str, Any]:
         """How far the run is, for a line of `metrics.jsonl`."""
@@ -160,6 +169,8 @@ class Trainer:
 
     @property
     def checkpoint_is_due(self) -> bool:
+        if self.loss_watch.high_steps:  # what a run goes back to must be from before its loss went up
+            return False
         every = self.config.checkpoint_every
         return (every is not None and self.clock.step % every == 0) or (
             time.monotonic() - self.last_checkpoint > CHECKPOINT_SECONDS
@@ -190,6 +201,7 @@ class Trainer:
             "position": self.task.position(),
             "rng": self.rng.bit_generator.state,
             "data": self.task.fingerprint(),
+            "health": self.loss_watch.to_mapping(),
         }
         with self.averaged.applied():
             self.run.save_checkpoint(self.task.model, self.config.to_mapping(), tensors, state)
@@ -240,6 +252,7 @@ class Trainer:
                 raise ValueError(f"there is no batch {batch} in epoch {epoch}")
             self.task.go_to(state["position"], carried)
             self.rng.bit_generator.state = state["rng"]
+            self.loss_watch.go_to(state["health"])
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise Damaged(f"{path / STATE} is damaged ({error}); restore it or train again") from None
 

@@ -27,6 +27,7 @@ from rnnnlp.errors import UserError
 from rnnnlp.models.config import LARGEST
 from rnnnlp.models.model import CONFIG, TOKENIZER, WEIGHTS, Model
 from rnnnlp.models.storage import Damaged, load_tensors, read_json, save_tensors, write_atomically, writing
+from rnnnlp.training.health import LossWatch
 
 STATE_TENSORS, STATE = "training_state.safetensors", "training_state.json"
 LOCK = ".lock"
@@ -45,6 +46,7 @@ STATE_KINDS: dict[str, type | tuple[type, ...]] = {
     "position": dict,
     "rng": dict,
     "data": str,
+    "health": dict,
 }
 
 
@@ -241,6 +243,8 @@ class RunFolder:
 def read_state(path: Path) -> dict[str, Any]:
     """The `training_state.json` of a checkpoint, of which the keys and their kinds are checked."""
     state = read_json(path / STATE)
+    if isinstance(state, dict):  # a run from before the loss was watched goes on all the same
+        state.setdefault("health", LossWatch().to_mapping())
     if not isinstance(state, dict) or set(state) != set(STATE_KINDS):
         raise Damaged(f"{path / STATE} is damaged: it must have {', '.join(STATE_KINDS)}; restore it or train again")
     for key, kind in STATE_KINDS.items():

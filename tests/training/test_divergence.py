@@ -55,3 +55,27 @@ def test_a_run_that_went_back_ends_and_remembers_its_learning_rate(
     lines = [json.loads(line) for line in run.metrics_path.read_text().splitlines()]
     assert [line["step"] for line in lines if "lr" in line] == [10, 20, 30, 40]
     assert {line["lr"] for line in lines if "lr" in line} == {0.25}
+
+
+def test_a_loss_that_goes_up_for_good_goes_back_to_before_it_did(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+):
+    from rnnnlp.training import tasks
+
+    gradients_of, steps = tasks.CharLMTask.gradients, iter(range(10_000))
+
+    def gradients(task, *, rng):
+        found = gradients_of(task, rng=rng)
+        return found._replace(loss=50.0) if 151 <= next(steps) <= 201 else found
+
+    monkeypatch.setattr(tasks.CharLMTask, "gradients", gradients)
+    more = ["--lr", "0.1", "--on-divergence", "rollback", "--steps", "220"]
+    assert main([*words, *more]) == 0
+    said = capsys.readouterr().err
+    assert "was above" in said
+    assert "back to step-00000148, with the learning rate times 0.5" in said  # none was written while it was high
+    lines = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
+    measured = [line for line in lines if "lr" in line]
+    assert [line["step"] for line in measured] == list(range(10, 221, 10))
+    assert all(0 < line["update_ratio"] < 1 and line["gradient_norm"] > 0 for line in measured)
+    assert max(line["loss"] for line in measured) < 50
