@@ -16,6 +16,7 @@ COMMANDS = {
     "generate": "write text with a trained character model",
     "evaluate": "measure a trained model on a split of a data set",
     "predict": "classify texts with a trained classifier",
+    "plot": "draw training curves, or how far gradients reach back in time",
     "quickstart": "train, evaluate and use two small models on built-in data, in a few minutes",
     "status": "show where a run is",
     "info": "say what this installation runs with",
