@@ -12,6 +12,7 @@ import pytest
 from rnnnlp import CharLM, SentimentClassifier
 from rnnnlp.cli.main import main
 from rnnnlp.models.model import read_config
+from rnnnlp.training.tasks import SAMPLE_LENGTH
 
 TINY = "--hidden-size 8 --embedding-size 6 --evaluations 2".split()
 
@@ -47,6 +48,18 @@ def test_a_run_folder_is_complete(writer: str, reader: str):
         lines = [json.loads(line) for line in (Path(run) / "metrics.jsonl").read_text().splitlines()]
         assert sum("validation" in line for line in lines) == 2
         assert f"rnnnlp train {'charlm' if run == writer else 'sentiment'}" in (Path(run) / "README.md").read_text()
+
+
+def test_each_evaluation_has_a_text_beside_it_if_the_model_writes(writer: str, reader: str):
+    for run, writes in ((writer, True), (reader, False)):
+        lines = [json.loads(line) for line in (Path(run) / "metrics.jsonl").read_text().splitlines()]
+        assert all(("sample" in line) == (writes and "validation" in line) for line in lines)
+        evaluations = [line for line in lines if "sample" in line]
+        assert len(evaluations) == (2 if writes else 0)
+        if writes:
+            assert evaluations[0]["sample"] != evaluations[1]["sample"]  # each is by the model of its time
+            best = min(evaluations, key=lambda line: line["validation"]["nats_per_char"])
+            assert CharLM.from_pretrained(run).generate(length=SAMPLE_LENGTH, seed=0) == best["sample"]
 
 
 def test_the_tokenizer_of_a_run_opens_in_its_own_library(reader: str):
