@@ -1,0 +1,1 @@
+"""Recurrent layers that were tried and are not part of the library, for `scripts/ablation.py`."""

@@ -1,0 +1,62 @@
+"""One run of a variant, by the library's own training, and its figures."""
+
+import time
+from statistics import median
+from typing import Any
+
+from rnnnlp.batches import draws
+from rnnnlp.batches.draws import generator
+from rnnnlp.models.config import LARGEST, CharLMConfig
+from rnnnlp.text import encode_corpus, load_corpus
+from rnnnlp.training.config import char_lm_options
+from rnnnlp.training.fit import SPLITS, char_lm_task, prepare, run_folder, vocabulary_options
+from rnnnlp.training.loop import Trainer
+from rnnnlp.training.run_folder import RunFolder
+from variants.names import Variant, build, products
+
+
+class TimedTrainer(Trainer):
+    """Knows how long each step took."""
+
+    def __init__(self, *arguments: Any, **options: Any):
+        super().__init__(*arguments, **options)
+        self.step_seconds: list[float] = []
+
+    def step(self, *arguments: Any, **options: Any) -> Any:
+        started = time.perf_counter()
+        result = super().step(*arguments, **options)
+        self.step_seconds.append(time.perf_counter() - started)
+        return result
+
+
+def train(variant: Variant, given: dict[str, Any]) -> dict[str, Any]:
+    """Trains with the options of `variant` and, before those, the ones `given`; returns the figures of the run."""
+    started = time.monotonic()
+    options = variant.options | given
+    config, model_options = char_lm_options({"validation_tokens": LARGEST} | options, "options")
+    config = prepare(config)
+    CharLMConfig(vocab_size=1, **model_options)  # refuses bad values before the data are read
+    corpus = load_corpus(config.data, text_column=config.text_column)
+    encoded = encode_corpus(corpus, config.tokenizer, splits=SPLITS, **vocabulary_options(config))
+    model_config = CharLMConfig(vocab_size=encoded.tokenizer.vocab_size, **model_options)
+    model = build(variant, model_config, encoded.tokenizer, rng=generator(config.seed, draws.WEIGHTS))
+    task = char_lm_task(model, encoded, config)
+    task.sample = lambda: None  # type: ignore[method-assign]  # text is written by native steps of known cells only
+    task.batches = variant.batches(
+        encoded.ids["train"], batch_size=config.batch_size, bptt=config.bptt, seed=config.seed
+    )
+    with run_folder(None) as folder, RunFolder.create(folder, overwrite=False) as run:
+        model.save_config(run.path)
+        trainer = TimedTrainer(task, config, run, started=started)
+        trainer.train()
+    total, by_step = products(model)
+    return {
+        "options": options,
+        "steps": trainer.clock.step,
+        "step_seconds": median(trainer.step_seconds),
+        "seconds": trainer.clock.seconds,
+        "validation": trainer.best_metrics["nats_per_char"],
+        "parameters": sum(p.value.size for p in model.parameters().values()),
+        "products": total,
+        "products_by_step": by_step,
+    }
