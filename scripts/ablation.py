@@ -110,7 +110,8 @@ def line(result: dict[str, Any]) -> str:
     options = " ".join(f"{name}={value}" for name, value in result["options"].items())
     return (
         f"{result['variant']} ({options}): {result['steps']} steps, {result['step_seconds']:.4f} s a step (median), "
-        f"{result['seconds']:.1f} s in all, validation {result['validation']:.4f} nats per character, "
+        f"{result['seconds']:.1f} s of training ({result['seconds_with_evaluations']:.1f} s in all), "
+        f"validation {result['validation']:.4f} nats per character, "
         f"{result['parameters']} parameters, {result['products']} products a character, "
         f"{result['products_by_step']} of them step by step"
     )

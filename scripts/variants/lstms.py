@@ -186,7 +186,7 @@ class MultiplicativeLSTM(LSTM):
         D, H = sizes
         self.factor = Input(D, H, dtype=dtype, rng=rng)
         self.factor.b.value += 1  # at first about an LSTM with a product of two matrices
-        self.W_m = uniform(H, H, bound=H**-0.5, dtype=dtype, rng=rng)
+        self.W_m = uniform(H, H, bound=(3 / H) ** 0.5, dtype=dtype, rng=rng)
 
     def parameters(self) -> dict[str, Parameter]:
         return super().parameters() | {"W_xm": self.factor.W, "b_m": self.factor.b, "W_m": self.W_m}

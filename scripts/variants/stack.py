@@ -28,8 +28,8 @@ class LSTMLayer(Direction):
 class Stack:
     """`config.num_layers` layers, each made by `layer(D, H, dtype=, rng=)`, with dropout between them.
 
-    `residual` adds the input of each layer but the first to its output (He et al. 2016); `norm` normalises the input of
-    those layers before.
+    `residual` adds the input of each layer but the first to its output (He et al. 2016); `norm` normalises what those
+    layers take in, and the output of the last.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Stack:
         sizes = [D] + [self.hidden_size] * (L - 1)
         self.layers = [layer(size, self.hidden_size, dtype=dtype, rng=rng) for size in sizes]
         self.residual = residual
-        self.norms = [Norm(self.hidden_size, dtype=dtype) for _ in range(L - 1)] if norm else []
+        self.norms = [Norm(self.hidden_size, dtype=dtype) for _ in range(L)] if norm else []
         self.dropout = Dropout(config.dropout, variational=config.variational)
 
     def parameters(self) -> dict[str, Parameter]:
@@ -89,11 +89,16 @@ class Stack:
                 y = y + inputs
             ends.append(state_T)
             tapes.append((norm_tape, mask, layer_tape))
-        return y, tuple(np.stack(s) for s in zip(*ends, strict=True)), (int(batch_sizes[0]), tapes)
+        last = None
+        if self.norms:
+            y, last = self.norms[-1].forward(y)
+        return y, tuple(np.stack(s) for s in zip(*ends, strict=True)), (int(batch_sizes[0]), tapes, last)
 
     def backward(self, dy: Array, dstate_T: State | None, tape: Any) -> tuple[Array, State]:
         """`dy (N, H)` and the gradient of the final states (None: 0) -> `dx`, shaped as x, that of the initial."""
-        batch_size, tapes = tape
+        batch_size, tapes, last = tape
+        if self.norms:
+            dy = self.norms[-1].backward(dy, last)
         dstate_T = dstate_T or self.zero_state(batch_size, dy.dtype)
         starts: list[State] = []
         for k, layer in reversed(list(enumerate(self.layers))):
