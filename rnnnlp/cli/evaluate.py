@@ -19,6 +19,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--text-column", help="the column with the texts, if its name is not a usual one")
     parser.add_argument("--label-column", help="the column with the labels, if its name is not a usual one")
     parser.add_argument("--json", metavar="FILE", help="also write the figures as a JSON object; - for standard output")
+    parser.add_argument(
+        "--dynamic",
+        action="store_true",
+        help="of a language model: it goes on learning from what it has just predicted",
+    )
+    parser.add_argument("--dynamic-lr", type=float, metavar="X", help="how fast it learns then (default: 0.001)")
     parser.add_argument("--backend", default=None, help="auto or numpy")
     parser.add_argument("--threads", type=int, help="processor threads to use")
 
@@ -38,6 +44,10 @@ def run(options: argparse.Namespace) -> int:
     if training:
         kind = CharLMTraining if config["model_type"] == "char_lm" else SentimentTraining
         training = kind.from_mapping(training, str(folder / "config.json")).to_mapping()
+    if options.dynamic and config["model_type"] != "char_lm":
+        raise UserError(f"--dynamic is for language models, and {folder} is a classifier; leave it out")
+    if options.dynamic_lr is not None and not options.dynamic:
+        raise UserError(f"--dynamic-lr is {options.dynamic_lr} without --dynamic; give both")
     use_backend(options.backend, options.threads)
     data = options.data or training.get("data")
     if data is None:
@@ -67,6 +77,7 @@ def evaluate_char_lm(folder: Path, data: str, training: dict[str, Any], options:
 
     from rnnnlp.models.char_lm import CharLM
     from rnnnlp.text import encode_corpus, load_corpus
+    from rnnnlp.training.dynamic import Learning, dynamic_loss
     from rnnnlp.training.evaluation import language_model_loss
     from rnnnlp.training.metrics import language_model_metrics
 
@@ -76,16 +87,31 @@ def evaluate_char_lm(folder: Path, data: str, training: dict[str, Any], options:
     encoded = encode_corpus(corpus, model.tokenizer, splits=(options.split,))
     ids = encoded.ids[options.split]
     with tqdm(total=len(ids) - 1, unit=" tokens", unit_scale=True, desc=options.split, disable=None) as bar:
-        loss_sum, tokens = language_model_loss(model, ids, on_progress=bar.update)
+        if options.dynamic:
+            learning = Learning() if options.dynamic_lr is None else Learning(lr=options.dynamic_lr)
+            train_ids = encode_corpus(trained_on(folder, training), model.tokenizer, splits=("train",)).ids["train"]
+            loss_sum, tokens = dynamic_loss(model, ids, train_ids, learning, on_progress=bar.update)
+        else:
+            loss_sum, tokens = language_model_loss(model, ids, on_progress=bar.update)
     # The first token is given, not predicted; in characters it counts as one token's share.
     characters = encoded.characters[options.split] * tokens / len(ids)
-    figures = language_model_metrics(loss_sum, tokens, characters)
+    figures = language_model_metrics(loss_sum, tokens, characters) | ({"dynamic": True} if options.dynamic else {})
+    how = ", learning from it" if options.dynamic else ""
     report = (
-        f"{data}, {options.split}: {figures['nats_per_char']:.4f} nats per character, "
+        f"{data}, {options.split}{how}: {figures['nats_per_char']:.4f} nats per character, "
         f"{figures['bits_per_char']:.4f} bits per character, perplexity {figures['perplexity']:.3f} "
         f"over {tokens:,} tokens"
     )
     return figures, report
+
+
+def trained_on(folder: Path, training: dict[str, Any]) -> Any:
+    """The corpus of the training, on which `--dynamic` measures gradients."""
+    from rnnnlp.text import load_corpus
+
+    if "data" not in training:
+        raise UserError(f"{folder} does not say what it was trained on, which --dynamic needs; train with --out")
+    return load_corpus(training["data"], text_column=training.get("text_column"))
 
 
 def evaluate_sentiment(folder: Path, data: str, training: dict[str, Any], options: Any) -> tuple[dict[str, Any], str]:

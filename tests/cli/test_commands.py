@@ -101,6 +101,17 @@ def test_evaluate_a_language_model(writer: str, capsys: pytest.CaptureFixture):
     assert figures["bits_per_char"] == pytest.approx(figures["nats_per_char"] / 0.6931472, rel=1e-6)
 
 
+def test_evaluate_a_language_model_that_goes_on_learning(writer: str, capsys: pytest.CaptureFixture):
+    found = []
+    for words in ([], ["--dynamic", "--dynamic-lr", "0"], ["--dynamic"]):
+        assert main(["evaluate", writer, *words, "--json", "-"]) == 0
+        found.append(json.loads(capsys.readouterr().out))
+    still, without, dynamic = (figures["nats_per_char"] for figures in found)
+    assert without == pytest.approx(still, rel=1e-6)
+    assert dynamic < still - 0.1  # six steps of training leave much to learn
+    assert [figures.get("dynamic") for figures in found] == [None, True, True]
+
+
 def test_evaluate_a_classifier(reader: str, tmp_path: Path, capsys: pytest.CaptureFixture):
     path = tmp_path / "figures.json"
     assert main(["evaluate", reader, "--split", "test", "--json", str(path)]) == 0
