@@ -11,7 +11,7 @@ import numpy as np
 from rnnnlp.errors import UserError
 from rnnnlp.text import Tokenizer
 
-TOKENS_AT_A_TIME = 16  # between two looks at the terminal
+TOKENS_AT_A_TIME = 64  # between two looks at the terminal: some milliseconds
 
 
 class LanguageModel(Protocol):

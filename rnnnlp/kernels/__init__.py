@@ -37,7 +37,8 @@ def use(backend: str | None = None, threads: int | None = None) -> str:
     if threads is not None:
         from threadpoolctl import threadpool_limits
 
-        threadpool_limits(threads)
+        # Threads of NumPy's own would, after each product, take cores from the kernels for milliseconds.
+        threadpool_limits(1 if native else threads)
         if native:
             native.set_threads(threads)
     return f"native ({native.instruction_set()}, {native.threads()} threads)" if native else "numpy"

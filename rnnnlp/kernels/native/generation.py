@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from rnnnlp.kernels.native import _native
+from rnnnlp.kernels.native.products import product_nt
 from rnnnlp.kernels.native.recurrence import CELLS
 from rnnnlp.kernels.stepping import LayerWeights
 
@@ -21,8 +22,7 @@ class LanguageModel:
 
     def __init__(self, cell: str, embedding: Array, layers: Sequence[LayerWeights], W_out: Array, b_out: Array):
         first = layers[0]
-        table = embedding @ first.W_x.T  # (V, G*H)
-        table += first.bias
+        table = product_nt(embedding, first.W_x, first.bias)  # (V, G*H)
         weights = [(None if k == 0 else w.W_x, w.W_h, w.bias, w.b_hn) for k, w in enumerate(layers)]
         self._model = _native.LanguageModel(CELLS[cell], table, weights, W_out, b_out)
         self._states = 2 if cell == "lstm" else 1

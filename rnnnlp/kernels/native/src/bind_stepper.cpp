@@ -5,17 +5,17 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdlib>
 #include <memory>
 #include <tuple>
 
 #include "arrays.hpp"
+#include "memory.hpp"
 
 namespace rnnnlp {
 namespace {
 
 struct Release {
-  void operator()(float* p) const { std::free(p); }
+  void operator()(float* p) const { give_memory(p); }
 };
 using Memory = std::unique_ptr<float, Release>;
 
@@ -89,30 +89,43 @@ class LanguageModel {
 
  private:
   void walk(const Choice& choice, const double* uniforms, const int32_t* given, std::vector<int32_t>& tokens) {
-    if (tokens.empty()) return;
     nb::gil_scoped_release others_may_run;
     Crew crew;
-    const bool alone = crew.team().size() == 1 || alone_is_faster();
-    auto start = std::chrono::steady_clock::now();
-    kernels_.step_tokens(alone ? Crew::alone() : crew.team(), stepper_, choice, uniforms, given, tokens.size(), tokens.data());
-    std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-    seconds_per_token_[alone] = seconds.count() / tokens.size();
+    const long number = tokens.size();
+    for (long first = 0, last; first < number; first = last) {
+      last = std::min(first + tokens_of_part, number);
+      const bool alone = crew.team().size() == 1 || alone_is_faster();
+      auto start = std::chrono::steady_clock::now();
+      kernels_.step_tokens(alone ? Crew::alone() : crew.team(), stepper_, choice, uniforms, given, first, last, tokens.data());
+      std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+      note_time(alone, seconds.count() / (last - first));
+    }
+  }
+
+  // One part that was disturbed changes little, two in a row do.
+  void note_time(bool alone, double seconds) {
+    double& known = seconds_per_token_[alone];
+    known = known == 0 ? seconds : std::min(seconds, 1.5 * known);
   }
 
   // A step takes microseconds: whether a team is worth its barriers depends on the caches and on who else uses the cores. So
-  // the last times decide, and now and then the slower way is tried again. The results are the same.
+  // the last times decide. The other way is tried again now and then, less and less often while it loses, and twice, for its
+  // first part also wakes threads and fills caches. The results are the same.
   bool alone_is_faster() {
-    const bool alone = seconds_per_token_[true] <= seconds_per_token_[false];
-    return ++walks_ % 64 == 0 ? !alone : alone;
+    const long part = parts_++;
+    if (part < 2 * tries) return part >= tries;
+    const bool best = seconds_per_token_[true] <= seconds_per_token_[false];
+    if (part == next_try_) tried_ = !best;
+    if (part < next_try_) return best;
+    if (part < next_try_ + tries) return tried_;
+    pause_ = best == tried_ ? shortest_pause : 2 * pause_;
+    next_try_ = part + pause_;
+    return best;
   }
 
   float* zeros(long floats) {
-    const size_t bytes = (floats * sizeof(float) + 63) / 64 * 64;
-    float* p = static_cast<float*>(std::aligned_alloc(64, bytes ? bytes : 64));
-    if (p == nullptr) throw std::bad_alloc();
-    memory_.emplace_back(p);
-    std::fill_n(p, bytes / sizeof(float), 0.0f);
-    return p;
+    memory_.emplace_back(take_memory(floats));
+    return std::fill_n(memory_.back().get(), floats, 0.0f) - floats;
   }
 
   float* copy(const float* from, long floats) {
@@ -154,7 +167,9 @@ class LanguageModel {
   std::vector<StepLayer> layers_;
   Stepper stepper_{};
   double seconds_per_token_[2] = {};  // of the team, and alone
-  long walks_ = 0;
+  static constexpr long tokens_of_part = 8, tries = 2, shortest_pause = 128;
+  long parts_ = 0, next_try_ = shortest_pause, pause_ = shortest_pause;  // between two tries of the other way
+  bool tried_ = false;                                                   // alone, or the team
 };
 
 }  // namespace

@@ -33,7 +33,8 @@ inline void pack_output(const float* W, long vocabulary, long K, float* to) {
   for (long p = 0; p < groups_of(vocabulary, 2 * V); p++) pack_panel(job, 0, K, p * 2 * V, 2 * V, to + p * K * 2 * V);
 }
 
-// This rank's units of one layer for one token.
+// This rank's units of one layer for one token. Every other token walks the panels backwards: those read last are still in the
+// L2 cache when they come first, which matters where a rank's weights exceed it.
 template <class F>
 void step_of_layer(const Stepper& s, const StepLayer& layer, const float* x, const float* pre_row, int parity, int rank, int ranks) {
   constexpr int C = vectors_of<F>;
@@ -42,7 +43,9 @@ void step_of_layer(const Stepper& s, const StepLayer& layer, const float* x, con
   job.cell = s.cell, job.H = H, job.b_hn = layer.b_hn, job.pre = pre_row ? pre_row : layer.pre, job.h = layer.h_output;
   ForwardStep step{&job, 0, layer.h[parity], layer.h[1 - parity], layer.c, padded(H)};
   alignas(64) float sums[C * V];
-  for (long p = panels * rank / ranks; p < panels * (rank + 1) / ranks; p++) {
+  const long first = panels * rank / ranks, last = panels * (rank + 1) / ranks;
+  for (long k = first; k < last; k++) {
+    const long p = parity ? first + last - 1 - k : k;
     if (!pre_row) {  // pre = x @ W_x.T + b
       multiply<C>(1, x, 0, layer.W_x + p * layer.D * C * V, layer.D, sums);
       for (int g = 0; g < F::gates; g++)
@@ -57,17 +60,20 @@ void step_of_layer(const Stepper& s, const StepLayer& layer, const float* x, con
   }
 }
 
-// What follows the tokens so far: chooses `number` tokens, or reads them if `given`, and leaves state and logits after the last.
+// What follows tokens[0 .. first - 1]: chooses the tokens up to last - 1, or reads them if `given`, and leaves state and logits
+// after them.
 template <class F>
-void walk_tokens(Team& team, Stepper& s, const Choice& choice, const double* uniforms, const int32_t* given, long number, int32_t* tokens) {
+void walk_tokens(Team& team, Stepper& s, const Choice& choice, const double* uniforms, const int32_t* given, long first, long last,
+                 int32_t* tokens) {
   const long panels = groups_of(s.vocabulary, 2 * V);
   run_on(team, [&](int rank) {
     alignas(64) float sums[2 * V];
     int parity = s.parity;
-    for (long n = 0; n < number; n++) {
-      if (rank == 0) tokens[n] = given ? given[n] : choose(choice, s, uniforms[n], tokens, n);
-      team.barrier();
-      const float* pre = s.table + (long)tokens[n] * F::gates * s.H;
+    for (long n = first; n < last; n++) {
+      // All ranks choose the same: that takes less time than to wait for one that does.
+      const int32_t token = given ? given[n] : choose(choice, s, uniforms[n], tokens, n);
+      if (rank == 0) tokens[n] = token;
+      const float* pre = s.table + (long)token * F::gates * s.H;
       for (long l = 0; l < s.layers; l++) {
         const StepLayer& layer = s.layer[l];
         step_of_layer<F>(s, layer, l ? s.layer[l - 1].h[1 - parity] : nullptr, l ? nullptr : pre, parity, rank, team.size());
@@ -85,15 +91,16 @@ void walk_tokens(Team& team, Stepper& s, const Choice& choice, const double* uni
       parity = 1 - parity;
     }
   });
-  if (number % 2) s.parity = 1 - s.parity;
+  if ((last - first) % 2) s.parity = 1 - s.parity;
 }
 
-inline void step_tokens(Team& team, Stepper& s, const Choice& choice, const double* uniforms, const int32_t* given, long number, int32_t* tokens) {
+inline void step_tokens(Team& team, Stepper& s, const Choice& choice, const double* uniforms, const int32_t* given, long first, long last,
+                        int32_t* tokens) {
   switch (s.cell) {
-    case Cell::lstm: return walk_tokens<LSTM>(team, s, choice, uniforms, given, number, tokens);
-    case Cell::gru: return walk_tokens<GRU>(team, s, choice, uniforms, given, number, tokens);
-    case Cell::elman_tanh: return walk_tokens<Elman<false>>(team, s, choice, uniforms, given, number, tokens);
-    case Cell::elman_relu: return walk_tokens<Elman<true>>(team, s, choice, uniforms, given, number, tokens);
+    case Cell::lstm: return walk_tokens<LSTM>(team, s, choice, uniforms, given, first, last, tokens);
+    case Cell::gru: return walk_tokens<GRU>(team, s, choice, uniforms, given, first, last, tokens);
+    case Cell::elman_tanh: return walk_tokens<Elman<false>>(team, s, choice, uniforms, given, first, last, tokens);
+    case Cell::elman_relu: return walk_tokens<Elman<true>>(team, s, choice, uniforms, given, first, last, tokens);
   }
 }
 

@@ -139,8 +139,8 @@ struct Kernels {
   void (*pack_gates)(Cell cell, long H, const float* W, long K, float* to);
   long (*packed_output_size)(long vocabulary, long K);
   void (*pack_output)(const float* W, long vocabulary, long K, float* to);
-  void (*step_tokens)(Team& team, Stepper& stepper, const Choice& choice, const double* uniforms, const int32_t* given, long number,
-                      int32_t* tokens);
+  void (*step_tokens)(Team& team, Stepper& stepper, const Choice& choice, const double* uniforms, const int32_t* given, long first,
+                      long last, int32_t* tokens);
 };
 
 const Kernels* find_kernels(const char* isa);  // the best for this processor, or the named one; none if it cannot run
