@@ -82,7 +82,11 @@ def evaluate_char_lm(folder: Path, data: str, training: dict[str, Any], options:
     from rnnnlp.training.metrics import language_model_metrics
 
     model = CharLM.from_pretrained(folder)
-    corpus = load_corpus(data, text_column=options.text_column or training.get("text_column"))
+    corpus = load_corpus(
+        data,
+        text_column=options.text_column or training.get("text_column"),
+        document_separator=training.get("document_separator"),
+    )
     assert model.tokenizer is not None
     encoded = encode_corpus(corpus, model.tokenizer, splits=(options.split,))
     ids = encoded.ids[options.split]

@@ -102,7 +102,11 @@ def trained_models(options: argparse.Namespace) -> Iterator[tuple[str, "CharLM",
         data = options.data or training.get("data")
         if data is None:
             raise UserError(f"{name} does not say what it was trained on; give --data")
-        corpus = load_corpus(data, text_column=None if options.data else training.get("text_column"))
+        corpus = load_corpus(
+            data,
+            text_column=None if options.data else training.get("text_column"),
+            document_separator=training.get("document_separator"),
+        )
         assert model.tokenizer is not None
         encoded = encode_corpus(corpus, model.tokenizer, splits=("validation",))
         yield name, model, encoded.ids["validation"]

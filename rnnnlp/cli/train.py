@@ -48,6 +48,8 @@ HELP = {
     "mean by 6 deviations, by half, and by half of what was learned): stop, or rollback to the last checkpoint at half "
     "the learning rate",
     "validation_tokens": "the evaluations of a run read at most so many tokens",
+    "document_separator": r"what stands between two files or rows, such as '\n\n' or '<end>' (default: \n)",
+    "shuffle_blocks": "each epoch reads blocks of so many tokens in another order; 0 reads the text as it stands",
     "backend": "auto or numpy",
     "threads": "processor threads to use",
     "cell": "lstm, gru, elman_tanh or elman_relu",

@@ -3,36 +3,58 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
+from rnnnlp.errors import UserError
 from rnnnlp.text.characters import CODE_POINTS, code_points
 from rnnnlp.text.pieces import blocks
 from rnnnlp.text.sources import Part, find_source
 
+_ESCAPES = {r"\n": "\n", r"\r": "\r", r"\t": "\t", r"\\": "\\"}
+
 
 @dataclass(frozen=True)
 class Corpus:
-    """The text of each split of a source. Texts and files of a split are joined by a line end."""
+    """The text of each split of a source: its documents (files, or rows of a table) with `separator` between them."""
 
     source: str
     splits: dict[str, tuple[Part, ...]]
     text_column: str | None = None
+    separator: str = "\n"
 
     def pieces(self, split: str) -> Iterator[str]:
         """The text of a split in pieces of any length. `UserError` for a file that cannot be read as text."""
-        for number, part in enumerate(self.splits[split]):
-            if number:
-                yield "\n"
-            yield from part.pieces(self.text_column)
+        between = ""
+        for part in self.splits[split]:
+            for document in part.documents(self.text_column):
+                yield between
+                yield from document
+                between = self.separator
 
 
-def load_corpus(spec: str, *, text_column: str | None = None) -> Corpus:
-    """The corpus that `spec` names (see `find_source`): plain text, or a text column. Nothing is read yet."""
+def load_corpus(spec: str, *, text_column: str | None = None, document_separator: str | None = None) -> Corpus:
+    """The corpus that `spec` names (see `find_source`): plain text, or a text column. Nothing is read yet.
+
+    document_separator: what stands between two documents, with escapes (see `unescaped`); a line end by default.
+    """
     source = find_source(spec)
-    return Corpus(source.name, source.splits, text_column)
+    separator = "\n" if document_separator is None else unescaped(document_separator)
+    return Corpus(source.name, source.splits, text_column, separator)
+
+
+def unescaped(text: str) -> str:
+    r"""`text` with what its escapes \n, \r, \t and \\ stand for. `UserError` for any other."""
+
+    def meaning(escape: re.Match[str]) -> str:
+        if escape[0] not in _ESCAPES:
+            raise UserError(rf"--document-separator is {text}; write a backslash as \\, besides \n, \r and \t")
+        return _ESCAPES[escape[0]]
+
+    return re.sub(r"\\.?", meaning, text, flags=re.DOTALL)
 
 
 @dataclass(frozen=True)

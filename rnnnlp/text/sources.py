@@ -32,9 +32,9 @@ class PlainText:
     def name(self) -> str:
         return str(self.path)
 
-    def pieces(self, text_column: str | None) -> Iterator[str]:
-        """The text in pieces; there are no columns to choose from."""
-        return read_text(self.path)
+    def documents(self, text_column: str | None) -> Iterator[Iterator[str]]:
+        """The one text, in pieces; there are no columns to choose from."""
+        yield read_text(self.path)
 
 
 Part = Table | PlainText

@@ -81,12 +81,9 @@ class Table(ABC):
         if without:
             logger.warning("%s: %d rows without a text dropped", self.name, without)
 
-    def pieces(self, text_column: str | None) -> Iterator[str]:
-        """All texts as one, joined by a line end, in pieces."""
-        separator = ""
-        for (text,) in self.texts_and(self.find_text_column(text_column)):
-            yield separator + text
-            separator = "\n"
+    def documents(self, text_column: str | None) -> Iterator[tuple[str, ...]]:
+        """Each text, in pieces (which is one)."""
+        return self.texts_and(self.find_text_column(text_column))
 
 
 class CsvTable(Table):

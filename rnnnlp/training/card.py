@@ -21,7 +21,8 @@ def command_of(config: Any, model: Model) -> str:
             if isinstance(value, bool):
                 words += [option if value else f"--no-{option[2:]}"]
             else:
-                words += [option, f"{value:g}s" if name == "budget" else str(value)]
+                text = f"{value:g}s" if name == "budget" else str(value)
+                words += [f"{option}={text}"] if text.startswith("-") else [option, text]
     return shlex.join(words)
 
 

@@ -63,7 +63,11 @@ class TrainingConfig(Config):
 
 @dataclass(frozen=True, kw_only=True)
 class CharLMTraining(TrainingConfig):
-    """Training of a character language model; `bptt` is the length of a window, `batch_size` the number of streams."""
+    """Training of a character language model; `bptt` is the length of a window, `batch_size` the number of streams.
+
+    `shuffle_blocks` is the length, in tokens, of the blocks that are read in another order each epoch; 0 keeps the
+    order of the text.
+    """
 
     tokenizer: str = "char"
     vocab_size: int = 10_000
@@ -72,10 +76,13 @@ class CharLMTraining(TrainingConfig):
     lr: float = 1e-2
     evaluations: int = 5
     validation_tokens: int = 200_000
+    document_separator: str | None = None
+    shuffle_blocks: int = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.require_at_least(1, "validation_tokens")
+        self.require_at_least(0, "shuffle_blocks")
         self.require("bptt", self.bptt is not None, "at least 1")
 
 

@@ -19,7 +19,7 @@ from rnnnlp.models.config import CharLMConfig, SentimentConfig
 from rnnnlp.models.model import Model, read_config
 from rnnnlp.models.sentiment import SentimentClassifier
 from rnnnlp.models.storage import Damaged, write_atomically
-from rnnnlp.text import LabelledData, LabelledSplit, encode_corpus, load_corpus, load_labelled, train_tokenizer
+from rnnnlp.text import Corpus, LabelledData, LabelledSplit, encode_corpus, load_corpus, load_labelled, train_tokenizer
 from rnnnlp.text.labelled import hold_out_validation
 from rnnnlp.training.card import model_card
 from rnnnlp.training.config import DEFAULT_BUDGET, CharLMTraining, SentimentTraining, TrainingConfig
@@ -44,7 +44,7 @@ def train_char_lm(
     config = prepare(config)
     CharLMConfig(vocab_size=1, **model_options)  # refuses bad values before the data are read
     with RunFolder.create(out, overwrite=overwrite) as run:
-        corpus = load_corpus(config.data, text_column=config.text_column)
+        corpus = corpus_of(config)
         encoded = encode_corpus(corpus, config.tokenizer, splits=SPLITS, **vocabulary_options(config))
         model_config = CharLMConfig(vocab_size=encoded.tokenizer.vocab_size, **model_options)
         model = CharLM(model_config, encoded.tokenizer, rng=generator(config.seed, draws.WEIGHTS))
@@ -100,7 +100,7 @@ def go_on(run: RunFolder, model_type: str, data: LabelledData | None) -> Model:
     if isinstance(model, CharLM):
         config: TrainingConfig = CharLMTraining.from_mapping(options, where)
         use_backend(config.backend, config.threads)
-        corpus = load_corpus(config.data, text_column=config.text_column)
+        corpus = corpus_of(config)
         task = char_lm_task(model, encode_corpus(corpus, model.tokenizer, splits=SPLITS), config)
     else:
         config = SentimentTraining.from_mapping(options, where)
@@ -109,6 +109,10 @@ def go_on(run: RunFolder, model_type: str, data: LabelledData | None) -> Model:
     trainer = Trainer(task, config, run)
     trainer.resume()
     return finish(trainer)
+
+
+def corpus_of(config: Any) -> Corpus:
+    return load_corpus(config.data, text_column=config.text_column, document_separator=config.document_separator)
 
 
 def char_lm_task(model: CharLM, encoded: Any, config: Any) -> CharLMTask:

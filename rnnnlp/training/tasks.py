@@ -65,7 +65,13 @@ class CharLMTask:
         assert config.bptt is not None
         self.model = model
         self.config = config
-        self.batches = StreamBatches(train, batch_size=config.batch_size, bptt=config.bptt, seed=config.seed)
+        self.batches = StreamBatches(
+            train,
+            batch_size=config.batch_size,
+            bptt=config.bptt,
+            seed=config.seed,
+            shuffled_block=config.shuffle_blocks,
+        )
         self.steps_per_epoch = self.batches.per_epoch
         self.validation = validation[: config.validation_tokens + 1]
         self.characters_per_token = characters / max(1, len(validation))

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnnnlp.batches.streams import FRESH_SHARE, StreamBatches
@@ -42,6 +42,44 @@ def test_windows_of_an_epoch(corpus, seed):
         assert length - together.size <= 2 * B * bptt
 
 
+@settings(deadline=None)  # many small windows, on a busy machine
+@given(corpora(), st.integers(0, 5), st.integers(1, 60))
+def test_shuffled_blocks_are_those_places_in_another_order(corpus, seed, block):
+    length, batch_size, bptt = corpus
+    options = {"batch_size": batch_size, "bptt": bptt, "seed": seed}
+    plain = StreamBatches(np.arange(length), **options)
+    walk = StreamBatches(np.arange(length), **options, shuffled_block=block)
+    assert (walk.per_epoch, walk.batch_size) == (plain.per_epoch, plain.batch_size)
+    windows = min(-(-block // bptt), walk.per_epoch)  # of a block
+    for _ in range(2):
+        expected, found = epoch(plain), epoch(walk)
+        for field in ("inputs", "targets"):  # each place once
+            read = np.sort(np.concatenate([getattr(window, field) for window in found]))
+            assert np.array_equal(read, np.sort(np.concatenate([getattr(window, field) for window in expected])))
+        before = None
+        for k, window in enumerate(found):
+            inputs = window.inputs.reshape(bptt, walk.batch_size)
+            assert (np.diff(inputs, axis=0) == 1).all()
+            assert np.array_equal(window.targets, window.inputs + 1)
+            if k % windows == 0:
+                assert window.fresh.all()  # no state is carried from one block to another
+            else:
+                assert np.array_equal(inputs[0], before + 1)  # within a block the text goes on
+            before = inputs[-1]
+
+
+def test_the_order_of_blocks_depends_on_seed_and_epoch():
+    def orders(seed):
+        walk = StreamBatches(np.arange(4001), batch_size=4, bptt=10, seed=seed, shuffled_block=50)
+        return [tuple(window.inputs[0] // 50 for window in epoch(walk)) for _ in range(2)]
+
+    first, second = orders(0)
+    assert first != second
+    assert orders(0) == [first, second]
+    assert first != orders(1)[0]
+    assert list(first) != sorted(first)
+
+
 def test_batch_size_is_that_asked_for_when_there_is_enough():
     assert StreamBatches(np.arange(1000), batch_size=16, bptt=10, seed=0).batch_size == 16
     assert StreamBatches(np.arange(35), batch_size=16, bptt=10, seed=0).batch_size == 3
@@ -70,9 +108,10 @@ def test_epochs_begin_at_different_places_that_depend_on_seed_and_epoch_alone():
     assert first_ids(0) == first_ids(0) != first_ids(1)
 
 
-def test_going_on_from_any_position():
+@pytest.mark.parametrize("block", [0, 14])
+def test_going_on_from_any_position(block):
     def make():
-        return StreamBatches(np.arange(200), batch_size=3, bptt=7, seed=4)
+        return StreamBatches(np.arange(200), batch_size=3, bptt=7, seed=4, shuffled_block=block)
 
     walk = make()
     for _ in range(2 * walk.per_epoch + 1):

@@ -152,6 +152,21 @@ def test_a_configuration_file_with_command_line_values_on_top(tmp_path: Path):
     assert config["training"]["steps"] == 2
 
 
+def test_documents_are_kept_apart_in_training_and_evaluation(tmp_path: Path, capsys: pytest.CaptureFixture):
+    (tmp_path / "texts").mkdir()
+    for number in range(40):
+        (tmp_path / "texts" / f"{number:02}.txt").write_text("a text that ends ")
+    run = tmp_path / "run"
+    words = ["--data", str(tmp_path / "texts"), "--steps", "2", "--document-separator=-#\\n", "--shuffle-blocks", "100"]
+    assert main(["train", "charlm", *words, *TINY, "--bptt", "8", "--batch-size", "2", "--out", str(run)]) == 0
+    assert {"#", "\n"} <= set(CharLM.from_pretrained(run).tokenizer.characters)
+    assert r"'--document-separator=-#\n'" in (run / "README.md").read_text()
+    capsys.readouterr()
+    assert main(["evaluate", str(run), "--json", "-"]) == 0
+    characters = 40 * len("a text that ends ") + 39 * len("-#\n")
+    assert json.loads(capsys.readouterr().out)["tokens"] == characters - int(0.9 * characters) - 1
+
+
 def test_python_does_the_same_as_the_command(tmp_path: Path):
     options = {"hidden_size": 6, "embedding_size": 5, "steps": 4, "evaluations": 1, "batch_size": 4}
     words = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", str(value))]

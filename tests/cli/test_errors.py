@@ -56,6 +56,8 @@ MISTAKES = {
     "train charlm --data {home}/text.txt --on-divergence go": "--on-divergence is go; it must be one of stop, rollback",
     "train charlm --data {home}/text.txt --optimizer sgd --max-norm 0 --lr 1e30 --steps 9": "try a smaller --lr",
     "train charlm --data {home}/text.txt --keep-checkpoints 0": "--keep-checkpoints is 0; it must be at least 1",
+    "train charlm --data {home}/text.txt --shuffle-blocks -1": "--shuffle-blocks is -1; it must be at least 0",
+    "train charlm --data {home}/text.txt --document-separator \\x": r"--document-separator is \x; write a backslash as",
     "train charlm --data {home}/text.txt --lr 0": "--lr is 0.0; it must be above 0",
     "train charlm --data {home}/text.txt --lr nan": "--lr is nan",
     "train charlm --data {home}/text.txt --backend gpu": "--backend is gpu; it must be one of auto, numpy",

@@ -83,6 +83,27 @@ def test_splits_of_the_source(tmp_path, cache):
     assert encoded.characters == {"train": 9, "validation": 1, "test": 1}
 
 
+def test_what_stands_between_documents(tmp_path, cache):
+    (tmp_path / "texts").mkdir()
+    for name, text in (("1", "one\n"), ("2", "two"), ("3", "")):
+        (tmp_path / "texts" / f"{name}.txt").write_text(text)
+    (tmp_path / "table.csv").write_text("text\none\ntwo\n")
+
+    def text_of(name, separator):
+        corpus = load_corpus(str(tmp_path / name), document_separator=separator)
+        return "".join(corpus.pieces("train"))
+
+    assert text_of("texts", None) == "one\n\ntwo\n"
+    assert text_of("texts", "") == "one\ntwo"
+    assert text_of("texts", r"<end>\n") == "one\n<end>\ntwo<end>\n"
+    assert text_of("table.csv", None) == "one\ntwo"
+    assert text_of("table.csv", r"\t\\n\r") == "one\t\\n\rtwo"
+    assert text_of("texts/2.txt", "<end>") == "two"
+    for separator in (r"\x", "end\\", "\\\n"):
+        with pytest.raises(UserError, match=r"(?s)--document-separator is .* write a backslash as"):
+            text_of("texts", separator)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_second_time_comes_from_the_cache(corpus, cache, monkeypatch, kind):
     first = encode_corpus(corpus, kind)

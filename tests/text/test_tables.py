@@ -37,7 +37,7 @@ def test_texts_come_unchanged(tmp_path, suffix):
     assert table.columns == ("text", "label", "other")
     assert [text for text, _ in table.rows(("text", "label"))] == [row["text"] for row in ROWS]
     assert [str(label) for (label,) in table.rows(("label",))] == [str(row["label"]) for row in ROWS]
-    assert "".join(table.pieces(None)) == "\n".join(row["text"] for row in ROWS)
+    assert ["".join(document) for document in table.documents(None)] == [row["text"] for row in ROWS]
 
 
 def test_data_set_of_the_datasets_library(tmp_path):

@@ -84,6 +84,21 @@ def test_a_polite_signal_saves_and_says_how_to_go_on(finished: tuple[str, Path],
     assert (folder / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
 
 
+def test_shuffled_blocks_go_on_in_the_same_order(text: Path, tmp_path: Path):
+    options = [*SMALL, "--data", str(text), *"--steps 60 --batch-size 16 --bptt 16 --shuffle-blocks 64".split()]
+    whole, folder = tmp_path / "whole", tmp_path / "run"
+    assert main(["train", "charlm", *options, "--out", str(whole)]) == 0
+    process = start(["train", "charlm", *options, "--out", str(folder)])
+    stop_at(6, process, folder, signal.SIGKILL)
+    assert 0 < last_checkpoint(folder) < 60
+    assert main(["train", "charlm", "--resume", str(folder)]) == 0
+    assert (folder / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+    last = "checkpoints/step-00000060"
+    state = training_state(folder / last)
+    assert state == training_state(whole / last)
+    assert state[1]["position"]["epoch"] > 0  # the order has changed on the way
+
+
 def test_resuming_a_finished_run_changes_nothing(finished: tuple[str, Path]):
     kind, whole = finished
     before = (whole / "model.safetensors").read_bytes()
