@@ -41,6 +41,7 @@ def use(backend: str | None = None, threads: int | None = None) -> str:
         threadpool_limits(1 if native else threads)
         if native:
             native.set_threads(threads)
+        os.environ["RAYON_NUM_THREADS"] = str(threads)  # `tokenizers` reads it before it first works in parallel
     return f"native ({native.instruction_set()}, {native.threads()} threads)" if native else "numpy"
 
 

@@ -1,21 +1,34 @@
-"""The cache: a folder of entries that are written whole or not at all, by any number of processes at once."""
+"""The cache: a folder of entries that are written whole or not at all, by any number of processes at once.
+
+An entry's time is that of its last use. When a new one makes the cache larger than its limit, those that were not used
+for longest are removed.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import logging
+import math
 import os
+import re
 import shutil
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from rnnnlp.errors import UserError
 
+logger = logging.getLogger(__name__)
+
 _UNFINISHED = ".unfinished-"
 _ABANDONED_SECONDS = 24 * 3600
+_IN_USE_SECONDS = 3600  # so long after its last use an entry may be about to be opened, and stays
+_LIMIT = 20.0  # GB
+_KEY = re.compile(r"[0-9a-f]{32}")  # nothing else in the folder is ours to remove
 
 
 def cache_folder() -> Path:
@@ -25,9 +38,21 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "rnnnlp"
 
 
+def cache_limit() -> float:
+    """`$RNNNLP_CACHE_LIMIT` in GB, or 20; returned in bytes. `UserError` if it is no number."""
+    given = os.environ.get("RNNNLP_CACHE_LIMIT") or _LIMIT
+    try:
+        limit = float(given)
+    except ValueError:
+        limit = math.nan
+    if not limit >= 0:
+        raise UserError(f"RNNNLP_CACHE_LIMIT is {given}; it must be a number of GB, at least 0")
+    return limit * 1e9
+
+
 def cache_key(**parts: Any) -> str:
     """A key that is the same for equal parts (anything JSON can write) and different for different ones."""
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]  # as in _KEY
 
 
 def cached(folder: Path, key: str, write: Callable[[Path], None]) -> Path:
@@ -37,7 +62,10 @@ def cached(folder: Path, key: str, write: Callable[[Path], None]) -> Path:
     """
     entry = folder / key
     if entry.is_dir():
+        with suppress(OSError):  # of a cache that others may only read
+            os.utime(entry)
         return entry
+    limit = cache_limit()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _remove_abandoned(folder)
@@ -45,6 +73,7 @@ def cached(folder: Path, key: str, write: Callable[[Path], None]) -> Path:
         try:
             write(unfinished)
             _publish(unfinished, entry)
+            _remove_beyond(folder, limit)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
     except OSError as error:
@@ -83,3 +112,26 @@ def _remove_abandoned(folder: Path) -> None:
                 shutil.rmtree(path)
         except OSError:
             continue  # another process is removing it too
+
+
+def _remove_beyond(folder: Path, limit: float) -> None:
+    """Remove what was not used for longest, until the entries have at most `limit` bytes; what is in use stays.
+
+    A file that some process has open or mapped stays readable there.
+    """
+    entries = []
+    for path in folder.iterdir():
+        with suppress(OSError):  # another process is removing it
+            if _KEY.fullmatch(path.name) and path.is_dir():
+                size = sum(file.stat().st_size for file in path.iterdir())
+                entries.append((path.stat().st_mtime, size, path))
+    total = sum(size for _, size, _ in entries)
+    for used, size, path in sorted(entries):
+        if total <= limit or time.time() - used < _IN_USE_SECONDS:
+            return
+        doomed = path.with_name(_UNFINISHED + path.name)
+        with suppress(OSError):
+            path.rename(doomed)  # at once, so that nobody finds half an entry
+            shutil.rmtree(doomed)
+            logger.info("%s has more than its %g GB: removed an entry of %.2g GB", folder, limit / 1e9, size / 1e9)
+            total -= size

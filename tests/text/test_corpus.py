@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from rnnnlp.errors import UserError
 from rnnnlp.text import CharTokenizer, cache_folder, encode_corpus, load_corpus, load_tokenizer
-from rnnnlp.text.cache import cached
+from rnnnlp.text.cache import cache_key, cached
 from rnnnlp.text.corpus import survey
 
 TEXT = "The quick brown fox\r\njumps over the lazy dog.\n" * 30
@@ -172,6 +173,51 @@ def test_abandoned_entries_are_removed(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == [".unfinished-new", "key"]
 
 
+def hours_ago(entry, hours):
+    then = time.time() - 3600 * hours
+    os.utime(entry, (then, then))
+
+
+def test_entries_not_used_for_longest_go_when_there_are_too_many(tmp_path, monkeypatch):
+    def add(name, hours):
+        entry = cached(tmp_path, cache_key(name=name), lambda folder: (folder / "content").write_bytes(bytes(400)))
+        hours_ago(entry, hours)
+        return entry
+
+    def entries():
+        return {path for path in tmp_path.iterdir() if path.name != "mine"}
+
+    monkeypatch.setenv("RNNNLP_CACHE_LIMIT", "1000e-9")  # 1000 bytes
+    (tmp_path / "mine").mkdir()  # is no entry: not counted, and not removed
+    (tmp_path / "mine" / "letter").write_bytes(bytes(5000))
+    oldest, used = add("oldest", 5), add("used", 4)
+    assert entries() == {oldest, used}
+    assert cached(tmp_path, used.name, None) == used  # from the cache: its last use is now
+    hours_ago(used, 2)
+    newer = add("newer", 3)
+    assert entries() == {used, newer}
+    last = add("last", 0)
+    assert entries() == {used, last}
+    hours_ago(used, 0.5)
+    more = add("more", 0)
+    assert entries() == {used, last, more}  # all in use just now, whatever the limit
+    assert (tmp_path / "mine" / "letter").stat().st_size == 5000
+
+
+def test_use_is_remembered(tmp_path):
+    entry = cached(tmp_path, cache_key(name="an entry"), lambda folder: None)
+    hours_ago(entry, 5)
+    cached(tmp_path, entry.name, None)
+    assert time.time() - entry.stat().st_mtime < 60
+
+
+@pytest.mark.parametrize("limit", ["much", "-1", "nan"])
+def test_limits_that_are_none(corpus, cache, monkeypatch, limit):
+    monkeypatch.setenv("RNNNLP_CACHE_LIMIT", limit)
+    with pytest.raises(UserError, match=f"RNNNLP_CACHE_LIMIT is {limit}; it must be a number of GB, at least 0"):
+        encode_corpus(corpus, "char")
+
+
 def test_several_writers_at_once(tmp_path):
     together = threading.Barrier(8)
 
@@ -243,6 +289,25 @@ def test_memory_does_not_grow_with_the_text(tmp_path):
         command = [sys.executable, "-c", ENCODE_AND_SAY_PEAK, str(path), str(tmp_path / "cache")]
         peaks.append(int(subprocess.run(command, capture_output=True, text=True, check=True).stdout) / 1024)
     assert peaks[1] < peaks[0] + 16  # MiB; the ids alone are 57 MB
+
+
+TOKENIZE_AND_COUNT_THREADS = """
+import os, sys
+from rnnnlp import kernels
+from rnnnlp.text import WordTokenizer
+kernels.use("numpy", threads=int(sys.argv[1]))
+before = len(os.listdir("/proc/self/task"))
+WordTokenizer(["a", "b"]).encode_batch(["a b"] * 1000)
+print(len(os.listdir("/proc/self/task")) - before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="counts threads where Linux says them")
+def test_tokenizers_use_as_many_threads_as_they_may():
+    for threads in (1, 3):
+        command = [sys.executable, "-c", TOKENIZE_AND_COUNT_THREADS, str(threads)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert int(done.stdout) == threads
 
 
 def test_importing_is_cheap():
