@@ -64,11 +64,13 @@ def samples(
 ) -> Iterator[Iterator[str]]:
     """Endless texts after `prompt`, which is read once; take one to its end before the next.
 
-    An empty prompt reads one line end.
+    An empty prompt reads one line end. A prompt without a token, such as a space to a word tokenizer, reads the unknown
+    symbol.
     """
     assert model.tokenizer is not None
     writer = model.writer()
-    logits = writer.read(model.tokenizer.encode(prompt or "\n").astype(np.int64))
+    ids = model.tokenizer.encode(prompt or "\n").astype(np.int64)
+    logits = writer.read(ids if len(ids) else np.array([model.tokenizer.unknown_id or 0]))
     state = writer.state
     while True:
         writer.set(state, logits)

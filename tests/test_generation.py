@@ -9,7 +9,7 @@ from rnnnlp.generation import HeldBack, Sampling, generate, samples
 from rnnnlp.kernels.choice import choose
 from rnnnlp.models.char_lm import CharLM
 from rnnnlp.models.config import CharLMConfig
-from rnnnlp.text import ByteTokenizer, CharTokenizer
+from rnnnlp.text import ByteTokenizer, CharTokenizer, WordTokenizer
 
 LOGITS = np.log([0.05, 0.1, 0.15, 0.3, 0.4])
 PLAIN = {"temperature": 1.0, "top_k": 0, "top_p": 1.0, "repetition_penalty": 1.0, "unknown_id": None}
@@ -145,3 +145,13 @@ def test_what_may_begin_a_stop_string_is_held_back():
 def test_a_mistaken_option_is_named(options: dict, message: str):
     with pytest.raises(UserError, match=message):
         Sampling(**options)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "auto"])
+@pytest.mark.parametrize("prompt", ["", " ", "\u2003\n"])
+def test_a_prompt_without_a_token_is_gone_on_from(prompt: str, backend: str):
+    kernels.use(backend)
+    tokenizer = WordTokenizer.train(["it was the best of times"], min_frequency=1)
+    config = CharLMConfig(vocab_size=tokenizer.vocab_size, hidden_size=5, embedding_size=3)
+    model = CharLM(config, tokenizer, rng=np.random.default_rng(0))
+    assert model.generate(prompt, length=5, seed=0)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+LONGEST_LINE = 1 << 24  # characters; the csv module takes many times the memory of a field
 USUAL_TEXT_COLUMNS = ("text", "sentence", "review", "content", "comment", "body", "review_body", "reviewtext")
 USUAL_LABEL_COLUMNS = ("label", "labels", "sentiment", "class", "category", "target", "stars", "rating", "polarity")
 
@@ -86,6 +87,25 @@ class Table(ABC):
         return self.texts_and(self.find_text_column(text_column))
 
 
+def _lines_of_rows(path: Path) -> Iterator[str]:
+    """The lines of a file. `UserError` for an enormous one, as a file that is no table may have, or be."""
+    length = 0  # characters since the last line end
+
+    def pieces() -> Iterator[str]:
+        nonlocal length
+        for piece in read_text(path):
+            after_line_end = piece.rfind("\n") + 1
+            length = len(piece) - after_line_end + (0 if after_line_end else length)
+            if length > LONGEST_LINE:
+                raise UserError(
+                    f"{path} has a line of more than {LONGEST_LINE:,} characters; expected a row a line: "
+                    "check the file, or divide the text"
+                )
+            yield piece
+
+    return split_lines(pieces())
+
+
 class CsvTable(Table):
     """A csv or tsv file with a header line, quoted as Excel, pandas and `datasets` do."""
 
@@ -113,8 +133,8 @@ class CsvTable(Table):
                 )
 
     def _records(self) -> Iterator[list[str]]:
-        limit = csv.field_size_limit(2**31 - 1)  # the default refuses texts over 128 KiB
-        reader = csv.reader(split_lines(read_text(self._path)), delimiter=self._delimiter, strict=True)
+        limit = csv.field_size_limit(LONGEST_LINE)  # the default refuses texts over 128 KiB
+        reader = csv.reader(_lines_of_rows(self._path), delimiter=self._delimiter, strict=True)
         try:
             yield from reader
         except csv.Error as error:
@@ -144,7 +164,7 @@ class JsonlTable(Table):
             yield tuple(record.get(column) for column in columns)
 
     def _objects(self) -> Iterator[dict[str, Any]]:
-        for number, line in enumerate(split_lines(read_text(self._path)), start=1):
+        for number, line in enumerate(_lines_of_rows(self._path), start=1):
             if line.isspace():
                 continue
             try:
@@ -199,7 +219,7 @@ class ParquetTable(Table):
             schema = json.loads((self._file.schema_arrow.metadata or {})[b"huggingface"])
             feature = schema["info"]["features"][column]
             return tuple(map(str, feature["names"])) if feature["_type"] == "ClassLabel" else None
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, RecursionError):
             return None
 
     def _damaged(self, error: Exception) -> UserError:

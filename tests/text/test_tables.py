@@ -1,6 +1,7 @@
 """Tables: each format gives its texts unchanged, and says what is wrong with it."""
 
 import json
+from pathlib import Path
 
 import datasets
 import pyarrow
@@ -8,7 +9,7 @@ import pyarrow.parquet
 import pytest
 
 from rnnnlp.errors import UserError
-from rnnnlp.text.tables import HubTable, open_table
+from rnnnlp.text.tables import LONGEST_LINE, HubTable, open_table
 from tests.text.samples import HARD_TEXTS
 
 ROWS = [{"text": text, "label": i % 2, "other": 1.5} for i, text in enumerate(HARD_TEXTS) if text]
@@ -120,3 +121,26 @@ def test_whole_surrogate_pairs_and_long_fields(tmp_path):
     assert list(open_table(path).rows(["text"])) == [("👩",)]
     path = write_table(tmp_path / "t.csv", [{"text": "long " * 100_000}])
     assert list(open_table(path).rows(["text"])) == [("long " * 100_000,)]
+
+
+@pytest.mark.parametrize("name", ["long.csv", "long.tsv", "long.jsonl"])
+def test_a_line_that_is_no_row_is_refused_before_it_fills_the_memory(name: str, tmp_path: Path):
+    path = tmp_path / name
+    path.write_text('{"text": "a"}\n' if name == "long.jsonl" else "text\n")
+    with path.open("a") as file:
+        file.write("a" * (LONGEST_LINE + (1 << 20) + 1))
+    with pytest.raises(UserError, match=r"line of more than 16,777,216 characters"):
+        list(open_table(path).rows(("text",)))
+
+
+def test_a_quote_that_is_never_closed_does_not_swallow_an_enormous_file(tmp_path: Path):
+    path = tmp_path / "open.csv"
+    path.write_text('text,label\n"' + "a line of text,1\n" * (1 << 20))
+    with pytest.raises(UserError, match="field larger than field limit"):
+        list(open_table(path).rows(("text",)))
+
+
+def test_a_schema_that_is_nested_without_end_names_no_classes(tmp_path: Path):
+    table = pyarrow.table({"text": ["a"], "label": [1]}).replace_schema_metadata({"huggingface": "[" * 100_000})
+    pyarrow.parquet.write_table(table, tmp_path / "nested.parquet")
+    assert open_table(tmp_path / "nested.parquet").class_names("label") is None

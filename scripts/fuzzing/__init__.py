@@ -1,0 +1,1 @@
+"""Hostile text for scripts/fuzz_text.py and scripts/fuzz_atheris.py: how it is made, and what is done with it."""

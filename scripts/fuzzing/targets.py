@@ -1,0 +1,178 @@
+"""What is done with hostile inputs. A target may raise UserError and nothing else; AssertionError: a wrong result."""
+
+import codecs
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rnnnlp.cli.options import read_toml
+from rnnnlp.errors import UserError
+from rnnnlp.generation import Sampling, generate
+from rnnnlp.models.char_lm import CharLM
+from rnnnlp.models.config import CharLMConfig, SentimentConfig
+from rnnnlp.models.sentiment import SentimentClassifier
+from rnnnlp.text import TOKENIZERS, load_corpus, load_labelled, load_plain_texts, load_tokenizer, train_tokenizer
+from rnnnlp.text.labels import label_names, read_labelled_rows
+from rnnnlp.text.sources import find_source
+from rnnnlp.training.config import char_lm_options, sentiment_options
+
+VOCABULARY: dict[str, dict[str, Any]] = {
+    "char": {},
+    "byte": {},
+    "word": {"vocab_size": 50, "min_frequency": 1},
+    "bpe": {"vocab_size": 300, "min_frequency": 1},
+}
+KNOWN = "It was the best of times, it was the worst of times. 中文！\n"
+
+
+def is_whole(text: str) -> bool:
+    """Without lone surrogates."""
+    return not any("\ud800" <= c <= "\udfff" for c in text)
+
+
+def refuses(action: Callable[[], Any]) -> bool:
+    try:
+        action()
+    except UserError:
+        return True
+    return False
+
+
+# --------------------------------------------------------------------------------------------------------- tokenizers
+
+
+def tokenize(kind: str, text: str, folder: Path) -> None:
+    """A tokenizer of the text itself, and one of other text: each gives back what it read, after a restart too."""
+    import tokenizers
+
+    if not is_whole(text):
+        other = known_tokenizer(kind)
+        assert refuses(lambda: other.encode(text)), "half a character was encoded"
+        assert refuses(lambda: other.encode_batch([text, "a"])), "half a character was encoded in a batch"
+        return
+    trained = train_tokenizer(kind, [text], **VOCABULARY[kind])
+    trained.save(folder)
+    opened = load_tokenizer(folder)
+    assert type(opened) is TOKENIZERS[kind]
+    library = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+    for tokenizer in (trained, known_tokenizer(kind)):
+        ids = tokenizer.encode(text)
+        assert ids.dtype == tokenizer.dtype
+        assert not len(ids) or ids.max() < tokenizer.vocab_size
+        assert np.array_equal(tokenizer.encode_batch(["", text])[1], ids), "a batch gives other ids"
+        decoded = tokenizer.decode(ids)
+        decoder = tokenizer.decoder()
+        assert "".join([*map(decoder.push, ids), decoder.flush()]) == decoded, "streaming gives other text"
+        unknown = tokenizer.unknown_characters(text)
+        if tokenizer.unknown_id is not None:
+            assert bool(unknown) == bool((ids == tokenizer.unknown_id).any()), "unknown characters are not named"
+        if kind != "word" and not unknown:
+            assert decoded == text, "the text does not come back"
+    ids = trained.encode(text)
+    assert np.array_equal(opened.encode(text), ids), "the saved tokenizer gives other ids"
+    assert library.encode(text, add_special_tokens=False).ids == ids.tolist(), "the library gives other ids"
+
+
+@cache
+def known_tokenizer(kind: str) -> Any:
+    return train_tokenizer(kind, [KNOWN], **VOCABULARY[kind])
+
+
+def open_tokenizer(content: bytes, folder: Path) -> None:
+    """A `tokenizer.json` is refused, or works."""
+    (folder / "tokenizer.json").write_bytes(content)
+    tokenizer = load_tokenizer(folder)
+    tokenizer.decode(tokenizer.encode("a b"))
+
+
+# ------------------------------------------------------------------------------------------------------------ readers
+
+
+def read_file(name: str, content: bytes, folder: Path) -> None:
+    """A file of data is read in every way, or refused each time."""
+    path = folder / name
+    path.write_bytes(content)
+    refuses(lambda: load_plain_texts(path))
+    refuses(lambda: load_labelled(str(path)))
+    refuses(lambda: sum(map(len, load_corpus(str(path)).pieces("train"))))
+    if path.suffix == ".txt":
+        read_plainly(path, content)
+
+
+def read_plainly(path: Path, content: bytes) -> None:
+    """The text of a file, not a character changed but a byte order mark; refused if it is not UTF-8."""
+    try:
+        wanted = content.removeprefix(codecs.BOM_UTF8).decode()
+    except UnicodeDecodeError:
+        assert refuses(lambda: list(load_corpus(str(path)).pieces("train"))), "wrong UTF-8 was read"
+        return
+    assert "".join(load_corpus(str(path)).pieces("train")) == wanted, "other text was read"
+
+
+def read_back(name: str, content: bytes, rows: list[tuple[str, Any]], folder: Path) -> None:
+    """Rows that were written by others are read as they were, or refused."""
+    path = folder / name
+    path.write_bytes(content)
+    try:
+        read = read_labelled_rows(find_source(str(path)).splits["train"], name, "text", "label")
+    except UserError:
+        return
+    as_text = path.suffix in (".csv", ".tsv")
+    kept = [(text, "" if value is None else str(value) if as_text else value) for text, value in rows]
+    kept = [(text, value) for text, value in kept if value == value and str(value) not in ("", "-1", "-1.0")]
+    assert read.texts == [text for text, _ in kept], "other texts were read"
+    assert len(label_names([read], name)) <= len({str(value) for _, value in kept}), "there are new labels"
+
+
+# ------------------------------------------------------------------------------------------- configuration and prompts
+
+
+def read_options(content: bytes, folder: Path) -> None:
+    """A TOML file gives options that are checked."""
+    path = folder / "options.toml"
+    path.write_bytes(content)
+    values = read_toml(str(path))
+    values.pop("out", None)
+    for options, config, more in (
+        (char_lm_options, CharLMConfig, {}),
+        (sentiment_options, SentimentConfig, {"labels": ("0", "1")}),
+    ):
+
+        def check(options: Any = options, config: Any = config, more: Any = more) -> None:
+            _, model = options({"data": "x"} | values, "options")
+            config.from_mapping(model | {"vocab_size": 3} | more, "options")
+
+        refuses(check)
+
+
+@cache
+def writer(kind: str) -> CharLM:
+    tokenizer = known_tokenizer(kind)
+    config = CharLMConfig(vocab_size=tokenizer.vocab_size, hidden_size=5, embedding_size=3)
+    return CharLM(config, tokenizer, rng=np.random.default_rng(0))
+
+
+@cache
+def classifier(kind: str) -> SentimentClassifier:
+    tokenizer = known_tokenizer(kind)
+    config = SentimentConfig(vocab_size=tokenizer.vocab_size, labels=("a", "b"), hidden_size=5, embedding_size=3)
+    return SentimentClassifier(config, tokenizer, rng=np.random.default_rng(0))
+
+
+def prompt(kind: str, text: str, folder: Path) -> None:
+    """Any prompt is gone on from, and any text is judged; half a character is refused."""
+    model, judge = writer(kind), classifier(kind)
+    if not is_whole(text):
+        assert refuses(lambda: list(generate(model, text, Sampling(length=3), rng=np.random.default_rng(0))))
+        assert refuses(lambda: judge.predict_proba([text]))
+        return
+    sampling = Sampling(length=5, stop=(text[:3],) if text else ())
+    written = "".join(generate(model, text, sampling, rng=np.random.default_rng(0)))
+    assert is_whole(written)
+    assert not text or text[:3] not in written, "the stop text was written"
+    p = judge.predict_proba([text, ""])
+    assert np.isfinite(p).all()
+    assert np.allclose(p.sum(axis=1), 1, atol=1e-5)
