@@ -26,6 +26,7 @@ def main(words: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if words is None else words)
     from rnnnlp.cli.main import fail, say_aloud
     from rnnnlp.errors import UserError
+    from rnnnlp.training.loop import Interrupted
 
     options = parsed(words)
     try:
@@ -46,6 +47,8 @@ def main(words: Sequence[str] | None = None) -> int:
         return fail(str(error))
     except OSError as error:
         return fail(f"{error.filename}: {error.strerror}")
+    except Interrupted as stop:
+        return stop.exit_code
     except KeyboardInterrupt:
         return 130
     return 0

@@ -8,16 +8,16 @@ from rnnnlp.batches.streams import StreamBatches, StreamWindow
 
 
 class FixedOffsets(StreamBatches):
-    """Each epoch begins at the first character, so that windows always end at the same places."""
+    """Each epoch begins where the first did, so that windows always end at the same places."""
 
     def seek(self, position: dict[str, Any]) -> None:
-        super().seek(position)
-        self.starts = (len(self.ids) - 1) // self.batch_size * np.arange(self.batch_size)
+        super().seek(position | {"epoch": 0})
+        self.epoch = int(position["epoch"])
 
 
 class NeverFresh(StreamBatches):
-    """The state is carried from window to window through a whole epoch."""
+    """The state is carried from window to window through the whole of what is read in order."""
 
     def next(self) -> StreamWindow:
         window = super().next()
-        return window._replace(fresh=np.full(self.batch_size, self.window == 1))
+        return window._replace(fresh=np.full(self.batch_size, (self.window - 1) % self.block == 0))

@@ -58,7 +58,7 @@ VARIANTS = {
     "gru": Variant("a GRU", "Cho et al. 2014", {"cell": "gru"}),
     "elman": Variant("an Elman network", "Elman 1990", {"cell": "elman_tanh"}),
     # What it does without an option.
-    "fixed-offsets": Variant("each epoch begins at the first character", "", batches=FixedOffsets),
+    "fixed-offsets": Variant("each epoch begins at the same character", "", batches=FixedOffsets),
     "no-fresh": Variant("no stream ever forgets its state", "", batches=NeverFresh),
     # What it does not have.
     "zoneout": Variant(

@@ -6,10 +6,11 @@ from typing import Any
 
 from rnnnlp.batches import draws
 from rnnnlp.batches.draws import generator
+from rnnnlp.errors import UserError
 from rnnnlp.models.config import LARGEST, CharLMConfig
-from rnnnlp.text import encode_corpus, load_corpus
+from rnnnlp.text import encode_corpus
 from rnnnlp.training.config import char_lm_options
-from rnnnlp.training.fit import SPLITS, char_lm_task, prepare, run_folder, vocabulary_options
+from rnnnlp.training.fit import SPLITS, char_lm_task, corpus_of, prepare, run_folder, vocabulary_options
 from rnnnlp.training.loop import Trainer
 from rnnnlp.training.run_folder import RunFolder
 from variants.names import Variant, build, products
@@ -36,19 +37,19 @@ def train(variant: Variant, given: dict[str, Any]) -> dict[str, Any]:
     config, model_options = char_lm_options({"validation_tokens": LARGEST} | options, "options")
     config = prepare(config)
     CharLMConfig(vocab_size=1, **model_options)  # refuses bad values before the data are read
-    corpus = load_corpus(config.data, text_column=config.text_column)
-    encoded = encode_corpus(corpus, config.tokenizer, splits=SPLITS, **vocabulary_options(config))
+    encoded = encode_corpus(corpus_of(config), config.tokenizer, splits=SPLITS, **vocabulary_options(config))
     model_config = CharLMConfig(vocab_size=encoded.tokenizer.vocab_size, **model_options)
     model = build(variant, model_config, encoded.tokenizer, rng=generator(config.seed, draws.WEIGHTS))
     task = char_lm_task(model, encoded, config)
     task.sample = lambda: None  # type: ignore[method-assign]  # text is written by native steps of known cells only
-    task.batches = variant.batches(
-        encoded.ids["train"], batch_size=config.batch_size, bptt=config.bptt, seed=config.seed
-    )
+    task.batches.__class__ = variant.batches  # which differs in what it does, not in what it holds
+    task.batches.seek(task.batches.position)
     with run_folder(None) as folder, RunFolder.create(folder, overwrite=False) as run:
         model.save_config(run.path)
         trainer = TimedTrainer(task, config, run, started=started)
         trainer.train()
+    if not trainer.step_seconds:
+        raise UserError(f"--budget is {config.budget:g} seconds, over before the first step; give more time")
     total, by_step = products(model)
     return {
         "options": options,
