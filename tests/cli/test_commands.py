@@ -192,9 +192,9 @@ def test_fit_predict_and_score_in_python(tmp_path: Path):
 
 
 def test_help_explains_every_command(capsys: pytest.CaptureFixture):
-    for words in ([], ["train", "charlm"], ["train", "sentiment"], ["generate"], ["evaluate"], ["predict"], ["info"]):
+    for command in ("", "train charlm", "train sentiment", "generate", "evaluate", "predict", "plot", "info"):
         with pytest.raises(SystemExit) as stopped:
-            main([*words, "--help"])
+            main([*command.split(), "--help"])
         assert stopped.value.code == 0
         assert "usage: rnnnlp" in capsys.readouterr().out
 
