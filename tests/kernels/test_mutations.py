@@ -112,7 +112,7 @@ LAYER_MISTAKES = [
         "forget one of the biases", CELLS, "Direction.weights", ("self.b_x.value + self.b_h.value", "+self.b_x.value")
     ),
     mistake(
-        "start gradients from the parameters", CELLS, "Direction.backward", ("add(dW_h)", "add(self.W_h.value + dW_h)")
+        "start gradients from the parameters", CELLS, "Direction.backward", ("W_h.add(", "W_h.add(self.W_h.value + ")
     ),
     mistake("forget the hidden bias", "gru", "Direction.backward", ("grad[self.candidate] += db_hn", "grad[:] += 0")),
     mistake("count the hidden bias twice", "gru", "Direction.backward", ("db[self.candidate] = 0", "pass")),
