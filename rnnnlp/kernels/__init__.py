@@ -14,6 +14,7 @@ from rnnnlp.errors import UserError
 from rnnnlp.kernels import numpy_backend
 
 CELLS = {"lstm": 4, "gru": 3, "elman_tanh": 1, "elman_relu": 1}  # name -> gates
+MOST_THREADS = 1024  # so many can be started anywhere
 BACKENDS = ("auto", "numpy", "native")
 
 log = logging.getLogger(__name__)
@@ -23,15 +24,16 @@ _in_use: Any = numpy_backend
 def use(backend: str | None = None, threads: int | None = None) -> str:
     """Chooses the backend and the number of threads of this process; returns what runs, for people.
 
-    `backend` is "auto" (native if it was built), "numpy" or "native"; None takes the environment variable
-    RNNNLP_BACKEND. `threads` None leaves it to OMP_NUM_THREADS, or to the number of cores. Raises UserError.
+    `backend` is "numpy" or "native"; None or "auto" takes the environment variable RNNNLP_BACKEND and else is native
+    if that was built. `threads` None leaves it to OMP_NUM_THREADS, or to the number of cores. Raises UserError.
     """
     global _in_use
-    chosen = backend or os.environ.get("RNNNLP_BACKEND") or "auto"
+    where = "RNNNLP_BACKEND" if backend in (None, "auto") else "--backend"
+    chosen = (os.environ.get(where) if where == "RNNNLP_BACKEND" else backend) or "auto"
     if chosen not in BACKENDS:
-        raise UserError(f"--backend is {chosen}; it must be one of {', '.join(BACKENDS)}")
-    if threads is not None and threads < 1:
-        raise UserError(f"--threads is {threads}; it must be at least 1")
+        raise UserError(f"{where} is {chosen}; it must be one of {', '.join(BACKENDS)}")
+    if threads is not None and not 1 <= threads <= MOST_THREADS:
+        raise UserError(f"--threads is {threads}; it must be at least 1 and at most {MOST_THREADS}")
     native = None if chosen == "numpy" else _native(needed=chosen == "native")
     _in_use = native or numpy_backend
     if threads is not None:
@@ -59,4 +61,9 @@ def _native(*, needed: bool) -> Any:
             raise UserError(f"--backend is native, which this installation was built without; {remedy}") from None
         log.info("the native kernels were not built, so NumPy does the work; for more speed %s", remedy)
         return None
+    try:
+        native.instruction_set()
+    except ValueError:
+        asked = os.environ.get("RNNNLP_ISA")
+        raise UserError(f"RNNNLP_ISA is {asked}; it must be unset, or one of {native.instruction_sets()}") from None
     return native
