@@ -13,7 +13,7 @@ import safetensors.numpy
 
 from rnnnlp.cli.main import main
 from rnnnlp.models.storage import load_tensors, save_tensors
-from rnnnlp.training.run_folder import BESIDE_STATE, STATE, STATE_TENSORS
+from rnnnlp.training.run_folder import BESIDE_STATE, STATE, STATE_TENSORS, RunFolder
 
 TINY = "--hidden-size 4 --embedding-size 3 --steps 2 --batch-size 2 --bptt 8 --evaluations 1".split()
 
@@ -32,6 +32,11 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (home / "bad.toml").write_text("hidden-size = ")
     (home / "unknown.toml").write_text("hidden_sise = 3\n")
     (home / "senseless.toml").write_text("hidden-size = 1" + "0" * 5000)
+    (home / "quoted.csv").write_text('text,label\n"good" or not,1\n')
+    (home / "no.parquet").write_text("no parquet")
+    (home / "list.jsonl").write_text("[1]\n")
+    (home / "mixed.jsonl").write_text('{"text": "a", "label": 1}\n{"text": "b", "label": "good"}\n')
+    (home / "hollow").mkdir()
     (home / "stranger").mkdir()
     (home / "stranger" / "letter.txt").write_text("not a run")
     data = home / "text.txt"
@@ -98,6 +103,51 @@ MISTAKES = {
     "predict {home}/lm text": "holds a char_lm model; a sentiment model is needed here",
     "predict {home}/reviews text --file {home}/text.txt": "give one of them",
     "predict {home}/reviews --file {home}/none.txt": "none.txt",
+    "train charlm --data {home}/text.txt --batch-size 0": "--batch-size is 0; it must be at least 1",
+    "train charlm --data {home}/text.txt --bptt 0": "--bptt is 0; it must be at least 1",
+    "train charlm --data {home}/text.txt --steps 0": "--steps is 0; it must be at least 1",
+    "train charlm --data {home}/text.txt --epochs 0": "--epochs is 0; it must be at least 1",
+    "train charlm --data {home}/text.txt --budget 0": "--budget is 0.0; it must be above 0 seconds",
+    "train charlm --data {home}/text.txt --evaluations 0": "--evaluations is 0; it must be at least 1",
+    "train charlm --data {home}/text.txt --checkpoint-every 0": "--checkpoint-every is 0; it must be at least 1",
+    "train charlm --data {home}/text.txt --patience -1": "--patience is -1; it must be at least 0",
+    "train charlm --data {home}/text.txt --seed -1": "--seed is -1; it must be at least 0",
+    "train charlm --data {home}/text.txt --weight-decay -1": "--weight-decay is -1.0; it must be at least 0",
+    "train charlm --data {home}/text.txt --max-norm -1": "--max-norm is -1.0; it must be at least 0",
+    "train charlm --data {home}/text.txt --momentum 1": "--momentum is 1.0; it must be at least 0 and below 1",
+    "train charlm --data {home}/text.txt --warmup 2": "--warmup is 2.0; it must be at least 0 and below 1",
+    "train charlm --data {home}/text.txt --averaging 1": "--averaging is 1.0; it must be at least 0 and below 1",
+    "train charlm --data {home}/text.txt --label-smoothing 1": "--label-smoothing is 1.0; it must be",
+    "train charlm --data {home}/text.txt --optimizer lion": "--optimizer is lion; it must be one of adamw, adam",
+    "train charlm --data {home}/text.txt --schedule linear": "--schedule is linear; it must be one of",
+    "train charlm --data {home}/text.txt --tokenizer sentencepiece": "--tokenizer is sentencepiece; it must be one of char, byte",
+    "train charlm --data {home}/text.txt --num-layers 0": "--num-layers is 0; it must be at least 1",
+    "train charlm --data {home}/text.txt --embedding-size 0": "--embedding-size is 0; it must be at least 1",
+    "train charlm --data {home}/text.txt --validation-tokens 0": "--validation-tokens is 0; it must be at least 1",
+    "train charlm --data {home}/text.txt --threads 100000000": "it must be at least 1 and at most 1024",
+    "train charlm --data {home}/text.txt --tokenizer bpe --vocab-size 5": "vocab_size is 5; it must be at",
+    "train charlm --data {home}/quoted.csv": "quote fields with",
+    "train charlm --data {home}/no.parquet": "no.parquet cannot be read as parquet",
+    "train sentiment --data {home}/list.jsonl": "line 1: list, expected an object with the columns as keys",
+    "train sentiment --data {home}/mixed.jsonl": "mixes numbers and names as labels (1, 'good'); use one kind",
+    "train sentiment --data {home}/text.txt": "is plain text; for labels give csv, tsv, jsonl, parquet",
+    "train sentiment --data sample-reviews --max-length 0": "--max-length is 0; it must be at least 1",
+    "train charlm --data {home}/none*.txt": "matches no file; check the pattern",
+    "train charlm --data {home}/hollow": "holds no data; expected split files",
+    "train charlm --resume {home}/lm --out {home}/x": "leave out other options",
+    "generate {home}/lm --top-k -1": "--top-k is -1; it must be at least 0",
+    "generate {home}/lm --length -1": "--length is -1; it must be at least 0",
+    "generate {home}/lm --repetition-penalty 0": "--repetition-penalty is 0.0; it must be above 0",
+    "generate {home}/lm --repetition-window 0": "--repetition-window is 0; it must be at least 1",
+    "evaluate {home}/reviews --data {home}/nothing.csv": "nothing.csv': no such file or folder; expected",
+    "predict {home}/reviews text --json {home}/none/out.json": "cannot be written",
+}
+
+# Of the environment, by name and value: what the one line says. A full or read-only disk: tests/training/test_disk.py.
+ENVIRONMENT = {
+    "RNNNLP_BACKEND=gpu": "RNNNLP_BACKEND is gpu; it must be one of auto, numpy, native",
+    "RNNNLP_ISA=mmx": "RNNNLP_ISA is mmx; it must be unset, or one of ",
+    "RNNNLP_CACHE=/dev/null/cache": "cannot write the cache /dev/null/cache",
 }
 
 
@@ -117,6 +167,28 @@ def test_a_mistake_is_named(command: str, home: Path, tmp_path: Path, capsys: py
     if words[0] == "train" and "--out" not in words and "--resume" not in words:
         words += ["--out", str(tmp_path / "run")]
     assert MISTAKES[command].format(home=home) in error_of(words, capsys)
+
+
+@pytest.mark.parametrize("variable", list(ENVIRONMENT))
+def test_a_mistake_in_the_environment_is_named(variable: str, home: Path, tmp_path: Path):
+    name, _, value = variable.partition("=")
+    words = ["train", "charlm", "--data", str(home / "text.txt"), "--out", str(tmp_path / "run"), *TINY]
+    if name == "RNNNLP_ISA":
+        pytest.importorskip("rnnnlp.kernels.native", reason="needs the native kernels", exc_type=ImportError)
+    program = [sys.executable, "-m", "rnnnlp.cli.main", *words]
+    ended = subprocess.run(program, env=os.environ | {name: value}, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 2
+    assert ENVIRONMENT[variable] in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_second_run_in_one_folder_is_refused(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
+    run = tmp_path / "run"
+    shutil.copytree(home / "lm", run)
+    with RunFolder.reopen(run):
+        for words in (["--resume", str(run)], ["--data", str(home / "text.txt"), "--out", str(run), "--overwrite"]):
+            said = error_of(["train", "charlm", *words], capsys)
+            assert f"{run} is in use: process {os.getpid()} trains in it; wait, stop it, or give another folder" in said
 
 
 def test_options_that_argparse_refuses_also_end_with_code_2(capsys: pytest.CaptureFixture):
