@@ -20,6 +20,8 @@ constexpr int panel_vectors = 2;
 constexpr long panel_columns = panel_vectors * V;
 constexpr long block_rows = rows_of_tile(panel_vectors);
 constexpr long blocks_of_chunk = 8;
+constexpr long row_stride = terms_of_part + 16;
+constexpr long strided_rows = registers == 32 ? 8 : block_rows;  // more pointers to rows would not stay in registers
 
 RNNNLP_INLINE long width_of_panel(const Product& job, long p) {
   return job.N - p * panel_columns <= V ? V : panel_columns;  // the last one may be one vector wide
@@ -47,18 +49,11 @@ inline void pack_panel(const Product& job, long k0, long terms, long column, lon
     }
 }
 
-// Rows of a chunk as blocks of block_rows, the last one smaller; each block (terms, rows of the block).
+// Rows of a chunk, where its tiles read them. A stored (K, M) comes as blocks of block_rows, the last one smaller, each (terms, rows
+// of the block); A stored (M, K) as it is, but for the distance of the rows, which may not crowd a few cache sets.
 inline void pack_chunk(const Product& job, long row, long rows, long k0, long terms, float* to, bool sums) {
   if (!job.A_by_k) {
-    for (long block = 0; block < rows; block += block_rows) {
-      const float* from = job.A + (row + block) * job.A_stride + k0;
-      float* line = to + block * terms;
-      const long height = smaller(block_rows, rows - block);
-      with_rows<block_rows>(height, [&](auto R) {
-        for (long k = 0; k < terms; k++)
-          for (long r = 0; r < R.count; r++) line[k * R.count + r] = from[r * job.A_stride + k];
-      });
-    }
+    for (long r = 0; r < rows; r++) __builtin_memcpy(to + r * row_stride, job.A + (row + r) * job.A_stride + k0, terms * sizeof(float));
     return;
   }
   for (long k = 0; k < terms; k++) {
@@ -99,10 +94,12 @@ void multiply_tile(const Product& job, const float* A, long row, long rows, cons
           store(sums + r * stride + n, load(from_bias ? job.bias + column + n : to + r * job.C_stride + n, columns - n));
   }
   with_rows<block_rows>(rows, [&](auto R) {
-    if (from_zero)
-      tile_of<R.count, C, true, false>(A, 1, panel, terms, sums, stride);
+    if (job.A_by_k)
+      from_zero ? tile_of<R.count, C, true, false>(A, 1, panel, terms, sums, stride)
+                : tile_of<R.count, C, true, true>(A, 1, panel, terms, sums, stride);
     else
-      tile_of<R.count, C, true, true>(A, 1, panel, terms, sums, stride);
+      from_zero ? tile_of<R.count, C, false, false>(A, row_stride, panel, terms, sums, stride)
+                : tile_of<R.count, C, false, true>(A, row_stride, panel, terms, sums, stride);
   });
   if (sums == edge)
     for (long r = 0; r < rows; r++)
@@ -113,13 +110,14 @@ inline void multiply_matrices(Team& team, const Product& job) {
   const long panels = groups_of(job.N, panel_columns), panel_size = terms_of_part * panel_columns;
   // About four chunks a rank, so that a rank that is slowed down takes fewer.
   const long chunk = clamp(groups_of(job.M, 4 * team.size() * block_rows), 1, blocks_of_chunk) * block_rows;
+  const long rows_of_block = job.A_by_k ? block_rows : strided_rows;
   const long chunks = groups_of(job.M, chunk), bands = clamp(2 * team.size() / larger(chunks, 1), 1, panels);
   const long tasks = chunks * bands, parts = larger(groups_of(job.K, terms_of_part), 1);
   float* packed_B = scratch(Scratch::panels, (parts > 1 ? 2 : 1) * panels * panel_size);
-  float* packed_A = scratch(Scratch::blocks, team.size() * chunk * terms_of_part);
+  float* packed_A = scratch(Scratch::blocks, team.size() * chunk * row_stride);
 
   run_on(team, [&](int rank) {
-    float* blocks = packed_A + rank * chunk * terms_of_part;
+    float* blocks = packed_A + rank * chunk * row_stride;
     long task = team.take();
     for (long part = 0; part < parts; part++) {
       const long k0 = part * terms_of_part, terms = smaller(terms_of_part, job.K - k0);
@@ -135,13 +133,14 @@ inline void multiply_matrices(Team& team, const Product& job) {
         const long row = task % tasks / bands * chunk, band = task % bands, rows = smaller(chunk, job.M - row);
         pack_chunk(job, row, rows, k0, terms, blocks, job.A_sums && band == 0);
         for (long p = panels * band / bands; p < panels * (band + 1) / bands; p++)
-          for (long r = 0; r < rows; r += block_rows) {
-            const long height = smaller(block_rows, rows - r), column = p * panel_columns;
+          for (long r = 0; r < rows; r += rows_of_block) {
+            const long height = smaller(rows_of_block, rows - r), column = p * panel_columns;
             const float* panel = packed + p * panel_size;
+            const float* block = blocks + r * (job.A_by_k ? terms : row_stride);
             if (width_of_panel(job, p) == V)
-              multiply_tile<1>(job, blocks + r * terms, row + r, height, panel, column, terms, part == 0);
+              multiply_tile<1>(job, block, row + r, height, panel, column, terms, part == 0);
             else
-              multiply_tile<panel_vectors>(job, blocks + r * terms, row + r, height, panel, column, terms, part == 0);
+              multiply_tile<panel_vectors>(job, block, row + r, height, panel, column, terms, part == 0);
           }
       }
     }

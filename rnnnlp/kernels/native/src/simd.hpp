@@ -8,6 +8,10 @@
 
 #include <cstdint>
 
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
+
 #define RNNNLP_INLINE inline __attribute__((always_inline))
 
 namespace rnnnlp::ISA {
@@ -59,8 +63,14 @@ RNNNLP_INLINE void prefetch(const float* p, long n) {
 }
 
 // Comparisons are written so that NaN passes through: a diverged run must be seen.
+#if defined(__AVX512F__)
+// The compiler makes a mask and a masked move of what is one instruction; of a number and NaN that gives the second.
+RNNNLP_INLINE vec at_most(vec x, float high) { return (vec)_mm512_maskz_min_ps(0xffff, (__m512)(vec{} + high), (__m512)x); }
+RNNNLP_INLINE vec at_least(vec x, float low) { return (vec)_mm512_maskz_max_ps(0xffff, (__m512)(vec{} + low), (__m512)x); }
+#else
 RNNNLP_INLINE vec at_most(vec x, float high) { return x > high ? vec{} + high : x; }
 RNNNLP_INLINE vec at_least(vec x, float low) { return x < low ? vec{} + low : x; }
+#endif
 
 RNNNLP_INLINE float sum(vec x) {
   float total = 0;
