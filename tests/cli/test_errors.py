@@ -120,7 +120,7 @@ MISTAKES = {
     "train charlm --data {home}/text.txt --label-smoothing 1": "--label-smoothing is 1.0; it must be",
     "train charlm --data {home}/text.txt --optimizer lion": "--optimizer is lion; it must be one of adamw, adam",
     "train charlm --data {home}/text.txt --schedule linear": "--schedule is linear; it must be one of",
-    "train charlm --data {home}/text.txt --tokenizer sentencepiece": "--tokenizer is sentencepiece; it must be one of char, byte",
+    "train charlm --data {home}/text.txt --tokenizer sentencepiece": "--tokenizer is sentencepiece; it must be one of",
     "train charlm --data {home}/text.txt --num-layers 0": "--num-layers is 0; it must be at least 1",
     "train charlm --data {home}/text.txt --embedding-size 0": "--embedding-size is 0; it must be at least 1",
     "train charlm --data {home}/text.txt --validation-tokens 0": "--validation-tokens is 0; it must be at least 1",
