@@ -82,18 +82,18 @@ class MeanPool(_Unlearned):
 
 class MaxPool(_Unlearned):
     def forward(self, x: np.ndarray, batch_sizes: np.ndarray) -> tuple[np.ndarray, Any]:
-        B = int(batch_sizes[0])
-        y = x[:B].copy()  # (B, D)
-        row = np.repeat(np.arange(B)[:, None], x.shape[1], axis=1)  # (B, D) which row holds the maximum
+        y = x[: int(batch_sizes[0])].copy()  # (B, D)
         for rows, B_t in walk(batch_sizes):
-            higher = x[rows] > y[:B_t]
             np.maximum(y[:B_t], x[rows], out=y[:B_t])
-            np.copyto(row[:B_t], np.arange(rows.start, rows.stop)[:, None], where=higher)
-        return y, (row, len(x))
+        return y, (x, y, batch_sizes)
 
     def backward(self, dy: np.ndarray, tape: Any) -> np.ndarray:
-        row, N = tape
-        dx = np.zeros((N, dy.shape[1]), dy.dtype)
+        x, y, batch_sizes = tape
+        # Which row holds the maximum: the first of several. Found here, because most forwards are inference.
+        row = np.repeat(np.arange(len(y))[:, None], y.shape[1], axis=1)  # (B, D)
+        for rows, B_t in walk(batch_sizes, True):
+            np.copyto(row[:B_t], np.arange(rows.start, rows.stop)[:, None], where=x[rows] == y[:B_t])
+        dx = np.zeros_like(x)
         # y = x[row]
         np.put_along_axis(dx, row, dy, axis=0)
         return dx
