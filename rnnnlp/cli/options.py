@@ -23,9 +23,17 @@ def seconds(text: str) -> float:
 
 
 def add_config_options(
-    parser: Any, config: type[Config], help_texts: Mapping[str, str], *, leave_out: Iterable[str] = ()
+    parser: Any,
+    config: type[Config],
+    help_texts: Mapping[str, str],
+    *,
+    leave_out: Iterable[str] = (),
+    chosen: Iterable[str] = (),
 ) -> None:
-    """An option for each field of `config`; those not given are absent from the namespace."""
+    """An option for each field of `config`; those not given are absent from the namespace.
+
+    Those `chosen` by the training itself have no fixed default.
+    """
     hints = get_type_hints(config)
     for field in fields(config):  # type: ignore[arg-type]
         if field.name in leave_out:
@@ -33,6 +41,8 @@ def add_config_options(
         kind = hints[field.name]
         kind = next(k for k in getattr(kind, "__args__", (kind,)) if k is not type(None))
         shown = "" if field.default in (MISSING, None) or kind is bool else f" (default: {field.default})"
+        if field.name in chosen:
+            shown = " (default: chosen for text and time)"
         extra: dict[str, Any] = {"action": argparse.BooleanOptionalAction} if kind is bool else {"type": kind}
         if field.name == "budget":
             extra = {"type": seconds, "metavar": "TIME"}

@@ -9,6 +9,7 @@ from rnnnlp.errors import UserError
 from rnnnlp.models.config import CharLMConfig, Config, SentimentConfig
 from rnnnlp.models.storage import CannotWrite
 from rnnnlp.training.config import (
+    CHOSEN,
     FROM_DATA,
     CharLMTraining,
     SentimentTraining,
@@ -21,6 +22,8 @@ HELP = {
     "data": "what to train on: a file, a folder, a Hub name, or a built-in set (see README)",
     "text_column": "the column with the texts, if its name is not a usual one",
     "label_column": "the column with the labels, if its name is not a usual one",
+    "preset": "size and learning rate of the model: tiny, small, base, large (128, 256, 512, 1024 units), or auto, the "
+    "largest that the time is enough for",
     "seed": "of every random draw: the same seed, data and options give the same model",
     "tokenizer": "char, byte, word or bpe",
     "vocab_size": "at most so many tokens, for word and bpe",
@@ -80,8 +83,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         command.add_argument("--overwrite", action="store_true", help="replace the run that is in --out")
         command.add_argument("--resume", metavar="RUN", help="go on with this run; no other option is needed")
         command.add_argument("--config", metavar="FILE", help="options from a TOML file; those given here come first")
-        add_config_options(command.add_argument_group("training"), training, HELP)
-        add_config_options(command.add_argument_group("model"), model, HELP, leave_out=FROM_DATA)
+        chosen = CHOSEN if kind == "charlm" else ()
+        add_config_options(command.add_argument_group("training"), training, HELP, chosen=chosen)
+        add_config_options(command.add_argument_group("model"), model, HELP, leave_out=FROM_DATA, chosen=chosen)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -5,6 +5,7 @@ import shlex
 from typing import Any
 
 from rnnnlp.models.model import Model
+from rnnnlp.training.config import CHOSEN
 
 
 def command_of(config: Any, model: Model) -> str:
@@ -15,7 +16,7 @@ def command_of(config: Any, model: Model) -> str:
         defaults = {name: field.default for name, field in type(part).__dataclass_fields__.items()}
         for name, value in part.to_mapping().items():
             derived = part is model.config and name in ("vocab_size", "labels")
-            if derived or value is None or value == defaults[name]:
+            if derived or value is None or (value == defaults[name] and name not in CHOSEN):
                 continue
             option = f"--{name.replace('_', '-')}"
             if isinstance(value, bool):

@@ -25,7 +25,7 @@ class TrainingConfig(Config):
     batch_size: int = 64
     bptt: int | None = None
     optimizer: str = "adamw"
-    lr: float
+    lr: float | None
     momentum: float = 0.9
     weight_decay: float = 0.0
     schedule: str = "cosine"
@@ -36,7 +36,7 @@ class TrainingConfig(Config):
     epochs: int | None = None
     steps: int | None = None
     budget: float | None = None
-    evaluations: int
+    evaluations: int | None
     patience: int = 5
     checkpoint_every: int | None = None
     keep_checkpoints: int = 2
@@ -55,7 +55,7 @@ class TrainingConfig(Config):
         self.require_at_least(1, "keep_checkpoints")
         self.require_at_least(0, "seed", "weight_decay", "max_norm", "patience", "min_frequency")
         self.require_share("momentum", "warmup", "label_smoothing", "averaging")
-        self.require("lr", self.lr > 0, "above 0")
+        self.require("lr", self.lr is None or self.lr > 0, "above 0")
         self.require("budget", self.budget is None or self.budget > 0, "above 0 seconds")
         if sum(limit is not None for limit in (self.epochs, self.steps, self.budget)) > 1:
             raise UserError("--epochs, --steps and --budget exclude one another; give one of them")
@@ -66,21 +66,23 @@ class CharLMTraining(TrainingConfig):
     """Training of a character language model; `bptt` is the length of a window, `batch_size` the number of streams.
 
     `shuffle_blocks` is the length, in tokens, of the blocks that are read in another order each epoch; 0 keeps the
-    order of the text.
+    order of the text. What is None, and what is not said of the model, is chosen by `training.recipes`.
     """
 
+    preset: str = "auto"
     tokenizer: str = "char"
     vocab_size: int = 10_000
     batch_size: int = 32
     bptt: int | None = 64
-    lr: float = 1e-2
-    evaluations: int = 5
+    lr: float | None = None
+    evaluations: int | None = None
     validation_tokens: int = 200_000
     document_separator: str | None = None
     shuffle_blocks: int = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self.require_choice("preset", ("auto", "tiny", "small", "base", "large"))
         self.require_at_least(1, "validation_tokens")
         self.require_at_least(0, "shuffle_blocks")
         self.require("bptt", self.bptt is not None, "at least 1")
@@ -93,12 +95,13 @@ class SentimentTraining(TrainingConfig):
     label_column: str | None = None
     tokenizer: str = "word"
     vocab_size: int = 30_000
-    lr: float = 2e-3
+    lr: float | None = 2e-3
     label_smoothing: float = 0.05
     class_weights: bool = False
-    evaluations: int = 10
+    evaluations: int | None = 10
 
 
+CHOSEN = ("hidden_size", "embedding_size", "dropout", "lr", "evaluations")  # by training.recipes
 FROM_DATA = ("vocab_size", "labels")  # fields of a model's configuration that nobody gives
 
 

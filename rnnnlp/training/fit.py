@@ -21,6 +21,7 @@ from rnnnlp.models.sentiment import SentimentClassifier
 from rnnnlp.models.storage import Damaged, write_atomically
 from rnnnlp.text import Corpus, LabelledData, LabelledSplit, encode_corpus, load_corpus, load_labelled, train_tokenizer
 from rnnnlp.text.labelled import hold_out_validation
+from rnnnlp.training import recipes
 from rnnnlp.training.card import model_card
 from rnnnlp.training.config import DEFAULT_BUDGET, CharLMTraining, SentimentTraining, TrainingConfig
 from rnnnlp.training.loop import Trainer
@@ -46,7 +47,7 @@ def train_char_lm(
     with RunFolder.create(out, overwrite=overwrite) as run:
         corpus = corpus_of(config)
         encoded = encode_corpus(corpus, config.tokenizer, splits=SPLITS, **vocabulary_options(config))
-        model_config = CharLMConfig(vocab_size=encoded.tokenizer.vocab_size, **model_options)
+        config, model_config = chosen(config, model_options, encoded)
         model = CharLM(model_config, encoded.tokenizer, rng=generator(config.seed, draws.WEIGHTS))
         return run_training(char_lm_task(model, encoded, config), config, run, started)
 
@@ -116,11 +117,28 @@ def corpus_of(config: Any) -> Corpus:
 
 
 def char_lm_task(model: CharLM, encoded: Any, config: Any) -> CharLMTask:
-    if "validation" not in encoded.ids:
-        raise UserError(f"--data {config.data} has no validation split; give more text")
-    train, validation = encoded.ids["train"], encoded.ids["validation"]
+    train, validation = encoded_splits(encoded, config)
     log.info("%s: %d tokens to train on, %d to validate", encoded.source, len(train), len(validation))
     return CharLMTask(model, train, validation, encoded.characters["validation"], config)
+
+
+def chosen(config: CharLMTraining, model_options: dict[str, Any], encoded: Any) -> tuple[CharLMTraining, CharLMConfig]:
+    """The configurations with everything decided that was left open: see `recipes`."""
+    train, validation = encoded_splits(encoded, config)
+    return recipes.choose(
+        config,
+        model_options,
+        vocab_size=encoded.tokenizer.vocab_size,
+        tokens=len(train),
+        validation_tokens=min(len(validation), config.validation_tokens),
+    )
+
+
+def encoded_splits(encoded: Any, config: CharLMTraining) -> tuple[np.ndarray, np.ndarray]:
+    """The ids to train on and to validate with."""
+    if "validation" not in encoded.ids:
+        raise UserError(f"--data {config.data} has no validation split; give more text")
+    return encoded.ids["train"], encoded.ids["validation"]
 
 
 def sentiment_task(model: SentimentClassifier, data: LabelledData, config: Any) -> SentimentTask:

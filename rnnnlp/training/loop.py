@@ -56,6 +56,9 @@ class Trainer:
             config.optimizer, self.parameters, weight_decay=config.weight_decay, momentum=config.momentum
         )
         self.averaged = AveragedWeights(self.parameters, config.averaging)
+        assert config.lr is not None
+        assert config.evaluations is not None
+        self.lr, self.due_evaluations = config.lr, config.evaluations
         total_steps = config.epochs * task.steps_per_epoch if config.epochs else config.steps
         self.clock = Clock(total_steps=total_steps, budget=config.budget, started=started)
         self.loss_watch = LossWatch()
@@ -88,7 +91,7 @@ class Trainer:
     def advance(self, progress: Progress) -> None:
         """One step, and what is due after it."""
         factor_now = factor(self.config.schedule, self.clock.progress, warmup=self.config.warmup)
-        lr = self.config.lr * self.lr_scale * factor_now
+        lr = self.lr * self.lr_scale * factor_now
         is_logged = (self.clock.step + 1) % LOGGED_STEPS == 0
         gradients, health = self.step(lr, measured=is_logged)
         progress.step(gradients, lr)
@@ -132,7 +135,7 @@ class Trainer:
 
     @property
     def evaluation_is_due(self) -> bool:
-        return self.clock.progress * self.config.evaluations >= self.evaluations + 1
+        return self.clock.progress * self.due_evaluations >= self.evaluations + 1
 
     @property
     def out_of_patience(self) -> bool:
@@ -142,7 +145,7 @@ class Trainer:
         """Validation figures of the averaged weights; keeps those if they are the best so far."""
         started = time.monotonic()
         self.evaluated_at = self.clock.step
-        self.evaluations = max(self.evaluations + 1, int(self.clock.progress * self.config.evaluations))
+        self.evaluations = max(self.evaluations + 1, int(self.clock.progress * self.due_evaluations))
         with self.averaged.applied():
             metrics = self.task.evaluate()
             score = metrics.pop("score")
@@ -156,7 +159,7 @@ class Trainer:
         progress.evaluated(metrics, best=better, sample=sample)
         self.clock.reserve = time.monotonic() - started
         # Evaluations that came due while this one took its time are not caught up on.
-        self.evaluations = max(self.evaluations, int(self.clock.progress * self.config.evaluations))
+        self.evaluations = max(self.evaluations, int(self.clock.progress * self.due_evaluations))
         if not self.loss_watch.high_steps or self.clock.over or self.out_of_patience:
             self.save_checkpoint()
 
