@@ -29,10 +29,10 @@ PUBLISHED = {
 # How a network of so many units is trained; every column is also an option.
 COLUMNS = ("lr", "dropout", "batch_size", "bptt", "epochs")
 RECIPES = {
-    64: (1.0e-2, 0.0, 32, 128, 40),
-    128: (8.0e-3, 0.0, 32, 128, 40),
-    256: (6.0e-3, 0.05, 64, 128, 30),
-    512: (4.0e-3, 0.25, 64, 128, 25),
+    64: (2.0e-2, 0.0, 32, 64, 50),
+    128: (2.0e-2, 0.0, 32, 64, 50),
+    256: (1.5e-2, 0.05, 32, 64, 30),
+    512: (1.0e-2, 0.25, 32, 64, 20),
 }
 
 # Options of the training that may be given besides.
