@@ -35,7 +35,7 @@ def add_config_options(
     Those `chosen` by the training itself have no fixed default.
     """
     hints = get_type_hints(config)
-    for field in fields(config):  # type: ignore[arg-type]
+    for field in fields(config):
         if field.name in leave_out:
             continue
         kind = hints[field.name]

@@ -13,13 +13,14 @@ LARGEST = 2**53
 MOST_WEIGHTS = 2**40
 
 
+@dataclass(frozen=True)
 class Config:
     """Shared by all configurations: checks of values, and reading from a mapping."""
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any], where: str) -> Self:
         """Raises UserError for unknown, missing or wrongly typed keys; `where` names the file that has them."""
-        known = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
+        known = {f.name: f for f in fields(cls)}
         for key in values:
             if key not in known:
                 raise UserError(f"{where}: unknown key {key!r}; known are {', '.join(known)}")
@@ -33,7 +34,7 @@ class Config:
 
     def changed(self, **values: Any) -> Self:
         """The same with some other values."""
-        return replace(self, **values)  # type: ignore[type-var]
+        return replace(self, **values)
 
     @property
     def weights(self) -> int:
@@ -41,7 +42,7 @@ class Config:
         raise NotImplementedError
 
     def to_mapping(self) -> dict[str, Any]:
-        return {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
+        return {f.name: getattr(self, f.name) for f in fields(self)}
 
     def require(self, name: str, condition: bool, expected: str) -> None:
         """Raises UserError unless `condition`: the option's name and value, and what was expected."""

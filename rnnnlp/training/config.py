@@ -120,8 +120,8 @@ def sentiment_options(values: Mapping[str, Any], where: str) -> tuple[SentimentT
 def _split(
     values: Mapping[str, Any], training: type[Config], model: type[Config], where: str
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    of_training = {field.name for field in fields(training)}  # type: ignore[arg-type]
-    of_model = {field.name for field in fields(model)} - set(FROM_DATA)  # type: ignore[arg-type]
+    of_training = {field.name for field in fields(training)}
+    of_model = {field.name for field in fields(model)} - set(FROM_DATA)
     for name in values:
         if name not in of_training | of_model:
             raise UserError(f"{where}: {name!r} is not an option of this training")
