@@ -1,6 +1,8 @@
 """Fixtures for all tests."""
 
+import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,3 +26,13 @@ def shared_data() -> Path:
 def _numpy_unless_asked() -> None:
     """Each test begins with the NumPy backend, whatever a command in an earlier one chose."""
     kernels.use("numpy")
+
+
+@pytest.fixture(autouse=True)
+def _logger_as_it_was() -> Iterator[None]:
+    """A command sets the logger of its process up to print; later tests, in any order, look at what is logged."""
+    logger = logging.getLogger("rnnnlp")
+    before = logger.handlers, logger.level, logger.propagate
+    yield
+    logger.handlers, logger.propagate = before[0], before[2]
+    logger.setLevel(before[1])

@@ -90,12 +90,9 @@ class LearnedTokenizer(Tokenizer):
         return encoded
 
     def _encode_whole(self, texts: list[str]) -> list[np.ndarray]:
-        try:
-            encodings = self._library.encode_batch_fast(texts, add_special_tokens=False)
-        except TypeError:
-            for text in texts:
-                encode_text(text)  # says what is wrong with it
-            raise
+        for text in texts:
+            encode_text(text)  # refuses half characters, which some versions of the library replace unsaid
+        encodings = self._library.encode_batch_fast(texts, add_special_tokens=False)
         return [np.array(encoding.ids, self.dtype) for encoding in encodings]
 
     @classmethod

@@ -124,8 +124,10 @@ MISTAKES = {
     "train charlm --data {home}/text.txt --num-layers 0": "--num-layers is 0; it must be at least 1",
     "train charlm --data {home}/text.txt --embedding-size 0": "--embedding-size is 0; it must be at least 1",
     "train charlm --data {home}/text.txt --validation-tokens 0": "--validation-tokens is 0; it must be at least 1",
-    "train charlm --data {home}/text.txt --threads 100000000": "it must be at least 1 and at most 1024",
-    "train charlm --data {home}/text.txt --tokenizer bpe --vocab-size 5": "vocab_size is 5; it must be at",
+    "train charlm --data {home}/text.txt --threads 100000000": (
+        "--threads is 100000000; it must be at least 1 and at most 1024"
+    ),
+    "train charlm --data {home}/text.txt --tokenizer bpe --vocab-size 5": "vocab_size is 5; it must be at least 256",
     "train charlm --data {home}/quoted.csv": "quote fields with",
     "train charlm --data {home}/no.parquet": "no.parquet cannot be read as parquet",
     "train sentiment --data {home}/list.jsonl": "line 1: list, expected an object with the columns as keys",
