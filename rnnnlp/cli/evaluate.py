@@ -111,11 +111,12 @@ def evaluate_char_lm(folder: Path, data: str, training: dict[str, Any], options:
 
 def trained_on(folder: Path, training: dict[str, Any]) -> Any:
     """The corpus of the training, on which `--dynamic` measures gradients."""
-    from rnnnlp.text import load_corpus
+    from rnnnlp.training.config import CharLMTraining
+    from rnnnlp.training.fit import corpus_of
 
     if "data" not in training:
         raise UserError(f"{folder} does not say what it was trained on, which --dynamic needs; train with --out")
-    return load_corpus(training["data"], text_column=training.get("text_column"))
+    return corpus_of(CharLMTraining.from_mapping(training, str(folder)))
 
 
 def evaluate_sentiment(folder: Path, data: str, training: dict[str, Any], options: Any) -> tuple[dict[str, Any], str]:
