@@ -41,10 +41,12 @@ def main(tmp_path, monkeypatch):
 
 
 def test_table_and_rows(main, tmp_path, capsys):
-    assert main("out", "--cells", "gru,elman", "--layers", "1,2") == 0
+    assert main("out", "--cells", "gru,elman", "--layers", "1,2", "--pieces", "1") == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[1] for line in lines[2:]] == ["gru-1x8", "gru-2x8", "elman-1x8", "elman-2x8"]
-    parts = [(tmp_path / "out/data" / f"{name}.txt").read_bytes().decode() for name in ("train", "validation", "test")]
+    parts = [
+        (tmp_path / "out/data-1" / f"{name}.txt").read_bytes().decode() for name in ("train", "validation", "test")
+    ]
     assert "".join(parts) == TEXT
     assert [round(len(part) / len(TEXT), 2) for part in parts] == [0.8, 0.1, 0.1]
     row = json.loads((tmp_path / "out/gru-2x8.json").read_text())
@@ -52,6 +54,23 @@ def test_table_and_rows(main, tmp_path, capsys):
     loss_sum, count = language_model_loss(model, model.tokenizer.encode(parts[2]))
     assert row["test"] == pytest.approx(loss_sum / count, rel=1e-5)
     assert (model.config.cell, model.config.num_layers, row["steps"]) == ("gru", 2, 12)
+
+
+def test_each_piece_is_split(main, tmp_path):
+    main("out", "--cells", "elman", "--pieces", "4")
+    parts = [
+        (tmp_path / "out/data-4" / f"{name}.txt").read_bytes().decode() for name in ("train", "validation", "test")
+    ]
+    piece = len(TEXT) // 4  # no piece is more than one character longer than another
+    for number in range(4):
+        start, stop = len(TEXT) * number // 4, len(TEXT) * (number + 1) // 4
+        assert stop - start in (piece, piece + 1)
+        ends = start + int(0.8 * (stop - start)), start + int(0.9 * (stop - start))
+        for part, expected in zip(
+            parts, (TEXT[start : ends[0]], TEXT[slice(*ends)], TEXT[ends[1] : stop]), strict=True
+        ):
+            assert expected in part
+    assert sum(map(len, parts)) == len(TEXT)
 
 
 def test_finished_rows_are_kept_and_others_trained(main, tmp_path):
@@ -87,6 +106,7 @@ def test_interrupted_row_goes_on(main, tmp_path, monkeypatch):
     ("words", "message"),
     [
         (["--cells", "tree"], "--cells has 'tree'; it must be of lstm, gru, elman"),
+        (["--pieces", "0"], "--pieces is 0; it must be from 1 to 1000"),
         (["--layers", "one"], "--layers is 'one'; it must be numbers"),
         (["--data", "no/such.txt"], "--data no/such.txt: no such file"),
     ],
