@@ -5,7 +5,8 @@
 The run is a real `rnnnlp train charlm` in a process of its own. Every 10 seconds its resident memory and processor time
 are read from /proc (so Linux is needed), and its progress from metrics.jsonl while that is being written. Options that
 are not listed below go to the training as they are. Speed is given by the clock, and by the second of processor time,
-which on a machine shared with others says more. Figures leave out the first tenth of the run.
+which on a machine shared with others says more. Figures leave out the first tenth of the run. If the training fails, or
+Ctrl-C ends it, what was measured until then is still given, and the exit code is 1.
 """
 
 import argparse
@@ -134,9 +135,9 @@ def report(table: Sequence[Tenth], found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def soak(words: list[str], out: Path, every: float) -> tuple[list[Sample], Metrics]:
-    """Runs the training to its end and watches it; SystemExit if it fails."""
-    metrics, samples = Metrics(out / "metrics.jsonl"), []
+def soak(words: list[str], out: Path, every: float) -> tuple[list[Sample], Metrics, str]:
+    """Runs the training and watches it, to its end or to Ctrl-C. The last of the result says what went wrong, if so."""
+    metrics, samples, trouble = Metrics(out / "metrics.jsonl"), [], ""
     started = time.monotonic()
     command = [sys.executable, "-m", "rnnnlp.cli.main", "train", "charlm", "--out", str(out), *words]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
@@ -149,11 +150,15 @@ def soak(words: list[str], out: Path, every: float) -> tuple[list[Sample], Metri
                 break
             time.sleep(max(0.0, started + every * len(samples) - time.monotonic()))
         if process.wait():
-            raise SystemExit(f"the training ended with exit code {process.returncode}")
+            trouble = f"the training ended with exit code {process.returncode}"
+    except KeyboardInterrupt:
+        trouble = "interrupted before the training ended"
+    except ValueError as error:
+        trouble = f"a line of {metrics.path} is no JSON: {error}"
     finally:
         process.kill()
         process.wait()
-    return samples, metrics
+    return samples, metrics, trouble
 
 
 def main() -> None:
@@ -169,21 +174,26 @@ def main() -> None:
     options = ["--data", given.data, "--budget", given.budget, "--threads", given.threads]
     options += ["--hidden-size", given.hidden_size, *ALWAYS, *more]
     with tempfile.TemporaryDirectory(prefix="rnnnlp-soak-") as temporary:
-        samples, metrics = soak(options, given.out or Path(temporary) / "run", given.every)
+        samples, metrics, trouble = soak(options, given.out or Path(temporary) / "run", given.every)
+    print(f"rnnnlp train charlm {' '.join(options)}")
+    print(f"{samples[-1].seconds if samples else 0:.0f} seconds, {metrics.step:,} steps, {len(samples)} samples;")
+    print(
+        f"{metrics.lines:,} lines of metrics.jsonl were read while it was written, {metrics.cut} cut off at that moment"
+    )
+    content: dict[str, Any] = {"options": options, "trouble": trouble, "samples": [s._asdict() for s in samples]}
+    even = False
     try:
         table = tenths(samples)
     except ValueError as error:
-        raise SystemExit(str(error)) from None
-    found = figures(table, samples)
-    print(f"rnnnlp train charlm {' '.join(options)}")
-    print(f"{samples[-1].seconds:.0f} seconds, {metrics.step:,} steps, {len(samples)} samples; {metrics.lines:,} lines")
-    print(f"of metrics.jsonl were read while it was written, {metrics.cut} of them cut off at that moment")
-    print(report(table, found))
+        trouble = trouble or str(error)
+    else:
+        found = figures(table, samples)
+        print(report(table, found), flush=True)
+        content |= {"figures": found, "tenths": [tenth._asdict() for tenth in table]}
+        even = found["memory_is_flat"] and (found["speed_is_even"] or found["speed_per_cpu_second_is_even"])
     if given.json:
-        content = {"options": options, "figures": found, "tenths": [tenth._asdict() for tenth in table]}
-        content |= {"samples": [s._asdict() for s in samples]}
         given.json.write_text(json.dumps(content, indent=1) + "\n")
-    sys.exit(not (found["memory_is_flat"] and (found["speed_is_even"] or found["speed_per_cpu_second_is_even"])))
+    sys.exit(trouble or not even)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The arithmetic of the soak: a leak and a slowdown must show, an even run must not."""
+"""The soak: a leak and a slowdown must show, an even run must not, and what was measured survives a run that fails."""
 
 import importlib.util
 import json
@@ -79,3 +79,37 @@ def test_metrics_are_read_on_from_where_they_ended(soak, tmp_path):
         file.write("0}\n")
     metrics.update()
     assert (metrics.step, metrics.lines, metrics.cut) == (20, 2, 1)
+
+
+def test_an_interrupted_soak_gives_what_it_measured(soak, tmp_path, monkeypatch, capsys):
+    measured = iter(run(soak))
+
+    def sample_or_interrupt(process, seconds, step):
+        for sample in measured:
+            return sample
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(soak, "sample", sample_or_interrupt)
+    content = ended(soak, tmp_path, monkeypatch, "interrupted", ["--data", "shakespeare", "--every", "0"])
+    assert len(content["samples"]) == len(run(soak))
+    assert len(content["tenths"]) == 10
+    assert content["figures"]["memory_is_flat"]
+    assert "flat within 1%? yes" in capsys.readouterr().out
+
+
+def test_a_training_that_fails_fails_the_soak(soak, tmp_path, monkeypatch):
+    words = ["--data", str(tmp_path / "missing.txt"), "--every", "0.05"]
+    content = ended(soak, tmp_path, monkeypatch, "the training ended with exit code 2", words)
+    assert content["samples"]
+    assert "figures" not in content
+
+
+def ended(soak, tmp_path, monkeypatch, trouble, words):
+    """What the soak writes when it ends with an error that begins so."""
+    path = tmp_path / "soak.json"
+    monkeypatch.setattr(sys, "argv", ["soak.py", *words, "--json", str(path)])
+    with pytest.raises(SystemExit, match=f"^{trouble}"):
+        soak.main()
+    content = json.loads(path.read_text())
+    assert content["trouble"].startswith(trouble)
+    return content
