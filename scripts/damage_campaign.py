@@ -8,10 +8,8 @@ much memory, or if a command succeeds with another result than that of the undam
 checksums, as someone would do it on purpose: there another result is no failure, all else is.
 """
 
-import argparse
 import json
 import os
-import resource
 import shutil
 import signal
 import sys
@@ -28,6 +26,7 @@ import datasets  # noqa: F401 (before the forks, for speed)
 import numpy as np
 import safetensors.numpy
 import tokenizers  # noqa: F401
+from fuzzing.cases import MEMORY, SECONDS, command_line, limit_memory, start_clocks
 
 import rnnnlp.training.fit  # noqa: F401
 from rnnnlp.cli.main import main
@@ -35,7 +34,6 @@ from rnnnlp.models.model import CONFIG, TOKENIZER, WEIGHTS
 from rnnnlp.models.storage import MANIFEST, load_tensors, save_tensors
 from rnnnlp.training.run_folder import BESIDE_STATE, STATE, STATE_TENSORS
 
-SECONDS, PATIENCE, MEMORY = 5, 60, 1 << 30  # of processor time, of the clock, bytes
 MIDDLE = "checkpoints/step-00000003"
 TEXT = "All happy families are alike; each unhappy family is unhappy in its own way.\n" * 12
 REVIEWS = "text,label\n" + "".join(
@@ -60,10 +58,8 @@ def run(words: list[str], folder: Path, scratch: Path) -> Result:
     if child == 0:
         for descriptor, name in ((1, "out"), (2, "error")):
             os.dup2(os.open(scratch / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)
-        size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (size + MEMORY, size + MEMORY))
-        signal.setitimer(signal.ITIMER_PROF, SECONDS)  # of all threads, user and system
-        signal.alarm(PATIENCE)
+        limit_memory()
+        start_clocks()
         code = 1
         try:
             code = main(words)
@@ -390,11 +386,6 @@ def campaign(cases: range, seed: int, say: Callable[[str], None]) -> Counter[str
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cases", type=int, default=2000)
-    parser.add_argument("--first", type=int, default=0, help="the number of the first case")
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
-    found = campaign(range(options.first, options.first + options.cases), options.seed, print)
+    found = campaign(*command_line(__doc__, 2000), print)
     print(", ".join(f"{count} {ended}" for ended, count in sorted(found.items())))
     sys.exit(any(ended.startswith("FAILED") for ended in found))

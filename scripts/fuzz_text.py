@@ -9,11 +9,9 @@ written does not come back. The same seed and number make the same case. Cases r
 failure may end.
 """
 
-import argparse
 import itertools
 import logging
 import os
-import resource
 import shutil
 import signal
 import sys
@@ -30,11 +28,11 @@ import numpy as np
 import pyarrow.parquet  # noqa: F401 (before the forks, for speed)
 import tokenizers  # noqa: F401
 from fuzzing import inputs, targets
+from fuzzing.cases import SECONDS, command_line, limit_memory, start_clocks, stop_clocks
 
 from rnnnlp import kernels
 from rnnnlp.errors import UserError
 
-SECONDS, PATIENCE, MEMORY = 5, 60, 1 << 30  # of processor time, of the clock, bytes
 LARGE = 1000  # one case in so many has a line of 100 MB
 KINDS = ("char", "byte", "word", "bpe")
 FILES = ("text.txt", "texts.csv", "texts.tsv", "texts.jsonl", "texts.parquet")
@@ -100,20 +98,17 @@ def ended(name: str, target: Any, *arguments: Any) -> str:
 
 def work(cases: range, seed: int, folder: Path, report: int) -> None:
     """Runs cases in this process until they are done; writes a line before and after each to the descriptor."""
-    size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (size + MEMORY, size + MEMORY))
+    limit_memory()
     for case in cases:
         os.write(report, f"{case}\tbegun\n".encode())
-        signal.setitimer(signal.ITIMER_PROF, SECONDS)  # of all threads, user and system
-        signal.alarm(PATIENCE)
+        start_clocks()
         try:
             said = run_case(seed, case, folder)
         except MemoryError:
             said = "FAILED: too much memory"
         except Exception:
             said = "FAILED: " + repr(traceback.format_exc()[-500:])
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        signal.alarm(0)
+        stop_clocks()
         os.write(report, f"{case}\t{said}\n".encode())
 
 
@@ -167,14 +162,10 @@ def count(case: int, said: str, counts: Counter[str]) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cases", type=int, default=20_000)
-    parser.add_argument("--first", type=int, default=0, help="the number of the first case")
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
+    cases, seed = command_line(__doc__, 20_000)
     logging.getLogger("rnnnlp").addHandler(logging.NullHandler())
     started = time.monotonic()
-    found = campaign(range(options.first, options.first + options.cases), options.seed)
+    found = campaign(cases, seed)
     for key, ends in itertools.groupby(sorted(found), key=lambda name: name.partition(":")[0]):
         print(f"{key}: " + ", ".join(f"{found[end]} {end.partition(': ')[2]}" for end in ends))
     print(f"{found.total()} cases in {time.monotonic() - started:.0f} s, {found['FAILED']} failed")
