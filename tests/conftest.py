@@ -2,7 +2,6 @@
 
 import logging
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,10 +28,8 @@ def _numpy_unless_asked() -> None:
 
 
 @pytest.fixture(autouse=True)
-def _logger_as_it_was() -> Iterator[None]:
-    """A command sets the logger of its process up to print; later tests, in any order, look at what is logged."""
+def _logger_as_new() -> None:
+    """A command, if only in the fixture of a module, sets the logger up to print; tests look at what is logged."""
     logger = logging.getLogger("rnnnlp")
-    before = logger.handlers, logger.level, logger.propagate
-    yield
-    logger.handlers, logger.propagate = before[0], before[2]
-    logger.setLevel(before[1])
+    logger.handlers, logger.propagate = [], True
+    logger.setLevel(logging.NOTSET)
