@@ -126,7 +126,11 @@ def evaluate_sentiment(folder: Path, data: str, training: dict[str, Any], option
     from rnnnlp.models.sentiment import SentimentClassifier
     from rnnnlp.text import load_labelled
     from rnnnlp.training.evaluation import document_logits
-    from rnnnlp.training.metrics import classification_metrics, most_confident_mistakes
+    from rnnnlp.training.metrics import (
+        classification_metrics,
+        expected_calibration_error,
+        most_confident_mistakes,
+    )
 
     model = SentimentClassifier.from_pretrained(folder)
     labelled = load_labelled(
@@ -139,8 +143,12 @@ def evaluate_sentiment(folder: Path, data: str, training: dict[str, Any], option
     split = labelled.relabelled(model.config.labels).splits[options.split]
     targets = split.labels
     with tqdm(total=len(split.texts), unit=" texts", desc=options.split, disable=None) as bar:
-        probabilities = softmax(document_logits(model, split.texts, on_progress=bar.update))
-    figures = classification_metrics(probabilities, targets, model.config.labels)
+        logits = document_logits(model, split.texts, on_progress=bar.update)
+    probabilities = model.probabilities(logits)
+    figures = classification_metrics(probabilities, targets, model.config.labels) | {
+        "uncalibrated_error": expected_calibration_error(softmax(logits), targets),
+        "temperature": model.temperature,
+    }
     wrong = most_confident_mistakes(probabilities, targets, SHOWN_MISTAKES)
     mistakes = [
         f"  {model.config.labels[probabilities[i].argmax()]} ({probabilities[i].max():.0%}), but labelled "
@@ -155,8 +163,9 @@ def evaluate_sentiment(folder: Path, data: str, training: dict[str, Any], option
 def table(figures: dict[str, Any], labels: tuple[str, ...]) -> str:
     """The figures for a person, with a row for each class."""
     lines = [
-        f"accuracy {figures['accuracy']:.4f}, macro-F1 {figures['macro_f1']:.4f}, expected calibration error "
-        f"{figures['expected_calibration_error']:.4f} over {figures['examples']:,} texts",
+        f"accuracy {figures['accuracy']:.4f}, macro-F1 {figures['macro_f1']:.4f} over {figures['examples']:,} texts",
+        f"expected calibration error {figures['expected_calibration_error']:.4f}, uncalibrated "
+        f"{figures['uncalibrated_error']:.4f} (temperature {figures['temperature']:.3f})",
         f"{'class':>16} {'precision':>9} {'recall':>7} {'F1':>7} {'texts':>7}   predicted as " + " ".join(labels),
     ]
     for label, row in zip(labels, figures["confusion_matrix"], strict=True):

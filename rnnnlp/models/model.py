@@ -51,6 +51,10 @@ class Model:
             for name, parameter in layer.parameters().items()
         }
 
+    def fitted(self) -> dict[str, np.ndarray]:
+        """Arrays besides the parameters that are found after the weights and kept with them; old folders have none."""
+        return {}
+
     def zero_grad(self) -> None:
         for parameter in self.parameters().values():
             parameter.zero_grad()
@@ -77,7 +81,7 @@ class Model:
 
     def save_weights(self, folder: Path) -> None:
         """Writes `model.safetensors` into a folder that has the other two files."""
-        tensors = {name: p.value for name, p in self.parameters().items()}
+        tensors = {name: p.value for name, p in self.parameters().items()} | self.fitted()
         save_tensors(folder / WEIGHTS, tensors, beside=(CONFIG, TOKENIZER))
 
     @classmethod
@@ -108,7 +112,8 @@ class Model:
                 "they are not of the same model"
             )
         model = cls(model_config, tokenizer, rng=np.random.default_rng(0))
-        set_tensors({name: p.value for name, p in model.parameters().items()}, tensors, path)
+        arrays = {name: p.value for name, p in model.parameters().items()} | model.fitted()
+        set_tensors(arrays, model.fitted() | tensors, path)
         return model
 
 

@@ -59,6 +59,19 @@ class SentimentClassifier(Model):
             "pool": self.pool,
             "head": self.head,
         }
+        self.log_temperature = np.zeros(1)  # every number is one, so a folder cannot hold a wrong one
+
+    def fitted(self) -> dict[str, np.ndarray]:
+        return {"log_temperature": self.log_temperature}
+
+    @property
+    def temperature(self) -> float:
+        """What logits are divided by before they become probabilities, so that these are calibrated; 1 at first."""
+        return float(np.exp(self.log_temperature[0]))
+
+    def probabilities(self, logits: np.ndarray) -> np.ndarray:
+        """`logits (..., K)` -> calibrated probabilities `(..., K)`."""
+        return softmax(logits / self.temperature)
 
     def forward(
         self,
@@ -153,12 +166,12 @@ class SentimentClassifier(Model):
             return train_sentiment(config, model_options, folder, overwrite=overwrite, data=data)
 
     def predict_proba(self, texts: Sequence[str]) -> np.ndarray:
-        """Probabilities `(len(texts), K)`, the classes in the order of `config.labels`."""
+        """Calibrated probabilities `(len(texts), K)`, the classes in the order of `config.labels`."""
         chunks = [texts[i : i + CHUNK] for i in range(0, len(texts), CHUNK)]
         return np.concatenate(
             [
                 np.empty((0, len(self.config.labels)), self.dtype),
-                *(softmax(self.logits(self.encode(c))) for c in chunks),
+                *(self.probabilities(self.logits(self.encode(c))) for c in chunks),
             ]
         )
 

@@ -238,7 +238,8 @@ class Trainer:
         carried = self.task.carried()
         arrays |= {f"carried.{name}": array for name, array in carried.items()}
         set_tensors(arrays, tensors, path)
-        set_tensors(self.averaged.values, averaged, path)
+        fitted = self.task.model.fitted()
+        set_tensors(self.averaged.values | fitted, fitted | averaged, path)
         self.go_to(state, carried, path)
         self.optimizer.steps, self.lr_scale = state["step"], state["lr_scale"]
         self.evaluations, self.evaluated_at = state["evaluations"], state["evaluated_at"]

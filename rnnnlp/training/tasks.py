@@ -1,6 +1,7 @@
 """What the training loop needs to know of each task: the next gradients, and how good the model is."""
 
 import hashlib
+import math
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -9,10 +10,11 @@ from rnnnlp.batches.documents import DocumentBatches
 from rnnnlp.batches.streams import StreamBatches
 from rnnnlp.generation import Sampling, generate
 from rnnnlp.kernels.reference import State
-from rnnnlp.layers.loss import softmax, softmax_cross_entropy
+from rnnnlp.layers.loss import softmax_cross_entropy
 from rnnnlp.models.char_lm import CharLM
 from rnnnlp.models.model import Model
 from rnnnlp.models.sentiment import SentimentClassifier
+from rnnnlp.training.calibration import fit_temperature
 from rnnnlp.training.config import CharLMTraining, SentimentTraining
 from rnnnlp.training.evaluation import language_model_loss
 from rnnnlp.training.metrics import classification_metrics, language_model_metrics
@@ -145,9 +147,11 @@ class SentimentTask:
     def evaluate(self) -> dict[str, Any]:
         documents, labels = self.validation
         logits = self.model.logits(documents)
+        self.model.log_temperature[0] = math.log(fit_temperature(logits, labels))
         loss_sum, count, _ = softmax_cross_entropy(logits, labels)
-        metrics = classification_metrics(softmax(logits), labels, self.model.config.labels)
+        metrics = classification_metrics(self.model.probabilities(logits), labels, self.model.config.labels)
         del metrics["per_class"], metrics["confusion_matrix"]
+        metrics["temperature"] = self.model.temperature
         return {"score": metrics["accuracy"] - 1e-3 * loss_sum / count, "loss": loss_sum / count, **metrics}
 
     def sample(self) -> str | None:

@@ -118,7 +118,11 @@ def test_evaluate_a_classifier(reader: str, tmp_path: Path, capsys: pytest.Captu
     figures = json.loads(path.read_text())
     assert set(figures) >= {"accuracy", "macro_f1", "expected_calibration_error", "per_class", "confusion_matrix"}
     assert figures["examples"] == 100
-    assert f"accuracy {figures['accuracy']:.4f}" in capsys.readouterr().out
+    assert 0.05 <= figures["temperature"] <= 20
+    said = capsys.readouterr().out
+    assert f"accuracy {figures['accuracy']:.4f}" in said
+    for error in ("expected_calibration_error", "uncalibrated_error"):
+        assert f"{figures[error]:.4f}" in said
     assert main(["evaluate", reader, "--split", "test", "--weights", "last", "--json", "-"]) == 0
 
 

@@ -1,0 +1,75 @@
+"""A fitted temperature is that of the data, is kept with the weights, and changes confidence but no decision."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rnnnlp import SentimentClassifier
+from rnnnlp.layers.loss import softmax, softmax_cross_entropy
+from rnnnlp.training.calibration import HOTTEST, fit_temperature
+from rnnnlp.training.metrics import expected_calibration_error
+
+OPTIONS = {"hidden_size": 6, "embedding_size": 5, "batch_size": 4, "steps": 8, "evaluations": 2}
+
+
+def draw(n: int, K: int, T: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Logits, and labels that come as often as softmax(logits / T) says."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(0, 3, (n, K))
+    return logits, (softmax(logits / T).cumsum(axis=1) < rng.random((n, 1))).sum(axis=1)
+
+
+@pytest.mark.parametrize("K", [2, 5])
+@pytest.mark.parametrize("T", [0.5, 1.0, 3.0])
+def test_the_temperature_of_the_labels_is_found(K: int, T: float):
+    assert fit_temperature(*draw(20_000, K, T, 0)) == pytest.approx(T, rel=0.05)
+
+
+def test_no_other_temperature_has_a_smaller_loss():
+    logits, targets = draw(300, 3, 2.0, 1)
+
+    def loss(temperature: float) -> float:
+        return softmax_cross_entropy(logits / temperature, targets, label_smoothing=3 / 303)[0]
+
+    T = fit_temperature(logits, targets)
+    slope = (loss(T * 1.001) - loss(T / 1.001)) / 0.002  # along log T
+    curvature = (loss(T * 1.01) + loss(T / 1.01) - 2 * loss(T)) / 0.01**2
+    assert abs(slope / curvature) < 2e-4  # so far, in log T, is the bottom of the valley
+    assert loss(T) < min(loss(other) for other in np.geomspace(0.05, 20, 40))
+
+
+def test_other_texts_of_the_same_kind_are_calibrated_too():
+    T = fit_temperature(*draw(2000, 2, 3.0, 2))
+    logits, targets = draw(2000, 2, 3.0, 3)
+    before, after = softmax(logits), softmax(logits / T)
+    assert (before.argmax(axis=1) == after.argmax(axis=1)).all()
+    assert expected_calibration_error(before, targets) > 0.1
+    assert expected_calibration_error(after, targets) < 0.04
+
+
+@pytest.mark.parametrize("n", [4, 20, 100])
+def test_few_texts_without_a_mistake_do_not_make_certain(n: int):
+    targets = np.arange(n) % 2
+    logits = np.where(np.arange(2) == targets[:, None], 2.0, -2.0)
+    confidence = softmax(logits / fit_temperature(logits, targets)).max(axis=1)
+    np.testing.assert_allclose(confidence, (n + 1) / (n + 2), rtol=1e-3)
+
+
+def test_a_model_that_is_always_wrong_is_made_as_unsure_as_can_be():
+    logits = np.tile([5.0, 0.0], (50, 1))
+    assert fit_temperature(logits, np.ones(50, np.int64)) == pytest.approx(HOTTEST, rel=1e-3)
+
+
+def test_a_trained_model_keeps_the_temperature_of_its_weights(tmp_path: Path):
+    texts, labels = ["good fine film", "bad poor film"] * 20, ["up", "down"] * 20
+    model = SentimentClassifier.fit(texts, labels, out=str(tmp_path / "run"), **OPTIONS)
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    temperatures = [line["validation"]["temperature"] for line in lines if "validation" in line]
+    assert model.temperature in temperatures
+    assert model.temperature != 1
+    model.save_pretrained(tmp_path / "copy")
+    assert SentimentClassifier.from_pretrained(tmp_path / "copy").temperature == model.temperature
+    logits = model.logits(model.encode(texts))
+    np.testing.assert_array_equal(model.predict_proba(texts), softmax(logits / model.temperature))
