@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Self
 
 from rnnnlp.errors import UserError
 from rnnnlp.models.config import CharLMConfig, Config, SentimentConfig
@@ -90,15 +90,29 @@ class CharLMTraining(TrainingConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class SentimentTraining(TrainingConfig):
-    """Training of a classifier; `bptt` cuts the gradient within a document (None: never)."""
+    """Training of a classifier; `bptt` cuts the gradient within a document (None: never).
+
+    `class_weights` is "balanced" where a text is to count N / (K * the texts of its class) of N texts in K classes.
+    """
 
     label_column: str | None = None
     tokenizer: str = "word"
     vocab_size: int = 30_000
     lr: float | None = 2e-3
     label_smoothing: float = 0.05
-    class_weights: bool = False
+    class_weights: str = "none"
     evaluations: int | None = 10
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.require_choice("class_weights", ("none", "balanced"))
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any], where: str) -> Self:
+        """As `Config.from_mapping`. The first runs of 0.1 have true or false for `class_weights`."""
+        if isinstance(values.get("class_weights"), bool):
+            values = {**values, "class_weights": "balanced" if values["class_weights"] else "none"}
+        return super().from_mapping(values, where)
 
 
 CHOSEN = ("hidden_size", "embedding_size", "dropout", "lr", "evaluations")  # by training.recipes

@@ -131,7 +131,9 @@ class SentimentTask:
         self.batches = DocumentBatches(*train, batch_size=config.batch_size, seed=config.seed)
         self.steps_per_epoch = self.batches.per_epoch
         self.validation = validation
-        self.class_weights = balanced_weights(train[1], len(model.config.labels)) if config.class_weights else None
+        self.class_weights: np.ndarray | None = None
+        if config.class_weights == "balanced":
+            self.class_weights = balanced_weights(train[1], len(model.config.labels))
 
     def gradients(self, *, rng: np.random.Generator) -> Gradients:
         batch = self.batches.next()

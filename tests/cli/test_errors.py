@@ -85,6 +85,7 @@ MISTAKES = {
     "train sentiment --data {home}/one_class.csv": "only the label",
     "train sentiment --data {home}/no_label.csv": "--label-column",
     "train sentiment --data {home}/no_label.csv --label-column sentiment": "has no column 'sentiment'",
+    "train sentiment --data sample-reviews --class-weights 2": "--class-weights is 2; it must be one of none, balanced",
     "train sentiment --data sample-reviews --pooling sum": "--pooling is sum; it must be one of last, mean",
     "generate {home}/lm --temperature -1": "--temperature is -1.0; it must be at least 0",
     "generate {home}/lm --top-p 0": "--top-p is 0.0; it must be above 0",

@@ -1,0 +1,58 @@
+"""Balanced class weights: their values, their gradient through the whole model, and what they change."""
+
+import numpy as np
+import pytest
+
+from rnnnlp import SentimentClassifier
+from rnnnlp.errors import UserError
+from rnnnlp.models.config import SentimentConfig
+from rnnnlp.training.config import SentimentTraining
+from rnnnlp.training.tasks import SentimentTask, balanced_weights
+from tests.gradients import check_gradients, pairs, randomize
+
+RARE = np.array([0, 1, 0, 0, 2, 0, 1, 0])
+
+
+def test_every_class_weighs_the_same_in_total():
+    weights = balanced_weights(RARE, 3)
+    np.testing.assert_allclose(weights, [8 / (3 * 5), 8 / (3 * 2), 8 / (3 * 1)])
+    np.testing.assert_allclose(np.bincount(RARE, weights[RARE]), 8 / 3)
+    assert np.isfinite(balanced_weights(RARE, 4)).all()  # a class without a text
+
+
+def test_gradient_of_the_weighted_loss_to_every_parameter():
+    config = SentimentConfig(
+        vocab_size=6, labels=("a", "b", "c"), embedding_size=2, hidden_size=3, dropout=0, variational=False
+    )
+    model = SentimentClassifier(config, rng=np.random.default_rng(0), dtype=np.float64)
+    randomize(model.parameters(), np.random.default_rng(1))
+    rng = np.random.default_rng(2)
+    documents = [rng.integers(6, size=length) for length in (3, 1, 4, 2, 5, 3, 2, 2)]
+    training = SentimentTraining(data="", class_weights="balanced", label_smoothing=0.0)
+    task = SentimentTask(model, (documents, RARE), (documents, RARE), training)
+    counts = np.array([5, 2, 1])
+
+    def loss() -> float:
+        logits = model.logits(documents)  # (n, K)
+        nll = np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(8), RARE]
+        weights = 8 / (3 * counts[RARE])
+        return float((weights * nll).sum() / weights.sum())
+
+    assert task.gradients(rng=rng).loss == pytest.approx(loss(), rel=1e-12)
+    check_gradients(loss, pairs(model.parameters()))
+
+
+def test_a_rare_class_is_predicted_where_it_is_likelier_than_usual():
+    texts = ["plain"] * 80 + ["odd"] * 20 + ["odd"] * 10
+    labels = ["usual"] * 100 + ["rare"] * 10
+    options = {"hidden_size": 4, "embedding_size": 4, "batch_size": 11, "epochs": 12, "lr": 0.02, "evaluations": 1}
+    for class_weights, expected in (("none", "usual"), ("balanced", "rare")):
+        model = SentimentClassifier.fit(texts, labels, class_weights=class_weights, dropout=0.0, **options)
+        assert model.predict(["plain", "odd"]) == ["usual", expected]
+
+
+def test_runs_from_when_it_was_a_switch_are_read():
+    for given, meant in ((True, "balanced"), (False, "none"), ("balanced", "balanced")):
+        assert SentimentTraining.from_mapping({"data": "d", "class_weights": given}, "w").class_weights == meant
+    with pytest.raises(UserError, match="--class-weights is some; it must be one of none, balanced"):
+        SentimentTraining.from_mapping({"data": "d", "class_weights": "some"}, "w")
