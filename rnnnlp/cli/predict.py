@@ -3,6 +3,14 @@
 import argparse
 import json
 import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from rnnnlp.cli.evaluate import shorten
+from rnnnlp.cli.highlight import colours_wanted, highlighted, strongest
+
+if TYPE_CHECKING:
+    from rnnnlp.models.sentiment import Contribution
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -17,6 +25,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--json", metavar="FILE", help="write a JSON object for each text, on a line each; - for standard output"
     )
+    parser.add_argument(
+        "--explain", action="store_true", help="show the words that spoke for each decision, and those against it"
+    )
     parser.add_argument("--backend", default=None, help="auto or numpy")
     parser.add_argument("--threads", type=int, help="processor threads to use")
 
@@ -24,7 +35,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     from contextlib import nullcontext
 
-    from rnnnlp.cli.evaluate import shorten
     from rnnnlp.errors import UserError
     from rnnnlp.models.sentiment import CHUNK, SentimentClassifier
     from rnnnlp.text import load_plain_texts
@@ -40,15 +50,37 @@ def run(options: argparse.Namespace) -> int:
         output = open(options.json, "w", encoding="utf-8") if to_file else nullcontext(sys.stdout)  # noqa: SIM115
     except OSError as error:
         raise UserError(f"--json {options.json} cannot be written ({error.strerror}); give another path") from None
+    coloured = colours_wanted(sys.stdout)
     with output as file:
         for start in range(0, len(texts), CHUNK):
             chunk = texts[start : start + CHUNK]
-            for text, p in zip(chunk, model.predict_proba(chunk), strict=True):
-                label = model.config.labels[p.argmax()]
+            probabilities = model.predict_proba(chunk)  # (chunk, K)
+            explanations = model.explain(chunk) if options.explain else [None] * len(chunk)
+            for text, p, words in zip(chunk, probabilities, explanations, strict=True):
                 if options.json:
-                    probabilities = {name: round(float(q), 6) for name, q in zip(model.config.labels, p, strict=True)}
-                    line = {"text": text, "label": label, "probabilities": probabilities}
-                    print(json.dumps(line, ensure_ascii=False), file=file)
+                    print(as_json(text, model.config.labels, p, words), file=file)
                 else:
-                    print(f"{label}\t{p.max():.4f}\t{shorten(text)}", file=file)
+                    print(as_lines(text, model.config.labels, p, words, coloured=coloured), file=file)
     return 0
+
+
+def as_json(text: str, labels: Sequence[str], p: Any, words: "list[Contribution] | None") -> str:
+    """What is said of `text`, whose probabilities are `p (K,)`, as a line of JSON."""
+    said: dict[str, Any] = {
+        "text": text,
+        "label": labels[p.argmax()],
+        "probabilities": {label: round(float(q), 6) for label, q in zip(labels, p, strict=True)},
+    }
+    if words is not None:
+        said["words"] = [
+            {"start": start, "end": stop, "text": text[start:stop], "weight": round(weight, 6)}
+            for start, stop, weight in words
+        ]
+    return json.dumps(said, ensure_ascii=False)
+
+
+def as_lines(text: str, labels: Sequence[str], p: Any, words: "list[Contribution] | None", *, coloured: bool) -> str:
+    """The same for a person: a line, and below it the strongest words if there are any."""
+    shown = highlighted(text, words) if words and coloured else shorten(text)
+    below = f"\n\t{strongest(text, words)}" if words else ""
+    return f"{labels[p.argmax()]}\t{p.max():.4f}\t{shown}{below}"

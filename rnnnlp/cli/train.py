@@ -39,7 +39,7 @@ HELP = {
     "max_norm": "the gradient's norm is clipped to this; 0 does not clip",
     "label_smoothing": "the share of each target that is spread over all classes",
     "averaging": "decay of the averaged weights that are evaluated and kept; 0 keeps the last ones",
-    "class_weights": "balanced lets a rare class count as much as a frequent one in the loss; none counts each text once",
+    "class_weights": "balanced lets a rare class count as much as a frequent one; none counts each text once",
     "epochs": "train for so many passes over the data",
     "steps": "train for so many updates",
     "budget": "train for so much time, such as 90s, 10m or 1h30m (default: 10m)",

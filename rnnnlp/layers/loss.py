@@ -15,6 +15,17 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return p
 
 
+def log_odds_gradient(logits: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Of log p / (1 - p), p being the probability of each row's class: `logits (N, K)`, `classes (N,)` -> `(N, K)`."""
+    # log p / (1 - p) = logit of the class - log of the sum of exp(logit) over the others
+    row = np.arange(len(logits))
+    others = logits.copy()
+    others[row, classes] = -np.inf
+    gradient = -softmax(others)
+    gradient[row, classes] = 1
+    return gradient
+
+
 def softmax_cross_entropy(
     logits: np.ndarray,
     targets: np.ndarray,

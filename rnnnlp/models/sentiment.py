@@ -3,15 +3,16 @@
 # N tokens, U distinct tokens, T steps, B documents, D embedding, H hidden, K classes
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from rnnnlp.batches.documents import DocumentBatch, batch_of, clip, in_order_of_length
+from rnnnlp.batches.packed import unpack
 from rnnnlp.layers.dropout import Dropout
 from rnnnlp.layers.embedding import Embedding
 from rnnnlp.layers.linear import Linear
-from rnnnlp.layers.loss import softmax, softmax_cross_entropy
+from rnnnlp.layers.loss import log_odds_gradient, softmax, softmax_cross_entropy
 from rnnnlp.layers.pooling import pooling
 from rnnnlp.layers.recurrent import Recurrent
 from rnnnlp.models.config import SentimentConfig
@@ -19,6 +20,14 @@ from rnnnlp.models.model import Model
 from rnnnlp.text import Tokenizer
 
 CHUNK = 10_000  # texts encoded at a time when predicting
+
+
+class Contribution(NamedTuple):
+    """How far the characters from `start` to `stop` (not included) moved a decision; below 0: against it."""
+
+    start: int
+    stop: int
+    weight: float  # nats of log-odds
 
 
 class SentimentClassifier(Model):
@@ -81,31 +90,40 @@ class SentimentClassifier(Model):
         rng: np.random.Generator | None = None,
         bptt: int | None = None,
         keep_tape: bool = True,
+        each_token: bool = False,
     ) -> tuple[np.ndarray, Any]:
-        """Packed `ids (N,)` -> `logits (B, K)`, tape. The state runs through; `bptt` cuts the gradient to come."""
-        if drops := rng is not None and self.config.dropout > 0:
+        """Packed `ids (N,)` -> `logits (B, K)`, tape. The state runs through; `bptt` cuts the gradient to come.
+
+        Tokens that are equal share a vector, and its gradient, but where they are dropped one by one, or `each_token`
+        is to have its own.
+        """
+        x_mask = tokens = None
+        if each_token or (rng is not None and self.config.dropout > 0):
             x, rows = self.embedding.forward(ids)  # (N, D)
             x, x_mask = self.embedding_dropout.forward(x, batch_sizes, rng=rng)
         else:
             x, tokens, rows = self.embedding.distinct(ids)  # (U, D), (N,)
         state = self.recurrent.zero_state(int(batch_sizes[0]), self.dtype)
         h, _, recurrent_tape = self.recurrent.forward(
-            x, batch_sizes, state, rng=rng, tokens=None if drops else tokens, bptt=bptt, keep_tape=keep_tape
+            x, batch_sizes, state, rng=rng, tokens=tokens, bptt=bptt, keep_tape=keep_tape
         )  # (N, R*H)
         pooled, pool_tape = self.pool.forward(h, batch_sizes)  # (B, P)
         pooled, pooled_mask = self.dropout.forward(pooled, batch_sizes[:1], rng=rng)
         logits, head_tape = self.head.forward(pooled)  # (B, K)
-        return logits, (rows, x_mask if drops else None, recurrent_tape, pool_tape, pooled_mask, head_tape)
+        return logits, (rows, x_mask, recurrent_tape, pool_tape, pooled_mask, head_tape)
 
     def backward(self, dlogits: np.ndarray, tape: Any) -> None:
         """`dlogits (B, K)` into the gradients of all parameters."""
-        rows, x_mask, recurrent_tape, pool_tape, pooled_mask, head_tape = tape
+        self.embedding.backward(self.input_gradient(dlogits, tape), tape[0])
+
+    def input_gradient(self, dlogits: np.ndarray, tape: Any) -> np.ndarray:
+        """`dlogits (B, K)` -> that of the embedded tokens, `(U, D)` or `(N, D)`; adds to all other gradients."""
+        _, x_mask, recurrent_tape, pool_tape, pooled_mask, head_tape = tape
         dpooled = self.head.backward(dlogits, head_tape)  # (B, P)
         dpooled = self.dropout.backward(dpooled, pooled_mask)
         dh = self.pool.backward(dpooled, pool_tape)  # (N, R*H)
         dx, _ = self.recurrent.backward(dh, None, recurrent_tape)  # (N, D) or (U, D)
-        dx = self.embedding_dropout.backward(dx, x_mask)
-        self.embedding.backward(dx, rows)
+        return self.embedding_dropout.backward(dx, x_mask)
 
     def gradients(
         self,
@@ -178,6 +196,29 @@ class SentimentClassifier(Model):
     def predict(self, texts: Sequence[str]) -> list[str]:
         """The most probable label of each text."""
         return [self.config.labels[k] for k in self.predict_proba(texts).argmax(axis=1)]
+
+    def explain(self, texts: Sequence[str]) -> list[list[Contribution]]:
+        """What each token of each text said for the most probable label, in the order of the text.
+
+        That is the token's vector times the gradient, with respect to it, of the label's log-odds log p / (1 - p):
+        what they would lose, to first order, without it (Denil et al. 2014, with the gradient of Simonyan et al. 2014).
+        Tokens that `max_length` leaves out have no part in it.
+        """
+        assert self.tokenizer is not None
+        documents = self.encode(texts)
+        explanations: list[list[Contribution]] = [[] for _ in texts]
+        for places in in_order_of_length(documents, batch_size=64):
+            batch = batch_of(documents, np.zeros(len(texts), np.int64), places)
+            logits, tape = self.forward(batch.ids, batch.batch_sizes, each_token=True)  # (B, K)
+            dlogits = log_odds_gradient(logits / self.temperature, logits.argmax(axis=1)) / self.temperature  # (B, K)
+            x, _ = self.embedding.forward(batch.ids)  # (N, D)
+            weights = (x * self.input_gradient(dlogits, tape)).sum(axis=1)  # (N,)
+            for place, of_text in zip(batch.places, unpack(weights, batch.batch_sizes), strict=True):
+                spans = clip(self.tokenizer.spans(texts[place]), self.config.max_length)  # none if the text is empty
+                words = zip(spans.tolist(), of_text.tolist(), strict=False)
+                explanations[place] = [Contribution(start, stop, weight) for (start, stop), weight in words]
+        self.zero_grad()  # those of the parameters came along
+        return explanations
 
     def score(self, texts: Sequence[str], labels: Sequence[str]) -> float:
         """The share of texts whose most probable label is theirs."""

@@ -56,6 +56,9 @@ class CharTokenizer(Tokenizer):
             self._id_of.take(points, mode="clip", out=ids[start : start + len(points)])
         return ids
 
+    def spans(self, text: str) -> np.ndarray:
+        return np.arange(len(text))[:, None] + (0, 1)
+
     def unknown_characters(self, text: str) -> list[str]:
         return list(dict.fromkeys(text[i] for i in np.flatnonzero(self.encode(text) == self.unknown_id)))
 
@@ -83,6 +86,10 @@ class ByteTokenizer(Tokenizer):
 
     def encode(self, text: str) -> np.ndarray:
         return np.frombuffer(encode_text(text), np.uint8)
+
+    def spans(self, text: str) -> np.ndarray:
+        lengths = [len(character.encode()) for character in text]
+        return np.repeat(np.arange(len(text)), lengths)[:, None] + (0, 1)
 
     def unknown_characters(self, text: str) -> list[str]:
         return []

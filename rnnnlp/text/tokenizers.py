@@ -56,6 +56,10 @@ class Tokenizer(ABC):
         """The ids of each text, as `encode` gives them."""
         return [self.encode(text) for text in texts]
 
+    @abstractmethod
+    def spans(self, text: str) -> np.ndarray:
+        """The characters of `text` for which each id of `encode` stands: `(tokens, 2)`, the first, and that after."""
+
     def decode(self, ids: Iterable[int]) -> str:
         """The text of `ids`. Bytes that are not valid UTF-8 become U+FFFD, the unknown symbol becomes `<unk>`."""
         return self.separator.join([self.tokens[i] for i in ids]).decode("utf-8", errors="replace")

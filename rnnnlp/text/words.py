@@ -80,6 +80,15 @@ class LearnedTokenizer(Tokenizer):
             return self._encode_whole([text])[0]
         return np.concatenate([ids for group in _groups(lines([text])) for ids in self._encode_whole(group)])
 
+    def spans(self, text: str) -> np.ndarray:
+        found: list[tuple[int, int]] = []
+        begin = 0
+        for piece in [text] if len(text) <= _LONG else lines([text]):
+            offsets = self._library.encode(piece, add_special_tokens=False).offsets
+            found += [(begin + start, begin + stop) for start, stop in offsets]
+            begin += len(piece)
+        return np.array(found, np.int64).reshape(-1, 2)
+
     def encode_batch(self, texts: Iterable[str]) -> list[np.ndarray]:
         encoded: list[np.ndarray] = []
         for group in _groups(texts):

@@ -242,3 +242,30 @@ def test_damaged_files(tokenizer, tmp_path):
 
 def test_kinds():
     assert list(TOKENIZERS) == ["char", "byte", "word", "bpe"]
+
+
+@given(ANY_TEXT)
+@settings(max_examples=150, deadline=None)
+def test_spans_are_where_each_token_comes_from(tokenizer, text):
+    spans = tokenizer.spans(text)
+    assert spans.shape == (len(tokenizer.encode(text)), 2)
+    assert (np.diff(spans[:, 0]) >= 0).all()
+    assert (spans[:, 0] <= spans[:, 1]).all()
+    assert not len(spans) or (spans.min() >= 0 and spans.max() <= len(text))
+    if tokenizer.kind in ("char", "byte", "bpe"):  # these leave out nothing
+        covered = {place for start, stop in spans for place in range(start, stop)}
+        assert covered == set(range(len(text)))
+
+
+def test_spans_of_words_are_those_of_the_text_as_it_was_given():
+    tokenizer = WordTokenizer(["good", "&", "好", "don't"])
+    text = "A <br /> GOOD  &amp; 好好, Don't"
+    found = [text[start:stop] for start, stop in tokenizer.spans(text)]
+    assert found == ["A", "GOOD", ";", "好", "好", ",", "Don't"]  # an entity stands for one sign: its last
+
+
+def test_spans_of_a_long_text(tokenizer):
+    text = "good 好 " * 20_000
+    spans = tokenizer.spans(text)
+    assert len(spans) == len(tokenizer.encode(text))
+    assert spans[-1, 0] >= len(text) - 2 >= spans[-1, 1] - 2

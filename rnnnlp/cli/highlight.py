@@ -1,0 +1,51 @@
+"""The words that moved a decision, on a terminal: green spoke for it, red against it, the strongest in bold."""
+
+import os
+from collections.abc import Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from rnnnlp.models.sentiment import Contribution
+
+SHOWN = 5  # words for, and as many against
+WEAK, STRONG = 0.1, 0.5  # of the largest weight in the text: plain below, bold above
+GREEN, RED, END = "\x1b[{}32m", "\x1b[{}31m", "\x1b[0m"
+
+
+def colours_wanted(file: TextIO) -> bool:
+    """Whether `file` is a terminal and NO_COLOR is not set (https://no-color.org)."""
+    return file.isatty() and not os.environ.get("NO_COLOR")
+
+
+def highlighted(text: str, words: Sequence["Contribution"]) -> str:
+    """The text on one line, each character in the colour of what its words weigh."""
+    weights = [0.0] * len(text)
+    for start, stop, weight in words:
+        for place in range(start, stop):
+            weights[place] += weight
+    largest = max(map(abs, weights), default=0.0)
+    pieces = groupby(zip(text, weights, strict=True), key=lambda pair: colour(pair[1], largest))
+    flat = ((begin, "".join(" " if c.isspace() else c for c, _ in piece)) for begin, piece in pieces)
+    return "".join(f"{begin}{piece}{END}" if begin else piece for begin, piece in flat)
+
+
+def colour(weight: float, largest: float) -> str:
+    """The escape sequence that begins a colour, or none."""
+    if abs(weight) <= WEAK * largest:
+        return ""
+    return (GREEN if weight > 0 else RED).format("1;" if abs(weight) > STRONG * largest else "")
+
+
+def strongest(text: str, words: Sequence["Contribution"]) -> str:
+    """The words that weigh most, in each direction: "for: lovely +1.20  good +0.31   against: but -0.52"."""
+    by_weight = sorted(words, key=lambda word: -abs(word.weight))
+    sides = {
+        "for": [word for word in by_weight if word.weight > 0][:SHOWN],
+        "against": [word for word in by_weight if word.weight < 0][:SHOWN],
+    }
+    return "   ".join(
+        f"{side}: " + "  ".join(f"{text[start:stop].strip()} {weight:+.2f}" for start, stop, weight in found)
+        for side, found in sides.items()
+        if found
+    )
