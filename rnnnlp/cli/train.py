@@ -3,10 +3,12 @@
 import argparse
 import shlex
 import sys
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from rnnnlp.cli.options import add_config_options, read_toml
 from rnnnlp.errors import UserError
-from rnnnlp.models.config import CharLMConfig, Config, SentimentConfig
+from rnnnlp.models.config import CharLMConfig, Config, SentimentConfig, option
 from rnnnlp.models.storage import CannotWrite
 from rnnnlp.training.config import (
     CHOSEN,
@@ -50,6 +52,7 @@ HELP = {
     "on_divergence": "when the loss is no number any more, or has been high for 50 steps in a row (above its running "
     "mean by 6 deviations, by half, and by half of what was learned): stop, or rollback to the last checkpoint at half "
     "the learning rate",
+    "samples": "so many words are drawn as candidates for each window, besides those that are in it",
     "validation_tokens": "the evaluations of a run read at most so many tokens",
     "document_separator": r"what stands between two files or rows, such as '\n\n' or '<end>' (default: \n)",
     "shuffle_blocks": "each epoch reads blocks of so many tokens in another order; 0 reads the text as it stands",
@@ -68,28 +71,72 @@ HELP = {
     "max_length": "of longer documents the beginning and the end are read, so many tokens in all",
 }
 
-KINDS: dict[str, tuple[type[TrainingConfig], type[Config], str]] = {
-    "charlm": (CharLMTraining, CharLMConfig, "a character language model from any text"),
-    "sentiment": (SentimentTraining, SentimentConfig, "a classifier from labelled texts"),
+
+class Kind(NamedTuple):
+    """A kind of run: the command that begins one, what it trains, and the command that uses it."""
+
+    command: str
+    model_type: str
+    about: str
+    training: type[TrainingConfig]
+    model: type[Config]
+    configurations: Callable[..., tuple[Any, dict[str, Any]]]
+    use: str
+    chosen: tuple[str, ...] = ()
+    leave_out: tuple[str, ...] = ()
+
+
+KINDS = {
+    "charlm": Kind(
+        "train charlm",
+        "char_lm",
+        "a character language model from any text",
+        CharLMTraining,
+        CharLMConfig,
+        char_lm_options,
+        'rnnnlp generate {run} --prompt "..."',
+        chosen=CHOSEN,
+    ),
+    "sentiment": Kind(
+        "train sentiment",
+        "sentiment",
+        "a classifier from labelled texts",
+        SentimentTraining,
+        SentimentConfig,
+        sentiment_options,
+        'rnnnlp predict {run} "..."',
+    ),
 }
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     kinds = parser.add_subparsers(dest="kind", metavar="charlm|sentiment", required=True)
-    for kind, (training, model, what) in KINDS.items():
-        usage = f"rnnnlp train {kind} --data DATA [--out RUN] [options]\n       rnnnlp train {kind} --resume RUN"
-        command = kinds.add_parser(kind, help=what, description=f"Train {what}.", usage=usage, allow_abbrev=False)
-        command.add_argument("--out", metavar="RUN", help="the new folder of the run (default: runs/KIND)")
-        command.add_argument("--overwrite", action="store_true", help="replace the run that is in --out")
-        command.add_argument("--resume", metavar="RUN", help="go on with this run; no other option is needed")
-        command.add_argument("--config", metavar="FILE", help="options from a TOML file; those given here come first")
-        chosen = CHOSEN if kind == "charlm" else ()
-        add_config_options(command.add_argument_group("training"), training, HELP, chosen=chosen)
-        add_config_options(command.add_argument_group("model"), model, HELP, leave_out=FROM_DATA, chosen=chosen)
+    for name, kind in KINDS.items():
+        add_run_options(
+            kinds.add_parser(name, help=kind.about, description=f"Train {kind.about}.", allow_abbrev=False), kind
+        )
+
+
+def add_run_options(command: argparse.ArgumentParser, kind: Kind) -> None:
+    """The options of a command that trains: those of the run, and all of its configurations."""
+    begin = f"rnnnlp {kind.command}"
+    command.usage = f"{begin} --data DATA [--out RUN] [options]\n       {begin} --resume RUN"
+    command.add_argument("--out", metavar="RUN", help="the new folder of the run (default: runs/KIND)")
+    command.add_argument("--overwrite", action="store_true", help="replace the run that is in --out")
+    command.add_argument("--resume", metavar="RUN", help="go on with this run; no other option is needed")
+    command.add_argument("--config", metavar="FILE", help="options from a TOML file; those given here come first")
+    for title, config in (("training", kind.training), ("model", kind.model)):
+        leave_out = (*kind.leave_out, *(FROM_DATA if config is kind.model else ()))
+        add_config_options(command.add_argument_group(title), config, HELP, leave_out=leave_out, chosen=kind.chosen)
 
 
 def run(options: argparse.Namespace) -> int:
-    from rnnnlp.training.fit import resume, train_char_lm, train_sentiment
+    return begin_or_resume(options, KINDS[options.kind])
+
+
+def begin_or_resume(options: argparse.Namespace, kind: Kind) -> int:
+    """Trains as the options say; returns the exit code."""
+    from rnnnlp.training import fit
     from rnnnlp.training.loop import Interrupted
     from rnnnlp.training.run_folder import RunFolder
 
@@ -98,30 +145,25 @@ def run(options: argparse.Namespace) -> int:
     try:
         if again is not None:
             if given or out or overwrite or options.config:
-                extra = ", ".join(f"--{name.replace('_', '-')}" for name in given) or "other options"
+                extra = ", ".join(map(option, given)) or "other options"
                 raise UserError(f"--resume goes on with the options of the run itself; leave out {extra}")
             out = again
-            resume(again, "char_lm" if options.kind == "charlm" else "sentiment")
+            fit.resume(again, kind.model_type)
         else:
             values = (read_toml(options.config) if options.config else {}) | given
-            out = out or values.pop("out", None) or f"runs/{options.kind}"
-            if options.kind == "charlm":
-                train_char_lm(*char_lm_options(values, "options"), out, overwrite=overwrite)
-            else:
-                train_sentiment(*sentiment_options(values, "options"), out, overwrite=overwrite)
+            out = out or values.pop("out", None) or f"runs/{kind.command.split()[-1]}"
+            fit.BEGIN[kind.model_type](*kind.configurations(values, "options"), out, overwrite=overwrite)
     except CannotWrite as error:
         checkpoints = RunFolder(out).checkpoints() if out else []
         raise UserError(
-            f"{error}, then go on with: {command_to_resume(options.kind, out)}" if checkpoints else str(error)
+            f"{error}, then go on with: {command_to_resume(kind, out)}" if checkpoints else str(error)
         ) from None
     except Interrupted as stop:
-        command = command_to_resume(options.kind, out)
-        print(f"rnnnlp: {stop}; go on with: {command}", file=sys.stderr)
+        print(f"rnnnlp: {stop}; go on with: {command_to_resume(kind, out)}", file=sys.stderr)
         return stop.exit_code
-    use = {"charlm": f'rnnnlp generate {out} --prompt "..."', "sentiment": f'rnnnlp predict {out} "..."'}[options.kind]
-    print(f"{out}: done; use it with: {use}", file=sys.stderr)
+    print(f"{out}: done; use it with: {kind.use.format(run=out)}", file=sys.stderr)
     return 0
 
 
-def command_to_resume(kind: str, out: str) -> str:
-    return shlex.join(["rnnnlp", "train", kind, "--resume", str(out)])
+def command_to_resume(kind: Kind, out: str) -> str:
+    return shlex.join(["rnnnlp", *kind.command.split(), "--resume", str(out)])

@@ -155,6 +155,31 @@ class SentimentConfig(Config):
         return self.vocab_size * self.embedding_size + recurrent + query + (pooled + 1) * len(self.labels)
 
 
+@dataclass(frozen=True)
+class BidirectionalLMConfig(Config):
+    """Two language models, one a direction: embedding, recurrent layers, softmax over the vocabulary."""
+
+    vocab_size: int
+    cell: str = "lstm"
+    embedding_size: int = 128
+    hidden_size: int = 128
+    num_layers: int = 1
+    dropout: float = 0.1
+
+    def __post_init__(self) -> None:
+        self.require_choice("cell", CELLS)
+        self.require_at_least(1, "vocab_size", "embedding_size", "hidden_size", "num_layers")
+        self.require_share("dropout")
+        self.require_room()
+
+    @property
+    def weights(self) -> int:
+        """How many weights the model has."""
+        V, D, H = self.vocab_size, self.embedding_size, self.hidden_size
+        one_way = recurrent_weights(self.cell, D, H, self.num_layers) + (H + 1) * D
+        return V * (D + 1) + 2 * one_way
+
+
 def recurrent_weights(cell: str, input_size: int, hidden_size: int, num_layers: int, directions: int = 1) -> int:
     """How many weights recurrent layers have."""
     rows = directions * CELLS[cell] * hidden_size  # of W_x and W_h, and of two biases

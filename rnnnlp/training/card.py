@@ -2,16 +2,32 @@
 
 import json
 import shlex
-from typing import Any
+from typing import Any, NamedTuple
 
 from rnnnlp.models.model import Model
 from rnnnlp.training.config import CHOSEN
 
 
+class Kind(NamedTuple):
+    """What a card says of a kind of model: its name, the command that trains one, and one that uses it."""
+
+    title: str
+    command: str
+    use: str
+
+
+KINDS = {
+    "char_lm": Kind("Character language model", "train charlm", 'rnnnlp generate RUN --prompt "..."'),
+    "sentiment": Kind("Sentiment classifier", "train sentiment", 'rnnnlp predict RUN "a text" "another text"'),
+    "bidirectional_lm": Kind(
+        "Language models of words in both directions", "pretrain", "rnnnlp train sentiment --from RUN --data DATA"
+    ),
+}
+
+
 def command_of(config: Any, model: Model) -> str:
     """The command that trains this model again, with every option that is not a default."""
-    kind = "charlm" if model.model_type == "char_lm" else "sentiment"
-    words = ["rnnnlp", "train", kind]
+    words = ["rnnnlp", *KINDS[model.model_type].command.split()]
     for part in (config, model.config):
         defaults = {name: field.default for name, field in type(part).__dataclass_fields__.items()}
         for name, value in part.to_mapping().items():
@@ -30,13 +46,9 @@ def command_of(config: Any, model: Model) -> str:
 def model_card(model: Model, config: Any, *, steps: int, seconds: float, validation: dict[str, Any]) -> str:
     """What the model is, how it was trained, and its figures on validation."""
     parameters = sum(p.value.size for p in model.parameters().values())
-    title = "Character language model" if model.model_type == "char_lm" else "Sentiment classifier"
     figures = "\n".join(f"| {name} | {value:.4f} |" for name, value in validation.items() if isinstance(value, float))
-    use = {
-        "char_lm": 'rnnnlp generate RUN --prompt "..."',
-        "sentiment": 'rnnnlp predict RUN "a text" "another text"',
-    }[model.model_type]
-    return f"""# {title}
+    kind = KINDS[model.model_type]
+    return f"""# {kind.title}
 
 A recurrent network with {parameters:,} parameters, trained by rnnnlp on `{config.data}`
 for {steps:,} steps ({seconds:,.0f} seconds).
@@ -45,7 +57,7 @@ for {steps:,} steps ({seconds:,.0f} seconds).
 
 Use it with
 
-    {use}
+    {kind.use}
 
 ## Figures on validation
 

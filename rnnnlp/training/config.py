@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Self
 
 from rnnnlp.errors import UserError
-from rnnnlp.models.config import CharLMConfig, Config, SentimentConfig
+from rnnnlp.models.config import BidirectionalLMConfig, CharLMConfig, Config, SentimentConfig
 from rnnnlp.training.optimizers import OPTIMIZERS
 from rnnnlp.training.schedules import SCHEDULES
 
@@ -115,6 +115,30 @@ class SentimentTraining(TrainingConfig):
         return super().from_mapping(values, where)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Pretraining(TrainingConfig):
+    """Training of language models of words in both directions, `bptt` and `batch_size` as for `CharLMTraining`.
+
+    `samples` words are drawn as candidates for each window, besides those that are in it.
+    """
+
+    tokenizer: str = "word"
+    vocab_size: int = 30_000
+    batch_size: int = 32
+    bptt: int | None = 64
+    samples: int = 2048
+    lr: float | None = 5e-3
+    evaluations: int | None = 5
+    validation_tokens: int = 20_000
+    document_separator: str | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.require_at_least(1, "samples", "validation_tokens")
+        self.require("bptt", self.bptt is not None, "at least 1")
+        self.require("label_smoothing", self.label_smoothing == 0, "0 among sampled candidates")
+
+
 CHOSEN = ("hidden_size", "embedding_size", "dropout", "lr", "evaluations")  # by training.recipes
 FROM_DATA = ("vocab_size", "labels")  # fields of a model's configuration that nobody gives
 
@@ -129,6 +153,12 @@ def sentiment_options(values: Mapping[str, Any], where: str) -> tuple[SentimentT
     """As `char_lm_options`, for a classifier."""
     training, model = _split(values, SentimentTraining, SentimentConfig, where)
     return SentimentTraining.from_mapping(training, where), model
+
+
+def pretraining_options(values: Mapping[str, Any], where: str) -> tuple[Pretraining, dict[str, Any]]:
+    """As `char_lm_options`, for pretraining."""
+    training, model = _split(values, Pretraining, BidirectionalLMConfig, where)
+    return Pretraining.from_mapping(training, where), model
 
 
 def _split(

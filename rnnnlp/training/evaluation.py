@@ -3,21 +3,32 @@
 # N tokens, T steps, B streams, K classes
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from rnnnlp.errors import UserError
 from rnnnlp.kernels.reference import State
-from rnnnlp.models.char_lm import CharLM
 from rnnnlp.models.sentiment import SentimentClassifier
 
 WINDOW_TOKENS = 8192  # predicted at a time
 WARMUP = 200  # tokens that a stream reads before its first counted one
 
 
+class LanguageModel(Protocol):
+    """A `CharLM`, or one direction of a `BidirectionalLM`."""
+
+    def zero_state(self, batch_size: int) -> State: ...
+
+    def forward(self, ids: np.ndarray, batch_sizes: np.ndarray, state: State) -> tuple[np.ndarray, State, Any]: ...
+
+    def loss(
+        self, inputs: np.ndarray, targets: np.ndarray, batch_sizes: np.ndarray, state: State
+    ) -> tuple[float, float, State]: ...
+
+
 def language_model_loss(
-    model: CharLM, ids: np.ndarray, *, streams: int = 1, on_progress: Callable[[int], Any] = lambda tokens: None
+    model: LanguageModel, ids: np.ndarray, *, streams: int = 1, on_progress: Callable[[int], Any] = lambda tokens: None
 ) -> tuple[float, int]:
     """Nats summed over all tokens of `ids (length,)` but the first, and their number.
 
@@ -47,7 +58,7 @@ def language_model_loss(
     return loss_sum, count
 
 
-def _warm_state(model: CharLM, ids: np.ndarray, begin: np.ndarray) -> State:
+def _warm_state(model: LanguageModel, ids: np.ndarray, begin: np.ndarray) -> State:
     """The state of each stream after the tokens before its place in `begin (B,)`; the first has none before it."""
     state = model.zero_state(len(begin))
     others = len(begin) - 1

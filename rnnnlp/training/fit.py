@@ -4,7 +4,7 @@ import logging
 import os
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -14,8 +14,9 @@ from rnnnlp import kernels
 from rnnnlp.batches import draws
 from rnnnlp.batches.draws import generator
 from rnnnlp.errors import UserError
+from rnnnlp.models.bidirectional_lm import BidirectionalLM
 from rnnnlp.models.char_lm import CharLM
-from rnnnlp.models.config import CharLMConfig, SentimentConfig
+from rnnnlp.models.config import BidirectionalLMConfig, CharLMConfig, SentimentConfig
 from rnnnlp.models.model import Model, read_config
 from rnnnlp.models.sentiment import SentimentClassifier
 from rnnnlp.models.storage import Damaged, write_atomically
@@ -23,13 +24,22 @@ from rnnnlp.text import Corpus, LabelledData, LabelledSplit, encode_corpus, load
 from rnnnlp.text.labelled import hold_out_validation
 from rnnnlp.training import recipes
 from rnnnlp.training.card import model_card
-from rnnnlp.training.config import DEFAULT_BUDGET, CharLMTraining, SentimentTraining, TrainingConfig
+from rnnnlp.training.config import DEFAULT_BUDGET, CharLMTraining, Pretraining, SentimentTraining, TrainingConfig
 from rnnnlp.training.loop import Trainer
 from rnnnlp.training.run_folder import RunFolder
-from rnnnlp.training.tasks import CharLMTask, SentimentTask, Task
+from rnnnlp.training.tasks import CharLMTask, PretrainingTask, SentimentTask
 
 SPLITS = ("train", "validation")  # the ones that training reads
 VALIDATION_SHARE = 0.05  # of the texts of each class, where there is no validation split
+
+MODELS: dict[str, tuple[type[Model], type[TrainingConfig]]] = {
+    model.model_type: (model, training)
+    for model, training in (
+        (CharLM, CharLMTraining),
+        (SentimentClassifier, SentimentTraining),
+        (BidirectionalLM, Pretraining),
+    )
+}
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +85,25 @@ def train_sentiment(
         return run_training(sentiment_task(model, data, config), config, run, started)
 
 
+def pretrain(
+    config: Pretraining, model_options: dict[str, Any], out: str | os.PathLike, *, overwrite: bool = False
+) -> BidirectionalLM:
+    """Trains language models of words in both directions on `config.data` into the new run folder `out`.
+
+    `model_options` are fields of `BidirectionalLMConfig` besides the vocabulary. Returns the best weights.
+    """
+    started = time.monotonic()
+    config = prepare(config)
+    BidirectionalLMConfig(vocab_size=1, **model_options)  # refuses bad values before the data are read
+    with RunFolder.create(out, overwrite=overwrite) as run:
+        encoded = encode_corpus(corpus_of(config), config.tokenizer, splits=SPLITS, **vocabulary_options(config))
+        model_config = BidirectionalLMConfig(encoded.tokenizer.vocab_size, **model_options)
+        model = BidirectionalLM(model_config, encoded.tokenizer, rng=generator(config.seed, draws.WEIGHTS))
+        task = pretraining_task(model, encoded, config)
+        model.output.bias.value[...] = np.log(task.sampler.share)  # what is known without reading
+        return run_training(task, config, run, started)
+
+
 def resume(path: str | os.PathLike, model_type: str, *, data: LabelledData | None = None) -> Model:
     """Goes on with the run in folder `path` as if it had never stopped; returns its best weights.
 
@@ -91,22 +120,19 @@ def resume(path: str | os.PathLike, model_type: str, *, data: LabelledData | Non
 
 
 def go_on(run: RunFolder, model_type: str, data: LabelledData | None) -> Model:
-    model_class: type[CharLM] | type[SentimentClassifier] = CharLM if model_type == "char_lm" else SentimentClassifier
+    model_class, config_class = MODELS[model_type]
     checkpoint = run.latest_checkpoint()
     model = model_class.from_pretrained(checkpoint)
     assert model.tokenizer is not None
-    where = str(checkpoint / "config.json")
     options = read_config(checkpoint).get("training", {})
-    task: Task
-    if isinstance(model, CharLM):
-        config: TrainingConfig = CharLMTraining.from_mapping(options, where)
-        use_backend(config.backend, config.threads)
-        corpus = corpus_of(config)
-        task = char_lm_task(model, encode_corpus(corpus, model.tokenizer, splits=SPLITS), config)
-    else:
-        config = SentimentTraining.from_mapping(options, where)
-        use_backend(config.backend, config.threads)
+    config: Any = config_class.from_mapping(options, str(checkpoint / "config.json"))
+    use_backend(config.backend, config.threads)
+    task: Any
+    if isinstance(model, SentimentClassifier):
         task = sentiment_task(model, data or load_training_data(config), config)
+    else:
+        encoded = encode_corpus(corpus_of(config), model.tokenizer, splits=SPLITS)
+        task = (char_lm_task if isinstance(model, CharLM) else pretraining_task)(model, encoded, config)
     trainer = Trainer(task, config, run)
     trainer.resume()
     return finish(trainer)
@@ -116,10 +142,16 @@ def corpus_of(config: Any) -> Corpus:
     return load_corpus(config.data, text_column=config.text_column, document_separator=config.document_separator)
 
 
-def char_lm_task(model: CharLM, encoded: Any, config: Any) -> CharLMTask:
+def char_lm_task(model: Any, encoded: Any, config: Any) -> CharLMTask:
     train, validation = encoded_splits(encoded, config)
     log.info("%s: %d tokens to train on, %d to validate", encoded.source, len(train), len(validation))
     return CharLMTask(model, train, validation, encoded.characters["validation"], config)
+
+
+def pretraining_task(model: Any, encoded: Any, config: Any) -> PretrainingTask:
+    train, validation = encoded_splits(encoded, config)
+    log.info("%s: %d tokens to train on, %d to validate", encoded.source, len(train), len(validation))
+    return PretrainingTask(model, train, validation, config)
 
 
 def chosen(config: CharLMTraining, model_options: dict[str, Any], encoded: Any) -> tuple[CharLMTraining, CharLMConfig]:
@@ -134,7 +166,7 @@ def chosen(config: CharLMTraining, model_options: dict[str, Any], encoded: Any) 
     )
 
 
-def encoded_splits(encoded: Any, config: CharLMTraining) -> tuple[np.ndarray, np.ndarray]:
+def encoded_splits(encoded: Any, config: TrainingConfig) -> tuple[np.ndarray, np.ndarray]:
     """The ids to train on and to validate with."""
     if "validation" not in encoded.ids:
         raise UserError(f"--data {config.data} has no validation split; give more text")
@@ -229,3 +261,10 @@ def finish(trainer: Trainer) -> Any:
     card = model_card(model, trainer.config, steps=clock.step, seconds=clock.seconds, validation=trainer.best_metrics)
     write_atomically(run.path / "README.md", card.encode())
     return model
+
+
+BEGIN: dict[str, Callable[..., Model]] = {
+    "char_lm": train_char_lm,
+    "sentiment": train_sentiment,
+    "bidirectional_lm": pretrain,
+}

@@ -11,16 +11,19 @@ from rnnnlp.batches.streams import StreamBatches
 from rnnnlp.generation import Sampling, generate
 from rnnnlp.kernels.reference import State
 from rnnnlp.layers.loss import softmax_cross_entropy
+from rnnnlp.layers.sampled_softmax import Sampler
+from rnnnlp.models.bidirectional_lm import BidirectionalLM
 from rnnnlp.models.char_lm import CharLM
 from rnnnlp.models.model import Model
 from rnnnlp.models.sentiment import SentimentClassifier
 from rnnnlp.training.calibration import fit_temperature
-from rnnnlp.training.config import CharLMTraining, SentimentTraining
+from rnnnlp.training.config import CharLMTraining, Pretraining, SentimentTraining
 from rnnnlp.training.evaluation import language_model_loss
 from rnnnlp.training.metrics import classification_metrics, language_model_metrics
 
 EVALUATION_STREAMS = 64
 SAMPLE_LENGTH = 200  # characters
+COUNTED = 1 << 20  # tokens at a time
 
 
 class Gradients(NamedTuple):
@@ -111,9 +114,60 @@ class CharLMTask:
         self.state = tuple(carried[str(i)] for i in range(len(self.state)))
 
     def fingerprint(self) -> str:
-        ids = self.batches.ids
-        ends = np.concatenate([ids[:4096], ids[-4096:]]).astype(np.int64)
-        return f"{len(ids)}:{hashlib.sha256(ends.tobytes()).hexdigest()[:16]}"
+        return corpus_fingerprint(self.batches.ids)
+
+
+class PretrainingTask:
+    """Windows of contiguous streams, one stream of windows from the beginning of the text and one from its end."""
+
+    def __init__(self, model: BidirectionalLM, train: np.ndarray, validation: np.ndarray, config: Pretraining):
+        assert config.bptt is not None
+        self.model = model
+        self.sampler = Sampler(token_counts(train, model.config.vocab_size), config.samples)
+        self.batches = [
+            StreamBatches(ids, batch_size=config.batch_size, bptt=config.bptt, seed=config.seed)
+            for ids in both_ways(train)
+        ]
+        self.steps_per_epoch = self.batches[0].per_epoch
+        self.validation = validation[: config.validation_tokens + 1]
+        self.states = [d.zero_state(self.batches[0].batch_size) for d in model.directions.values()]
+
+    def gradients(self, *, rng: np.random.Generator) -> Gradients:
+        windows = [batches.next() for batches in self.batches]
+        states = [
+            tuple(np.where(window.fresh[:, None], 0, s) for s in state)  # (L, B, H)
+            for window, state in zip(windows, self.states, strict=True)
+        ]
+        loss_sum, count, self.states = self.model.gradients(windows, states, self.sampler, rng=rng)
+        return Gradients(loss_sum / count, count)
+
+    def evaluate(self) -> dict[str, Any]:
+        """Figures over the whole vocabulary; those of each direction, and the mean loss of both."""
+        losses = []
+        for direction, ids in zip(self.model.directions.values(), both_ways(self.validation), strict=True):
+            loss_sum, tokens = language_model_loss(direction, ids, streams=EVALUATION_STREAMS)
+            losses.append(loss_sum / tokens)
+        forward, reverse = losses
+        loss = (forward + reverse) / 2
+        perplexities = {"perplexity": loss, "perplexity_forward": forward, "perplexity_reverse": reverse}
+        return {"score": -loss, "loss": loss} | {name: float(np.exp(x)) for name, x in perplexities.items()}
+
+    def sample(self) -> str | None:
+        return None
+
+    def position(self) -> dict[str, Any]:
+        return self.batches[0].position
+
+    def carried(self) -> dict[str, np.ndarray]:
+        return {f"{r}.{i}": s for r, state in enumerate(self.states) for i, s in enumerate(state)}
+
+    def go_to(self, position: dict[str, Any], carried: dict[str, np.ndarray]) -> None:
+        for batches in self.batches:
+            batches.seek(position)
+        self.states = [tuple(carried[f"{r}.{i}"] for i in range(len(s))) for r, s in enumerate(self.states)]
+
+    def fingerprint(self) -> str:
+        return corpus_fingerprint(self.batches[0].ids)
 
 
 class SentimentTask:
@@ -174,6 +228,22 @@ class SentimentTask:
             digest.update(ids.tobytes())
         digest.update(self.batches.labels.tobytes())
         return f"{len(self.batches.documents)}:{digest.hexdigest()[:16]}"
+
+
+def both_ways(ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A text as each direction of a `BidirectionalLM` reads it."""
+    return ids, ids[::-1]
+
+
+def corpus_fingerprint(ids: np.ndarray) -> str:
+    ends = np.concatenate([ids[:4096], ids[-4096:]]).astype(np.int64)
+    return f"{len(ids)}:{hashlib.sha256(ends.tobytes()).hexdigest()[:16]}"
+
+
+def token_counts(ids: np.ndarray, vocab_size: int) -> np.ndarray:
+    """How often each token comes in `ids`, which may be memory-mapped: `(V,)`."""
+    pieces = (ids[start : start + COUNTED] for start in range(0, len(ids), COUNTED))
+    return sum((np.bincount(piece, minlength=vocab_size) for piece in pieces), np.zeros(vocab_size, np.int64))
 
 
 def balanced_weights(labels: np.ndarray, classes: int) -> np.ndarray:

@@ -76,6 +76,10 @@ MISTAKES = {
     "train charlm --data {home}/text.txt --config {home}/unknown.toml": "'hidden_sise' is not an option",
     "train charlm --data {home}/text.txt --lr 1e38 --max-norm 0 --bptt 8 --steps 9": "try a smaller --lr or --max-norm",
     "train sentiment --data sample-reviews --lr 1e38 --max-norm 0 --steps 9": "(largest in",
+    "pretrain --data {home}/text.txt --samples 0": "--samples is 0; it must be at least 1",
+    "pretrain --data {home}/short.txt": "too few",
+    "pretrain --data {home}/text.txt --resume {home}/lm": "leave out --data",
+    "pretrain --resume {home}/lm": "holds a char_lm model; a bidirectional_lm model is needed here",
     "train charlm --resume {home}/stranger": "no checkpoint to go on from",
     "status {home}/stranger": "config.json is missing",
     "status {home}/nothing": "nothing is not a folder",
@@ -167,7 +171,7 @@ def error_of(words: list[str], capsys: pytest.CaptureFixture) -> str:
 @pytest.mark.parametrize("command", list(MISTAKES))
 def test_a_mistake_is_named(command: str, home: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
     words = [word.format(home=home) for word in command.split()]
-    if words[0] == "train" and "--out" not in words and "--resume" not in words:
+    if words[0] in ("train", "pretrain") and "--out" not in words and "--resume" not in words:
         words += ["--out", str(tmp_path / "run")]
     assert MISTAKES[command].format(home=home) in error_of(words, capsys)
 

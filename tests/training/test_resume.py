@@ -17,8 +17,10 @@ SMALL = "--hidden-size 12 --embedding-size 6 --evaluations 3 --checkpoint-every 
 RUNS = {
     "charlm": [*SMALL, "--data", "{text}", "--steps", "60", "--batch-size", "4", "--bptt", "16", "--dropout", "0.2"],
     "sentiment": [*SMALL, "--data", "sample-reviews", "--epochs", "2", "--batch-size", "16", "--patience", "0"],
+    "pretrain": [*SMALL, "--data", "{text}", "--steps", "60", "--batch-size", "4", "--bptt", "8", "--samples", "4"],
 }
-STEPS = {"charlm": 60, "sentiment": 48}
+STEPS = {"charlm": 60, "sentiment": 48, "pretrain": 60}
+COMMANDS = {"charlm": ["train", "charlm"], "sentiment": ["train", "sentiment"], "pretrain": ["pretrain"]}
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +39,7 @@ def finished(request: pytest.FixtureRequest, text: Path, tmp_path_factory: pytes
 
 
 def arguments(kind: str, text: Path, folder: Path) -> list[str]:
-    return ["train", kind, *(word.format(text=text) for word in RUNS[kind]), "--out", str(folder)]
+    return [*COMMANDS[kind], *(word.format(text=text) for word in RUNS[kind]), "--out", str(folder)]
 
 
 def start(words: list[str]) -> subprocess.Popen:
@@ -65,7 +67,7 @@ def test_a_killed_run_resumes_to_the_same_bits(finished: tuple[str, Path], text:
     assert process.returncode == -signal.SIGKILL
     assert last_checkpoint(folder) < STEPS[kind]
 
-    assert main(["train", kind, "--resume", str(folder)]) == 0
+    assert main([*COMMANDS[kind], "--resume", str(folder)]) == 0
     assert (folder / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
     last = f"checkpoints/step-{STEPS[kind]:08d}"
     assert (folder / last / "model.safetensors").read_bytes() == (whole / last / "model.safetensors").read_bytes()
@@ -79,8 +81,8 @@ def test_a_polite_signal_saves_and_says_how_to_go_on(finished: tuple[str, Path],
     process = start(arguments(kind, text, folder))
     said = stop_at(5, process, folder, signal.SIGTERM)
     assert process.returncode == 128 + signal.SIGTERM
-    assert f"rnnnlp train {kind} --resume {folder}" in said
-    assert main(["train", kind, "--resume", str(folder)]) == 0
+    assert f"rnnnlp {' '.join(COMMANDS[kind])} --resume {folder}" in said
+    assert main([*COMMANDS[kind], "--resume", str(folder)]) == 0
     assert (folder / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
 
 
@@ -102,7 +104,7 @@ def test_shuffled_blocks_go_on_in_the_same_order(text: Path, tmp_path: Path):
 def test_resuming_a_finished_run_changes_nothing(finished: tuple[str, Path]):
     kind, whole = finished
     before = (whole / "model.safetensors").read_bytes()
-    assert main(["train", kind, "--resume", str(whole)]) == 0
+    assert main([*COMMANDS[kind], "--resume", str(whole)]) == 0
     assert (whole / "model.safetensors").read_bytes() == before
 
 
