@@ -5,11 +5,12 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, fields
+from keyword import iskeyword
 from pathlib import Path
 from typing import Any, get_type_hints
 
 from rnnnlp.errors import UserError
-from rnnnlp.models.config import Config
+from rnnnlp.models.config import Config, option
 
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -47,9 +48,10 @@ def add_config_options(
         if field.name == "budget":
             extra = {"type": seconds, "metavar": "TIME"}
         elif kind is not bool:
-            extra["metavar"] = {int: "N", float: "X", str: field.name.rsplit("_", 1)[-1].upper()}[kind]
+            extra["metavar"] = {int: "N", float: "X", str: field.name.rstrip("_").rsplit("_", 1)[-1].upper()}[kind]
         parser.add_argument(
-            f"--{field.name.replace('_', '-')}",
+            option(field.name),
+            dest=field.name,
             default=argparse.SUPPRESS,
             help=help_texts[field.name] + shown.replace("%", "%%"),
             **extra,
@@ -64,7 +66,7 @@ def read_toml(path: str) -> dict[str, Any]:
         raise UserError(f"--config {path}: {error.strerror}; give the path of a TOML file") from None
     except (ValueError, RecursionError) as error:
         raise UserError(f"--config {path} is not valid TOML: {error}") from None
-    options = {name.replace("-", "_"): value for name, value in content.items()}
+    options = {name.replace("-", "_") + "_" * iskeyword(name): value for name, value in content.items()}
     if isinstance(options.get("budget"), str):
         try:
             options["budget"] = seconds(options["budget"])

@@ -10,13 +10,14 @@ class Parameter:
 
     `rows` is None when any entry of `grad` may be non-zero; otherwise it holds the sorted row numbers outside of which
     `grad` is zero. An optimizer updates just those rows, so a step costs what the batch used and not what the
-    vocabulary holds.
+    vocabulary holds. `rate` is the parameter's share of the learning rate.
     """
 
     def __init__(self, value: np.ndarray):
         self.value = value
         self.grad = np.zeros_like(value)
         self.rows: np.ndarray | None = np.empty(0, np.int64)
+        self.rate = 1.0
 
     @property
     def touched(self) -> slice | np.ndarray:

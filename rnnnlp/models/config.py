@@ -67,8 +67,8 @@ class Config:
 
 
 def option(key: str) -> str:
-    """How the command line spells a field."""
-    return f"--{key.replace('_', '-')}"
+    """How the command line spells a field. One that would be a word of Python has an underscore after it."""
+    return f"--{key.rstrip('_').replace('_', '-')}"
 
 
 def _as_given(kind: Any, value: Any, key: str) -> Any:

@@ -4,8 +4,9 @@ import json
 import shlex
 from typing import Any, NamedTuple
 
+from rnnnlp.models.config import option
 from rnnnlp.models.model import Model
-from rnnnlp.training.config import CHOSEN
+from rnnnlp.training.config import CHOSEN, FROM_DATA, FROM_PRETRAINED
 
 
 class Kind(NamedTuple):
@@ -28,18 +29,19 @@ KINDS = {
 def command_of(config: Any, model: Model) -> str:
     """The command that trains this model again, with every option that is not a default."""
     words = ["rnnnlp", *KINDS[model.model_type].command.split()]
+    taken = FROM_PRETRAINED if getattr(config, "from_", None) is not None else ()
     for part in (config, model.config):
         defaults = {name: field.default for name, field in type(part).__dataclass_fields__.items()}
         for name, value in part.to_mapping().items():
-            derived = part is model.config and name in ("vocab_size", "labels")
+            derived = name in taken or (part is model.config and name in FROM_DATA)
             if derived or value is None or (value == defaults[name] and name not in CHOSEN):
                 continue
-            option = f"--{name.replace('_', '-')}"
+            spelled = option(name)
             if isinstance(value, bool):
-                words += [option if value else f"--no-{option[2:]}"]
+                words += [spelled if value else f"--no-{spelled[2:]}"]
             else:
                 text = f"{value:g}s" if name == "budget" else str(value)
-                words += [f"{option}={text}"] if text.startswith("-") else [option, text]
+                words += [f"{spelled}={text}"] if text.startswith("-") else [spelled, text]
     return shlex.join(words)
 
 

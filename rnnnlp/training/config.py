@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Self
 
 from rnnnlp.errors import UserError
-from rnnnlp.models.config import BidirectionalLMConfig, CharLMConfig, Config, SentimentConfig
+from rnnnlp.models.config import BidirectionalLMConfig, CharLMConfig, Config, SentimentConfig, option
 from rnnnlp.training.optimizers import OPTIMIZERS
 from rnnnlp.training.schedules import SCHEDULES
 
@@ -93,9 +93,13 @@ class SentimentTraining(TrainingConfig):
     """Training of a classifier; `bptt` cuts the gradient within a document (None: never).
 
     `class_weights` is "balanced" where a text is to count N / (K * the texts of its class) of N texts in K classes.
+    With `from_`, a run of pretraining, it starts from that model. The learning rate of each layer is `lr_decay` times
+    that of the layer above (None: 1, or PRETRAINED_LR_DECAY with `from_`).
     """
 
     label_column: str | None = None
+    from_: str | None = None
+    lr_decay: float | None = None
     tokenizer: str = "word"
     vocab_size: int = 30_000
     lr: float | None = 2e-3
@@ -106,6 +110,7 @@ class SentimentTraining(TrainingConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.require_choice("class_weights", ("none", "balanced"))
+        self.require("lr_decay", self.lr_decay is None or 0 < self.lr_decay <= 1, "above 0 and at most 1")
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any], where: str) -> Self:
@@ -141,6 +146,9 @@ class Pretraining(TrainingConfig):
 
 CHOSEN = ("hidden_size", "embedding_size", "dropout", "lr", "evaluations")  # by training.recipes
 FROM_DATA = ("vocab_size", "labels")  # fields of a model's configuration that nobody gives
+SHAPE = ("cell", "embedding_size", "hidden_size", "num_layers")
+FROM_PRETRAINED = ("tokenizer", "vocab_size", "min_frequency", *SHAPE)  # what nobody gives beside --from
+PRETRAINED_LR_DECAY = 1 / 2.6  # Howard and Ruder 2018
 
 
 def char_lm_options(values: Mapping[str, Any], where: str) -> tuple[CharLMTraining, dict[str, Any]]:
@@ -152,6 +160,9 @@ def char_lm_options(values: Mapping[str, Any], where: str) -> tuple[CharLMTraini
 def sentiment_options(values: Mapping[str, Any], where: str) -> tuple[SentimentTraining, dict[str, Any]]:
     """As `char_lm_options`, for a classifier."""
     training, model = _split(values, SentimentTraining, SentimentConfig, where)
+    for name in FROM_PRETRAINED:
+        if name in values and values.get("from_") is not None:
+            raise UserError(f"{option(name)} is that of the pretrained model of --from; leave it out")
     return SentimentTraining.from_mapping(training, where), model
 
 

@@ -28,6 +28,7 @@ from rnnnlp.training.config import DEFAULT_BUDGET, CharLMTraining, Pretraining, 
 from rnnnlp.training.loop import Trainer
 from rnnnlp.training.run_folder import RunFolder
 from rnnnlp.training.tasks import CharLMTask, PretrainingTask, SentimentTask
+from rnnnlp.training.transfer import as_pretrained, set_rates, start_from
 
 SPLITS = ("train", "validation")  # the ones that training reads
 VALIDATION_SHARE = 0.05  # of the texts of each class, where there is no validation split
@@ -76,12 +77,19 @@ def train_sentiment(
     """
     started = time.monotonic()
     config = prepare(config)
+    pretrained = None if config.from_ is None else BidirectionalLM.from_pretrained(config.from_)
+    if pretrained is not None:
+        config, model_options = as_pretrained(pretrained, config, model_options)
     SentimentConfig(vocab_size=1, labels=("", " "), **model_options)  # refuses bad values before the data are read
     with RunFolder.create(out, overwrite=overwrite) as run:
         data = data or load_training_data(config)
-        tokenizer = train_tokenizer(config.tokenizer, data.splits["train"].texts, **vocabulary_options(config))
+        tokenizer = (pretrained and pretrained.tokenizer) or train_tokenizer(
+            config.tokenizer, data.splits["train"].texts, **vocabulary_options(config)
+        )
         model_config = SentimentConfig(vocab_size=tokenizer.vocab_size, labels=data.label_names, **model_options)
         model = SentimentClassifier(model_config, tokenizer, rng=generator(config.seed, draws.WEIGHTS))
+        if pretrained is not None:
+            start_from(pretrained, model)
         return run_training(sentiment_task(model, data, config), config, run, started)
 
 
@@ -183,6 +191,7 @@ def sentiment_task(model: SentimentClassifier, data: LabelledData, config: Any) 
         tokens,
         len(splits[1][0]),
     )
+    set_rates(model, config.lr_decay or 1.0)
     return SentimentTask(model, splits[0], splits[1], config)
 
 

@@ -39,10 +39,10 @@ class Optimizer:
             rows, decay = p.touched, self.decay_of(p)
             slots = [self.slots[slot][name] for slot in self.slot_names]
             if isinstance(rows, slice):
-                self.update(p.value, p.grad * scale, lr, decay, *slots)
+                self.update(p.value, p.grad * scale, lr * p.rate, decay, *slots)
             elif len(rows):
                 value, parts = p.value[rows], [s[rows] for s in slots]
-                self.update(value, p.grad[rows] * scale, lr, decay, *parts)
+                self.update(value, p.grad[rows] * scale, lr * p.rate, decay, *parts)
                 p.value[rows] = value
                 for s, part in zip(slots, parts, strict=True):
                     s[rows] = part
@@ -98,20 +98,23 @@ class AdamW(Optimizer):
     def adam(self, gradients: list[np.ndarray], lr: float, scale: float, decays: list[float]) -> None:
         """The update from `gradients`, one for each parameter."""
         self.steps += 1
-        parameters = self.parameters.values()
-        kernels.of(gradients[0]).adam(
-            [p.value for p in parameters],
-            gradients,
-            list(self.slots["m"].values()),
-            list(self.slots["v"].values()),
-            rows=[p.rows for p in parameters],
-            decays=decays,
-            lr=lr,
-            step=self.steps,
-            scale=scale,
-            betas=(self.beta1, self.beta2),
-            eps=self.eps,
-        )
+        parameters = list(self.parameters.values())
+        m, v = (list(self.slots[slot].values()) for slot in self.slot_names)
+        for rate in dict.fromkeys(p.rate for p in parameters):
+            at_rate = [i for i, p in enumerate(parameters) if p.rate == rate]
+            kernels.of(gradients[0]).adam(
+                [parameters[i].value for i in at_rate],
+                [gradients[i] for i in at_rate],
+                [m[i] for i in at_rate],
+                [v[i] for i in at_rate],
+                rows=[parameters[i].rows for i in at_rate],
+                decays=[decays[i] for i in at_rate],
+                lr=lr * rate,
+                step=self.steps,
+                scale=scale,
+                betas=(self.beta1, self.beta2),
+                eps=self.eps,
+            )
 
 
 class Adam(AdamW):

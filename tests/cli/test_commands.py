@@ -196,7 +196,17 @@ def test_fit_predict_and_score_in_python(tmp_path: Path):
 
 
 def test_help_explains_every_command(capsys: pytest.CaptureFixture):
-    for command in ("", "train charlm", "train sentiment", "pretrain", "generate", "evaluate", "predict", "plot", "info"):
+    for command in (
+        "",
+        "train charlm",
+        "train sentiment",
+        "pretrain",
+        "generate",
+        "evaluate",
+        "predict",
+        "plot",
+        "info",
+    ):
         with pytest.raises(SystemExit) as stopped:
             main([*command.split(), "--help"])
         assert stopped.value.code == 0

@@ -30,6 +30,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (home / "no_label.csv").write_text("text,other\ngood,1\nfine,0\n")
     (home / "other_label.csv").write_text("text,label\ngood,wonderful\nbad,terrible\n")
     (home / "bad.toml").write_text("hidden-size = ")
+    (home / "smooth.toml").write_text("label-smoothing = 0.1\n")
     (home / "unknown.toml").write_text("hidden_sise = 3\n")
     (home / "senseless.toml").write_text("hidden-size = 1" + "0" * 5000)
     (home / "quoted.csv").write_text('text,label\n"good" or not,1\n')
@@ -42,6 +43,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     data = home / "text.txt"
     assert main(["train", "charlm", "--data", str(data), "--out", str(home / "lm"), *TINY]) == 0
     assert main(["train", "sentiment", "--data", "sample-reviews", "--out", str(home / "reviews"), *TINY]) == 0
+    words = ["pretrain", "--data", str(data), "--samples", "9", "--out", str(home / "words"), *TINY]
+    assert main(words) == 0
     return home
 
 
@@ -77,7 +80,15 @@ MISTAKES = {
     "train charlm --data {home}/text.txt --lr 1e38 --max-norm 0 --bptt 8 --steps 9": "try a smaller --lr or --max-norm",
     "train sentiment --data sample-reviews --lr 1e38 --max-norm 0 --steps 9": "(largest in",
     "pretrain --data {home}/text.txt --samples 0": "--samples is 0; it must be at least 1",
-    "pretrain --data {home}/short.txt": "too few",
+    "pretrain --data {home}/text.txt --config {home}/smooth.toml": "--label-smoothing is 0.1; it must be 0 among",
+    "pretrain --data {home}/short.txt": "give more text or a smaller --bptt",
+    "train sentiment --data sample-reviews --from {home}/nothing": "nothing is not a folder",
+    "train sentiment --data sample-reviews --from {home}/lm": "lm holds a char_lm model; a bidirectional_lm model is",
+    "train sentiment --data sample-reviews --from {home}/words --hidden-size 3": "--hidden-size is that of the",
+    "train sentiment --data sample-reviews --from {home}/words --tokenizer bpe": "--tokenizer is that of the",
+    "train sentiment --data sample-reviews --lr-decay 0": "--lr-decay is 0.0; it must be above 0 and at most 1",
+    "predict {home}/words text": "holds a bidirectional_lm model; a sentiment model is needed here",
+    "generate {home}/words": "holds a bidirectional_lm model; a char_lm model is needed here",
     "pretrain --data {home}/text.txt --resume {home}/lm": "leave out --data",
     "pretrain --resume {home}/lm": "holds a char_lm model; a bidirectional_lm model is needed here",
     "train charlm --resume {home}/stranger": "no checkpoint to go on from",

@@ -65,6 +65,28 @@ def test_weight_decay_spares_vectors(kind):
 
 
 @pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_a_parameter_may_learn_at_a_rate_of_its_own(kind):
+    rng = np.random.default_rng(0)
+    values, gradients = rng.normal(size=(3, 2)), [rng.normal(size=(3, 2)) for _ in range(3)]
+
+    def trained(rate, lr):
+        p, other = Parameter(values.copy()), Parameter(values.copy())
+        p.rate = rate
+        steps = optimizer(kind, {"p": p, "other": other}, weight_decay=0.1)
+        for gradient in gradients:
+            for q in (p, other):
+                q.zero_grad()
+                q.add(gradient)
+            steps.step(lr)
+        return p.value, other.value
+
+    own, full = trained(0.25, 0.1)
+    assert np.array_equal(full, trained(1.0, 0.1)[0])
+    np.testing.assert_allclose(own, trained(1.0, 0.025)[0], rtol=1e-12)
+    assert not np.allclose(own, full)
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS)
 def test_rows_without_a_gradient_are_left_alone(kind):
     rng = np.random.default_rng(0)
     table = Parameter(rng.normal(size=(6, 2)))

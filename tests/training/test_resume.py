@@ -19,14 +19,22 @@ RUNS = {
     "sentiment": [*SMALL, "--data", "sample-reviews", "--epochs", "2", "--batch-size", "16", "--patience", "0"],
     "pretrain": [*SMALL, "--data", "{text}", "--steps", "60", "--batch-size", "4", "--bptt", "8", "--samples", "4"],
 }
-STEPS = {"charlm": 60, "sentiment": 48, "pretrain": 60}
-COMMANDS = {"charlm": ["train", "charlm"], "sentiment": ["train", "sentiment"], "pretrain": ["pretrain"]}
+RUNS["transfer"] = ["--from", "{words}", *RUNS["sentiment"][4:]]
+STEPS = {"charlm": 60, "sentiment": 48, "pretrain": 60, "transfer": 48}
+COMMANDS = {
+    "charlm": ["train", "charlm"],
+    "sentiment": ["train", "sentiment"],
+    "pretrain": ["pretrain"],
+    "transfer": ["train", "sentiment"],
+}
 
 
 @pytest.fixture(scope="module")
 def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("text") / "text.txt"
     path.write_text("".join(f"line {i} of a text that is long enough to be read again.\n" for i in range(200)))
+    words = ["--data", "sample-reviews", "--steps", "2", "--batch-size", "4", "--bptt", "8", "--out"]
+    assert main(["pretrain", *SMALL, *words, str(path.with_name("words"))]) == 0
     return path
 
 
@@ -39,7 +47,12 @@ def finished(request: pytest.FixtureRequest, text: Path, tmp_path_factory: pytes
 
 
 def arguments(kind: str, text: Path, folder: Path) -> list[str]:
-    return [*COMMANDS[kind], *(word.format(text=text) for word in RUNS[kind]), "--out", str(folder)]
+    return [
+        *COMMANDS[kind],
+        *(word.format(text=text, words=text.with_name("words")) for word in RUNS[kind]),
+        "--out",
+        str(folder),
+    ]
 
 
 def start(words: list[str]) -> subprocess.Popen:

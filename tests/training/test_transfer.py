@@ -1,0 +1,137 @@
+"""A classifier that starts from pretrained language models: what it takes, and how fast each layer learns then."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from rnnnlp import SentimentClassifier
+from rnnnlp.cli.main import main
+from rnnnlp.models.bidirectional_lm import BidirectionalLM
+from rnnnlp.models.config import BidirectionalLMConfig, SentimentConfig
+from rnnnlp.training.transfer import set_rates, start_from
+from tests.gradients import randomize
+
+V, D, H = 9, 4, 3
+TINY = "--steps 3 --batch-size 4 --evaluations 1 --seed 3".split()
+
+
+def pretrained_model(cell="lstm", num_layers=1):
+    config = BidirectionalLMConfig(V, cell, D, H, num_layers)
+    model = BidirectionalLM(config, rng=np.random.default_rng(0), dtype=np.float64)
+    randomize(model.parameters(), np.random.default_rng(1))
+    return model
+
+
+def classifier_like(pretrained, **options):
+    c = pretrained.config
+    config = SentimentConfig(V, ("bad", "good"), c.cell, c.embedding_size, c.hidden_size, c.num_layers, **options)
+    return SentimentClassifier(config, rng=np.random.default_rng(2), dtype=np.float64)
+
+
+def outputs(layers, embedding, ids):
+    """What recurrent layers make of a text: `(len(ids), R*H)`."""
+    x = embedding.weight.value[ids]
+    return layers.forward(x, np.ones(len(ids), np.int64), layers.zero_state(1, x.dtype), rng=None)[0]
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "elman_tanh"])
+@pytest.mark.parametrize("num_layers", [1, 3])
+@pytest.mark.parametrize("bidirectional", [True, False])
+def test_each_direction_computes_what_its_language_model_did(cell, num_layers, bidirectional):
+    pretrained = pretrained_model(cell, num_layers)
+    classifier = classifier_like(pretrained, bidirectional=bidirectional)
+    start_from(pretrained, classifier)
+    ids = np.random.default_rng(0).integers(V, size=11)
+    forward, reverse = (direction.recurrent for direction in pretrained.directions.values())
+    expected = outputs(forward, pretrained.embedding, ids)
+    if bidirectional:
+        backward = outputs(reverse, pretrained.embedding, ids[::-1])[::-1]
+        expected = np.concatenate([expected, backward], axis=1)
+    np.testing.assert_allclose(outputs(classifier.recurrent, classifier.embedding, ids), expected, rtol=1e-12)
+
+
+def test_the_copies_are_the_classifiers_own():
+    pretrained = pretrained_model()
+    classifier = classifier_like(pretrained)
+    start_from(pretrained, classifier)
+    before = {name: p.value.copy() for name, p in pretrained.parameters().items()}
+    for parameter in classifier.parameters().values():
+        parameter.value += 1
+    assert all(np.array_equal(p.value, before[name]) for name, p in pretrained.parameters().items())
+
+
+def test_lower_layers_learn_more_slowly():
+    classifier = classifier_like(pretrained_model(num_layers=2), pooling="attention")
+    set_rates(classifier, 0.5)
+    rates = {name: parameter.rate for name, parameter in classifier.parameters().items()}
+    assert {rates["head.weight"], rates["head.bias"], rates["pool.query"]} == {1.0}
+    assert {rate for name, rate in rates.items() if name.startswith("recurrent.1.")} == {0.5}
+    assert {rate for name, rate in rates.items() if name.startswith("recurrent.0.")} == {0.25}
+    assert rates["embedding.weight"] == 0.125
+
+
+@pytest.fixture(scope="module")
+def words(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = tmp_path_factory.mktemp("runs") / "words"
+    sizes = "--hidden-size 5 --embedding-size 4 --bptt 8 --samples 8 --cell gru --vocab-size 200".split()
+    assert main(["pretrain", "--data", "sample-reviews", *TINY, *sizes, "--out", str(run)]) == 0
+    return run
+
+
+def test_a_run_starts_from_the_pretrained_weights(words: Path, tmp_path: Path):
+    run = tmp_path / "run"
+    assert main(["train", "sentiment", "--data", "sample-reviews", "--from", str(words), *TINY, "--out", str(run)]) == 0
+    config = json.loads((run / "config.json").read_text())
+    assert {name: config["model"][name] for name in ("cell", "hidden_size", "embedding_size")} == {
+        "cell": "gru",
+        "hidden_size": 5,
+        "embedding_size": 4,
+    }
+    assert config["model"]["vocab_size"] == config["training"]["vocab_size"] == 200
+    assert config["training"]["lr_decay"] == pytest.approx(1 / 2.6)
+    assert (run / "tokenizer.json").read_bytes() == (words / "tokenizer.json").read_bytes()
+    before, begun = (load_file(path / "model.safetensors") for path in (words, run / "checkpoints" / "step-00000000"))
+    trained = load_file(run / "checkpoints" / "step-00000003" / "model.safetensors")
+    assert np.array_equal(begun["embedding.weight"], before["embedding.weight"])
+    for name in ("W_x", "W_h", "b_x", "b_h"):
+        for direction in ("forward", "reverse"):
+            mine = f"recurrent.0.{direction}.{name}"
+            assert np.array_equal(begun[mine], before[f"{direction}.recurrent.0.forward.{name}"])
+            assert not np.array_equal(trained[mine], begun[mine])
+
+
+def test_the_card_has_a_command_that_works(words: Path, tmp_path: Path):
+    run = tmp_path / "run"
+    begin = ["train", "sentiment", "--data", "sample-reviews", "--from", str(words), *TINY]
+    assert main([*begin, "--out", str(run)]) == 0
+    (command,) = (line for line in (run / "README.md").read_text().splitlines() if line.startswith("    rnnnlp train"))
+    assert f"--from {words}" in command
+    again = tmp_path / "again"
+    assert main([*command.split()[1:], "--out", str(again)]) == 0
+    assert (again / "model.safetensors").read_bytes() == (run / "model.safetensors").read_bytes()
+
+
+def test_in_python_and_from_a_file_of_options(words: Path, tmp_path: Path):
+    texts, labels = ["a good book", "a bad book"] * 10, ["good", "bad"] * 10
+    options = {"steps": 2, "batch_size": 4, "evaluations": 1}
+    model = SentimentClassifier.fit(texts, labels, from_=str(words), **options)
+    assert model.config.hidden_size == 5
+    (tmp_path / "options.toml").write_text(f"from = '{words}'\nlr-decay = 0.5\n")
+    file = ["--config", str(tmp_path / "options.toml"), "--out", str(tmp_path / "run")]
+    assert main(["train", "sentiment", "--data", "sample-reviews", *TINY, *file]) == 0
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["training"]["lr_decay"] == 0.5
+
+
+def test_pretraining_learns(tmp_path: Path):
+    """That a word follows another, in both directions: a text of which nothing else can be known."""
+    (tmp_path / "text.txt").write_text("one two three four five six seven eight " * 400)
+    run = tmp_path / "run"
+    sizes = "--hidden-size 16 --embedding-size 8 --bptt 8 --batch-size 8 --steps 150 --samples 2 --lr 0.03".split()
+    assert main(["pretrain", "--data", str(tmp_path / "text.txt"), *sizes, "--out", str(run)]) == 0
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    best = min((line["validation"] for line in lines if "validation" in line), key=lambda figures: figures["loss"])
+    assert 1 <= best["perplexity_forward"] < 1.2
+    assert 1 <= best["perplexity_reverse"] < 1.2
