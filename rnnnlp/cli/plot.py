@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from rnnnlp.cli.evaluate import write_json
+from rnnnlp.cli.output import write_json
 from rnnnlp.errors import UserError
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from rnnnlp.cli.evaluate import shorten
 from rnnnlp.cli.highlight import colours_wanted, highlighted, strongest
+from rnnnlp.cli.output import shorten
 
 if TYPE_CHECKING:
     from rnnnlp.models.sentiment import Contribution

@@ -2,10 +2,13 @@
 
 # n examples, K classes
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+
+DEVIATIONS = 1.959964  # of a normal distribution, on either side of the mean: 95 % lie between
 
 
 def language_model_metrics(loss_sum: float, tokens: int, characters: float) -> dict[str, Any]:
@@ -36,12 +39,21 @@ def classification_metrics(probabilities: np.ndarray, targets: np.ndarray, label
         }
     return {
         "accuracy": float(np.mean(predicted == targets)),
+        "accuracy_interval": wilson_interval(int(np.sum(predicted == targets)), len(targets)),
         "macro_f1": float(np.mean([c["f1"] for c in per_class.values()])),
         "expected_calibration_error": expected_calibration_error(probabilities, targets),
         "examples": len(targets),
         "per_class": per_class,
         "confusion_matrix": confusion.tolist(),
     }
+
+
+def wilson_interval(hits: int, n: int) -> list[float]:
+    """Between which two shares, with 95 % confidence, the true one lies after `hits` of `n` trials (Wilson 1927)."""
+    share = hits / n
+    middle = (share + DEVIATIONS**2 / (2 * n)) / (1 + DEVIATIONS**2 / n)
+    half = DEVIATIONS * math.sqrt(share * (1 - share) / n + DEVIATIONS**2 / (4 * n**2)) / (1 + DEVIATIONS**2 / n)
+    return [max(0.0, middle - half), min(1.0, middle + half)]
 
 
 def expected_calibration_error(probabilities: np.ndarray, targets: np.ndarray, bins: int = 15) -> float:

@@ -206,7 +206,7 @@ class SentimentTask:
         self.model.log_temperature[0] = math.log(fit_temperature(logits, labels))
         loss_sum, count, _ = softmax_cross_entropy(logits, labels)
         metrics = classification_metrics(self.model.probabilities(logits), labels, self.model.config.labels)
-        del metrics["per_class"], metrics["confusion_matrix"]
+        del metrics["per_class"], metrics["confusion_matrix"], metrics["accuracy_interval"]
         metrics["temperature"] = self.model.temperature
         return {"score": metrics["accuracy"] - 1e-3 * loss_sum / count, "loss": loss_sum / count, **metrics}
 

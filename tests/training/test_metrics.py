@@ -8,6 +8,7 @@ from rnnnlp.training.metrics import (
     expected_calibration_error,
     language_model_metrics,
     most_confident_mistakes,
+    wilson_interval,
 )
 
 PROBABILITIES = np.array(
@@ -58,6 +59,17 @@ def test_calibration_of_certainty():
     certain = np.array([[1.0, 0.0], [0.0, 1.0]])
     assert expected_calibration_error(certain, np.array([0, 1])) == 0
     assert expected_calibration_error(certain, np.array([1, 0])) == 1
+
+
+@pytest.mark.parametrize(
+    ("hits", "n", "interval"),  # as the tables of textbooks have them
+    [(8, 10, (0.4902, 0.9433)), (0, 10, (0.0, 0.2775)), (10, 10, (0.7225, 1.0)), (900, 1000, (0.8798, 0.9171))],
+)
+def test_wilson_interval(hits: int, n: int, interval: tuple[float, float]):
+    low, high = wilson_interval(hits, n)
+    assert (low, high) == pytest.approx(interval, abs=5e-5)
+    for p in (low, high):  # the share is as far from a bound as it would be in one of 20 trials if that were true
+        assert (hits / n - p) ** 2 == pytest.approx(1.959964**2 * p * (1 - p) / n, abs=1e-12)
 
 
 def test_most_confident_mistakes():

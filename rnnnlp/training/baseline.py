@@ -1,0 +1,48 @@
+"""What a linear model of counted words makes of the same texts: the figure that a network has to beat."""
+
+# n texts, K classes
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from rnnnlp.errors import UserError
+from rnnnlp.text import LabelledSplit
+
+FEWEST_SPACES = 0.05  # of all characters: where there are fewer, they do not part words
+
+
+def baseline_probabilities(train: LabelledSplit, texts: Sequence[str], classes: int) -> np.ndarray:
+    """Probabilities `(n, classes)` of `texts` by TF-IDF and logistic regression, trained on `train`.
+
+    Counted are words and pairs of words or, in text without spaces between words, runs of one to three characters.
+    UserError if scikit-learn is not installed, or `train` has no word twice.
+    """
+    try:
+        from sklearn.exceptions import ConvergenceWarning
+        from sklearn.feature_extraction.text import TfidfVectorizer
+        from sklearn.linear_model import LogisticRegression
+    except ImportError:
+        raise UserError("--baseline needs scikit-learn: pip install 'rnnnlp[baseline]'") from None
+    grams: dict[str, Any] = {"ngram_range": (1, 2)}
+    if not has_spaces(train.texts):
+        grams = {"analyzer": "char", "ngram_range": (1, 3)}
+    vectorizer = TfidfVectorizer(min_df=2, sublinear_tf=True, dtype=np.float32, **grams)
+    try:
+        counts = vectorizer.fit_transform(train.texts)
+    except ValueError:
+        raise UserError("--baseline finds no word twice in the training texts; leave it out, or give more") from None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the last digits do not matter here
+        model = LogisticRegression(C=10.0, max_iter=300).fit(counts, train.labels)
+    probabilities = np.zeros((len(texts), classes))
+    probabilities[:, model.classes_] = model.predict_proba(vectorizer.transform(texts))
+    return probabilities
+
+
+def has_spaces(texts: Sequence[str]) -> bool:
+    """Whether spaces part the words of `texts`, unlike in Chinese or Japanese."""
+    spaces = sum(character.isspace() for text in texts for character in text)
+    return spaces >= FEWEST_SPACES * sum(map(len, texts))

@@ -1,0 +1,83 @@
+"""A classifier on several data sets at once: a table, a list, and the mistakes that were asked for."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from rnnnlp.cli.main import main
+
+TINY = "--hidden-size 8 --embedding-size 6 --evaluations 1 --steps 4".split()
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> str:
+    run = str(tmp_path_factory.mktemp("runs") / "run")
+    assert main(["train", "sentiment", "--data", "sample-reviews", *TINY, "--out", run]) == 0
+    return run
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> str:
+    path = tmp_path / "other.csv"
+    path.write_text("text,label\n" + "".join(f"a review {i},{'posi' if i % 3 else 'nega'}tive\n" for i in range(30)))
+    return str(path)
+
+
+def test_several_data_sets_are_a_table(run: str, other: str, tmp_path: Path, capsys: pytest.CaptureFixture):
+    path = tmp_path / "figures.json"
+    words = ["evaluate", run, "--split", "train", "--data", "sample-reviews", "--data", other, "--json", str(path)]
+    assert main(words) == 0
+    said = capsys.readouterr().out
+    head, line, *rows = said.splitlines()
+    assert head == "| data set | reviews | accuracy (95 %) | macro-F1 | ECE before | ECE after |"
+    assert line == "| --- | --- | --- | --- | --- | --- |"
+    figures = json.loads(path.read_text())
+    assert [of_set["data"] for of_set in figures] == ["sample-reviews", other]
+    for of_set, row in zip(figures, rows, strict=True):
+        low, high = of_set["accuracy_interval"]
+        assert low < of_set["accuracy"] < high
+        errors = f"{of_set['uncalibrated_error']:.4f} | {of_set['expected_calibration_error']:.4f}"
+        assert row == (
+            f"| {of_set['data']} | {of_set['examples']} | {of_set['accuracy']:.4f} ({low:.4f} to {high:.4f}) | "
+            f"{of_set['macro_f1']:.4f} | {errors} |"
+        )
+        assert of_set["mistakes"] == []
+
+
+def test_the_most_confident_mistakes_of_each_set(run: str, other: str, capsys: pytest.CaptureFixture):
+    words = ["evaluate", run, "--split", "train", "--data", "sample-reviews", "--data", other, "--mistakes", "3"]
+    assert main(words) == 0
+    parts = capsys.readouterr().out.split("\n\n")
+    assert [part.splitlines()[0] for part in parts[1:]] == [
+        "most confident mistakes in sample-reviews:",
+        f"most confident mistakes in {other}:",
+    ]
+    assert all(part.count("), but labelled ") == 3 for part in parts[1:])
+    assert main([*words, "--json", "-"]) == 0
+    for of_set in json.loads(capsys.readouterr().out):
+        assert len(of_set["mistakes"]) == 3
+        probabilities = [mistake["probability"] for mistake in of_set["mistakes"]]
+        assert probabilities == sorted(probabilities, reverse=True)
+        assert all(mistake["label"] != mistake["prediction"] for mistake in of_set["mistakes"])
+
+
+@pytest.mark.parametrize(("asked", "shown"), [([], 5), (["--mistakes", "0"], 0), (["--mistakes", "7"], 7)])
+def test_mistakes_of_one_set(asked: list[str], shown: int, run: str, capsys: pytest.CaptureFixture):
+    assert main(["evaluate", run, "--split", "train", *asked]) == 0
+    said = capsys.readouterr().out
+    assert said.count("), but labelled ") == shown
+    assert ("most confident mistakes" in said) == (shown > 0)
+    assert "|" not in said
+
+
+def test_several_texts_are_a_line_each(tmp_path: Path, capsys: pytest.CaptureFixture):
+    text = tmp_path / "text.txt"
+    text.write_text("To be, or not to be, that is the question.\n" * 20)
+    run = str(tmp_path / "run")
+    assert main(["train", "charlm", "--data", str(text), "--out", run, *TINY, "--bptt", "8", "--batch-size", "2"]) == 0
+    capsys.readouterr()
+    assert main(["evaluate", run, "--data", str(text), "--data", str(text)]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == second
+    assert "nats per character" in first
