@@ -12,7 +12,7 @@ import numpy as np
 from rnnnlp.errors import UserError
 from rnnnlp.text.characters import CODE_POINTS, code_points
 from rnnnlp.text.pieces import blocks
-from rnnnlp.text.sources import Part, find_source
+from rnnnlp.text.sources import UNLABELLED, Part, find_source, say_unlabelled_is_left_out
 
 _ESCAPES = {r"\n": "\n", r"\r": "\r", r"\t": "\t", r"\\": "\\"}
 
@@ -36,14 +36,23 @@ class Corpus:
                 between = self.separator
 
 
-def load_corpus(spec: str, *, text_column: str | None = None, document_separator: str | None = None) -> Corpus:
+def load_corpus(
+    spec: str, *, text_column: str | None = None, document_separator: str | None = None, unlabelled: bool = False
+) -> Corpus:
     """The corpus that `spec` names (see `find_source`): plain text, or a text column. Nothing is read yet.
 
     document_separator: what stands between two documents, with escapes (see `unescaped`); a line end by default.
+    unlabelled: whether train has the texts without a label, too, that a labelled set may have beside its splits.
     """
     source = find_source(spec)
+    splits = dict(source.splits)
+    further = splits.pop(UNLABELLED, ())
+    if further and unlabelled:
+        splits["train"] = (*splits.get("train", ()), *further)
+    else:
+        say_unlabelled_is_left_out(source)
     separator = "\n" if document_separator is None else unescaped(document_separator)
-    return Corpus(source.name, source.splits, text_column, separator)
+    return Corpus(source.name, splits, text_column, separator)
 
 
 def unescaped(text: str) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 
 from rnnnlp.errors import UserError
 from rnnnlp.text.labels import label_indices, label_names, read_labelled_rows
-from rnnnlp.text.sources import SPLITS, find_source
+from rnnnlp.text.sources import SPLITS, find_source, say_unlabelled_is_left_out
 
 logger = logging.getLogger(__name__)
 
@@ -78,6 +78,7 @@ def load_labelled(
     second class in train.
     """
     source = find_source(spec)
+    say_unlabelled_is_left_out(source)
     carve = "train" in source.splits and "validation" not in source.splits and validation_fraction > 0
     available = [split for split in SPLITS if split in source.splits or (carve and split == "validation")]
     wanted = available if splits is None else list(splits)

@@ -18,8 +18,13 @@ from rnnnlp.text.tables import TABLE_SUFFIXES, ClassFolders, Table, open_table
 logger = logging.getLogger(__name__)
 
 SPLITS = ("train", "validation", "test")
-_SPLIT_OF = {name: name for name in SPLITS} | dict.fromkeys(("valid", "val", "dev"), "validation")
-_UNLABELLED_FOLDERS = ("unsup", "unsupervised", "unlabeled", "unlabelled")
+UNLABELLED = "unlabelled"  # beside the splits of a labelled set: texts that only a language model can learn from
+_UNLABELLED_NAMES = ("unsup", "unsupervised", "unlabeled", "unlabelled")
+_SPLIT_OF = (
+    {name: name for name in SPLITS}
+    | dict.fromkeys(("valid", "val", "dev"), "validation")
+    | dict.fromkeys(_UNLABELLED_NAMES, UNLABELLED)
+)
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,10 @@ Part = Table | PlainText
 
 @dataclass(frozen=True)
 class Source:
-    """Where text comes from: `name` as the user gave it, and the parts of each split, of which "train" may be all."""
+    """Where text comes from: `name` as the user gave it, and the parts of each split, of which "train" may be all.
+
+    Besides SPLITS there may be UNLABELLED.
+    """
 
     name: str
     splits: dict[str, tuple[Part, ...]]
@@ -69,7 +77,8 @@ def _find(spec: str) -> Source:
     if spec and path.is_dir():
         return Source(spec, _folder_splits(path))
     if spec and path.exists():
-        return Source(spec, {_split_of(path) or "train": (_open(path),)})
+        split = _split_of(path)
+        return Source(spec, {split if split in SPLITS else "train": (_open(path),)})
     if glob.has_magic(spec):
         return Source(spec, {"train": _glob_parts(path)})
     if is_hub_name(spec) and path.suffix.lower() not in (*TABLE_SUFFIXES, ".txt"):
@@ -104,7 +113,8 @@ def _hub_splits(spec: str) -> dict[str, tuple[Part, ...]]:
 
 def _folder_splits(folder: Path) -> dict[str, tuple[Part, ...]]:
     for find in (_split_files, _split_folders, _class_folders, _files_further_down, _plain_texts):
-        if splits := find(folder):
+        splits = find(folder)
+        if _has_more_than_unlabelled(splits):
             return splits
     raise UserError(
         f"{folder} holds no data; expected split files (train.parquet, test.csv, ...), one sub-folder of .txt files a "
@@ -132,18 +142,21 @@ def _split_folders(folder: Path) -> dict[str, tuple[Part, ...]]:
     for sub in _sub_folders(folder):
         if split := _split_of(sub):
             splits[split] = _class_parts(sub, least=1) or _open_all(_tables_in(sub)) or _texts_in(sub)
+        if split == "train":
+            splits.setdefault(UNLABELLED, _unlabelled_folders(sub))
     return _said_what_is_left_out(folder, {split: parts for split, parts in splits.items() if parts}, [])
 
 
 def _class_folders(folder: Path) -> dict[str, tuple[Part, ...]]:
     """Sub-folders of .txt files, one a class."""
-    parts = _class_parts(folder, least=2)
-    return {"train": parts} if parts else {}
+    splits = {"train": _class_parts(folder, least=2), UNLABELLED: _unlabelled_folders(folder)}
+    return {split: parts for split, parts in splits.items() if parts}
 
 
 def _files_further_down(folder: Path) -> dict[str, tuple[Part, ...]]:
     """The split files of the one sub-folder that has some, as in a clone from the Hub (data/train-00000.parquet)."""
-    found = {sub.name: splits for sub in _sub_folders(folder) if (splits := _split_files(sub))}
+    found = {sub.name: _split_files(sub) for sub in _sub_folders(folder)}
+    found = {name: splits for name, splits in found.items() if _has_more_than_unlabelled(splits)}
     if len(found) > 1:
         raise UserError(f"{folder} has data in several sub-folders ({', '.join(found)}); name one of them")
     return next(iter(found.values()), {})
@@ -156,12 +169,17 @@ def _plain_texts(folder: Path) -> dict[str, tuple[Part, ...]]:
 
 def _class_parts(folder: Path, least: int) -> tuple[Part, ...]:
     with_texts = [sub.name for sub in _sub_folders(folder) if any(sub.glob("*.txt"))]
-    classes = [name for name in with_texts if name.lower() not in _UNLABELLED_FOLDERS]
-    if len(classes) < least:
-        return ()
-    for name in set(with_texts).difference(classes):
-        logger.info("%s left out: texts without a label", folder / name)
-    return (ClassFolders(folder, classes),)
+    classes = [name for name in with_texts if name.lower() not in _UNLABELLED_NAMES]
+    return (ClassFolders(folder, classes),) if len(classes) >= least else ()
+
+
+def _unlabelled_folders(folder: Path) -> tuple[Part, ...]:
+    subs = [sub for sub in _sub_folders(folder) if sub.name.lower() in _UNLABELLED_NAMES and any(sub.glob("*.txt"))]
+    return tuple(ClassFolders(sub, ["."]) for sub in subs)
+
+
+def _has_more_than_unlabelled(splits: Mapping[str, tuple[Part, ...]]) -> bool:
+    return any(split in splits for split in SPLITS)
 
 
 def _sub_folders(folder: Path) -> list[Path]:
@@ -188,4 +206,10 @@ def _said_what_is_left_out(
 ) -> dict[str, tuple[Part, ...]]:
     if splits and others:
         logger.info("%s: %s left out, not one of %s", source, ", ".join(others), ", ".join(SPLITS))
-    return {split: splits[split] for split in SPLITS if split in splits}
+    return {split: splits[split] for split in (*SPLITS, UNLABELLED) if split in splits}
+
+
+def say_unlabelled_is_left_out(source: Source) -> None:
+    """What those say who need labels, or the text of a set without them."""
+    for part in source.splits.get(UNLABELLED, ()):
+        logger.info("%s left out: texts without a label", part.name)

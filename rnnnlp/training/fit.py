@@ -147,7 +147,12 @@ def go_on(run: RunFolder, model_type: str, data: LabelledData | None) -> Model:
 
 
 def corpus_of(config: Any) -> Corpus:
-    return load_corpus(config.data, text_column=config.text_column, document_separator=config.document_separator)
+    return load_corpus(
+        config.data,
+        text_column=config.text_column,
+        document_separator=config.document_separator,
+        unlabelled=isinstance(config, Pretraining),
+    )
 
 
 def char_lm_task(model: Any, encoded: Any, config: Any) -> CharLMTask:

@@ -61,6 +61,32 @@ def test_other_splits_are_left_out_and_never_opened(tmp_path, caplog):
     assert "unsupervised-00000.parquet left out" in caplog.text
 
 
+def test_texts_without_a_label_are_there_to_learn_a_language_from(tmp_path, caplog):
+    of_files, of_folders, of_classes = (tmp_path / name for name in ("files", "folders", "classes"))
+    for folder in (of_files, of_folders / "data"):
+        folder.mkdir(parents=True)
+        for split in ("train", "test", "unsupervised"):
+            write_table(folder / f"{split}-0.parquet", [{"text": split, "label": 0}])
+    words = {"neg": "train", "pos": "train", "unsup": "unsupervised"}
+    fill(of_classes, {f"train/{name}/0.txt": word for name, word in words.items()})
+    fill(of_classes, {"test/neg/0.txt": "test", "test/pos/0.txt": "test"})
+    for folder in (of_files, of_folders, of_classes, of_classes / "train"):
+        corpus = load_corpus(str(folder), unlabelled=True)
+        assert set("".join(corpus.pieces("train")).split()) == {"train", "unsupervised"}
+        assert "unlabelled" not in corpus.splits
+        caplog.clear()
+        with caplog.at_level("INFO", "rnnnlp"):
+            assert set(texts(folder)["train"].split()) == {"train"}
+        assert "left out: texts without a label" in caplog.text
+
+
+def test_texts_without_a_label_may_be_all(tmp_path):
+    write_table(tmp_path / "unsupervised.parquet", [{"text": "alone"}])
+    for unlabelled in (True, False):
+        corpus = load_corpus(str(tmp_path / "unsupervised.parquet"), unlabelled=unlabelled)
+        assert {split: "".join(corpus.pieces(split)) for split in corpus.splits} == {"train": "alone"}
+
+
 def test_one_split_in_two_formats(tmp_path):
     write_table(tmp_path / "train.csv", ROWS)
     write_table(tmp_path / "train.parquet", ROWS)
@@ -211,7 +237,7 @@ def test_hub_names(hub, caplog):
     assert hub == [("nyu-mll/glue", "sst2")]
     assert data.label_names == ("bad", "good")
     assert {split: len(rows) for split, rows in data.splits.items()} == {"train": 40, "validation": 4}
-    assert "unsupervised left out" in caplog.text
+    assert "(unsupervised) left out: texts without a label" in caplog.text
     assert "test: 40 rows without a label (-1 or missing) dropped" in caplog.text
     assert texts("stanfordnlp/imdb")["validation"] == "text 0\ntext 1\ntext 2\ntext 3"
     assert hub[1] == ("stanfordnlp/imdb", None)
