@@ -19,6 +19,7 @@ from rnnnlp.training.averaging import AveragedWeights
 from rnnnlp.training.clock import Clock
 from rnnnlp.training.config import TrainingConfig
 from rnnnlp.training.health import SPIKE_STEPS, LossWatch, UpdateRatio
+from rnnnlp.training.memory import return_freed
 from rnnnlp.training.optimizers import clipping, global_norm, optimizer
 from rnnnlp.training.progress import Progress
 from rnnnlp.training.run_folder import STATE, RunFolder
@@ -210,6 +211,7 @@ class Trainer:
             self.run.save_checkpoint(self.task.model, self.config.to_mapping(), tensors, state)
             if not (self.run.path / WEIGHTS).exists():
                 self.task.model.save_weights(self.run.path)
+        return_freed()
         self.last_checkpoint = time.monotonic()
 
     def resume(self) -> None:
