@@ -47,8 +47,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from rnnnlp.models.model import read_config
-    from rnnnlp.training.config import CharLMTraining, SentimentTraining
-    from rnnnlp.training.fit import use_backend
+    from rnnnlp.training.fit import MODELS, use_backend
     from rnnnlp.training.run_folder import RunFolder
 
     folder = Path(options.run_folder)
@@ -56,13 +55,16 @@ def run(options: argparse.Namespace) -> int:
         folder = RunFolder(folder).latest_checkpoint()
         RunFolder.load_checkpoint(folder)  # refuses files that are not of one step
     config = read_config(folder)
-    training = config.get("training", {})
+    training, model_type = config.get("training", {}), config["model_type"]
+    if model_type not in MODELS:
+        raise UserError(f"{folder} holds a {model_type} model; known are {', '.join(MODELS)}")
     if training:
-        kind = CharLMTraining if config["model_type"] == "char_lm" else SentimentTraining
-        training = kind.from_mapping(training, str(folder / "config.json")).to_mapping()
-    is_language_model = config["model_type"] == "char_lm"
+        training = MODELS[model_type][1].from_mapping(training, str(folder / "config.json")).to_mapping()
+    is_language_model = model_type != "sentiment"
     if options.dynamic and not is_language_model:
         raise UserError(f"--dynamic is for language models, and {folder} is a classifier; leave it out")
+    if options.dynamic and model_type != "char_lm":
+        raise UserError(f"--dynamic is for character language models, and {folder} is of words; leave it out")
     if is_language_model and (options.baseline or options.mistakes is not None):
         name = "--baseline" if options.baseline else "--mistakes"
         raise UserError(f"{name} is for classifiers, and {folder} is a language model; leave it out")
@@ -71,7 +73,11 @@ def run(options: argparse.Namespace) -> int:
     use_backend(options.backend, options.threads)
     if not options.data and "data" not in training:
         raise UserError(f"{folder} does not say what it was trained on; give --data")
-    evaluate = evaluate_char_lm if is_language_model else classification.evaluate_sentiment
+    evaluate = {
+        "char_lm": evaluate_char_lm,
+        "bidirectional_lm": evaluate_bidirectional_lm,
+        "sentiment": classification.evaluate_sentiment,
+    }[model_type]
     results = []
     for data in options.data or [training["data"]]:
         started = time.monotonic()
@@ -93,19 +99,14 @@ def evaluate_char_lm(folder: Path, data: str, training: dict[str, Any], options:
     from tqdm import tqdm
 
     from rnnnlp.models.char_lm import CharLM
-    from rnnnlp.text import encode_corpus, load_corpus
+    from rnnnlp.text import encode_corpus
     from rnnnlp.training.dynamic import Learning, dynamic_loss
     from rnnnlp.training.evaluation import language_model_loss
     from rnnnlp.training.metrics import language_model_metrics
 
     model = CharLM.from_pretrained(folder)
-    corpus = load_corpus(
-        data,
-        text_column=options.text_column or training.get("text_column"),
-        document_separator=training.get("document_separator"),
-    )
     assert model.tokenizer is not None
-    encoded = encode_corpus(corpus, model.tokenizer, splits=(options.split,))
+    encoded = encode_corpus(corpus_to_measure(data, training, options), model.tokenizer, splits=(options.split,))
     ids = encoded.ids[options.split]
     with tqdm(total=len(ids) - 1, unit=" tokens", unit_scale=True, desc=options.split, disable=None) as bar:
         if options.dynamic:
@@ -119,8 +120,41 @@ def evaluate_char_lm(folder: Path, data: str, training: dict[str, Any], options:
     return language_model_metrics(loss_sum, tokens, characters) | ({"dynamic": True} if options.dynamic else {})
 
 
+def evaluate_bidirectional_lm(folder: Path, data: str, training: dict[str, Any], options: Any) -> dict[str, Any]:
+    """The figures on one text."""
+    from tqdm import tqdm
+
+    from rnnnlp.models.bidirectional_lm import BidirectionalLM
+    from rnnnlp.text import encode_corpus
+    from rnnnlp.training.evaluation import bidirectional_metrics
+
+    model = BidirectionalLM.from_pretrained(folder)
+    assert model.tokenizer is not None
+    corpus = corpus_to_measure(data, training, options, unlabelled=True)
+    ids = encode_corpus(corpus, model.tokenizer, splits=(options.split,)).ids[options.split]
+    with tqdm(total=2 * (len(ids) - 1), unit=" tokens", unit_scale=True, desc=options.split, disable=None) as bar:
+        return bidirectional_metrics(model, ids, on_progress=bar.update)
+
+
+def corpus_to_measure(data: str, training: dict[str, Any], options: Any, *, unlabelled: bool = False) -> Any:
+    """The texts, read as those of the training were."""
+    from rnnnlp.text import load_corpus
+
+    return load_corpus(
+        data,
+        text_column=options.text_column or training.get("text_column"),
+        document_separator=training.get("document_separator"),
+        unlabelled=unlabelled,
+    )
+
+
 def sentence(figures: dict[str, Any]) -> str:
     """The figures of a language model for a person."""
+    if "perplexity_reverse" in figures:
+        return (
+            f"{figures['data']}, {figures['split']}: perplexity {figures['perplexity_forward']:.3f} read forward, "
+            f"{figures['perplexity_reverse']:.3f} read backward, over {figures['tokens']:,} tokens"
+        )
     how = ", learning from it" if "dynamic" in figures else ""
     return (
         f"{figures['data']}, {figures['split']}{how}: {figures['nats_per_char']:.4f} nats per character, "

@@ -69,6 +69,11 @@ class BidirectionalLM(Model):
         return loss_sum, count, ends
 
 
+def both_ways(ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A text `(length,)` as each direction reads it."""
+    return ids, ids[::-1]
+
+
 class OneWay:
     """A language model of text in the order in which it is given: that of reading, or from end to beginning.
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from rnnnlp.errors import UserError
 from rnnnlp.kernels.reference import State
+from rnnnlp.models.bidirectional_lm import BidirectionalLM, both_ways
 from rnnnlp.models.sentiment import SentimentClassifier
 
 WINDOW_TOKENS = 8192  # predicted at a time
@@ -56,6 +57,23 @@ def language_model_loss(
         count += int(window_count)
         on_progress(int(window_count))
     return loss_sum, count
+
+
+def bidirectional_metrics(
+    model: BidirectionalLM,
+    ids: np.ndarray,
+    *,
+    streams: int = 1,
+    on_progress: Callable[[int], Any] = lambda tokens: None,
+) -> dict[str, Any]:
+    """Perplexity of each direction on `ids (length,)`; "loss", in nats a token, and "perplexity" are of the mean."""
+    losses = {}
+    for name, text in zip(model.directions, both_ways(ids), strict=True):
+        loss_sum, tokens = language_model_loss(model.directions[name], text, streams=streams, on_progress=on_progress)
+        losses[f"perplexity_{name}"] = loss_sum / tokens
+    loss = sum(losses.values()) / len(losses)
+    perplexities = {name: float(np.exp(x)) for name, x in {"perplexity": loss, **losses}.items()}
+    return {"loss": loss, **perplexities, "tokens": tokens}
 
 
 def _warm_state(model: LanguageModel, ids: np.ndarray, begin: np.ndarray) -> State:

@@ -12,13 +12,13 @@ from rnnnlp.generation import Sampling, generate
 from rnnnlp.kernels.reference import State
 from rnnnlp.layers.loss import softmax_cross_entropy
 from rnnnlp.layers.sampled_softmax import Sampler
-from rnnnlp.models.bidirectional_lm import BidirectionalLM
+from rnnnlp.models.bidirectional_lm import BidirectionalLM, both_ways
 from rnnnlp.models.char_lm import CharLM
 from rnnnlp.models.model import Model
 from rnnnlp.models.sentiment import SentimentClassifier
 from rnnnlp.training.calibration import fit_temperature
 from rnnnlp.training.config import CharLMTraining, Pretraining, SentimentTraining
-from rnnnlp.training.evaluation import language_model_loss
+from rnnnlp.training.evaluation import bidirectional_metrics, language_model_loss
 from rnnnlp.training.metrics import classification_metrics, language_model_metrics
 
 EVALUATION_STREAMS = 64
@@ -142,15 +142,8 @@ class PretrainingTask:
         return Gradients(loss_sum / count, count)
 
     def evaluate(self) -> dict[str, Any]:
-        """Figures over the whole vocabulary; those of each direction, and the mean loss of both."""
-        losses = []
-        for direction, ids in zip(self.model.directions.values(), both_ways(self.validation), strict=True):
-            loss_sum, tokens = language_model_loss(direction, ids, streams=EVALUATION_STREAMS)
-            losses.append(loss_sum / tokens)
-        forward, reverse = losses
-        loss = (forward + reverse) / 2
-        perplexities = {"perplexity": loss, "perplexity_forward": forward, "perplexity_reverse": reverse}
-        return {"score": -loss, "loss": loss} | {name: float(np.exp(x)) for name, x in perplexities.items()}
+        metrics = bidirectional_metrics(self.model, self.validation, streams=EVALUATION_STREAMS)
+        return {"score": -metrics["loss"], **metrics}
 
     def sample(self) -> str | None:
         return None
@@ -228,11 +221,6 @@ class SentimentTask:
             digest.update(ids.tobytes())
         digest.update(self.batches.labels.tobytes())
         return f"{len(self.batches.documents)}:{digest.hexdigest()[:16]}"
-
-
-def both_ways(ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A text as each direction of a `BidirectionalLM` reads it."""
-    return ids, ids[::-1]
 
 
 def corpus_fingerprint(ids: np.ndarray) -> str:

@@ -87,6 +87,8 @@ MISTAKES = {
     "train sentiment --data sample-reviews --from {home}/words --hidden-size 3": "--hidden-size is that of the",
     "train sentiment --data sample-reviews --from {home}/words --tokenizer bpe": "--tokenizer is that of the",
     "train sentiment --data sample-reviews --lr-decay 0": "--lr-decay is 0.0; it must be above 0 and at most 1",
+    "evaluate {home}/words --dynamic": "--dynamic is for character language models, and {home}/words is of words",
+    "evaluate {home}/words --mistakes 2": "--mistakes is for classifiers",
     "predict {home}/words text": "holds a bidirectional_lm model; a sentiment model is needed here",
     "generate {home}/words": "holds a bidirectional_lm model; a char_lm model is needed here",
     "pretrain --data {home}/text.txt --resume {home}/lm": "leave out --data",

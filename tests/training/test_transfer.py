@@ -133,5 +133,8 @@ def test_pretraining_learns(tmp_path: Path):
     assert main(["pretrain", "--data", str(tmp_path / "text.txt"), *sizes, "--out", str(run)]) == 0
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     best = min((line["validation"] for line in lines if "validation" in line), key=lambda figures: figures["loss"])
-    assert 1 <= best["perplexity_forward"] < 1.2
-    assert 1 <= best["perplexity_reverse"] < 1.2
+    assert main(["evaluate", str(run), "--json", str(tmp_path / "figures.json")]) == 0
+    measured = json.loads((tmp_path / "figures.json").read_text())
+    for direction in ("forward", "reverse"):
+        assert 1 <= best[f"perplexity_{direction}"] < 1.2
+        assert measured[f"perplexity_{direction}"] == pytest.approx(best[f"perplexity_{direction}"], rel=0.02)
