@@ -7,13 +7,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rnnnlp.models.bidirectional_lm import BidirectionalLM
     from rnnnlp.models.char_lm import CharLM
     from rnnnlp.models.sentiment import SentimentClassifier
 
 __version__ = "0.1.0"
-__all__ = ["CharLM", "SentimentClassifier", "__version__"]
+__all__ = ["BidirectionalLM", "CharLM", "SentimentClassifier", "__version__"]
 
-_HOMES = {"CharLM": "rnnnlp.models.char_lm", "SentimentClassifier": "rnnnlp.models.sentiment"}
+_HOMES = {
+    "BidirectionalLM": "rnnnlp.models.bidirectional_lm",
+    "CharLM": "rnnnlp.models.char_lm",
+    "SentimentClassifier": "rnnnlp.models.sentiment",
+}
 
 
 def __getattr__(name: str) -> Any:

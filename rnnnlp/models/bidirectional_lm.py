@@ -68,6 +68,19 @@ class BidirectionalLM(Model):
             ends.append(state_T)
         return loss_sum, count, ends
 
+    @classmethod
+    def fit(cls, data: str, *, out: str | None = None, overwrite: bool = False, **options: Any) -> "BidirectionalLM":
+        """Trains on the texts of `data`, which is what `--data` takes; labels, if it has any, are not read.
+
+        The options are those of `rnnnlp pretrain`, such as `budget=600.0` (seconds). The run is kept in the folder
+        `out`, if given; `SentimentClassifier.fit(..., from_=out)` starts from it.
+        """
+        from rnnnlp.training.config import pretraining_options
+        from rnnnlp.training.fit import pretrain, run_folder
+
+        with run_folder(out) as folder:
+            return pretrain(*pretraining_options({"data": data, **options}, "options"), folder, overwrite=overwrite)
+
 
 def both_ways(ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """A text `(length,)` as each direction reads it."""

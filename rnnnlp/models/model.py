@@ -1,4 +1,4 @@
-"""What both models share: named parameters, and the folder that holds a model."""
+"""What all models share: named parameters, and the folder that holds a model."""
 
 import json
 import os

@@ -14,7 +14,7 @@ DEFAULT_BUDGET = 600.0  # seconds, when neither --epochs nor --steps nor --budge
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig(Config):
-    """What both tasks share. `budget` is in seconds."""
+    """What all tasks share. `budget` is in seconds."""
 
     data: str
     text_column: str | None = None

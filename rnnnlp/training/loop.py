@@ -1,4 +1,4 @@
-"""The training loop, for both tasks: read it from top to bottom."""
+"""The training loop, for all tasks: read it from top to bottom."""
 
 import logging
 import math

@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from rnnnlp import SentimentClassifier
+from rnnnlp import BidirectionalLM, SentimentClassifier
 from rnnnlp.cli.main import main
-from rnnnlp.models.bidirectional_lm import BidirectionalLM
 from rnnnlp.models.config import BidirectionalLMConfig, SentimentConfig
 from rnnnlp.training.transfer import set_rates, start_from
 from tests.gradients import randomize
@@ -117,8 +116,10 @@ def test_the_card_has_a_command_that_works(words: Path, tmp_path: Path):
 def test_in_python_and_from_a_file_of_options(words: Path, tmp_path: Path):
     texts, labels = ["a good book", "a bad book"] * 10, ["good", "bad"] * 10
     options = {"steps": 2, "batch_size": 4, "evaluations": 1}
-    model = SentimentClassifier.fit(texts, labels, from_=str(words), **options)
-    assert model.config.hidden_size == 5
+    mine = str(tmp_path / "mine")
+    BidirectionalLM.fit("sample-reviews", out=mine, hidden_size=7, bptt=8, **options)
+    for run, size in ((str(words), 5), (mine, 7)):
+        assert SentimentClassifier.fit(texts, labels, from_=run, **options).config.hidden_size == size
     (tmp_path / "options.toml").write_text(f"from = '{words}'\nlr-decay = 0.5\n")
     file = ["--config", str(tmp_path / "options.toml"), "--out", str(tmp_path / "run")]
     assert main(["train", "sentiment", "--data", "sample-reviews", *TINY, *file]) == 0
