@@ -42,8 +42,8 @@ class Sampler:
         drawn = np.searchsorted(self.cumulative, rng.random(self.samples), side="right")
         words = np.concatenate([targets.astype(np.int64), drawn])  # (N + samples,)
         ids, places = np.unique(words, return_inverse=True)
-        log_chance = np.log(-np.expm1(len(words) * np.log1p(-self.share[ids])))
-        return Candidates(ids, places[: len(targets)], log_chance)
+        chance = 1 - (1 - self.share[ids]) ** len(words)  # (M,)
+        return Candidates(ids, places[: len(targets)], np.log(chance))
 
 
 class WordOutput:
