@@ -24,8 +24,8 @@ HELP = {
     "data": "what to train on: a file, a folder, a Hub name, or a built-in set (see README)",
     "text_column": "the column with the texts, if its name is not a usual one",
     "label_column": "the column with the labels, if its name is not a usual one",
-    "preset": "size and learning rate of the model: tiny, small, base, large (128, 256, 512, 1024 units), or auto, the "
-    "largest that the time is enough for",
+    "preset": "size, learning rate, streams: tiny, small, base, large, huge (128, 256, 512, 768, 1024 units), or auto, "
+    "the largest that the time is enough for",
     "from_": "start from this run of `rnnnlp pretrain`: with its tokenizer, sizes, embedding and recurrent layers",
     "lr_decay": "the learning rate of each layer next to that of the layer above it (default: 1; with --from 0.385)",
     "seed": "of every random draw: the same seed, data and options give the same model",

@@ -22,7 +22,7 @@ class TrainingConfig(Config):
     tokenizer: str
     vocab_size: int
     min_frequency: int = 2
-    batch_size: int = 64
+    batch_size: int | None
     bptt: int | None = None
     optimizer: str = "adamw"
     lr: float | None
@@ -72,7 +72,7 @@ class CharLMTraining(TrainingConfig):
     preset: str = "auto"
     tokenizer: str = "char"
     vocab_size: int = 10_000
-    batch_size: int = 32
+    batch_size: int | None = None
     bptt: int | None = 64
     lr: float | None = None
     evaluations: int | None = None
@@ -82,7 +82,7 @@ class CharLMTraining(TrainingConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.require_choice("preset", ("auto", "tiny", "small", "base", "large"))
+        self.require_choice("preset", ("auto", "tiny", "small", "base", "large", "huge"))
         self.require_at_least(1, "validation_tokens")
         self.require_at_least(0, "shuffle_blocks")
         self.require("bptt", self.bptt is not None, "at least 1")
@@ -102,6 +102,7 @@ class SentimentTraining(TrainingConfig):
     lr_decay: float | None = None
     tokenizer: str = "word"
     vocab_size: int = 30_000
+    batch_size: int = 64
     lr: float | None = 2e-3
     label_smoothing: float = 0.05
     class_weights: str = "none"
@@ -144,7 +145,7 @@ class Pretraining(TrainingConfig):
         self.require("label_smoothing", self.label_smoothing == 0, "0 among sampled candidates")
 
 
-CHOSEN = ("hidden_size", "embedding_size", "dropout", "lr", "evaluations")  # by training.recipes
+CHOSEN = ("hidden_size", "embedding_size", "dropout", "lr", "batch_size", "evaluations")  # by training.recipes
 FROM_DATA = ("vocab_size", "labels")  # fields of a model's configuration that nobody gives
 SHAPE = ("cell", "embedding_size", "hidden_size", "num_layers")
 FROM_PRETRAINED = ("tokenizer", "vocab_size", "min_frequency", *SHAPE)  # what nobody gives beside --from

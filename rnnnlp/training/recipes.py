@@ -32,14 +32,16 @@ class Size(NamedTuple):
     hidden_size: int
     embedding_size: int
     lr: float
+    batch_size: int
     tokens: float
 
 
 PRESETS = {
-    "tiny": Size(128, 32, 2e-2, 0),
-    "small": Size(256, 64, 1.5e-2, 1e5),
-    "base": Size(512, 64, 1e-2, 5e5),
-    "large": Size(1024, 64, 5e-3, 5e7),
+    "tiny": Size(128, 32, 2e-2, 32, 0),
+    "small": Size(256, 64, 1.5e-2, 32, 1e5),
+    "base": Size(512, 64, 1e-2, 32, 5e5),
+    "large": Size(768, 64, 6e-3, 64, 1e7),
+    "huge": Size(1024, 64, 5e-3, 64, 5e7),
 }
 
 
@@ -60,7 +62,9 @@ def choose(
     weights = CharLMConfig(vocab_size, **options).weights
     options.setdefault("dropout", dropout(seen / tokens, weights / tokens))
     training = training.changed(
-        lr=training.lr or size.lr, evaluations=training.evaluations or evaluations_of(seen, validation_tokens)
+        lr=training.lr or size.lr,
+        batch_size=training.batch_size or size.batch_size,
+        evaluations=training.evaluations or evaluations_of(seen, validation_tokens),
     )
     chosen = {name: options[name] if name in options else getattr(training, name) for name in CHOSEN}
     log.info(
@@ -83,7 +87,7 @@ def tokens_seen(training: CharLMTraining, vocab_size: int, tokens: int) -> float
     if training.epochs is not None:
         return float(training.epochs * tokens)
     if training.steps is not None:
-        return float(training.steps * training.batch_size * training.bptt)
+        return float(training.steps * (training.batch_size or PRESETS["base"].batch_size) * training.bptt)
     assert training.budget is not None
     return training.budget * throughput(training, vocab_size)
 
@@ -91,7 +95,8 @@ def tokens_seen(training: CharLMTraining, vocab_size: int, tokens: int) -> float
 def throughput(training: CharLMTraining, vocab_size: int) -> float:
     """Tokens a second that a model of the size "base" is trained on, measured for half a second."""
     assert training.bptt is not None
-    size, B, T = PRESETS["base"], training.batch_size, training.bptt
+    size, T = PRESETS["base"], training.bptt
+    B = training.batch_size or size.batch_size
     rng = generator(training.seed, WEIGHTS)
     config = CharLMConfig(vocab_size, hidden_size=size.hidden_size, embedding_size=size.embedding_size)
     model = CharLM(config, rng=rng)

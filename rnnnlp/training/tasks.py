@@ -68,6 +68,7 @@ class CharLMTask:
         self, model: CharLM, train: np.ndarray, validation: np.ndarray, characters: int, config: CharLMTraining
     ):
         assert config.bptt is not None
+        assert config.batch_size is not None
         self.model = model
         self.config = config
         self.batches = StreamBatches(

@@ -47,12 +47,13 @@ def test_what_is_given_stays(monkeypatch):
 def test_presets(monkeypatch, preset):
     training, model = choose(monkeypatch, preset=preset, epochs=2)
     size = recipes.PRESETS[preset]
-    assert (model.hidden_size, model.embedding_size, training.lr) == (size.hidden_size, size.embedding_size, size.lr)
+    assert (model.hidden_size, model.embedding_size) == (size.hidden_size, size.embedding_size)
+    assert (training.lr, training.batch_size) == (size.lr, size.batch_size)
 
 
 def test_unknown_preset():
-    with pytest.raises(UserError, match="--preset is huge; it must be one of auto, tiny, small, base, large"):
-        CharLMTraining(data="text", preset="huge")
+    with pytest.raises(UserError, match="--preset is gigantic; it must be one of auto, tiny, small, base, large, huge"):
+        CharLMTraining(data="text", preset="gigantic")
 
 
 def test_nothing_is_left_open_and_all_of_it_is_said(monkeypatch, caplog):
