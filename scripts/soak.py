@@ -2,17 +2,18 @@
 
     python scripts/soak.py --data shakespeare.txt --budget 1h --threads 2 --hidden-size 256 --json soak.json
 
-The run is a real `rnnnlp train charlm` in a process of its own. Every 10 seconds its resident memory and processor time
-are read from /proc (so Linux is needed), and its progress from metrics.jsonl while that is being written. Options that
-are not listed below go to the training as they are. Speed is given by the clock, and by the second of processor time,
-which on a machine shared with others says more. Figures leave out the first tenth of the run. If the training fails, or
-Ctrl-C ends it, what was measured until then is still given, and the exit code is 1.
+The run is a real `rnnnlp train charlm` in a process of its own. Every 10 seconds its resident memory is read from /proc
+(so Linux is needed), and its progress from metrics.jsonl while that is being written. Options that are not listed below
+go to the training as they are. A machine shared with others is now fast, now slow, so in the middle of each tenth of
+the time another, fresh process trains the same way beside it: what the long run does for each step of the fresh one is
+its own speed. Figures leave out the first tenth of the run. If the training fails, or Ctrl-C ends it, what was measured
+until then is still given, and the exit code is 1.
 """
 
 import argparse
 import itertools
 import json
-import os
+import math
 import statistics
 import subprocess
 import sys
@@ -22,27 +23,30 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from rnnnlp.cli.options import seconds
+
 EVERY = 10.0  # seconds
 MEMORY_LIMIT, SPEED_LIMIT = 0.01, 0.05  # how much may differ, as a share
 MIB = 1 << 20
 ALWAYS = ["--patience", "0", "--evaluations", "10"]  # it does not stop early, and each tenth has an evaluation
+FRESH_BEGIN, FRESH_END = 0.35, 0.6  # of a tenth: when there is a fresh process
 
 
 class Sample(NamedTuple):
     seconds: float  # since the process began
-    cpu: float  # seconds of processor time of all threads
     anonymous: int  # bytes of resident memory that are no pages of files
     resident: int  # bytes
     step: int  # the last in metrics.jsonl, 0 if there is none yet
+    fresh: int = 0  # the same of the fresh process beside it, 0 if there is none
 
 
 class Tenth(NamedTuple):
-    """Of the run: the medians of its samples, and the steps between the first and the last of them."""
+    """Of the run: the medians of its samples, the steps a second, and the steps for each of the fresh process."""
 
     anonymous: float
     resident: float
     steps_per_second: float
-    steps_per_cpu_second: float
+    steps_per_fresh_step: float
 
 
 class Metrics:
@@ -65,13 +69,11 @@ class Metrics:
             self.lines += 1
 
 
-def sample(process: int, seconds: float, step: int) -> Sample:
+def sample(process: int, seconds: float, step: int, fresh: int) -> Sample:
     """OSError or LookupError if the process has ended."""
     lines = (line.split() for line in Path(f"/proc/{process}/status").read_text().splitlines())
     memory = {words[0].rstrip(":"): int(words[1]) * 1024 for words in lines if words and words[-1] == "kB"}
-    times = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[11:13]
-    cpu = sum(map(int, times)) / os.sysconf("SC_CLK_TCK")
-    return Sample(seconds, cpu, memory["RssAnon"], memory["VmRSS"], step)
+    return Sample(seconds, memory["RssAnon"], memory["VmRSS"], step, fresh)
 
 
 def tenths(samples: Sequence[Sample]) -> list[Tenth]:
@@ -91,14 +93,23 @@ def tenths(samples: Sequence[Sample]) -> list[Tenth]:
                 statistics.median(s.anonymous for s in within),
                 statistics.median(s.resident for s in within),
                 steps / (end.seconds - begin.seconds),
-                steps / (end.cpu - begin.cpu) if end.cpu > begin.cpu else 0.0,
+                per_fresh_step(within),
             )
         )
     return table
 
 
+def per_fresh_step(samples: Sequence[Sample]) -> float:
+    """Steps for each of the fresh process, while both trained; not a number if they never did."""
+    both = [(a, b) for a, b in itertools.pairwise(samples) if 0 < a.fresh < b.fresh]
+    fresh = sum(b.fresh - a.fresh for a, b in both)
+    return sum(b.step - a.step for a, b in both) / fresh if fresh else math.nan
+
+
 def spread(values: Sequence[float]) -> float:
-    """How far apart the smallest and the largest are, as a share of the median."""
+    """How far apart the smallest and the largest are, as a share of the median; not a number if one is not."""
+    if any(map(math.isnan, values)):
+        return math.nan
     return (max(values) - min(values)) / statistics.median(values)
 
 
@@ -109,17 +120,17 @@ def figures(table: Sequence[Tenth], samples: Sequence[Sample]) -> dict[str, Any]
         "most_anonymous": max(s.anonymous for s in samples),
         "memory_is_flat": spreads["spread_of_anonymous"] <= MEMORY_LIMIT,
         "speed_is_even": spreads["spread_of_steps_per_second"] <= SPEED_LIMIT,
-        "speed_per_cpu_second_is_even": spreads["spread_of_steps_per_cpu_second"] <= SPEED_LIMIT,
+        "speed_beside_a_fresh_process_is_even": spreads["spread_of_steps_per_fresh_step"] <= SPEED_LIMIT,
     }
 
 
 def report(table: Sequence[Tenth], found: dict[str, Any]) -> str:
     """For a person."""
-    lines = [f"{'tenth':>5} {'anonymous MiB':>14} {'resident MiB':>13} {'steps/s':>9} {'steps/CPU s':>12}"]
+    lines = [f"{'tenth':>5} {'anonymous MiB':>14} {'resident MiB':>13} {'steps/s':>9} {'fresh':>7}"]
     for number, tenth in enumerate(table, 1):
         lines.append(
             f"{number:5d} {tenth.anonymous / MIB:14.2f} {tenth.resident / MIB:13.2f} {tenth.steps_per_second:9.2f} "
-            f"{tenth.steps_per_cpu_second:12.2f}"
+            f"{tenth.steps_per_fresh_step:7.3f}"
         )
     yes = {True: "yes", False: "NO"}
     lines += [
@@ -129,36 +140,62 @@ def report(table: Sequence[Tenth], found: dict[str, Any]) -> str:
         f"{found['spread_of_resident']:.2%}; the most at any moment: {found['most_anonymous'] / MIB:.2f} MiB)",
         f"  speed by the clock {found['spread_of_steps_per_second']:.2%}: even within {SPEED_LIMIT:.0%}? "
         f"{yes[found['speed_is_even']]}",
-        f"  speed by processor time {found['spread_of_steps_per_cpu_second']:.2%}: even within {SPEED_LIMIT:.0%}? "
-        f"{yes[found['speed_per_cpu_second_is_even']]}",
+        f"  speed beside a fresh process {found['spread_of_steps_per_fresh_step']:.2%}: even within {SPEED_LIMIT:.0%}? "
+        f"{yes[found['speed_beside_a_fresh_process_is_even']]}",
     ]
     return "\n".join(lines)
 
 
-def soak(words: list[str], out: Path, every: float) -> tuple[list[Sample], Metrics, str]:
+class Training:
+    """A `rnnnlp train charlm` in a process of its own."""
+
+    def __init__(self, words: Sequence[str], out: Path):
+        self.metrics = Metrics(out / "metrics.jsonl")
+        command = [sys.executable, "-m", "rnnnlp.cli.main", "train", "charlm", "--out", str(out), *words]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+
+    def step(self) -> int:
+        """The last in metrics.jsonl; 0 if there is none, or none any more because the process has ended."""
+        self.metrics.update()
+        return self.metrics.step if self.process.poll() is None else 0
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+def soak(words: list[str], out: Path, every: float, budget: float) -> tuple[list[Sample], Metrics, str]:
     """Runs the training and watches it, to its end or to Ctrl-C. The last of the result says what went wrong, if so."""
-    metrics, samples, trouble = Metrics(out / "metrics.jsonl"), [], ""
+    samples, trouble, fresh = [], "", None
     started = time.monotonic()
-    command = [sys.executable, "-m", "rnnnlp.cli.main", "train", "charlm", "--out", str(out), *words]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    long = Training(words, out)
     try:
-        while process.poll() is None:
-            metrics.update()
-            try:
-                samples.append(sample(process.pid, time.monotonic() - started, metrics.step))
-            except (OSError, LookupError):  # it has just ended
-                break
-            time.sleep(max(0.0, started + every * len(samples) - time.monotonic()))
-        if process.wait():
-            trouble = f"the training ended with exit code {process.returncode}"
+        with tempfile.TemporaryDirectory(prefix="rnnnlp-soak-") as temporary:
+            while long.process.poll() is None:
+                now = time.monotonic() - started
+                tenth, place = divmod(10 * now / budget, 1)
+                if not FRESH_BEGIN <= place < FRESH_END and fresh:
+                    fresh.end()
+                    fresh = None
+                elif FRESH_BEGIN <= place < FRESH_END and not fresh:
+                    fresh = Training([*words, "--evaluations", "1"], Path(temporary) / f"{tenth:.0f}")
+                step, fresh_step = long.step(), fresh.step() if fresh else 0
+                try:
+                    samples.append(sample(long.process.pid, now, step, fresh_step))
+                except (OSError, LookupError):  # it has just ended
+                    break
+                time.sleep(max(0.0, started + every * len(samples) - time.monotonic()))
+            if long.process.wait():
+                trouble = f"the training ended with exit code {long.process.returncode}"
     except KeyboardInterrupt:
         trouble = "interrupted before the training ended"
     except ValueError as error:
-        trouble = f"a line of {metrics.path} is no JSON: {error}"
+        trouble = f"a line of {long.metrics.path} is no JSON: {error}"
     finally:
-        process.kill()
-        process.wait()
-    return samples, metrics, trouble
+        for training in (long, fresh):
+            if training:
+                training.end()
+    return samples, long.metrics, trouble
 
 
 def main() -> None:
@@ -174,7 +211,9 @@ def main() -> None:
     options = ["--data", given.data, "--budget", given.budget, "--threads", given.threads]
     options += ["--hidden-size", given.hidden_size, *ALWAYS, *more]
     with tempfile.TemporaryDirectory(prefix="rnnnlp-soak-") as temporary:
-        samples, metrics, trouble = soak(options, given.out or Path(temporary) / "run", given.every)
+        samples, metrics, trouble = soak(
+            options, given.out or Path(temporary) / "run", given.every, seconds(given.budget)
+        )
     print(f"rnnnlp train charlm {' '.join(options)}")
     print(f"{samples[-1].seconds if samples else 0:.0f} seconds, {metrics.step:,} steps, {len(samples)} samples;")
     print(
@@ -190,7 +229,7 @@ def main() -> None:
         found = figures(table, samples)
         print(report(table, found), flush=True)
         content |= {"figures": found, "tenths": [tenth._asdict() for tenth in table]}
-        even = found["memory_is_flat"] and (found["speed_is_even"] or found["speed_per_cpu_second_is_even"])
+        even = found["memory_is_flat"] and (found["speed_is_even"] or found["speed_beside_a_fresh_process_is_even"])
     if given.json:
         given.json.write_text(json.dumps(content, indent=1) + "\n")
     sys.exit(trouble or not even)

@@ -19,7 +19,7 @@ from rnnnlp.training.averaging import AveragedWeights
 from rnnnlp.training.clock import Clock
 from rnnnlp.training.config import TrainingConfig
 from rnnnlp.training.health import SPIKE_STEPS, LossWatch, UpdateRatio
-from rnnnlp.training.memory import return_freed
+from rnnnlp.training.memory import FreedMemory
 from rnnnlp.training.optimizers import clipping, global_norm, optimizer
 from rnnnlp.training.progress import Progress
 from rnnnlp.training.run_folder import STATE, RunFolder
@@ -69,6 +69,7 @@ class Trainer:
         self.best_score, self.evaluations_since_best = -math.inf, 0
         self.best_metrics: dict[str, Any] = {}
         self.last_checkpoint = time.monotonic()
+        self.freed_memory = FreedMemory()
 
     def train(self) -> None:
         """Trains to the end, or until a signal or a patience that ran out."""
@@ -102,6 +103,7 @@ class Trainer:
             self.evaluate(progress)
         elif self.checkpoint_is_due:
             self.save_checkpoint()
+        self.freed_memory.give_back()
 
     @np.errstate(over="ignore", invalid="ignore")  # what is not finite is looked for, and said
     def step(self, lr: float, *, measured: bool) -> tuple[Gradients, dict[str, float]]:
@@ -211,7 +213,6 @@ class Trainer:
             self.run.save_checkpoint(self.task.model, self.config.to_mapping(), tensors, state)
             if not (self.run.path / WEIGHTS).exists():
                 self.task.model.save_weights(self.run.path)
-        return_freed()
         self.last_checkpoint = time.monotonic()
 
     def resume(self) -> None:
