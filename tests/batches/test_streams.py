@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rnnnlp.batches.streams import FRESH_SHARE, StreamBatches
@@ -42,7 +42,6 @@ def test_windows_of_an_epoch(corpus, seed):
         assert length - together.size <= 2 * B * bptt
 
 
-@settings(deadline=None)  # many small windows, on a busy machine
 @given(corpora(), st.integers(0, 5), st.integers(1, 60))
 def test_shuffled_blocks_are_those_places_in_another_order(corpus, seed, block):
     length, batch_size, bptt = corpus

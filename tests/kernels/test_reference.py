@@ -26,7 +26,7 @@ def test_one_unit_and_one_sequence(cell, reverse):
 
 
 @directions
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(lengths=st.lists(st.integers(1, 9), min_size=1, max_size=6), H=st.integers(1, 5), seed=st.integers(0, 99))
 def test_values_on_any_ragged_batch(cell, reverse, lengths, H, seed):
     rng = np.random.default_rng(seed)

@@ -17,10 +17,12 @@ from fuzzing import inputs, targets
 KINDS = ("char", "byte", "word", "bpe")
 FEW = settings(
     max_examples=60,
-    deadline=None,
     derandomize=True,  # the same examples everywhere, so that a failure is of the change that was made
     database=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],  # a folder that is written anew each time will do
+    suppress_health_check=[
+        HealthCheck.too_slow,
+        HealthCheck.function_scoped_fixture,  # a folder that is written anew each time will do
+    ],
 )
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=80)  # with lone surrogates
 TEXT = st.text(max_size=80)

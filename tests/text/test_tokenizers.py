@@ -55,14 +55,14 @@ def test_library_gives_the_same_ids_and_text(tokenizer, library, text):
 
 
 @given(ANY_TEXT)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_library_gives_the_same_ids_and_text_for_any_text(tokenizer, library, text):
     assert_as_library(tokenizer, library, text)
 
 
 @pytest.mark.parametrize("kind", ["char", "byte", "bpe"])
 @given(text=ANY_TEXT)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_nothing_is_lost(kind, text):
     tokenizer = CharTokenizer.train([text]) if kind == "char" else LOSSLESS[kind]
     assert tokenizer.decode(tokenizer.encode(text)) == text
@@ -245,7 +245,7 @@ def test_kinds():
 
 
 @given(ANY_TEXT)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_spans_are_where_each_token_comes_from(tokenizer, text):
     spans = tokenizer.spans(text)
     assert spans.shape == (len(tokenizer.encode(text)), 2)
