@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rnnnlp.batches.draws import DOCUMENTS, generator
+from rnnnlp.batches.draws import CROPS, DOCUMENTS, generator
 from rnnnlp.batches.packed import pack
 
 BUCKETS = 50  # so many batches' worth of documents are sorted by length together
@@ -28,6 +28,12 @@ def clip(ids: np.ndarray, max_length: int) -> np.ndarray:
     return np.concatenate([ids[:head], ids[len(ids) - (max_length - head) :]])
 
 
+def stretch(ids: np.ndarray, length: int, rng: np.random.Generator) -> np.ndarray:
+    """Of a document of more than `length` ids so many in a row, from any place."""
+    start = rng.integers(max(0, len(ids) - length) + 1)
+    return ids[start : start + length]
+
+
 def batch_of(documents: Sequence[np.ndarray], labels: np.ndarray, places: np.ndarray) -> DocumentBatch:
     """The packed batch of the documents at `places`."""
     packed = pack([documents[i] for i in places])
@@ -45,12 +51,21 @@ def in_order_of_length(documents: Sequence[np.ndarray], batch_size: int) -> Iter
 class DocumentBatches:
     """Endless shuffled batches. Documents of like length stand together, so that few steps have few rows.
 
-    `position` tells where the walk is and `seek` goes there: the order of an epoch depends only on the seed and the
-    epoch's number.
+    With `crop`, of a document of more ids another stretch of so many comes each time. `position` tells where the walk
+    is and `seek` goes there: what an epoch brings depends only on the seed and the epoch's number.
     """
 
-    def __init__(self, documents: Sequence[np.ndarray], labels: np.ndarray, *, batch_size: int, seed: int):
+    def __init__(
+        self,
+        documents: Sequence[np.ndarray],
+        labels: np.ndarray,
+        *,
+        batch_size: int,
+        seed: int,
+        crop: int | None = None,
+    ):
         self.documents, self.labels, self.batch_size, self.seed = documents, labels, batch_size, seed
+        self.crop = crop
         self.per_epoch = -(-len(documents) // batch_size)
         self.seek({"epoch": 0, "batch": 0})
 
@@ -66,14 +81,21 @@ class DocumentBatches:
         if self.batch == len(self.plan):
             self.seek({"epoch": self.epoch + 1, "batch": 0})
         places = self.plan[self.batch]
+        documents = [self.documents[i] for i in places]
+        if self.crop is not None:
+            rng = generator(self.seed, CROPS, self.epoch, self.batch)
+            documents = [stretch(document, self.crop, rng) for document in documents]
         self.batch += 1
-        return batch_of(self.documents, self.labels, places)
+        batch = batch_of(documents, self.labels[places], np.arange(len(places)))
+        return batch._replace(places=places[batch.places])
 
     def _plan(self) -> list[np.ndarray]:
         """The places of each batch of this epoch: shuffled, sorted by length within buckets, shuffled again."""
         rng = generator(self.seed, DOCUMENTS, self.epoch)
         order = rng.permutation(len(self.documents))
         lengths = np.array([len(document) for document in self.documents])
+        if self.crop is not None:
+            lengths = np.minimum(lengths, self.crop)
         plan = []
         for start in range(0, len(order), BUCKETS * self.batch_size):
             bucket = order[start : start + BUCKETS * self.batch_size]

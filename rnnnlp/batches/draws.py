@@ -2,7 +2,7 @@
 
 import numpy as np
 
-WEIGHTS, DROPOUT, DOCUMENTS, STREAMS, FRESH = range(1, 6)
+WEIGHTS, DROPOUT, DOCUMENTS, STREAMS, FRESH, CROPS = range(1, 7)
 
 
 def generator(seed: int, use: int, *place: int) -> np.random.Generator:

@@ -12,6 +12,7 @@ from rnnnlp.models.config import CharLMConfig, Config, SentimentConfig, option
 from rnnnlp.models.storage import CannotWrite
 from rnnnlp.training.config import (
     CHOSEN,
+    CHOSEN_FOR_CLASSIFIERS,
     FROM_DATA,
     CharLMTraining,
     SentimentTraining,
@@ -44,9 +45,13 @@ HELP = {
     "label_smoothing": "the share of each target that is spread over all classes",
     "averaging": "decay of the averaged weights that are evaluated and kept; 0 keeps the last ones",
     "class_weights": "balanced lets a rare class count as much as a frequent one; none counts each text once",
+    "crop": "of a longer text training reads another stretch of so many tokens each time; evaluation reads all of it",
+    "adversarial": "learn each batch a second time, the vectors of its words moved by this share of their length to "
+    "where the loss grows fastest (takes twice the time); 0 does not",
     "epochs": "train for so many passes over the data",
     "steps": "train for so many updates",
     "budget": "train for so much time, such as 90s, 10m or 1h30m (default: 10m)",
+    "max_epochs": "with --budget: stop after so many passes over the data, however much time is left",
     "evaluations": "so often, evenly over the run, the model is measured on validation",
     "patience": "stop after so many evaluations without a better one; 0 never",
     "checkpoint_every": "save a checkpoint each so many steps (always: at each evaluation and every 5 minutes)",
@@ -107,6 +112,7 @@ KINDS = {
         SentimentConfig,
         sentiment_options,
         'rnnnlp predict {run} "..."',
+        chosen=CHOSEN_FOR_CLASSIFIERS,
     ),
 }
 

@@ -2,6 +2,9 @@
 
 # N tokens, U distinct tokens, V vocabulary, D embedding
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 
 from rnnnlp import kernels
@@ -33,3 +36,13 @@ class Embedding:
     def backward(self, dx: np.ndarray, ids: np.ndarray) -> None:
         """`dx`, of the shape of x, into the rows of the table that were used, and no others."""
         self.weight.add_rows(ids, dx)
+
+    @contextmanager
+    def moved(self, ids: np.ndarray, step: np.ndarray) -> Iterator[None]:
+        """While inside, `step (U, D)` is added to the rows `ids (U,)`, each of which comes once."""
+        before = self.weight.value[ids]
+        self.weight.value[ids] = before + step.astype(before.dtype)
+        try:
+            yield
+        finally:
+            self.weight.value[ids] = before

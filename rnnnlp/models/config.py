@@ -134,7 +134,7 @@ class SentimentConfig(Config):
     pooling: str = "mean+max"
     dropout: float = 0.5
     variational: bool = True
-    max_length: int = 400
+    max_length: int = 800
 
     def __post_init__(self) -> None:
         self.require_choice("cell", CELLS)

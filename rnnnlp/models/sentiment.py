@@ -47,7 +47,7 @@ class SentimentClassifier(Model):
         self.config, self.tokenizer, self.dtype = config, tokenizer, np.dtype(dtype)
         c = config
         self.embedding = Embedding(c.vocab_size, c.embedding_size, scale=0.1, dtype=dtype, rng=rng)
-        self.embedding_dropout = Dropout(c.dropout, variational=c.variational)
+        self.embedding_dropout = Dropout(c.dropout)  # of a word, wherever it stands in the batch
         self.recurrent = Recurrent(
             c.cell,
             c.embedding_size,
@@ -94,15 +94,15 @@ class SentimentClassifier(Model):
     ) -> tuple[np.ndarray, Any]:
         """Packed `ids (N,)` -> `logits (B, K)`, tape. The state runs through; `bptt` cuts the gradient to come.
 
-        Tokens that are equal share a vector, and its gradient, but where they are dropped one by one, or `each_token`
-        is to have its own.
+        Tokens that are equal share a vector, what dropout leaves of it, and its gradient, but where `each_token` is to
+        have its own.
         """
-        x_mask = tokens = None
-        if each_token or (rng is not None and self.config.dropout > 0):
+        tokens = None
+        if each_token:
             x, rows = self.embedding.forward(ids)  # (N, D)
-            x, x_mask = self.embedding_dropout.forward(x, batch_sizes, rng=rng)
         else:
             x, tokens, rows = self.embedding.distinct(ids)  # (U, D), (N,)
+        x, x_mask = self.embedding_dropout.forward(x, batch_sizes, rng=rng)
         state = self.recurrent.zero_state(int(batch_sizes[0]), self.dtype)
         h, _, recurrent_tape = self.recurrent.forward(
             x, batch_sizes, state, rng=rng, tokens=tokens, bptt=bptt, keep_tape=keep_tape
@@ -131,17 +131,33 @@ class SentimentClassifier(Model):
         *,
         rng: np.random.Generator | None = None,
         bptt: int | None = None,
-        label_smoothing: float = 0.0,
-        class_weights: np.ndarray | None = None,
+        adversarial: float = 0.0,
+        **options: Any,
     ) -> tuple[float, float]:
-        """`loss_sum, count` of a batch; adds the gradient of the mean loss into every parameter."""
-        logits, tape = self.forward(batch.ids, batch.batch_sizes, rng=rng, bptt=bptt)
-        loss_sum, count, dlogits = softmax_cross_entropy(
-            logits, batch.labels, label_smoothing=label_smoothing, class_weights=class_weights
-        )
-        dlogits /= count
-        self.backward(dlogits, tape)
+        """`loss_sum, count` of a batch; adds the gradient of the mean loss into every parameter.
+
+        With `adversarial`, also that of the mean loss which the batch has when the vectors of its words, all as one,
+        are moved by this share of their length to where the loss grows fastest (Goodfellow et al. 2015; Miyato, Dai
+        and Goodfellow 2017, there for each text). The move counts as a constant. `options` are those of the loss.
+        """
+        loss_sum, count, rows, dx = self._add_gradients(batch, rng, bptt, options)
+        steepness = float(np.linalg.norm(dx))
+        if adversarial and steepness > 0:
+            length = adversarial * float(np.linalg.norm(self.embedding.weight.value[rows]))
+            with self.embedding.moved(rows, dx * (length / steepness)):
+                self._add_gradients(batch, rng, bptt, options)
         return loss_sum, count
+
+    def _add_gradients(
+        self, batch: DocumentBatch, rng: np.random.Generator | None, bptt: int | None, options: dict[str, Any]
+    ) -> tuple[float, float, np.ndarray, np.ndarray]:
+        """`loss_sum, count`, and which rows of the embedding have which gradient: `(U,)`, `(U, D)`."""
+        logits, tape = self.forward(batch.ids, batch.batch_sizes, rng=rng, bptt=bptt)
+        loss_sum, count, dlogits = softmax_cross_entropy(logits, batch.labels, **options)
+        dlogits /= count
+        dx = self.input_gradient(dlogits, tape)
+        self.embedding.backward(dx, tape[0])
+        return loss_sum, count, tape[0], dx
 
     def encode(self, texts: Sequence[str]) -> list[np.ndarray]:
         """Ids of each text, at most `max_length` of them; an empty text is one unknown token (or id 0)."""

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from rnnnlp.models.config import option
 from rnnnlp.models.model import Model
-from rnnnlp.training.config import CHOSEN, FROM_DATA, FROM_PRETRAINED
+from rnnnlp.training.config import CHOSEN, CHOSEN_FOR_CLASSIFIERS, FROM_DATA, FROM_PRETRAINED
 
 
 class Kind(NamedTuple):
@@ -34,7 +34,7 @@ def command_of(config: Any, model: Model) -> str:
         defaults = {name: field.default for name, field in type(part).__dataclass_fields__.items()}
         for name, value in part.to_mapping().items():
             derived = name in taken or (part is model.config and name in FROM_DATA)
-            if derived or value is None or (value == defaults[name] and name not in CHOSEN):
+            if derived or value is None or (value == defaults[name] and name not in CHOSEN + CHOSEN_FOR_CLASSIFIERS):
                 continue
             spelled = option(name)
             if isinstance(value, bool):

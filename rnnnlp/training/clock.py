@@ -1,10 +1,10 @@
-"""How much of a run is over: counted in steps, or in seconds of wall time."""
+"""How much of a run is over: counted in steps, or in seconds of wall time, or in both."""
 
 import time
 
 
 class Clock:
-    """Ends after `total_steps` steps or `budget` seconds, whichever is given. `seconds` counts earlier sittings too."""
+    """Ends after `total_steps` steps or `budget` seconds, whichever comes first; `seconds` counts earlier sittings."""
 
     def __init__(self, *, total_steps: int | None, budget: float | None, started: float | None = None):
         self.total_steps, self.budget = total_steps, budget
@@ -25,10 +25,9 @@ class Clock:
     @property
     def progress(self) -> float:
         """From 0 to 1."""
-        if self.total_steps is not None:
-            return self.step / self.total_steps
-        assert self.budget is not None
-        return min(1.0, self.seconds / max(self.budget - self.reserve, 1e-9))
+        of_steps = self.step / self.total_steps if self.total_steps is not None else 0.0
+        of_time = self.seconds / max(self.budget - self.reserve, 1e-9) if self.budget is not None else 0.0
+        return min(1.0, max(of_steps, of_time))
 
     @property
     def over(self) -> bool:

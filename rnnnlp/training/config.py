@@ -14,7 +14,7 @@ DEFAULT_BUDGET = 600.0  # seconds, when neither --epochs nor --steps nor --budge
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig(Config):
-    """What all tasks share. `budget` is in seconds."""
+    """What all tasks share. `budget` is in seconds; a run with one reads its data at most `max_epochs` times."""
 
     data: str
     text_column: str | None = None
@@ -36,6 +36,7 @@ class TrainingConfig(Config):
     epochs: int | None = None
     steps: int | None = None
     budget: float | None = None
+    max_epochs: int | None = None
     evaluations: int | None
     patience: int = 5
     checkpoint_every: int | None = None
@@ -50,7 +51,16 @@ class TrainingConfig(Config):
         self.require_choice("schedule", SCHEDULES)
         self.require_choice("on_divergence", ("stop", "rollback"))
         self.require_at_least(
-            1, "batch_size", "bptt", "epochs", "steps", "evaluations", "checkpoint_every", "threads", "vocab_size"
+            1,
+            "batch_size",
+            "bptt",
+            "epochs",
+            "max_epochs",
+            "steps",
+            "evaluations",
+            "checkpoint_every",
+            "threads",
+            "vocab_size",
         )
         self.require_at_least(1, "keep_checkpoints")
         self.require_at_least(0, "seed", "weight_decay", "max_norm", "patience", "min_frequency")
@@ -59,6 +69,8 @@ class TrainingConfig(Config):
         self.require("budget", self.budget is None or self.budget > 0, "above 0 seconds")
         if sum(limit is not None for limit in (self.epochs, self.steps, self.budget)) > 1:
             raise UserError("--epochs, --steps and --budget exclude one another; give one of them")
+        if self.max_epochs is not None and (self.epochs is not None or self.steps is not None):
+            raise UserError(f"--max-epochs is {self.max_epochs}, which limits a --budget; leave it out here")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,9 +104,11 @@ class CharLMTraining(TrainingConfig):
 class SentimentTraining(TrainingConfig):
     """Training of a classifier; `bptt` cuts the gradient within a document (None: never).
 
-    `class_weights` is "balanced" where a text is to count N / (K * the texts of its class) of N texts in K classes.
-    With `from_`, a run of pretraining, it starts from that model. The learning rate of each layer is `lr_decay` times
-    that of the layer above (None: 1, or PRETRAINED_LR_DECAY with `from_`).
+    Of a text of more than `crop` tokens another stretch of that length is read in each epoch. With `adversarial`, each
+    batch is learnt a second time, the vectors of its words moved by that share against the model. `class_weights` is
+    "balanced" where a text is to count N / (K * the texts of its class) of N texts in K classes. With `from_`, a run of
+    pretraining, it starts from that model. The learning rate of each layer is `lr_decay` times that of the layer above
+    (None: 1, or PRETRAINED_LR_DECAY with `from_`). What else is None is chosen by `training.classifier_recipes`.
     """
 
     label_column: str | None = None
@@ -102,14 +116,18 @@ class SentimentTraining(TrainingConfig):
     lr_decay: float | None = None
     tokenizer: str = "word"
     vocab_size: int = 30_000
-    batch_size: int = 64
+    batch_size: int | None = None
     lr: float | None = 2e-3
     label_smoothing: float = 0.05
     class_weights: str = "none"
-    evaluations: int | None = 10
+    crop: int | None = None
+    adversarial: float | None = None
+    evaluations: int | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self.require_at_least(1, "crop")
+        self.require_at_least(0, "adversarial")
         self.require_choice("class_weights", ("none", "balanced"))
         self.require("lr_decay", self.lr_decay is None or 0 < self.lr_decay <= 1, "above 0 and at most 1")
 
@@ -146,6 +164,7 @@ class Pretraining(TrainingConfig):
 
 
 CHOSEN = ("hidden_size", "embedding_size", "dropout", "lr", "batch_size", "evaluations")  # by training.recipes
+CHOSEN_FOR_CLASSIFIERS = ("batch_size", "crop", "adversarial", "max_epochs", "evaluations")
 FROM_DATA = ("vocab_size", "labels")  # fields of a model's configuration that nobody gives
 SHAPE = ("cell", "embedding_size", "hidden_size", "num_layers")
 FROM_PRETRAINED = ("tokenizer", "vocab_size", "min_frequency", *SHAPE)  # what nobody gives beside --from

@@ -22,7 +22,7 @@ from rnnnlp.models.sentiment import SentimentClassifier
 from rnnnlp.models.storage import Damaged, write_atomically
 from rnnnlp.text import Corpus, LabelledData, LabelledSplit, encode_corpus, load_corpus, load_labelled, train_tokenizer
 from rnnnlp.text.labelled import hold_out_validation
-from rnnnlp.training import recipes
+from rnnnlp.training import classifier_recipes, recipes
 from rnnnlp.training.card import model_card
 from rnnnlp.training.config import DEFAULT_BUDGET, CharLMTraining, Pretraining, SentimentTraining, TrainingConfig
 from rnnnlp.training.loop import Trainer
@@ -86,7 +86,7 @@ def train_sentiment(
         tokenizer = (pretrained and pretrained.tokenizer) or train_tokenizer(
             config.tokenizer, data.splits["train"].texts, **vocabulary_options(config)
         )
-        model_config = SentimentConfig(vocab_size=tokenizer.vocab_size, labels=data.label_names, **model_options)
+        config, model_config = classifier_recipes.choose(config, model_options, data, tokenizer)
         model = SentimentClassifier(model_config, tokenizer, rng=generator(config.seed, draws.WEIGHTS))
         if pretrained is not None:
             start_from(pretrained, model)

@@ -60,7 +60,8 @@ class Trainer:
         assert config.lr is not None
         assert config.evaluations is not None
         self.lr, self.due_evaluations = config.lr, config.evaluations
-        total_steps = config.epochs * task.steps_per_epoch if config.epochs else config.steps
+        epochs = config.epochs or config.max_epochs
+        total_steps = epochs * task.steps_per_epoch if epochs else config.steps
         self.clock = Clock(total_steps=total_steps, budget=config.budget, started=started)
         self.loss_watch = LossWatch()
         self.lr_scale = 1.0  # halved each time the run goes back to a checkpoint

@@ -176,7 +176,8 @@ class SentimentTask:
     ):
         self.model = model
         self.config = config
-        self.batches = DocumentBatches(*train, batch_size=config.batch_size, seed=config.seed)
+        assert config.batch_size is not None
+        self.batches = DocumentBatches(*train, batch_size=config.batch_size, seed=config.seed, crop=config.crop)
         self.steps_per_epoch = self.batches.per_epoch
         self.validation = validation
         self.class_weights: np.ndarray | None = None
@@ -189,6 +190,7 @@ class SentimentTask:
             batch,
             rng=rng,
             bptt=self.config.bptt,
+            adversarial=self.config.adversarial or 0.0,
             label_smoothing=self.config.label_smoothing,
             class_weights=self.class_weights,
         )

@@ -100,3 +100,21 @@ def test_clip_keeps_the_beginning_and_the_end(length, max_length):
         return
     head = max_length // 2
     assert clipped.tolist() == [*range(head), *range(length - (max_length - head), length)]
+
+
+def test_of_a_long_document_another_stretch_comes_each_time():
+    documents = [np.arange(100), np.arange(200, 203)]
+    batches = DocumentBatches(documents, np.array([1, 0]), batch_size=2, seed=0, crop=10)
+    found = [batches.next() for _ in range(20)]
+    starts = set()
+    for batch in found:
+        long, short = unpack(batch.ids, batch.batch_sizes)
+        assert long.tolist() == list(range(long[0], long[0] + 10))
+        assert short.tolist() == [200, 201, 202]
+        assert batch.places.tolist() == [0, 1]
+        assert batch.labels.tolist() == [1, 0]
+        starts.add(int(long[0]))
+    assert len(starts) > 10
+    assert 0 <= min(starts) < max(starts) <= 90
+    batches.seek({"epoch": 7, "batch": 0})
+    np.testing.assert_array_equal(batches.next().ids, found[7].ids)

@@ -81,6 +81,35 @@ def test_gradient_of_the_loss_with_layers_and_dropout(cell, variational):
     check_model(model, documents([3, 2, 2]))
 
 
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+def test_gradient_of_the_loss_where_words_are_moved_against_the_model(dropout):
+    """Of the loss as it is plus the loss at the moved vectors, the move held constant."""
+    model, batch, size = make(dropout=dropout), documents([4, 3, 1]), 0.7
+    V_D = model.embedding.weight.value
+
+    def loss(move=0.0):
+        rng, total = np.random.default_rng(3), 0.0
+        for step in (0.0, move):
+            V_D[...] += step
+            logits, _ = model.forward(batch.ids, batch.batch_sizes, rng=rng)
+            V_D[...] -= step
+            loss_sum, count, _ = softmax_cross_entropy(logits, batch.labels)
+            total += loss_sum / count
+        return total
+
+    model.gradients(batch, rng=np.random.default_rng(3))
+    first = model.embedding.weight.grad.copy()  # (V, D)
+    seen = np.unique(batch.ids)
+    move = size * np.sqrt((V_D[seen] ** 2).sum()) * first / np.sqrt((first**2).sum())
+    model.zero_grad()
+    before = V_D.copy()
+    model.gradients(batch, rng=np.random.default_rng(3), adversarial=size)
+    np.testing.assert_array_equal(V_D, before)
+    check_gradients(lambda: loss(move), pairs(model.parameters()))
+    if dropout == 0:
+        assert loss(move) > loss()  # the move is one that hurts
+
+
 @poolings
 def test_a_document_gives_the_same_logits_alone_and_in_a_batch(pooling):
     model = make(pooling=pooling, num_layers=2)

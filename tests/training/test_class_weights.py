@@ -28,7 +28,7 @@ def test_gradient_of_the_weighted_loss_to_every_parameter():
     randomize(model.parameters(), np.random.default_rng(1))
     rng = np.random.default_rng(2)
     documents = [rng.integers(6, size=length) for length in (3, 1, 4, 2, 5, 3, 2, 2)]
-    training = SentimentTraining(data="", class_weights="balanced", label_smoothing=0.0)
+    training = SentimentTraining(data="", batch_size=64, class_weights="balanced", label_smoothing=0.0)
     task = SentimentTask(model, (documents, RARE), (documents, RARE), training)
     counts = np.array([5, 2, 1])
 

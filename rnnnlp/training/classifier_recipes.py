@@ -1,0 +1,106 @@
+"""How a classifier is trained where the user does not say: chosen from the texts and the time, and said in one line.
+
+Four facts decide: how many texts there are, how long they are, how many words a second the machine reads in training
+(measured), and so how often it could read each text. The experiments behind the rules are in docs/results.md.
+"""
+
+import logging
+import math
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from rnnnlp.batches.documents import DocumentBatch
+from rnnnlp.batches.draws import WEIGHTS, generator
+from rnnnlp.models.config import SentimentConfig
+from rnnnlp.models.sentiment import SentimentClassifier
+from rnnnlp.text import LabelledData, Tokenizer
+from rnnnlp.training.config import CHOSEN_FOR_CLASSIFIERS, SentimentTraining
+from rnnnlp.training.recipes import PROBE_SECONDS, evaluations_of
+
+MEASURED_TEXTS = 1000
+CROP = 200  # tokens: a stretch that mostly says as much as the whole review
+ADVERSARIAL = 0.03  # of the length of the words' vectors
+ADVERSARIAL_WORK = 2.0  # two forwards and two backwards
+ENOUGH_EPOCHS = 2.0  # below that, reading more teaches more
+MOST_EPOCHS = 20
+
+log = logging.getLogger(__name__)
+
+
+def choose(
+    training: SentimentTraining, given: Mapping[str, Any], data: LabelledData, tokenizer: Tokenizer
+) -> tuple[SentimentTraining, SentimentConfig]:
+    """Decides what `training` (where it has None) leaves open, and says so; `given` are options for the model."""
+    model = SentimentConfig(vocab_size=tokenizer.vocab_size, labels=data.label_names, **given)
+    texts, crop = len(data.splits["train"]), training.crop or CROP
+    training = training.changed(crop=crop, batch_size=training.batch_size or batch_size(texts))
+    lengths = np.minimum(some_lengths(data.splits["train"].texts, tokenizer), model.max_length)
+    cropped = float(np.minimum(lengths, crop).mean())  # tokens a text
+    epochs = epochs_read(training, model, texts, cropped)
+    if training.adversarial is None:
+        enough = epochs >= ADVERSARIAL_WORK * ENOUGH_EPOCHS
+        training = training.changed(adversarial=ADVERSARIAL if enough else 0.0)
+    if training.adversarial and training.budget is not None:
+        epochs /= ADVERSARIAL_WORK
+    if training.max_epochs is None and training.budget is not None:
+        training = training.changed(max_epochs=most_epochs(texts))
+    epochs = min(epochs, training.max_epochs or math.inf)
+    validation_tokens = int(len(data.splits["validation"]) * lengths.mean())
+    training = training.changed(
+        evaluations=training.evaluations or evaluations_of(epochs * texts * cropped, validation_tokens)
+    )
+    chosen = {name: getattr(training, name) for name in CHOSEN_FOR_CLASSIFIERS}
+    log.info(
+        "about %.3g epochs of %d texts of some %.0f tokens, so (where no option says otherwise): %s",
+        epochs,
+        texts,
+        lengths.mean(),
+        ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in chosen.items() if value is not None),
+    )
+    return training, model
+
+
+def some_lengths(texts: Sequence[str], tokenizer: Tokenizer) -> np.ndarray:
+    """The lengths, in tokens, of at most MEASURED_TEXTS of the texts, evenly from all."""
+    some = texts[:: -(-len(texts) // MEASURED_TEXTS)]
+    return np.array([max(1, len(ids)) for ids in tokenizer.encode_batch(some)])
+
+
+def batch_size(texts: int) -> int:
+    """Of few texts small batches, so that an epoch has steps enough: a power of two, from 8 to 64."""
+    return int(min(64, max(8, 2 ** math.floor(math.log2(max(texts, 1) / 64)))))
+
+
+def most_epochs(texts: int) -> int:
+    """The fewer texts there are, the more often each is read, up to MOST_EPOCHS."""
+    return int(min(MOST_EPOCHS, max(3, math.sqrt(1.5e6 / texts))))
+
+
+def epochs_read(training: SentimentTraining, model: SentimentConfig, texts: int, length: float) -> float:
+    """How often the run reads each text, if nothing is moved against the model."""
+    assert training.batch_size is not None
+    if training.epochs is not None:
+        return float(training.epochs)
+    if training.steps is not None:
+        return training.steps * training.batch_size / texts
+    assert training.budget is not None
+    return training.budget * throughput(training, model, length) / (texts * length)
+
+
+def throughput(training: SentimentTraining, config: SentimentConfig, length: float) -> float:
+    """Tokens a second on which the model is trained, measured for half a second on a batch of texts of this length."""
+    assert training.batch_size is not None
+    B, T = training.batch_size, max(1, round(length))
+    rng = generator(training.seed, WEIGHTS)
+    model = SentimentClassifier(config, rng=rng)
+    ids = (config.vocab_size * rng.random(B * T) ** 3).astype(np.int32)  # small ids are frequent words
+    batch = DocumentBatch(ids, np.full(T, B), np.zeros(B, np.int64), np.arange(B))
+    fastest, started = math.inf, time.monotonic()
+    while time.monotonic() - started < PROBE_SECONDS:
+        begin = time.monotonic()
+        model.gradients(batch, rng=rng)
+        fastest = min(fastest, time.monotonic() - begin)
+    return B * T / fastest

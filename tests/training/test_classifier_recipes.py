@@ -1,0 +1,74 @@
+"""What is chosen for a classifier where the user does not say."""
+
+import numpy as np
+import pytest
+
+from rnnnlp.errors import UserError
+from rnnnlp.text import LabelledData, LabelledSplit, train_tokenizer
+from rnnnlp.training import classifier_recipes
+from rnnnlp.training.config import CHOSEN_FOR_CLASSIFIERS, SentimentTraining
+
+MOVE = classifier_recipes.ADVERSARIAL
+SPEED = 30_000.0  # tokens a second
+
+
+def choose(monkeypatch, given=None, *, texts=10_000, words=20, **training):
+    monkeypatch.setattr(classifier_recipes, "throughput", lambda training, model, length: SPEED)
+    split = LabelledSplit([words * "good "] * texts, np.arange(texts) % 2)
+    data = LabelledData({"train": split, "validation": split.where(np.arange(texts) < 100)}, ("no", "yes"), "texts")
+    tokenizer = train_tokenizer("word", ["good bad good bad"], vocab_size=10, min_frequency=1)
+    return classifier_recipes.choose(SentimentTraining(data="texts", **training), given or {}, data, tokenizer)
+
+
+def test_few_texts_are_read_more_often_in_smaller_batches(monkeypatch):
+    choices = [choose(monkeypatch, texts=texts, budget=600.0)[0] for texts in (100, 1000, 10_000, 100_000)]
+    assert [c.max_epochs for c in choices] == [20, 20, 12, 3]
+    assert [c.batch_size for c in choices] == [8, 8, 64, 64]
+
+
+def test_words_are_moved_where_the_time_is_enough_to_learn_everything_twice(monkeypatch):
+    seconds = 10_000 * 20 / SPEED  # an epoch
+    chosen = [choose(monkeypatch, budget=epochs * seconds)[0].adversarial for epochs in (1, 3.9, 4.1, 100)]
+    assert chosen == [0, 0, MOVE, MOVE]
+    assert [choose(monkeypatch, epochs=epochs)[0].adversarial for epochs in (3, 4)] == [0, MOVE]
+
+
+def test_long_texts_are_read_in_stretches_so_more_often(monkeypatch):
+    whole = choose(monkeypatch, words=700, budget=600.0, crop=700, texts=5_000)[0]
+    stretches = choose(monkeypatch, words=700, budget=600.0, texts=5_000)[0]
+    assert stretches.crop < 700
+    assert (whole.adversarial, stretches.adversarial) == (MOVE, MOVE)
+    assert whole.evaluations <= stretches.evaluations
+
+
+@pytest.mark.parametrize("limit", [{"epochs": 7}, {"steps": 70}])
+def test_epochs_and_steps_are_not_limited(monkeypatch, limit):
+    assert choose(monkeypatch, **limit)[0].max_epochs is None
+
+
+def test_a_limit_of_epochs_is_one_of_a_budget():
+    with pytest.raises(UserError, match="--max-epochs is 3, which limits a --budget; leave it out here"):
+        SentimentTraining(data="texts", max_epochs=3, steps=10)
+
+
+def test_what_is_given_stays(monkeypatch):
+    given = {"batch_size": 3, "crop": 5, "adversarial": 0.0, "max_epochs": 2, "evaluations": 4}
+    training, model = choose(monkeypatch, {"hidden_size": 48}, budget=600.0, **given)
+    assert {name: getattr(training, name) for name in given} == given
+    assert model.hidden_size == 48
+
+
+def test_nothing_is_left_open_and_all_of_it_is_said(monkeypatch, caplog):
+    caplog.set_level("INFO", "rnnnlp")
+    training, _ = choose(monkeypatch, budget=60.0)
+    for name in CHOSEN_FOR_CLASSIFIERS:
+        assert getattr(training, name) is not None
+        assert name.replace("_", " ") in caplog.text
+
+
+def test_the_speed_is_measured():
+    from rnnnlp.models.config import SentimentConfig
+
+    model = SentimentConfig(vocab_size=20, labels=("no", "yes"), hidden_size=4, embedding_size=4)
+    training = SentimentTraining(data="texts", budget=1.0, batch_size=2)
+    assert 0 < classifier_recipes.throughput(training, model, 7.5) < 1e7  # however busy the machine is
