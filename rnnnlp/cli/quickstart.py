@@ -26,7 +26,6 @@ def run(options: argparse.Namespace) -> int:
     reader, writer = str(out / "sample-reviews"), str(out / "python-docs")
     small = ["--hidden-size", "256", "--budget", f"{CHAR_LM_BUDGET:g}s", "--evaluations", "3"]
     tiny = ["--epochs", str(SENTIMENT_EPOCHS), "--batch-size", "16", "--hidden-size", "64", "--embedding-size", "64"]
-    tiny += ["--adversarial", "0"]  # there is no time for that
     for words in (
         ["train", "charlm", "--data", "python-docs", "--out", writer, "--overwrite", *small, *backend],
         ["generate", writer, "--prompt", "The for statement", "--length", "400", "--seed", "1"],

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from rnnnlp.errors import UserError
 from rnnnlp.kernels import CELLS
+from rnnnlp.layers.pairs import PAIR_ROWS
 from rnnnlp.layers.pooling import POOLINGS
 
 LARGEST = 2**53
@@ -122,7 +123,10 @@ class CharLMConfig(Config):
 
 @dataclass(frozen=True)
 class SentimentConfig(Config):
-    """A classifier of documents: embedding, recurrent layers, pooling, softmax over the classes."""
+    """A classifier of documents: embedding, recurrent layers, pooling, softmax over the classes.
+
+    Beside the recurrent layers there may be a bag of words and pairs of words, `pairs` numbers for each.
+    """
 
     vocab_size: int
     labels: tuple[str, ...]
@@ -135,11 +139,13 @@ class SentimentConfig(Config):
     dropout: float = 0.5
     variational: bool = True
     max_length: int = 800
+    pairs: int = 0
 
     def __post_init__(self) -> None:
         self.require_choice("cell", CELLS)
         self.require_choice("pooling", POOLINGS)
         self.require_at_least(1, "vocab_size", "embedding_size", "hidden_size", "num_layers", "max_length")
+        self.require_at_least(0, "pairs")
         self.require_room()
         self.require_share("dropout")
         if len(self.labels) < 2:
@@ -152,7 +158,8 @@ class SentimentConfig(Config):
         pooled = directions * self.hidden_size * (2 if self.pooling == "mean+max" else 1)
         query = pooled if self.pooling == "attention" else 0
         recurrent = recurrent_weights(self.cell, self.embedding_size, self.hidden_size, self.num_layers, directions)
-        return self.vocab_size * self.embedding_size + recurrent + query + (pooled + 1) * len(self.labels)
+        head = (pooled + self.pairs + 1) * len(self.labels)
+        return self.vocab_size * self.embedding_size + recurrent + query + PAIR_ROWS * self.pairs + head
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from rnnnlp.layers.dropout import Dropout
 from rnnnlp.layers.embedding import Embedding
 from rnnnlp.layers.linear import Linear
 from rnnnlp.layers.loss import log_odds_gradient, softmax, softmax_cross_entropy
+from rnnnlp.layers.pairs import PairBag
 from rnnnlp.layers.pooling import pooling
 from rnnnlp.layers.recurrent import Recurrent
 from rnnnlp.models.config import SentimentConfig
@@ -61,13 +62,16 @@ class SentimentClassifier(Model):
         )
         self.pool = pooling(c.pooling, self.recurrent.output_size, bidirectional=c.bidirectional, dtype=dtype, rng=rng)
         self.dropout = Dropout(c.dropout)
-        self.head = Linear(self.pool.output_size, len(c.labels), dtype=dtype, rng=rng)
+        self.pairs = PairBag(c.pairs, dtype=dtype, rng=rng) if c.pairs else None
+        self.head = Linear(self.pool.output_size + c.pairs, len(c.labels), dtype=dtype, rng=rng)
         self.layers = {
             "embedding": self.embedding,
             "recurrent": self.recurrent,
             "pool": self.pool,
             "head": self.head,
         }
+        if self.pairs is not None:
+            self.layers["pairs"] = self.pairs
         self.log_temperature = np.zeros(1)  # every number is one, so a folder cannot hold a wrong one
 
     def fitted(self) -> dict[str, np.ndarray]:
@@ -109,8 +113,12 @@ class SentimentClassifier(Model):
         )  # (N, R*H)
         pooled, pool_tape = self.pool.forward(h, batch_sizes)  # (B, P)
         pooled, pooled_mask = self.dropout.forward(pooled, batch_sizes[:1], rng=rng)
+        pairs_tape = None
+        if self.pairs is not None:
+            bag, pairs_tape = self.pairs.forward(ids, batch_sizes)  # (B, pairs)
+            pooled = np.concatenate([pooled, bag], axis=1)  # (B, P + pairs)
         logits, head_tape = self.head.forward(pooled)  # (B, K)
-        return logits, (rows, x_mask, recurrent_tape, pool_tape, pooled_mask, head_tape)
+        return logits, (rows, x_mask, recurrent_tape, pool_tape, pooled_mask, pairs_tape, head_tape)
 
     def backward(self, dlogits: np.ndarray, tape: Any) -> None:
         """`dlogits (B, K)` into the gradients of all parameters."""
@@ -118,8 +126,12 @@ class SentimentClassifier(Model):
 
     def input_gradient(self, dlogits: np.ndarray, tape: Any) -> np.ndarray:
         """`dlogits (B, K)` -> that of the embedded tokens, `(U, D)` or `(N, D)`; adds to all other gradients."""
-        _, x_mask, recurrent_tape, pool_tape, pooled_mask, head_tape = tape
-        dpooled = self.head.backward(dlogits, head_tape)  # (B, P)
+        _, x_mask, recurrent_tape, pool_tape, pooled_mask, pairs_tape, head_tape = tape
+        dpooled = self.head.backward(dlogits, head_tape)  # (B, P + pairs)
+        if self.pairs is not None:
+            # pooled = [pooled | bag]
+            dpooled, dbag = np.split(dpooled, [self.pool.output_size], axis=1)
+            self.pairs.backward(dbag, pairs_tape)
         dpooled = self.dropout.backward(dpooled, pooled_mask)
         dh = self.pool.backward(dpooled, pool_tape)  # (N, R*H)
         dx, _ = self.recurrent.backward(dh, None, recurrent_tape)  # (N, D) or (U, D)
@@ -216,9 +228,9 @@ class SentimentClassifier(Model):
     def explain(self, texts: Sequence[str]) -> list[list[Contribution]]:
         """What each token of each text said for the most probable label, in the order of the text.
 
-        That is the token's vector times the gradient, with respect to it, of the label's log-odds log p / (1 - p):
-        what they would lose, to first order, without it (Denil et al. 2014, with the gradient of Simonyan et al. 2014).
-        Tokens that `max_length` leaves out have no part in it.
+        That is the token's vector (and those of its pairs, by halves) times the gradient, with respect to it, of the
+        label's log-odds log p / (1 - p): what they would lose, to first order, without it (Denil et al. 2014, with the
+        gradient of Simonyan et al. 2014). Tokens that `max_length` leaves out have no part in it.
         """
         assert self.tokenizer is not None
         documents = self.encode(texts)
@@ -229,6 +241,9 @@ class SentimentClassifier(Model):
             dlogits = log_odds_gradient(logits / self.temperature, logits.argmax(axis=1)) / self.temperature  # (B, K)
             x, _ = self.embedding.forward(batch.ids)  # (N, D)
             weights = (x * self.input_gradient(dlogits, tape)).sum(axis=1)  # (N,)
+            if self.pairs is not None:
+                dbag = (dlogits @ self.head.weight.value)[:, self.pool.output_size :]  # (B, pairs)
+                weights += self.pairs.contributions(dbag, tape[-2])
             for place, of_text in zip(batch.places, unpack(weights, batch.batch_sizes), strict=True):
                 spans = clip(self.tokenizer.spans(texts[place]), self.config.max_length)  # none if the text is empty
                 words = zip(spans.tolist(), of_text.tolist(), strict=False)

@@ -24,7 +24,6 @@ MEASURED_TEXTS = 1000
 CROP = 200  # tokens: a stretch that mostly says as much as the whole review
 ADVERSARIAL = 0.03  # of the length of the words' vectors
 ADVERSARIAL_WORK = 2.0  # two forwards and two backwards
-ENOUGH_EPOCHS = 2.0  # below that, reading more teaches more
 MOST_EPOCHS = 20
 
 log = logging.getLogger(__name__)
@@ -40,14 +39,13 @@ def choose(
     lengths = np.minimum(some_lengths(data.splits["train"].texts, tokenizer), model.max_length)
     cropped = float(np.minimum(lengths, crop).mean())  # tokens a text
     epochs = epochs_read(training, model, texts, cropped)
+    work = 1.0 if training.budget is None else ADVERSARIAL_WORK  # that a run with a budget pays for with epochs
+    if training.budget is not None:
+        training = training.changed(max_epochs=training.max_epochs or most_epochs(texts))
     if training.adversarial is None:
-        enough = epochs >= ADVERSARIAL_WORK * ENOUGH_EPOCHS
+        enough = epochs >= work * (training.max_epochs or most_epochs(texts))
         training = training.changed(adversarial=ADVERSARIAL if enough else 0.0)
-    if training.adversarial and training.budget is not None:
-        epochs /= ADVERSARIAL_WORK
-    if training.max_epochs is None and training.budget is not None:
-        training = training.changed(max_epochs=most_epochs(texts))
-    epochs = min(epochs, training.max_epochs or math.inf)
+    epochs = min(epochs / (work if training.adversarial else 1), training.max_epochs or math.inf)
     validation_tokens = int(len(data.splits["validation"]) * lengths.mean())
     training = training.changed(
         evaluations=training.evaluations or evaluations_of(epochs * texts * cropped, validation_tokens)

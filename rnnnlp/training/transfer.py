@@ -60,7 +60,8 @@ def set_rates(classifier: SentimentClassifier, decay: float) -> None:
 
 def from_above(classifier: SentimentClassifier) -> Iterator[list[Parameter]]:
     """The parameters of each layer, from the head down to the embedding."""
-    yield [*classifier.head.parameters().values(), *classifier.pool.parameters().values()]
+    top = [classifier.layers[name] for name in ("head", "pool", "pairs") if name in classifier.layers]
+    yield [parameter for layer in top for parameter in layer.parameters().values()]
     for layer in reversed(classifier.recurrent.layers):
         yield [parameter for direction in layer for parameter in direction.parameters().values()]
     yield list(classifier.embedding.parameters().values())

@@ -89,3 +89,18 @@ def test_of_a_long_text_the_parts_that_were_read_are_explained():
     text = "the film was good but bad good"
     (found,) = model.explain([text])
     assert [text[start:stop] for start, stop, _ in found] == ["the", "film", "bad", "good"]
+
+
+def test_pairs_count_beside_the_vectors():
+    """Along all vectors at once, of words and of pairs, the log-odds change by as much as all tokens say."""
+    model, text = make(pairs=2), "the film was good but good"
+    label = int(model.predict_proba([text])[0].argmax())
+    (found,) = model.explain([text])
+    tables = [model.embedding.weight.value, model.pairs.weight.value]
+    before = [table.copy() for table in tables]
+    moved = []
+    for factor in (1 + EPS, 1 - EPS):
+        for table, values in zip(tables, before, strict=True):
+            table[...] = values * factor
+        moved.append(log_odds(model, text, label))
+    assert sum(word.weight for word in found) == pytest.approx((moved[0] - moved[1]) / (2 * EPS), rel=1e-6)

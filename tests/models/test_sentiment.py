@@ -7,6 +7,7 @@ from rnnnlp.batches.documents import DocumentBatch, batch_of
 from rnnnlp.batches.packed import batch_sizes_of
 from rnnnlp.kernels import CELLS
 from rnnnlp.layers.loss import softmax_cross_entropy
+from rnnnlp.layers.pairs import PairBag
 from rnnnlp.layers.pooling import POOLINGS
 from rnnnlp.models.config import SentimentConfig
 from rnnnlp.models.sentiment import SentimentClassifier
@@ -79,6 +80,14 @@ def test_gradient_of_the_loss_for_every_cell(cell):
 def test_gradient_of_the_loss_with_layers_and_dropout(cell, variational):
     model = make(cell, pooling="attention", num_layers=2, dropout=0.3, variational=variational)
     check_model(model, documents([3, 2, 2]))
+
+
+def test_gradient_of_the_loss_with_a_bag_of_pairs():
+    model = make(pairs=2, dropout=0.3)
+    model.pairs = model.layers["pairs"] = PairBag(2, rows=30, dtype=np.float64, rng=np.random.default_rng(2))
+    check_model(model, documents([4, 3, 1]))
+    model.pairs = model.layers["pairs"] = PairBag(2, dtype=np.float64, rng=np.random.default_rng(2))
+    assert model.config.weights == sum(p.value.size for p in model.parameters().values())
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.3])

@@ -26,19 +26,20 @@ def test_few_texts_are_read_more_often_in_smaller_batches(monkeypatch):
     assert [c.batch_size for c in choices] == [8, 8, 64, 64]
 
 
-def test_words_are_moved_where_the_time_is_enough_to_learn_everything_twice(monkeypatch):
-    seconds = 10_000 * 20 / SPEED  # an epoch
-    chosen = [choose(monkeypatch, budget=epochs * seconds)[0].adversarial for epochs in (1, 3.9, 4.1, 100)]
+def test_words_are_moved_where_the_time_is_enough_for_all_epochs_twice_over(monkeypatch):
+    seconds = 10_000 * 20 / SPEED  # an epoch, of at most 12
+    chosen = [choose(monkeypatch, budget=epochs * seconds)[0].adversarial for epochs in (1, 23, 25, 100)]
     assert chosen == [0, 0, MOVE, MOVE]
-    assert [choose(monkeypatch, epochs=epochs)[0].adversarial for epochs in (3, 4)] == [0, MOVE]
+    assert [choose(monkeypatch, epochs=epochs)[0].adversarial for epochs in (11, 12)] == [0, MOVE]
 
 
 def test_long_texts_are_read_in_stretches_so_more_often(monkeypatch):
-    whole = choose(monkeypatch, words=700, budget=600.0, crop=700, texts=5_000)[0]
-    stretches = choose(monkeypatch, words=700, budget=600.0, texts=5_000)[0]
-    assert stretches.crop < 700
-    assert (whole.adversarial, stretches.adversarial) == (MOVE, MOVE)
-    assert whole.evaluations <= stretches.evaluations
+    seconds = 5_000 * 700 / SPEED  # an epoch of whole texts, of at most 17
+    whole, stretches = (
+        choose(monkeypatch, words=700, texts=5_000, budget=20 * seconds, crop=crop)[0] for crop in (700, None)
+    )
+    assert stretches.crop < 350
+    assert (whole.adversarial, stretches.adversarial) == (0, MOVE)
 
 
 @pytest.mark.parametrize("limit", [{"epochs": 7}, {"steps": 70}])
