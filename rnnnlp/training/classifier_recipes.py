@@ -22,6 +22,7 @@ from rnnnlp.training.recipes import PROBE_SECONDS, evaluations_of
 
 MEASURED_TEXTS = 1000
 CROP = 200  # tokens: a stretch that mostly says as much as the whole review
+PAIRS, TOKENS_FOR_PAIRS = 16, 1e6  # of fewer tokens pairs are only learnt by heart
 ADVERSARIAL = 0.03  # of the length of the words' vectors
 ADVERSARIAL_WORK = 2.0  # two forwards and two backwards
 MOST_EPOCHS = 20
@@ -32,11 +33,13 @@ log = logging.getLogger(__name__)
 def choose(
     training: SentimentTraining, given: Mapping[str, Any], data: LabelledData, tokenizer: Tokenizer
 ) -> tuple[SentimentTraining, SentimentConfig]:
-    """Decides what `training` (where it has None) leaves open, and says so; `given` are options for the model."""
+    """Decides what `training` (where it has None) and the options `given` for the model leave open, and says so."""
     model = SentimentConfig(vocab_size=tokenizer.vocab_size, labels=data.label_names, **given)
     texts, crop = len(data.splits["train"]), training.crop or CROP
     training = training.changed(crop=crop, batch_size=training.batch_size or batch_size(texts))
     lengths = np.minimum(some_lengths(data.splits["train"].texts, tokenizer), model.max_length)
+    if "pairs" not in given and texts * lengths.mean() >= TOKENS_FOR_PAIRS:
+        model = model.changed(pairs=PAIRS)
     cropped = float(np.minimum(lengths, crop).mean())  # tokens a text
     epochs = epochs_read(training, model, texts, cropped)
     work = 1.0 if training.budget is None else ADVERSARIAL_WORK  # that a run with a budget pays for with epochs
@@ -50,7 +53,7 @@ def choose(
     training = training.changed(
         evaluations=training.evaluations or evaluations_of(epochs * texts * cropped, validation_tokens)
     )
-    chosen = {name: getattr(training, name) for name in CHOSEN_FOR_CLASSIFIERS}
+    chosen = {name: getattr(training, name, getattr(model, name, None)) for name in CHOSEN_FOR_CLASSIFIERS}
     log.info(
         "about %.3g epochs of %d texts of some %.0f tokens, so (where no option says otherwise): %s",
         epochs,

@@ -52,6 +52,11 @@ def test_a_limit_of_epochs_is_one_of_a_budget():
         SentimentTraining(data="texts", max_epochs=3, steps=10)
 
 
+def test_pairs_are_for_many_tokens(monkeypatch):
+    assert [choose(monkeypatch, texts=texts, epochs=1)[1].pairs for texts in (10_000, 100_000)] == [0, 16]
+    assert choose(monkeypatch, {"pairs": 0}, texts=100_000, epochs=1)[1].pairs == 0
+
+
 def test_what_is_given_stays(monkeypatch):
     given = {"batch_size": 3, "crop": 5, "adversarial": 0.0, "max_epochs": 2, "evaluations": 4}
     training, model = choose(monkeypatch, {"hidden_size": 48}, budget=600.0, **given)
@@ -61,9 +66,9 @@ def test_what_is_given_stays(monkeypatch):
 
 def test_nothing_is_left_open_and_all_of_it_is_said(monkeypatch, caplog):
     caplog.set_level("INFO", "rnnnlp")
-    training, _ = choose(monkeypatch, budget=60.0)
+    training, model = choose(monkeypatch, budget=60.0)
     for name in CHOSEN_FOR_CLASSIFIERS:
-        assert getattr(training, name) is not None
+        assert getattr(model, name, getattr(training, name, None)) is not None
         assert name.replace("_", " ") in caplog.text
 
 
