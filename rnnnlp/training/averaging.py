@@ -7,6 +7,15 @@ import numpy as np
 
 from rnnnlp.layers.parameter import Parameter
 
+BLOCK = 1 << 14  # numbers: what is in between stays in the cache
+
+
+def blocks(array: np.ndarray) -> Iterator[slice]:
+    """Slices of the rows of `array` that have about BLOCK numbers each."""
+    rows = max(1, BLOCK * len(array) // array.size)
+    for start in range(0, len(array), rows):
+        yield slice(start, start + rows)
+
 
 class AveragedWeights:
     """An exponential moving average of every parameter: `decay` of the old and 1 - `decay` of the new at each step.
@@ -25,10 +34,12 @@ class AveragedWeights:
             return
         decay = min(self.decay, steps / (steps + 10))
         for name, p in self.parameters.items():
-            # average = decay*average + (1 - decay)*value
-            difference = p.value - self.values[name]
-            difference *= 1 - decay
-            self.values[name] += difference
+            for rows in blocks(p.value):
+                # average = decay*average + (1 - decay)*value
+                average = self.values[name][rows]
+                difference = p.value[rows] - average
+                difference *= 1 - decay
+                average += difference
 
     @contextmanager
     def applied(self) -> Iterator[None]:
