@@ -22,7 +22,8 @@ from rnnnlp.training.recipes import PROBE_SECONDS, evaluations_of
 
 MEASURED_TEXTS = 1000
 CROP = 200  # tokens: a stretch that mostly says as much as the whole review
-PAIRS, TOKENS_FOR_PAIRS = 16, 1e6  # of fewer tokens pairs are only learnt by heart
+PAIRS = 16
+LENGTH_FOR_PAIRS, TOKENS_FOR_PAIRS = 30, 1e5  # of short or few texts pairs are only learnt by heart
 ADVERSARIAL = 0.03  # of the length of the words' vectors
 ADVERSARIAL_WORK = 2.0  # two forwards and two backwards
 MOST_EPOCHS = 20
@@ -38,7 +39,8 @@ def choose(
     texts, crop = len(data.splits["train"]), training.crop or CROP
     training = training.changed(crop=crop, batch_size=training.batch_size or batch_size(texts))
     lengths = np.minimum(some_lengths(data.splits["train"].texts, tokenizer), model.max_length)
-    if "pairs" not in given and texts * lengths.mean() >= TOKENS_FOR_PAIRS:
+    mean = float(lengths.mean())
+    if "pairs" not in given and mean >= LENGTH_FOR_PAIRS and texts * mean >= TOKENS_FOR_PAIRS:
         model = model.changed(pairs=PAIRS)
     cropped = float(np.minimum(lengths, crop).mean())  # tokens a text
     epochs = epochs_read(training, model, texts, cropped)
@@ -49,7 +51,7 @@ def choose(
         enough = epochs >= work * (training.max_epochs or most_epochs(texts))
         training = training.changed(adversarial=ADVERSARIAL if enough else 0.0)
     epochs = min(epochs / (work if training.adversarial else 1), training.max_epochs or math.inf)
-    validation_tokens = int(len(data.splits["validation"]) * lengths.mean())
+    validation_tokens = int(len(data.splits["validation"]) * mean)
     training = training.changed(
         evaluations=training.evaluations or evaluations_of(epochs * texts * cropped, validation_tokens)
     )
@@ -58,7 +60,7 @@ def choose(
         "about %.3g epochs of %d texts of some %.0f tokens, so (where no option says otherwise): %s",
         epochs,
         texts,
-        lengths.mean(),
+        mean,
         ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in chosen.items() if value is not None),
     )
     return training, model

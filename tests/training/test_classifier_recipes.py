@@ -52,9 +52,10 @@ def test_a_limit_of_epochs_is_one_of_a_budget():
         SentimentTraining(data="texts", max_epochs=3, steps=10)
 
 
-def test_pairs_are_for_many_tokens(monkeypatch):
-    assert [choose(monkeypatch, texts=texts, epochs=1)[1].pairs for texts in (10_000, 100_000)] == [0, 16]
-    assert choose(monkeypatch, {"pairs": 0}, texts=100_000, epochs=1)[1].pairs == 0
+def test_pairs_are_for_many_long_texts(monkeypatch):
+    sizes = [(1_000, 50), (100_000, 20), (10_000, 50)]  # texts, words
+    assert [choose(monkeypatch, texts=t, words=w, epochs=1)[1].pairs for t, w in sizes] == [0, 0, 16]
+    assert choose(monkeypatch, {"pairs": 0}, texts=10_000, words=50, epochs=1)[1].pairs == 0
 
 
 def test_what_is_given_stays(monkeypatch):
