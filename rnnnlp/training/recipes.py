@@ -22,6 +22,7 @@ MOST_DROPOUT = 0.5
 EVALUATION_SHARE = 0.04  # of the time may go into evaluations
 EVALUATION_SPEED = 3.0  # tokens are evaluated so many times faster than trained on
 PROBE_SECONDS = 0.5
+SHORT_RUN = 5000  # updates for which a preset's rate is meant
 
 log = logging.getLogger(__name__)
 
@@ -61,9 +62,9 @@ def choose(
         seen *= work(PRESETS["base"].hidden_size) / work(options["hidden_size"])
     weights = CharLMConfig(vocab_size, **options).weights
     options.setdefault("dropout", dropout(seen / tokens, weights / tokens))
+    training = training.changed(batch_size=training.batch_size or size.batch_size)
     training = training.changed(
-        lr=training.lr or size.lr,
-        batch_size=training.batch_size or size.batch_size,
+        lr=training.lr or rate(size.lr, updates(training, seen)),
         evaluations=training.evaluations or evaluations_of(seen, validation_tokens),
     )
     chosen = {name: options[name] if name in options else getattr(training, name) for name in CHOSEN}
@@ -107,6 +108,18 @@ def throughput(training: CharLMTraining, vocab_size: int) -> float:
         model.gradients(ids[:-B], ids[B:], np.full(T, B), model.zero_state(B), rng=rng)
         fastest = min(fastest, time.monotonic() - begin)
     return B * T / fastest
+
+
+def updates(training: CharLMTraining, seen: float) -> float:
+    """How often the weights change in a run that reads so many tokens."""
+    assert training.batch_size is not None
+    assert training.bptt is not None
+    return seen / (training.batch_size * training.bptt)
+
+
+def rate(short: float, updates: float) -> float:
+    """The learning rate: that of short runs, or less the longer the run is; two digits of it."""
+    return float(f"{short * min(1.0, (SHORT_RUN / updates) ** (2 / 3)):.1e}")
 
 
 def work(hidden_size: int) -> float:

@@ -51,6 +51,14 @@ def test_presets(monkeypatch, preset):
     assert (training.lr, training.batch_size) == (size.lr, size.batch_size)
 
 
+def test_long_runs_have_lower_rates(monkeypatch):
+    rates = [choose(monkeypatch, preset="base", epochs=epochs)[0].lr for epochs in (1, 10, 50, 400)]
+    assert rates == sorted(rates, reverse=True)
+    assert rates[0] == rates[1] == recipes.PRESETS["base"].lr  # 488 and 4,883 updates
+    assert rates[3] < rates[2] < rates[1]
+    assert recipes.rate(1e-2, 8 * recipes.SHORT_RUN) == pytest.approx(2.5e-3)
+
+
 def test_unknown_preset():
     with pytest.raises(UserError, match="--preset is gigantic; it must be one of auto, tiny, small, base, large, huge"):
         CharLMTraining(data="text", preset="gigantic")
