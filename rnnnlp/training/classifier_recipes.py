@@ -79,7 +79,7 @@ def batch_size(texts: int) -> int:
 
 def most_epochs(texts: int) -> int:
     """The fewer texts there are, the more often each is read, up to MOST_EPOCHS."""
-    return int(min(MOST_EPOCHS, max(3, math.sqrt(1.5e6 / texts))))
+    return int(min(MOST_EPOCHS, max(3, math.sqrt(2.4e6 / texts))))
 
 
 def epochs_read(training: SentimentTraining, model: SentimentConfig, texts: int, length: float) -> float:
