@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -27,6 +27,8 @@ TRAIN_SHARE = 0.9  # of the characters of a text without a validation split; the
 _FORMAT = 1  # part of every key: count up when the content of an entry changes its meaning
 _IDS, _UNKNOWN = "ids.npy", "unknown.json"
 _NAMED_UNKNOWNS = 10
+
+Entry = TypeVar("Entry")
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def encode_corpus(
     wanted = available if splits is None else list(splits)
     for split in wanted:
         if split not in available:
-            raise UserError(f"{corpus.source} has no split {split!r}; it has {', '.join(available)}")
+            raise UserError(f"{corpus.source} has no split {split!r}; it has {', '.join(available)}: name one of these")
     sections = _sections(corpus, wanted if isinstance(tokenizer, Tokenizer) else ["train", *wanted])
     if isinstance(tokenizer, str):
         tokenizer = _train(tokenizer, sections["train"], folder, options)
@@ -106,14 +108,16 @@ def _sections(corpus: Corpus, wanted: Iterable[str]) -> dict[str, _Section]:
     sections = {}
     for split in dict.fromkeys(wanted):
         if (within := sources.get(split)) is None:
-            raise UserError(f"{corpus.source} has no {split} text; it has {', '.join(sources)}")
+            raise UserError(f"{corpus.source} has no {split} text; it has {', '.join(sources)}: add one")
         if within not in surveys:
             surveys[within] = survey(corpus.pieces(within))
         length = surveys[within].characters
         cut = int(TRAIN_SHARE * length) if within == "train" and "validation" not in corpus.splits else length
         start, stop = (0, cut) if split == within else (cut, length)
         if start == stop:
-            raise UserError(f"{corpus.source} has {length} characters in {within}: too few for a {split} split")
+            raise UserError(
+                f"{corpus.source} has {length} characters in {within}: too few for a {split} split; give more text"
+            )
         if split != within:
             logger.info("%s: its last %d of %d characters are for validation", corpus.source, stop - start, length)
         sections[split] = _Section(corpus, within, surveys[within], start, stop)
@@ -127,19 +131,12 @@ def _train(kind: str, train: _Section, folder: Path, options: dict[str, Any]) ->
         positions = train.surveyed.first_positions
         return CharTokenizer("".join(sorted(c for c in positions if positions[c] < train.stop)))
     key = train.key(kind=kind, options=options)
-    return load_tokenizer(cached(folder, key, lambda entry: chosen.train(train.blocks(), **options).save(entry)))
+    return _entry(folder, key, lambda new: chosen.train(train.blocks(), **options).save(new), load_tokenizer)
 
 
 def _encode(split: str, section: _Section, tokenizer: Tokenizer, folder: Path) -> np.ndarray:
     key = section.key(tokenizer=tokenizer.to_json())
-    for _ in range(2):
-        entry = cached(folder, key, lambda unfinished: _write_entry(unfinished, section, tokenizer))
-        try:
-            ids = np.load(entry / _IDS, mmap_mode="r")
-            unknown = json.loads((entry / _UNKNOWN).read_bytes())
-            break
-        except (OSError, ValueError):  # damaged: write it again
-            shutil.rmtree(entry, ignore_errors=True)
+    ids, unknown = _entry(folder, key, lambda new: _write_ids(new, section, tokenizer), _read_ids)
     if unknown["tokens"]:
         logger.warning(
             "%s, %s: %d of %d tokens are not in the vocabulary and read as unknown: %s",
@@ -148,7 +145,22 @@ def _encode(split: str, section: _Section, tokenizer: Tokenizer, folder: Path) -
     return ids
 
 
-def _write_entry(folder: Path, section: _Section, tokenizer: Tokenizer) -> None:
+def _entry(folder: Path, key: str, write: Callable[[Path], None], read: Callable[[Path], Entry]) -> Entry:
+    """What `read` makes of the entry `key` of the cache; one that is damaged is written again."""
+    entry = cached(folder, key, write)
+    try:
+        return read(entry)
+    except (OSError, ValueError):
+        shutil.rmtree(entry, ignore_errors=True)
+    return read(cached(folder, key, write))
+
+
+def _read_ids(folder: Path) -> tuple[np.ndarray, dict[str, Any]]:
+    """What `_write_ids` wrote."""
+    return np.load(folder / _IDS, mmap_mode="r"), json.loads((folder / _UNKNOWN).read_bytes())
+
+
+def _write_ids(folder: Path, section: _Section, tokenizer: Tokenizer) -> None:
     """Encode a section into `ids.npy`, with how many unknown tokens it has, and some of them, in `unknown.json`."""
     unknown_tokens = 0
     examples: list[str] = []

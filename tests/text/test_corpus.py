@@ -108,7 +108,7 @@ def test_what_stands_between_documents(tmp_path, cache):
 @pytest.mark.parametrize("kind", KINDS)
 def test_second_time_comes_from_the_cache(corpus, cache, monkeypatch, kind):
     first = encode_corpus(corpus, kind)
-    monkeypatch.setattr("rnnnlp.text.encoded._write_entry", None)
+    monkeypatch.setattr("rnnnlp.text.encoded._write_ids", None)
     second = encode_corpus(corpus, kind)
     assert second.tokenizer.to_json() == first.tokenizer.to_json()
     assert {split: ids.tolist() for split, ids in second.ids.items()} == {
@@ -127,13 +127,16 @@ def test_other_content_or_options_are_another_entry(corpus, cache, tmp_path):
     assert "x" not in encoded.tokenizer.characters
 
 
-def test_damaged_entries_are_written_again(corpus, cache):
-    expected = encode_corpus(corpus, "char").ids["train"].tolist()
+@pytest.mark.parametrize("kind", ["char", "word", "bpe"])
+def test_damaged_entries_are_written_again(corpus, cache, kind):
+    encoded = encode_corpus(corpus, kind)
+    tokenizer, ids = encoded.tokenizer.to_json(), encoded.ids["train"].tolist()
     for path in sorted(cache.glob("*/*")):
         path.write_bytes(path.read_bytes()[: -len(path.read_bytes()) // 2])
     for path in sorted(cache.glob("*/unknown.json"))[:1]:
         path.unlink()
-    assert encode_corpus(corpus, "char").ids["train"].tolist() == expected
+    encoded = encode_corpus(corpus, kind)
+    assert (encoded.tokenizer.to_json(), encoded.ids["train"].tolist()) == (tokenizer, ids)
 
 
 def test_cache_that_cannot_be_written(corpus, tmp_path, monkeypatch):
