@@ -57,7 +57,9 @@ def run(options: argparse.Namespace) -> int:
     config = read_config(folder)
     training, model_type = config.get("training", {}), config["model_type"]
     if model_type not in MODELS:
-        raise UserError(f"{folder} holds a {model_type} model; known are {', '.join(MODELS)}")
+        raise UserError(
+            f"{folder} holds a {model_type} model; known are {', '.join(MODELS)}: use the version that wrote it"
+        )
     if training:
         training = MODELS[model_type][1].from_mapping(training, str(folder / "config.json")).to_mapping()
     is_language_model = model_type != "sentiment"
@@ -169,5 +171,5 @@ def trained_on(folder: Path, training: dict[str, Any]) -> Any:
     from rnnnlp.training.fit import corpus_of
 
     if "data" not in training:
-        raise UserError(f"{folder} does not say what it was trained on, which --dynamic needs; train with --out")
+        raise UserError(f"{folder} does not say what it was trained on, which --dynamic needs; leave it out")
     return corpus_of(CharLMTraining.from_mapping(training, str(folder)))

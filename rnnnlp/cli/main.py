@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import NoReturn
 
 from rnnnlp.errors import UserError
 
@@ -33,10 +34,17 @@ EXAMPLES = """examples:
 'rnnnlp COMMAND --help' explains the options of a command."""
 
 
+class Parser(argparse.ArgumentParser):
+    """Says a mistake as every other one is said: in one line, with what to do."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message}; '{self.prog} --help' says what can be given")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit code: 0 done, 2 a mistake of the user, 128 + n stopped by signal n."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="rnnnlp",
         description="Recurrent networks on text: train, evaluate, predict and generate on an ordinary computer.",
         epilog=EXAMPLES,
@@ -55,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             module.add_options(command)
             command.set_defaults(run=module.run)
     try:
-        options = parser.parse_args(words)
+        options = parse(parser, words)
         say_aloud()
         code = options.run(options) or 0
         sys.stdout.flush()  # so that a full disk is noticed here
@@ -76,10 +84,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
 
 
+def parse(parser: Parser, words: list[str]) -> argparse.Namespace:
+    """The options that words stand for. Texts and runs may follow an option too, where argparse has done with them."""
+    options, left = parser.parse_known_args(words)
+    for name in ("texts", "runs"):
+        if hasattr(options, name) and not any(word.startswith("-") for word in left):
+            getattr(options, name).extend(left)
+            left = []
+    if left:
+        command = " ".join(filter(None, (parser.prog, options.command, getattr(options, "kind", None))))
+        raise UserError(f"{' '.join(left)} is not among what can be given; '{command} --help' says what is")
+    return options
+
+
 def fail(message: str) -> int:
     """Prints a mistake on one line, whatever is in it, and returns the exit code."""
-    line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in message[:LONGEST_MESSAGE])
-    print(f"rnnnlp: error: {line}{' ...' if len(message) > LONGEST_MESSAGE else ''}", file=sys.stderr)
+    if len(message) > LONGEST_MESSAGE:  # what is wrong stands at its beginning, and what to do at its end
+        message = f"{message[: LONGEST_MESSAGE // 2]} ... {message[-LONGEST_MESSAGE // 2 :]}"
+    line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in message)
+    print(f"rnnnlp: error: {line}", file=sys.stderr)
     return 2
 
 

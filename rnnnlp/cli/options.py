@@ -65,7 +65,7 @@ def read_toml(path: str) -> dict[str, Any]:
     except OSError as error:
         raise UserError(f"--config {path}: {error.strerror}; give the path of a TOML file") from None
     except (ValueError, RecursionError) as error:
-        raise UserError(f"--config {path} is not valid TOML: {error}") from None
+        raise UserError(f"--config {path} is not valid TOML ({error}); write lines such as lr = 0.01") from None
     options = {name.replace("-", "_") + "_" * iskeyword(name): value for name, value in content.items()}
     if isinstance(options.get("budget"), str):
         try:

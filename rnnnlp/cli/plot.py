@@ -114,6 +114,8 @@ def trained_models(options: argparse.Namespace) -> Iterator[tuple[str, "CharLM",
 
 def fresh_models(options: argparse.Namespace) -> Iterator[tuple[str, "CharLM", Any]]:
     """The name of each of `--cells`, an untrained model of it, and the validation ids."""
+    from numpy import errstate
+
     from rnnnlp.batches.draws import WEIGHTS, generator
     from rnnnlp.models.char_lm import CharLM
     from rnnnlp.models.config import CharLMConfig
@@ -125,6 +127,7 @@ def fresh_models(options: argparse.Namespace) -> Iterator[tuple[str, "CharLM", A
         config = CharLMConfig(vocab_size=vocab_size, cell=cell.strip(), hidden_size=options.hidden_size)
         model = CharLM(config, encoded.tokenizer, rng=generator(options.seed, WEIGHTS))
         for layer in model.recurrent.layers:
-            layer[0].W_h.value *= options.scale
+            with errstate(over="ignore"):  # what is not finite is looked for in the gradients
+                layer[0].W_h.value *= options.scale
         scaled = "" if options.scale == 1 else f", recurrent weights × {options.scale:g}"
         yield f"{config.cell}, {config.hidden_size} units, untrained{scaled}", model, encoded.ids["validation"]

@@ -27,7 +27,7 @@ class Config:
                 raise UserError(f"{where}: unknown key {key!r}; known are {', '.join(known)}")
         for key, f in known.items():
             if key not in values and f.default is MISSING:
-                raise UserError(f"{where}: key {key!r} is missing; the file is incomplete")
+                raise UserError(f"{where}: key {key!r} is missing; the file is incomplete: restore it")
         try:
             return cls(**{key: _as_given(known[key].type, value, key) for key, value in values.items()})
         except UserError as error:

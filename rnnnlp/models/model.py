@@ -101,7 +101,7 @@ class Model:
         if tokenizer.vocab_size != vocab_size:
             raise UserError(
                 f"{folder / TOKENIZER} has {tokenizer.vocab_size} entries and config.json says {vocab_size}; "
-                "they are not of the same model"
+                "they are not of the same model: restore both, or train again"
             )
         path = folder / WEIGHTS
         tensors = load_tensors(path, beside=(CONFIG, TOKENIZER))
@@ -109,7 +109,7 @@ class Model:
         if model_config.weights > weights:  # said before a model of that size takes its memory
             raise UserError(
                 f"{path} holds {weights} weights and config.json describes {model_config.weights}; "
-                "they are not of the same model"
+                "they are not of the same model: restore both, or train again"
             )
         model = cls(model_config, tokenizer, rng=np.random.default_rng(0))
         arrays = {name: p.value for name, p in model.parameters().items()} | model.fitted()
@@ -125,11 +125,15 @@ def read_config(folder: Path) -> dict[str, Any]:
     config = read_json(path)
     expected = {"format": int, "model_type": str, "model": dict}
     if not isinstance(config, dict) or any(not isinstance(config.get(key), kind) for key, kind in expected.items()):
-        raise UserError(f"{path} is not the configuration of a model: it must have {', '.join(expected)}")
+        raise UserError(
+            f"{path} is not the configuration of a model; it must have {', '.join(expected)}: restore it or train again"
+        )
     if not isinstance(config.get("training", {}), dict):
-        raise UserError(f"{path}: training is {config['training']!r}; it must be an object")
+        raise UserError(f"{path}: training is {config['training']!r}; it must be an object: restore it or train again")
     if unknown := set(config) - set(expected) - {"training"}:
         raise UserError(f"{path}: unknown key {sorted(unknown)[0]!r}; known are {', '.join(expected)}, training")
     if config["format"] != FORMAT:
-        raise UserError(f"{path} has format {config['format']}; this version reads format {FORMAT}")
+        raise UserError(
+            f"{path} has format {config['format']}; this version reads format {FORMAT}: install the one that wrote it"
+        )
     return config

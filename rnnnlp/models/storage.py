@@ -63,7 +63,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 def require_file(path: Path, limit: int | None = None) -> None:
     """UserError unless `path` is a file, of at most `limit` bytes."""
     if not path.is_file():
-        raise Damaged(f"{path} is missing; the folder does not hold a (complete) model")
+        raise Damaged(f"{path} is missing; the folder does not hold a (complete) model: give another one")
     if limit is not None and path.stat().st_size > limit:
         raise Damaged(f"{path} is damaged (it has {path.stat().st_size} bytes); restore it or train again")
 
@@ -137,13 +137,13 @@ def set_tensors(arrays: Mapping[str, np.ndarray], tensors: Mapping[str, np.ndarr
     """
     for name in sorted(set(arrays) ^ set(tensors)):
         state = "is missing" if name in arrays else "does not belong to this model"
-        raise UserError(f"{path}: tensor {name} {state}; the file and config.json are not of the same model")
+        raise UserError(f"{path}: tensor {name} {state}; it and config.json are not of the same model: restore both")
     for name, array in arrays.items():
         tensor = tensors[name]
         if tensor.shape != array.shape or tensor.dtype != array.dtype:
             raise UserError(
                 f"{path}: tensor {name} is {tensor.dtype} {tensor.shape} and must be {array.dtype} {array.shape}; "
-                "the file and config.json are not of the same model"
+                "it and config.json are not of the same model: restore both"
             )
         if not np.isfinite(tensor).all():
             raise Damaged(f"{path}: tensor {name} has values that are not finite; restore it or train again")

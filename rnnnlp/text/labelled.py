@@ -47,12 +47,12 @@ class LabelledData:
         index_of = {name: index for index, name in enumerate(names)}
         if not index_of.keys() >= set(self.label_names) and all(map(str.isdecimal, self.label_names)):
             index_of = {str(index): index for index in range(len(names))}
-        for index in np.unique(np.concatenate([split.labels for split in self.splits.values()])):
-            if self.label_names[index] not in index_of:
-                raise UserError(
-                    f"{self.source} has the label {self.label_names[index]!r}, which the model does not know "
-                    f"({', '.join(names)}); rename or remove it, or train a model with it"
-                )
+        used = np.unique(np.concatenate([split.labels for split in self.splits.values()]))
+        if unknown := [self.label_names[index] for index in used if self.label_names[index] not in index_of]:
+            raise UserError(
+                f"{self.source} has labels that the model does not know, {', '.join(map(repr, unknown))}; "
+                f"it knows {', '.join(map(repr, names))}: rename them in a copy of the data, or train on them"
+            )
         new_index = np.array([index_of.get(name, -1) for name in self.label_names], np.int64)  # -1: no row has it
         splits = {name: LabelledSplit(split.texts, new_index[split.labels]) for name, split in self.splits.items()}
         return type(self)(splits, tuple(names), self.source)
@@ -84,7 +84,7 @@ def load_labelled(
     wanted = available if splits is None else list(splits)
     for split in wanted:
         if split not in available:
-            raise UserError(f"{source.name} has no split {split!r}; it has {', '.join(available)}")
+            raise UserError(f"{source.name} has no split {split!r}; it has {', '.join(available)}: name one of these")
     needed = {"train" if carve and split == "validation" else split for split in wanted}
     rows = {
         split: read_labelled_rows(source.splits[split], f"{source.name}, {split}", text_column, label_column)
@@ -109,7 +109,7 @@ def _check_two_classes(train: LabelledSplit, names: tuple[str, ...], source: str
     classes = np.unique(train.labels)
     if len(classes) < 2:
         raise UserError(
-            f"{source} has only the label {names[classes[0]]!r} in train; a classifier needs two classes or more"
+            f"{source} has only the label {names[classes[0]]!r} in train; a classifier needs two classes: add the other"
         )
 
 

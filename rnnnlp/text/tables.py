@@ -6,7 +6,7 @@ import csv
 import json
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,7 +49,9 @@ class Table(ABC):
         if wanted is not None:
             if wanted in self.columns:
                 return wanted
-            raise UserError(f"{self.name} has no column {wanted!r}; its columns are {', '.join(self.columns)}")
+            raise UserError(
+                f"{self.name} has no column {wanted!r}; its columns are {', '.join(self.columns)}: name one of them"
+            )
         by_lower_case = {column.lower(): column for column in reversed(self.columns)}
         for name in usual:
             if name in by_lower_case:
@@ -180,7 +182,8 @@ class JsonlTable(Table):
                 raise UserError(f"{self.name}, line {number}: no JSON ({error}); expected one object a line") from error
             if not isinstance(record, dict):
                 raise UserError(
-                    f"{self.name}, line {number}: {type(record).__name__}, expected an object with the columns as keys"
+                    f"{self.name}, line {number}: {type(record).__name__}, expected an object; "
+                    "write one a line, with the columns as keys"
                 )
             yield record
 
@@ -263,18 +266,15 @@ class HubTable(Table):
         return tuple(names) if names else None
 
 
+TABLES: dict[str, Callable[[Path], Table]] = {
+    ".csv": lambda path: CsvTable(path, delimiter=","),
+    ".tsv": lambda path: CsvTable(path, delimiter="\t"),
+    ".jsonl": JsonlTable,
+    ".parquet": ParquetTable,
+}
+TABLE_SUFFIXES = tuple(TABLES)
+
+
 def open_table(path: Path) -> Table:
-    """The table in a file, by its suffix (one of `TABLE_SUFFIXES`)."""
-    match path.suffix.lower():
-        case ".csv":
-            return CsvTable(path, delimiter=",")
-        case ".tsv":
-            return CsvTable(path, delimiter="\t")
-        case ".jsonl":
-            return JsonlTable(path)
-        case ".parquet":
-            return ParquetTable(path)
-    raise UserError(f"{path}: {path.suffix!r} is no table; expected one of {', '.join(TABLE_SUFFIXES)}")
-
-
-TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
+    """The table in a file whose suffix is one of `TABLE_SUFFIXES`."""
+    return TABLES[path.suffix.lower()](path)

@@ -25,7 +25,7 @@ def baseline_probabilities(train: LabelledSplit, texts: Sequence[str], classes: 
         from sklearn.feature_extraction.text import TfidfVectorizer
         from sklearn.linear_model import LogisticRegression
     except ImportError:
-        raise UserError("--baseline needs scikit-learn: pip install 'rnnnlp[baseline]'") from None
+        raise UserError("--baseline needs scikit-learn; pip install 'rnnnlp[baseline]'") from None
     grams: dict[str, Any] = {"ngram_range": (1, 2)}
     if not has_spaces(train.texts):
         grams = {"analyzer": "char", "ngram_range": (1, 3)}

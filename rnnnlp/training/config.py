@@ -199,7 +199,7 @@ def _split(
     of_model = {field.name for field in fields(model)} - set(FROM_DATA)
     for name in values:
         if name not in of_training | of_model:
-            raise UserError(f"{where}: {name!r} is not an option of this training")
+            raise UserError(f"{where}: {name!r} is not an option of this training; --help lists those that are")
     if "data" not in values:
         raise UserError("--data is missing; give a file, a folder, a Hub name or a built-in set")
     return {k: v for k, v in values.items() if k in of_training}, {k: v for k, v in values.items() if k in of_model}

@@ -12,6 +12,7 @@ import numpy as np
 
 from rnnnlp.errors import UserError
 from rnnnlp.models.char_lm import CharLM
+from rnnnlp.training.evaluation import require_two
 
 STRETCHES, STRETCH_WINDOWS = 10, 30  # of the training text, that show how large gradients usually are
 
@@ -41,8 +42,8 @@ def dynamic_loss(
     on_progress: Callable[[int], Any] = lambda tokens: None,
 ) -> tuple[float, int]:
     """As `language_model_loss` in one stream, with a model that learns from each window when it has been predicted."""
-    if min(len(ids), len(train_ids)) < 2:
-        raise UserError("a split has fewer than 2 tokens; at least 2 are needed to predict one from another")
+    require_two(ids)
+    require_two(train_ids)
     loss_sum, count = 0.0, 0
     for window_loss, tokens in dynamic_losses(model, ids, gradient_sizes(model, train_ids, learning.window), learning):
         loss_sum += window_loss
@@ -92,7 +93,7 @@ def _losses_and_gradients(model: CharLM, ids: np.ndarray, window: int) -> Iterat
         model.zero_grad()
         loss_sum, count, state = model.gradients(tokens[:-1], tokens[1:], np.ones(len(tokens) - 1, np.int64), state)
         if not np.isfinite(loss_sum):
-            raise UserError("the loss is not finite any more; give a smaller --dynamic-lr")
+            raise UserError(f"the loss is {loss_sum:g}; it must be finite: give a smaller --dynamic-lr")
         yield loss_sum, int(count)
 
 

@@ -28,6 +28,12 @@ class LanguageModel(Protocol):
     ) -> tuple[float, float, State]: ...
 
 
+def require_two(ids: np.ndarray) -> None:
+    """UserError unless there is a token to predict from another."""
+    if len(ids) < 2:
+        raise UserError(f"the split has {len(ids)} tokens; to predict one from another it must have 2: give more text")
+
+
 def language_model_loss(
     model: LanguageModel, ids: np.ndarray, *, streams: int = 1, on_progress: Callable[[int], Any] = lambda tokens: None
 ) -> tuple[float, int]:
@@ -37,8 +43,7 @@ def language_model_loss(
     and read the pieces side by side, many times faster; each first reads the WARMUP tokens before its piece, so the
     figure is nearly the same. `on_progress` is called with the number of tokens done since the last call.
     """
-    if len(ids) < 2:
-        raise UserError(f"the split has {len(ids)} tokens; at least 2 are needed to predict one from another")
+    require_two(ids)
     streams = max(1, min(streams, (len(ids) - 1) // (2 * WARMUP)))
     length, longer = divmod(len(ids) - 1, streams)  # the first `longer` streams have one token more
     begin = np.arange(streams) * length + np.minimum(np.arange(streams), longer)  # (B,)

@@ -156,20 +156,20 @@ def corpus_of(config: Any) -> Corpus:
 
 
 def char_lm_task(model: Any, encoded: Any, config: Any) -> CharLMTask:
-    train, validation = encoded_splits(encoded, config)
+    train, validation = encoded.ids["train"], encoded.ids["validation"]
     log.info("%s: %d tokens to train on, %d to validate", encoded.source, len(train), len(validation))
     return CharLMTask(model, train, validation, encoded.characters["validation"], config)
 
 
 def pretraining_task(model: Any, encoded: Any, config: Any) -> PretrainingTask:
-    train, validation = encoded_splits(encoded, config)
+    train, validation = encoded.ids["train"], encoded.ids["validation"]
     log.info("%s: %d tokens to train on, %d to validate", encoded.source, len(train), len(validation))
     return PretrainingTask(model, train, validation, config)
 
 
 def chosen(config: CharLMTraining, model_options: dict[str, Any], encoded: Any) -> tuple[CharLMTraining, CharLMConfig]:
     """The configurations with everything decided that was left open: see `recipes`."""
-    train, validation = encoded_splits(encoded, config)
+    train, validation = encoded.ids["train"], encoded.ids["validation"]
     return recipes.choose(
         config,
         model_options,
@@ -177,13 +177,6 @@ def chosen(config: CharLMTraining, model_options: dict[str, Any], encoded: Any) 
         tokens=len(train),
         validation_tokens=min(len(validation), config.validation_tokens),
     )
-
-
-def encoded_splits(encoded: Any, config: TrainingConfig) -> tuple[np.ndarray, np.ndarray]:
-    """The ids to train on and to validate with."""
-    if "validation" not in encoded.ids:
-        raise UserError(f"--data {config.data} has no validation split; give more text")
-    return encoded.ids["train"], encoded.ids["validation"]
 
 
 def sentiment_task(model: SentimentClassifier, data: LabelledData, config: Any) -> SentimentTask:
@@ -230,7 +223,7 @@ def label_numbers(labels: Sequence[Any], names: tuple[str, ...], texts: int) -> 
     if len(labels) != texts:
         raise UserError(f"there are {texts} texts and {len(labels)} labels; give one label a text")
     if unknown := [label for label in labels if str(label) not in names]:
-        raise UserError(f"the label {unknown[0]!r} of a validation text is not among those of the training texts")
+        raise UserError(f"the label {unknown[0]!r} of a validation text is not one of training; leave the text out")
     return np.array([names.index(str(label)) for label in labels], np.int64)
 
 

@@ -84,7 +84,7 @@ def check_output(path: str | Path) -> None:
     try:
         import matplotlib  # noqa: F401
     except ImportError:
-        raise UserError("pictures need matplotlib: pip install 'rnnnlp[plot]'; for the numbers give --json -") from None
+        raise UserError("pictures need matplotlib; pip install 'rnnnlp[plot]', or give --json instead") from None
 
 
 def save(figure: Figure, path: str | Path) -> None:

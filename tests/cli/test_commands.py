@@ -6,11 +6,13 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from rnnnlp import CharLM, SentimentClassifier
 from rnnnlp.cli.main import main
+from rnnnlp.errors import UserError
 from rnnnlp.models.model import read_config
 from rnnnlp.training.tasks import SAMPLE_LENGTH
 
@@ -171,6 +173,24 @@ def test_documents_are_kept_apart_in_training_and_evaluation(tmp_path: Path, cap
     assert json.loads(capsys.readouterr().out)["tokens"] == characters - int(0.9 * characters) - 1
 
 
+def test_a_model_that_goes_on_learning_reads_documents_apart_too(tmp_path: Path, capsys: pytest.CaptureFixture):
+    texts = [f"text {number} ends " * 9 for number in range(20)]
+    (tmp_path / "texts").mkdir()
+    for number, text in enumerate(texts):
+        (tmp_path / "texts" / f"{number:02}.txt").write_text(text)
+    (tmp_path / "joined.txt").write_text("-#\n".join(texts))
+    found = []
+    for data, words in (("texts", ["--document-separator=-#\\n"]), ("joined.txt", [])):
+        run = str(tmp_path / f"run-{data}")
+        words = ["--data", str(tmp_path / data), *words, *TINY, "--steps", "4", "--bptt", "8", "--batch-size", "2"]
+        assert main(["train", "charlm", *words, "--out", run]) == 0
+        capsys.readouterr()
+        assert main(["evaluate", run, "--dynamic", "--json", "-"]) == 0
+        found.append(json.loads(capsys.readouterr().out))
+    apart, joined = ((figures["tokens"], figures["nats_per_char"]) for figures in found)
+    assert apart == joined
+
+
 def test_python_does_the_same_as_the_command(tmp_path: Path):
     options = {"hidden_size": 6, "embedding_size": 5, "steps": 4, "evaluations": 1, "batch_size": 4}
     words = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", str(value))]
@@ -193,6 +213,19 @@ def test_fit_predict_and_score_in_python(tmp_path: Path):
     model.save_pretrained(tmp_path / "model")
     again = SentimentClassifier.from_pretrained(tmp_path / "model")
     assert (again.predict_proba(texts) == model.predict_proba(texts)).all()
+
+
+@pytest.mark.parametrize(
+    ("labels", "validation", "message"),
+    [
+        (["up", "up"], None, "the given labels are all 'up'; a classifier needs two classes"),
+        (["up"], None, "there are 2 texts and 1 labels; give one label a text"),
+        (["up", "down"], (["so-so"], ["level"]), "the label 'level' of a validation text is not one of"),
+    ],
+)
+def test_labels_that_python_gives_are_checked(labels: list[str], validation: Any, message: str):
+    with pytest.raises(UserError, match=message):
+        SentimentClassifier.fit(["good", "bad"], labels, validation=validation, steps=1)
 
 
 def test_help_explains_every_command(capsys: pytest.CaptureFixture):

@@ -62,6 +62,8 @@ def test_predict_explains_to_a_person(run: str, monkeypatch: pytest.MonkeyPatch,
     assert "\x1b" not in plain
     assert "down\t" in plain
     assert "\tfor: bad +" in plain
+    assert main(["predict", run, "--explain", "a bad one", ""]) == 0  # texts may stand after an option
+    assert capsys.readouterr().out == plain
     monkeypatch.delenv("NO_COLOR", raising=False)
     terminal = Terminal()
     monkeypatch.setattr("sys.stdout", terminal)

@@ -172,5 +172,5 @@ def test_relabelled_as_a_model_knows_them(tmp_path, labels, names, expected):
 
 @pytest.mark.parametrize(("labels", "names"), [(["good"], ("neg", "pos")), ([2, 0], ("neg", "pos")), ([7], ("1", "5"))])
 def test_labels_that_a_model_does_not_know(tmp_path, labels, names):
-    with pytest.raises(UserError, match="which the model does not know"):
+    with pytest.raises(UserError, match=r"labels that the model does not know, .*; it knows"):
         relabelled(tmp_path, labels, names)

@@ -66,7 +66,7 @@ def test_spaces_are_looked_for():
 
 def test_without_scikit_learn_an_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "sklearn.exceptions", None)
-    with pytest.raises(UserError, match=r"needs scikit-learn: pip install 'rnnnlp\[baseline\]'"):
+    with pytest.raises(UserError, match=r"needs scikit-learn; pip install 'rnnnlp\[baseline\]'"):
         baseline_probabilities(LabelledSplit(GOOD + BAD, LABELS[:4]), GOOD, 2)
 
 

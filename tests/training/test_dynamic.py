@@ -123,7 +123,7 @@ def test_a_certain_model_has_nothing_to_learn():
     [
         (-1.0, text(9), "--dynamic-lr is -1.0; it must be at least 0"),
         (float("nan"), text(9), "--dynamic-lr is nan; it must be at least 0"),
-        (0.1, text(1), "fewer than 2 tokens"),
+        (0.1, text(1), "the split has 1 tokens; to predict one from another"),
         (1e38, text(200), "give a smaller --dynamic-lr"),
     ],
 )

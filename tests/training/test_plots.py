@@ -125,27 +125,6 @@ def test_what_is_drawn():
     assert axes.lines[0].get_xydata().tolist() == [[1, 2], [2, 0]]
 
 
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        ("", "nothing to write; give --out"),
-        ("--json -", "there is no RUN to draw"),
-        ("{lm} --out picture.txt", "its name must end in .png, .svg, .pdf"),
-        ("--gradients --steps 0 --json -", "--steps is 0; it must be at least 1"),
-        ("--gradients --seed -1 --json -", "--seed is -1; it must be at least 0"),
-        ("--gradients --cells lstn --json -", "--cell is lstn; it must be one of"),
-        ("--gradients --steps 999999 --json -", "give more text or fewer steps"),
-        ("--gradients --cells elman_relu --scale 1e9 --json -", "give fewer steps or a smaller scale"),
-        ("--gradients {reviews} --json -", "a char_lm model is needed here"),
-        ("nothing --json -", "has no losses to draw"),
-    ],
-)
-def test_mistakes(words: str, message: str, runs: dict[str, str], capsys: pytest.CaptureFixture):
-    given = [word.format(lm=runs["charlm"], reviews=runs["sentiment"]) for word in words.split(" ") if word]
-    assert main(["plot", *given]) == 2
-    assert message in capsys.readouterr().err
-
-
 @drawing
 def test_a_picture_that_cannot_be_written(runs: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture):
     assert main(["plot", runs["charlm"], "--out", str(tmp_path / "none" / "curves.png")]) == 2

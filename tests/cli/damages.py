@@ -1,0 +1,168 @@
+"""What can become of the files of a model or a run, and the one line that opening it then says."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import safetensors.numpy
+
+from rnnnlp.models.storage import load_tensors, save_tensors
+from rnnnlp.training.run_folder import BESIDE_STATE, STATE, STATE_TENSORS
+
+MODEL_FILES = ("config.json", "tokenizer.json")
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def edit(run: Path, **changes: object) -> None:
+    config = json.loads((run / "config.json").read_text())
+    config["model"] |= changes
+    (run / "config.json").write_text(json.dumps(config))
+
+
+def drop(run: Path, key: str) -> None:
+    config = json.loads((run / "config.json").read_text())
+    del config["model"][key]
+    (run / "config.json").write_text(json.dumps(config))
+
+
+def rewrite(run: Path, **changes: object) -> None:
+    config = json.loads((run / "config.json").read_text())
+    (run / "config.json").write_text(json.dumps(config | changes))
+
+
+def append(path: Path, text: str) -> None:
+    path.write_text(path.read_text().rstrip()[:-1] + text)
+
+
+def flip_last_bit(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+def swap_characters(run: Path) -> None:
+    path = run / "tokenizer.json"
+    path.write_text(path.read_text().replace('"b"', '"B"'))
+
+
+def seal(run: Path, weight: float = 0.0, **changes: object) -> None:
+    """Damage with the right checksums, as someone would do it on purpose."""
+    tensors = load_tensors(run / "model.safetensors", beside=MODEL_FILES)
+    edit(run, **changes)
+    tensors["head.bias"][0] = weight
+    save_tensors(run / "model.safetensors", tensors, beside=MODEL_FILES)
+
+
+def unseal(run: Path) -> None:
+    path = run / "model.safetensors"
+    path.write_bytes(safetensors.numpy.save(load_tensors(path, beside=MODEL_FILES)))
+
+
+def drop_tensor(run: Path) -> None:
+    tensors = load_tensors(run / "model.safetensors", beside=MODEL_FILES)
+    tensors["spare"] = tensors.pop("head.bias")
+    save_tensors(run / "model.safetensors", tensors, beside=MODEL_FILES)
+
+
+def forge(run: Path, state: str) -> None:
+    """Another training state in the last checkpoint, with the right checksums."""
+    (last(run) / STATE).write_text(state)
+    tensors = safetensors.numpy.load_file(last(run) / STATE_TENSORS)
+    save_tensors(last(run) / STATE_TENSORS, tensors, beside=BESIDE_STATE)
+
+
+def forge_state(run: Path, **changes: object) -> None:
+    forge(run, json.dumps(json.loads((last(run) / STATE).read_bytes()) | changes))
+
+
+def last(run: Path) -> Path:
+    return run / "checkpoints" / "step-00000002"
+
+
+def replace_by_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+Damage = tuple[Callable[[Path], object], str]
+
+# What was done to the folder of a character model, and what the one line of `rnnnlp generate` says.
+OF_A_MODEL: dict[str, Damage] = {
+    "config missing": (lambda run: (run / "config.json").unlink(), "config.json is missing"),
+    "config cut": (lambda run: cut(run / "config.json"), "config.json is damaged"),
+    "config nested": (lambda run: (run / "config.json").write_text("[" * 100_000), "config.json is damaged"),
+    "config of something else": (
+        lambda run: (run / "config.json").write_text("{}"),
+        "is not the configuration of a model; it must have format, model_type, model",
+    ),
+    "config of a later version": (lambda run: rewrite(run, format=2), "has format 2; this version reads format 1"),
+    "config with more": (lambda run: rewrite(run, models={}), "unknown key 'models'; known are format, model_type"),
+    "unknown key": (lambda run: edit(run, hiden_size=3), "unknown key 'hiden_size'"),
+    "missing key": (lambda run: drop(run, "vocab_size"), "key 'vocab_size' is missing; the file is incomplete"),
+    "wrong type": (lambda run: edit(run, hidden_size="many"), "--hidden-size is 'many'; it must be int"),
+    "wrong value": (lambda run: edit(run, hidden_size=-3), "--hidden-size is -3; it must be at least 1"),
+    "another size": (lambda run: edit(run, hidden_size=5), "config.json is not the file that model.safetensors was"),
+    "wrong size": (lambda run: seal(run, hidden_size=3), "tensor recurrent.0.forward.W_x is float32 (16, 3) and must"),
+    "huge size": (lambda run: seal(run, hidden_size=10**5), "they are not of the same model"),
+    "senseless size": (lambda run: edit(run, hidden_size=10**400), "--hidden-size is larger than any number that"),
+    "a key twice": (lambda run: append(run / "config.json", ', "format": 1}'), "config.json is damaged (a key comes"),
+    "training of another kind": (lambda run: rewrite(run, training={"lr": "x"}), "config.json is not the file that"),
+    "training no object": (lambda run: rewrite(run, training=[]), "training is []; it must be an object"),
+    "wrong vocabulary": (lambda run: edit(run, vocab_size=5), "they are not of the same model"),
+    "tokenizer missing": (lambda run: (run / "tokenizer.json").unlink(), "tokenizer.json"),
+    "tokenizer cut": (lambda run: cut(run / "tokenizer.json"), "tokenizer.json is damaged"),
+    "tokenizer of something else": (
+        lambda run: (run / "tokenizer.json").write_text("{}"),
+        "tokenizer.json is damaged, or not written by rnnnlp: it is no char, byte, word, bpe tokenizer",
+    ),
+    "tokenizer enormous": (lambda run: os.truncate(run / "tokenizer.json", 1 << 36), "it has 68719476736 bytes"),
+    "weights missing": (lambda run: (run / "model.safetensors").unlink(), "model.safetensors is missing"),
+    "weights cut": (lambda run: cut(run / "model.safetensors"), "model.safetensors is damaged"),
+    "weights empty": (lambda run: (run / "model.safetensors").write_bytes(b""), "model.safetensors is damaged"),
+    "a tensor missing": (lambda run: drop_tensor(run), "is missing; it and config.json"),
+    "weights flipped": (lambda run: flip_last_bit(run / "model.safetensors"), "its checksum is not the one in it"),
+    "weights unsealed": (lambda run: unseal(run), "does not have the checksums that rnnnlp writes"),
+    "weights not finite": (lambda run: seal(run, weight=np.nan), "head.bias has values that are not finite"),
+    "another character": (lambda run: swap_characters(run), "tokenizer.json is not the file that model.safetensors"),
+}
+
+# Of a classifier, and what `rnnnlp evaluate` says.
+OF_A_CLASSIFIER: dict[str, Damage] = {
+    "a model of a later version": (
+        lambda run: rewrite(run, model_type="tree"),
+        "holds a tree model; known are char",
+    ),
+    "labels no list": (lambda run: edit(run, labels="good"), "--labels is 'good'; it must be a list of strings"),
+    "labels too few": (lambda run: edit(run, labels=["good"]), "the only class is good; a classifier needs at least"),
+}
+
+# Of a run that trained for two steps, and what `rnnnlp train charlm --resume` says.
+OF_A_RUN: dict[str, Damage] = {
+    "tensors flipped": (lambda run: flip_last_bit(last(run) / STATE_TENSORS), "its checksum is not the one in it"),
+    "tensors cut": (lambda run: cut(last(run) / STATE_TENSORS), "training_state.safetensors is damaged"),
+    "configuration cut": (lambda run: cut(last(run) / "config.json"), "step-00000002 to go on from step-00000000"),
+    "weights missing": (lambda run: (last(run) / "model.safetensors").unlink(), "model.safetensors is missing"),
+    "weights of another step": (
+        lambda run: shutil.copy(run / "checkpoints" / "step-00000000" / "model.safetensors", last(run)),
+        "model.safetensors is not the file that training_state.safetensors was saved with",
+    ),
+    "state cut": (lambda run: cut(last(run) / STATE), "training_state.json is not the file that training_state.safe"),
+    "state nested": (lambda run: forge(run, "[" * 100_000), "training_state.json is damaged"),
+    "state of something else": (lambda run: forge(run, "{}"), "is damaged: it must have step, seconds"),
+    "step no number": (lambda run: forge_state(run, step="2"), "is damaged: step is '2'"),
+    "step senseless": (lambda run: forge_state(run, step=10**30), "is damaged: step is 1000"),
+    "no such batch": (lambda run: forge_state(run, position={"epoch": 0, "window": 10**9}), "there is no batch 1000"),
+    "no random numbers": (lambda run: forge_state(run, rng={}), "training_state.json is damaged"),
+    "other data": (lambda run: forge_state(run, data="other"), "is not what it was when"),
+    "figures that cannot be written": (
+        lambda run: replace_by_folder(run / "metrics.jsonl"),
+        "metrics.jsonl cannot be written (Is a directory); make it writable, or use another folder, then go on with: "
+        "rnnnlp train charlm --resume ",
+    ),
+}

@@ -1,0 +1,333 @@
+"""Mistakes of users, and the one line that each of them ends in. `test_errors.py` makes them all."""
+
+import json
+from pathlib import Path
+
+from rnnnlp.cli.main import main
+from rnnnlp.models.char_lm import CharLM
+
+TINY = "--hidden-size 4 --embedding-size 3 --steps 2 --batch-size 2 --bptt 8 --evaluations 1".split()
+LITTLE = "--hidden-size 4 --batch-size 1 --bptt 8 --warmup 0"
+
+FILES = {
+    "text.txt": "To be, or not to be, that is the question.\n" * 20,
+    "short.txt": "abc",
+    "two.txt": "ab",
+    "noise.txt": "a" * 2000 + "".join(chr(33 + i * i % 6007 % 90) for i in range(4000)),
+    "empty.txt": "",
+    "one_class.csv": "text,label\ngood,1\nfine,1\n",
+    "no_label.csv": "text,other\ngood,1\nfine,0\n",
+    "other_label.csv": "text,label\ngood,wonderful\nbad,terrible\n",
+    "unlabelled.csv": "text,label\ngood,\nbad,\n",
+    "strange_label.jsonl": '{"text": "good", "label": 0.5}\n',
+    "quoted.csv": 'text,label\n"good" or not,1\n',
+    "wide.csv": "text,label\ngood,bad,1\n",
+    "empty.csv": "",
+    "no.parquet": "no parquet",
+    "empty.jsonl": "",
+    "list.jsonl": "[1]\n",
+    "no_json.jsonl": "good\n",
+    "half.jsonl": '{"text": "\\ud83d", "label": 1}\n',
+    "numbers.jsonl": '{"text": 3, "label": 1}\n',
+    "mixed.jsonl": '{"text": "a", "label": 1}\n{"text": "b", "label": "good"}\n',
+    "bad.toml": "hidden-size = ",
+    "smooth.toml": "label-smoothing = 0.1\n",
+    "soon.toml": 'budget = "soon"\n',
+    "unknown.toml": "hidden_sise = 3\n",
+    "senseless.toml": "hidden-size = 1" + "0" * 5000,
+    "stranger/letter.txt": "not a run",
+    "measured/test.csv": "text,label\ngood,positive\nbad,negative\n",
+    "parts/one/train.csv": "text,label\ngood,1\n",
+    "parts/two/train.csv": "text,label\ngood,1\n",
+    "twice/train.csv": "text,label\ngood,1\n",
+    "twice/train.jsonl": '{"text": "good", "label": 1}\n',
+    "tuning/validation.csv": "text,label\ngood,positive\nbad,negative\n",
+    "nested/train.csv/letter.txt": "not a table",
+}
+
+
+def furnish(home: Path) -> None:
+    """Puts files of many kinds into a folder, and a trained model of each kind."""
+    for name, content in FILES.items():
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / name).write_text(content)
+    (home / "latin.txt").write_bytes(b"caf\xe9 au lait")
+    (home / "long.csv").write_text("text,label\n" + "a" * (17 << 20) + ",1\n")
+    (home / "hollow").mkdir()
+    (home / "folder.csv").mkdir()
+    write_parquet(home / "schema.parquet", ["bad", "good"], 2)
+    write_parquet(home / "schemas" / "train-0.parquet", ["bad", "good"], 1)
+    write_parquet(home / "schemas" / "train-1.parquet", ["good", "bad"], 1)
+    text = ["--data", str(home / "text.txt")]
+    for words in (
+        ["train", "charlm", *text, "--out", str(home / "lm"), *TINY],
+        ["train", "sentiment", "--data", "sample-reviews", "--out", str(home / "reviews"), *TINY],
+        ["pretrain", *text, "--samples", "9", "--out", str(home / "words"), *TINY],
+    ):
+        assert main(words) == 0
+    CharLM.from_pretrained(home / "lm").save_pretrained(home / "bare")  # does not say what it was trained on
+
+
+def write_parquet(path: Path, class_names: list[str], label: int) -> None:
+    """A row with this label, in a table whose schema names the classes as `datasets` does."""
+    import pyarrow
+    import pyarrow.parquet
+
+    path.parent.mkdir(exist_ok=True)
+    features = {"label": {"names": class_names, "_type": "ClassLabel"}}
+    table = pyarrow.table({"text": ["good"], "label": [label]})
+    schema = json.dumps({"info": {"features": features}})
+    pyarrow.parquet.write_table(table.replace_schema_metadata({"huggingface": schema}), path)
+
+
+# What was done, and what the one line says. Each is a mistake of the user: exit code 2.
+MISTAKES = {
+    # Options that no command has, or that have no such value.
+    "": "the following arguments are required: COMMAND; 'rnnnlp --help' says what can be given",
+    "nonsense": "invalid choice: 'nonsense' (choose from ",
+    "train": "the following arguments are required: charlm|sentiment; 'rnnnlp train --help' says",
+    "generate": "the following arguments are required: RUN; 'rnnnlp generate --help' says",
+    "predict": "the following arguments are required: RUN",
+    "train charlm --data": "--data: expected one argument; 'rnnnlp train charlm --help' says",
+    "train charlm --hidden-sise 3": "--hidden-sise 3 is not among what can be given; 'rnnnlp train charlm --help' says",
+    "train charlm --hidden-size many": "--hidden-size: invalid int value: 'many'; 'rnnnlp train charlm --help' says",
+    "train charlm --budget soon": "'soon' is not a duration; write it as 90s, 10m, 1.5h or 1h30m",
+    "train sentiment --lr-decay fast": "--lr-decay: invalid float value: 'fast'; 'rnnnlp train sentiment --help'",
+    "pretrain --samples few": "--samples: invalid int value: 'few'; 'rnnnlp pretrain --help' says",
+    "evaluate {home}/lm --weights first": "--weights: invalid choice: 'first' (choose from ",
+    "plot {home}/lm --x place": "--x: invalid choice: 'place' (choose from ",
+    # Training.
+    "train charlm": "--data is missing",
+    "train charlm --data {home}/nothing.txt": "nothing.txt",
+    "train charlm --data {home}/empty.txt": "empty.txt",
+    "train charlm --data {home}/short.txt": "give more text or a smaller --bptt",
+    "train charlm --data {home}/latin.txt": "byte 3 is not valid UTF-8",
+    "train charlm --data {home}/text.txt --hidden-size 0": "--hidden-size is 0; it must be at least 1",
+    "train charlm --data {home}/text.txt --dropout 1.5": "--dropout is 1.5; it must be at least 0 and below 1",
+    "train charlm --data {home}/text.txt --cell lstn": "--cell is lstn; it must be one of lstm, gru",
+    "train charlm --data {home}/text.txt --hidden-size 10000000": "--hidden-size is 10000000; it must be smaller",
+    "train sentiment --data sample-reviews --num-layers 999999999": "smaller, or --embedding-size or --num-layers",
+    "train charlm --data {home}/text.txt --config {home}/senseless.toml": "senseless.toml is not valid TOML",
+    "train charlm --data {home}/text.txt --on-divergence go": "--on-divergence is go; it must be one of stop, rollback",
+    "train charlm --data {home}/text.txt --optimizer sgd --max-norm 0 --lr 1e30 --steps 9": "try a smaller --lr",
+    "train charlm --data {home}/text.txt --keep-checkpoints 0": "--keep-checkpoints is 0; it must be at least 1",
+    "train charlm --data {home}/text.txt --shuffle-blocks -1": "--shuffle-blocks is -1; it must be at least 0",
+    "train charlm --data {home}/text.txt --document-separator \\x": r"--document-separator is \x; write a backslash as",
+    "train charlm --data {home}/text.txt --lr 0": "--lr is 0.0; it must be above 0",
+    "train charlm --data {home}/text.txt --lr nan": "--lr is nan",
+    "train charlm --data {home}/text.txt --backend gpu": "--backend is gpu; it must be one of auto, numpy",
+    "train charlm --data {home}/text.txt --epochs 1 --steps 3": "--epochs, --steps and --budget exclude one another",
+    "train charlm --data {home}/text.txt --tied-weights": "--tied-weights is True; it must be false unless",
+    "train charlm --data {home}/text.txt --out {home}/lm": "--resume {home}/lm or give --overwrite",
+    "train charlm --data {home}/text.txt --out {home}/stranger": "not empty and not a run",
+    "train charlm --data {home}/text.txt --out {home}/text.txt": "is a file; give the name of a new folder",
+    "train charlm --data {home}/text.txt --config {home}/none.toml": "none.toml",
+    "train charlm --data {home}/text.txt --config {home}/bad.toml": "bad.toml is not valid TOML",
+    "train charlm --data {home}/text.txt --config {home}/unknown.toml": "'hidden_sise' is not an option",
+    "train charlm --data {home}/text.txt --lr 1e38 --max-norm 0 --bptt 8 --steps 9": "try a smaller --lr or --max-norm",
+    "train sentiment --data sample-reviews --lr 1e38 --max-norm 0 --steps 9": "(largest in",
+    "pretrain --data {home}/text.txt --samples 0": "--samples is 0; it must be at least 1",
+    "pretrain --data {home}/text.txt --config {home}/smooth.toml": "--label-smoothing is 0.1; it must be 0 among",
+    "pretrain --data {home}/short.txt": "give more text or a smaller --bptt",
+    "train sentiment --data sample-reviews --from {home}/nothing": "nothing is not a folder",
+    "train sentiment --data sample-reviews --from {home}/lm": "lm holds a char_lm model; a bidirectional_lm model is",
+    "train sentiment --data sample-reviews --from {home}/words --hidden-size 3": "--hidden-size is that of the",
+    "train sentiment --data sample-reviews --from {home}/words --tokenizer bpe": "--tokenizer is that of the",
+    "train sentiment --data sample-reviews --lr-decay 0": "--lr-decay is 0.0; it must be above 0 and at most 1",
+    "evaluate {home}/words --dynamic": "--dynamic is for character language models, and {home}/words is of words",
+    "evaluate {home}/words --mistakes 2": "--mistakes is for classifiers",
+    "predict {home}/words text": "holds a bidirectional_lm model; a sentiment model is needed here",
+    "generate {home}/words": "holds a bidirectional_lm model; a char_lm model is needed here",
+    "pretrain --data {home}/text.txt --resume {home}/lm": "leave out --data",
+    "pretrain --resume {home}/lm": "holds a char_lm model; a bidirectional_lm model is needed here",
+    "train charlm --resume {home}/stranger": "no checkpoint to go on from",
+    "status {home}/stranger": "config.json is missing",
+    "status {home}/nothing": "nothing is not a folder",
+    "train charlm --resume {home}/nothing": "nothing is not a folder",
+    "train charlm --resume {home}/reviews": "holds a sentiment model; a char_lm model is needed here",
+    "train charlm --resume {home}/lm --lr 1": "leave out --lr",
+    "train sentiment --data {home}/one_class.csv": "only the label",
+    "train sentiment --data {home}/no_label.csv": "--label-column",
+    "train sentiment --data {home}/no_label.csv --label-column sentiment": "has no column 'sentiment'",
+    "train sentiment --data sample-reviews --class-weights 2": "--class-weights is 2; it must be one of none, balanced",
+    "train sentiment --data sample-reviews --pooling sum": "--pooling is sum; it must be one of last, mean",
+    "generate {home}/lm --temperature -1": "--temperature is -1.0; it must be at least 0",
+    "generate {home}/lm --top-p 0": "--top-p is 0.0; it must be above 0",
+    "generate {home}/lm --samples 0": "--samples is 0; it must be at least 1",
+    "generate {home}/lm --seed -1": "--seed is -1; it must be at least 0",
+    "generate {home}/reviews": "holds a sentiment model; a char_lm model is needed here",
+    "generate {home}/nothing": "is not a folder",
+    "generate {home}/stranger": "config.json is missing",
+    "evaluate {home}/lm --split test": "has no split 'test'",
+    "evaluate {home}/reviews --data {home}/other_label.csv --split train": (
+        "labels that the model does not know, 'terrible', 'wonderful'; it knows 'negative', 'positive': rename them in"
+    ),
+    "evaluate {home}/reviews --split test --json {home}/none/out.json": "cannot be written",
+    "evaluate {home}/reviews --split test --dynamic": "is a classifier",
+    "evaluate {home}/reviews --mistakes -1": "--mistakes is -1; it must be at least 0",
+    "evaluate {home}/lm --mistakes 3": "--mistakes is for classifiers",
+    "evaluate {home}/lm --baseline": "--baseline is for classifiers",
+    "evaluate {home}/lm --dynamic-lr 0.1": "without --dynamic",
+    "evaluate {home}/lm --dynamic --dynamic-lr -1": "--dynamic-lr is -1.0; it must be at least 0",
+    "evaluate {home}/reviews --split test --threads 0": "--threads is 0; it must be at least 1",
+    "predict {home}/lm text": "holds a char_lm model; a sentiment model is needed here",
+    "predict {home}/reviews text --file {home}/text.txt": "give one of them",
+    "predict {home}/reviews --file {home}/none.txt": "none.txt",
+    "train charlm --data {home}/text.txt --batch-size 0": "--batch-size is 0; it must be at least 1",
+    "train charlm --data {home}/text.txt --bptt 0": "--bptt is 0; it must be at least 1",
+    "train charlm --data {home}/text.txt --steps 0": "--steps is 0; it must be at least 1",
+    "train charlm --data {home}/text.txt --epochs 0": "--epochs is 0; it must be at least 1",
+    "train charlm --data {home}/text.txt --budget 0": "--budget is 0.0; it must be above 0 seconds",
+    "train charlm --data {home}/text.txt --evaluations 0": "--evaluations is 0; it must be at least 1",
+    "train charlm --data {home}/text.txt --checkpoint-every 0": "--checkpoint-every is 0; it must be at least 1",
+    "train charlm --data {home}/text.txt --patience -1": "--patience is -1; it must be at least 0",
+    "train charlm --data {home}/text.txt --seed -1": "--seed is -1; it must be at least 0",
+    "train charlm --data {home}/text.txt --weight-decay -1": "--weight-decay is -1.0; it must be at least 0",
+    "train charlm --data {home}/text.txt --max-norm -1": "--max-norm is -1.0; it must be at least 0",
+    "train charlm --data {home}/text.txt --momentum 1": "--momentum is 1.0; it must be at least 0 and below 1",
+    "train charlm --data {home}/text.txt --warmup 2": "--warmup is 2.0; it must be at least 0 and below 1",
+    "train charlm --data {home}/text.txt --averaging 1": "--averaging is 1.0; it must be at least 0 and below 1",
+    "train charlm --data {home}/text.txt --label-smoothing 1": "--label-smoothing is 1.0; it must be",
+    "train charlm --data {home}/text.txt --optimizer lion": "--optimizer is lion; it must be one of adamw, adam",
+    "train charlm --data {home}/text.txt --schedule linear": "--schedule is linear; it must be one of",
+    "train charlm --data {home}/text.txt --tokenizer sentencepiece": "--tokenizer is sentencepiece; it must be one of",
+    "train charlm --data {home}/text.txt --num-layers 0": "--num-layers is 0; it must be at least 1",
+    "train charlm --data {home}/text.txt --embedding-size 0": "--embedding-size is 0; it must be at least 1",
+    "train charlm --data {home}/text.txt --validation-tokens 0": "--validation-tokens is 0; it must be at least 1",
+    "train charlm --data {home}/text.txt --threads 100000000": (
+        "--threads is 100000000; it must be at least 1 and at most 1024"
+    ),
+    "train charlm --data {home}/text.txt --tokenizer bpe --vocab-size 5": "vocab_size is 5; it must be at least 256",
+    "train charlm --data {home}/quoted.csv": "quote fields with",
+    "train charlm --data {home}/no.parquet": "no.parquet cannot be read as parquet",
+    "train sentiment --data {home}/list.jsonl": "line 1: list, expected an object; write one a line, with",
+    "train sentiment --data {home}/mixed.jsonl": "mixes numbers and names as labels (1, 'good'); use one kind",
+    "train sentiment --data {home}/text.txt": "is plain text; for labels give csv, tsv, jsonl, parquet",
+    "train sentiment --data sample-reviews --max-length 0": "--max-length is 0; it must be at least 1",
+    "train charlm --data {home}/none*.txt": "matches no file; check the pattern",
+    "train charlm --data {home}/hollow": "holds no data; expected split files",
+    "train charlm --resume {home}/lm --out {home}/x": "leave out other options",
+    "generate {home}/lm --top-k -1": "--top-k is -1; it must be at least 0",
+    "generate {home}/lm --length -1": "--length is -1; it must be at least 0",
+    "generate {home}/lm --repetition-penalty 0": "--repetition-penalty is 0.0; it must be above 0",
+    "generate {home}/lm --repetition-window 0": "--repetition-window is 0; it must be at least 1",
+    "evaluate {home}/reviews --data {home}/nothing.csv": "nothing.csv': no such file or folder; expected",
+    "predict {home}/reviews text --json {home}/none/out.json": "cannot be written",
+    "train charlm --data {home}/text.txt --preset giant": "--preset is giant; it must be one of auto, tiny, small",
+    "train charlm --data {home}/text.txt --weight-drop 1": "--weight-drop is 1.0; it must be at least 0 and below 1",
+    "train charlm --data {home}/text.txt --min-frequency -1": "--min-frequency is -1; it must be at least 0",
+    "train charlm --data {home}/text.txt --vocab-size 0": "--vocab-size is 0; it must be at least 1",
+    "train sentiment --data sample-reviews --crop 0": "--crop is 0; it must be at least 1",
+    "train sentiment --data sample-reviews --pairs -1": "--pairs is -1; it must be at least 0",
+    "train sentiment --data sample-reviews --adversarial -1": "--adversarial is -1.0; it must be at least 0",
+    "train sentiment --data sample-reviews --max-epochs 0": "--max-epochs is 0; it must be at least 1",
+    "train sentiment --data sample-reviews --max-epochs 2 --steps 3": "--max-epochs is 2, which limits a --budget;",
+    # Data.
+    "train charlm --data {home}/text.txt --config {home}/soon.toml": "budget 'soon' is not a duration; write it as",
+    "train charlm --data {home}/text.txt --out {home}/text.txt/run": "cannot be made (Not a directory); give another",
+    "train charlm --data {home}/measured": "has no split 'train'; it has test",
+    "train charlm --data ~nobody-here/text.txt": "cannot read ~nobody-here/text.txt (Could not determine home",
+    "train charlm --data {home}/folder.csv/*": "matches no file; check the pattern",
+    "train sentiment --data {home}/measured": "has no split 'train'; it has test",
+    "train sentiment --data {home}/unlabelled.csv": "has no labelled texts in train; expected one a row",
+    "train sentiment --data {home}/strange_label.jsonl": "has the label 0.5, expected an integer or a name; choose",
+    "train sentiment --data {home}/schema.parquet": "has the label 2, but its schema knows only bad, good; mend",
+    "train sentiment --data {home}/schemas": "name different classes (bad, good; good, bad); they must agree",
+    "train sentiment --data {home}/parts": "has data in several sub-folders (one, two); name one of them",
+    "train sentiment --data {home}/twice": "twice/train.jsonl are one split in several formats; keep one, or",
+    "train sentiment --data {home}/nested": "train.csv: Is a directory; check the path and its permissions",
+    "train sentiment --data {home}/numbers.jsonl": "row 1: column 'text' holds int, expected text; name another",
+    "train sentiment --data {home}/long.csv": "has a line of more than 16,777,216 characters; expected a row a line",
+    "train sentiment --data {home}/empty.csv": "is empty; expected a header line with the names of the columns",
+    "train sentiment --data {home}/wide.csv": "row 1: 3 fields, expected 2 as in the header; quote fields that",
+    "train sentiment --data {home}/empty.jsonl": "is empty; expected one JSON object a line",
+    "train sentiment --data {home}/half.jsonl": "line 1: an escape stands for half a character ('\\ud83d'); write",
+    "train sentiment --data {home}/no_json.jsonl": "line 1: no JSON (Expecting value",
+    "train sentiment --data sample-reviews --pooling mean --lr-decay 2": "--lr-decay is 2.0; it must be above 0 and",
+    f"train charlm --data {{home}}/noise.txt --steps 400 {LITTLE}": " for 50 steps, after a mean of ",
+    f"train charlm --data {{home}}/text.txt --steps 9 --lr 1e30 --weight-decay 1e30 --checkpoint-every 1 {LITTLE}": (
+        "has weights that are not finite; try a smaller --lr"
+    ),
+    # Models.
+    "evaluate {home}/bare": "bare does not say what it was trained on; give --data",
+    "evaluate {home}/bare --data {home}/text.txt --dynamic": "does not say what it was trained on, which --dynamic",
+    "evaluate {home}/lm --data {home}/two.txt": "the split has 1 tokens; to predict one from",
+    "evaluate {home}/lm --data {home}/two.txt --dynamic": "the split has 1 tokens; to predict one from",
+    "evaluate {home}/words --data {home}/two.txt": "the split has 1 tokens; to predict one from",
+    "evaluate {home}/lm --dynamic --dynamic-lr 1e30": "it must be finite: give a smaller --dynamic-lr",
+    "evaluate {home}/reviews --data {home}/measured --split train": "has no split 'train'; it has test",
+    "evaluate {home}/reviews --data sample-reviews --data {home}/nothing.csv": "nothing.csv': no such file or folder",
+    "evaluate {home}/lm --data {home}/text.txt --data {home}/measured --split train": "has no split 'train'; it has",
+    "evaluate {home}/words --baseline": "--baseline is for classifiers",
+    "evaluate {home}/stranger --weights last": "stranger has no checkpoint to go on from",
+    "predict {home}/reviews --explain --json {home}/none/out.json text": "none/out.json cannot be written",
+    "predict {home}/lm --explain text": "holds a char_lm model; a sentiment model is needed here",
+    "predict {home}/reviews \udcff": r"the text holds half a character ('\udcff'); expected whole Unicode characters",
+    "predict {home}/reviews --file {home}/no_label.csv --text-column review": "has no column 'review'; its columns are",
+    # Pictures.
+    "plot {home}/lm": "nothing to write; give --out FILE.png for a picture, or --json FILE for its numbers",
+    "plot --json -": "there is no RUN to draw; give the folders of runs, or --gradients for fresh models",
+    "plot {home}/lm --out {home}/curves": "curves; its name must end in .png, .svg, .pdf",
+    "plot {home}/bare --json -": "metrics.jsonl has no losses to draw; give the folder of a run that has trained",
+    "plot {home}/lm --json {home}/none/curves.json": "cannot be written (No such file or directory); give another path",
+    "plot --gradients {home}/lm --json - --steps 0": "--steps is 0; it must be at least 1",
+    "plot --gradients {home}/bare --json -": "bare does not say what it was trained on; give --data",
+    "plot --gradients {home}/lm --json - --steps 999": "tokens and 999 steps need 1999; give more text or fewer steps",
+    "plot --gradients --json - --data {home}/text.txt --cells elman_relu --hidden-size 4 --steps 9 --scale 1e60": (
+        "over 9 steps the gradients grow beyond any number; give fewer steps or a smaller scale"
+    ),
+    "plot --gradients --json - --cells lstn --data {home}/text.txt": "--cell is lstn; it must be one of lstm, gru",
+    "plot --gradients --json - --data {home}/measured/test.csv": "has no split 'validation'; it has test",
+    "plot --gradients --json - --data {home}/tuning": "has no train text; it has validation: add one",
+    "plot --gradients --json - --seed -1": "--seed is -1; it must be at least 0",
+    "plot --gradients --json - {home}/reviews": "holds a sentiment model; a char_lm model is needed here",
+}
+
+# A variable of the environment and its value, and what training a character model then says.
+ENVIRONMENT = {
+    "RNNNLP_BACKEND=gpu": "RNNNLP_BACKEND is gpu; it must be one of auto, numpy, native",
+    "RNNNLP_ISA=mmx": "RNNNLP_ISA is mmx; it must be unset, or one of ",
+    "RNNNLP_CACHE=/dev/null/cache": "cannot write the cache /dev/null/cache",
+    "RNNNLP_CACHE_LIMIT=much": "RNNNLP_CACHE_LIMIT is much; it must be a number of GB, at least 0",
+}
+
+# What is not installed, what was asked for, and what the one line says.
+LACKING = {
+    "rnnnlp.kernels.native": (
+        "train charlm --data {home}/text.txt --backend native",
+        "--backend is native, which this installation was built without; install a C++17 compiler",
+    ),
+    "pydoc_data.topics": (
+        "train charlm --data python-docs",
+        "python-docs needs pydoc_data, which this Python lacks; install the full standard library",
+    ),
+    "sklearn.exceptions": (
+        "evaluate {home}/reviews --baseline",
+        "--baseline needs scikit-learn; pip install 'rnnnlp[baseline]'",
+    ),
+    "matplotlib": (
+        "plot {home}/lm --out {home}/curves.png",
+        "pictures need matplotlib; pip install 'rnnnlp[plot]', or give --json instead",
+    ),
+}
+
+# Messages without a row: what of each, and the test that it has. They need a package, a network, another process, or a
+# value that only Python can give. Disks that are full or cannot be written: `training/test_disk.py`.
+ELSEWHERE = {
+    "--out {path} cannot be written": "training/test_plots.py::test_a_picture_that_cannot_be_written",
+    "finds no word twice": "training/test_baseline.py::test_texts_without_a_repeated_word_are_an_error",
+    "the Hub cannot be reached": "text/test_sources.py::test_hub_names_that_do_not_load",
+    "does not load from the Hub": "text/test_sources.py::test_hub_names_that_do_not_load",
+    "RNNNLP_ISA is": "cli/test_errors.py::test_a_mistake_in_the_environment_is_named",
+    "cannot write the cache": "cli/test_errors.py::test_a_mistake_in_the_environment_is_named",
+    "RNNNLP_CACHE_LIMIT is": "cli/test_errors.py::test_a_mistake_in_the_environment_is_named",
+    "changed while it was read": "text/test_corpus.py::test_text_that_changes_while_it_is_read",
+    "install rnnnlp again, or clone": "text/test_sources.py::test_sample_reviews_in_an_installed_package",
+    "tokenizer is {kind!r}": "text/test_tokenizers.py::test_wrong_options",
+    "has no meaning for a {kind} tokenizer": "text/test_tokenizers.py::test_wrong_options",
+    "normalizer is {name!r}": "text/test_tokenizers.py::test_wrong_options",
+    "expected a folder with a saved tokenizer": "text/test_tokenizers.py::test_missing_file",
+    "the given labels are all": "cli/test_commands.py::test_labels_that_python_gives_are_checked",
+    "give one label a text": "cli/test_commands.py::test_labels_that_python_gives_are_checked",
+    "is not one of training": "cli/test_commands.py::test_labels_that_python_gives_are_checked",
+}
