@@ -85,7 +85,7 @@ class CharLMTraining(TrainingConfig):
     tokenizer: str = "char"
     vocab_size: int = 10_000
     batch_size: int | None = None
-    bptt: int | None = 64
+    bptt: int = 64
     lr: float | None = None
     evaluations: int | None = None
     validation_tokens: int = 200_000
@@ -97,7 +97,6 @@ class CharLMTraining(TrainingConfig):
         self.require_choice("preset", ("auto", "tiny", "small", "base", "large", "huge"))
         self.require_at_least(1, "validation_tokens")
         self.require_at_least(0, "shuffle_blocks")
-        self.require("bptt", self.bptt is not None, "at least 1")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,7 +148,7 @@ class Pretraining(TrainingConfig):
     tokenizer: str = "word"
     vocab_size: int = 30_000
     batch_size: int = 32
-    bptt: int | None = 64
+    bptt: int = 64
     samples: int = 2048
     lr: float | None = 5e-3
     evaluations: int | None = 5
@@ -159,7 +158,6 @@ class Pretraining(TrainingConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.require_at_least(1, "samples", "validation_tokens")
-        self.require("bptt", self.bptt is not None, "at least 1")
         self.require("label_smoothing", self.label_smoothing == 0, "0 among sampled candidates")
 
 

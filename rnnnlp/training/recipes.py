@@ -84,7 +84,6 @@ def largest_for(tokens: float) -> str:
 
 def tokens_seen(training: CharLMTraining, vocab_size: int, tokens: int) -> float:
     """How many tokens the run reads, if its model has the size "base"."""
-    assert training.bptt is not None
     if training.epochs is not None:
         return float(training.epochs * tokens)
     if training.steps is not None:
@@ -95,7 +94,6 @@ def tokens_seen(training: CharLMTraining, vocab_size: int, tokens: int) -> float
 
 def throughput(training: CharLMTraining, vocab_size: int) -> float:
     """Tokens a second that a model of the size "base" is trained on, measured for half a second."""
-    assert training.bptt is not None
     size, T = PRESETS["base"], training.bptt
     B = training.batch_size or size.batch_size
     rng = generator(training.seed, WEIGHTS)
@@ -113,7 +111,6 @@ def throughput(training: CharLMTraining, vocab_size: int) -> float:
 def updates(training: CharLMTraining, seen: float) -> float:
     """How often the weights change in a run that reads so many tokens."""
     assert training.batch_size is not None
-    assert training.bptt is not None
     return seen / (training.batch_size * training.bptt)
 
 

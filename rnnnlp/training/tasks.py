@@ -67,7 +67,6 @@ class CharLMTask:
     def __init__(
         self, model: CharLM, train: np.ndarray, validation: np.ndarray, characters: int, config: CharLMTraining
     ):
-        assert config.bptt is not None
         assert config.batch_size is not None
         self.model = model
         self.config = config
@@ -122,7 +121,6 @@ class PretrainingTask:
     """Windows of contiguous streams, one stream of windows from the beginning of the text and one from its end."""
 
     def __init__(self, model: BidirectionalLM, train: np.ndarray, validation: np.ndarray, config: Pretraining):
-        assert config.bptt is not None
         self.model = model
         self.sampler = Sampler(token_counts(train, model.config.vocab_size), config.samples)
         self.batches = [
