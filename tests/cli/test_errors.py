@@ -82,7 +82,7 @@ def test_a_mistake_in_the_environment_is_named(variable: str, home: Path, tmp_pa
     if name == "RNNNLP_ISA":
         pytest.importorskip("rnnnlp.kernels.native", reason="needs the native kernels", exc_type=ImportError)
     program = [sys.executable, "-m", "rnnnlp.cli.main", *words]
-    environment = {"RNNNLP_CACHE": str(tmp_path / "cache"), **os.environ, name: value}
+    environment = os.environ | {"RNNNLP_CACHE": str(tmp_path / "cache"), name: value}
     ended = subprocess.run(program, env=environment, capture_output=True, text=True, timeout=60)
     assert ended.returncode == 2
     assert ENVIRONMENT[variable] in ended.stderr
