@@ -26,7 +26,7 @@ PAIRS = 16
 LENGTH_FOR_PAIRS, TOKENS_FOR_PAIRS = 30, 1e5  # of short or few texts pairs are only learnt by heart
 ADVERSARIAL = 0.03  # of the length of the words' vectors
 ADVERSARIAL_WORK = 2.0  # two forwards and two backwards
-MOST_EPOCHS = 20
+LEAST_EPOCHS, MOST_EPOCHS = 3, 20
 
 log = logging.getLogger(__name__)
 
@@ -46,10 +46,10 @@ def choose(
     epochs = epochs_read(training, model, texts, cropped)
     work = 1.0 if training.budget is None else ADVERSARIAL_WORK  # that a run with a budget pays for with epochs
     if training.budget is not None:
-        training = training.changed(max_epochs=training.max_epochs or most_epochs(texts))
+        training = training.changed(max_epochs=training.max_epochs or most_epochs(texts * cropped))
     if training.adversarial is None:
-        enough = epochs >= work * (training.max_epochs or most_epochs(texts))
-        training = training.changed(adversarial=ADVERSARIAL if enough else 0.0)
+        enough = epochs >= work * (training.max_epochs or most_epochs(texts * cropped))
+        training = training.changed(adversarial=ADVERSARIAL if enough and not model.pairs else 0.0)
     epochs = min(epochs / (work if training.adversarial else 1), training.max_epochs or math.inf)
     validation_tokens = int(len(data.splits["validation"]) * mean)
     training = training.changed(
@@ -77,9 +77,9 @@ def batch_size(texts: int) -> int:
     return int(min(64, max(8, 2 ** math.floor(math.log2(max(texts, 1) / 64)))))
 
 
-def most_epochs(texts: int) -> int:
-    """The fewer texts there are, the more often each is read, up to MOST_EPOCHS."""
-    return int(min(MOST_EPOCHS, max(3, math.sqrt(2.4e6 / texts))))
+def most_epochs(tokens: float) -> int:
+    """The fewer tokens an epoch has, the more epochs, from LEAST_EPOCHS to MOST_EPOCHS: more are learnt by heart."""
+    return int(min(MOST_EPOCHS, max(LEAST_EPOCHS, math.sqrt(1.6e7 / tokens))))
 
 
 def epochs_read(training: SentimentTraining, model: SentimentConfig, texts: int, length: float) -> float:

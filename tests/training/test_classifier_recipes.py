@@ -22,21 +22,23 @@ def choose(monkeypatch, given=None, *, texts=10_000, words=20, **training):
 
 def test_few_texts_are_read_more_often_in_smaller_batches(monkeypatch):
     choices = [choose(monkeypatch, texts=texts, budget=600.0)[0] for texts in (100, 1000, 10_000, 100_000)]
-    assert [c.max_epochs for c in choices] == [20, 20, 15, 4]
+    assert [c.max_epochs for c in choices] == [20, 20, 8, 3]
     assert [c.batch_size for c in choices] == [8, 8, 64, 64]
 
 
 def test_words_are_moved_where_the_time_is_enough_for_all_epochs_twice_over(monkeypatch):
-    seconds = 10_000 * 20 / SPEED  # an epoch, of at most 15
-    chosen = [choose(monkeypatch, budget=epochs * seconds)[0].adversarial for epochs in (1, 29, 31, 100)]
+    seconds = 10_000 * 20 / SPEED  # an epoch, of at most 8
+    chosen = [choose(monkeypatch, budget=epochs * seconds)[0].adversarial for epochs in (1, 15, 17, 100)]
     assert chosen == [0, 0, MOVE, MOVE]
-    assert [choose(monkeypatch, epochs=epochs)[0].adversarial for epochs in (14, 15)] == [0, MOVE]
+    assert [choose(monkeypatch, epochs=epochs)[0].adversarial for epochs in (7, 8)] == [0, MOVE]
+    assert choose(monkeypatch, {"pairs": 16}, epochs=8)[0].adversarial == 0  # it would not move those
 
 
 def test_long_texts_are_read_in_stretches_so_more_often(monkeypatch):
-    seconds = 5_000 * 700 / SPEED  # an epoch of whole texts, of at most 20
+    seconds = 5_000 * 700 / SPEED  # an epoch of whole texts, of at most 3
     whole, stretches = (
-        choose(monkeypatch, words=700, texts=5_000, budget=20 * seconds, crop=crop)[0] for crop in (700, None)
+        choose(monkeypatch, {"pairs": 0}, words=700, texts=5_000, budget=3 * seconds, crop=crop)[0]
+        for crop in (700, None)
     )
     assert stretches.crop < 350
     assert (whole.adversarial, stretches.adversarial) == (0, MOVE)
