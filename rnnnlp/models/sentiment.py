@@ -112,11 +112,11 @@ class SentimentClassifier(Model):
             x, batch_sizes, state, rng=rng, tokens=tokens, bptt=bptt, keep_tape=keep_tape
         )  # (N, R*H)
         pooled, pool_tape = self.pool.forward(h, batch_sizes)  # (B, P)
-        pooled, pooled_mask = self.dropout.forward(pooled, batch_sizes[:1], rng=rng)
         pairs_tape = None
         if self.pairs is not None:
             bag, pairs_tape = self.pairs.forward(ids, batch_sizes)  # (B, pairs)
             pooled = np.concatenate([pooled, bag], axis=1)  # (B, P + pairs)
+        pooled, pooled_mask = self.dropout.forward(pooled, batch_sizes[:1], rng=rng)
         logits, head_tape = self.head.forward(pooled)  # (B, K)
         return logits, (rows, x_mask, recurrent_tape, pool_tape, pooled_mask, pairs_tape, head_tape)
 
@@ -127,12 +127,11 @@ class SentimentClassifier(Model):
     def input_gradient(self, dlogits: np.ndarray, tape: Any) -> np.ndarray:
         """`dlogits (B, K)` -> that of the embedded tokens, `(U, D)` or `(N, D)`; adds to all other gradients."""
         _, x_mask, recurrent_tape, pool_tape, pooled_mask, pairs_tape, head_tape = tape
-        dpooled = self.head.backward(dlogits, head_tape)  # (B, P + pairs)
+        dpooled = self.dropout.backward(self.head.backward(dlogits, head_tape), pooled_mask)  # (B, P + pairs)
         if self.pairs is not None:
             # pooled = [pooled | bag]
             dpooled, dbag = np.split(dpooled, [self.pool.output_size], axis=1)
             self.pairs.backward(dbag, pairs_tape)
-        dpooled = self.dropout.backward(dpooled, pooled_mask)
         dh = self.pool.backward(dpooled, pool_tape)  # (N, R*H)
         dx, _ = self.recurrent.backward(dh, None, recurrent_tape)  # (N, D) or (U, D)
         return self.embedding_dropout.backward(dx, x_mask)
