@@ -6,7 +6,6 @@ Four facts decide: how many texts there are, how long they are, how many words a
 
 import logging
 import math
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,7 +17,7 @@ from rnnnlp.models.config import SentimentConfig
 from rnnnlp.models.sentiment import SentimentClassifier
 from rnnnlp.text import LabelledData, Tokenizer
 from rnnnlp.training.config import CHOSEN_FOR_CLASSIFIERS, SentimentTraining
-from rnnnlp.training.recipes import PROBE_SECONDS, evaluations_of
+from rnnnlp.training.recipes import evaluations_of, shortest
 
 MEASURED_TEXTS = 1000
 CROP = 200  # tokens: a stretch that mostly says as much as the whole review
@@ -45,10 +44,11 @@ def choose(
     cropped = float(np.minimum(lengths, crop).mean())  # tokens a text
     epochs = epochs_read(training, model, texts, cropped)
     work = 1.0 if training.budget is None else ADVERSARIAL_WORK  # that a run with a budget pays for with epochs
+    most = training.max_epochs or most_epochs(texts * cropped)
     if training.budget is not None:
-        training = training.changed(max_epochs=training.max_epochs or most_epochs(texts * cropped))
+        training = training.changed(max_epochs=most)
     if training.adversarial is None:
-        enough = epochs >= work * (training.max_epochs or most_epochs(texts * cropped))
+        enough = epochs >= work * most
         training = training.changed(adversarial=ADVERSARIAL if enough and not model.pairs else 0.0)
     epochs = min(epochs / (work if training.adversarial else 1), training.max_epochs or math.inf)
     validation_tokens = int(len(data.splits["validation"]) * mean)
@@ -101,9 +101,4 @@ def throughput(training: SentimentTraining, config: SentimentConfig, length: flo
     model = SentimentClassifier(config, rng=rng)
     ids = (config.vocab_size * rng.random(B * T) ** 3).astype(np.int32)  # small ids are frequent words
     batch = DocumentBatch(ids, np.full(T, B), np.zeros(B, np.int64), np.arange(B))
-    fastest, started = math.inf, time.monotonic()
-    while time.monotonic() - started < PROBE_SECONDS:
-        begin = time.monotonic()
-        model.gradients(batch, rng=rng)
-        fastest = min(fastest, time.monotonic() - begin)
-    return B * T / fastest
+    return B * T / shortest(lambda: model.gradients(batch, rng=rng))

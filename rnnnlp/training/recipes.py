@@ -7,7 +7,7 @@ and the measured speed), and so how often it will see each. The experiments behi
 import logging
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -100,12 +100,18 @@ def throughput(training: CharLMTraining, vocab_size: int) -> float:
     config = CharLMConfig(vocab_size, hidden_size=size.hidden_size, embedding_size=size.embedding_size)
     model = CharLM(config, rng=rng)
     ids = rng.integers(vocab_size, size=B * T + B)
+    batch_sizes = np.full(T, B)
+    return B * T / shortest(lambda: model.gradients(ids[:-B], ids[B:], batch_sizes, model.zero_state(B), rng=rng))
+
+
+def shortest(step: Callable[[], object]) -> float:
+    """Seconds that `step` takes when nothing disturbs it, tried for PROBE_SECONDS."""
     fastest, started = math.inf, time.monotonic()
     while time.monotonic() - started < PROBE_SECONDS:
         begin = time.monotonic()
-        model.gradients(ids[:-B], ids[B:], np.full(T, B), model.zero_state(B), rng=rng)
+        step()
         fastest = min(fastest, time.monotonic() - begin)
-    return B * T / fastest
+    return fastest
 
 
 def updates(training: CharLMTraining, seen: float) -> float:
