@@ -43,4 +43,5 @@ def choose(
         before = np.cumsum(p[order]) - p[order]
         p[order[before >= top_p * p.sum()]] = 0
     cumulative = np.cumsum(p)
-    return int(np.searchsorted(cumulative, uniform * cumulative[-1], side="right"))
+    at = np.searchsorted(cumulative, uniform * cumulative[-1], side="right")
+    return min(int(at), len(p) - 1)  # beyond the end if a model has diverged and the probabilities are not numbers

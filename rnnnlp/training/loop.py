@@ -145,6 +145,7 @@ class Trainer:
     def out_of_patience(self) -> bool:
         return 0 < self.config.patience <= self.evaluations_since_best
 
+    @np.errstate(over="ignore", invalid="ignore")  # what is not finite is found when the checkpoint is written
     def evaluate(self, progress: Progress) -> None:
         """Validation figures of the averaged weights; keeps those if they are the best so far."""
         started = time.monotonic()
