@@ -43,7 +43,7 @@ RATES = {"lstm": 1.0, "gru": 1.0, "elman": 0.2}  # times lr
 
 # Options of the training that may be given besides.
 OTHERS = {"embedding_size": int, "weight_drop": float, "weight_decay": float, "averaging": float, "seed": int}
-CELLS = {"lstm": "lstm", "gru": "gru", "elman": "elman_tanh"}
+CELLS = {"lstm": "lstm", "gru": "gru_reset_first", "elman": "elman_tanh"}  # as char-rnn has them
 SHARES = (0.8, 0.9)  # where train and validation end
 
 

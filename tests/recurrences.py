@@ -32,6 +32,10 @@ def step(cell, a, h, c, W_h, b_hn):
         r, z = sigmoid(a[:H] + p[:H]), sigmoid(a[H : 2 * H] + p[H : 2 * H])
         n = np.tanh(a[2 * H :] + r * (p[2 * H :] + b_hn))
         return (1 - z) * n + z * h, None
+    if cell == "gru_reset_first":
+        r, z = sigmoid(a[:H] + W_h[:H] @ h), sigmoid(a[H : 2 * H] + W_h[H : 2 * H] @ h)
+        n = np.tanh(a[2 * H :] + W_h[2 * H :] @ (r * h))
+        return (1 - z) * n + z * h, None
     a = a + W_h @ h
     i, f, g, o = sigmoid(a[:H]), sigmoid(a[H : 2 * H]), np.tanh(a[2 * H : 3 * H]), sigmoid(a[3 * H :])
     c = f * c + i * g

@@ -24,7 +24,7 @@ def backend(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
-@pytest.fixture(params=["lstm", "gru", "elman_tanh", "elman_relu"])
+@pytest.fixture(params=["lstm", "gru", "gru_reset_first", "elman_tanh", "elman_relu"])
 def model(request: pytest.FixtureRequest, backend: str) -> CharLM:
     tokenizer = CharTokenizer("\n abcdefgh")
     config = CharLMConfig(tokenizer.vocab_size, cell=request.param, embedding_size=5, hidden_size=11, num_layers=2)
@@ -69,6 +69,13 @@ def test_a_repetition_penalty_makes_recent_tokens_less_probable():
     plain, penalised = shares(), shares(recent=(4, 4), repetition_penalty=2.0)
     assert penalised[4] < plain[4]
     assert penalised[3] > plain[3]
+
+
+def test_a_model_that_has_diverged_chooses_a_token_all_the_same(model: CharLM):
+    assert 0 <= choose(np.full(5, np.nan), (), 0.5, **PLAIN) < 5
+    for parameter in model.parameters().values():
+        parameter.value[...] = np.nan
+    assert len("".join(generate(model, "ab", Sampling(length=5), rng=np.random.default_rng(0)))) == 5
 
 
 def test_the_state_is_carried_and_not_lost(model: CharLM):

@@ -53,7 +53,7 @@ def test_table_and_rows(main, tmp_path, capsys):
     model = CharLM.from_pretrained(tmp_path / "out/gru-2x8")
     loss_sum, count = language_model_loss(model, model.tokenizer.encode(parts[2]))
     assert row["test"] == pytest.approx(loss_sum / count, rel=1e-5)
-    assert (model.config.cell, model.config.num_layers, row["steps"]) == ("gru", 2, 12)
+    assert (model.config.cell, model.config.num_layers, row["steps"]) == ("gru_reset_first", 2, 12)
 
 
 def test_each_piece_is_split(main, tmp_path):

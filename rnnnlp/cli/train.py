@@ -65,7 +65,7 @@ HELP = {
     "shuffle_blocks": "each epoch reads blocks of so many tokens in another order; 0 reads the text as it stands",
     "backend": "auto or numpy",
     "threads": "processor threads to use",
-    "cell": "lstm, gru, elman_tanh or elman_relu",
+    "cell": "lstm, gru, gru_reset_first (as in char-rnn), elman_tanh or elman_relu",
     "embedding_size": "numbers that stand for a token",
     "hidden_size": "units of a recurrent layer, in each direction",
     "num_layers": "recurrent layers",

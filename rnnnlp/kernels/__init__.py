@@ -13,7 +13,7 @@ import numpy as np
 from rnnnlp.errors import UserError
 from rnnnlp.kernels import numpy_backend
 
-CELLS = {"lstm": 4, "gru": 3, "elman_tanh": 1, "elman_relu": 1}  # name -> gates
+CELLS = {"lstm": 4, "gru": 3, "gru_reset_first": 3, "elman_tanh": 1, "elman_relu": 1}  # name -> gates
 MOST_THREADS = 1024  # so many can be started anywhere
 BACKENDS = ("auto", "numpy", "native")
 

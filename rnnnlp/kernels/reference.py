@@ -7,8 +7,8 @@ The contract of a kernel:
     forward(cell, pre, batch_sizes, state, W_h, b_hn, *, reverse) -> h, state_T, tape
     backward(dh, dstate_T, tape)                                  -> dpre, dstate_0, dW_h, db_hn
 
-`pre (N, G*H)` is the input's share of the gates, biases included (for the GRU's candidate only those of the input).
-`state` is `(h0,)`, for the LSTM `(h0, c0)`, each `(B, H)`; `W_h (G*H, H)`; `b_hn (H,)` for the GRU, else None. `h`
+`pre (N, G*H)` is the input's share of the gates, biases included (for the candidate of "gru" only those of the input).
+`state` is `(h0,)`, for the LSTM `(h0, c0)`, each `(B, H)`; `W_h (G*H, H)`; `b_hn (H,)` for "gru", else None. `h`
 `(N, H)` has every step's output, `state_T` each sequence's state after its last step. `reverse` walks from the last
 step to the first: a sequence then joins at its own last step. Arrays passed in are never changed; `tape` is for
 `backward` alone.
@@ -39,7 +39,7 @@ def forward(
     *,
     reverse: bool = False,
 ) -> tuple[Array, State, Any]:
-    """Runs `cell` ("lstm", "gru", "elman_tanh" or "elman_relu") over a packed batch; see the contract above."""
+    """Runs `cell`, one of `kernels.CELLS`, over a packed batch; see the contract above."""
     return _FORWARD[cell](pre, batch_sizes, state, W_h, b_hn, reverse)
 
 
@@ -199,6 +199,80 @@ def gru_backward(dh: Array, dstate_T: State, tape: GRUTape):
     return dpre, (dh_t,), dW_h, db_hn
 
 
+class ResetFirstTape(NamedTuple):
+    gates: Array  # (N, 3H) r z n, after their nonlinearities
+    kept: Array  # (N, H) r*h_before, what the candidate sees of the state
+    h: Array  # (N, H)
+    state: State
+    W_h: Array  # (3H, H)
+    batch_sizes: Array
+    reverse: bool
+
+
+def gru_reset_first_forward(
+    pre: Array, batch_sizes: Array, state: State, W_h: Array, b_hn: None, reverse: bool
+) -> tuple[Array, State, ResetFirstTape]:
+    """Gated recurrent unit with the reset applied to the state before the product (Cho et al. 2014)."""
+    (h0,) = state
+    N, H = len(pre), W_h.shape[1]
+    gates = np.empty_like(pre)  # (N, 3H)
+    h, kept = np.empty((2, N, H), pre.dtype)
+    h_t = h0.copy()  # (B, H) the running state
+    product = np.empty((len(h0), 2 * H), pre.dtype)
+    W_rz, W_n = np.ascontiguousarray(W_h[: 2 * H].T), np.ascontiguousarray(W_h[2 * H :].T)  # (H, 2H), (H, H)
+    for rows, B_t in walk(batch_sizes, reverse):
+        a, p = gates[rows], product[:B_t]  # (B_t, 3H), (B_t, 2H)
+        # r, z = sigmoid(pre + h W)
+        np.matmul(h_t[:B_t], W_rz, out=p)
+        np.add(pre[rows, : 2 * H], p, out=a[:, : 2 * H])
+        _sigmoid_(a[:, : 2 * H])
+        r, z, n = _split(a, 3)  # (B_t, H) each
+        # n = tanh(pre_n + (r*h) W_n)
+        np.multiply(r, h_t[:B_t], out=kept[rows])
+        np.matmul(kept[rows], W_n, out=p[:, :H])
+        np.add(pre[rows, 2 * H :], p[:, :H], out=n)
+        np.tanh(n, out=n)
+        # h = n + z*(h - n)
+        h_t[:B_t] -= n
+        h_t[:B_t] *= z
+        h_t[:B_t] += n
+        h[rows] = h_t[:B_t]
+    return h, (h_t,), ResetFirstTape(gates, kept, h, state, W_h, batch_sizes, reverse)
+
+
+def gru_reset_first_backward(dh: Array, dstate_T: State, tape: ResetFirstTape):
+    gates, kept, h, (h0,), W_h, batch_sizes, reverse = tape
+    H = W_h.shape[1]
+    h_before = _before(h0, h, previous_rows(batch_sizes, reverse))  # (N, H)
+    da = np.empty_like(gates)  # (N, 3H)
+    dh_t = dstate_T[0].copy()  # (B, H) the running error
+    s1, s2 = np.empty((2, *dh_t.shape), dh_t.dtype)
+    for rows, B_t in walk(batch_sizes, not reverse):
+        r, z, n = _split(gates[rows], 3)
+        da_r, da_z, da_n = _split(da[rows], 3)  # (B_t, H) each
+        dh_, x, y = dh_t[:B_t], s1[:B_t], s2[:B_t]
+        dh_ += dh[rows]
+        # h = n + z*(h_before - n)
+        np.subtract(h_before[rows], n, out=da_z)
+        da_z *= dh_
+        da_z *= _slope_of_sigmoid(z, out=y)
+        np.multiply(dh_, z, out=x)
+        np.subtract(dh_, x, out=da_n)
+        # n = tanh(pre_n + kept @ W_n.T)
+        da_n *= _one_minus_square(n, out=y)
+        dkept = np.matmul(da_n, W_h[2 * H :], out=dh_)
+        # kept = r*h_before
+        np.multiply(dkept, h_before[rows], out=da_r)
+        da_r *= _slope_of_sigmoid(r, out=y)
+        dkept *= r
+        x += dkept
+        # r, z = sigmoid(pre + h_before @ W_rz.T), and h itself through z and r
+        np.matmul(da[rows, : 2 * H], W_h[: 2 * H], out=dh_)
+        dh_ += x
+    dW_h = np.concatenate([da[:, : 2 * H].T @ h_before, da[:, 2 * H :].T @ kept])  # (3H, H)
+    return da, (dh_t,), dW_h, None
+
+
 # --------------------------------------------------------------------------------------------------------------- Elman
 
 
@@ -258,10 +332,16 @@ def elman_backward(dh: Array, dstate_T: State, tape: ElmanTape):
 _FORWARD: dict[str, Any] = {
     "lstm": lstm_forward,
     "gru": gru_forward,
+    "gru_reset_first": gru_reset_first_forward,
     "elman_tanh": elman_forward,
     "elman_relu": elman_relu_forward,
 }
-_BACKWARD: dict[type, Any] = {LSTMTape: lstm_backward, GRUTape: gru_backward, ElmanTape: elman_backward}
+_BACKWARD: dict[type, Any] = {
+    LSTMTape: lstm_backward,
+    GRUTape: gru_backward,
+    ResetFirstTape: gru_reset_first_backward,
+    ElmanTape: elman_backward,
+}
 
 
 # -------------------------------------------------------------------------------------------------------------- pieces

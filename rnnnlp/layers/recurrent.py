@@ -15,7 +15,7 @@ from rnnnlp.layers.parameter import Parameter, uniform
 
 
 class Recurrent:
-    """`num_layers` layers of `cell` ("lstm", "gru", "elman_tanh", "elman_relu"), with dropout between them.
+    """`num_layers` layers of `cell`, one of `kernels.CELLS`, with dropout between them.
 
     `weight_drop` is the share of the recurrent weights that are dropped in training, others for each batch (Merity et
     al. 2018).

@@ -56,6 +56,7 @@ VARIANTS = {
     "no-clipping": Variant("gradients of any norm", "Pascanu et al. 2013", {"max_norm": 0.0}),
     "two-layers": Variant("two layers", "Graves 2013", {"num_layers": 2}),
     "gru": Variant("a GRU", "Cho et al. 2014", {"cell": "gru"}),
+    "gru-reset-first": Variant("a GRU that resets before the product", "Cho et al. 2014", {"cell": "gru_reset_first"}),
     "elman": Variant("an Elman network", "Elman 1990", {"cell": "elman_tanh"}),
     # What it does without an option.
     "fixed-offsets": Variant("each epoch begins at the same character", "", batches=FixedOffsets),

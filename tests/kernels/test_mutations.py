@@ -89,9 +89,16 @@ def backward_mistakes(cells, function, buffer, product):
 KERNEL_MISTAKES = [
     *forward_mistakes(("lstm",), "lstm_forward", "np.empty((3, N, H), pre.dtype)"),
     *forward_mistakes(("gru",), "gru_forward", "np.empty((2, N, H), pre.dtype)"),
+    *forward_mistakes(("gru_reset_first",), "gru_reset_first_forward", "np.empty((2, N, H), pre.dtype)"),
     *forward_mistakes(ELMAN, "elman_forward", "np.empty_like(pre)"),
     *backward_mistakes(("lstm",), "lstm_backward", "np.empty_like(gates)", "dW_h = da.T @ h_before"),
     *backward_mistakes(("gru",), "gru_backward", "dp = np.empty_like(gates)", "dW_h = dp.T @ h_before"),
+    *backward_mistakes(
+        ("gru_reset_first",),
+        "gru_reset_first_backward",
+        "da = np.empty_like(gates)",
+        "dW_h = np.concatenate([da[:, : 2 * H].T @ h_before",
+    ),
     *backward_mistakes(ELMAN, "elman_backward", "np.empty_like(h)", "dW_h = da.T @ h_before"),
     mistake("drop dc from step to step", "lstm", "lstm_backward", ("dc_ *= f", "dc_ *= 0")),
     mistake("drop dc of the final state", "lstm", "lstm_backward", ("dstate_T[1].copy()", "0 * dstate_T[1]")),
@@ -101,6 +108,11 @@ KERNEL_MISTAKES = [
     mistake("use h_t for h_{t-1} in z", "gru", "gru_backward", ("np.subtract(h_before[rows]", "np.subtract(h[rows]")),
     mistake("forget the gate bias", "gru", "gru_forward", ("np.add(p[:, 2 * H :], b_hn", "np.add(p[:, 2 * H :], 0")),
     mistake("forget the gate bias", "gru", "gru_backward", ("dp[:, 2 * H :].sum(axis=0)", "np.zeros(H)")),
+    mistake("forget that r is of h too", "gru_reset_first", "gru_reset_first_backward", ("x += dkept", "pass")),
+    mistake(
+        "drop the error that passes by z", "gru_reset_first", "gru_reset_first_backward", ("dh_ += x", "dh_ += dkept")
+    ),
+    mistake("use h_before for kept", "gru_reset_first", "gru_reset_first_backward", (".T @ kept", ".T @ h_before")),
     mistake("bias before the reset", "gru", "gru_backward", ("dp[:, 2 * H :].sum", "dpre[:, 2 * H :].sum")),
 ]
 

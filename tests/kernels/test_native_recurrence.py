@@ -9,7 +9,7 @@ from rnnnlp.kernels import reference
 
 native = pytest.importorskip("rnnnlp.kernels.native", reason="the native kernels are not built", exc_type=ImportError)
 
-GATES = {"lstm": 4, "gru": 3, "elman_tanh": 1, "elman_relu": 1}
+GATES = {"lstm": 4, "gru": 3, "gru_reset_first": 3, "elman_tanh": 1, "elman_relu": 1}
 INSTRUCTION_SETS = native.instruction_sets().split(", ")
 
 

@@ -11,7 +11,7 @@ N, V, D, H = 13, 6, 3, 5
 
 @pytest.mark.parametrize("bptt", [None, 2])
 @pytest.mark.parametrize("bidirectional", [False, True])
-@pytest.mark.parametrize("cell", ["lstm", "gru", "elman_tanh", "elman_relu"])
+@pytest.mark.parametrize("cell", ["lstm", "gru", "gru_reset_first", "elman_tanh", "elman_relu"])
 def test_a_table_with_tokens_is_as_good_as_its_rows(cell: str, bidirectional: bool, bptt: int | None):
     rng = np.random.default_rng(0)
     stack = Recurrent(cell, D, H, num_layers=2, bidirectional=bidirectional, dtype=np.dtype(float), rng=rng)

@@ -11,14 +11,14 @@ from rnnnlp.kernels.native import _native
 Array = np.ndarray
 State = tuple[Array, ...]
 
-CELLS = {"lstm": 0, "gru": 1, "elman_tanh": 2, "elman_relu": 3}  # as in src/table.hpp
+CELLS = {"lstm": 0, "gru": 1, "elman_tanh": 2, "elman_relu": 3, "gru_reset_first": 4}  # as in src/table.hpp
 
 
 class Tape(NamedTuple):
     cell: int
     h: Array  # (N, H)
     gates: Array | None  # (N, G*H) after their nonlinearities
-    memory: Array | None  # (N, H) c of the LSTM, W_hn h + b_hn of the GRU
+    memory: Array | None  # (N, H) c of the LSTM, W_hn h + b_hn of the GRU, r*h_before of the GRU that resets first
     batch_sizes: Array
     h0: Array
     c0: Array | None

@@ -40,7 +40,7 @@ Recurrence recurrence(int cell, const Sizes& batch_sizes, const Matrix& h0, cons
   return job;
 }
 
-bool needs_gates(const Recurrence& job) { return job.cell == Cell::lstm || job.cell == Cell::gru; }
+bool needs_gates(const Recurrence& job) { return gates_of(job.cell) > 1; }
 
 // With `gates`, the tape goes there (it may be `pre`) and not into a new array.
 nb::tuple forward(int cell, const Matrix& pre, const std::optional<Indices>& tokens, const Sizes& batch_sizes, const Matrix& h0,

@@ -8,7 +8,7 @@
 namespace rnnnlp::ISA {
 
 template <bool relu>
-struct Elman {
+struct Elman : OneProduct {
   static constexpr int gates = 1, U = 2 * V;
 
   static RNNNLP_INLINE void finish(const ForwardStep& step, long row, long unit, long lanes, const float* sums) {

@@ -6,6 +6,7 @@
 #include "choice.hpp"
 #include "elman.hpp"
 #include "gru.hpp"
+#include "gru_reset_first.hpp"
 #include "lstm.hpp"
 
 namespace rnnnlp::ISA {
@@ -14,15 +15,45 @@ namespace rnnnlp::ISA {
 template <class F>
 constexpr int vectors_of = F::gates * F::U / V;
 
-// Floats that `pack` writes for a matrix (G*H, K).
+// Floats of the packed weights (gates*H, K) of one product.
+template <class F>
+long size_of_product(long H, long K) { return groups_of(H, F::U) * K * F::gates * F::U; }
+
+template <class F>
+void pack_product(long H, const float* W, long K, float* to) {
+  for (long p = 0; p < groups_of(H, F::U); p++)
+    pack_forward_panel(F::gates, H, W + F::first_gate * H * K, K, F::U, p, to + p * K * F::gates * F::U);
+}
+
+template <class F>
+long size_of_cell(long H, long K) {
+  if constexpr (has_second<F>) return size_of_product<F>(H, K) + size_of_product<typename F::Second>(H, K);
+  return size_of_product<F>(H, K);
+}
+
+template <class F>
+void pack_cell(long H, const float* W, long K, float* to) {
+  pack_product<F>(H, W, K, to);
+  if constexpr (has_second<F>) pack_product<typename F::Second>(H, W, K, to + size_of_product<F>(H, K));
+}
+
+// Floats that `pack_gates` writes for a matrix (G*H, K).
 inline long packed_size(Cell cell, long H, long K) {
-  long U = cell == Cell::lstm || cell == Cell::gru ? V : 2 * V;
-  return groups_of(H, U) * K * gates_of(cell) * U;
+  switch (cell) {
+    case Cell::lstm: return size_of_cell<LSTM>(H, K);
+    case Cell::gru: return size_of_cell<GRU>(H, K);
+    case Cell::gru_reset_first: return size_of_cell<GRUResetFirst>(H, K);
+    default: return size_of_cell<Elman<false>>(H, K);
+  }
 }
 
 inline void pack_gates(Cell cell, long H, const float* W, long K, float* to) {
-  const long U = cell == Cell::lstm || cell == Cell::gru ? V : 2 * V, size = K * gates_of(cell) * U;
-  for (long p = 0; p < groups_of(H, U); p++) pack_forward_panel(cell, H, W, K, U, p, to + p * size);
+  switch (cell) {
+    case Cell::lstm: return pack_cell<LSTM>(H, W, K, to);
+    case Cell::gru: return pack_cell<GRU>(H, W, K, to);
+    case Cell::gru_reset_first: return pack_cell<GRUResetFirst>(H, W, K, to);
+    default: return pack_cell<Elman<false>>(H, W, K, to);
+  }
 }
 
 inline long packed_output_size(long vocabulary, long K) { return groups_of(vocabulary, 2 * V) * K * 2 * V; }
@@ -33,30 +64,42 @@ inline void pack_output(const float* W, long vocabulary, long K, float* to) {
   for (long p = 0; p < groups_of(vocabulary, 2 * V); p++) pack_panel(job, 0, K, p * 2 * V, 2 * V, to + p * K * 2 * V);
 }
 
-// This rank's units of one layer for one token. Every other token walks the panels backwards: those read last are still in the
+// This rank's units of one product of one layer for one token. Every other token walks the panels backwards: those read last are still in the
 // L2 cache when they come first, which matters where a rank's weights exceed it.
 template <class F>
-void step_of_layer(const Stepper& s, const StepLayer& layer, const float* x, const float* pre_row, int parity, int rank, int ranks) {
+void product_of_layer(const Stepper& s, const StepLayer& layer, const float* W_x, const float* W_h, const float* x, const float* pre_row,
+                      int parity, int rank, int ranks) {
   constexpr int C = vectors_of<F>;
   const long H = s.H, panels = groups_of(H, F::U);
   Forward job{};
-  job.cell = s.cell, job.H = H, job.b_hn = layer.b_hn, job.pre = pre_row ? pre_row : layer.pre, job.h = layer.h_output;
+  job.cell = s.cell, job.B = 1, job.H = H, job.b_hn = layer.b_hn, job.pre = pre_row ? pre_row : layer.pre, job.h = layer.h_output;
   ForwardStep step{&job, 0, layer.h[parity], layer.h[1 - parity], layer.c, padded(H)};
   alignas(64) float sums[C * V];
   const long first = panels * rank / ranks, last = panels * (rank + 1) / ranks;
   for (long k = first; k < last; k++) {
     const long p = parity ? first + last - 1 - k : k;
     if (!pre_row) {  // pre = x @ W_x.T + b
-      multiply<C>(1, x, 0, layer.W_x + p * layer.D * C * V, layer.D, sums);
+      multiply<C>(1, x, 0, W_x + p * layer.D * C * V, layer.D, sums);
       for (int g = 0; g < F::gates; g++)
         for (long u = 0; u < F::U; u += V) {
-          long unit = p * F::U + u, at = g * H + unit;
+          long unit = p * F::U + u, at = (F::first_gate + g) * H + unit;
           if (unit < H) store(layer.pre + at, load(sums + g * F::U + u) + load(layer.bias + at, H - unit), H - unit);
         }
     }
-    multiply<C>(1, step.h_in, 0, layer.W_h + p * H * C * V, H, sums);
+    multiply<C>(1, F::from(step), 0, W_h + p * H * C * V, H, sums);
     for (long u = 0; u < F::U; u += V)
       if (p * F::U + u < H) F::finish(step, 0, p * F::U + u, H - p * F::U - u, sums + u);
+  }
+}
+
+// One layer for one token: the state h[1 - parity], which other ranks may read after a barrier.
+template <class F>
+void step_of_layer(Team& team, const Stepper& s, const StepLayer& layer, const float* x, const float* pre_row, int parity, int rank) {
+  product_of_layer<F>(s, layer, layer.W_x, layer.W_h, x, pre_row, parity, rank, team.size());
+  if constexpr (has_second<F>) {
+    team.barrier();
+    const float* W_x = layer.W_x ? layer.W_x + size_of_product<F>(s.H, layer.D) : nullptr;
+    product_of_layer<typename F::Second>(s, layer, W_x, layer.W_h + size_of_product<F>(s.H, s.H), x, pre_row, parity, rank, team.size());
   }
 }
 
@@ -73,10 +116,10 @@ void walk_tokens(Team& team, Stepper& s, const Choice& choice, const double* uni
       // All ranks choose the same: that takes less time than to wait for one that does.
       const int32_t token = given ? given[n] : choose(choice, s, uniforms[n], tokens, n);
       if (rank == 0) tokens[n] = token;
-      const float* pre = s.table + (long)token * F::gates * s.H;
+      const float* pre = s.table + (long)token * gates_of(s.cell) * s.H;
       for (long l = 0; l < s.layers; l++) {
         const StepLayer& layer = s.layer[l];
-        step_of_layer<F>(s, layer, l ? s.layer[l - 1].h[1 - parity] : nullptr, l ? nullptr : pre, parity, rank, team.size());
+        step_of_layer<F>(team, s, layer, l ? s.layer[l - 1].h[1 - parity] : nullptr, l ? nullptr : pre, parity, rank);
         team.barrier();
       }
       const float* h = s.layer[s.layers - 1].h[1 - parity];
@@ -101,6 +144,7 @@ inline void step_tokens(Team& team, Stepper& s, const Choice& choice, const doub
     case Cell::gru: return walk_tokens<GRU>(team, s, choice, uniforms, given, first, last, tokens);
     case Cell::elman_tanh: return walk_tokens<Elman<false>>(team, s, choice, uniforms, given, first, last, tokens);
     case Cell::elman_relu: return walk_tokens<Elman<true>>(team, s, choice, uniforms, given, first, last, tokens);
+    case Cell::gru_reset_first: return walk_tokens<GRUResetFirst>(team, s, choice, uniforms, given, first, last, tokens);
   }
 }
 

@@ -7,7 +7,7 @@
 
 namespace rnnnlp::ISA {
 
-struct GRU {
+struct GRU : OneProduct {
   static constexpr int gates = 3, U = V;
 
   static RNNNLP_INLINE void finish(const ForwardStep& step, long row, long unit, long lanes, const float* sums) {

@@ -2,6 +2,7 @@
 #include "elman.hpp"
 #include "generation.hpp"
 #include "gru.hpp"
+#include "gru_reset_first.hpp"
 #include "loss.hpp"
 #include "lstm.hpp"
 #include "optimizer.hpp"
@@ -18,6 +19,7 @@ void forward(Team& team, const Forward& job) {
     case Cell::gru: return forward_walk<GRU>(team, job);
     case Cell::elman_tanh: return forward_walk<Elman<false>>(team, job);
     case Cell::elman_relu: return forward_walk<Elman<true>>(team, job);
+    case Cell::gru_reset_first: return forward_walk<GRUResetFirst>(team, job);
   }
 }
 
@@ -27,6 +29,7 @@ void backward(Team& team, const Backward& job) {
     case Cell::gru: return gru_backward(team, job);
     case Cell::elman_tanh: return elman_backward<false>(team, job);
     case Cell::elman_relu: return elman_backward<true>(team, job);
+    case Cell::gru_reset_first: return gru_reset_first_backward(team, job);
   }
 }
 

@@ -7,7 +7,7 @@
 
 namespace rnnnlp::ISA {
 
-struct LSTM {
+struct LSTM : OneProduct {
   static constexpr int gates = 4, U = V;
 
   static RNNNLP_INLINE void finish(const ForwardStep& step, long row, long unit, long lanes, const float* sums) {

@@ -3,6 +3,8 @@
 // N tokens, T steps, B sequences, B_t sequences alive at step t, H hidden, G gates, V lanes of a vector
 #pragma once
 
+#include <type_traits>
+
 #include "memory.hpp"
 #include "product.hpp"
 #include "table.hpp"
@@ -76,9 +78,19 @@ struct ForwardStep {
   float* memory(long row) const { return job->memory + (first + row) * job->H; }
 };
 
-// Panel p has, for each k, the weights of all gates of the units p*U .. p*U + U - 1: (K, gates, U).
-inline void pack_forward_panel(Cell cell, long H, const float* W, long K, long U, long panel, float* to) {
-  const int G = gates_of(cell);
+// Of a cell that is done with a step after one product with the state; another one has a `Second` product.
+struct OneProduct {
+  using Second = void;
+  static constexpr int first_gate = 0;
+
+  static RNNNLP_INLINE const float* from(const ForwardStep& step) { return step.h_in; }
+};
+
+template <class F>
+constexpr bool has_second = !std::is_void_v<typename F::Second>;
+
+// Panel p has, for each k, the weights of G gates of the units p*U .. p*U + U - 1: (K, G, U).
+inline void pack_forward_panel(int G, long H, const float* W, long K, long U, long panel, float* to) {
   for (long k = 0; k < K; k += 16)  // 16 at a time: one cache line of each row
     for (int g = 0; g < G; g++)
       for (long lane = 0; lane < U; lane++) {
@@ -88,21 +100,57 @@ inline void pack_forward_panel(Cell cell, long H, const float* W, long K, long U
       }
 }
 
+// A rank's part of one product of one step, and what the cell makes of the sums.
+template <class F>
+RNNNLP_INLINE void forward_product(const ForwardStep& step, const Share& share, long rows_alive, const float* weights, float* sums) {
+  constexpr int C = F::gates * F::U / V;  // vectors of columns of a panel
+  const Forward& job = *step.job;
+  for (long p = share.first_panel(); p < share.last_panel(); p++)
+    for (long block = 0; block < share.blocks; block++) {
+      if (!share.has(block)) continue;
+      long row = share.first_row(block), rows = smaller(share.first_row(block + 1), rows_alive) - row;
+      if (rows <= 0) break;
+      for (long r = 0; r < rows; r++)  // from memory while the product runs
+        for (int g = 0; g < F::gates; g++) prefetch(step.pre(row + r) + (F::first_gate + g) * job.H + p * F::U, F::U);
+      multiply<C>(rows, F::from(step) + row * step.stride, step.stride, weights + p * job.H * C * V, job.H, sums);
+      for (long r = 0; r < rows; r++)
+        for (long u = 0; u < F::U; u += V) {
+          long unit = p * F::U + u;
+          if (unit < job.H) F::finish(step, row + r, unit, job.H - unit, sums + r * C * V + u);
+        }
+    }
+}
+
+// This rank's panels of the weights of one product.
+template <class F>
+void pack_forward_product(const Recurrence& job, int rank, int ranks, float* to) {
+  const long panels = groups_of(job.H, F::U), panel_size = job.H * F::gates * F::U;
+  for (long p = panels * rank / ranks; p < panels * (rank + 1) / ranks; p++)
+    pack_forward_panel(F::gates, job.H, job.W_h + F::first_gate * job.H * job.H, job.H, F::U, p, to + p * panel_size);
+}
+
 template <class F>  // a cell's forward side: F::U units of a panel, F::finish(step, row, unit, lanes, sums)
 void forward_walk(Team& team, const Forward& job) {
-  constexpr int C = F::gates * F::U / V;  // vectors of columns of a panel
-  const long panels = groups_of(job.H, F::U), panel_size = job.H * C * V, stride = padded(job.H);
+  constexpr int C = F::gates * F::U / V;
+  const long panels = groups_of(job.H, F::U), stride = padded(job.H);
   const long* offsets = offsets_of(job);
-  float* weights = scratch(Scratch::weights, panels * panel_size);
+  const long first_weights = panels * job.H * C * V;
+  long second_panels = 0, second_weights = 0;
+  if constexpr (has_second<F>) {
+    second_panels = groups_of(job.H, F::Second::U);
+    second_weights = second_panels * job.H * F::Second::gates * F::Second::U;
+  }
+  float* weights = scratch(Scratch::weights, first_weights + second_weights);
   float* h_buffers[2] = {scratch(Scratch::h_in, job.B * stride), scratch(Scratch::h_out, job.B * stride)};
-  float* c = scratch(Scratch::c, job.B * stride);
-  const bool by_units = split_by_units(job, panels * panel_size, team);
+  float* c = scratch(Scratch::c, (has_second<F> ? 2 : 1) * job.B * stride);
+  const bool by_units = split_by_units(job, first_weights + second_weights, team);
 
   run_on(team, [&](int rank) {
     Share share(rank, team.size(), job.B, rows_of_tile(C), panels, by_units);
+    [[maybe_unused]] Share second_share(rank, team.size(), job.B, rows_of_tile(C), second_panels, by_units);
     // Each rank packs what it will read itself if the units are split, or else an equal part.
-    for (long p = panels * rank / team.size(); p < panels * (rank + 1) / team.size(); p++)
-      pack_forward_panel(job.cell, job.H, job.W_h, job.H, F::U, p, weights + p * panel_size);
+    pack_forward_product<F>(job, rank, team.size(), weights);
+    if constexpr (has_second<F>) pack_forward_product<typename F::Second>(job, rank, team.size(), weights + first_weights);
     if (rank == 0) {
       copy_rows(job.h0, job.B, job.H, h_buffers[0], stride);
       copy_rows(job.h0, job.B, job.H, h_buffers[1], stride);  // rows that join later start from either
@@ -113,21 +161,12 @@ void forward_walk(Team& team, const Forward& job) {
     for (long s = 0; s < job.T; s++) {
       long t = job.reverse ? job.T - 1 - s : s;
       ForwardStep step{&job, offsets[t], h_buffers[s % 2], h_buffers[(s + 1) % 2], c, stride};
-      for (long p = share.first_panel(); p < share.last_panel(); p++)
-        for (long block = 0; block < share.blocks; block++) {
-          if (!share.has(block)) continue;
-          long row = share.first_row(block), rows = smaller(share.first_row(block + 1), job.batch_sizes[t]) - row;
-          if (rows <= 0) break;
-          for (long r = 0; r < rows; r++)  // from memory while the product runs
-            for (int g = 0; g < F::gates; g++) prefetch(step.pre(row + r) + g * job.H + p * F::U, F::U);
-          multiply<C>(rows, step.h_in + row * stride, stride, weights + p * panel_size, job.H, sums);
-          for (long r = 0; r < rows; r++)
-            for (long u = 0; u < F::U; u += V) {
-              long unit = p * F::U + u;
-              if (unit < job.H) F::finish(step, row + r, unit, job.H - unit, sums + r * C * V + u);
-            }
-        }
+      forward_product<F>(step, share, job.batch_sizes[t], weights, sums);
       if (by_units) team.barrier();
+      if constexpr (has_second<F>) {
+        forward_product<typename F::Second>(step, second_share, job.batch_sizes[t], weights + first_weights, sums);
+        if (by_units) team.barrier();
+      }
     }
   });
 
@@ -152,7 +191,7 @@ struct BackwardStep {
   long rows_before;    // rows that have a step before; the others came from the initial state
   float* da;           // (B, da_stride) errors of the products W_h h, for the walk
   float* dc;           // (B, stride) error of the cell state, or what passes by the product
-  float* candidate;    // (N, H) errors of the GRU's W_hn h
+  float* candidate;    // errors of the GRU's W_hn h (N, H), or of n before its tanh if the reset comes first (B, stride)
   long da_stride, stride;
 
   const float* gates(long row) const { return job->gates + (first + row) * (gates_of(job->cell) * job->H); }
@@ -162,14 +201,15 @@ struct BackwardStep {
   float* dpre(long row) const { return job->dpre + (first + row) * (gates_of(job->cell) * job->H); }
 };
 
-// Columns q*2V .. q*2V + 2V - 1 of W_h: (G*H, 2V).
-inline void pack_backward_panel(const Recurrence& job, long panel, float* to) {
-  long K = gates_of(job.cell) * job.H;
-  for (long k = 0; k < K; k++)
-    for (long lane = 0; lane < 2 * V; lane += V) {
-      long unit = panel * 2 * V + lane;
-      store(to + k * 2 * V + lane, load(job.W_h + k * job.H + unit, job.H - unit));
-    }
+// This rank's panels of W (K, H): columns p*2V .. p*2V + 2V - 1, each panel (K, 2V).
+inline void pack_backward_product(const float* W, long K, long H, int rank, int ranks, float* to) {
+  const long panels = groups_of(H, 2 * V);
+  for (long p = panels * rank / ranks; p < panels * (rank + 1) / ranks; p++)
+    for (long k = 0; k < K; k++)
+      for (long lane = 0; lane < 2 * V; lane += V) {
+        long unit = p * 2 * V + lane;
+        store(to + (p * K + k) * 2 * V + lane, load(W + k * H + unit, H - unit));
+      }
 }
 
 // The state that each packed row's step started from: (N,) pointers to (H,)
@@ -188,19 +228,21 @@ template <class F>  // a cell's backward side: F::finish(step, row, unit, lanes,
 void backward_walk(Team& team, const Backward& job) {
   constexpr int C = 2;
   const int G = gates_of(job.cell);
-  const long K = G * job.H, panels = groups_of(job.H, C * V), panel_size = K * C * V;
+  const long K = F::gates * job.H, panels = groups_of(job.H, C * V), panel_size = K * C * V;
+  const long second_size = has_second<F> ? job.H * C * V : 0;
   const long stride = padded(job.H), da_stride = padded(K);
   const long* offsets = offsets_of(job);
-  float* weights = scratch(Scratch::weights, panels * panel_size);
+  float* weights = scratch(Scratch::weights, panels * (panel_size + second_size));
+  [[maybe_unused]] float* second_weights = weights + panels * panel_size;
   float* da_buffers[2] = {scratch(Scratch::da_in, job.B * da_stride), scratch(Scratch::da_out, job.B * da_stride)};
   float* dc = scratch(Scratch::dc, job.B * stride);
-  float* candidate = job.cell == Cell::gru ? scratch(Scratch::d_candidate, job.N * job.H) : nullptr;
-  const bool by_units = split_by_units(job, panels * panel_size, team);
+  float* candidate = scratch(Scratch::d_candidate, has_second<F> ? job.B * stride : job.cell == Cell::gru ? job.N * job.H : 0);
+  const bool by_units = split_by_units(job, panels * (panel_size + second_size), team);
 
   run_on(team, [&](int rank) {
     Share share(rank, team.size(), job.B, rows_of_tile(C), panels, by_units);
-    for (long p = panels * rank / team.size(); p < panels * (rank + 1) / team.size(); p++)
-      pack_backward_panel(job, p, weights + p * panel_size);
+    pack_backward_product(job.W_h, K, job.H, rank, team.size(), weights);
+    if constexpr (has_second<F>) pack_backward_product(job.W_h + K * job.H, job.H, job.H, rank, team.size(), second_weights);
     if (rank == 0) copy_rows(job.dc_T, job.B, job.H, dc, stride);
     team.barrier();
     alignas(64) float sums[rows_of_tile(C) * C * V];
@@ -245,6 +287,21 @@ void backward_walk(Team& team, const Backward& job) {
             }
         }
       if (by_units) team.barrier();
+      if constexpr (has_second<F>) {
+        for (long p = share.first_panel(); p < share.last_panel(); p++)
+          for (long block = 0; block < share.blocks; block++) {
+            if (!share.has(block)) continue;
+            long row = share.first_row(block), now = smaller(share.first_row(block + 1), rows_now) - row;
+            if (now <= 0) break;
+            multiply<C>(now, candidate + row * stride, stride, second_weights + p * second_size, job.H, sums);
+            for (long r = 0; r < now; r++)
+              for (long u = 0; u < C * V; u += V) {
+                long unit = p * C * V + u;
+                if (unit < job.H) F::Second::finish(step, row + r, unit, job.H - unit, load(sums + r * C * V + u));
+              }
+          }
+        if (by_units) team.barrier();
+      }
     }
   });
 

@@ -9,9 +9,9 @@
 
 namespace rnnnlp {
 
-enum class Cell { lstm, gru, elman_tanh, elman_relu };
+enum class Cell { lstm, gru, elman_tanh, elman_relu, gru_reset_first };
 
-constexpr int gates_of(Cell cell) { return cell == Cell::lstm ? 4 : cell == Cell::gru ? 3 : 1; }
+constexpr int gates_of(Cell cell) { return cell == Cell::lstm ? 4 : cell == Cell::gru || cell == Cell::gru_reset_first ? 3 : 1; }
 
 struct Recurrence {
   Cell cell;
@@ -23,7 +23,8 @@ struct Recurrence {
   const float* h0;     // (B, H)
   const float* c0;     // (B, H) of the LSTM
   float* h;            // (N, H)
-  // The tape, or none for inference: the gates after their nonlinearities, and c of the LSTM or W_hn h + b_hn of the GRU.
+  // The tape, or none for inference: the gates after their nonlinearities, and c of the LSTM, W_hn h + b_hn of the GRU, or r*h_before
+  // of the GRU that resets first.
   float* gates;        // (N, G*H); the Elman network needs only h
   float* memory;       // (N, H)
 };
@@ -99,7 +100,7 @@ struct StepLayer {
   const float *bias, *b_hn; // (G*H,), (H,)
   long D;
   float* h[2];              // (padded H): the state, and the next one
-  float* c;
+  float* c;                 // (2, padded H)
   float *pre, *h_output;    // (G*H,), (H,)
 };
 
