@@ -75,7 +75,8 @@ HELP = {
     "tied_weights": "use the embedding as the output's weights too",
     "bidirectional": "read in both directions",
     "pooling": "from all steps to one vector: last, mean, max, mean+max or attention",
-    "pairs": "beside the recurrent layers, sum up so many numbers for each word and pair of neighbours; 0 does not",
+    "pairs": "beside the recurrent layers let words and pairs of neighbours vote, from a table of so many rows; "
+    "0 does not",
     "max_length": "of longer documents the beginning and the end are read, so many tokens in all",
 }
 

@@ -1,73 +1,100 @@
-"""Words and pairs of neighbours as a bag, beside what a recurrent network makes of their order."""
+"""Words and pairs of neighbours that vote for classes, beside what a recurrent network makes of their order."""
 
-# N tokens, B sequences, D features, M = 2 * N words and pairs
+# N tokens, B sequences, K classes, M words and pairs
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from rnnnlp import kernels
-from rnnnlp.batches.packed import lengths_of, sequence_of_row
+from rnnnlp.batches.packed import pack, sequence_of_row
 from rnnnlp.layers.parameter import Parameter
-
-PAIR_ROWS = 2**18
 
 # Odd numbers that mix a pair into one: which rows of the table meet is left to chance.
 FIRST, SECOND = 1_000_003, 92_821
 
+SCALE = 25.0  # of the votes: with the learning rate of the other layers a vote is learnt in some hundred updates
+COUNTED_TOGETHER = 1000  # documents
 
-class PairBag:
-    """The sum of vectors of a sequence's tokens and pairs of neighbours, over the root of its length.
 
-    A pair has the row of `weight (rows, D)` that a hash gives it, which it may share (Joulin et al. 2017; Weinberger et
-    al. 2009).
+class PairVotes:
+    """The votes `ratio * weight` of a sequence's words and pairs for each class, over the root of their number.
+
+    `ratio (rows, K)`, the log-count ratio, is `fit` to documents before the training and says how much more of one
+    class a word or pair is; `weight (rows, K)`, 0 at first, is learnt (Wang and Manning 2012). So what stands in all
+    classes alike, or in few documents, is learnt slowly and hardly by heart. Each counts once, however often it stands
+    in a sequence, and has the row that a hash gives it, which it may share (Weinberger et al. 2009).
     """
 
-    def __init__(self, size: int, *, rows: int = PAIR_ROWS, dtype: np.dtype, rng: np.random.Generator):
-        self.output_size = size
-        self.weight = Parameter(rng.normal(0, 0.05, (rows, size)).astype(dtype))  # (rows, D)
+    def __init__(self, rows: int, classes: int, *, dtype: np.dtype):
+        self.ratio = np.zeros((rows, classes), dtype)  # (rows, K)
+        self.weight = Parameter(np.zeros((rows, classes), dtype))  # (rows, K)
 
     def parameters(self) -> dict[str, Parameter]:
         return {"weight": self.weight}
 
+    def fit(self, documents: Sequence[np.ndarray], labels: np.ndarray) -> None:
+        """Sets `ratio` from the ids of documents and their classes."""
+        counts = np.ones(self.ratio.shape)  # (rows, K): in how many documents, and one more
+        for start in range(0, len(documents), COUNTED_TOGETHER):
+            packed = pack(documents[start : start + COUNTED_TOGETHER])
+            sequence, found = self.distinct(packed.values, packed.batch_sizes)
+            classes = labels[start : start + COUNTED_TOGETHER][packed.order]
+            np.add.at(counts, (found, classes[sequence]), 1)
+        others = counts.sum(axis=1, keepdims=True) - counts
+        self.ratio[...] = np.log(counts / counts.sum(axis=0)) - np.log(others / others.sum(axis=0))
+
     def forward(self, ids: np.ndarray, batch_sizes: np.ndarray) -> tuple[np.ndarray, Any]:
-        """Packed `ids (N,)` -> `y (B, D)`, tape."""
-        k = kernels.of(self.weight.value)
-        before = rows_before(batch_sizes)  # (N - B,)
-        found = self.found(ids, before)  # (M,)
-        sequence = np.tile(sequence_of_row(batch_sizes), 2)  # (M,)
-        scale = lengths_of(batch_sizes)[:, None] ** -0.5  # (B, 1)
-        y = np.zeros((int(batch_sizes[0]), self.output_size), self.weight.value.dtype)
-        k.add_rows(k.gather_rows(self.weight.value, found), sequence, y)
-        scale = scale.astype(y.dtype)
-        return y * scale, (found, sequence, scale, before)
+        """Packed `ids (N,)` -> `y (B, K)`, tape."""
+        B = int(batch_sizes[0])
+        sequence, found = self.distinct(ids, batch_sizes)  # (M,), (M,)
+        scale = (SCALE / np.sqrt(np.bincount(sequence, minlength=B))).astype(self.ratio.dtype)[:, None]  # (B, 1)
+        k = kernels.of(self.ratio)
+        ratio = k.gather_rows(self.ratio, found)  # (M, K)
+        y = np.zeros((B, self.ratio.shape[1]), self.ratio.dtype)
+        k.add_rows(ratio * k.gather_rows(self.weight.value, found), sequence, y)
+        return y * scale, (sequence, found, scale, ratio)
 
     def backward(self, dy: np.ndarray, tape: Any) -> None:
-        """`dy (B, D)` into the rows of the table that were used."""
-        found, sequence, scale, _ = tape
-        # y = scale * sum of weight[found]
-        self.weight.add_rows(found, (dy * scale)[sequence])
+        """`dy (B, K)` into the rows of the table that were used."""
+        sequence, found, scale, ratio = tape
+        # y = scale * sum of ratio * weight[found]
+        self.weight.add_rows(found, ratio * (dy * scale)[sequence])
 
-    def contributions(self, dy: np.ndarray, tape: Any) -> np.ndarray:
-        """`dy (B, D)` -> what each token adds to sum(dy * y), `(N,)`; of a pair each of its tokens has half."""
-        found, sequence, scale, before = tape
-        of_found = np.sum(self.weight.value[found] * (dy * scale)[sequence], axis=1)  # (M,)
-        N, B = len(found) // 2, len(dy)
-        of_tokens, of_pairs = of_found[:N], of_found[N:]
+    def contributions(self, dy: np.ndarray, tape: Any, ids: np.ndarray, batch_sizes: np.ndarray) -> np.ndarray:
+        """`dy (B, K)` -> what each token adds to sum(dy * y), `(N,)`; of a pair each of its tokens has half.
+
+        Where a word or pair stands more than once, each place has its share.
+        """
+        sequence, found, scale, ratio = tape
+        votes = np.sum(ratio * self.weight.value[found] * (dy * scale)[sequence], axis=1)  # (M,)
+        keys = self.keys(ids, batch_sizes)  # (2 * N,)
+        place = np.searchsorted(sequence.astype(np.int64) * len(self.ratio) + found, keys)
+        of_keys = votes[place] / np.bincount(place)[place].astype(votes.dtype)
+        N, B = len(ids), len(dy)
+        of_tokens, of_pairs = of_keys[:N], of_keys[N:]
         of_tokens[:B] += of_pairs[:B]  # the beginning has no part of a pair
         of_tokens[B:] += of_pairs[B:] / 2
-        of_tokens[before] += of_pairs[B:] / 2
+        of_tokens[rows_before(batch_sizes)] += of_pairs[B:] / 2
         return of_tokens
 
-    def found(self, ids: np.ndarray, before: np.ndarray) -> np.ndarray:
-        """The rows of the table: `(M,)`, of each token, and of each pair in the place of its second token.
+    def distinct(self, ids: np.ndarray, batch_sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Of each word and pair in each sequence, once: which sequence, in order, and which row of the table."""
+        sequence, found = np.divmod(np.unique(self.keys(ids, batch_sizes)), len(self.ratio))
+        return sequence.astype(np.int32), found.astype(np.int32)
+
+    def keys(self, ids: np.ndarray, batch_sizes: np.ndarray) -> np.ndarray:
+        """`(2 * N,)`: sequence * rows + row, of each token, and of each pair in the place of its second token.
 
         A sequence's first token makes a pair with the beginning.
         """
+        before = rows_before(batch_sizes)  # (N - B,)
         second = ids.astype(np.int64) + 1
         first = np.concatenate([np.zeros(len(ids) - len(before), np.int64), second[before]])  # (N,)
-        rows = len(self.weight.value)
-        return np.concatenate([second * SECOND % rows, (first * FIRST + second * SECOND + 1) % rows]).astype(np.int32)
+        rows = len(self.ratio)
+        found = np.concatenate([second * SECOND % rows, (first * FIRST + second * SECOND + 1) % rows])
+        return np.tile(sequence_of_row(batch_sizes), 2) * rows + found
 
 
 def rows_before(batch_sizes: np.ndarray) -> np.ndarray:

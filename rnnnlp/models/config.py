@@ -7,7 +7,6 @@ from typing import Any, Self
 
 from rnnnlp.errors import UserError
 from rnnnlp.kernels import CELLS
-from rnnnlp.layers.pairs import PAIR_ROWS
 from rnnnlp.layers.pooling import POOLINGS
 
 LARGEST = 2**53
@@ -57,7 +56,8 @@ class Config:
 
     def require_share(self, *names: str) -> None:
         for name in names:
-            self.require(name, 0 <= getattr(self, name) < 1, "at least 0 and below 1")
+            value = getattr(self, name)
+            self.require(name, value is None or 0 <= value < 1, "at least 0 and below 1")
 
     def require_room(self) -> None:
         """Raises UserError for a model that no memory holds."""
@@ -125,7 +125,7 @@ class CharLMConfig(Config):
 class SentimentConfig(Config):
     """A classifier of documents: embedding, recurrent layers, pooling, softmax over the classes.
 
-    Beside the recurrent layers there may be a bag of words and pairs of words, `pairs` numbers for each.
+    Beside the recurrent layers words and pairs of words may vote, from a table of `pairs` rows.
     """
 
     vocab_size: int
@@ -158,8 +158,9 @@ class SentimentConfig(Config):
         pooled = directions * self.hidden_size * (2 if self.pooling == "mean+max" else 1)
         query = pooled if self.pooling == "attention" else 0
         recurrent = recurrent_weights(self.cell, self.embedding_size, self.hidden_size, self.num_layers, directions)
-        head = (pooled + self.pairs + 1) * len(self.labels)
-        return self.vocab_size * self.embedding_size + recurrent + query + PAIR_ROWS * self.pairs + head
+        head = (pooled + 1) * len(self.labels)
+        votes = 2 * self.pairs * len(self.labels)
+        return self.vocab_size * self.embedding_size + recurrent + query + head + votes
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from rnnnlp.layers.dropout import Dropout
 from rnnnlp.layers.embedding import Embedding
 from rnnnlp.layers.linear import Linear
 from rnnnlp.layers.loss import log_odds_gradient, softmax, softmax_cross_entropy
-from rnnnlp.layers.pairs import PairBag
+from rnnnlp.layers.pairs import PairVotes
 from rnnnlp.layers.pooling import pooling
 from rnnnlp.layers.recurrent import Recurrent
 from rnnnlp.models.config import SentimentConfig
@@ -31,8 +31,23 @@ class Contribution(NamedTuple):
     weight: float  # nats of log-odds
 
 
+class Tape(NamedTuple):
+    """What the parts of a classifier keep for the way back."""
+
+    rows: np.ndarray  # of the embedding, (U,) or (N,)
+    x_mask: Any
+    recurrent: Any
+    pool: Any
+    pooled_mask: Any
+    head: Any
+    votes: Any
+
+
 class SentimentClassifier(Model):
-    """Embedding, recurrent layers in both directions, pooling over all steps, softmax over any number of classes."""
+    """Embedding, recurrent layers in both directions, pooling over all steps, softmax over any number of classes.
+
+    With `pairs` in the configuration, words and pairs of words add their votes to the logits.
+    """
 
     model_type = "sentiment"
     config_type = SentimentConfig
@@ -62,8 +77,8 @@ class SentimentClassifier(Model):
         )
         self.pool = pooling(c.pooling, self.recurrent.output_size, bidirectional=c.bidirectional, dtype=dtype, rng=rng)
         self.dropout = Dropout(c.dropout)
-        self.pairs = PairBag(c.pairs, dtype=dtype, rng=rng) if c.pairs else None
-        self.head = Linear(self.pool.output_size + c.pairs, len(c.labels), dtype=dtype, rng=rng)
+        self.head = Linear(self.pool.output_size, len(c.labels), dtype=dtype, rng=rng)
+        self.pairs = PairVotes(c.pairs, len(c.labels), dtype=dtype) if c.pairs else None
         self.layers = {
             "embedding": self.embedding,
             "recurrent": self.recurrent,
@@ -75,7 +90,8 @@ class SentimentClassifier(Model):
         self.log_temperature = np.zeros(1)  # every number is one, so a folder cannot hold a wrong one
 
     def fitted(self) -> dict[str, np.ndarray]:
-        return {"log_temperature": self.log_temperature}
+        votes = {} if self.pairs is None else {"pairs.ratio": self.pairs.ratio}
+        return {"log_temperature": self.log_temperature, **votes}
 
     @property
     def temperature(self) -> float:
@@ -112,29 +128,26 @@ class SentimentClassifier(Model):
             x, batch_sizes, state, rng=rng, tokens=tokens, bptt=bptt, keep_tape=keep_tape
         )  # (N, R*H)
         pooled, pool_tape = self.pool.forward(h, batch_sizes)  # (B, P)
-        pairs_tape = None
-        if self.pairs is not None:
-            bag, pairs_tape = self.pairs.forward(ids, batch_sizes)  # (B, pairs)
-            pooled = np.concatenate([pooled, bag], axis=1)  # (B, P + pairs)
         pooled, pooled_mask = self.dropout.forward(pooled, batch_sizes[:1], rng=rng)
         logits, head_tape = self.head.forward(pooled)  # (B, K)
-        return logits, (rows, x_mask, recurrent_tape, pool_tape, pooled_mask, pairs_tape, head_tape)
+        votes_tape = None
+        if self.pairs is not None:
+            votes, votes_tape = self.pairs.forward(ids, batch_sizes)  # (B, K)
+            logits += votes
+        return logits, Tape(rows, x_mask, recurrent_tape, pool_tape, pooled_mask, head_tape, votes_tape)
 
     def backward(self, dlogits: np.ndarray, tape: Any) -> None:
         """`dlogits (B, K)` into the gradients of all parameters."""
-        self.embedding.backward(self.input_gradient(dlogits, tape), tape[0])
+        self.embedding.backward(self.input_gradient(dlogits, tape), tape.rows)
 
     def input_gradient(self, dlogits: np.ndarray, tape: Any) -> np.ndarray:
         """`dlogits (B, K)` -> that of the embedded tokens, `(U, D)` or `(N, D)`; adds to all other gradients."""
-        _, x_mask, recurrent_tape, pool_tape, pooled_mask, pairs_tape, head_tape = tape
-        dpooled = self.dropout.backward(self.head.backward(dlogits, head_tape), pooled_mask)  # (B, P + pairs)
         if self.pairs is not None:
-            # pooled = [pooled | bag]
-            dpooled, dbag = np.split(dpooled, [self.pool.output_size], axis=1)
-            self.pairs.backward(dbag, pairs_tape)
-        dh = self.pool.backward(dpooled, pool_tape)  # (N, R*H)
-        dx, _ = self.recurrent.backward(dh, None, recurrent_tape)  # (N, D) or (U, D)
-        return self.embedding_dropout.backward(dx, x_mask)
+            self.pairs.backward(dlogits, tape.votes)
+        dpooled = self.dropout.backward(self.head.backward(dlogits, tape.head), tape.pooled_mask)  # (B, P)
+        dh = self.pool.backward(dpooled, tape.pool)  # (N, R*H)
+        dx, _ = self.recurrent.backward(dh, None, tape.recurrent)  # (N, D) or (U, D)
+        return self.embedding_dropout.backward(dx, tape.x_mask)
 
     def gradients(
         self,
@@ -167,8 +180,8 @@ class SentimentClassifier(Model):
         loss_sum, count, dlogits = softmax_cross_entropy(logits, batch.labels, **options)
         dlogits /= count
         dx = self.input_gradient(dlogits, tape)
-        self.embedding.backward(dx, tape[0])
-        return loss_sum, count, tape[0], dx
+        self.embedding.backward(dx, tape.rows)
+        return loss_sum, count, tape.rows, dx
 
     def encode(self, texts: Sequence[str]) -> list[np.ndarray]:
         """Ids of each text, at most `max_length` of them; an empty text is one unknown token (or id 0)."""
@@ -227,9 +240,9 @@ class SentimentClassifier(Model):
     def explain(self, texts: Sequence[str]) -> list[list[Contribution]]:
         """What each token of each text said for the most probable label, in the order of the text.
 
-        That is the token's vector (and those of its pairs, by halves) times the gradient, with respect to it, of the
-        label's log-odds log p / (1 - p): what they would lose, to first order, without it (Denil et al. 2014, with the
-        gradient of Simonyan et al. 2014). Tokens that `max_length` leaves out have no part in it.
+        That is the token's vector times the gradient, with respect to it, of the label's log-odds log p / (1 - p): what
+        they would lose, to first order, without it (Denil et al. 2014, with the gradient of Simonyan et al. 2014). Its
+        votes, and half of those of its pairs, are added. Tokens that `max_length` leaves out have no part in it.
         """
         assert self.tokenizer is not None
         documents = self.encode(texts)
@@ -241,8 +254,7 @@ class SentimentClassifier(Model):
             x, _ = self.embedding.forward(batch.ids)  # (N, D)
             weights = (x * self.input_gradient(dlogits, tape)).sum(axis=1)  # (N,)
             if self.pairs is not None:
-                dbag = (dlogits @ self.head.weight.value)[:, self.pool.output_size :]  # (B, pairs)
-                weights += self.pairs.contributions(dbag, tape[-2])
+                weights += self.pairs.contributions(dlogits, tape.votes, batch.ids, batch.batch_sizes)
             for place, of_text in zip(batch.places, unpack(weights, batch.batch_sizes), strict=True):
                 spans = clip(self.tokenizer.spans(texts[place]), self.config.max_length)  # none if the text is empty
                 words = zip(spans.tolist(), of_text.tolist(), strict=False)

@@ -20,9 +20,10 @@ from rnnnlp.training.config import CHOSEN_FOR_CLASSIFIERS, SentimentTraining
 from rnnnlp.training.recipes import evaluations_of, shortest
 
 MEASURED_TEXTS = 1000
-CROP = 200  # tokens: a stretch that mostly says as much as the whole review
-PAIRS = 16
+CROP = 400  # tokens: a stretch that mostly says as much as the whole review
+PAIR_ROWS = range(16, 23)  # powers of two
 LENGTH_FOR_PAIRS, TOKENS_FOR_PAIRS = 30, 1e5  # of short or few texts pairs are only learnt by heart
+LABEL_SMOOTHING = 0.05  # where no pairs vote: theirs are held back by the log-count ratios
 ADVERSARIAL = 0.03  # of the length of the words' vectors
 ADVERSARIAL_WORK = 2.0  # two forwards and two backwards
 LEAST_EPOCHS, MOST_EPOCHS = 3, 20
@@ -40,7 +41,9 @@ def choose(
     lengths = np.minimum(some_lengths(data.splits["train"].texts, tokenizer), model.max_length)
     mean = float(lengths.mean())
     if "pairs" not in given and mean >= LENGTH_FOR_PAIRS and texts * mean >= TOKENS_FOR_PAIRS:
-        model = model.changed(pairs=PAIRS)
+        model = model.changed(pairs=pair_rows(texts * mean))
+    if training.label_smoothing is None:
+        training = training.changed(label_smoothing=0.0 if model.pairs else LABEL_SMOOTHING)
     cropped = float(np.minimum(lengths, crop).mean())  # tokens a text
     epochs = epochs_read(training, model, texts, cropped)
     work = 1.0 if training.budget is None else ADVERSARIAL_WORK  # that a run with a budget pays for with epochs
@@ -70,6 +73,11 @@ def some_lengths(texts: Sequence[str], tokenizer: Tokenizer) -> np.ndarray:
     """The lengths, in tokens, of at most MEASURED_TEXTS of the texts, evenly from all."""
     some = texts[:: -(-len(texts) // MEASURED_TEXTS)]
     return np.array([max(1, len(ids)) for ids in tokenizer.encode_batch(some)])
+
+
+def pair_rows(tokens: float) -> int:
+    """A row for every third token, about: most pairs stand there once, and few meet another."""
+    return int(2 ** min(PAIR_ROWS[-1], max(PAIR_ROWS[0], round(math.log2(tokens / 3)))))
 
 
 def batch_size(texts: int) -> int:

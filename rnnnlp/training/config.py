@@ -31,7 +31,7 @@ class TrainingConfig(Config):
     schedule: str = "cosine"
     warmup: float = 0.02
     max_norm: float = 1.0
-    label_smoothing: float = 0.0
+    label_smoothing: float | None = 0.0
     averaging: float = 0.99
     epochs: int | None = None
     steps: int | None = None
@@ -117,7 +117,7 @@ class SentimentTraining(TrainingConfig):
     vocab_size: int = 30_000
     batch_size: int | None = None
     lr: float | None = 2e-3
-    label_smoothing: float = 0.05
+    label_smoothing: float | None = None
     class_weights: str = "none"
     crop: int | None = None
     adversarial: float | None = None
@@ -162,7 +162,7 @@ class Pretraining(TrainingConfig):
 
 
 CHOSEN = ("hidden_size", "embedding_size", "dropout", "lr", "batch_size", "evaluations")  # by training.recipes
-CHOSEN_FOR_CLASSIFIERS = ("pairs", "batch_size", "crop", "adversarial", "max_epochs", "evaluations")
+CHOSEN_FOR_CLASSIFIERS = ("pairs", "label_smoothing", "batch_size", "crop", "adversarial", "max_epochs", "evaluations")
 FROM_DATA = ("vocab_size", "labels")  # fields of a model's configuration that nobody gives
 SHAPE = ("cell", "embedding_size", "hidden_size", "num_layers")
 FROM_PRETRAINED = ("tokenizer", "vocab_size", "min_frequency", *SHAPE)  # what nobody gives beside --from

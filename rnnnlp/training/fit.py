@@ -190,6 +190,8 @@ def sentiment_task(model: SentimentClassifier, data: LabelledData, config: Any) 
         len(splits[1][0]),
     )
     set_rates(model, config.lr_decay or 1.0)
+    if model.pairs is not None:
+        model.pairs.fit(*splits[0])
     return SentimentTask(model, splits[0], splits[1], config)
 
 

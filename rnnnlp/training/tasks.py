@@ -91,7 +91,7 @@ class CharLMTask:
             window.batch_sizes,
             state,
             rng=rng,
-            label_smoothing=self.config.label_smoothing,
+            label_smoothing=self.config.label_smoothing or 0.0,
         )
         return Gradients(loss_sum / count, len(window.inputs))
 
@@ -189,7 +189,7 @@ class SentimentTask:
             rng=rng,
             bptt=self.config.bptt,
             adversarial=self.config.adversarial or 0.0,
-            label_smoothing=self.config.label_smoothing,
+            label_smoothing=self.config.label_smoothing or 0.0,
             class_weights=self.class_weights,
         )
         return Gradients(loss_sum / count, len(batch.ids))

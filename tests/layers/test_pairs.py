@@ -1,28 +1,36 @@
-"""The bag of words and pairs."""
+"""Words and pairs that vote."""
+
+import math
 
 import numpy as np
 import pytest
 
 from rnnnlp.batches.packed import pack
-from rnnnlp.layers.pairs import PairBag, rows_before
+from rnnnlp.layers.pairs import COUNTED_TOGETHER, SCALE, PairVotes, rows_before
 from tests.gradients import check_gradients, pairs
 
 DOCUMENTS = [np.array([1, 2, 1, 2]), np.array([3]), np.array([2, 1, 0])]
 
 
-def make(rows=50, dtype=np.float64):
-    return PairBag(3, rows=rows, dtype=dtype, rng=np.random.default_rng(0))
+def make(rows=50, classes=3, dtype=np.float64):
+    votes, rng = PairVotes(rows, classes, dtype=dtype), np.random.default_rng(0)
+    for array in (votes.ratio, votes.weight.value):
+        array[...] = rng.normal(size=(rows, classes))
+    return votes
 
 
-def test_a_sum_over_words_and_pairs_by_the_root_of_the_length():
-    bag, packed = make(rows=10_000), pack(DOCUMENTS)
-    y, _ = bag.forward(packed.values, packed.batch_sizes)
+def words_and_pairs(document):
+    return {*document.tolist()} | {*zip([-1, *document.tolist()], document.tolist(), strict=False)}
+
+
+def test_a_sum_over_distinct_words_and_pairs_by_the_root_of_their_number():
+    votes, packed = make(rows=10_000), pack(DOCUMENTS)
+    y, _ = votes.forward(packed.values, packed.batch_sizes)
     for i, place in enumerate(packed.order):
-        document = DOCUMENTS[place]
-        alone = np.ones(len(document), np.int64)
-        found = bag.found(document, rows_before(alone))
-        assert len(set(found)) == len({*document}) + len({*zip([-1, *document], document, strict=False)})
-        np.testing.assert_allclose(y[i], bag.weight.value[found].sum(axis=0) / len(document) ** 0.5)
+        _, found = votes.distinct(DOCUMENTS[place], np.ones(len(DOCUMENTS[place]), np.int64))
+        assert len(found) == len(words_and_pairs(DOCUMENTS[place]))
+        expected = (votes.ratio * votes.weight.value)[found].sum(axis=0) * SCALE / len(found) ** 0.5
+        np.testing.assert_allclose(y[i], expected)
 
 
 def test_the_row_before():
@@ -33,28 +41,64 @@ def test_the_row_before():
 
 @pytest.mark.parametrize("rows", [3, 50])  # with three, different words and pairs meet
 def test_gradient(rows):
-    bag, packed = make(rows), pack(DOCUMENTS)
-    y, tape = bag.forward(packed.values, packed.batch_sizes)
+    votes, packed = make(rows), pack(DOCUMENTS)
+    y, tape = votes.forward(packed.values, packed.batch_sizes)
     dy = np.random.default_rng(1).normal(size=y.shape)
-    bag.backward(dy, tape)
-    check_gradients(lambda: np.sum(bag.forward(packed.values, packed.batch_sizes)[0] * dy), pairs(bag.parameters()))
-    assert set(bag.weight.rows) == set(tape[0])
+    votes.backward(dy, tape)
+    check_gradients(lambda: np.sum(votes.forward(packed.values, packed.batch_sizes)[0] * dy), pairs(votes.parameters()))
+    assert set(votes.weight.rows) == set(tape[1])
+
+
+def test_the_ratio_says_in_how_many_more_documents_of_a_class_a_word_is():
+    """By hand: of each word and pair the documents of a class that have it, and one, over the sum of these."""
+    labels = np.array([0, 1, 1])
+    votes = PairVotes(10_000, 2, dtype=np.float64)
+    votes.fit(DOCUMENTS, labels)
+    has = [words_and_pairs(document) for document in DOCUMENTS]
+    total = [len(has[0]) + 10_000, len(has[1]) + len(has[2]) + 10_000]
+    for word in range(5):
+        row = (word + 1) * 92_821 % 10_000
+        counts = [1 + sum(word in h for h, label in zip(has, labels, strict=True) if label == k) for k in (0, 1)]
+        expected = math.log(counts[1] / total[1]) - math.log(counts[0] / total[0])
+        np.testing.assert_allclose(votes.ratio[row], [-expected, expected])
+
+
+def test_the_ratio_is_that_of_all_documents_however_many_are_counted_together():
+    rng, votes, labels = np.random.default_rng(0), make(), np.arange(COUNTED_TOGETHER + 7) % 3
+    documents = [rng.integers(9, size=rng.integers(1, 5)) for _ in labels]
+    votes.fit(documents, labels)
+    counts = np.ones((50, 3))
+    for document, label in zip(documents, labels, strict=True):
+        counts[votes.distinct(document, np.ones(len(document), np.int64))[1], label] += 1
+    share = counts / counts.sum(axis=0)
+    others = counts.sum(axis=1, keepdims=True) - counts
+    np.testing.assert_allclose(votes.ratio, np.log(share / (others / others.sum(axis=0))))
 
 
 def test_contributions_add_up_to_the_whole():
-    bag, packed = make(), pack(DOCUMENTS)
-    y, tape = bag.forward(packed.values, packed.batch_sizes)
+    votes, packed = make(), pack(DOCUMENTS)
+    y, tape = votes.forward(packed.values, packed.batch_sizes)
     dy = np.random.default_rng(1).normal(size=y.shape)
-    of_tokens = bag.contributions(dy, tape)
+    of_tokens = votes.contributions(dy, tape, packed.values, packed.batch_sizes)
     assert of_tokens.shape == packed.values.shape
     assert of_tokens.sum() == pytest.approx((dy * y).sum())
     (alone,) = np.flatnonzero(packed.order == 1)  # a document of one word has all of its own
     assert of_tokens[alone] == pytest.approx((dy * y)[alone].sum())
 
 
+def test_equal_words_share_what_they_say():
+    votes, document = make(rows=10_000), np.array([4, 5, 4, 5, 4])
+    steps = np.ones(5, np.int64)
+    y, tape = votes.forward(document, steps)
+    of_tokens = votes.contributions(np.ones_like(y), tape, document, steps)
+    assert of_tokens[1] == pytest.approx(of_tokens[3])
+
+
 def test_float32_stays_float32():
     packed = pack(DOCUMENTS)
-    bag = make(dtype=np.float32)
-    y, tape = bag.forward(packed.values, packed.batch_sizes)
-    bag.backward(y, tape)
-    assert {y.dtype, bag.weight.grad.dtype, bag.contributions(y, tape).dtype} == {np.dtype(np.float32)}
+    votes = make(dtype=np.float32)
+    votes.fit(DOCUMENTS, np.array([0, 1, 2]))
+    y, tape = votes.forward(packed.values, packed.batch_sizes)
+    votes.backward(y, tape)
+    contributions = votes.contributions(y, tape, packed.values, packed.batch_sizes)
+    assert {y.dtype, votes.weight.grad.dtype, contributions.dtype} == {np.dtype(np.float32)}

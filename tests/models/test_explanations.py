@@ -92,8 +92,11 @@ def test_of_a_long_text_the_parts_that_were_read_are_explained():
 
 
 def test_pairs_count_beside_the_vectors():
-    """Along all vectors at once, of words and of pairs, the log-odds change by as much as all tokens say."""
-    model, text = make(pairs=2), "the film was good but good"
+    """Along all vectors and votes at once the log-odds change by as much as all tokens say."""
+    model, text = make(pairs=20), "the film was good but good"
+    rng = np.random.default_rng(5)
+    for table in (model.pairs.ratio, model.pairs.weight.value):
+        table[...] = 0.1 * rng.normal(size=table.shape)
     label = int(model.predict_proba([text])[0].argmax())
     (found,) = model.explain([text])
     tables = [model.embedding.weight.value, model.pairs.weight.value]

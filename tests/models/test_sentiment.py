@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 
 from rnnnlp.batches.documents import DocumentBatch, batch_of
-from rnnnlp.batches.packed import batch_sizes_of
+from rnnnlp.batches.packed import batch_sizes_of, unpack
 from rnnnlp.kernels import CELLS
 from rnnnlp.layers.loss import softmax_cross_entropy
-from rnnnlp.layers.pairs import PairBag
 from rnnnlp.layers.pooling import POOLINGS
 from rnnnlp.models.config import SentimentConfig
 from rnnnlp.models.sentiment import SentimentClassifier
@@ -82,12 +81,12 @@ def test_gradient_of_the_loss_with_layers_and_dropout(cell, variational):
     check_model(model, documents([3, 2, 2]))
 
 
-def test_gradient_of_the_loss_with_a_bag_of_pairs():
-    model = make(pairs=2, dropout=0.3)
-    model.pairs = model.layers["pairs"] = PairBag(2, rows=30, dtype=np.float64, rng=np.random.default_rng(2))
-    check_model(model, documents([4, 3, 1]))
-    model.pairs = model.layers["pairs"] = PairBag(2, dtype=np.float64, rng=np.random.default_rng(2))
-    assert model.config.weights == sum(p.value.size for p in model.parameters().values())
+def test_gradient_of_the_loss_where_pairs_vote():
+    model, batch = make(pairs=30, dropout=0.3), documents([4, 3, 1])
+    model.pairs.fit(unpack(batch.ids, batch.batch_sizes), batch.labels)
+    check_model(model, batch)
+    tensors = [p.value for p in model.parameters().values()] + [model.pairs.ratio]
+    assert model.config.weights == sum(tensor.size for tensor in tensors)
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.3])
