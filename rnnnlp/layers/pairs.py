@@ -49,11 +49,11 @@ class PairVotes:
         """Packed `ids (N,)` -> `y (B, K)`, tape."""
         B = int(batch_sizes[0])
         sequence, found = self.distinct(ids, batch_sizes)  # (M,), (M,)
-        scale = (SCALE / np.sqrt(np.bincount(sequence, minlength=B))).astype(self.ratio.dtype)[:, None]  # (B, 1)
+        starts = np.searchsorted(sequence, np.arange(B + 1))  # (B + 1,)
+        scale = (SCALE / np.sqrt(np.diff(starts))).astype(self.ratio.dtype)[:, None]  # (B, 1)
         k = kernels.of(self.ratio)
         ratio = k.gather_rows(self.ratio, found)  # (M, K)
-        y = np.zeros((B, self.ratio.shape[1]), self.ratio.dtype)
-        k.add_rows(ratio * k.gather_rows(self.weight.value, found), sequence, y)
+        y = np.add.reduceat(ratio * k.gather_rows(self.weight.value, found), starts[:-1])  # (B, K)
         return y * scale, (sequence, found, scale, ratio)
 
     def backward(self, dy: np.ndarray, tape: Any) -> None:
@@ -81,7 +81,9 @@ class PairVotes:
 
     def distinct(self, ids: np.ndarray, batch_sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Of each word and pair in each sequence, once: which sequence, in order, and which row of the table."""
-        sequence, found = np.divmod(np.unique(self.keys(ids, batch_sizes)), len(self.ratio))
+        keys = np.sort(self.keys(ids, batch_sizes))
+        keys = keys[np.append(True, keys[1:] != keys[:-1])]  # np.unique takes three times as long
+        sequence, found = np.divmod(keys, len(self.ratio))
         return sequence.astype(np.int32), found.astype(np.int32)
 
     def keys(self, ids: np.ndarray, batch_sizes: np.ndarray) -> np.ndarray:
