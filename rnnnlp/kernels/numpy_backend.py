@@ -23,6 +23,7 @@ __all__ = [
     "distinct",
     "forward",
     "gather_rows",
+    "join_columns",
     "norms",
     "product",
     "product_nt",
@@ -93,6 +94,11 @@ def distinct(ids: Array, vocab_size: int) -> tuple[Array, Array]:
 def gather_rows(table: Array, ids: Array) -> Array:
     """`table (V, D)[ids (N,)]` -> `(N, D)`."""
     return table[ids]
+
+
+def join_columns(left: Array, right: Array) -> Array:
+    """`left (N, D)` and `right (N, D)` side by side: `(N, 2*D)`."""
+    return np.concatenate([left, right], axis=1)
 
 
 def add_rows(rows: Array, ids: Array, table: Array) -> None:

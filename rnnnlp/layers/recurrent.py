@@ -103,7 +103,7 @@ class Recurrent:
                 outputs.append(h)
                 ends.append(state_T)
                 layer_tapes.append(tape)
-            y = outputs[0] if len(outputs) == 1 else np.concatenate(outputs, axis=1)  # (N, R*H)
+            y = outputs[0] if len(outputs) == 1 else kernels.of(y).join_columns(*outputs)  # (N, R*H)
             tapes.append((mask, layer_tapes))
         return y, tuple(np.stack(s) for s in zip(*ends, strict=True)), (int(batch_sizes[0]), tapes)
 

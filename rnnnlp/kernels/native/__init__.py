@@ -19,7 +19,15 @@ from rnnnlp.kernels.native._native import (
 from rnnnlp.kernels.native.generation import LanguageModel
 from rnnnlp.kernels.native.products import product, product_nt, product_tn
 from rnnnlp.kernels.native.recurrence import backward, forward
-from rnnnlp.kernels.native.training import adam, add_rows, distinct, gather_rows, norms, softmax_cross_entropy
+from rnnnlp.kernels.native.training import (
+    adam,
+    add_rows,
+    distinct,
+    gather_rows,
+    join_columns,
+    norms,
+    softmax_cross_entropy,
+)
 
 __all__ = [
     "LanguageModel",
@@ -30,6 +38,7 @@ __all__ = [
     "empty",
     "forward",
     "gather_rows",
+    "join_columns",
     "instruction_set",
     "instruction_sets",
     "norms",

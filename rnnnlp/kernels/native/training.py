@@ -76,6 +76,11 @@ def gather_rows(table: Array, ids: Array) -> Array:
     return _native.gather_rows(table, ids.astype(np.int32, copy=False))
 
 
+def join_columns(left: Array, right: Array) -> Array:
+    """`left (N, D)` and `right (N, D)` side by side: `(N, 2*D)`."""
+    return _native.join_columns(left, right)
+
+
 def add_rows(rows: Array, ids: Array, table: Array) -> None:
     """`table[ids[n]] += rows[n]` for each n in order: `rows (N, D)`, `ids (N,)`, `table (V, D)`."""
     _native.add_rows(rows, ids.astype(np.int32, copy=False), table)

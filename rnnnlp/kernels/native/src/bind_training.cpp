@@ -99,6 +99,16 @@ Out gather_rows(const Matrix& table, const Indices& ids) {
   return rows;
 }
 
+Out join_columns(const Matrix& left, const Matrix& right) {
+  const size_t N = left.shape(0), D = left.shape(1);
+  expect("right", right, N, D);
+  Out rows = new_array({N, 2 * D});
+  nb::gil_scoped_release others_may_run;
+  Crew crew;
+  kernels_in_use().join_columns(crew.team_for(2.0 * N * D), left.data(), right.data(), N, D, rows.data());
+  return rows;
+}
+
 void add_rows(const Matrix& rows, const Indices& ids, const InOut<float, 2>& table) {
   expect("rows", rows, ids.shape(0), table.shape(1));
   expect_below("ids", ids, table.shape(0));
@@ -138,6 +148,7 @@ void bind_training(nb::module_& m) {
         nb::arg("average_keep"));
   m.def("distinct", &distinct, nb::arg("ids").noconvert(), nb::arg("vocabulary"));
   m.def("gather_rows", &gather_rows, nb::arg("table").noconvert(), nb::arg("ids").noconvert());
+  m.def("join_columns", &join_columns, nb::arg("left").noconvert(), nb::arg("right").noconvert());
   m.def("add_rows", &add_rows, nb::arg("rows").noconvert(), nb::arg("ids").noconvert(), nb::arg("table").noconvert());
 }
 

@@ -134,6 +134,7 @@ struct Kernels {
   void (*square_sums)(Team& team, const Array* arrays, long number, double* totals);
   void (*adam)(Team& team, const Adam& job);
   void (*gather_rows)(Team& team, const float* table, const int32_t* ids, long N, long D, float* rows);
+  void (*join_columns)(Team& team, const float* left, const float* right, long N, long D, float* rows);
   void (*add_rows)(Team& team, const float* rows, const int32_t* ids, long N, long D, float* table);
   long (*padded)(long columns);
   long (*packed_size)(Cell cell, long H, long K);
