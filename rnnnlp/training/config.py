@@ -27,7 +27,7 @@ class TrainingConfig(Config):
     optimizer: str = "adamw"
     lr: float | None
     momentum: float = 0.9
-    weight_decay: float = 0.0
+    weight_decay: float | None = 0.0
     schedule: str = "cosine"
     warmup: float = 0.02
     max_norm: float = 1.0
@@ -87,6 +87,7 @@ class CharLMTraining(TrainingConfig):
     batch_size: int | None = None
     bptt: int = 64
     lr: float | None = None
+    weight_decay: float | None = None
     evaluations: int | None = None
     validation_tokens: int = 200_000
     document_separator: str | None = None
@@ -161,7 +162,7 @@ class Pretraining(TrainingConfig):
         self.require("label_smoothing", self.label_smoothing == 0, "0 among sampled candidates")
 
 
-CHOSEN = ("hidden_size", "embedding_size", "dropout", "lr", "batch_size", "evaluations")  # by training.recipes
+CHOSEN = ("hidden_size", "embedding_size", "dropout", "weight_decay", "lr", "batch_size", "evaluations")
 CHOSEN_FOR_CLASSIFIERS = ("pairs", "label_smoothing", "batch_size", "crop", "adversarial", "max_epochs", "evaluations")
 FROM_DATA = ("vocab_size", "labels")  # fields of a model's configuration that nobody gives
 SHAPE = ("cell", "embedding_size", "hidden_size", "num_layers")

@@ -54,7 +54,7 @@ class Trainer:
         self.task, self.config, self.run = task, config, run
         self.parameters = task.model.parameters()
         self.optimizer = optimizer(
-            config.optimizer, self.parameters, weight_decay=config.weight_decay, momentum=config.momentum
+            config.optimizer, self.parameters, weight_decay=config.weight_decay or 0.0, momentum=config.momentum
         )
         self.averaged = AveragedWeights(self.parameters, config.averaging)
         assert config.lr is not None

@@ -19,6 +19,7 @@ from rnnnlp.training.config import CHOSEN, CharLMTraining
 
 DROPOUT_PER_DOUBLING = 0.1  # of the times that each weight sees each token
 MOST_DROPOUT = 0.5
+WEIGHT_DECAY = 0.1  # where dropout alone would not hold back learning by heart
 EVALUATION_SHARE = 0.04  # of the time may go into evaluations
 EVALUATION_SPEED = 3.0  # tokens are evaluated so many times faster than trained on
 PROBE_SECONDS = 0.5
@@ -52,8 +53,8 @@ def choose(
     """Decides what `training` (where it has None) and the options `given` for the model leave open, and says so.
 
     `tokens` are those to train on. The model's size is that of `training.preset`, or with "auto" the largest that the
-    time is enough for; dropout grows with the number of epochs and with the model; there are as many evaluations as
-    take a small share of the time.
+    time is enough for; dropout grows with the number of epochs and with the model, and where it can grow no more the
+    weights decay; there are as many evaluations as take a small share of the time.
     """
     seen = tokens_seen(training, vocab_size, tokens)  # by a model of the size "base"
     size = PRESETS[largest_for(seen) if training.preset == "auto" else training.preset]
@@ -61,7 +62,10 @@ def choose(
     if training.budget is not None:
         seen *= work(PRESETS["base"].hidden_size) / work(options["hidden_size"])
     weights = CharLMConfig(vocab_size, **options).weights
-    options.setdefault("dropout", dropout(seen / tokens, weights / tokens))
+    usual_dropout = dropout(seen / tokens, weights / tokens)
+    options.setdefault("dropout", usual_dropout)
+    if training.weight_decay is None:
+        training = training.changed(weight_decay=WEIGHT_DECAY if usual_dropout == MOST_DROPOUT else 0.0)
     training = training.changed(batch_size=training.batch_size or size.batch_size)
     training = training.changed(
         lr=training.lr or rate(size.lr, updates(training, seen)),

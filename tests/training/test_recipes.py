@@ -29,6 +29,12 @@ def test_what_repeats_often_is_dropped_more(monkeypatch):
     assert long_text.dropout == 0
 
 
+def test_weights_decay_where_dropout_can_grow_no_more(monkeypatch):
+    choices = [choose(monkeypatch, {"hidden_size": 512}, epochs=epochs) for epochs in (1, 16, 1000)]
+    assert [model.dropout == 0.5 for _, model in choices] == [False, False, True]
+    assert [training.weight_decay for training, _ in choices] == [0, 0, 0.1]
+
+
 def test_a_smaller_model_reads_more_in_the_same_time_and_that_counts(monkeypatch):
     training, small = choose(monkeypatch, {"hidden_size": 256}, tokens=10**5, budget=60.0)
     _, base = choose(monkeypatch, {"hidden_size": 512}, tokens=10**5, budget=60.0)
