@@ -19,7 +19,7 @@ from rnnnlp.training.config import CHOSEN, CharLMTraining
 
 DROPOUT_PER_DOUBLING = 0.1  # of the times that each weight sees each token
 MOST_DROPOUT = 0.5
-WEIGHT_DECAY = 0.1  # where dropout alone would not hold back learning by heart
+WEIGHT_DECAY = 0.3  # where dropout alone would not hold back learning by heart
 EVALUATION_SHARE = 0.04  # of the time may go into evaluations
 EVALUATION_SPEED = 3.0  # tokens are evaluated so many times faster than trained on
 PROBE_SECONDS = 0.5

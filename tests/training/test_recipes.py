@@ -32,7 +32,7 @@ def test_what_repeats_often_is_dropped_more(monkeypatch):
 def test_weights_decay_where_dropout_can_grow_no_more(monkeypatch):
     choices = [choose(monkeypatch, {"hidden_size": 512}, epochs=epochs) for epochs in (1, 16, 1000)]
     assert [model.dropout == 0.5 for _, model in choices] == [False, False, True]
-    assert [training.weight_decay for training, _ in choices] == [0, 0, 0.1]
+    assert [training.weight_decay for training, _ in choices] == [0, 0, 0.3]
 
 
 def test_a_smaller_model_reads_more_in_the_same_time_and_that_counts(monkeypatch):
