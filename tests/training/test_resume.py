@@ -17,13 +17,15 @@ SMALL = "--hidden-size 12 --embedding-size 6 --evaluations 3 --checkpoint-every 
 RUNS = {
     "charlm": [*SMALL, "--data", "{text}", "--steps", "60", "--batch-size", "4", "--bptt", "16", "--dropout", "0.2"],
     "sentiment": [*SMALL, "--data", "sample-reviews", "--epochs", "2", "--batch-size", "16", "--patience", "0"],
+    "votes": [*SMALL, "--data", "sample-reviews", "--epochs", "2", "--batch-size", "16", "--pairs", "256"],
     "pretrain": [*SMALL, "--data", "{text}", "--steps", "60", "--batch-size", "4", "--bptt", "8", "--samples", "4"],
 }
 RUNS["transfer"] = ["--from", "{words}", *RUNS["sentiment"][4:]]
-STEPS = {"charlm": 60, "sentiment": 48, "pretrain": 60, "transfer": 48}
+STEPS = {"charlm": 60, "sentiment": 48, "votes": 48, "pretrain": 60, "transfer": 48}
 COMMANDS = {
     "charlm": ["train", "charlm"],
     "sentiment": ["train", "sentiment"],
+    "votes": ["train", "sentiment"],
     "pretrain": ["pretrain"],
     "transfer": ["train", "sentiment"],
 }
