@@ -20,12 +20,6 @@ template <class F>
 long size_of_product(long H, long K) { return groups_of(H, F::U) * K * F::gates * F::U; }
 
 template <class F>
-void pack_product(long H, const float* W, long K, float* to) {
-  for (long p = 0; p < groups_of(H, F::U); p++)
-    pack_forward_panel(F::gates, H, W + F::first_gate * H * K, K, F::U, p, to + p * K * F::gates * F::U);
-}
-
-template <class F>
 long size_of_cell(long H, long K) {
   if constexpr (has_second<F>) return size_of_product<F>(H, K) + size_of_product<typename F::Second>(H, K);
   return size_of_product<F>(H, K);
@@ -33,8 +27,8 @@ long size_of_cell(long H, long K) {
 
 template <class F>
 void pack_cell(long H, const float* W, long K, float* to) {
-  pack_product<F>(H, W, K, to);
-  if constexpr (has_second<F>) pack_product<typename F::Second>(H, W, K, to + size_of_product<F>(H, K));
+  pack_forward_product<F>(H, W, K, 0, 1, to);
+  if constexpr (has_second<F>) pack_forward_product<typename F::Second>(H, W, K, 0, 1, to + size_of_product<F>(H, K));
 }
 
 // Floats that `pack_gates` writes for a matrix (G*H, K).
@@ -64,8 +58,8 @@ inline void pack_output(const float* W, long vocabulary, long K, float* to) {
   for (long p = 0; p < groups_of(vocabulary, 2 * V); p++) pack_panel(job, 0, K, p * 2 * V, 2 * V, to + p * K * 2 * V);
 }
 
-// This rank's units of one product of one layer for one token. Every other token walks the panels backwards: those read last are still in the
-// L2 cache when they come first, which matters where a rank's weights exceed it.
+// This rank's units of one product of one layer for one token. Every other token walks the panels backwards: those read last
+// are still in the L2 cache when they come first, which matters where a rank's weights exceed it.
 template <class F>
 void product_of_layer(const Stepper& s, const StepLayer& layer, const float* W_x, const float* W_h, const float* x, const float* pre_row,
                       int parity, int rank, int ranks) {

@@ -121,12 +121,12 @@ RNNNLP_INLINE void forward_product(const ForwardStep& step, const Share& share, 
     }
 }
 
-// This rank's panels of the weights of one product.
+// This rank's panels of one product's part of W (G*H, K).
 template <class F>
-void pack_forward_product(const Recurrence& job, int rank, int ranks, float* to) {
-  const long panels = groups_of(job.H, F::U), panel_size = job.H * F::gates * F::U;
+void pack_forward_product(long H, const float* W, long K, int rank, int ranks, float* to) {
+  const long panels = groups_of(H, F::U), panel_size = K * F::gates * F::U;
   for (long p = panels * rank / ranks; p < panels * (rank + 1) / ranks; p++)
-    pack_forward_panel(F::gates, job.H, job.W_h + F::first_gate * job.H * job.H, job.H, F::U, p, to + p * panel_size);
+    pack_forward_panel(F::gates, H, W + F::first_gate * H * K, K, F::U, p, to + p * panel_size);
 }
 
 template <class F>  // a cell's forward side: F::U units of a panel, F::finish(step, row, unit, lanes, sums)
@@ -149,8 +149,9 @@ void forward_walk(Team& team, const Forward& job) {
     Share share(rank, team.size(), job.B, rows_of_tile(C), panels, by_units);
     [[maybe_unused]] Share second_share(rank, team.size(), job.B, rows_of_tile(C), second_panels, by_units);
     // Each rank packs what it will read itself if the units are split, or else an equal part.
-    pack_forward_product<F>(job, rank, team.size(), weights);
-    if constexpr (has_second<F>) pack_forward_product<typename F::Second>(job, rank, team.size(), weights + first_weights);
+    pack_forward_product<F>(job.H, job.W_h, job.H, rank, team.size(), weights);
+    if constexpr (has_second<F>)
+      pack_forward_product<typename F::Second>(job.H, job.W_h, job.H, rank, team.size(), weights + first_weights);
     if (rank == 0) {
       copy_rows(job.h0, job.B, job.H, h_buffers[0], stride);
       copy_rows(job.h0, job.B, job.H, h_buffers[1], stride);  // rows that join later start from either
