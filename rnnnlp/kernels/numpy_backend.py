@@ -3,7 +3,7 @@
 It is the definition that native kernels are compared with.
 """
 
-# N rows or tokens, D inputs, K outputs or classes, V vocabulary
+# N rows or tokens, B sequences, B_t of them alive at step t, D inputs, K outputs or classes, V vocabulary
 
 import math
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from rnnnlp.batches.packed import lengths_of, sequence_of_row, walk
 from rnnnlp.kernels import reference
 from rnnnlp.kernels.reference import State
 from rnnnlp.kernels.stepping import LanguageModel
@@ -24,6 +25,8 @@ __all__ = [
     "forward",
     "gather_rows",
     "join_columns",
+    "mean_and_max",
+    "mean_and_max_backward",
     "norms",
     "product",
     "product_nt",
@@ -99,6 +102,29 @@ def gather_rows(table: Array, ids: Array) -> Array:
 def join_columns(left: Array, right: Array) -> Array:
     """`left (N, D)` and `right (N, D)` side by side: `(N, 2*D)`."""
     return np.concatenate([left, right], axis=1)
+
+
+def mean_and_max(x: Array, batch_sizes: Array) -> tuple[Array, Array]:
+    """Of packed rows `x (N, D)` the mean and the maximum of each sequence, `(B, D)` both."""
+    largest = x[: batch_sizes[0]].copy()
+    mean = np.zeros_like(largest)
+    for rows, B_t in walk(batch_sizes):
+        mean[:B_t] += x[rows]
+        np.maximum(largest[:B_t], x[rows], out=largest[:B_t])
+    mean /= lengths_of(batch_sizes).astype(x.dtype)[:, None]
+    return mean, largest
+
+
+def mean_and_max_backward(dmean: Array, dlargest: Array, x: Array, largest: Array, batch_sizes: Array) -> Array:
+    """`dmean, dlargest (B, D)` -> `dx (N, D)`; that of a maximum goes to the first of the rows that have it."""
+    # mean = sum of x / length
+    dx = (dmean / lengths_of(batch_sizes).astype(x.dtype)[:, None])[sequence_of_row(batch_sizes)]
+    left = dlargest.copy()  # (B, D) what has not gone to a row yet
+    for rows, B_t in walk(batch_sizes):
+        here = x[rows] == largest[:B_t]
+        dx[rows] += np.where(here, left[:B_t], 0)
+        left[:B_t][here] = 0
+    return dx
 
 
 def add_rows(rows: Array, ids: Array, table: Array) -> None:

@@ -2,10 +2,12 @@
 
 # N tokens, T steps, B sequences, B_t sequences alive at step t, D features
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
+from rnnnlp import kernels
 from rnnnlp.batches.packed import lengths_of, offsets_of, sequence_of_row, walk
 from rnnnlp.layers.parameter import Parameter, uniform
 
@@ -27,12 +29,8 @@ def pooling(kind: str, size: int, *, bidirectional: bool, dtype: np.dtype, rng: 
     match kind:
         case "last":
             return LastPool(size, bidirectional=bidirectional)
-        case "mean":
-            return MeanPool(size)
-        case "max":
-            return MaxPool(size)
-        case "mean+max":
-            return MeanMaxPool(size)
+        case "mean" | "max" | "mean+max":
+            return MeanMaxPool(size, kind.split("+"))
         case "attention":
             return AttentionPool(size, dtype=dtype, rng=rng)
     raise ValueError(f"pooling is {kind!r}; it must be one of {', '.join(POOLINGS)}")
@@ -68,55 +66,24 @@ class LastPool(_Unlearned):
         return dx
 
 
-class MeanPool(_Unlearned):
+class MeanMaxPool(_Unlearned):
+    """The mean and the maximum of each feature, `parts` of them, side by side."""
+
+    def __init__(self, size: int, parts: Sequence[str]):
+        super().__init__(size * len(parts))
+        self.parts = parts
+
     def forward(self, x: np.ndarray, batch_sizes: np.ndarray) -> tuple[np.ndarray, Any]:
-        y = sum_by_sequence(x, batch_sizes)  # (B, D)
-        y /= lengths_of(batch_sizes).astype(x.dtype)[:, None]
-        return y, batch_sizes
-
-    def backward(self, dy: np.ndarray, batch_sizes: np.ndarray) -> np.ndarray:
-        # y = sum of x / length
-        dx_of_sequence = dy / lengths_of(batch_sizes).astype(dy.dtype)[:, None]  # (B, D)
-        return dx_of_sequence[sequence_of_row(batch_sizes)]
-
-
-class MaxPool(_Unlearned):
-    def forward(self, x: np.ndarray, batch_sizes: np.ndarray) -> tuple[np.ndarray, Any]:
-        y = x[: int(batch_sizes[0])].copy()  # (B, D)
-        for rows, B_t in walk(batch_sizes):
-            np.maximum(y[:B_t], x[rows], out=y[:B_t])
-        return y, (x, y, batch_sizes)
+        mean, largest = kernels.of(x).mean_and_max(x, batch_sizes)  # (B, D)
+        y = [{"mean": mean, "max": largest}[part] for part in self.parts]
+        return np.concatenate(y, axis=1), (x, largest, batch_sizes)
 
     def backward(self, dy: np.ndarray, tape: Any) -> np.ndarray:
-        x, y, batch_sizes = tape
-        # Which row holds the maximum: the first of several. Found here, because most forwards are inference.
-        row = np.repeat(np.arange(len(y))[:, None], y.shape[1], axis=1)  # (B, D)
-        for rows, B_t in walk(batch_sizes, True):
-            np.copyto(row[:B_t], np.arange(rows.start, rows.stop)[:, None], where=x[rows] == y[:B_t])
-        dx = np.zeros_like(x)
-        # y = x[row]
-        np.put_along_axis(dx, row, dy, axis=0)
-        return dx
-
-
-class MeanMaxPool:
-    """The mean and the maximum side by side, `(B, 2*D)`."""
-
-    def __init__(self, size: int):
-        self.mean, self.max = MeanPool(size), MaxPool(size)
-        self.output_size = 2 * size
-
-    def parameters(self) -> dict[str, Parameter]:
-        return {}
-
-    def forward(self, x: np.ndarray, batch_sizes: np.ndarray) -> tuple[np.ndarray, Any]:
-        mean, mean_tape = self.mean.forward(x, batch_sizes)
-        largest, max_tape = self.max.forward(x, batch_sizes)
-        return np.concatenate([mean, largest], axis=1), (mean_tape, max_tape)
-
-    def backward(self, dy: np.ndarray, tape: Any) -> np.ndarray:
-        D = dy.shape[1] // 2
-        return self.mean.backward(dy[:, :D], tape[0]) + self.max.backward(dy[:, D:], tape[1])
+        x, largest, batch_sizes = tape
+        dparts = dict(zip(self.parts, np.split(dy, len(self.parts), axis=1), strict=True))
+        nothing = np.zeros_like(largest)
+        dmean, dlargest = (dparts.get(part, nothing) for part in ("mean", "max"))
+        return kernels.of(x).mean_and_max_backward(dmean, dlargest, x, largest, batch_sizes)
 
 
 class AttentionPool:

@@ -2,6 +2,7 @@
 
 # N tokens, T steps, B sequences, D input, H hidden, G gates, L layers, R directions (1 or 2)
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -73,14 +74,16 @@ class Recurrent:
         *,
         rng: np.random.Generator | None,
         tokens: np.ndarray | None = None,
+        projected: Sequence[np.ndarray] | None = None,
         bptt: int | None = None,
         keep_tape: bool = True,
     ) -> tuple[np.ndarray, State, Any]:
         """`x (N, D)`, `state` of `(L*R, B, H)` -> `y (N, R*H)`, the final states in the shape of `state`, tape.
 
         With `tokens (N,)`, x is a table `(V, D)` of which row `tokens[n]` is the input of row n: where the vocabulary
-        is smaller than the batch, so are the products. `bptt` cuts the gradient of the backward to come, but never
-        the state, every so many steps. Without `keep_tape` there can be no backward.
+        is smaller than the batch, so are the products; `projected` is what `project` made of the table, if that was
+        done before. `bptt` cuts the gradient of the backward to come, but never the state, every so many
+        steps. Without `keep_tape` there can be no backward.
         """
         tapes: list[Any] = []
         ends: list[State] = []
@@ -90,13 +93,14 @@ class Recurrent:
             if k > 0:
                 y, mask = self.dropout.forward(y, batch_sizes, rng=rng)
             outputs, layer_tapes = [], []
-            for direction in layer:
+            for r, direction in enumerate(layer):
                 h, state_T, tape = direction.forward(
                     y,
                     batch_sizes,
                     tuple(s[len(ends)] for s in state),
                     rng=rng,
                     tokens=tokens if k == 0 else None,
+                    pre=projected[r] if projected and k == 0 else None,
                     bptt=bptt,
                     keep_tape=keep_tape,
                 )
@@ -106,6 +110,10 @@ class Recurrent:
             y = outputs[0] if len(outputs) == 1 else kernels.of(y).join_columns(*outputs)  # (N, R*H)
             tapes.append((mask, layer_tapes))
         return y, tuple(np.stack(s) for s in zip(*ends, strict=True)), (int(batch_sizes[0]), tapes)
+
+    def project(self, x: np.ndarray) -> list[np.ndarray]:
+        """`x (V, D)` -> its product with the input weights, biases added, of each direction of the first layer."""
+        return [direction.project(x) for direction in self.layers[0]]  # (V, G*H)
 
     def backward(self, dy: np.ndarray, dstate_T: State | None, tape: Any) -> tuple[np.ndarray, State]:
         """`dy (N, R*H)` and the gradient of the final states (None: 0) -> `dx`, shaped as x, that of the initial."""
@@ -169,6 +177,11 @@ class Direction:
         b_hn = self.b_h.value[self.candidate] if self.cell == "gru" else None  # (H,)
         return LayerWeights(self.W_x.value, self.W_h.value, bias, b_hn)
 
+    def project(self, x: np.ndarray) -> np.ndarray:
+        """`x (N, D)` -> the input's share of the gates, `(N, G*H)`."""
+        weights = self.weights()
+        return kernels.of(x).product_nt(x, weights.W_x, weights.bias)
+
     def forward(
         self,
         x: np.ndarray,
@@ -177,13 +190,18 @@ class Direction:
         *,
         rng: np.random.Generator | None,
         tokens: np.ndarray | None,
+        pre: np.ndarray | None,
         bptt: int | None,
         keep_tape: bool,
     ) -> tuple[np.ndarray, State, Any]:
-        """`x (N, D)`, `state` of `(B, H)` -> `h (N, H)`, the final state, tape. With `tokens`, x is `(V, D)`."""
+        """`x (N, D)`, `state` of `(B, H)` -> `h (N, H)`, the final state, tape. With `tokens`, x is `(V, D)`.
+
+        `pre` is what `project` makes of x, if that is there.
+        """
         k, weights = kernels.of(x), self.weights()
         W_h, mask = self.weight_drop.forward(weights.W_h, np.array([len(weights.W_h)]), rng=rng)  # (G*H, H)
-        pre = k.product_nt(x, weights.W_x, weights.bias)  # (N, G*H), or (V, G*H)
+        if pre is None:
+            pre = self.project(x)  # (N, G*H), or (V, G*H)
         running = tuple(s.copy() for s in state)  # (B, H)
         parts, tapes = [], []
         windows = self._windows(batch_sizes, bptt)

@@ -21,6 +21,7 @@ from rnnnlp.models.model import Model
 from rnnnlp.text import Tokenizer
 
 CHUNK = 10_000  # texts encoded at a time when predicting
+READ_AGAIN = 8  # tokens for each of the vocabulary, from which on all of it is projected once, not each batch's own
 
 
 class Contribution(NamedTuple):
@@ -111,21 +112,24 @@ class SentimentClassifier(Model):
         bptt: int | None = None,
         keep_tape: bool = True,
         each_token: bool = False,
+        projected: Sequence[np.ndarray] | None = None,
     ) -> tuple[np.ndarray, Any]:
         """Packed `ids (N,)` -> `logits (B, K)`, tape. The state runs through; `bptt` cuts the gradient to come.
 
         Tokens that are equal share a vector, what dropout leaves of it, and its gradient, but where `each_token` is to
-        have its own.
+        have its own. `projected` is what the recurrent layers make of the whole embedding, where nothing is dropped.
         """
         tokens = None
-        if each_token:
+        if projected is not None:
+            x, tokens, rows = self.embedding.weight.value, ids, ids
+        elif each_token:
             x, rows = self.embedding.forward(ids)  # (N, D)
         else:
             x, tokens, rows = self.embedding.distinct(ids)  # (U, D), (N,)
         x, x_mask = self.embedding_dropout.forward(x, batch_sizes, rng=rng)
         state = self.recurrent.zero_state(int(batch_sizes[0]), self.dtype)
         h, _, recurrent_tape = self.recurrent.forward(
-            x, batch_sizes, state, rng=rng, tokens=tokens, bptt=bptt, keep_tape=keep_tape
+            x, batch_sizes, state, rng=rng, tokens=tokens, projected=projected, bptt=bptt, keep_tape=keep_tape
         )  # (N, R*H)
         pooled, pool_tape = self.pool.forward(h, batch_sizes)  # (B, P)
         pooled, pooled_mask = self.dropout.forward(pooled, batch_sizes[:1], rng=rng)
@@ -193,9 +197,11 @@ class SentimentClassifier(Model):
         """`(len(documents), K)` for encoded documents, in their order."""
         logits = np.empty((len(documents), len(self.config.labels)), self.dtype)
         labels = np.zeros(len(documents), np.int64)
+        enough = sum(map(len, documents)) >= READ_AGAIN * self.config.vocab_size
+        projected = self.recurrent.project(self.embedding.weight.value) if enough else None
         for places in in_order_of_length(documents, batch_size):
             batch = batch_of(documents, labels, places)
-            logits[batch.places], _ = self.forward(batch.ids, batch.batch_sizes, keep_tape=False)
+            logits[batch.places], _ = self.forward(batch.ids, batch.batch_sizes, keep_tape=False, projected=projected)
         return logits
 
     @classmethod
@@ -237,8 +243,10 @@ class SentimentClassifier(Model):
         """The most probable label of each text."""
         return [self.config.labels[k] for k in self.predict_proba(texts).argmax(axis=1)]
 
-    def explain(self, texts: Sequence[str]) -> list[list[Contribution]]:
-        """What each token of each text said for the most probable label, in the order of the text.
+    def explain(self, texts: Sequence[str], chosen: np.ndarray | None = None) -> list[list[Contribution]]:
+        """What each token of each text said for its label, in the order of the text.
+
+        The label is the most probable one, or that of the number `chosen (len(texts),)` says.
 
         That is the token's vector times the gradient, with respect to it, of the label's log-odds log p / (1 - p): what
         they would lose, to first order, without it (Denil et al. 2014, with the gradient of Simonyan et al. 2014). Its
@@ -250,7 +258,8 @@ class SentimentClassifier(Model):
         for places in in_order_of_length(documents, batch_size=64):
             batch = batch_of(documents, np.zeros(len(texts), np.int64), places)
             logits, tape = self.forward(batch.ids, batch.batch_sizes, each_token=True)  # (B, K)
-            dlogits = log_odds_gradient(logits / self.temperature, logits.argmax(axis=1)) / self.temperature  # (B, K)
+            label = logits.argmax(axis=1) if chosen is None else chosen[batch.places]  # (B,)
+            dlogits = log_odds_gradient(logits / self.temperature, label) / self.temperature  # (B, K)
             x, _ = self.embedding.forward(batch.ids)  # (N, D)
             weights = (x * self.input_gradient(dlogits, tape)).sum(axis=1)  # (N,)
             if self.pairs is not None:

@@ -117,7 +117,7 @@ KERNEL_MISTAKES = [
 ]
 
 LAYER_MISTAKES = [
-    mistake("forget the gate bias", CELLS, "Direction.forward", (", weights.bias)", ")")),
+    mistake("forget the gate bias", CELLS, "Direction.project", (", weights.bias)", ")")),
     mistake("forget the gate bias", CELLS, "Direction.backward", ("self.b_x.add(db)", "pass")),
     mistake("forget the gate bias", CELLS, "Direction.backward", ("self.b_h.add(db)", "pass")),
     mistake(
@@ -173,7 +173,7 @@ def each(mistakes):
 
 def noticed(place):
     """The check must fail, and for this reason: wrong values of a forward pass, wrong gradients of a backward pass."""
-    changes_values = place.endswith(("forward", ".weights"))
+    changes_values = place.endswith(("forward", ".weights", ".project"))
     reason = "Not equal to tolerance" if changes_values else "relative error"
     return pytest.raises(AssertionError, match=reason)
 

@@ -5,6 +5,7 @@
 import numpy as np
 import pytest
 
+from rnnnlp.batches.packed import batch_sizes_of
 from rnnnlp.kernels import CELLS, numpy_backend, reference
 from rnnnlp.kernels.choice import choose
 from rnnnlp.kernels.stepping import LayerWeights
@@ -48,6 +49,42 @@ def test_softmax_cross_entropy(K, label_smoothing, weighted, isa):
     other = native.softmax_cross_entropy(logits, targets, **options)
     assert other[0] == ours[0]
     assert np.array_equal(other[2], ours[2])
+
+
+@each_isa
+@pytest.mark.parametrize("D", [1, 16, 40, 256])
+@pytest.mark.parametrize("lengths", [[1], [9, 4, 4, 4, 3, 1, 1], [300] * 5, list(range(70, 0, -1))], ids=len)
+def test_mean_and_max(lengths, D, isa):
+    native.use_instruction_set(isa)
+    batch_sizes = batch_sizes_of(np.array(lengths))
+    x = random(sum(lengths), D).round(1)  # with equal ones
+    dmean, dlargest = random(2, len(lengths), D)
+    expected = numpy_backend.mean_and_max(x.astype(np.float64), batch_sizes)
+    mean, largest = native.mean_and_max(x, batch_sizes)
+    np.testing.assert_allclose(mean, expected[0], rtol=1e-5, atol=1e-6)
+    assert np.array_equal(largest, expected[1].astype(np.float32))
+    dx = native.mean_and_max_backward(dmean, dlargest, x, largest, batch_sizes)
+    np.testing.assert_allclose(
+        dx, numpy_backend.mean_and_max_backward(dmean, dlargest, x, largest, batch_sizes), rtol=1e-5, atol=1e-6
+    )
+    native.set_threads(3)
+    assert np.array_equal(native.mean_and_max(x, batch_sizes)[0], mean)
+    assert np.array_equal(native.mean_and_max_backward(dmean, dlargest, x, largest, batch_sizes), dx)
+
+
+@pytest.mark.parametrize("k", [native, numpy_backend], ids=["native", "numpy"])
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_the_maximum_of_a_number_that_is_none(place, k):
+    x = np.ones((3, 1), np.float32)
+    x[place] = np.nan
+    assert np.isnan(k.mean_and_max(x, np.ones(3, np.int64))).all()
+
+
+def test_pooling_of_wrong_shapes():
+    with pytest.raises(ValueError, match="batch_sizes must fall"):
+        native.mean_and_max(random(3, 2), np.array([1, 2]))
+    with pytest.raises(ValueError, match="x is"):
+        native.mean_and_max(random(4, 2), np.array([2, 1]))
 
 
 def test_loss_of_extreme_logits():

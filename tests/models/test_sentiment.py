@@ -8,6 +8,7 @@ from rnnnlp.batches.packed import batch_sizes_of, unpack
 from rnnnlp.kernels import CELLS
 from rnnnlp.layers.loss import softmax_cross_entropy
 from rnnnlp.layers.pooling import POOLINGS
+from rnnnlp.models import sentiment
 from rnnnlp.models.config import SentimentConfig
 from rnnnlp.models.sentiment import SentimentClassifier
 from tests.gradients import check_gradients, pairs, randomize
@@ -167,3 +168,16 @@ def test_float32_stays_float32(cell):
     model.gradients(documents(RAGGED[5]), rng=np.random.default_rng(0), class_weights=np.ones(3), label_smoothing=0.1)
     arrays = [model.logits([np.array([1, 2])]), *(p.grad for p in model.parameters().values())]
     assert {array.dtype for array in arrays} == {np.dtype(np.float32)}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("settings", [{}, {"num_layers": 2}, {"bidirectional": False, "cell": "gru"}], ids=str)
+def test_many_texts_are_judged_as_few_are(settings, dtype, monkeypatch):
+    """Where the whole vocabulary is projected once, the logits are those of each batch with its own words."""
+    model = make(dtype=dtype, **settings)
+    rng = np.random.default_rng(0)
+    texts = [rng.integers(V, size=length).astype(np.int32) for length in rng.integers(1, 9, size=40)]
+    monkeypatch.setattr(sentiment, "READ_AGAIN", 1)
+    together = model.logits(texts, batch_size=16)
+    monkeypatch.setattr(sentiment, "READ_AGAIN", 10**6)
+    np.testing.assert_allclose(model.logits(texts, batch_size=16), together, rtol=1e-5)

@@ -25,6 +25,8 @@ from rnnnlp.kernels.native.training import (
     distinct,
     gather_rows,
     join_columns,
+    mean_and_max,
+    mean_and_max_backward,
     norms,
     softmax_cross_entropy,
 )
@@ -41,6 +43,8 @@ __all__ = [
     "instruction_set",
     "instruction_sets",
     "join_columns",
+    "mean_and_max",
+    "mean_and_max_backward",
     "norms",
     "product",
     "product_nt",

@@ -1,4 +1,4 @@
-"""What surrounds the layers in a training step: rows of an embedding, the loss, clipping and the optimizer."""
+"""What surrounds the layers in a training step: rows of an embedding, pooling, the loss, clipping and the optimizer."""
 
 # N rows or tokens, K classes, V vocabulary, D columns
 
@@ -79,6 +79,17 @@ def gather_rows(table: Array, ids: Array) -> Array:
 def join_columns(left: Array, right: Array) -> Array:
     """`left (N, D)` and `right (N, D)` side by side: `(N, 2*D)`."""
     return _native.join_columns(left, right)
+
+
+def mean_and_max(x: Array, batch_sizes: Array) -> tuple[Array, Array]:
+    """Of packed rows `x (N, D)` the mean and the maximum of each sequence, `(B, D)` both."""
+    return _native.mean_and_max(np.ascontiguousarray(x), batch_sizes)
+
+
+def mean_and_max_backward(dmean: Array, dlargest: Array, x: Array, largest: Array, batch_sizes: Array) -> Array:
+    """`dmean, dlargest (B, D)` -> `dx (N, D)`; that of a maximum goes to the first of the rows that have it."""
+    dmean, dlargest, x = (np.ascontiguousarray(a) for a in (dmean, dlargest, x))
+    return _native.mean_and_max_backward(dmean, dlargest, x, largest, batch_sizes)
 
 
 def add_rows(rows: Array, ids: Array, table: Array) -> None:

@@ -26,6 +26,7 @@ using Out = nb::ndarray<float, nb::numpy>;
 using Vector = In<float, 1>;
 using Matrix = In<float, 2>;
 using Indices = In<int32_t, 1>;
+using Sizes = In<int64_t, 1>;
 
 // A new array; its memory goes back to the store with the last reference.
 Out new_array(std::initializer_list<size_t> shape);

@@ -6,7 +6,6 @@
 namespace rnnnlp {
 namespace {
 
-using Sizes = In<int64_t, 1>;
 
 // What both directions have in common, checked.
 Recurrence recurrence(int cell, const Sizes& batch_sizes, const Matrix& h0, const std::optional<Matrix>& c0, const Matrix& W_h,

@@ -1,4 +1,4 @@
-// Loss, optimizer, and rows of a table.
+// Loss, optimizer, pooling, and rows of a table.
 
 // N rows, K classes, D columns
 #include <cmath>
@@ -109,6 +109,42 @@ Out join_columns(const Matrix& left, const Matrix& right) {
   return rows;
 }
 
+Pooling pooling(const Matrix& x, const Sizes& batch_sizes) {
+  Pooling job{(long)batch_sizes.shape(0), 0, (long)x.shape(1), batch_sizes.data(), x.data()};
+  job.B = job.T ? batch_sizes.data()[0] : 0;
+  long N = 0;
+  for (long t = 0; t < job.T; t++) {
+    if (job.batch_sizes[t] < 1 || job.batch_sizes[t] > (t ? job.batch_sizes[t - 1] : job.B))
+      throw nb::value_error("batch_sizes must fall, and be at least 1");
+    N += job.batch_sizes[t];
+  }
+  expect("x", x, N, job.D);
+  return job;
+}
+
+nb::tuple mean_and_max(const Matrix& x, const Sizes& batch_sizes) {
+  Pooling job = pooling(x, batch_sizes);
+  Out mean = new_array({(size_t)job.B, (size_t)job.D}), largest = new_array({(size_t)job.B, (size_t)job.D});
+  job.mean = mean.data(), job.largest = largest.data();
+  {
+    nb::gil_scoped_release others_may_run;
+    Crew crew;
+    kernels_in_use().mean_and_max(crew.team_for((double)x.size()), job);
+  }
+  return nb::make_tuple(std::move(mean), std::move(largest));
+}
+
+Out mean_and_max_backward(const Matrix& dmean, const Matrix& dlargest, const Matrix& x, const Matrix& largest, const Sizes& batch_sizes) {
+  Pooling job = pooling(x, batch_sizes);
+  for (const Matrix* a : {&dmean, &dlargest, &largest}) expect("a gradient of the pooling", *a, job.B, job.D);
+  Out dx = new_array({x.shape(0), x.shape(1)});
+  job.largest = const_cast<float*>(largest.data()), job.dmean = dmean.data(), job.dlargest = dlargest.data(), job.dx = dx.data();
+  nb::gil_scoped_release others_may_run;
+  Crew crew;
+  kernels_in_use().mean_and_max_backward(crew.team_for((double)x.size()), job);
+  return dx;
+}
+
 void add_rows(const Matrix& rows, const Indices& ids, const InOut<float, 2>& table) {
   expect("rows", rows, ids.shape(0), table.shape(1));
   expect_below("ids", ids, table.shape(0));
@@ -149,6 +185,9 @@ void bind_training(nb::module_& m) {
   m.def("distinct", &distinct, nb::arg("ids").noconvert(), nb::arg("vocabulary"));
   m.def("gather_rows", &gather_rows, nb::arg("table").noconvert(), nb::arg("ids").noconvert());
   m.def("join_columns", &join_columns, nb::arg("left").noconvert(), nb::arg("right").noconvert());
+  m.def("mean_and_max", &mean_and_max, nb::arg("x").noconvert(), nb::arg("batch_sizes").noconvert());
+  m.def("mean_and_max_backward", &mean_and_max_backward, nb::arg("dmean").noconvert(), nb::arg("dlargest").noconvert(),
+        nb::arg("x").noconvert(), nb::arg("largest").noconvert(), nb::arg("batch_sizes").noconvert());
   m.def("add_rows", &add_rows, nb::arg("rows").noconvert(), nb::arg("ids").noconvert(), nb::arg("table").noconvert());
 }
 

@@ -71,6 +71,16 @@ struct Loss {
   float* dlogits;               // (N, K), times scale
 };
 
+// The mean and the maximum of the rows of each sequence, or their gradients.
+struct Pooling {
+  long T, B, D;
+  const int64_t* batch_sizes;         // (T,)
+  const float* x;                     // (N, D)
+  float *mean, *largest;              // (B, D)
+  const float *dmean, *dlargest;      // (B, D) on the way back
+  float* dx;                          // (N, D)
+};
+
 struct Array {
   const float* data;
   long size;
@@ -135,6 +145,8 @@ struct Kernels {
   void (*adam)(Team& team, const Adam& job);
   void (*gather_rows)(Team& team, const float* table, const int32_t* ids, long N, long D, float* rows);
   void (*join_columns)(Team& team, const float* left, const float* right, long N, long D, float* rows);
+  void (*mean_and_max)(Team& team, const Pooling& job);
+  void (*mean_and_max_backward)(Team& team, const Pooling& job);
   void (*add_rows)(Team& team, const float* rows, const int32_t* ids, long N, long D, float* table);
   long (*padded)(long columns);
   long (*packed_size)(Cell cell, long H, long K);
