@@ -16,6 +16,7 @@ def evaluate_sentiment(folder: Path, data: str, training: dict[str, Any], option
 
     from rnnnlp.layers.loss import softmax
     from rnnnlp.models.sentiment import SentimentClassifier
+    from rnnnlp.models.threshold import Threshold, label_index
     from rnnnlp.text import load_labelled
     from rnnnlp.training.baseline import baseline_probabilities
     from rnnnlp.training.evaluation import document_logits
@@ -23,11 +24,15 @@ def evaluate_sentiment(folder: Path, data: str, training: dict[str, Any], option
         classification_metrics,
         expected_calibration_error,
         most_confident_mistakes,
+        threshold_table,
     )
 
     shown = mistakes_wanted(options)
     model = SentimentClassifier.from_pretrained(folder)
     names = model.config.labels
+    wanted = options.threshold
+    threshold = Threshold.parse(wanted, names) if wanted and "=" in wanted else None
+    shown_class = label_index(wanted, names) if wanted is not None and threshold is None else None
     labelled = load_labelled(
         data,
         text_column=options.text_column or training.get("text_column"),
@@ -43,18 +48,21 @@ def evaluate_sentiment(folder: Path, data: str, training: dict[str, Any], option
     with tqdm(total=len(split.texts), unit=" texts", desc=options.split, disable=None) as bar:
         logits = document_logits(model, split.texts, on_progress=bar.update)
     probabilities = model.probabilities(logits)
+    predicted = threshold.decide(probabilities) if threshold else probabilities.argmax(axis=1)  # (n,)
+    if shown_class is not None:
+        extra["thresholds"] = threshold_table(probabilities[:, shown_class], split.labels == shown_class)
     extra["uncalibrated_error"] = expected_calibration_error(softmax(logits), split.labels)
     extra["temperature"] = model.temperature
     extra["mistakes"] = [
         {
             "text": shorten(split.texts[i]),
             "label": names[split.labels[i]],
-            "prediction": names[probabilities[i].argmax()],
-            "probability": float(probabilities[i].max()),
+            "prediction": names[predicted[i]],
+            "probability": float(probabilities[i, predicted[i]]),
         }
-        for i in most_confident_mistakes(probabilities, split.labels, shown)
+        for i in most_confident_mistakes(probabilities, split.labels, shown, predicted)
     ]
-    return classification_metrics(probabilities, split.labels, names) | extra
+    return classification_metrics(probabilities, split.labels, names, predicted) | extra
 
 
 def mistakes_wanted(options: Any) -> int:
@@ -73,6 +81,7 @@ def report(results: Sequence[dict[str, Any]]) -> str:
         parts.append(f"{results[0]['data']}, {results[0]['split']}:\n{details(results[0])}")
     if len(results) > 1 or "baseline" in results[0]:
         parts.append(table(results))
+    parts.extend(thresholds(result["thresholds"]) for result in results if "thresholds" in result)
     for result in results:
         if result["mistakes"]:
             of_which = f" in {result['data']}" if len(results) > 1 else ""
@@ -120,6 +129,19 @@ def table(results: Sequence[dict[str, Any]]) -> str:
             row += [accuracy(result["baseline"]), f"{result['baseline']['macro_f1']:.4f}"]
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def thresholds(rows: Sequence[dict[str, float]]) -> str:
+    """What each threshold of a class gives; the best F1 is marked."""
+    best = max(rows, key=lambda row: row["f1"])
+    return "\n".join(
+        [f"{'from':>5} {'precision':>9} {'recall':>7} {'F1':>7}"]
+        + [
+            f"{row['threshold']:5.2f} {row['precision']:9.4f} {row['recall']:7.4f} {row['f1']:7.4f}"
+            + ("  best F1" if row is best else "")
+            for row in rows
+        ]
+    )
 
 
 def accuracy(figures: dict[str, Any]) -> str:

@@ -31,6 +31,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--mistakes", type=int, metavar="N", help="of a classifier: show its N most confident mistakes (default: 5)"
     )
     parser.add_argument(
+        "--threshold",
+        metavar="LABEL[=P]",
+        help="of a classifier: choose LABEL from the probability P on; without P, show what each P would give",
+    )
+    parser.add_argument(
         "--baseline",
         action="store_true",
         help="of a classifier: beside it TF-IDF and logistic regression, trained on the training texts of each set",
@@ -67,9 +72,10 @@ def run(options: argparse.Namespace) -> int:
         raise UserError(f"--dynamic is for language models, and {folder} is a classifier; leave it out")
     if options.dynamic and model_type != "char_lm":
         raise UserError(f"--dynamic is for character language models, and {folder} is of words; leave it out")
-    if is_language_model and (options.baseline or options.mistakes is not None):
-        name = "--baseline" if options.baseline else "--mistakes"
-        raise UserError(f"{name} is for classifiers, and {folder} is a language model; leave it out")
+    if is_language_model:
+        for name in ("baseline", "mistakes", "threshold"):
+            if getattr(options, name) not in (None, False):
+                raise UserError(f"--{name} is for classifiers, and {folder} is a language model; leave it out")
     if options.dynamic_lr is not None and not options.dynamic:
         raise UserError(f"--dynamic-lr is {options.dynamic_lr} without --dynamic; give both")
     use_backend(options.backend, options.threads)

@@ -28,6 +28,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--explain", action="store_true", help="show the words that spoke for each decision, and those against it"
     )
+    parser.add_argument(
+        "--threshold",
+        metavar="LABEL=P",
+        help="choose LABEL from the probability P on, not where it is the most probable (see evaluate --threshold)",
+    )
     parser.add_argument("--backend", default=None, help="auto or numpy")
     parser.add_argument("--threads", type=int, help="processor threads to use")
 
@@ -37,6 +42,7 @@ def run(options: argparse.Namespace) -> int:
 
     from rnnnlp.errors import UserError
     from rnnnlp.models.sentiment import CHUNK, SentimentClassifier
+    from rnnnlp.models.threshold import Threshold
     from rnnnlp.text import load_plain_texts
     from rnnnlp.training.fit import use_backend
 
@@ -44,6 +50,7 @@ def run(options: argparse.Namespace) -> int:
         raise UserError("texts and --file are both given; give one of them")
     use_backend(options.backend, options.threads)
     model = SentimentClassifier.from_pretrained(options.run_folder)
+    threshold = Threshold.parse(options.threshold, model.config.labels) if options.threshold is not None else None
     texts = options.texts or load_plain_texts(options.file or "-", text_column=options.text_column)
     try:
         to_file = options.json not in (None, "-")
@@ -55,20 +62,21 @@ def run(options: argparse.Namespace) -> int:
         for start in range(0, len(texts), CHUNK):
             chunk = texts[start : start + CHUNK]
             probabilities = model.predict_proba(chunk)  # (chunk, K)
-            explanations = model.explain(chunk) if options.explain else [None] * len(chunk)
-            for text, p, words in zip(chunk, probabilities, explanations, strict=True):
+            decisions = threshold.decide(probabilities) if threshold else probabilities.argmax(axis=1)  # (chunk,)
+            explanations = model.explain(chunk, decisions) if options.explain else [None] * len(chunk)
+            for text, p, k, words in zip(chunk, probabilities, decisions, explanations, strict=True):
                 if options.json:
-                    print(as_json(text, model.config.labels, p, words), file=file)
+                    print(as_json(text, model.config.labels, p, k, words), file=file)
                 else:
-                    print(as_lines(text, model.config.labels, p, words, coloured=coloured), file=file)
+                    print(as_lines(text, model.config.labels, p, k, words, coloured=coloured), file=file)
     return 0
 
 
-def as_json(text: str, labels: Sequence[str], p: Any, words: "list[Contribution] | None") -> str:
-    """What is said of `text`, whose probabilities are `p (K,)`, as a line of JSON."""
+def as_json(text: str, labels: Sequence[str], p: Any, k: int, words: "list[Contribution] | None") -> str:
+    """What is said of `text`, whose probabilities are `p (K,)`, class `k` chosen, as a line of JSON."""
     said: dict[str, Any] = {
         "text": text,
-        "label": labels[p.argmax()],
+        "label": labels[k],
         "probabilities": {label: round(float(q), 6) for label, q in zip(labels, p, strict=True)},
     }
     if words is not None:
@@ -79,8 +87,10 @@ def as_json(text: str, labels: Sequence[str], p: Any, words: "list[Contribution]
     return json.dumps(said, ensure_ascii=False)
 
 
-def as_lines(text: str, labels: Sequence[str], p: Any, words: "list[Contribution] | None", *, coloured: bool) -> str:
+def as_lines(
+    text: str, labels: Sequence[str], p: Any, k: int, words: "list[Contribution] | None", *, coloured: bool
+) -> str:
     """The same for a person: a line, and below it the strongest words if there are any."""
     shown = highlighted(text, words) if words and coloured else shorten(text)
     below = f"\n\t{strongest(text, words)}" if words else ""
-    return f"{labels[p.argmax()]}\t{p.max():.4f}\t{shown}{below}"
+    return f"{labels[k]}\t{p[k]:.4f}\t{shown}{below}"

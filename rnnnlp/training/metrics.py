@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 DEVIATIONS = 1.959964  # of a normal distribution, on either side of the mean: 95 % lie between
+THRESHOLDS = tuple(hundredths / 100 for hundredths in range(5, 100, 5))
 
 
 def language_model_metrics(loss_sum: float, tokens: int, characters: float) -> dict[str, Any]:
@@ -22,9 +23,15 @@ def language_model_metrics(loss_sum: float, tokens: int, characters: float) -> d
     }
 
 
-def classification_metrics(probabilities: np.ndarray, targets: np.ndarray, labels: Sequence[str]) -> dict[str, Any]:
-    """From `probabilities (n, K)` and `targets (n,)`: accuracy, macro-F1, calibration error, and counts by class."""
-    predicted = probabilities.argmax(axis=1)  # (n,)
+def classification_metrics(
+    probabilities: np.ndarray, targets: np.ndarray, labels: Sequence[str], predicted: np.ndarray | None = None
+) -> dict[str, Any]:
+    """From `probabilities (n, K)` and `targets (n,)`: accuracy, macro-F1, calibration error, and counts by class.
+
+    `predicted (n,)` are the classes that were chosen, if not the most probable ones.
+    """
+    if predicted is None:
+        predicted = probabilities.argmax(axis=1)
     K = len(labels)
     confusion = np.zeros((K, K), np.int64)  # rows: true class, columns: predicted
     np.add.at(confusion, (targets, predicted), 1)
@@ -65,7 +72,24 @@ def expected_calibration_error(probabilities: np.ndarray, targets: np.ndarray, b
     return float(np.abs(gap).sum() / len(targets))
 
 
-def most_confident_mistakes(probabilities: np.ndarray, targets: np.ndarray, count: int) -> np.ndarray:
-    """The places of at most `count` wrongly classified examples, the most confident first."""
-    wrong = np.flatnonzero(probabilities.argmax(axis=1) != targets)
-    return wrong[np.argsort(-probabilities[wrong].max(axis=1), kind="stable")][:count]
+def threshold_table(probability: np.ndarray, is_class: np.ndarray) -> list[dict[str, float]]:
+    """What choosing a class from a `probability (n,)` on gives, for each of THRESHOLDS; `is_class (n,)` is true."""
+    rows = []
+    for threshold in THRESHOLDS:
+        chosen = probability >= threshold
+        hits = int(np.sum(chosen & is_class))
+        precision = hits / int(chosen.sum()) if chosen.any() else 1.0  # no false alarm
+        recall = hits / int(is_class.sum()) if is_class.any() else 1.0  # none missed
+        f1 = 2 * hits / max(1, int(chosen.sum() + is_class.sum()))
+        rows.append({"threshold": threshold, "precision": precision, "recall": recall, "f1": f1})
+    return rows
+
+
+def most_confident_mistakes(
+    probabilities: np.ndarray, targets: np.ndarray, count: int, predicted: np.ndarray | None = None
+) -> np.ndarray:
+    """The places of at most `count` wrongly classified examples, the most confident first; `predicted` as above."""
+    if predicted is None:
+        predicted = probabilities.argmax(axis=1)
+    wrong = np.flatnonzero(predicted != targets)
+    return wrong[np.argsort(-probabilities[wrong, predicted[wrong]], kind="stable")][:count]

@@ -71,6 +71,34 @@ def test_mistakes_of_one_set(asked: list[str], shown: int, run: str, capsys: pyt
     assert "|" not in said
 
 
+def test_thresholds_of_a_class(run: str, capsys: pytest.CaptureFixture):
+    """The table says what the option does: precision and recall at a threshold are those that it then has."""
+    words = ["evaluate", run, "--split", "train", "--mistakes", "0"]
+    assert main([*words, "--threshold", "negative"]) == 0
+    table = capsys.readouterr().out
+    assert "from precision  recall      F1" in table
+    assert table.count("best F1") == 1
+    assert main([*words, "--threshold", "negative", "--json", "-"]) == 0
+    for row in json.loads(capsys.readouterr().out)["thresholds"]:
+        assert main([*words, "--threshold", f"negative={row['threshold']}", "--json", "-"]) == 0
+        of_class = json.loads(capsys.readouterr().out)["per_class"]["negative"]
+        assert of_class["recall"] == row["recall"]
+        assert of_class["f1"] == pytest.approx(row["f1"])
+
+
+def test_prediction_from_a_threshold_on(run: str, capsys: pytest.CaptureFixture):
+    def predicted(*options: str) -> list[dict]:
+        assert main(["predict", run, "a lovely film", "broken", *options, "--json", "-"]) == 0
+        return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+    for label in ("positive", "negative"):
+        always = predicted("--threshold", f"{label}=0", "--explain")
+        assert [line["label"] for line in always] == [label, label]
+    never = predicted("--threshold", "negative=1")
+    assert [line["label"] for line in never] == ["positive", "positive"]
+    assert [line["probabilities"] for line in never] == [line["probabilities"] for line in predicted()]
+
+
 def test_several_texts_are_a_line_each(tmp_path: Path, capsys: pytest.CaptureFixture):
     text = tmp_path / "text.txt"
     text.write_text("To be, or not to be, that is the question.\n" * 20)

@@ -36,6 +36,16 @@ def log_odds(model: SentimentClassifier, text: str, label: int) -> float:
     return float(np.log(p / (1 - p)))
 
 
+def test_another_label_than_the_most_probable():
+    model, texts = make(labels="ab"), ["the film was good", "bad but good"]
+    of_labels = [model.explain(texts, np.full(2, label)) for label in (0, 1)]
+    for words in zip(*of_labels, strict=True):
+        one, other = ([word.weight for word in of_label] for of_label in words)
+        assert one == pytest.approx([-weight for weight in other])  # for one of two is against the other
+    best = model.predict_proba(texts).argmax(axis=1)
+    assert model.explain(texts, best) == model.explain(texts)
+
+
 @pytest.mark.parametrize("classes", [[0, 1, 3, 2, 1], [3, 3, 0, 0, 2]])
 def test_gradient_of_the_log_odds(classes):
     logits, row = np.random.default_rng(0).normal(size=(5, 4)), np.arange(5)

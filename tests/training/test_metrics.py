@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 
+from rnnnlp.models.threshold import Threshold
 from rnnnlp.training.metrics import (
     classification_metrics,
     expected_calibration_error,
     language_model_metrics,
     most_confident_mistakes,
+    threshold_table,
     wilson_interval,
 )
 
@@ -70,6 +72,25 @@ def test_wilson_interval(hits: int, n: int, interval: tuple[float, float]):
     assert (low, high) == pytest.approx(interval, abs=5e-5)
     for p in (low, high):  # the share is as far from a bound as it would be in one of 20 trials if that were true
         assert (hits / n - p) ** 2 == pytest.approx(1.959964**2 * p * (1 - p) / n, abs=1e-12)
+
+
+def test_thresholds():
+    table = threshold_table(PROBABILITIES[:, 0], TARGETS == 0)  # 0.8 0.6 0.2 0.5 0.1, of which the 1st, 4th and 5th
+    by_threshold = {row.pop("threshold"): row for row in table}
+    assert by_threshold[0.05] == pytest.approx({"precision": 3 / 5, "recall": 1, "f1": 6 / 8})
+    assert by_threshold[0.5] == pytest.approx({"precision": 2 / 3, "recall": 2 / 3, "f1": 2 / 3})  # 0.5 itself is in
+    assert by_threshold[0.8] == pytest.approx({"precision": 1, "recall": 1 / 3, "f1": 1 / 2})
+    assert by_threshold[0.95] == {"precision": 1.0, "recall": 0.0, "f1": 0.0}
+    assert threshold_table(PROBABILITIES[:, 0], TARGETS == 7)[-1]["recall"] == 1.0
+
+
+def test_classes_that_were_chosen_otherwise():
+    chosen = Threshold(label=1, probability=0.3).decide(PROBABILITIES)
+    assert chosen.tolist() == [0, 1, 1, 1, 2]
+    assert Threshold(label=0, probability=0.9).decide(PROBABILITIES).tolist() == [1, 1, 1, 1, 2]
+    metrics = classification_metrics(PROBABILITIES, TARGETS, ["bad", "fair", "good"], chosen)
+    assert metrics["confusion_matrix"] == [[1, 1, 1], [0, 2, 0], [0, 0, 0]]
+    assert most_confident_mistakes(PROBABILITIES, TARGETS, 5, chosen).tolist() == [4, 3]
 
 
 def test_most_confident_mistakes():
