@@ -48,6 +48,8 @@ HELP = {
     "crop": "of a longer text training reads another stretch of so many tokens each time; evaluation reads all of it",
     "adversarial": "learn each batch a second time, the vectors of its words moved by this share of their length to "
     "where the loss grows fastest (takes twice the time); 0 does not",
+    "virtual_adversarial": "learn to judge texts, also those without a label, as before when the vectors of their "
+    "words are moved by this share of their length to where that changes fastest (takes four times the time); 0: not",
     "epochs": "train for so many passes over the data",
     "steps": "train for so many updates",
     "budget": "train for so much time, such as 90s, 10m or 1h30m (default: 10m)",

@@ -26,6 +26,14 @@ def log_odds_gradient(logits: np.ndarray, classes: np.ndarray) -> np.ndarray:
     return gradient
 
 
+def divergence(logits: np.ndarray, p: np.ndarray) -> tuple[float, np.ndarray]:
+    """Kullback and Leibler's, of softmax(logits) from p, in nats, summed: `logits, p (N, K)` -> `loss_sum, dlogits`."""
+    log_q = np.log(np.maximum(softmax(logits), np.finfo(logits.dtype).tiny))
+    log_p = np.log(np.maximum(p, np.finfo(logits.dtype).tiny))
+    # sum of p * (log p - log q)
+    return float(np.sum(p * (log_p - log_q), dtype=np.float64)), softmax(logits) - p
+
+
 def softmax_cross_entropy(
     logits: np.ndarray,
     targets: np.ndarray,

@@ -11,7 +11,7 @@ import numpy as np
 
 from rnnnlp.errors import UserError
 from rnnnlp.text.labels import label_indices, label_names, read_labelled_rows
-from rnnnlp.text.sources import SPLITS, find_source, say_unlabelled_is_left_out
+from rnnnlp.text.sources import SPLITS, UNLABELLED, find_source, say_unlabelled_is_left_out
 
 logger = logging.getLogger(__name__)
 
@@ -33,11 +33,15 @@ class LabelledSplit:
 
 @dataclass(frozen=True)
 class LabelledData:
-    """Labelled splits ("train", "validation", "test", as far as loaded), the names of the labels, and the source."""
+    """Labelled splits ("train", "validation", "test", as far as loaded), the names of the labels, and the source.
+
+    `unlabelled` are texts that stand beside the splits, if they were asked for.
+    """
 
     splits: dict[str, LabelledSplit]
     label_names: tuple[str, ...]
     source: str
+    unlabelled: Sequence[str] = ()
 
     def relabelled(self, names: Sequence[str]) -> Self:
         """The same texts with labels as indices into `names`, those of a saved model.
@@ -66,19 +70,22 @@ def load_labelled(
     rng_seed: int = 0,
     validation_fraction: float = 0.05,
     splits: Sequence[str] | None = None,
+    unlabelled: bool = False,
 ) -> LabelledData:
     """Load labelled texts from whatever `spec` names (see `find_source`).
 
     splits: the ones to load, all by default; files of the others are not read.
     rng_seed, validation_fraction: where the source has no validation split, this share of the rows of each class of
         train is it, drawn with this seed: the same rows whichever splits are loaded.
+    unlabelled: whether texts without a label that stand beside the splits are loaded, too.
 
     Label names are those of a `ClassLabel`, else the labels themselves in order. Rows without a label (-1, null) are
     dropped, and their number is logged. `UserError` for what is missing: the source, a column, a split, labels, a
     second class in train.
     """
     source = find_source(spec)
-    say_unlabelled_is_left_out(source)
+    if not unlabelled:
+        say_unlabelled_is_left_out(source)
     carve = "train" in source.splits and "validation" not in source.splits and validation_fraction > 0
     available = [split for split in SPLITS if split in source.splits or (carve and split == "validation")]
     wanted = available if splits is None else list(splits)
@@ -102,7 +109,9 @@ def load_labelled(
         _check_two_classes(loaded["train"], names, source.name)
         if carve:
             loaded |= hold_out_validation(loaded["train"], validation_fraction, rng_seed, source.name)
-    return LabelledData({split: loaded[split] for split in wanted if split in loaded}, names, source.name)
+    parts = source.splits.get(UNLABELLED, ()) if unlabelled else ()
+    further = ["".join(document) for part in parts for document in part.documents(text_column)]
+    return LabelledData({split: loaded[split] for split in wanted if split in loaded}, names, source.name, further)
 
 
 def _check_two_classes(train: LabelledSplit, names: tuple[str, ...], source: str) -> None:

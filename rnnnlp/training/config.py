@@ -105,10 +105,12 @@ class SentimentTraining(TrainingConfig):
     """Training of a classifier; `bptt` cuts the gradient within a document (None: never).
 
     Of a text of more than `crop` tokens another stretch of that length is read in each epoch. With `adversarial`, each
-    batch is learnt a second time, the vectors of its words moved by that share against the model. `class_weights` is
-    "balanced" where a text is to count N / (K * the texts of its class) of N texts in K classes. With `from_`, a run of
-    pretraining, it starts from that model. The learning rate of each layer is `lr_decay` times that of the layer above
-    (None: 1, or PRETRAINED_LR_DECAY with `from_`). What else is None is chosen by `training.classifier_recipes`.
+    batch is learnt a second time, the vectors of its words moved by that share against the model; with
+    `virtual_adversarial` all texts, those without a label too, are to be judged as before after a move of that share.
+    `class_weights` is "balanced" where a text is to count N / (K * the texts of its class) of N texts in K classes.
+    With `from_`, a run of pretraining, it starts from that model. The learning rate of each layer is `lr_decay` times
+    that of the layer above (None: 1, or PRETRAINED_LR_DECAY with `from_`). What else is None is chosen by
+    `training.classifier_recipes`.
     """
 
     label_column: str | None = None
@@ -122,12 +124,13 @@ class SentimentTraining(TrainingConfig):
     class_weights: str = "none"
     crop: int | None = None
     adversarial: float | None = None
+    virtual_adversarial: float = 0.0
     evaluations: int | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.require_at_least(1, "crop")
-        self.require_at_least(0, "adversarial")
+        self.require_at_least(0, "adversarial", "virtual_adversarial")
         self.require_choice("class_weights", ("none", "balanced"))
         self.require("lr_decay", self.lr_decay is None or 0 < self.lr_decay <= 1, "above 0 and at most 1")
 

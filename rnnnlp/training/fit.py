@@ -192,7 +192,11 @@ def sentiment_task(model: SentimentClassifier, data: LabelledData, config: Any) 
     set_rates(model, config.lr_decay or 1.0)
     if model.pairs is not None:
         model.pairs.fit(*splits[0])
-    return SentimentTask(model, splits[0], splits[1], config)
+    unlabelled = []
+    if config.virtual_adversarial:
+        unlabelled = model.encode(data.unlabelled)
+        log.info("%s: %d texts without a label to be judged alike, too", data.source, len(unlabelled))
+    return SentimentTask(model, splits[0], splits[1], config, unlabelled)
 
 
 def load_training_data(config: SentimentTraining) -> LabelledData:
@@ -202,6 +206,7 @@ def load_training_data(config: SentimentTraining) -> LabelledData:
         label_column=config.label_column,
         rng_seed=config.seed,
         splits=SPLITS,
+        unlabelled=config.virtual_adversarial > 0,
     )
 
 

@@ -2,6 +2,8 @@
 
 import hashlib
 import math
+from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -171,18 +173,25 @@ class SentimentTask:
         train: tuple[list[np.ndarray], np.ndarray],
         validation: tuple[list[np.ndarray], np.ndarray],
         config: SentimentTraining,
+        unlabelled: Sequence[np.ndarray] = (),
     ):
         self.model = model
         self.config = config
         assert config.batch_size is not None
-        self.batches = DocumentBatches(*train, batch_size=config.batch_size, seed=config.seed, crop=config.crop)
+        batches = partial(DocumentBatches, batch_size=config.batch_size, seed=config.seed, crop=config.crop)
+        self.batches = batches(*train)
         self.steps_per_epoch = self.batches.per_epoch
+        everything = [*train[0], *unlabelled] if config.virtual_adversarial else []
+        self.to_smooth = batches(everything, np.zeros(len(everything), np.int64)) if everything else None
         self.validation = validation
         self.class_weights: np.ndarray | None = None
         if config.class_weights == "balanced":
             self.class_weights = balanced_weights(train[1], len(model.config.labels))
 
     def gradients(self, *, rng: np.random.Generator) -> Gradients:
+        if self.to_smooth is not None:
+            size = self.config.virtual_adversarial
+            self.model.smoothing_gradients(self.to_smooth.next(), size, rng=rng, bptt=self.config.bptt)
         batch = self.batches.next()
         loss_sum, count = self.model.gradients(
             batch,
@@ -215,6 +224,10 @@ class SentimentTask:
 
     def go_to(self, position: dict[str, Any], carried: dict[str, np.ndarray]) -> None:
         self.batches.seek(position)
+        if self.to_smooth is not None:
+            steps = self.batches.epoch * self.batches.per_epoch + self.batches.batch
+            epoch, batch = divmod(steps, self.to_smooth.per_epoch)
+            self.to_smooth.seek({"epoch": epoch, "batch": batch})
 
     def fingerprint(self) -> str:
         digest = hashlib.sha256()

@@ -6,7 +6,7 @@ import pytest
 from rnnnlp.batches.documents import DocumentBatch, batch_of
 from rnnnlp.batches.packed import batch_sizes_of, unpack
 from rnnnlp.kernels import CELLS
-from rnnnlp.layers.loss import softmax_cross_entropy
+from rnnnlp.layers.loss import softmax, softmax_cross_entropy
 from rnnnlp.layers.pooling import POOLINGS
 from rnnnlp.models import sentiment
 from rnnnlp.models.config import SentimentConfig
@@ -117,6 +117,54 @@ def test_gradient_of_the_loss_where_words_are_moved_against_the_model(dropout):
     check_gradients(lambda: loss(move), pairs(model.parameters()))
     if dropout == 0:
         assert loss(move) > loss()  # the move is one that hurts
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+@pytest.mark.parametrize("pairs_", [0, 16], ids=["alone", "votes"])
+def test_gradient_of_what_a_move_changes(pairs_, dropout, monkeypatch):
+    """Of the divergence at the moved vectors, the move and the probabilities of the unmoved held constant."""
+    model, batch, size = make(dropout=dropout, pairs=pairs_), documents([4, 3, 1]), 0.5
+    if model.pairs is not None:
+        model.pairs.ratio[...] = np.random.default_rng(4).normal(size=model.pairs.ratio.shape) / 10  # or all is certain
+    weight = model.embedding.weight.value  # (V, D)
+    before, moves = weight.copy(), []
+    moved = model.embedding.moved
+
+    def noted(rows, step):
+        moves.append(np.zeros_like(weight))
+        moves[-1][rows] = step
+        return moved(rows, step)
+
+    monkeypatch.setattr(model.embedding, "moved", noted)
+    p = softmax(model.forward(batch.ids, batch.batch_sizes)[0])
+    change = model.smoothing_gradients(batch, size, rng=np.random.default_rng(3))
+    np.testing.assert_array_equal(weight, before)
+    probe, move = moves
+
+    def loss(step, **options):
+        weight[...] += step
+        q = softmax(model.forward(batch.ids, batch.batch_sizes, **options)[0])
+        weight[...] -= step
+        return np.mean(np.sum(p * np.log(p / q), axis=1))
+
+    def dropped():  # as there: its mask is drawn after the direction of the probe
+        rng = np.random.default_rng(3)
+        rng.standard_normal((len(np.unique(batch.ids)), weight.shape[1]))
+        return rng
+
+    assert change == pytest.approx(loss(move, rng=dropped()), rel=1e-9)
+    check_gradients(lambda: loss(move, rng=dropped()), pairs(model.parameters()))
+    length = np.sqrt((weight[np.unique(batch.ids)] ** 2).sum())
+    assert np.sqrt((move**2).sum()) == pytest.approx(size * length)
+    # The move is along the gradient of the divergence at the probe, and changes more than the probe's direction does.
+    gradient = np.zeros_like(weight)
+    for place in np.ndindex(weight.shape):
+        up, down = probe.copy(), probe.copy()
+        up[place] += 1e-6
+        down[place] -= 1e-6
+        gradient[place] = loss(up) - loss(down)
+    np.testing.assert_allclose(move / np.linalg.norm(move), gradient / np.linalg.norm(gradient), atol=1e-4)
+    assert loss(move) > loss(probe * np.linalg.norm(move) / np.linalg.norm(probe))
 
 
 @poolings
