@@ -108,9 +108,9 @@ class SentimentTraining(TrainingConfig):
     batch is learnt a second time, the vectors of its words moved by that share against the model; with
     `virtual_adversarial` all texts, those without a label too, are to be judged as before after a move of that share.
     `class_weights` is "balanced" where a text is to count N / (K * the texts of its class) of N texts in K classes.
-    With `from_`, a run of pretraining, it starts from that model. The learning rate of each layer is `lr_decay` times
+    With `from_`, the run of a language model, it starts from that. The learning rate of each layer is `lr_decay` times
     that of the layer above (None: 1, or PRETRAINED_LR_DECAY with `from_`). What else is None is chosen by
-    `training.classifier_recipes`.
+    `training.classifier_recipes`. With an `lr_decay` of 0 only the head learns.
     """
 
     label_column: str | None = None
@@ -132,7 +132,7 @@ class SentimentTraining(TrainingConfig):
         self.require_at_least(1, "crop")
         self.require_at_least(0, "adversarial", "virtual_adversarial")
         self.require_choice("class_weights", ("none", "balanced"))
-        self.require("lr_decay", self.lr_decay is None or 0 < self.lr_decay <= 1, "above 0 and at most 1")
+        self.require("lr_decay", self.lr_decay is None or 0 <= self.lr_decay <= 1, "at least 0 and at most 1")
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any], where: str) -> Self:

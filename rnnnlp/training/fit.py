@@ -28,7 +28,7 @@ from rnnnlp.training.config import DEFAULT_BUDGET, CharLMTraining, Pretraining, 
 from rnnnlp.training.loop import Trainer
 from rnnnlp.training.run_folder import RunFolder
 from rnnnlp.training.tasks import CharLMTask, PretrainingTask, SentimentTask
-from rnnnlp.training.transfer import as_pretrained, set_rates, start_from
+from rnnnlp.training.transfer import as_pretrained, load_pretrained, set_rates, start_from
 
 SPLITS = ("train", "validation")  # the ones that training reads
 VALIDATION_SHARE = 0.05  # of the texts of each class, where there is no validation split
@@ -77,7 +77,7 @@ def train_sentiment(
     """
     started = time.monotonic()
     config = prepare(config)
-    pretrained = None if config.from_ is None else BidirectionalLM.from_pretrained(config.from_)
+    pretrained = None if config.from_ is None else load_pretrained(config.from_)
     if pretrained is not None:
         config, model_options = as_pretrained(pretrained, config, model_options)
     SentimentConfig(vocab_size=1, labels=("", " "), **model_options)  # refuses bad values before the data are read
@@ -189,7 +189,7 @@ def sentiment_task(model: SentimentClassifier, data: LabelledData, config: Any) 
         tokens,
         len(splits[1][0]),
     )
-    set_rates(model, config.lr_decay or 1.0)
+    set_rates(model, 1.0 if config.lr_decay is None else config.lr_decay)
     if model.pairs is not None:
         model.pairs.fit(*splits[0])
     unlabelled = []

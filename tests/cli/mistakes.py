@@ -130,10 +130,10 @@ MISTAKES = {
     "pretrain --data {home}/text.txt --config {home}/smooth.toml": "--label-smoothing is 0.1; it must be 0 among",
     "pretrain --data {home}/short.txt": "give more text or a smaller --bptt",
     "train sentiment --data sample-reviews --from {home}/nothing": "nothing is not a folder",
-    "train sentiment --data sample-reviews --from {home}/lm": "lm holds a char_lm model; a bidirectional_lm model is",
+    "train sentiment --data sample-reviews --from {home}/reviews": "reviews holds a sentiment model; it must be a run",
     "train sentiment --data sample-reviews --from {home}/words --hidden-size 3": "--hidden-size is that of the",
     "train sentiment --data sample-reviews --from {home}/words --tokenizer bpe": "--tokenizer is that of the",
-    "train sentiment --data sample-reviews --lr-decay 0": "--lr-decay is 0.0; it must be above 0 and at most 1",
+    "train sentiment --data sample-reviews --lr-decay -1": "--lr-decay is -1.0; it must be at least 0 and at most 1",
     "evaluate {home}/words --dynamic": "--dynamic is for character language models, and {home}/words is of words",
     "evaluate {home}/words --mistakes 2": "--mistakes is for classifiers",
     "predict {home}/words text": "holds a bidirectional_lm model; a sentiment model is needed here",
@@ -249,7 +249,7 @@ MISTAKES = {
     "train sentiment --data {home}/empty.jsonl": "is empty; expected one JSON object a line",
     "train sentiment --data {home}/half.jsonl": "line 1: an escape stands for half a character ('\\ud83d'); write",
     "train sentiment --data {home}/no_json.jsonl": "line 1: no JSON (Expecting value",
-    "train sentiment --data sample-reviews --pooling mean --lr-decay 2": "--lr-decay is 2.0; it must be above 0 and",
+    "train sentiment --data sample-reviews --pooling mean --lr-decay 2": "--lr-decay is 2.0; it must be at least 0 and",
     f"train charlm --data {{home}}/noise.txt --steps 400 {LITTLE}": " for 50 steps, after a mean of ",
     f"train charlm --data {{home}}/text.txt --steps 9 --lr 1e30 --weight-decay 1e30 --checkpoint-every 1 {LITTLE}": (
         "has weights that are not finite; try a smaller --lr"

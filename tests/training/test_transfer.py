@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from rnnnlp import BidirectionalLM, SentimentClassifier
+from rnnnlp import BidirectionalLM, CharLM, SentimentClassifier
 from rnnnlp.cli.main import main
-from rnnnlp.models.config import BidirectionalLMConfig, SentimentConfig
+from rnnnlp.models.config import BidirectionalLMConfig, CharLMConfig, SentimentConfig
 from rnnnlp.training.transfer import set_rates, start_from
 from tests.gradients import randomize
 
 V, D, H = 9, 4, 3
+CHECKPOINTS = ("step-00000000", "step-00000003")
 TINY = "--steps 3 --batch-size 4 --evaluations 1 --seed 3".split()
 
 
@@ -52,6 +53,17 @@ def test_each_direction_computes_what_its_language_model_did(cell, num_layers, b
     np.testing.assert_allclose(outputs(classifier.recurrent, classifier.embedding, ids), expected, rtol=1e-12)
 
 
+@pytest.mark.parametrize("num_layers", [1, 2])
+def test_the_states_are_those_of_a_language_model_of_characters(num_layers):
+    pretrained = CharLM(CharLMConfig(V, "gru", D, H, num_layers), rng=np.random.default_rng(0), dtype=np.float64)
+    randomize(pretrained.parameters(), np.random.default_rng(1))
+    classifier = classifier_like(pretrained, bidirectional=False)
+    start_from(pretrained, classifier)
+    ids = np.random.default_rng(0).integers(V, size=11)
+    expected = outputs(pretrained.recurrent, pretrained.embedding, ids)
+    assert np.array_equal(outputs(classifier.recurrent, classifier.embedding, ids), expected)
+
+
 def test_the_copies_are_the_classifiers_own():
     pretrained = pretrained_model()
     classifier = classifier_like(pretrained)
@@ -70,6 +82,21 @@ def test_lower_layers_learn_more_slowly():
     assert {rate for name, rate in rates.items() if name.startswith("recurrent.1.")} == {0.5}
     assert {rate for name, rate in rates.items() if name.startswith("recurrent.0.")} == {0.25}
     assert rates["embedding.weight"] == 0.125
+
+
+def test_only_the_head_learns(tmp_path: Path):
+    """On the states of a language model of characters: the sentiment neuron's way."""
+    lm, run = str(tmp_path / "lm"), tmp_path / "run"
+    sizes = "--hidden-size 5 --embedding-size 4 --bptt 8".split()
+    assert main(["train", "charlm", "--data", "sample-reviews", *TINY, *sizes, "--out", lm]) == 0
+    words = ["train", "sentiment", "--data", "sample-reviews", "--from", lm, "--lr-decay", "0", "--pairs", "0", *TINY]
+    assert main([*words, "--out", str(run)]) == 0
+    model = json.loads((run / "config.json").read_text())["model"]
+    assert (model["bidirectional"], model["hidden_size"]) == (False, 5)
+    before, after = (load_file(run / "checkpoints" / step / "model.safetensors") for step in CHECKPOINTS)
+    changed = {name for name in before if not np.array_equal(before[name], after[name])}
+    assert changed - {"log_temperature"} == {"head.weight", "head.bias"}
+    assert np.array_equal(after["embedding.weight"], load_file(f"{lm}/model.safetensors")["embedding.weight"])
 
 
 @pytest.fixture(scope="module")
