@@ -125,7 +125,8 @@ class CharLMConfig(Config):
 class SentimentConfig(Config):
     """A classifier of documents: embedding, recurrent layers, pooling, softmax over the classes.
 
-    Beside the recurrent layers words and pairs of words may vote, from a table of `pairs` rows.
+    Beside the recurrent layers words and pairs of words may vote, from a table of `pairs` rows. Of such networks there
+    are `members`, whose mean decides.
     """
 
     vocab_size: int
@@ -140,11 +141,12 @@ class SentimentConfig(Config):
     variational: bool = True
     max_length: int = 800
     pairs: int = 0
+    members: int = 1
 
     def __post_init__(self) -> None:
         self.require_choice("cell", CELLS)
         self.require_choice("pooling", POOLINGS)
-        self.require_at_least(1, "vocab_size", "embedding_size", "hidden_size", "num_layers", "max_length")
+        self.require_at_least(1, "vocab_size", "embedding_size", "hidden_size", "num_layers", "max_length", "members")
         self.require_at_least(0, "pairs")
         self.require_room()
         self.require_share("dropout")
@@ -159,8 +161,8 @@ class SentimentConfig(Config):
         query = pooled if self.pooling == "attention" else 0
         recurrent = recurrent_weights(self.cell, self.embedding_size, self.hidden_size, self.num_layers, directions)
         head = (pooled + 1) * len(self.labels)
-        votes = 2 * self.pairs * len(self.labels)
-        return self.vocab_size * self.embedding_size + recurrent + query + head + votes
+        votes = self.pairs * len(self.labels)
+        return self.members * (self.vocab_size * self.embedding_size + recurrent + query + head + votes) + votes
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
-"""The classifier of documents."""
+"""The classifier of documents: what readers make of texts, as labels and probabilities."""
 
-# N tokens, U distinct tokens, T steps, B documents, D embedding, H hidden, K classes
+# N tokens, B documents, D embedding, K classes, M readers
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -9,21 +9,14 @@ import numpy as np
 
 from rnnnlp.batches.documents import DocumentBatch, batch_of, clip, in_order_of_length
 from rnnnlp.batches.packed import unpack
-from rnnnlp.layers.dropout import Dropout
-from rnnnlp.layers.embedding import Embedding
-from rnnnlp.layers.linear import Linear
-from rnnnlp.layers.loss import divergence, log_odds_gradient, softmax, softmax_cross_entropy
-from rnnnlp.layers.pairs import PairVotes
-from rnnnlp.layers.pooling import pooling
-from rnnnlp.layers.recurrent import Recurrent
+from rnnnlp.layers.loss import log_odds_gradient, softmax
 from rnnnlp.models.config import SentimentConfig
 from rnnnlp.models.model import Model
+from rnnnlp.models.reader import Reader
 from rnnnlp.text import Tokenizer
 
 CHUNK = 10_000  # texts encoded at a time when predicting
 READ_AGAIN = 8  # tokens for each of the vocabulary, from which on all of it is projected once, not each batch's own
-
-PROBE = 0.1  # of the length of a move: how far its direction is sought
 
 
 class Contribution(NamedTuple):
@@ -34,22 +27,11 @@ class Contribution(NamedTuple):
     weight: float  # nats of log-odds
 
 
-class Tape(NamedTuple):
-    """What the parts of a classifier keep for the way back."""
-
-    rows: np.ndarray  # of the embedding, (U,) or (N,)
-    x_mask: Any
-    recurrent: Any
-    pool: Any
-    pooled_mask: Any
-    head: Any
-    votes: Any
-
-
 class SentimentClassifier(Model):
-    """Embedding, recurrent layers in both directions, pooling over all steps, softmax over any number of classes.
+    """A reader, or the mean of the logits of several that learn side by side, and softmax over the classes.
 
-    With `pairs` in the configuration, words and pairs of words add their votes to the logits.
+    Readers start from other weights and drop other features, so they err in other places: their mean errs less often
+    than each of them (Hansen and Salamon 1990).
     """
 
     model_type = "sentiment"
@@ -64,37 +46,22 @@ class SentimentClassifier(Model):
         dtype: Any = np.float32,
     ):
         self.config, self.tokenizer, self.dtype = config, tokenizer, np.dtype(dtype)
-        c = config
-        self.embedding = Embedding(c.vocab_size, c.embedding_size, scale=0.1, dtype=dtype, rng=rng)
-        self.embedding_dropout = Dropout(c.dropout)  # of a word, wherever it stands in the batch
-        self.recurrent = Recurrent(
-            c.cell,
-            c.embedding_size,
-            c.hidden_size,
-            num_layers=c.num_layers,
-            bidirectional=c.bidirectional,
-            dropout=c.dropout,
-            variational=c.variational,
-            dtype=dtype,
-            rng=rng,
-        )
-        self.pool = pooling(c.pooling, self.recurrent.output_size, bidirectional=c.bidirectional, dtype=dtype, rng=rng)
-        self.dropout = Dropout(c.dropout)
-        self.head = Linear(self.pool.output_size, len(c.labels), dtype=dtype, rng=rng)
-        self.pairs = PairVotes(c.pairs, len(c.labels), dtype=dtype) if c.pairs else None
-        self.layers = {
-            "embedding": self.embedding,
-            "recurrent": self.recurrent,
-            "pool": self.pool,
-            "head": self.head,
-        }
-        if self.pairs is not None:
-            self.layers["pairs"] = self.pairs
+        self.readers = [Reader(config, rng=rng, dtype=dtype) for _ in range(config.members)]
+        first, *others = self.readers
+        self.layers = {str(m): reader for m, reader in enumerate(self.readers)} if others else first.layers
+        for reader in others:
+            if first.pairs is not None and reader.pairs is not None:
+                reader.pairs.ratio = first.pairs.ratio  # one for all: it is of the texts
         self.log_temperature = np.zeros(1)  # every number is one, so a folder cannot hold a wrong one
 
     def fitted(self) -> dict[str, np.ndarray]:
-        votes = {} if self.pairs is None else {"pairs.ratio": self.pairs.ratio}
-        return {"log_temperature": self.log_temperature, **votes}
+        votes = self.readers[0].pairs
+        return {"log_temperature": self.log_temperature} | ({} if votes is None else {"pairs.ratio": votes.ratio})
+
+    def fit_votes(self, documents: Sequence[np.ndarray], labels: np.ndarray) -> None:
+        """Sets the log-count ratios of words and pairs, if they vote, from the ids of documents and their classes."""
+        if self.readers[0].pairs is not None:
+            self.readers[0].pairs.fit(documents, labels)
 
     @property
     def temperature(self) -> float:
@@ -106,118 +73,22 @@ class SentimentClassifier(Model):
         return softmax(logits / self.temperature)
 
     def forward(
-        self,
-        ids: np.ndarray,
-        batch_sizes: np.ndarray,
-        *,
-        rng: np.random.Generator | None = None,
-        bptt: int | None = None,
-        keep_tape: bool = True,
-        each_token: bool = False,
-        projected: Sequence[np.ndarray] | None = None,
-    ) -> tuple[np.ndarray, Any]:
-        """Packed `ids (N,)` -> `logits (B, K)`, tape. The state runs through; `bptt` cuts the gradient to come.
-
-        Tokens that are equal share a vector, what dropout leaves of it, and its gradient, but where `each_token` is to
-        have its own. `projected` is what the recurrent layers make of the whole embedding, where nothing is dropped.
-        """
-        tokens = None
-        if projected is not None:
-            x, tokens, rows = self.embedding.weight.value, ids, ids
-        elif each_token:
-            x, rows = self.embedding.forward(ids)  # (N, D)
-        else:
-            x, tokens, rows = self.embedding.distinct(ids)  # (U, D), (N,)
-        x, x_mask = self.embedding_dropout.forward(x, batch_sizes, rng=rng)
-        state = self.recurrent.zero_state(int(batch_sizes[0]), self.dtype)
-        h, _, recurrent_tape = self.recurrent.forward(
-            x, batch_sizes, state, rng=rng, tokens=tokens, projected=projected, bptt=bptt, keep_tape=keep_tape
-        )  # (N, R*H)
-        pooled, pool_tape = self.pool.forward(h, batch_sizes)  # (B, P)
-        pooled, pooled_mask = self.dropout.forward(pooled, batch_sizes[:1], rng=rng)
-        logits, head_tape = self.head.forward(pooled)  # (B, K)
-        votes_tape = None
-        if self.pairs is not None:
-            votes, votes_tape = self.pairs.forward(ids, batch_sizes)  # (B, K)
-            logits += votes
-        return logits, Tape(rows, x_mask, recurrent_tape, pool_tape, pooled_mask, head_tape, votes_tape)
-
-    def backward(self, dlogits: np.ndarray, tape: Any) -> None:
-        """`dlogits (B, K)` into the gradients of all parameters."""
-        self.embedding.backward(self.input_gradient(dlogits, tape), tape.rows)
-
-    def input_gradient(self, dlogits: np.ndarray, tape: Any) -> np.ndarray:
-        """`dlogits (B, K)` -> that of the embedded tokens, `(U, D)` or `(N, D)`; adds to all other gradients."""
-        if self.pairs is not None:
-            self.pairs.backward(dlogits, tape.votes)
-        dpooled = self.dropout.backward(self.head.backward(dlogits, tape.head), tape.pooled_mask)  # (B, P)
-        dh = self.pool.backward(dpooled, tape.pool)  # (N, R*H)
-        dx, _ = self.recurrent.backward(dh, None, tape.recurrent)  # (N, D) or (U, D)
-        return self.embedding_dropout.backward(dx, tape.x_mask)
+        self, ids: np.ndarray, batch_sizes: np.ndarray, *, rng: np.random.Generator | None = None, **options: Any
+    ) -> tuple[np.ndarray, list[Any]]:
+        """Packed `ids (N,)` -> the mean of the readers' `logits (B, K)`, their tapes. `options` are theirs."""
+        said = [reader.forward(ids, batch_sizes, rng=rng, **options) for reader in self.readers]
+        return np.mean([logits for logits, _ in said], axis=0), [tape for _, tape in said]
 
     def gradients(
-        self,
-        batch: DocumentBatch,
-        *,
-        rng: np.random.Generator | None = None,
-        bptt: int | None = None,
-        adversarial: float = 0.0,
-        **options: Any,
+        self, batch: DocumentBatch, *, rng: np.random.Generator | None = None, **options: Any
     ) -> tuple[float, float]:
-        """`loss_sum, count` of a batch; adds the gradient of the mean loss into every parameter.
+        """`loss_sum, count` of a batch, the mean over the readers; each learns from its own loss, as if alone."""
+        losses, counts = zip(*(reader.gradients(batch, rng=rng, **options) for reader in self.readers), strict=True)
+        return sum(losses) / len(losses), counts[0]
 
-        With `adversarial`, also that of the mean loss which the batch has when the vectors of its words, all as one,
-        are moved by this share of their length to where the loss grows fastest (Goodfellow et al. 2015; Miyato, Dai
-        and Goodfellow 2017, there for each text). The move counts as a constant. `options` are those of the loss.
-        """
-        loss_sum, count, rows, dx = self._add_gradients(batch, rng, bptt, options)
-        steepness = float(np.linalg.norm(dx))
-        if adversarial and steepness > 0:
-            length = adversarial * float(np.linalg.norm(self.embedding.weight.value[rows]))
-            with self.embedding.moved(rows, dx * (length / steepness)):
-                self._add_gradients(batch, rng, bptt, options)
-        return loss_sum, count
-
-    def smoothing_gradients(
-        self, batch: DocumentBatch, size: float, *, rng: np.random.Generator, bptt: int | None = None
-    ) -> float:
-        """Sets gradients by which words that are moved change less of what is said of a batch; returns that change.
-
-        Virtual adversarial training (Miyato et al. 2016): the vectors of the batch's words, all as one, are moved by
-        the share `size` of their length to where the divergence of the probabilities from those of the unmoved ones
-        grows fastest, and its mean is the loss. Labels are not looked at. The move counts as a constant, and so do the
-        probabilities of the unmoved. Gradients that were there before are lost.
-        """
-        B = len(batch.labels)
-        logits, _ = self.forward(batch.ids, batch.batch_sizes, keep_tape=False)
-        p = softmax(logits)  # (B, K)
-        x, _, rows = self.embedding.distinct(batch.ids)  # (U, D)
-        length = size * float(np.linalg.norm(x))
-        direction = rng.standard_normal(x.shape)
-        with self.embedding.moved(rows, direction * (PROBE * length / np.linalg.norm(direction))):
-            logits, tape = self.forward(batch.ids, batch.batch_sizes, bptt=bptt)
-        # Where nothing is moved the divergence is least and has no gradient: that of a little move points the way.
-        dx = self.input_gradient(divergence(logits, p)[1], tape)  # (U, D)
-        self.zero_grad()
-        steepness = float(np.linalg.norm(dx))
-        if steepness == 0:
-            return 0.0
-        with self.embedding.moved(rows, dx * (length / steepness)):
-            logits, tape = self.forward(batch.ids, batch.batch_sizes, rng=rng, bptt=bptt)
-        change, dlogits = divergence(logits, p)
-        self.backward(dlogits / B, tape)
-        return change / B
-
-    def _add_gradients(
-        self, batch: DocumentBatch, rng: np.random.Generator | None, bptt: int | None, options: dict[str, Any]
-    ) -> tuple[float, float, np.ndarray, np.ndarray]:
-        """`loss_sum, count`, and which rows of the embedding have which gradient: `(U,)`, `(U, D)`."""
-        logits, tape = self.forward(batch.ids, batch.batch_sizes, rng=rng, bptt=bptt)
-        loss_sum, count, dlogits = softmax_cross_entropy(logits, batch.labels, **options)
-        dlogits /= count
-        dx = self.input_gradient(dlogits, tape)
-        self.embedding.backward(dx, tape.rows)
-        return loss_sum, count, tape.rows, dx
+    def smoothing_gradients(self, batch: DocumentBatch, size: float, **options: Any) -> float:
+        """As those of each reader; the mean of what a move changes."""
+        return float(np.mean([reader.smoothing_gradients(batch, size, **options) for reader in self.readers]))
 
     def encode(self, texts: Sequence[str]) -> list[np.ndarray]:
         """Ids of each text, at most `max_length` of them; an empty text is one unknown token (or id 0)."""
@@ -227,13 +98,16 @@ class SentimentClassifier(Model):
 
     def logits(self, documents: Sequence[np.ndarray], *, batch_size: int = 64) -> np.ndarray:
         """`(len(documents), K)` for encoded documents, in their order."""
-        logits = np.empty((len(documents), len(self.config.labels)), self.dtype)
+        logits = np.zeros((len(documents), len(self.config.labels)), self.dtype)
         labels = np.zeros(len(documents), np.int64)
         enough = sum(map(len, documents)) >= READ_AGAIN * self.config.vocab_size
-        projected = self.recurrent.project(self.embedding.weight.value) if enough else None
-        for places in in_order_of_length(documents, batch_size):
-            batch = batch_of(documents, labels, places)
-            logits[batch.places], _ = self.forward(batch.ids, batch.batch_sizes, keep_tape=False, projected=projected)
+        for reader in self.readers:  # one after the other: a projected vocabulary is large
+            projected = reader.project() if enough else None
+            for places in in_order_of_length(documents, batch_size):
+                batch = batch_of(documents, labels, places)
+                said, _ = reader.forward(batch.ids, batch.batch_sizes, keep_tape=False, projected=projected)
+                logits[batch.places] += said
+        logits /= len(self.readers)
         return logits
 
     @classmethod
@@ -289,13 +163,14 @@ class SentimentClassifier(Model):
         explanations: list[list[Contribution]] = [[] for _ in texts]
         for places in in_order_of_length(documents, batch_size=64):
             batch = batch_of(documents, np.zeros(len(texts), np.int64), places)
-            logits, tape = self.forward(batch.ids, batch.batch_sizes, each_token=True)  # (B, K)
+            logits, tapes = self.forward(batch.ids, batch.batch_sizes, each_token=True)  # (B, K)
             label = logits.argmax(axis=1) if chosen is None else chosen[batch.places]  # (B,)
             dlogits = log_odds_gradient(logits / self.temperature, label) / self.temperature  # (B, K)
-            x, _ = self.embedding.forward(batch.ids)  # (N, D)
-            weights = (x * self.input_gradient(dlogits, tape)).sum(axis=1)  # (N,)
-            if self.pairs is not None:
-                weights += self.pairs.contributions(dlogits, tape.votes, batch.ids, batch.batch_sizes)
+            of_readers = [
+                reader.contributions(dlogits / len(self.readers), tape, batch)
+                for reader, tape in zip(self.readers, tapes, strict=True)
+            ]
+            weights = np.sum(of_readers, axis=0)  # (N,)
             for place, of_text in zip(batch.places, unpack(weights, batch.batch_sizes), strict=True):
                 spans = clip(self.tokenizer.spans(texts[place]), self.config.max_length)  # none if the text is empty
                 words = zip(spans.tolist(), of_text.tolist(), strict=False)

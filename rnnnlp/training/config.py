@@ -166,7 +166,9 @@ class Pretraining(TrainingConfig):
 
 
 CHOSEN = ("hidden_size", "embedding_size", "dropout", "weight_decay", "lr", "batch_size", "evaluations")
-CHOSEN_FOR_CLASSIFIERS = ("pairs", "label_smoothing", "batch_size", "crop", "adversarial", "max_epochs", "evaluations")
+CHOSEN_FOR_CLASSIFIERS = (
+    *("pairs", "members", "label_smoothing", "batch_size", "crop", "adversarial", "max_epochs", "evaluations"),
+)
 FROM_DATA = ("vocab_size", "labels")  # fields of a model's configuration that nobody gives
 SHAPE = ("cell", "embedding_size", "hidden_size", "num_layers")
 FROM_PRETRAINED = ("tokenizer", "vocab_size", "min_frequency", *SHAPE)  # what nobody gives beside --from

@@ -190,8 +190,7 @@ def sentiment_task(model: SentimentClassifier, data: LabelledData, config: Any) 
         len(splits[1][0]),
     )
     set_rates(model, 1.0 if config.lr_decay is None else config.lr_decay)
-    if model.pairs is not None:
-        model.pairs.fit(*splits[0])
+    model.fit_votes(*splits[0])
     unlabelled = []
     if config.virtual_adversarial:
         unlabelled = model.encode(data.unlabelled)

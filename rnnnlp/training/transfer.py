@@ -18,6 +18,7 @@ from rnnnlp.layers.recurrent import Recurrent
 from rnnnlp.models.bidirectional_lm import BidirectionalLM
 from rnnnlp.models.char_lm import CharLM
 from rnnnlp.models.model import read_config
+from rnnnlp.models.reader import Reader
 from rnnnlp.models.sentiment import SentimentClassifier
 from rnnnlp.training.config import PRETRAINED_LR_DECAY, SHAPE, SentimentTraining
 
@@ -56,16 +57,17 @@ def start_from(pretrained: Pretrained, classifier: SentimentClassifier) -> None:
     A classifier's second layer reads both directions of the first one, a language model's its own: the weights between
     the two directions are zeros at first.
     """
-    copy(pretrained.embedding.weight, classifier.embedding.weight)
     H = pretrained.config.hidden_size
-    for k, layer in enumerate(classifier.recurrent.layers):
-        for r, direction in enumerate(layer):
-            (source,) = walks(pretrained)["reverse" if direction.reverse else "forward"].layers[k]
-            for name in ("W_h", "b_x", "b_h"):
-                copy(source.parameters()[name], direction.parameters()[name])
-            own = slice(r * H, (r + 1) * H) if k > 0 else slice(None)
-            direction.W_x.value[...] = 0  # (G*H, D) or (G*H, R*H)
-            direction.W_x.value[:, own] = source.W_x.value
+    for reader in classifier.readers:
+        copy(pretrained.embedding.weight, reader.embedding.weight)
+        for k, layer in enumerate(reader.recurrent.layers):
+            for r, direction in enumerate(layer):
+                (source,) = walks(pretrained)["reverse" if direction.reverse else "forward"].layers[k]
+                for name in ("W_h", "b_x", "b_h"):
+                    copy(source.parameters()[name], direction.parameters()[name])
+                own = slice(r * H, (r + 1) * H) if k > 0 else slice(None)
+                direction.W_x.value[...] = 0  # (G*H, D) or (G*H, R*H)
+                direction.W_x.value[:, own] = source.W_x.value
 
 
 def walks(pretrained: Pretrained) -> dict[str, Recurrent]:
@@ -84,15 +86,16 @@ def set_rates(classifier: SentimentClassifier, decay: float) -> None:
 
     With a decay of 0 only the head learns: the layers below give it features that stay as they are.
     """
-    for depth, parameters in enumerate(from_above(classifier)):
-        for parameter in parameters:
-            parameter.rate = decay**depth
+    for reader in classifier.readers:
+        for depth, parameters in enumerate(from_above(reader)):
+            for parameter in parameters:
+                parameter.rate = decay**depth
 
 
-def from_above(classifier: SentimentClassifier) -> Iterator[list[Parameter]]:
+def from_above(reader: Reader) -> Iterator[list[Parameter]]:
     """The parameters of each layer, from the head down to the embedding."""
-    top = [classifier.layers[name] for name in ("head", "pool", "pairs") if name in classifier.layers]
+    top = [reader.layers[name] for name in ("head", "pool", "pairs") if name in reader.layers]
     yield [parameter for layer in top for parameter in layer.parameters().values()]
-    for layer in reversed(classifier.recurrent.layers):
+    for layer in reversed(reader.recurrent.layers):
         yield [parameter for direction in layer for parameter in direction.parameters().values()]
-    yield list(classifier.embedding.parameters().values())
+    yield list(reader.embedding.parameters().values())

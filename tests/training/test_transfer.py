@@ -50,7 +50,9 @@ def test_each_direction_computes_what_its_language_model_did(cell, num_layers, b
     if bidirectional:
         backward = outputs(reverse, pretrained.embedding, ids[::-1])[::-1]
         expected = np.concatenate([expected, backward], axis=1)
-    np.testing.assert_allclose(outputs(classifier.recurrent, classifier.embedding, ids), expected, rtol=1e-12)
+    np.testing.assert_allclose(
+        outputs(classifier.readers[0].recurrent, classifier.readers[0].embedding, ids), expected, rtol=1e-12
+    )
 
 
 @pytest.mark.parametrize("num_layers", [1, 2])
@@ -61,7 +63,7 @@ def test_the_states_are_those_of_a_language_model_of_characters(num_layers):
     start_from(pretrained, classifier)
     ids = np.random.default_rng(0).integers(V, size=11)
     expected = outputs(pretrained.recurrent, pretrained.embedding, ids)
-    assert np.array_equal(outputs(classifier.recurrent, classifier.embedding, ids), expected)
+    assert np.array_equal(outputs(classifier.readers[0].recurrent, classifier.readers[0].embedding, ids), expected)
 
 
 def test_the_copies_are_the_classifiers_own():
