@@ -1,5 +1,8 @@
 """An array that is learned, and its gradient."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from rnnnlp import kernels
@@ -38,6 +41,15 @@ class Parameter:
         kernels.of(self.grad).add_rows(gradient, ids, self.grad)
         if self.rows is not None:
             self.rows = np.union1d(self.rows, ids).astype(np.int64)
+
+
+def parameters_of(layers: Mapping[str, Any]) -> dict[str, Parameter]:
+    """The parameters of layers by name, such as `recurrent.0.forward.W_h`."""
+    return {
+        f"{layer_name}.{name}": parameter
+        for layer_name, layer in layers.items()
+        for name, parameter in layer.parameters().items()
+    }
 
 
 def uniform(*shape: int, bound: float, dtype: np.dtype, rng: np.random.Generator) -> Parameter:

@@ -13,7 +13,7 @@ from rnnnlp.layers.dropout import Dropout
 from rnnnlp.layers.embedding import Embedding
 from rnnnlp.layers.linear import Linear
 from rnnnlp.layers.loss import softmax_cross_entropy
-from rnnnlp.layers.parameter import Parameter
+from rnnnlp.layers.parameter import Parameter, parameters_of
 from rnnnlp.layers.recurrent import Recurrent
 from rnnnlp.layers.sampled_softmax import Sampler, WordOutput
 from rnnnlp.models.config import BidirectionalLMConfig
@@ -118,11 +118,7 @@ class OneWay:
 
     def parameters(self) -> dict[str, Parameter]:
         """Those of this direction alone."""
-        return {
-            f"{layer_name}.{name}": parameter
-            for layer_name, layer in (("recurrent", self.recurrent), ("projection", self.projection))
-            for name, parameter in layer.parameters().items()
-        }
+        return parameters_of({"recurrent": self.recurrent, "projection": self.projection})
 
     def zero_state(self, batch_size: int) -> State:
         """The state before any text, for `batch_size` streams."""

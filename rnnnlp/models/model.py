@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from rnnnlp.errors import UserError
-from rnnnlp.layers.parameter import Parameter
+from rnnnlp.layers.parameter import Parameter, parameters_of
 from rnnnlp.models.config import Config
 from rnnnlp.models.storage import (
     TOKENIZER_LIMIT,
@@ -45,11 +45,7 @@ class Model:
 
     def parameters(self) -> dict[str, Parameter]:
         """All parameters by name, such as `recurrent.0.forward.W_h`."""
-        return {
-            f"{layer_name}.{name}": parameter
-            for layer_name, layer in self.layers.items()
-            for name, parameter in layer.parameters().items()
-        }
+        return parameters_of(self.layers)
 
     def fitted(self) -> dict[str, np.ndarray]:
         """Arrays besides the parameters that are found after the weights and kept with them; old folders have none."""

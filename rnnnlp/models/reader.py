@@ -13,7 +13,7 @@ from rnnnlp.layers.embedding import Embedding
 from rnnnlp.layers.linear import Linear
 from rnnnlp.layers.loss import divergence, softmax, softmax_cross_entropy
 from rnnnlp.layers.pairs import PairVotes
-from rnnnlp.layers.parameter import Parameter
+from rnnnlp.layers.parameter import Parameter, parameters_of
 from rnnnlp.layers.pooling import pooling
 from rnnnlp.layers.recurrent import Recurrent
 from rnnnlp.models.config import SentimentConfig
@@ -70,11 +70,7 @@ class Reader:
 
     def parameters(self) -> dict[str, Parameter]:
         """All parameters by name, such as `recurrent.0.forward.W_h`."""
-        return {
-            f"{layer_name}.{name}": parameter
-            for layer_name, layer in self.layers.items()
-            for name, parameter in layer.parameters().items()
-        }
+        return parameters_of(self.layers)
 
     def project(self) -> list[np.ndarray]:
         """What `forward` takes as `projected`."""
