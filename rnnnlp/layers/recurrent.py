@@ -190,9 +190,9 @@ class Direction:
         *,
         rng: np.random.Generator | None,
         tokens: np.ndarray | None,
-        pre: np.ndarray | None,
         bptt: int | None,
         keep_tape: bool,
+        pre: np.ndarray | None = None,
     ) -> tuple[np.ndarray, State, Any]:
         """`x (N, D)`, `state` of `(B, H)` -> `h (N, H)`, the final state, tape. With `tokens`, x is `(V, D)`.
 
