@@ -173,6 +173,7 @@ FROM_DATA = ("vocab_size", "labels")  # fields of a model's configuration that n
 SHAPE = ("cell", "embedding_size", "hidden_size", "num_layers")
 FROM_PRETRAINED = ("tokenizer", "vocab_size", "min_frequency", *SHAPE)  # what nobody gives beside --from
 PRETRAINED_LR_DECAY = 1 / 2.6  # Howard and Ruder 2018
+PRETRAINED_DROPOUT = 0.2  # much more, and what was learned from texts without labels does not come through
 
 
 def char_lm_options(values: Mapping[str, Any], where: str) -> tuple[CharLMTraining, dict[str, Any]]:

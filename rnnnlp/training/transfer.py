@@ -20,7 +20,7 @@ from rnnnlp.models.char_lm import CharLM
 from rnnnlp.models.model import read_config
 from rnnnlp.models.reader import Reader
 from rnnnlp.models.sentiment import SentimentClassifier
-from rnnnlp.training.config import PRETRAINED_LR_DECAY, SHAPE, SentimentTraining
+from rnnnlp.training.config import PRETRAINED_DROPOUT, PRETRAINED_LR_DECAY, SHAPE, SentimentTraining
 
 Pretrained = BidirectionalLM | CharLM
 
@@ -48,7 +48,7 @@ def as_pretrained(
     shape = {name: getattr(pretrained.config, name) for name in SHAPE}
     if isinstance(pretrained, CharLM):
         shape["bidirectional"] = False  # it has no other direction
-    return config, {**model_options, **shape}
+    return config, {"dropout": PRETRAINED_DROPOUT, **model_options, **shape}
 
 
 def start_from(pretrained: Pretrained, classifier: SentimentClassifier) -> None:
