@@ -171,8 +171,8 @@ class BidirectionalLMConfig(Config):
 
     vocab_size: int
     cell: str = "lstm"
-    embedding_size: int = 128
-    hidden_size: int = 128
+    embedding_size: int = 256
+    hidden_size: int = 256
     num_layers: int = 1
     dropout: float = 0.1
 

@@ -153,7 +153,7 @@ class Pretraining(TrainingConfig):
     vocab_size: int = 30_000
     batch_size: int = 32
     bptt: int = 64
-    samples: int = 2048
+    samples: int = 1024
     lr: float | None = 5e-3
     evaluations: int | None = 5
     validation_tokens: int = 20_000
