@@ -1,8 +1,7 @@
 """How a classifier is trained where the user does not say: chosen from the texts and the time, and said in one line.
 
 Four facts decide: how many texts there are, how long they are, how many words a second the machine reads in training
-(measured), and so how often it could read each text. Time that more epochs would not make better goes to further
-networks. The experiments behind the rules are in docs/results.md.
+(measured), and so how often it could read each text. The experiments behind the rules are in docs/results.md.
 """
 
 import logging
@@ -27,8 +26,6 @@ LENGTH_FOR_PAIRS, TOKENS_FOR_PAIRS = 30, 1e5  # of short or few texts pairs are 
 LABEL_SMOOTHING = 0.05  # where no pairs vote: theirs are held back by the log-count ratios
 ADVERSARIAL = 0.03  # of the length of the words' vectors
 ADVERSARIAL_WORK = 2.0  # two forwards and two backwards
-FEWEST_MEMBERS, MOST_MEMBERS = 3, 5  # where there are more than one
-SHARE_FOR_MEMBERS = 0.9  # of the time: how fast texts are read is measured in half a second
 LEAST_EPOCHS, MOST_EPOCHS = 3, 20
 
 log = logging.getLogger(__name__)
@@ -57,9 +54,7 @@ def choose(
         enough = epochs >= work * most
         training = training.changed(adversarial=ADVERSARIAL if enough and not model.pairs else 0.0)
     epochs /= work if training.adversarial else 1
-    if "members" not in given and training.budget is not None:
-        model = model.changed(members=members(epochs / most))
-    epochs = min(epochs / model.members, training.max_epochs or math.inf)
+    epochs = min(epochs, training.max_epochs or math.inf)
     validation_tokens = int(len(data.splits["validation"]) * mean)
     training = training.changed(
         evaluations=training.evaluations or evaluations_of(epochs * texts * cropped, validation_tokens)
@@ -84,12 +79,6 @@ def some_lengths(texts: Sequence[str], tokenizer: Tokenizer) -> np.ndarray:
 def pair_rows(tokens: float) -> int:
     """A row for every third token, about: most pairs stand there once, and few meet another."""
     return int(2 ** min(PAIR_ROWS[-1], max(PAIR_ROWS[0], round(math.log2(tokens / 3)))))
-
-
-def members(times: float) -> int:
-    """How many networks learn in a time that is enough for all epochs so many `times`."""
-    number = int(min(MOST_MEMBERS, SHARE_FOR_MEMBERS * times))
-    return number if number >= FEWEST_MEMBERS else 1
 
 
 def batch_size(texts: int) -> int:

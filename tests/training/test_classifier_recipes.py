@@ -60,14 +60,6 @@ def test_pairs_are_for_many_long_texts(monkeypatch):
     assert choose(monkeypatch, {"pairs": 0}, texts=10_000, words=50, epochs=1)[1].pairs == 0
 
 
-def test_time_that_epochs_do_not_need_goes_to_further_networks(monkeypatch):
-    seconds = 8 * 10_000 * 20 / SPEED  # all epochs, once
-    budgets = [2 * seconds * times for times in (0.1, 1, 3, 3.4, 4.5, 50)]  # twice: with words moved
-    assert [choose(monkeypatch, budget=budget)[1].members for budget in budgets] == [1, 1, 1, 3, 4, 5]
-    assert choose(monkeypatch, {"members": 2}, budget=budgets[-1])[1].members == 2
-    assert choose(monkeypatch, epochs=100)[1].members == 1  # nobody said that time is left
-
-
 def test_what_is_given_stays(monkeypatch):
     given = {"batch_size": 3, "crop": 5, "adversarial": 0.0, "max_epochs": 2, "evaluations": 4}
     training, model = choose(monkeypatch, {"hidden_size": 48}, budget=600.0, **given)
