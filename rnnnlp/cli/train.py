@@ -79,7 +79,7 @@ HELP = {
     "tied_weights": "use the embedding as the output's weights too",
     "bidirectional": "read in both directions",
     "pooling": "from all steps to one vector: last, mean, max, mean+max or attention",
-    "pairs": "beside the recurrent layers let words and pairs of neighbours vote, from a table of so many rows; "
+    "votes": "beside the recurrent layers let runs of one to three words vote, from a table of so many rows; "
     "0 does not",
     "members": "so many networks learn side by side, and the mean of what they say decides: better, and as many times "
     "slower",

@@ -125,7 +125,7 @@ class CharLMConfig(Config):
 class SentimentConfig(Config):
     """A classifier of documents: embedding, recurrent layers, pooling, softmax over the classes.
 
-    Beside the recurrent layers words and pairs of words may vote, from a table of `pairs` rows. Of such networks there
+    Beside the recurrent layers runs of words may vote, from a table of `votes` rows. Of such networks there
     are `members`, whose mean decides.
     """
 
@@ -140,14 +140,14 @@ class SentimentConfig(Config):
     dropout: float = 0.5
     variational: bool = True
     max_length: int = 800
-    pairs: int = 0
+    votes: int = 0
     members: int = 1
 
     def __post_init__(self) -> None:
         self.require_choice("cell", CELLS)
         self.require_choice("pooling", POOLINGS)
         self.require_at_least(1, "vocab_size", "embedding_size", "hidden_size", "num_layers", "max_length", "members")
-        self.require_at_least(0, "pairs")
+        self.require_at_least(0, "votes")
         self.require_room()
         self.require_share("dropout")
         if len(self.labels) < 2:
@@ -161,7 +161,7 @@ class SentimentConfig(Config):
         query = pooled if self.pooling == "attention" else 0
         recurrent = recurrent_weights(self.cell, self.embedding_size, self.hidden_size, self.num_layers, directions)
         head = (pooled + 1) * len(self.labels)
-        votes = self.pairs * len(self.labels)
+        votes = self.votes * len(self.labels)
         return self.members * (self.vocab_size * self.embedding_size + recurrent + query + head + votes) + votes
 
 

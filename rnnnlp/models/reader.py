@@ -12,10 +12,10 @@ from rnnnlp.layers.dropout import Dropout
 from rnnnlp.layers.embedding import Embedding
 from rnnnlp.layers.linear import Linear
 from rnnnlp.layers.loss import divergence, softmax, softmax_cross_entropy
-from rnnnlp.layers.pairs import PairVotes
 from rnnnlp.layers.parameter import Parameter, parameters_of
 from rnnnlp.layers.pooling import pooling
 from rnnnlp.layers.recurrent import Recurrent
+from rnnnlp.layers.votes import NgramVotes
 from rnnnlp.models.config import SentimentConfig
 
 PROBE = 0.1  # of the length of a move: how far its direction is sought
@@ -36,7 +36,7 @@ class Tape(NamedTuple):
 class Reader:
     """Embedding, recurrent layers in both directions, pooling over all steps, and a map to any number of classes.
 
-    With `pairs` in the configuration, words and pairs of words add their votes to the logits.
+    With `votes` in the configuration, words and runs of words add theirs to the logits.
     """
 
     def __init__(self, config: SentimentConfig, *, rng: np.random.Generator, dtype: Any = np.float32):
@@ -58,15 +58,15 @@ class Reader:
         self.pool = pooling(c.pooling, self.recurrent.output_size, bidirectional=c.bidirectional, dtype=dtype, rng=rng)
         self.dropout = Dropout(c.dropout)
         self.head = Linear(self.pool.output_size, len(c.labels), dtype=dtype, rng=rng)
-        self.pairs = PairVotes(c.pairs, len(c.labels), dtype=dtype) if c.pairs else None
+        self.votes = NgramVotes(c.votes, len(c.labels), dtype=dtype) if c.votes else None
         self.layers: dict[str, Any] = {
             "embedding": self.embedding,
             "recurrent": self.recurrent,
             "pool": self.pool,
             "head": self.head,
         }
-        if self.pairs is not None:
-            self.layers["pairs"] = self.pairs
+        if self.votes is not None:
+            self.layers["votes"] = self.votes
 
     def parameters(self) -> dict[str, Parameter]:
         """All parameters by name, such as `recurrent.0.forward.W_h`."""
@@ -108,8 +108,8 @@ class Reader:
         pooled, pooled_mask = self.dropout.forward(pooled, batch_sizes[:1], rng=rng)
         logits, head_tape = self.head.forward(pooled)  # (B, K)
         votes_tape = None
-        if self.pairs is not None:
-            votes, votes_tape = self.pairs.forward(ids, batch_sizes)  # (B, K)
+        if self.votes is not None:
+            votes, votes_tape = self.votes.forward(ids, batch_sizes)  # (B, K)
             logits += votes
         return logits, Tape(rows, x_mask, recurrent_tape, pool_tape, pooled_mask, head_tape, votes_tape)
 
@@ -119,8 +119,8 @@ class Reader:
 
     def input_gradient(self, dlogits: np.ndarray, tape: Any) -> np.ndarray:
         """`dlogits (B, K)` -> that of the embedded tokens, `(U, D)` or `(N, D)`; adds to all other gradients."""
-        if self.pairs is not None:
-            self.pairs.backward(dlogits, tape.votes)
+        if self.votes is not None:
+            self.votes.backward(dlogits, tape.votes)
         dpooled = self.dropout.backward(self.head.backward(dlogits, tape.head), tape.pooled_mask)  # (B, P)
         dh = self.pool.backward(dpooled, tape.pool)  # (N, R*H)
         dx, _ = self.recurrent.backward(dh, None, tape.recurrent)  # (N, D) or (U, D)
@@ -194,10 +194,10 @@ class Reader:
     def contributions(self, dlogits: np.ndarray, tape: Tape, batch: DocumentBatch) -> np.ndarray:
         """What each token adds to `sum(dlogits * logits)`, to first order, `(N,)`; the tape is one of `each_token`.
 
-        Its vector times the gradient, and its votes with half of those of its pairs. Adds to the gradients.
+        Its vector times the gradient, and its share of the votes of the runs that it is in. Adds to the gradients.
         """
         x, _ = self.embedding.forward(batch.ids)  # (N, D)
         weights = (x * self.input_gradient(dlogits, tape)).sum(axis=1)  # (N,)
-        if self.pairs is not None:
-            weights += self.pairs.contributions(dlogits, tape.votes, batch.ids, batch.batch_sizes)
+        if self.votes is not None:
+            weights += self.votes.contributions(dlogits, tape.votes, batch.ids, batch.batch_sizes)
         return weights

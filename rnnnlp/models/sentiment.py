@@ -50,18 +50,18 @@ class SentimentClassifier(Model):
         first, *others = self.readers
         self.layers = {str(m): reader for m, reader in enumerate(self.readers)} if others else first.layers
         for reader in others:
-            if first.pairs is not None and reader.pairs is not None:
-                reader.pairs.ratio = first.pairs.ratio  # one for all: it is of the texts
+            if first.votes is not None and reader.votes is not None:
+                reader.votes.ratio = first.votes.ratio  # one for all: it is of the texts
         self.log_temperature = np.zeros(1)  # every number is one, so a folder cannot hold a wrong one
 
     def fitted(self) -> dict[str, np.ndarray]:
-        votes = self.readers[0].pairs
-        return {"log_temperature": self.log_temperature} | ({} if votes is None else {"pairs.ratio": votes.ratio})
+        votes = self.readers[0].votes
+        return {"log_temperature": self.log_temperature} | ({} if votes is None else {"votes.ratio": votes.ratio})
 
     def fit_votes(self, documents: Sequence[np.ndarray], labels: np.ndarray) -> None:
-        """Sets the log-count ratios of words and pairs, if they vote, from the ids of documents and their classes."""
-        if self.readers[0].pairs is not None:
-            self.readers[0].pairs.fit(documents, labels)
+        """Sets the log-count ratios of runs of words, if they vote, from the ids of documents and their classes."""
+        if self.readers[0].votes is not None:
+            self.readers[0].votes.fit(documents, labels)
 
     @property
     def temperature(self) -> float:
@@ -156,7 +156,8 @@ class SentimentClassifier(Model):
 
         That is the token's vector times the gradient, with respect to it, of the label's log-odds log p / (1 - p): what
         they would lose, to first order, without it (Denil et al. 2014, with the gradient of Simonyan et al. 2014). Its
-        votes, and half of those of its pairs, are added. Tokens that `max_length` leaves out have no part in it.
+        share of the votes of the runs of words that it is in is added. Tokens that `max_length` leaves out have no part
+        in it.
         """
         assert self.tokenizer is not None
         documents = self.encode(texts)

@@ -21,9 +21,9 @@ from rnnnlp.training.recipes import evaluations_of, shortest
 
 MEASURED_TEXTS = 1000
 CROP = 400  # tokens: a stretch that mostly says as much as the whole review
-PAIR_ROWS = range(16, 23)  # powers of two
-LENGTH_FOR_PAIRS, TOKENS_FOR_PAIRS = 30, 1e5  # of short or few texts pairs are only learnt by heart
-LABEL_SMOOTHING = 0.05  # where no pairs vote: theirs are held back by the log-count ratios
+ROWS_FOR_VOTES = range(17, 23)  # powers of two
+LENGTH_FOR_VOTES, TOKENS_FOR_VOTES = 30, 1e5  # of short or few texts votes are only learnt by heart
+LABEL_SMOOTHING = 0.05  # where nothing votes: votes are held back by the log-count ratios
 ADVERSARIAL = 0.03  # of the length of the words' vectors
 ADVERSARIAL_WORK = 2.0  # two forwards and two backwards
 LEAST_EPOCHS, MOST_EPOCHS = 3, 20
@@ -40,10 +40,10 @@ def choose(
     training = training.changed(crop=crop, batch_size=training.batch_size or batch_size(texts))
     lengths = np.minimum(some_lengths(data.splits["train"].texts, tokenizer), model.max_length)
     mean = float(lengths.mean())
-    if "pairs" not in given and mean >= LENGTH_FOR_PAIRS and texts * mean >= TOKENS_FOR_PAIRS:
-        model = model.changed(pairs=pair_rows(texts * mean))
+    if "votes" not in given and mean >= LENGTH_FOR_VOTES and texts * mean >= TOKENS_FOR_VOTES:
+        model = model.changed(votes=rows_for_votes(texts * mean))
     if training.label_smoothing is None:
-        training = training.changed(label_smoothing=0.0 if model.pairs else LABEL_SMOOTHING)
+        training = training.changed(label_smoothing=0.0 if model.votes else LABEL_SMOOTHING)
     cropped = float(np.minimum(lengths, crop).mean())  # tokens a text
     epochs = epochs_read(training, model, texts, cropped)
     work = 1.0 if training.budget is None else ADVERSARIAL_WORK  # that a run with a budget pays for with epochs
@@ -52,7 +52,7 @@ def choose(
         training = training.changed(max_epochs=most)
     if training.adversarial is None:
         enough = epochs >= work * most
-        training = training.changed(adversarial=ADVERSARIAL if enough and not model.pairs else 0.0)
+        training = training.changed(adversarial=ADVERSARIAL if enough and not model.votes else 0.0)
     epochs /= work if training.adversarial else 1
     epochs = min(epochs, training.max_epochs or math.inf)
     validation_tokens = int(len(data.splits["validation"]) * mean)
@@ -76,9 +76,9 @@ def some_lengths(texts: Sequence[str], tokenizer: Tokenizer) -> np.ndarray:
     return np.array([max(1, len(ids)) for ids in tokenizer.encode_batch(some)])
 
 
-def pair_rows(tokens: float) -> int:
-    """A row for every third token, about: most pairs stand there once, and few meet another."""
-    return int(2 ** min(PAIR_ROWS[-1], max(PAIR_ROWS[0], round(math.log2(tokens / 3)))))
+def rows_for_votes(tokens: float) -> int:
+    """A row for each token, about: most runs of words stand there once, and few meet another."""
+    return int(2 ** min(ROWS_FOR_VOTES[-1], max(ROWS_FOR_VOTES[0], round(math.log2(tokens)))))
 
 
 def batch_size(texts: int) -> int:

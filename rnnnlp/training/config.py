@@ -167,7 +167,7 @@ class Pretraining(TrainingConfig):
 
 CHOSEN = ("hidden_size", "embedding_size", "dropout", "weight_decay", "lr", "batch_size", "evaluations")
 CHOSEN_FOR_CLASSIFIERS = (
-    *("pairs", "label_smoothing", "batch_size", "crop", "adversarial", "max_epochs", "evaluations"),
+    *("votes", "label_smoothing", "batch_size", "crop", "adversarial", "max_epochs", "evaluations"),
 )
 FROM_DATA = ("vocab_size", "labels")  # fields of a model's configuration that nobody gives
 SHAPE = ("cell", "embedding_size", "hidden_size", "num_layers")

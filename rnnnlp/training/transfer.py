@@ -94,7 +94,7 @@ def set_rates(classifier: SentimentClassifier, decay: float) -> None:
 
 def from_above(reader: Reader) -> Iterator[list[Parameter]]:
     """The parameters of each layer, from the head down to the embedding."""
-    top = [reader.layers[name] for name in ("head", "pool", "pairs") if name in reader.layers]
+    top = [reader.layers[name] for name in ("head", "pool", "votes") if name in reader.layers]
     yield [parameter for layer in top for parameter in layer.parameters().values()]
     for layer in reversed(reader.recurrent.layers):
         yield [parameter for direction in layer for parameter in direction.parameters().values()]

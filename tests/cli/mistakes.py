@@ -223,7 +223,7 @@ MISTAKES = {
     "train charlm --data {home}/text.txt --min-frequency -1": "--min-frequency is -1; it must be at least 0",
     "train charlm --data {home}/text.txt --vocab-size 0": "--vocab-size is 0; it must be at least 1",
     "train sentiment --data sample-reviews --crop 0": "--crop is 0; it must be at least 1",
-    "train sentiment --data sample-reviews --pairs -1": "--pairs is -1; it must be at least 0",
+    "train sentiment --data sample-reviews --votes -1": "--votes is -1; it must be at least 0",
     "train sentiment --data sample-reviews --members 0": "--members is 0; it must be at least 1",
     "train sentiment --data sample-reviews --virtual-adversarial -1": "--virtual-adversarial is -1.0; it must be at",
     "train sentiment --data sample-reviews --adversarial -1": "--adversarial is -1.0; it must be at least 0",

@@ -38,7 +38,7 @@ def log_odds(model: SentimentClassifier, text: str, label: int) -> float:
 
 def test_several_readers_explain_together():
     """A token's part is the mean of what it says to each reader, in the gradient of what they say together."""
-    model, texts = make(members=2, pairs=16), ["the film was good"]
+    model, texts = make(members=2, votes=16), ["the film was good"]
     together = [word.weight for word in model.explain(texts)[0]]
     first, second = model.readers
     for parameter, of_first in zip(second.parameters().values(), first.parameters().values(), strict=True):
@@ -114,15 +114,15 @@ def test_of_a_long_text_the_parts_that_were_read_are_explained():
     assert [text[start:stop] for start, stop, _ in found] == ["the", "film", "bad", "good"]
 
 
-def test_pairs_count_beside_the_vectors():
+def test_votes_count_beside_the_vectors():
     """Along all vectors and votes at once the log-odds change by as much as all tokens say."""
-    model, text = make(pairs=20), "the film was good but good"
+    model, text = make(votes=20), "the film was good but good"
     rng = np.random.default_rng(5)
-    for table in (model.readers[0].pairs.ratio, model.readers[0].pairs.weight.value):
+    for table in (model.readers[0].votes.ratio, model.readers[0].votes.weight.value):
         table[...] = 0.1 * rng.normal(size=table.shape)
     label = int(model.predict_proba([text])[0].argmax())
     (found,) = model.explain([text])
-    tables = [model.readers[0].embedding.weight.value, model.readers[0].pairs.weight.value]
+    tables = [model.readers[0].embedding.weight.value, model.readers[0].votes.weight.value]
     before = [table.copy() for table in tables]
     moved = []
     for factor in (1 + EPS, 1 - EPS):

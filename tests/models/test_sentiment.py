@@ -82,11 +82,11 @@ def test_gradient_of_the_loss_with_layers_and_dropout(cell, variational):
     check_model(model, documents([3, 2, 2]))
 
 
-def test_gradient_of_the_loss_where_pairs_vote():
-    model, batch = make(pairs=30, dropout=0.3), documents([4, 3, 1])
-    model.readers[0].pairs.fit(unpack(batch.ids, batch.batch_sizes), batch.labels)
+def test_gradient_of_the_loss_where_runs_vote():
+    model, batch = make(votes=30, dropout=0.3), documents([4, 3, 1])
+    model.readers[0].votes.fit(unpack(batch.ids, batch.batch_sizes), batch.labels)
     check_model(model, batch)
-    tensors = [p.value for p in model.parameters().values()] + [model.readers[0].pairs.ratio]
+    tensors = [p.value for p in model.parameters().values()] + [model.readers[0].votes.ratio]
     assert model.config.weights == sum(tensor.size for tensor in tensors)
 
 
@@ -120,12 +120,12 @@ def test_gradient_of_the_loss_where_words_are_moved_against_the_model(dropout):
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.3])
-@pytest.mark.parametrize("pairs_", [0, 16], ids=["alone", "votes"])
-def test_gradient_of_what_a_move_changes(pairs_, dropout, monkeypatch):
+@pytest.mark.parametrize("votes", [0, 16], ids=["alone", "votes"])
+def test_gradient_of_what_a_move_changes(votes, dropout, monkeypatch):
     """Of the divergence at the moved vectors, the move and the probabilities of the unmoved held constant."""
-    model, batch, size = make(dropout=dropout, pairs=pairs_), documents([4, 3, 1]), 0.5
-    if pairs_:
-        ratio = model.readers[0].pairs.ratio
+    model, batch, size = make(dropout=dropout, votes=votes), documents([4, 3, 1]), 0.5
+    if votes:
+        ratio = model.readers[0].votes.ratio
         ratio[...] = np.random.default_rng(4).normal(size=ratio.shape) / 10  # or all is certain
     weight = model.readers[0].embedding.weight.value  # (V, D)
     before, moves = weight.copy(), []
@@ -233,8 +233,8 @@ def test_many_texts_are_judged_as_few_are(settings, dtype, monkeypatch):
 
 
 def test_the_mean_of_readers_decides_and_each_learns_from_its_own_loss():
-    model, batch = make(members=3, pairs=16, dropout=0.3), documents([4, 3, 1])
-    ratio = model.readers[0].pairs.ratio
+    model, batch = make(members=3, votes=16, dropout=0.3), documents([4, 3, 1])
+    ratio = model.readers[0].votes.ratio
     ratio[...] = np.random.default_rng(4).normal(size=ratio.shape)
     tensors = [p.value for p in model.parameters().values()] + [ratio]
     assert model.config.weights == sum(tensor.size for tensor in tensors)

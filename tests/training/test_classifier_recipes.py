@@ -31,13 +31,13 @@ def test_words_are_moved_where_the_time_is_enough_for_all_epochs_twice_over(monk
     chosen = [choose(monkeypatch, budget=epochs * seconds)[0].adversarial for epochs in (1, 15, 17, 100)]
     assert chosen == [0, 0, MOVE, MOVE]
     assert [choose(monkeypatch, epochs=epochs)[0].adversarial for epochs in (7, 8)] == [0, MOVE]
-    assert choose(monkeypatch, {"pairs": 16}, epochs=8)[0].adversarial == 0  # it would not move those
+    assert choose(monkeypatch, {"votes": 16}, epochs=8)[0].adversarial == 0  # it would not move those
 
 
 def test_long_texts_are_read_in_stretches_so_more_often(monkeypatch):
     seconds = 5_000 * 800 / SPEED  # an epoch of whole texts, of at most 3
     whole, stretches = (
-        choose(monkeypatch, {"pairs": 0}, words=800, texts=5_000, budget=3 * seconds, crop=crop)[0]
+        choose(monkeypatch, {"votes": 0}, words=800, texts=5_000, budget=3 * seconds, crop=crop)[0]
         for crop in (800, None)
     )
     assert stretches.crop <= 400
@@ -54,10 +54,10 @@ def test_a_limit_of_epochs_is_one_of_a_budget():
         SentimentTraining(data="texts", max_epochs=3, steps=10)
 
 
-def test_pairs_are_for_many_long_texts(monkeypatch):
+def test_votes_are_for_many_long_texts(monkeypatch):
     sizes = [(1_000, 50), (100_000, 20), (10_000, 50)]  # texts, words
-    assert [choose(monkeypatch, texts=t, words=w, epochs=1)[1].pairs for t, w in sizes] == [0, 0, 2**17]
-    assert choose(monkeypatch, {"pairs": 0}, texts=10_000, words=50, epochs=1)[1].pairs == 0
+    assert [choose(monkeypatch, texts=t, words=w, epochs=1)[1].votes for t, w in sizes] == [0, 0, 2**19]
+    assert choose(monkeypatch, {"votes": 0}, texts=10_000, words=50, epochs=1)[1].votes == 0
 
 
 def test_what_is_given_stays(monkeypatch):
@@ -83,6 +83,6 @@ def test_the_speed_is_measured():
     assert 0 < classifier_recipes.throughput(training, model, 7.5) < 1e7  # however busy the machine is
 
 
-def test_labels_are_not_smoothed_where_pairs_vote(monkeypatch):
+def test_labels_are_not_smoothed_where_runs_vote(monkeypatch):
     smoothing = [choose(monkeypatch, words=words, texts=10_000, epochs=1)[0].label_smoothing for words in (10, 50)]
     assert smoothing == [0.05, 0.0]

@@ -17,7 +17,7 @@ SMALL = "--hidden-size 12 --embedding-size 6 --evaluations 3 --checkpoint-every 
 RUNS = {
     "charlm": [*SMALL, "--data", "{text}", "--steps", "60", "--batch-size", "4", "--bptt", "16", "--dropout", "0.2"],
     "sentiment": [*SMALL, "--data", "sample-reviews", "--epochs", "2", "--batch-size", "16", "--patience", "0"],
-    "votes": [*SMALL, "--data", "sample-reviews", "--epochs", "2", "--batch-size", "16", "--pairs", "256"],
+    "votes": [*SMALL, "--data", "sample-reviews", "--epochs", "2", "--batch-size", "16", "--votes", "256"],
     "pretrain": [*SMALL, "--data", "{text}", "--steps", "60", "--batch-size", "4", "--bptt", "8", "--samples", "4"],
 }
 RUNS["smooth"] = [*RUNS["sentiment"], "--virtual-adversarial", "0.1"]

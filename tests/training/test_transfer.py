@@ -91,7 +91,7 @@ def test_only_the_head_learns(tmp_path: Path):
     lm, run = str(tmp_path / "lm"), tmp_path / "run"
     sizes = "--hidden-size 5 --embedding-size 4 --bptt 8".split()
     assert main(["train", "charlm", "--data", "sample-reviews", *TINY, *sizes, "--out", lm]) == 0
-    words = ["train", "sentiment", "--data", "sample-reviews", "--from", lm, "--lr-decay", "0", "--pairs", "0", *TINY]
+    words = ["train", "sentiment", "--data", "sample-reviews", "--from", lm, "--lr-decay", "0", "--votes", "0", *TINY]
     assert main([*words, "--out", str(run)]) == 0
     model = json.loads((run / "config.json").read_text())["model"]
     assert (model["bidirectional"], model["hidden_size"]) == (False, 5)

@@ -1,4 +1,4 @@
-"""Words and pairs that vote."""
+"""Words and runs of words that vote."""
 
 import math
 
@@ -6,29 +6,36 @@ import numpy as np
 import pytest
 
 from rnnnlp.batches.packed import pack
-from rnnnlp.layers.pairs import COUNTED_TOGETHER, SCALE, PairVotes, rows_before
+from rnnnlp.layers.votes import COUNTED_TOGETHER, LONGEST, SCALE, NgramVotes, rows_before
 from tests.gradients import check_gradients, pairs
 
 DOCUMENTS = [np.array([1, 2, 1, 2]), np.array([3]), np.array([2, 1, 0])]
 
 
 def make(rows=50, classes=3, dtype=np.float64):
-    votes, rng = PairVotes(rows, classes, dtype=dtype), np.random.default_rng(0)
+    votes, rng = NgramVotes(rows, classes, dtype=dtype), np.random.default_rng(0)
     for array in (votes.ratio, votes.weight.value):
         array[...] = rng.normal(size=(rows, classes))
     return votes
 
 
-def words_and_pairs(document):
-    return {*document.tolist()} | {*zip([-1, *document.tolist()], document.tolist(), strict=False)}
+def runs(document):
+    """Words as they are, longer runs as tuples; -1 is the beginning."""
+    words = [-1, *document.tolist()]
+    longer = {
+        tuple(words[max(0, last + 1 - length) : last + 1])
+        for last in range(1, len(words))
+        for length in range(2, LONGEST + 1)
+    }
+    return {*document.tolist()} | longer
 
 
-def test_a_sum_over_distinct_words_and_pairs_by_the_root_of_their_number():
+def test_a_sum_over_distinct_runs_by_the_root_of_their_number():
     votes, packed = make(rows=10_000), pack(DOCUMENTS)
     y, _ = votes.forward(packed.values, packed.batch_sizes)
     for i, place in enumerate(packed.order):
         _, found = votes.distinct(DOCUMENTS[place], np.ones(len(DOCUMENTS[place]), np.int64))
-        assert len(found) == len(words_and_pairs(DOCUMENTS[place]))
+        assert len(found) == len(runs(DOCUMENTS[place]))
         expected = (votes.ratio * votes.weight.value)[found].sum(axis=0) * SCALE / len(found) ** 0.5
         np.testing.assert_allclose(y[i], expected)
 
@@ -39,7 +46,7 @@ def test_the_row_before():
     np.testing.assert_array_equal(packed.values[3:], [2, 1, 1, 0, 2])
 
 
-@pytest.mark.parametrize("rows", [3, 50])  # with three, different words and pairs meet
+@pytest.mark.parametrize("rows", [3, 50])  # with three, different runs meet
 def test_gradient(rows):
     votes, packed = make(rows), pack(DOCUMENTS)
     y, tape = votes.forward(packed.values, packed.batch_sizes)
@@ -50,11 +57,11 @@ def test_gradient(rows):
 
 
 def test_the_ratio_says_in_how_many_more_documents_of_a_class_a_word_is():
-    """By hand: of each word and pair the documents of a class that have it, and one, over the sum of these."""
+    """By hand: of each run the documents of a class that have it, and one, over the sum of these."""
     labels = np.array([0, 1, 1])
-    votes = PairVotes(10_000, 2, dtype=np.float64)
+    votes = NgramVotes(10_000, 2, dtype=np.float64)
     votes.fit(DOCUMENTS, labels)
-    has = [words_and_pairs(document) for document in DOCUMENTS]
+    has = [runs(document) for document in DOCUMENTS]
     total = [len(has[0]) + 10_000, len(has[1]) + len(has[2]) + 10_000]
     for word in range(5):
         row = (word + 1) * 92_821 % 10_000
@@ -87,11 +94,11 @@ def test_contributions_add_up_to_the_whole():
 
 
 def test_equal_words_share_what_they_say():
-    votes, document = make(rows=10_000), np.array([4, 5, 4, 5, 4])
-    steps = np.ones(5, np.int64)
+    votes, document = make(rows=10_000), np.array([4, 5, 4, 5, 4, 5, 4, 5, 4])
+    steps = np.ones(9, np.int64)
     y, tape = votes.forward(document, steps)
     of_tokens = votes.contributions(np.ones_like(y), tape, document, steps)
-    assert of_tokens[1] == pytest.approx(of_tokens[3])
+    assert of_tokens[3] == pytest.approx(of_tokens[5])  # the same on both sides, as far as runs reach
 
 
 def test_float32_stays_float32():

@@ -1,6 +1,6 @@
-"""Words and pairs of neighbours that vote for classes, beside what a recurrent network makes of their order."""
+"""Words and runs of neighbours that vote for classes, beside what a recurrent network makes of their order."""
 
-# N tokens, B sequences, K classes, M words and pairs
+# N tokens, B sequences, K classes, M distinct runs of one to LONGEST tokens
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,18 +11,19 @@ from rnnnlp import kernels
 from rnnnlp.batches.packed import pack, sequence_of_row
 from rnnnlp.layers.parameter import Parameter
 
-# Odd numbers that mix a pair into one: which rows of the table meet is left to chance.
+LONGEST = 3  # tokens of a run
+# Odd numbers that mix a run into one: which rows of the table meet is left to chance.
 FIRST, SECOND = 1_000_003, 92_821
 
 SCALE = 25.0  # of the votes: with the learning rate of the other layers a vote is learnt in some hundred updates
 COUNTED_TOGETHER = 1000  # documents
 
 
-class PairVotes:
-    """The votes `ratio * weight` of a sequence's words and pairs for each class, over the root of their number.
+class NgramVotes:
+    """The votes `ratio * weight` of a sequence's runs for each class, over the root of their number.
 
     `ratio (rows, K)`, the log-count ratio, is `fit` to documents before the training and says how much more of one
-    class a word or pair is; `weight (rows, K)`, 0 at first, is learnt (Wang and Manning 2012). So what stands in all
+    class a run is; `weight (rows, K)`, 0 at first, is learnt (Wang and Manning 2012). So what stands in all
     classes alike, or in few documents, is learnt slowly and hardly by heart. Each counts once, however often it stands
     in a sequence, and has the row that a hash gives it, which it may share (Weinberger et al. 2009).
     """
@@ -63,40 +64,50 @@ class PairVotes:
         self.weight.add_rows(found, ratio * (dy * scale)[sequence])
 
     def contributions(self, dy: np.ndarray, tape: Any, ids: np.ndarray, batch_sizes: np.ndarray) -> np.ndarray:
-        """`dy (B, K)` -> what each token adds to sum(dy * y), `(N,)`; of a pair each of its tokens has half.
+        """`dy (B, K)` -> what each token adds to sum(dy * y), `(N,)`: of a run each of its tokens has the same.
 
-        Where a word or pair stands more than once, each place has its share.
+        Where a run stands more than once, each place has its share.
         """
         sequence, found, scale, ratio = tape
         votes = np.sum(ratio * self.weight.value[found] * (dy * scale)[sequence], axis=1)  # (M,)
-        keys = self.keys(ids, batch_sizes)  # (2 * N,)
+        keys = self.keys(ids, batch_sizes)  # (LONGEST * N,)
         place = np.searchsorted(sequence.astype(np.int64) * len(self.ratio) + found, keys)
         of_keys = votes[place] / np.bincount(place)[place].astype(votes.dtype)
         N, B = len(ids), len(dy)
-        of_tokens, of_pairs = of_keys[:N], of_keys[N:]
-        of_tokens[:B] += of_pairs[:B]  # the beginning has no part of a pair
-        of_tokens[B:] += of_pairs[B:] / 2
-        of_tokens[rows_before(batch_sizes)] += of_pairs[B:] / 2
+        before = np.concatenate([np.full(B, -1), rows_before(batch_sizes)])  # (N,)
+        tokens_so_far = 1 + np.repeat(np.arange(len(batch_sizes)), batch_sizes)  # (N,)
+        of_tokens = np.zeros(N, votes.dtype)
+        for length, of_runs in enumerate(of_keys.reshape(LONGEST, N), start=1):
+            share = of_runs / np.minimum(length, tokens_so_far).astype(votes.dtype)  # the beginning has none
+            row = np.arange(N)
+            for _ in range(length):
+                of_tokens[row] += share
+                row, share = before[row], share[before[row] >= 0]
+                row = row[row >= 0]
         return of_tokens
 
     def distinct(self, ids: np.ndarray, batch_sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Of each word and pair in each sequence, once: which sequence, in order, and which row of the table."""
+        """Of each run in each sequence, once: which sequence, in order, and which row of the table."""
         keys = np.sort(self.keys(ids, batch_sizes))
         keys = keys[np.append(True, keys[1:] != keys[:-1])]  # np.unique takes three times as long
         sequence, found = np.divmod(keys, len(self.ratio))
         return sequence.astype(np.int32), found.astype(np.int32)
 
     def keys(self, ids: np.ndarray, batch_sizes: np.ndarray) -> np.ndarray:
-        """`(2 * N,)`: sequence * rows + row, of each token, and of each pair in the place of its second token.
+        """`(LONGEST * N,)`: sequence * rows + row, of each token, then of the pairs and so on that end there.
 
-        A sequence's first token makes a pair with the beginning.
+        A sequence's beginning counts as one more token, so that what it begins with is known.
         """
         before = rows_before(batch_sizes)  # (N - B,)
-        second = ids.astype(np.int64) + 1
-        first = np.concatenate([np.zeros(len(ids) - len(before), np.int64), second[before]])  # (N,)
+        beginning = np.zeros(len(ids) - len(before), np.int64)
+        run = ids.astype(np.int64) + 1  # (N,)
+        last = run * SECOND
         rows = len(self.ratio)
-        found = np.concatenate([second * SECOND % rows, (first * FIRST + second * SECOND + 1) % rows])
-        return np.tile(sequence_of_row(batch_sizes), 2) * rows + found
+        found = [last % rows]
+        for _ in range(1, LONGEST):
+            run = np.concatenate([beginning, run[before]]) * FIRST + last + 1
+            found.append(run % rows)
+        return np.tile(sequence_of_row(batch_sizes), LONGEST) * rows + np.concatenate(found)
 
 
 def rows_before(batch_sizes: np.ndarray) -> np.ndarray:
