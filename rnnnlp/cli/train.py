@@ -29,8 +29,7 @@ HELP = {
     "the largest that the time is enough for",
     "from_": "start from this run of `pretrain` or `train charlm`: with its tokenizer, sizes, embedding and recurrent "
     "layers, and a dropout of 0.2 if no other is given",
-    "lr_decay": "the learning rate of each layer next to that of the layer above it; with 0 only the head learns "
-    "(default: 1; with --from 0.385)",
+    "lr_decay": "the learning rate of each layer next to that of the layer above it; with 0 only the head learns",
     "seed": "of every random draw: the same seed, data and options give the same model",
     "tokenizer": "char, byte, word or bpe",
     "vocab_size": "at most so many tokens, for word and bpe",

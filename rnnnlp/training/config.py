@@ -109,13 +109,13 @@ class SentimentTraining(TrainingConfig):
     `virtual_adversarial` all texts, those without a label too, are to be judged as before after a move of that share.
     `class_weights` is "balanced" where a text is to count N / (K * the texts of its class) of N texts in K classes.
     With `from_`, the run of a language model, it starts from that. The learning rate of each layer is `lr_decay` times
-    that of the layer above (None: 1, or PRETRAINED_LR_DECAY with `from_`). What else is None is chosen by
-    `training.classifier_recipes`. With an `lr_decay` of 0 only the head learns.
+    that of the layer above (Howard and Ruder 2018); with 0 only the head learns. What is None is chosen by
+    `training.classifier_recipes`.
     """
 
     label_column: str | None = None
     from_: str | None = None
-    lr_decay: float | None = None
+    lr_decay: float = 1.0
     tokenizer: str = "word"
     vocab_size: int = 30_000
     batch_size: int | None = None
@@ -132,7 +132,7 @@ class SentimentTraining(TrainingConfig):
         self.require_at_least(1, "crop")
         self.require_at_least(0, "adversarial", "virtual_adversarial")
         self.require_choice("class_weights", ("none", "balanced"))
-        self.require("lr_decay", self.lr_decay is None or 0 <= self.lr_decay <= 1, "at least 0 and at most 1")
+        self.require("lr_decay", 0 <= self.lr_decay <= 1, "at least 0 and at most 1")
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any], where: str) -> Self:
@@ -172,7 +172,6 @@ CHOSEN_FOR_CLASSIFIERS = (
 FROM_DATA = ("vocab_size", "labels")  # fields of a model's configuration that nobody gives
 SHAPE = ("cell", "embedding_size", "hidden_size", "num_layers")
 FROM_PRETRAINED = ("tokenizer", "vocab_size", "min_frequency", *SHAPE)  # what nobody gives beside --from
-PRETRAINED_LR_DECAY = 1 / 2.6  # Howard and Ruder 2018
 PRETRAINED_DROPOUT = 0.2  # much more, and what was learned from texts without labels does not come through
 
 

@@ -189,7 +189,7 @@ def sentiment_task(model: SentimentClassifier, data: LabelledData, config: Any) 
         tokens,
         len(splits[1][0]),
     )
-    set_rates(model, 1.0 if config.lr_decay is None else config.lr_decay)
+    set_rates(model, config.lr_decay)
     model.fit_votes(*splits[0])
     unlabelled = []
     if config.virtual_adversarial:

@@ -20,7 +20,7 @@ from rnnnlp.models.char_lm import CharLM
 from rnnnlp.models.model import read_config
 from rnnnlp.models.reader import Reader
 from rnnnlp.models.sentiment import SentimentClassifier
-from rnnnlp.training.config import PRETRAINED_DROPOUT, PRETRAINED_LR_DECAY, SHAPE, SentimentTraining
+from rnnnlp.training.config import PRETRAINED_DROPOUT, SHAPE, SentimentTraining
 
 Pretrained = BidirectionalLM | CharLM
 
@@ -43,7 +43,6 @@ def as_pretrained(
     config = config.changed(
         tokenizer=pretrained.tokenizer.kind,
         vocab_size=pretrained.tokenizer.vocab_size,
-        lr_decay=PRETRAINED_LR_DECAY if config.lr_decay is None else config.lr_decay,
     )
     shape = {name: getattr(pretrained.config, name) for name in SHAPE}
     if isinstance(pretrained, CharLM):
