@@ -51,6 +51,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    from rnnnlp.models.config import option
     from rnnnlp.models.model import read_config
     from rnnnlp.training.fit import MODELS, use_backend
     from rnnnlp.training.run_folder import RunFolder
@@ -73,9 +74,9 @@ def run(options: argparse.Namespace) -> int:
     if options.dynamic and model_type != "char_lm":
         raise UserError(f"--dynamic is for character language models, and {folder} is of words; leave it out")
     if is_language_model:
-        for name in ("baseline", "mistakes", "threshold"):
+        for name in ("baseline", "mistakes", "threshold", "label_column"):
             if getattr(options, name) not in (None, False):
-                raise UserError(f"--{name} is for classifiers, and {folder} is a language model; leave it out")
+                raise UserError(f"{option(name)} is for classifiers, and {folder} is a language model; leave it out")
     if options.dynamic_lr is not None and not options.dynamic:
         raise UserError(f"--dynamic-lr is {options.dynamic_lr} without --dynamic; give both")
     use_backend(options.backend, options.threads)

@@ -48,6 +48,8 @@ def run(options: argparse.Namespace) -> int:
 
     if options.texts and options.file:
         raise UserError("texts and --file are both given; give one of them")
+    if options.texts and options.text_column is not None:
+        raise UserError(f"--text-column is {options.text_column}, and the texts are given; leave it out")
     use_backend(options.backend, options.threads)
     model = SentimentClassifier.from_pretrained(options.run_folder)
     threshold = Threshold.parse(options.threshold, model.config.labels) if options.threshold is not None else None

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from rnnnlp.cli.options import add_config_options, read_toml
 from rnnnlp.errors import UserError
-from rnnnlp.models.config import CharLMConfig, Config, SentimentConfig, option
+from rnnnlp.models.config import CharLMConfig, Config, SentimentConfig, as_given, option
 from rnnnlp.models.storage import CannotWrite
 from rnnnlp.training.config import (
     CHOSEN,
@@ -29,7 +29,8 @@ HELP = {
     "the largest that the time is enough for",
     "from_": "start from this run of `pretrain` or `train charlm`: with its tokenizer, sizes, embedding and recurrent "
     "layers, and a dropout of 0.2 if no other is given",
-    "lr_decay": "the learning rate of each layer next to that of the layer above it; with 0 only the head learns",
+    "lr_decay": "the learning rate of each layer next to that of the layer above it; with 0 only the head learns, with "
+    "pooling and votes",
     "seed": "of every random draw: the same seed, data and options give the same model",
     "tokenizer": "char, byte, word or bpe",
     "vocab_size": "at most so many tokens, for word and bpe",
@@ -46,7 +47,8 @@ HELP = {
     "label_smoothing": "the share of each target that is spread over all classes",
     "averaging": "decay of the averaged weights that are evaluated and kept; 0 keeps the last ones",
     "class_weights": "balanced lets a rare class count as much as a frequent one; none counts each text once",
-    "crop": "of a longer text training reads another stretch of so many tokens each time; evaluation reads all of it",
+    "crop": "of a longer text training reads another stretch of so many tokens each time; evaluation reads "
+    "up to --max-length",
     "adversarial": "learn each batch a second time, the vectors of its words moved by this share of their length to "
     "where the loss grows fastest (takes twice the time); 0 does not",
     "virtual_adversarial": "learn to judge texts, also those without a label, as before when the vectors of their "
@@ -166,7 +168,9 @@ def begin_or_resume(options: argparse.Namespace, kind: Kind) -> int:
             fit.resume(again, kind.model_type)
         else:
             values = (read_toml(options.config) if options.config else {}) | given
-            out = out or values.pop("out", None) or f"runs/{kind.command.split()[-1]}"
+            out_of_file = as_given(str, values.pop("out", f"runs/{kind.command.split()[-1]}"), "out")
+            out = out or out_of_file
+            overwrite = as_given(bool, values.pop("overwrite", False), "overwrite") or overwrite
             fit.BEGIN[kind.model_type](*kind.configurations(values, "options"), out, overwrite=overwrite)
     except CannotWrite as error:
         checkpoints = RunFolder(out).checkpoints() if out else []

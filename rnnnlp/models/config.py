@@ -11,6 +11,7 @@ from rnnnlp.layers.pooling import POOLINGS
 
 LARGEST = 2**53
 MOST_WEIGHTS = 2**40
+SIZES = ("hidden_size", "embedding_size", "num_layers", "votes", "members")
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Config:
             if key not in values and f.default is MISSING:
                 raise UserError(f"{where}: key {key!r} is missing; the file is incomplete: restore it")
         try:
-            return cls(**{key: _as_given(known[key].type, value, key) for key, value in values.items()})
+            return cls(**{key: as_given(known[key].type, value, key) for key, value in values.items()})
         except UserError as error:
             raise UserError(f"{where}: {error}") from None
 
@@ -61,7 +62,8 @@ class Config:
 
     def require_room(self) -> None:
         """Raises UserError for a model that no memory holds."""
-        self.require("hidden_size", self.weights <= MOST_WEIGHTS, "smaller, or --embedding-size or --num-layers")
+        others = " or ".join(option(name) for name in SIZES if name != "hidden_size" and hasattr(self, name))
+        self.require("hidden_size", self.weights <= MOST_WEIGHTS, f"smaller, or {others}")
 
     def require_choice(self, name: str, choices: Any) -> None:
         self.require(name, getattr(self, name) in choices, f"one of {', '.join(choices)}")
@@ -72,7 +74,7 @@ def option(key: str) -> str:
     return f"--{key.rstrip('_').replace('_', '-')}"
 
 
-def _as_given(kind: Any, value: Any, key: str) -> Any:
+def as_given(kind: Any, value: Any, key: str) -> Any:
     """`value` if it is of the type `kind` of a field; UserError if it is of another."""
     name = option(key)
     if kind == tuple[str, ...]:
@@ -142,6 +144,14 @@ class SentimentConfig(Config):
     max_length: int = 800
     votes: int = 0
     members: int = 1
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any], where: str) -> Self:
+        """As `Config.from_mapping`. The first runs of 0.1 say how many rows their `pairs` have."""
+        earlier = dict(values)
+        if earlier.pop("pairs", 0):
+            raise UserError(f"{where}: its words vote in a way that is no longer known; train it again")
+        return super().from_mapping(earlier, where)
 
     def __post_init__(self) -> None:
         self.require_choice("cell", CELLS)

@@ -30,8 +30,8 @@ class Contribution(NamedTuple):
 class SentimentClassifier(Model):
     """A reader, or the mean of the logits of several that learn side by side, and softmax over the classes.
 
-    Readers start from other weights and drop other features, so they err in other places: their mean errs less often
-    than each of them (Hansen and Salamon 1990).
+    Readers start from other weights (but for what a language model gave) and drop other features, so they err in other
+    places: their mean errs less often than each of them (Hansen and Salamon 1990).
     """
 
     model_type = "sentiment"

@@ -16,12 +16,15 @@ def load_plain_texts(path: str | Path, *, text_column: str | None = None) -> lis
 
     Lines end at "\n", or at "\r\n" if all lines of the file do, and nowhere else; an empty line is an empty text.
     """
+    is_table = Path(path).suffix.lower() in TABLE_SUFFIXES
+    if text_column is not None and not is_table:
+        raise UserError(f"--text-column is {text_column}, and {path} is no table; leave it out")
     if str(path) == "-":
         return _lines(read_standard_input())
     file = Path(path).expanduser()
     if not file.is_file():
         raise UserError(f'{path}: no such file; expected a file of texts, or "-" for standard input')
-    if file.suffix.lower() not in TABLE_SUFFIXES:
+    if not is_table:
         return _lines(read_text(file))
     table = open_table(file)
     return [text for (text,) in table.texts_and(table.find_text_column(text_column))]

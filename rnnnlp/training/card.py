@@ -26,15 +26,24 @@ KINDS = {
 }
 
 
+# Options that a recipe chooses where they are not given, so that the default is not what is meant without them.
+CHOSEN_BY_KIND: dict[str, tuple[str, ...]] = {
+    "char_lm": CHOSEN,
+    "sentiment": (*CHOSEN_FOR_CLASSIFIERS, "dropout"),
+    "bidirectional_lm": (),
+}
+
+
 def command_of(config: Any, model: Model) -> str:
     """The command that trains this model again, with every option that is not a default."""
     words = ["rnnnlp", *KINDS[model.model_type].command.split()]
+    chosen = CHOSEN_BY_KIND[model.model_type]
     taken = FROM_PRETRAINED if getattr(config, "from_", None) is not None else ()
     for part in (config, model.config):
         defaults = {name: field.default for name, field in type(part).__dataclass_fields__.items()}
         for name, value in part.to_mapping().items():
             derived = name in taken or (part is model.config and name in FROM_DATA)
-            if derived or value is None or (value == defaults[name] and name not in CHOSEN + CHOSEN_FOR_CLASSIFIERS):
+            if derived or value is None or (value == defaults[name] and name not in chosen):
                 continue
             spelled = option(name)
             if isinstance(value, bool):

@@ -22,6 +22,7 @@ from rnnnlp.training.recipes import evaluations_of, shortest
 MEASURED_TEXTS = 1000
 CROP = 400  # tokens: a stretch that mostly says as much as the whole review
 ROWS_FOR_VOTES = range(17, 23)  # powers of two
+MOST_VOTES = 2**23  # rows times classes: each takes 24 bytes in training
 LENGTH_FOR_VOTES, TOKENS_FOR_VOTES = 30, 1e5  # of short or few texts votes are only learnt by heart
 LABEL_SMOOTHING = 0.05  # where nothing votes: votes are held back by the log-count ratios
 ADVERSARIAL = 0.03  # of the length of the words' vectors
@@ -41,7 +42,7 @@ def choose(
     lengths = np.minimum(some_lengths(data.splits["train"].texts, tokenizer), model.max_length)
     mean = float(lengths.mean())
     if "votes" not in given and mean >= LENGTH_FOR_VOTES and texts * mean >= TOKENS_FOR_VOTES:
-        model = model.changed(votes=rows_for_votes(texts * mean))
+        model = model.changed(votes=rows_for_votes(texts * mean, len(data.label_names)))
     if training.label_smoothing is None:
         training = training.changed(label_smoothing=0.0 if model.votes else LABEL_SMOOTHING)
     cropped = float(np.minimum(lengths, crop).mean())  # tokens a text
@@ -76,9 +77,10 @@ def some_lengths(texts: Sequence[str], tokenizer: Tokenizer) -> np.ndarray:
     return np.array([max(1, len(ids)) for ids in tokenizer.encode_batch(some)])
 
 
-def rows_for_votes(tokens: float) -> int:
+def rows_for_votes(tokens: float, classes: int) -> int:
     """A row for each token, about: most runs of words stand there once, and few meet another."""
-    return int(2 ** min(ROWS_FOR_VOTES[-1], max(ROWS_FOR_VOTES[0], round(math.log2(tokens)))))
+    most = min(ROWS_FOR_VOTES[-1], math.floor(math.log2(MOST_VOTES / classes)))
+    return int(2 ** min(most, max(ROWS_FOR_VOTES[0], round(math.log2(tokens)))))
 
 
 def batch_size(texts: int) -> int:
@@ -110,4 +112,10 @@ def throughput(training: SentimentTraining, config: SentimentConfig, length: flo
     model = SentimentClassifier(config, rng=rng)
     ids = (config.vocab_size * rng.random(B * T) ** 3).astype(np.int32)  # small ids are frequent words
     batch = DocumentBatch(ids, np.full(T, B), np.zeros(B, np.int64), np.arange(B))
-    return B * T / shortest(lambda: model.gradients(batch, rng=rng))
+
+    def step() -> None:
+        model.gradients(batch, rng=rng)
+        if training.virtual_adversarial:  # on as many texts
+            model.smoothing_gradients(batch, training.virtual_adversarial, rng=rng)
+
+    return B * T / shortest(step)

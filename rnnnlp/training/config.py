@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Self
 
 from rnnnlp.errors import UserError
-from rnnnlp.models.config import BidirectionalLMConfig, CharLMConfig, Config, SentimentConfig, option
+from rnnnlp.models.config import BidirectionalLMConfig, CharLMConfig, Config, SentimentConfig, as_given, option
 from rnnnlp.training.optimizers import OPTIMIZERS
 from rnnnlp.training.schedules import SCHEDULES
 
@@ -109,8 +109,8 @@ class SentimentTraining(TrainingConfig):
     `virtual_adversarial` all texts, those without a label too, are to be judged as before after a move of that share.
     `class_weights` is "balanced" where a text is to count N / (K * the texts of its class) of N texts in K classes.
     With `from_`, the run of a language model, it starts from that. The learning rate of each layer is `lr_decay` times
-    that of the layer above (Howard and Ruder 2018); with 0 only the head learns. What is None is chosen by
-    `training.classifier_recipes`.
+    that of the layer above (Howard and Ruder 2018); with 0 only the head learns, with
+    pooling and votes. What is None is chosen by `training.classifier_recipes`.
     """
 
     label_column: str | None = None
@@ -200,10 +200,13 @@ def _split(
     values: Mapping[str, Any], training: type[Config], model: type[Config], where: str
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     of_training = {field.name for field in fields(training)}
-    of_model = {field.name for field in fields(model)} - set(FROM_DATA)
+    of_model = {field.name: field.type for field in fields(model) if field.name not in FROM_DATA}
     for name in values:
-        if name not in of_training | of_model:
+        if name not in of_training | of_model.keys():
             raise UserError(f"{where}: {name!r} is not an option of this training; --help lists those that are")
     if "data" not in values:
         raise UserError("--data is missing; give a file, a folder, a Hub name or a built-in set")
-    return {k: v for k, v in values.items() if k in of_training}, {k: v for k, v in values.items() if k in of_model}
+    return (
+        {name: value for name, value in values.items() if name in of_training},
+        {name: as_given(of_model[name], value, name) for name, value in values.items() if name in of_model},
+    )

@@ -83,6 +83,10 @@ def train_sentiment(
     SentimentConfig(vocab_size=1, labels=("", " "), **model_options)  # refuses bad values before the data are read
     with RunFolder.create(out, overwrite=overwrite) as run:
         data = data or load_training_data(config)
+        if not data.splits["validation"].texts:
+            raise UserError(
+                f"{data.source}: there is no text to validate on; give two or more of a class, or such a split"
+            )
         tokenizer = (pretrained and pretrained.tokenizer) or train_tokenizer(
             config.tokenizer, data.splits["train"].texts, **vocabulary_options(config)
         )
@@ -260,6 +264,7 @@ def vocabulary_options(config: TrainingConfig) -> dict[str, Any]:
 
 
 def run_training(task: Any, config: TrainingConfig, run: RunFolder, started: float) -> Any:
+    run.clear()
     task.model.save_config(run.path, extra=config.to_mapping())  # there are no trained weights yet
     trainer = Trainer(task, config, run, started=started)
     trainer.save_checkpoint()

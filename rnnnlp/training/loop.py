@@ -53,6 +53,7 @@ class Trainer:
     def __init__(self, task: Task, config: TrainingConfig, run: RunFolder, *, started: float | None = None):
         self.task, self.config, self.run = task, config, run
         self.parameters = task.model.parameters()
+        self.learning = {name: p for name, p in self.parameters.items() if p.rate}
         self.optimizer = optimizer(
             config.optimizer, self.parameters, weight_decay=config.weight_decay or 0.0, momentum=config.momentum
         )
@@ -115,7 +116,7 @@ class Trainer:
         self.task.model.zero_grad()
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is found below
             gradients = self.task.gradients(rng=self.rng)
-            norm, norms = global_norm(self.parameters)
+            norm, norms = global_norm(self.learning)
         loss = gradients.loss
         if not (math.isfinite(loss) and math.isfinite(norm)):
             largest = max(norms, key=lambda name: norms[name] if math.isfinite(norms[name]) else math.inf)

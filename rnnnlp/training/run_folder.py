@@ -60,7 +60,10 @@ class RunFolder:
 
     @classmethod
     def create(cls, path: str | os.PathLike, *, overwrite: bool) -> Self:
-        """A new, empty run folder. UserError if `path` holds anything, unless it is a run and `overwrite` is given."""
+        """The folder of a new run. UserError if `path` holds anything, unless it is a run and `overwrite` is given.
+
+        That run stays until `clear`.
+        """
         run = cls(path)
         if run.path.exists() and not run.path.is_dir():
             raise UserError(f"--out {path} is a file; give the name of a new folder")
@@ -76,18 +79,6 @@ class RunFolder:
         except OSError as error:
             raise UserError(f"--out {path} cannot be made ({error.strerror}); give another folder") from None
         run._take_lock()
-        with writing(run.path):
-            run._remove_left_over()
-            if (run.path / "checkpoints").exists():
-                shutil.rmtree(run.path / "checkpoints")
-            for name in (
-                WEIGHTS,
-                "metrics.jsonl",
-                "README.md",
-                TOKENIZER,
-                CONFIG,
-            ):  # what says that it is a run goes last
-                (run.path / name).unlink(missing_ok=True)
         return run
 
     @classmethod
@@ -99,6 +90,16 @@ class RunFolder:
         with writing(run.path):
             run._remove_left_over()
         return run
+
+    def clear(self) -> None:
+        """Removes the run that is in the folder."""
+        with writing(self.path):
+            self._remove_left_over()
+            if (self.path / "checkpoints").exists():
+                shutil.rmtree(self.path / "checkpoints")
+            last = CONFIG  # it says that there is a run
+            for name in (WEIGHTS, "metrics.jsonl", "README.md", TOKENIZER, last):
+                (self.path / name).unlink(missing_ok=True)
 
     def __enter__(self) -> Self:
         return self

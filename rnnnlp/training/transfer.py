@@ -46,6 +46,8 @@ def as_pretrained(
     )
     shape = {name: getattr(pretrained.config, name) for name in SHAPE}
     if isinstance(pretrained, CharLM):
+        if model_options.get("bidirectional"):
+            raise UserError(f"--bidirectional: {config.from_} reads in one direction only; leave it out")
         shape["bidirectional"] = False  # it has no other direction
     return config, {"dropout": PRETRAINED_DROPOUT, **model_options, **shape}
 
@@ -83,7 +85,7 @@ def copy(source: Parameter, target: Parameter) -> None:
 def set_rates(classifier: SentimentClassifier, decay: float) -> None:
     """Each layer's share of the learning rate: 1 for the head, and `decay` times that of the layer above below it.
 
-    With a decay of 0 only the head learns: the layers below give it features that stay as they are.
+    With a decay of 0 only what is above the recurrent layers learns, on features that stay as they are.
     """
     for reader in classifier.readers:
         for depth, parameters in enumerate(from_above(reader)):

@@ -143,7 +143,7 @@ def read_options(content: bytes, folder: Path) -> None:
 
         def check(options: Any = options, config: Any = config, more: Any = more) -> None:
             _, model = options({"data": "x"} | values, "options")
-            config.from_mapping(model | {"vocab_size": 3} | more, "options")
+            config(vocab_size=3, **more, **model)
 
         refuses(check)
 

@@ -158,6 +158,27 @@ def test_a_configuration_file_with_command_line_values_on_top(tmp_path: Path):
     assert config["training"]["steps"] == 2
 
 
+def test_a_folder_and_its_replacement_from_a_file(tmp_path: Path):
+    toml, run = tmp_path / "run.toml", tmp_path / "run"
+    toml.write_text(f'data = "sample-reviews"\nout = "{run}"\noverwrite = true\nsteps = 2\nevaluations = 1\n')
+    small = ["--hidden-size", "5", "--embedding-size", "4"]
+    for _ in range(2):
+        assert main(["train", "sentiment", "--config", str(toml), *small]) == 0
+    other = tmp_path / "other"
+    assert main(["train", "sentiment", "--config", str(toml), *small, "--out", str(other)]) == 0
+    assert (other / "model.safetensors").read_bytes() == (run / "model.safetensors").read_bytes()
+
+
+def test_a_run_is_replaced_only_by_one_that_begins(tmp_path: Path):
+    run, small = tmp_path / "run", "--hidden-size 5 --embedding-size 4 --steps 2 --evaluations 1".split()
+    assert main(["train", "sentiment", "--data", "sample-reviews", *small, "--out", str(run)]) == 0
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file() and path.name != ".lock"}
+    (tmp_path / "empty.csv").write_text("")
+    again = ["train", "sentiment", "--data", str(tmp_path / "empty.csv"), *small, "--out", str(run), "--overwrite"]
+    assert main(again) == 2
+    assert all(path.read_bytes() == content for path, content in before.items())
+
+
 def test_documents_are_kept_apart_in_training_and_evaluation(tmp_path: Path, capsys: pytest.CaptureFixture):
     (tmp_path / "texts").mkdir()
     for number in range(40):
@@ -220,6 +241,8 @@ def test_fit_predict_and_score_in_python(tmp_path: Path):
     [
         (["up", "up"], None, "the given labels are all 'up'; a classifier needs two classes"),
         (["up"], None, "there are 2 texts and 1 labels; give one label a text"),
+        (["up", "down"], ([], []), "there is no text to validate on; give two or more of a class"),
+        (["up", "down"], None, "there is no text to validate on; give two or more of a class"),
         (["up", "down"], (["so-so"], ["level"]), "the label 'level' of a validation text is not one of"),
     ],
 )

@@ -101,6 +101,34 @@ def test_equal_words_share_what_they_say():
     assert of_tokens[3] == pytest.approx(of_tokens[5])  # the same on both sides, as far as runs reach
 
 
+def test_each_token_of_a_run_has_the_same_share():
+    """By hand: all votes are 0 but those of one run of three, and of one that begins the document."""
+    votes, document, steps = make(rows=10_000, classes=1), np.array([4, 5, 6, 7]), np.ones(4, np.int64)
+    rows = votes.keys(document, steps).reshape(LONGEST, 4)
+    for run, shares in (
+        ((2, 2), [1 / 3, 1 / 3, 1 / 3, 0]),
+        ((2, 3), [0, 1 / 3, 1 / 3, 1 / 3]),
+        ((2, 1), [0.5, 0.5, 0, 0]),
+    ):
+        votes.weight.value[...] = 0
+        votes.weight.value[rows[run]] = 1
+        y, tape = votes.forward(document, steps)
+        of_tokens = votes.contributions(np.ones_like(y), tape, document, steps)
+        np.testing.assert_allclose(of_tokens, np.array(shares) * y[0, 0])
+
+
+def test_the_rows_of_runs_stay_those_of_saved_votes():
+    """What a run's row is must never change: by hand, with 1,000,003 and 92,821."""
+    votes, packed = make(rows=1000), pack([np.array([4, 5, 6]), np.array([2])])
+    a, b, c, d = (word * 92_821 for word in (5, 6, 7, 3))
+    two = [a + 1, 5 * 1_000_003 + b + 1, 6 * 1_000_003 + c + 1]
+    triples = [a + 1, two[0] * 1_000_003 + b + 1, two[1] * 1_000_003 + c + 1]
+    expected = [a, d, b, c, a + 1, d + 1, *two[1:], a + 1, d + 1, *triples[1:]]
+    of_second = [0, 1, 0, 0] * LONGEST
+    keys = [second * 1000 + row % 1000 for row, second in zip(expected, of_second, strict=True)]
+    assert votes.keys(packed.values, packed.batch_sizes).tolist() == keys
+
+
 def test_float32_stays_float32():
     packed = pack(DOCUMENTS)
     votes = make(dtype=np.float32)

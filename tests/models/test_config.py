@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from rnnnlp.errors import UserError
 from rnnnlp.kernels import CELLS
 from rnnnlp.layers.pooling import POOLINGS
 from rnnnlp.models.char_lm import CharLM
@@ -25,3 +26,11 @@ def test_the_number_of_weights_is_that_of_the_model(cell: str, num_layers: int):
             sentiment = dataclasses.replace(base, pooling=pooling, bidirectional=bidirectional)
             classifier = SentimentClassifier(sentiment, rng=np.random.default_rng(0))
             assert sentiment.weights == sum(p.value.size for p in classifier.parameters().values())
+
+
+def test_votes_of_the_first_runs():
+    """They voted by words and pairs, under another name."""
+    values = {"vocab_size": 9, "labels": ["a", "b"]}
+    assert SentimentConfig.from_mapping(values | {"pairs": 0}, "config.json") == SentimentConfig(9, ("a", "b"))
+    with pytest.raises(UserError, match=r"config\.json: its words vote in a way that is no longer known; train"):
+        SentimentConfig.from_mapping(values | {"pairs": 16}, "config.json")

@@ -58,6 +58,12 @@ def test_votes_are_for_many_long_texts(monkeypatch):
     sizes = [(1_000, 50), (100_000, 20), (10_000, 50)]  # texts, words
     assert [choose(monkeypatch, texts=t, words=w, epochs=1)[1].votes for t, w in sizes] == [0, 0, 2**19]
     assert choose(monkeypatch, {"votes": 0}, texts=10_000, words=50, epochs=1)[1].votes == 0
+    assert [classifier_recipes.rows_for_votes(1e9, classes) for classes in (2, 3, 20, 1000)] == [
+        2**22,
+        2**21,
+        2**18,
+        2**13,
+    ]
 
 
 def test_what_is_given_stays(monkeypatch):

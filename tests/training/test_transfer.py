@@ -131,12 +131,16 @@ def test_a_run_starts_from_the_pretrained_weights(words: Path, tmp_path: Path):
             assert not np.array_equal(trained[mine], begun[mine])
 
 
-def test_the_card_has_a_command_that_works(words: Path, tmp_path: Path):
+@pytest.mark.parametrize("kind", ["train sentiment --from", "train sentiment", "train charlm", "pretrain"])
+def test_the_card_has_a_command_that_works(kind: str, words: Path, tmp_path: Path):
     run = tmp_path / "run"
-    begin = ["train", "sentiment", "--data", "sample-reviews", "--from", str(words), *TINY]
+    command = kind.partition(" --from")[0]
+    begin = [*command.split(), "--data", "sample-reviews", *(["--from", str(words)] if "--from" in kind else []), *TINY]
     assert main([*begin, "--out", str(run)]) == 0
-    (command,) = (line for line in (run / "README.md").read_text().splitlines() if line.startswith("    rnnnlp train"))
-    assert f"--from {words}" in command
+    (command,) = (
+        line for line in (run / "README.md").read_text().splitlines() if line.startswith(f"    rnnnlp {command}")
+    )
+    assert (f"--from {words}" in command) == ("--from" in kind)
     again = tmp_path / "again"
     assert main([*command.split()[1:], "--out", str(again)]) == 0
     assert (again / "model.safetensors").read_bytes() == (run / "model.safetensors").read_bytes()
