@@ -82,8 +82,8 @@ class NgramVotes:
             row = np.arange(N)
             for _ in range(length):
                 of_tokens[row] += share
-                row, share = before[row], share[before[row] >= 0]
-                row = row[row >= 0]
+                earlier = before[row]
+                row, share = earlier[earlier >= 0], share[earlier >= 0]
         return of_tokens
 
     def distinct(self, ids: np.ndarray, batch_sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -127,8 +127,8 @@ class CharLMConfig(Config):
 class SentimentConfig(Config):
     """A classifier of documents: embedding, recurrent layers, pooling, softmax over the classes.
 
-    Beside the recurrent layers runs of words may vote, from a table of `votes` rows. Of such networks there
-    are `members`, whose mean decides.
+    Beside the recurrent layers runs of words may vote, from a table of `votes` rows. Of such networks there are
+    `members`, whose mean decides.
     """
 
     vocab_size: int

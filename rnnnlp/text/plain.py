@@ -18,7 +18,8 @@ def load_plain_texts(path: str | Path, *, text_column: str | None = None) -> lis
     """
     is_table = Path(path).suffix.lower() in TABLE_SUFFIXES
     if text_column is not None and not is_table:
-        raise UserError(f"--text-column is {text_column}, and {path} is no table; leave it out")
+        where = "standard input" if str(path) == "-" else path
+        raise UserError(f"--text-column is {text_column}, and {where} is no table; leave it out")
     if str(path) == "-":
         return _lines(read_standard_input())
     file = Path(path).expanduser()

@@ -10,40 +10,41 @@ from rnnnlp.training.config import CHOSEN, CHOSEN_FOR_CLASSIFIERS, FROM_DATA, FR
 
 
 class Kind(NamedTuple):
-    """What a card says of a kind of model: its name, the command that trains one, and one that uses it."""
+    """What a card says of a kind of model: its name, the command that trains one, and one that uses it.
+
+    And the options that are written out even where they have their defaults: without them others may be chosen.
+    """
 
     title: str
     command: str
     use: str
+    chosen: tuple[str, ...] = ()
 
 
 KINDS = {
-    "char_lm": Kind("Character language model", "train charlm", 'rnnnlp generate RUN --prompt "..."'),
-    "sentiment": Kind("Sentiment classifier", "train sentiment", 'rnnnlp predict RUN "a text" "another text"'),
+    "char_lm": Kind("Character language model", "train charlm", 'rnnnlp generate RUN --prompt "..."', CHOSEN),
+    "sentiment": Kind(
+        "Sentiment classifier",
+        "train sentiment",
+        'rnnnlp predict RUN "a text" "another text"',
+        (*CHOSEN_FOR_CLASSIFIERS, "dropout"),
+    ),
     "bidirectional_lm": Kind(
         "Language models of words in both directions", "pretrain", "rnnnlp train sentiment --from RUN --data DATA"
     ),
 }
 
 
-# Options that a recipe chooses where they are not given, so that the default is not what is meant without them.
-CHOSEN_BY_KIND: dict[str, tuple[str, ...]] = {
-    "char_lm": CHOSEN,
-    "sentiment": (*CHOSEN_FOR_CLASSIFIERS, "dropout"),
-    "bidirectional_lm": (),
-}
-
-
 def command_of(config: Any, model: Model) -> str:
     """The command that trains this model again, with every option that is not a default."""
-    words = ["rnnnlp", *KINDS[model.model_type].command.split()]
-    chosen = CHOSEN_BY_KIND[model.model_type]
+    kind = KINDS[model.model_type]
+    words = ["rnnnlp", *kind.command.split()]
     taken = FROM_PRETRAINED if getattr(config, "from_", None) is not None else ()
     for part in (config, model.config):
         defaults = {name: field.default for name, field in type(part).__dataclass_fields__.items()}
         for name, value in part.to_mapping().items():
             derived = name in taken or (part is model.config and name in FROM_DATA)
-            if derived or value is None or (value == defaults[name] and name not in chosen):
+            if derived or value is None or (value == defaults[name] and name not in kind.chosen):
                 continue
             spelled = option(name)
             if isinstance(value, bool):

@@ -109,8 +109,8 @@ class SentimentTraining(TrainingConfig):
     `virtual_adversarial` all texts, those without a label too, are to be judged as before after a move of that share.
     `class_weights` is "balanced" where a text is to count N / (K * the texts of its class) of N texts in K classes.
     With `from_`, the run of a language model, it starts from that. The learning rate of each layer is `lr_decay` times
-    that of the layer above (Howard and Ruder 2018); with 0 only the head learns, with
-    pooling and votes. What is None is chosen by `training.classifier_recipes`.
+    that of the layer above (Howard and Ruder 2018); with 0 only the head learns, with pooling and votes. What is None
+    is chosen by `training.classifier_recipes`.
     """
 
     label_column: str | None = None

@@ -89,6 +89,19 @@ def test_the_speed_is_measured():
     assert 0 < classifier_recipes.throughput(training, model, 7.5) < 1e7  # however busy the machine is
 
 
+def test_texts_without_a_label_are_part_of_the_speed(monkeypatch):
+    from rnnnlp.models.config import SentimentConfig
+    from rnnnlp.models.sentiment import SentimentClassifier
+
+    moves = []
+    monkeypatch.setattr(SentimentClassifier, "smoothing_gradients", lambda model, batch, size, **_: moves.append(size))
+    model = SentimentConfig(vocab_size=20, labels=("no", "yes"), hidden_size=4, embedding_size=4)
+    for size in (0.0, 0.5):
+        training = SentimentTraining(data="texts", budget=1.0, batch_size=2, virtual_adversarial=size)
+        classifier_recipes.throughput(training, model, 7.5)
+    assert set(moves) == {0.5}
+
+
 def test_labels_are_not_smoothed_where_runs_vote(monkeypatch):
     smoothing = [choose(monkeypatch, words=words, texts=10_000, epochs=1)[0].label_smoothing for words in (10, 50)]
     assert smoothing == [0.05, 0.0]
