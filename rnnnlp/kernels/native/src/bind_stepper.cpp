@@ -158,7 +158,7 @@ class LanguageModel {
       expect("b_hn", *b_hn, H);
       layer.b_hn = copy(b_hn->data(), H);
     }
-    layer.h[0] = zeros(padded), layer.h[1] = zeros(padded), layer.c = zeros(2 * padded);
+    layer.h[0] = zeros(padded), layer.h[1] = zeros(padded), layer.c = zeros(padded), layer.kept = zeros(padded);
     layer.pre = zeros(GH), layer.h_output = zeros(H);
   }
 

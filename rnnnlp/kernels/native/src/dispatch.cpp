@@ -1,11 +1,20 @@
 // Which of the compiled sets of kernels this processor can run.
 #include <cstring>
 
+#if defined(RNNNLP_AMX)
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
 #include "table.hpp"
 
 namespace rnnnlp {
 
 #define RNNNLP_DECLARE(isa) namespace isa { extern const Kernels kernels; }
+#if defined(RNNNLP_AMX)
+RNNNLP_DECLARE(amx)
+#endif
 #if defined(__x86_64__)
 RNNNLP_DECLARE(avx512)
 RNNNLP_DECLARE(avx2)
@@ -19,11 +28,26 @@ struct Candidate {
   bool runs;
 };
 
+#if defined(RNNNLP_AMX)
+// The system must keep the tile registers of a thread, and wants to be asked first.
+bool may_use_tiles() {
+  unsigned a, b, c, d;
+  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(d >> 22 & 1) || !(d >> 24 & 1)) return false;  // AMX-BF16, AMX-TILE
+  if (!__get_cpuid_count(7, 1, &a, &b, &c, &d) || !(a >> 5 & 1)) return false;                     // AVX512-BF16
+  constexpr long request_permission = 0x1023, tile_data = 18;
+  return syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
+}
+#endif
+
 const Candidate* candidates() {
 #if defined(__x86_64__)
+  static const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw") &&
+                             __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512cd");
   static const Candidate all[] = {
-      {&avx512::kernels, __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-                             __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512cd")},
+#if defined(RNNNLP_AMX)
+      {&amx::kernels, avx512 && may_use_tiles()},
+#endif
+      {&avx512::kernels, avx512},
       {&avx2::kernels, __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")},
       {&baseline::kernels, true},
       {nullptr, false}};

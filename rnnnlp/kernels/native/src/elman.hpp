@@ -11,10 +11,11 @@ template <bool relu>
 struct Elman : OneProduct {
   static constexpr int gates = 1, U = 2 * V;
 
-  static RNNNLP_INLINE void finish(const ForwardStep& step, long row, long unit, long lanes, const float* sums) {
+  template <class Left>
+  static RNNNLP_INLINE void finish(const ForwardStep<Left>& step, long row, long unit, long lanes, const float* sums) {
     vec a = load(sums) + load(step.pre(row) + unit, lanes);
     vec h = relu ? at_least(a, 0.0f) : tanh(a);
-    store(step.h_out + row * step.stride + unit, h);
+    step.h_out.put(row, unit, h);
     store(step.h(row) + unit, h, lanes);
   }
 
@@ -27,7 +28,7 @@ struct Elman : OneProduct {
     vec h = load(step.job->h + (step.first + row) * step.job->H + unit, lanes);
     // h = tanh(a), or relu(a)
     vec da = relu ? (h > 0.0f ? dh : vec{}) : dh * (1.0f - h * h);
-    store(step.da + row * step.da_stride + unit, da, lanes);
+    step.da.put(row, unit, da);
     store(step.dpre(row) + unit, da, lanes);
   }
 };

@@ -8,10 +8,11 @@
 #include "gru.hpp"
 #include "gru_reset_first.hpp"
 #include "lstm.hpp"
+#include "product.hpp"
 
 namespace rnnnlp::ISA {
 
-// Packed weights of one layer: panels as in forward_walk, (K, C*V) each.
+// Packed weights of one layer: panels as in forward_walk, but always of floats. One row is read faster than it is multiplied.
 template <class F>
 constexpr int vectors_of = F::gates * F::U / V;
 
@@ -27,8 +28,8 @@ long size_of_cell(long H, long K) {
 
 template <class F>
 void pack_cell(long H, const float* W, long K, float* to) {
-  pack_forward_product<F>(H, W, K, 0, 1, to);
-  if constexpr (has_second<F>) pack_forward_product<typename F::Second>(H, W, K, 0, 1, to + size_of_product<F>(H, K));
+  pack_forward_product<F, FloatPanels>(H, W, K, 0, 1, to);
+  if constexpr (has_second<F>) pack_forward_product<typename F::Second, FloatPanels>(H, W, K, 0, 1, to + size_of_product<F>(H, K));
 }
 
 // Floats that `pack_gates` writes for a matrix (G*H, K).
@@ -58,8 +59,7 @@ inline void pack_output(const float* W, long vocabulary, long K, float* to) {
   for (long p = 0; p < groups_of(vocabulary, 2 * V); p++) pack_panel(job, 0, K, p * 2 * V, 2 * V, to + p * K * 2 * V);
 }
 
-// This rank's units of one product of one layer for one token. Every other token walks the panels backwards: those read last
-// are still in the L2 cache when they come first, which matters where a rank's weights exceed it.
+// This rank's units of one product of one layer for one token; every other token walks the panels backwards, as in forward_walk.
 template <class F>
 void product_of_layer(const Stepper& s, const StepLayer& layer, const float* W_x, const float* W_h, const float* x, const float* pre_row,
                       int parity, int rank, int ranks) {
@@ -67,11 +67,13 @@ void product_of_layer(const Stepper& s, const StepLayer& layer, const float* W_x
   const long H = s.H, panels = groups_of(H, F::U);
   Forward job{};
   job.cell = s.cell, job.B = 1, job.H = H, job.b_hn = layer.b_hn, job.pre = pre_row ? pre_row : layer.pre, job.h = layer.h_output;
-  ForwardStep step{&job, 0, layer.h[parity], layer.h[1 - parity], layer.c, padded(H)};
+  using Row = FloatPanels::Left;
+  const ForwardStep<Row> step{&job, 0, Row(layer.h[parity], 1, H), Row(layer.h[1 - parity], 1, H), layer.c, padded(H),
+                              Row(layer.kept, 1, H), parity == 1};
   alignas(64) float sums[C * V];
   const long first = panels * rank / ranks, last = panels * (rank + 1) / ranks;
   for (long k = first; k < last; k++) {
-    const long p = parity ? first + last - 1 - k : k;
+    const long p = step.backwards ? first + last - 1 - k : k;
     if (!pre_row) {  // pre = x @ W_x.T + b
       multiply<C>(1, x, 0, W_x + p * layer.D * C * V, layer.D, sums);
       for (int g = 0; g < F::gates; g++)
@@ -80,7 +82,7 @@ void product_of_layer(const Stepper& s, const StepLayer& layer, const float* W_x
           if (unit < H) store(layer.pre + at, load(sums + g * F::U + u) + load(layer.bias + at, H - unit), H - unit);
         }
     }
-    multiply<C>(1, F::from(step), 0, W_h + p * H * C * V, H, sums);
+    FloatPanels::multiply<C>(1, F::from(step), 0, W_h + p * H * C * V, H, sums);
     for (long u = 0; u < F::U; u += V)
       if (p * F::U + u < H) F::finish(step, 0, p * F::U + u, H - p * F::U - u, sums + u);
   }

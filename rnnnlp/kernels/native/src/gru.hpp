@@ -10,7 +10,8 @@ namespace rnnnlp::ISA {
 struct GRU : OneProduct {
   static constexpr int gates = 3, U = V;
 
-  static RNNNLP_INLINE void finish(const ForwardStep& step, long row, long unit, long lanes, const float* sums) {
+  template <class Left>
+  static RNNNLP_INLINE void finish(const ForwardStep<Left>& step, long row, long unit, long lanes, const float* sums) {
     const float* pre = step.pre(row) + unit;
     const long H = step.job->H;
     vec r = load(sums) + load(pre, lanes);
@@ -18,9 +19,9 @@ struct GRU : OneProduct {
     vec a_hn = load(sums + 2 * V) + load(step.job->b_hn + unit, lanes);
     two_sigmoids(r, z);
     vec n = tanh(load(pre + 2 * H, lanes) + r * a_hn);
-    vec h_before = load(step.h_in + row * step.stride + unit);
+    vec h_before = step.h_in.get(row, unit);
     vec h = n + z * (h_before - n);
-    store(step.h_out + row * step.stride + unit, h);
+    step.h_out.put(row, unit, h);
     store(step.h(row) + unit, h, lanes);
     if (float* gates_row = step.gates(row)) {
       gates_row += unit;
@@ -53,11 +54,10 @@ struct GRU : OneProduct {
     vec da_r = da_n * a_hn * (r * (1.0f - r));
     vec da_hn = da_n * r;
     store(step.dc + row * step.stride + unit, through);
-    float* da = step.da + row * step.da_stride + unit;
     float* dpre = step.dpre(row) + unit;
-    store(da, da_r, lanes);
-    store(da + H, da_z, lanes);
-    store(da + 2 * H, da_hn, lanes);
+    step.da.put(row, unit, da_r);
+    step.da.put(row, whole(H) + unit, da_z);
+    step.da.put(row, 2 * whole(H) + unit, da_hn);
     store(dpre, da_r, lanes);
     store(dpre + H, da_z, lanes);
     store(dpre + 2 * H, da_n, lanes);

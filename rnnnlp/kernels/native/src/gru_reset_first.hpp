@@ -7,19 +7,23 @@
 
 namespace rnnnlp::ISA {
 
-// From the first product come r and z; r*h_before waits in row 0 .. B - 1 of step.c, z in the B rows below.
+// From the first product come r and z; r*h_before waits in step.kept, z in step.c.
 struct ResetFirstCandidate : OneProduct {
   static constexpr int first_gate = 2, gates = 1, U = 2 * V;
 
-  static RNNNLP_INLINE const float* from(const ForwardStep& step) { return step.c; }
+  template <class Step>
+  static RNNNLP_INLINE const auto& from(const Step& step) {
+    return step.kept;
+  }
 
-  static RNNNLP_INLINE void finish(const ForwardStep& step, long row, long unit, long lanes, const float* sums) {
-    const long H = step.job->H, B = step.job->B;
-    vec z = load(step.c + (B + row) * step.stride + unit);
+  template <class Left>
+  static RNNNLP_INLINE void finish(const ForwardStep<Left>& step, long row, long unit, long lanes, const float* sums) {
+    const long H = step.job->H;
+    vec z = load(step.c + row * step.stride + unit);
     vec n = tanh(load(sums) + load(step.pre(row) + 2 * H + unit, lanes));
-    vec h_before = load(step.h_in + row * step.stride + unit);
+    vec h_before = step.h_in.get(row, unit);
     vec h = n + z * (h_before - n);
-    store(step.h_out + row * step.stride + unit, h);
+    step.h_out.put(row, unit, h);
     store(step.h(row) + unit, h, lanes);
     if (float* gates_row = step.gates(row)) store(gates_row + 2 * H + unit, n, lanes);
   }
@@ -30,7 +34,7 @@ struct ResetFirstCandidate : OneProduct {
     vec da_r = dkept * h_before * (r * (1.0f - r));
     float* dc = step.dc + row * step.stride + unit;
     store(dc, load(dc) + dkept * r);
-    store(step.da + row * step.da_stride + unit, da_r, lanes);
+    step.da.put(row, unit, da_r);
     store(step.dpre(row) + unit, da_r, lanes);
   }
 };
@@ -39,17 +43,21 @@ struct GRUResetFirst {
   using Second = ResetFirstCandidate;
   static constexpr int first_gate = 0, gates = 2, U = V;
 
-  static RNNNLP_INLINE const float* from(const ForwardStep& step) { return step.h_in; }
+  template <class Step>
+  static RNNNLP_INLINE const auto& from(const Step& step) {
+    return step.h_in;
+  }
 
-  static RNNNLP_INLINE void finish(const ForwardStep& step, long row, long unit, long lanes, const float* sums) {
+  template <class Left>
+  static RNNNLP_INLINE void finish(const ForwardStep<Left>& step, long row, long unit, long lanes, const float* sums) {
     const float* pre = step.pre(row) + unit;
-    const long H = step.job->H, B = step.job->B;
+    const long H = step.job->H;
     vec r = load(sums) + load(pre, lanes);
     vec z = load(sums + V) + load(pre + H, lanes);
     two_sigmoids(r, z);
-    vec kept = r * load(step.h_in + row * step.stride + unit);
-    store(step.c + row * step.stride + unit, kept);
-    store(step.c + (B + row) * step.stride + unit, z);
+    vec kept = r * step.h_in.get(row, unit);
+    step.kept.put(row, unit, kept);
+    store(step.c + row * step.stride + unit, z);
     if (float* gates_row = step.gates(row)) {
       store(gates_row + unit, r, lanes);
       store(gates_row + H + unit, z, lanes);
@@ -73,8 +81,8 @@ struct GRUResetFirst {
     // n = tanh(pre_n + kept @ W_n.T)
     vec da_n = (dh - through) * (1.0f - n * n);
     store(step.dc + row * step.stride + unit, through);
-    store(step.candidate + row * step.stride + unit, da_n);
-    store(step.da + row * step.da_stride + H + unit, da_z, lanes);
+    step.dn.put(row, unit, da_n);
+    step.da.put(row, whole(H) + unit, da_z);
     float* dpre = step.dpre(row) + unit;
     store(dpre + H, da_z, lanes);
     store(dpre + 2 * H, da_n, lanes);

@@ -7,7 +7,7 @@
 #include "lstm.hpp"
 #include "optimizer.hpp"
 #include "pooling.hpp"
-#include "product.hpp"
+#include "products.hpp"
 #include "rows.hpp"
 #include "table.hpp"
 

@@ -4,7 +4,8 @@
 #pragma once
 
 #include "memory.hpp"
-#include "product.hpp"
+#include "simd.hpp"
+#include "table.hpp"
 
 namespace rnnnlp::ISA {
 

@@ -10,7 +10,8 @@ namespace rnnnlp::ISA {
 struct LSTM : OneProduct {
   static constexpr int gates = 4, U = V;
 
-  static RNNNLP_INLINE void finish(const ForwardStep& step, long row, long unit, long lanes, const float* sums) {
+  template <class Left>
+  static RNNNLP_INLINE void finish(const ForwardStep<Left>& step, long row, long unit, long lanes, const float* sums) {
     const float* pre = step.pre(row) + unit;
     const long H = step.job->H;
     vec i = load(sums) + load(pre, lanes);
@@ -24,7 +25,7 @@ struct LSTM : OneProduct {
     c = f * c + i * g;
     vec h = o * tanh(c);
     store(c_row, c);
-    store(step.h_out + row * step.stride + unit, h);
+    step.h_out.put(row, unit, h);
     store(step.h(row) + unit, h, lanes);
     if (float* gates_row = step.gates(row)) {
       gates_row += unit;
@@ -59,12 +60,11 @@ struct LSTM : OneProduct {
     vec da_f = dc * c_before * (f * (1.0f - f));
     vec da_g = dc * i * (1.0f - g * g);
     store(dc_row, dc * f);
-    float* da = step.da + row * step.da_stride + unit;
     float* dpre = step.dpre(row) + unit;
-    store(da, da_i, lanes);
-    store(da + H, da_f, lanes);
-    store(da + 2 * H, da_g, lanes);
-    store(da + 3 * H, da_o, lanes);
+    step.da.put(row, unit, da_i);
+    step.da.put(row, whole(H) + unit, da_f);
+    step.da.put(row, 2 * whole(H) + unit, da_g);
+    step.da.put(row, 3 * whole(H) + unit, da_o);
     store(dpre, da_i, lanes);
     store(dpre + H, da_f, lanes);
     store(dpre + 2 * H, da_g, lanes);

@@ -6,7 +6,7 @@
 namespace rnnnlp {
 
 // Scratch of the kernels, one array a purpose; it grows when a call needs more and stays. Aligned to 64 bytes.
-enum class Scratch { offsets, h_in, h_out, c, weights, da_in, da_out, dc, before, d_candidate, panels, blocks, sums, count };
+enum class Scratch { offsets, h_in, h_out, c, weights, da_in, da_out, dc, before, d_candidate, kept, dn, panels, blocks, sums, count };
 
 float* scratch(Scratch purpose, size_t floats);
 template <class T>

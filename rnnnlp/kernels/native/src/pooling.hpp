@@ -3,7 +3,8 @@
 // N rows, T steps, B sequences, B_t sequences alive at step t, D columns
 #pragma once
 
-#include "product.hpp"
+#include "simd.hpp"
+#include "table.hpp"
 
 namespace rnnnlp::ISA {
 

@@ -5,14 +5,10 @@
 
 #include "memory.hpp"
 #include "table.hpp"
+#include "team.hpp"
 #include "tile.hpp"
 
 namespace rnnnlp::ISA {
-
-template <class F>
-void run_on(Team& team, F&& f) {
-  team.run([](void* context, int rank) { (*static_cast<F*>(context))(rank); }, &f);
-}
 
 // A sum is cut into parts of this many terms, always at the same places: the result does not depend on the threads.
 constexpr long terms_of_part = 256;
@@ -106,7 +102,7 @@ void multiply_tile(const Product& job, const float* A, long row, long rows, cons
       for (long n = 0; n < columns; n += V) store(to + r * job.C_stride + n, load(edge + r * stride + n), columns - n);
 }
 
-inline void multiply_matrices(Team& team, const Product& job) {
+inline void multiply_floats(Team& team, const Product& job) {
   const long panels = groups_of(job.N, panel_columns), panel_size = terms_of_part * panel_columns;
   // About four chunks a rank, so that a rank that is slowed down takes fewer.
   const long chunk = clamp(groups_of(job.M, 4 * team.size() * block_rows), 1, blocks_of_chunk) * block_rows;

@@ -3,7 +3,8 @@
 // N tokens, D columns
 #pragma once
 
-#include "product.hpp"
+#include "simd.hpp"
+#include "table.hpp"
 
 namespace rnnnlp::ISA {
 
@@ -36,6 +37,7 @@ inline void add_rows(Team& team, const float* rows, const int32_t* ids, long N, 
       const long column = task * columns, width = smaller(columns, D - column);
       for (long n = 0; n < N; n++) {
         const float* from = rows + n * D + column;
+        if (n + 8 < N) prefetch(from + 8 * D, width);
         float* to = table + ids[n] * D + column;
         for (long k = 0; k < width; k += V) store(to + k, load(to + k, width - k) + load(from + k, width - k), width - k);
       }

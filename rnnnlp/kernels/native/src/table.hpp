@@ -110,7 +110,7 @@ struct StepLayer {
   const float *bias, *b_hn; // (G*H,), (H,)
   long D;
   float* h[2];              // (padded H): the state, and the next one
-  float* c;                 // (2, padded H)
+  float *c, *kept;          // (padded H): the cell state, or what waits for a second product
   float *pre, *h_output;    // (G*H,), (H,)
 };
 

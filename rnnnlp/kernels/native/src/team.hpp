@@ -44,6 +44,11 @@ class Team {
   std::atomic<bool> stop_{false};
 };
 
+template <class F>
+void run_on(Team& team, F&& f) {
+  team.run([](void* context, int rank) { (*static_cast<F*>(context))(rank); }, &f);
+}
+
 int available_cores();      // of this process: its affinity
 long bytes_of_L2();         // of one core
 

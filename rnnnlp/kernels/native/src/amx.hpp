@@ -1,0 +1,252 @@
+// Products of float32 on the matrix unit of newer Intel processors (AMX), which multiplies bfloat16.
+//
+// A float32 number has 24 significant bits and is the exact sum of three parts of 8 bits each, high, middle and low.
+// Of the nine products of parts six are computed; the three left out are below 2^-25 of the whole. Sums are kept in
+// float32. So a product is as exact as one of float32, but takes less time: after Henry, Tang and Heinecke 2019,
+// "Leveraging the bfloat16 Artificial Intelligence Datatype For Higher-Precision Computations".
+
+// A tile has 16 rows of 64 bytes: 16 sums, or 32 parts. K terms of each sum, in blocks of 32
+#pragma once
+
+#include <immintrin.h>
+
+#include "panels.hpp"
+
+namespace rnnnlp::ISA {
+
+typedef uint16_t part;                    // the bits of a bfloat16
+constexpr long terms_of_block = 32;
+constexpr long parts_of_tile = 16 * terms_of_block;
+constexpr int planes = 3;
+
+// The parts of 32 numbers that follow each other, or of 16 pairs of numbers side by side.
+struct Split {
+  __m512i plane[planes];
+};
+
+RNNNLP_INLINE __m512 high_half(__m512i x) { return (__m512)_mm512_and_si512(x, _mm512_set1_epi32((int)0xffff0000)); }
+RNNNLP_INLINE __m512 low_half(__m512i x) { return (__m512)_mm512_slli_epi32(x, 16); }
+
+// Lane j of each plane holds the parts of even[j] and odd[j].
+RNNNLP_INLINE Split split_pairs(vec even, vec odd) {
+  Split s;
+  __m512 a = (__m512)even, b = (__m512)odd;
+  for (int p = 0; p < planes; p++) {
+    __m512i rounded_a = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(a));
+    __m512i rounded_b = _mm512_slli_epi32(_mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(b)), 16);
+    s.plane[p] = _mm512_or_si512(rounded_a, rounded_b);
+    a -= low_half(rounded_a);
+    b -= (__m512)rounded_b;
+  }
+  return s;
+}
+
+// The parts of 16 numbers in their order.
+struct HalfSplit {
+  __m256i plane[planes];
+};
+
+RNNNLP_INLINE HalfSplit split(vec x) {
+  HalfSplit s;
+  __m512 rest = (__m512)x;
+  for (int p = 0; p < planes; p++) {
+    s.plane[p] = (__m256i)_mm512_cvtneps_pbh(rest);
+    rest -= low_half(_mm512_cvtepu16_epi32(s.plane[p]));
+  }
+  return s;
+}
+
+// 16 rows of 16 pairs: rows become columns.
+inline void transpose(const part* from, long from_stride, part* to, long to_stride) {
+  __m512i r[16], s[16];
+  for (int k = 0; k < 16; k++) r[k] = _mm512_loadu_si512(from + k * from_stride);
+  for (int k = 0; k < 16; k += 4) {
+    __m512i a = _mm512_unpacklo_epi32(r[k], r[k + 1]), b = _mm512_unpackhi_epi32(r[k], r[k + 1]);
+    __m512i c = _mm512_unpacklo_epi32(r[k + 2], r[k + 3]), d = _mm512_unpackhi_epi32(r[k + 2], r[k + 3]);
+    s[k] = _mm512_unpacklo_epi64(a, c), s[k + 1] = _mm512_unpackhi_epi64(a, c);
+    s[k + 2] = _mm512_unpacklo_epi64(b, d), s[k + 3] = _mm512_unpackhi_epi64(b, d);
+  }
+  for (int k = 0; k < 4; k++) {  // s[4*g + k] has, in each quarter q, entry 4*q + k of the rows 4*g .. 4*g + 3
+    __m512i a = _mm512_shuffle_i32x4(s[k], s[4 + k], 0x88), b = _mm512_shuffle_i32x4(s[k], s[4 + k], 0xdd);
+    __m512i c = _mm512_shuffle_i32x4(s[8 + k], s[12 + k], 0x88), d = _mm512_shuffle_i32x4(s[8 + k], s[12 + k], 0xdd);
+    _mm512_storeu_si512(to + k * to_stride, _mm512_shuffle_i32x4(a, c, 0x88));
+    _mm512_storeu_si512(to + (4 + k) * to_stride, _mm512_shuffle_i32x4(b, d, 0x88));
+    _mm512_storeu_si512(to + (8 + k) * to_stride, _mm512_shuffle_i32x4(a, c, 0xdd));
+    _mm512_storeu_si512(to + (12 + k) * to_stride, _mm512_shuffle_i32x4(b, d, 0xdd));
+  }
+}
+
+// The tile registers of a thread, all of full size.
+struct TilesInUse {
+  TilesInUse() {
+    struct {
+      uint8_t palette = 1, start_row = 0, reserved[14] = {};
+      uint16_t bytes_of_row[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+      uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
+    } all;
+    _tile_loadconfig(&all);
+  }
+  ~TilesInUse() { _tile_release(); }
+  TilesInUse(const TilesInUse&) = delete;
+};
+
+// Rows of a left factor: (K / 32 blocks, 3 planes, 32 parts) each, `stride` parts apart.
+// Tiles of a right factor: (K / 32 blocks, 3 planes, C columns of tiles), each of 16 pairs of terms and 16 columns.
+
+// sums (16*R, 16*C) = left @ right, or added to them. R*C sums stay in tiles; the others are loaded again and again.
+template <int R, int C, bool add>
+__attribute__((noinline)) void tiles_of(const part* left, long stride, const part* right, int columns, long blocks, float* sums,
+                                        long sums_stride) {
+  static_assert(R == 1 ? C <= 4 : R == 2 && C <= 2);
+  const long row_bytes = stride * sizeof(part), sum_bytes = sums_stride * sizeof(float);
+  const part* below = left + 16 * stride;
+  float* sums_below = sums + 16 * sums_stride;
+  asm volatile("" ::: "memory");  // the compiler does not know that tiles are loaded from memory
+  if constexpr (add) {
+    _tile_loadd(0, sums, sum_bytes);
+    if constexpr (C > 1) _tile_loadd(1, sums + 16, sum_bytes);
+    if constexpr (C > 2) _tile_loadd(2, sums + 32, sum_bytes);
+    if constexpr (C > 3) _tile_loadd(3, sums + 48, sum_bytes);
+    if constexpr (R > 1) _tile_loadd(2, sums_below, sum_bytes);
+    if constexpr (R > 1 && C > 1) _tile_loadd(3, sums_below + 16, sum_bytes);
+  } else {
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+  }
+// One plane of the left factor, and the sums' share of its product with one plane of the right one.
+#define RNNNLP_LEFT(plane)                                       \
+  _tile_loadd(4, left + plane * terms_of_block, row_bytes);      \
+  if constexpr (R > 1) _tile_loadd(5, below + plane * terms_of_block, row_bytes);
+#define RNNNLP_RIGHT(plane)                                                  \
+  {                                                                          \
+    const part* tile = right + plane * columns * parts_of_tile;              \
+    _tile_loadd(6, tile, 64);                                                \
+    _tile_dpbf16ps(0, 4, 6);                                                 \
+    if constexpr (R > 1) _tile_dpbf16ps(2, 5, 6);                            \
+    if constexpr (C > 1) {                                                   \
+      _tile_loadd(7, tile + parts_of_tile, 64);                              \
+      _tile_dpbf16ps(1, 4, 7);                                               \
+      if constexpr (R > 1) _tile_dpbf16ps(3, 5, 7);                          \
+    }                                                                        \
+    if constexpr (C > 2) {                                                   \
+      _tile_loadd(6, tile + 2 * parts_of_tile, 64);                          \
+      _tile_dpbf16ps(2, 4, 6);                                               \
+    }                                                                        \
+    if constexpr (C > 3) {                                                   \
+      _tile_loadd(7, tile + 3 * parts_of_tile, 64);                          \
+      _tile_dpbf16ps(3, 4, 7);                                               \
+    }                                                                        \
+  }
+  for (long block = 0; block < blocks; block++) {
+    RNNNLP_LEFT(0) RNNNLP_RIGHT(0) RNNNLP_RIGHT(1) RNNNLP_RIGHT(2)
+    RNNNLP_LEFT(1) RNNNLP_RIGHT(1) RNNNLP_RIGHT(0)
+    RNNNLP_LEFT(2) RNNNLP_RIGHT(0)
+    left += planes * terms_of_block, below += planes * terms_of_block;
+    right += planes * columns * parts_of_tile;
+  }
+#undef RNNNLP_LEFT
+#undef RNNNLP_RIGHT
+  _tile_stored(0, sums, sum_bytes);
+  if constexpr (C > 1) _tile_stored(1, sums + 16, sum_bytes);
+  if constexpr (C > 2) _tile_stored(2, sums + 32, sum_bytes);
+  if constexpr (C > 3) _tile_stored(3, sums + 48, sum_bytes);
+  if constexpr (R > 1) _tile_stored(2, sums_below, sum_bytes);
+  if constexpr (R > 1 && C > 1) _tile_stored(3, sums_below + 16, sum_bytes);
+}
+
+// As FloatPanels, on tiles.
+struct SplitPanels {
+  static constexpr int rows_of_block(int) { return 32; }
+  static constexpr int backward_vectors = 4;  // fewer sums at once would wait for one another
+
+  static long size(long K, int C) { return groups_of(K, terms_of_block) * planes * C * parts_of_tile * sizeof(part) / sizeof(float); }
+
+  static void pack_gates(int G, long H, const float* W, long K, long U, long p, float* to) {
+    const int C = G * U / V;
+    part* tiles = reinterpret_cast<part*>(to);
+    for (int c = 0; c < C; c++)
+      for (long block = 0; block < groups_of(K, terms_of_block); block++) {
+        alignas(64) part rows[planes][parts_of_tile];  // a unit's terms side by side
+        const int gate = c * V / U;
+        for (long lane = 0; lane < V; lane++) {
+          const long unit = p * U + c * V % U + lane, k = block * terms_of_block;
+          const float* row = W + (gate * H + unit) * K + k;
+          for (long half = 0; half < terms_of_block; half += V) {
+            HalfSplit s = split(unit < H && k + half < K ? load(row + half, K - k - half) : vec{});
+            for (int plane = 0; plane < planes; plane++)
+              _mm256_store_si256((__m256i*)(rows[plane] + lane * terms_of_block + half), s.plane[plane]);
+          }
+        }
+        for (int plane = 0; plane < planes; plane++)
+          transpose(rows[plane], terms_of_block, tiles + ((block * planes + plane) * C + c) * parts_of_tile, terms_of_block);
+      }
+  }
+
+  static void pack_columns(int G, long H, const float* W, long p, float* to) {
+    constexpr int C = backward_vectors;
+    part* tiles = reinterpret_cast<part*>(to);
+    const long K = G * whole(H);
+    for (long k = 0; k < groups_of(K, terms_of_block) * terms_of_block; k += 2)
+      for (int c = 0; c < C; c++) {
+        const long column = (p * C + c) * V;
+        auto weights = [&](long term) {
+          const long gate = term / whole(H), unit = term % whole(H);
+          return term < K && unit < H ? load(W + (gate * H + unit) * H + column, H - column) : vec{};
+        };
+        Split s = split_pairs(weights(k), weights(k + 1));
+        for (int plane = 0; plane < planes; plane++)
+          _mm512_store_si512(tiles + ((k / terms_of_block * planes + plane) * C + c) * parts_of_tile + k % terms_of_block * V, s.plane[plane]);
+      }
+  }
+
+  class Left {
+   public:
+    static long floats(long B, long K) { return (B + 32) * stride_of(K) * sizeof(part) / sizeof(float); }  // tiles read past the last row
+    Left(float* memory, long B, long K) : rows_(reinterpret_cast<part*>(memory)), stride_(stride_of(K)) {
+      for (long k = whole(K); k < groups_of(K, terms_of_block) * terms_of_block; k += V)  // nobody puts anything there
+        for (long row = 0; row < B; row++) put(row, k, vec{});
+    }
+
+    RNNNLP_INLINE vec get(long row, long k) const {
+      const part* from = place(row, k);
+      auto at = [&](int plane) { return low_half(_mm512_cvtepu16_epi32(_mm256_load_si256((const __m256i*)(from + plane * terms_of_block)))); };
+      return (vec)(at(0) + (at(1) + at(2)));
+    }
+
+    RNNNLP_INLINE void put(long row, long k, vec x) const {
+      HalfSplit s = split(x);
+      part* to = place(row, k);
+      for (int plane = 0; plane < planes; plane++) _mm256_store_si256((__m256i*)(to + plane * terms_of_block), s.plane[plane]);
+    }
+
+   private:
+    friend SplitPanels;
+    static long stride_of(long K) { return groups_of(K, terms_of_block) * planes * terms_of_block + terms_of_block; }
+    RNNNLP_INLINE part* place(long row, long k) const {
+      return rows_ + row * stride_ + k / terms_of_block * planes * terms_of_block + k % terms_of_block;
+    }
+    part* rows_;
+    long stride_;
+  };
+
+  template <int C>
+  static RNNNLP_INLINE void multiply(long rows, const Left& left, long row, const float* panel, long K, float* sums) {
+    const part* from = left.rows_ + row * left.stride_;
+    const part* tiles = reinterpret_cast<const part*>(panel);
+    const long blocks = groups_of(K, terms_of_block), below = 16 * C * V;
+    if (rows <= 16) {
+      tiles_of<1, C, false>(from, left.stride_, tiles, C, blocks, sums, C * V);
+    } else if constexpr (C % 2 == 0) {
+      for (int c = 0; c < C; c += 2) tiles_of<2, 2, false>(from, left.stride_, tiles + c * parts_of_tile, C, blocks, sums + c * V, C * V);
+    } else {
+      tiles_of<1, C, false>(from, left.stride_, tiles, C, blocks, sums, C * V);
+      tiles_of<1, C, false>(from + 16 * left.stride_, left.stride_, tiles, C, blocks, sums + below, C * V);
+    }
+  }
+
+  using InUse = TilesInUse;
+};
+
+}  // namespace rnnnlp::ISA

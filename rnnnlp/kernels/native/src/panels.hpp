@@ -1,0 +1,69 @@
+// The products of a walk over time: some rows of the state (or of errors) times a packed panel of weights, in float32.
+
+// B rows, H hidden, G gates, C vectors of a panel's columns, V lanes of a vector, K terms of each sum
+#pragma once
+
+#include "tile.hpp"
+
+namespace rnnnlp::ISA {
+
+// Rows of a float matrix lie this far apart: whole vectors, and not a power of two, which would crowd a few cache sets.
+RNNNLP_INLINE long padded(long columns) { return groups_of(columns, 16) * 16 + 16; }
+
+// Each gate of a row starts at a whole vector, so that none is cut in two.
+RNNNLP_INLINE long whole(long H) { return groups_of(H, V) * V; }
+
+struct FloatPanels {
+  static constexpr int rows_of_block(int C) { return rows_of_tile(C); }
+  static constexpr int backward_vectors = 2;
+
+  // Floats of a panel of C vectors.
+  static long size(long K, int C) { return K * C * V; }
+
+  // Panel p has, for each k, the weights of G gates of the units p*U .. p*U + U - 1: (K, G, U).
+  static void pack_gates(int G, long H, const float* W, long K, long U, long p, float* to) {
+    for (long k = 0; k < K; k += 16)  // 16 at a time: one cache line of each row
+      for (int g = 0; g < G; g++)
+        for (long lane = 0; lane < U; lane++) {
+          long unit = p * U + lane;
+          const float* row = W + (g * H + unit) * K;
+          for (long j = k; j < smaller(k + 16, K); j++) to[(j * G + g) * U + lane] = unit < H ? row[j] : 0.0f;
+        }
+  }
+
+  // Panel p of W (G*H, H), for errors of which each gate starts at a whole vector: (G*whole(H), backward_vectors*V).
+  static void pack_columns(int G, long H, const float* W, long p, float* to) {
+    constexpr int C = backward_vectors;
+    for (int g = 0; g < G; g++)
+      for (long k = 0; k < whole(H); k++, to += C * V)
+        for (int c = 0; c < C; c++) {
+          const long column = (p * C + c) * V;
+          store(to + c * V, k < H ? load(W + (g * H + k) * H + column, H - column) : vec{});
+        }
+  }
+
+  // A left factor: (B, K).
+  class Left {
+   public:
+    static long floats(long B, long K) { return B * padded(K); }
+    Left(float* rows, long, long K) : rows_(rows), stride_(padded(K)) {}
+
+    RNNNLP_INLINE vec get(long row, long k) const { return load(rows_ + row * stride_ + k); }
+    RNNNLP_INLINE void put(long row, long k, vec x) const { store(rows_ + row * stride_ + k, x); }
+
+   private:
+    friend FloatPanels;
+    float* rows_;
+    long stride_;
+  };
+
+  // sums (rows, C*V) = rows `row` and on of `left` @ panel
+  template <int C>
+  static RNNNLP_INLINE void multiply(long rows, const Left& left, long row, const float* panel, long K, float* sums) {
+    ISA::multiply<C>(rows, left.rows_ + row * left.stride_, left.stride_, panel, K, sums);
+  }
+
+  struct InUse {};  // what a thread needs while it multiplies
+};
+
+}  // namespace rnnnlp::ISA
