@@ -82,8 +82,6 @@ HELP = {
     "pooling": "from all steps to one vector: last, mean, max, mean+max or attention",
     "votes": "beside the recurrent layers let runs of one to three words vote, from a table of so many rows; "
     "0 does not",
-    "members": "so many networks learn side by side, and the mean of what they say decides: a little better, and as "
-    "many times slower",
     "max_length": "of longer documents the beginning and the end are read, so many tokens in all",
 }
 

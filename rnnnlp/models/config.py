@@ -11,7 +11,7 @@ from rnnnlp.layers.pooling import POOLINGS
 
 LARGEST = 2**53
 MOST_WEIGHTS = 2**40
-SIZES = ("hidden_size", "embedding_size", "num_layers", "votes", "members")
+SIZES = ("hidden_size", "embedding_size", "num_layers", "votes")
 
 
 @dataclass(frozen=True)
@@ -127,8 +127,7 @@ class CharLMConfig(Config):
 class SentimentConfig(Config):
     """A classifier of documents: embedding, recurrent layers, pooling, softmax over the classes.
 
-    Beside the recurrent layers runs of words may vote, from a table of `votes` rows. Of such networks there are
-    `members`, whose mean decides.
+    Beside the recurrent layers runs of words may vote, from a table of `votes` rows.
     """
 
     vocab_size: int
@@ -143,20 +142,20 @@ class SentimentConfig(Config):
     variational: bool = True
     max_length: int = 800
     votes: int = 0
-    members: int = 1
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any], where: str) -> Self:
-        """As `Config.from_mapping`. The first runs of 0.1 say how many rows their `pairs` have."""
+        """As `Config.from_mapping`. The first runs of 0.1 have `pairs` that vote, or `members` side by side."""
         earlier = dict(values)
-        if earlier.pop("pairs", 0):
-            raise UserError(f"{where}: its words vote in a way that is no longer known; train it again")
+        for name, none in (("pairs", 0), ("members", 1)):
+            if earlier.pop(name, none) != none:
+                raise UserError(f"{where}: it has {name}, which are no longer known; train it again")
         return super().from_mapping(earlier, where)
 
     def __post_init__(self) -> None:
         self.require_choice("cell", CELLS)
         self.require_choice("pooling", POOLINGS)
-        self.require_at_least(1, "vocab_size", "embedding_size", "hidden_size", "num_layers", "max_length", "members")
+        self.require_at_least(1, "vocab_size", "embedding_size", "hidden_size", "num_layers", "max_length")
         self.require_at_least(0, "votes")
         self.require_room()
         self.require_share("dropout")
@@ -172,7 +171,7 @@ class SentimentConfig(Config):
         recurrent = recurrent_weights(self.cell, self.embedding_size, self.hidden_size, self.num_layers, directions)
         head = (pooled + 1) * len(self.labels)
         votes = self.votes * len(self.labels)
-        return self.members * (self.vocab_size * self.embedding_size + recurrent + query + head + votes) + votes
+        return self.vocab_size * self.embedding_size + recurrent + query + head + 2 * votes
 
 
 @dataclass(frozen=True)

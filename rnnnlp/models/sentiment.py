@@ -1,6 +1,6 @@
-"""The classifier of documents: what readers make of texts, as labels and probabilities."""
+"""The classifier of documents: what a reader makes of texts, as labels and probabilities."""
 
-# N tokens, B documents, D embedding, K classes, M readers
+# N tokens, B documents, D embedding, K classes
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -28,11 +28,7 @@ class Contribution(NamedTuple):
 
 
 class SentimentClassifier(Model):
-    """A reader, or the mean of the logits of several that learn side by side, and softmax over the classes.
-
-    Readers start from other weights (but for what a language model gave) and drop other features, so they err in other
-    places: their mean errs less often than each of them (Hansen and Salamon 1990).
-    """
+    """A reader, and softmax over the classes."""
 
     model_type = "sentiment"
     config_type = SentimentConfig
@@ -46,22 +42,18 @@ class SentimentClassifier(Model):
         dtype: Any = np.float32,
     ):
         self.config, self.tokenizer, self.dtype = config, tokenizer, np.dtype(dtype)
-        self.readers = [Reader(config, rng=rng, dtype=dtype) for _ in range(config.members)]
-        first, *others = self.readers
-        self.layers = {str(m): reader for m, reader in enumerate(self.readers)} if others else first.layers
-        for reader in others:
-            if first.votes is not None and reader.votes is not None:
-                reader.votes.ratio = first.votes.ratio  # one for all: it is of the texts
+        self.reader = Reader(config, rng=rng, dtype=dtype)
+        self.layers = self.reader.layers
         self.log_temperature = np.zeros(1)  # every number is one, so a folder cannot hold a wrong one
 
     def fitted(self) -> dict[str, np.ndarray]:
-        votes = self.readers[0].votes
+        votes = self.reader.votes
         return {"log_temperature": self.log_temperature} | ({} if votes is None else {"votes.ratio": votes.ratio})
 
     def fit_votes(self, documents: Sequence[np.ndarray], labels: np.ndarray) -> None:
         """Sets the log-count ratios of runs of words, if they vote, from the ids of documents and their classes."""
-        if self.readers[0].votes is not None:
-            self.readers[0].votes.fit(documents, labels)
+        if self.reader.votes is not None:
+            self.reader.votes.fit(documents, labels)
 
     @property
     def temperature(self) -> float:
@@ -74,21 +66,19 @@ class SentimentClassifier(Model):
 
     def forward(
         self, ids: np.ndarray, batch_sizes: np.ndarray, *, rng: np.random.Generator | None = None, **options: Any
-    ) -> tuple[np.ndarray, list[Any]]:
-        """Packed `ids (N,)` -> the mean of the readers' `logits (B, K)`, their tapes. `options` are theirs."""
-        said = [reader.forward(ids, batch_sizes, rng=rng, **options) for reader in self.readers]
-        return np.mean([logits for logits, _ in said], axis=0), [tape for _, tape in said]
+    ) -> tuple[np.ndarray, Any]:
+        """Packed `ids (N,)` -> `logits (B, K)`, tape. `options` are those of the reader."""
+        return self.reader.forward(ids, batch_sizes, rng=rng, **options)
 
     def gradients(
         self, batch: DocumentBatch, *, rng: np.random.Generator | None = None, **options: Any
     ) -> tuple[float, float]:
-        """`loss_sum, count` of a batch, the mean over the readers; each learns from its own loss, as if alone."""
-        losses, counts = zip(*(reader.gradients(batch, rng=rng, **options) for reader in self.readers), strict=True)
-        return sum(losses) / len(losses), counts[0]
+        """As those of the reader."""
+        return self.reader.gradients(batch, rng=rng, **options)
 
     def smoothing_gradients(self, batch: DocumentBatch, size: float, **options: Any) -> float:
-        """As those of each reader; the mean of what a move changes."""
-        return float(np.mean([reader.smoothing_gradients(batch, size, **options) for reader in self.readers]))
+        """As those of the reader."""
+        return self.reader.smoothing_gradients(batch, size, **options)
 
     def encode(self, texts: Sequence[str]) -> list[np.ndarray]:
         """Ids of each text, at most `max_length` of them; an empty text is one unknown token (or id 0)."""
@@ -101,13 +91,10 @@ class SentimentClassifier(Model):
         logits = np.zeros((len(documents), len(self.config.labels)), self.dtype)
         labels = np.zeros(len(documents), np.int64)
         enough = sum(map(len, documents)) >= READ_AGAIN * self.config.vocab_size
-        for reader in self.readers:  # one after the other: a projected vocabulary is large
-            projected = reader.project() if enough else None
-            for places in in_order_of_length(documents, batch_size):
-                batch = batch_of(documents, labels, places)
-                said, _ = reader.forward(batch.ids, batch.batch_sizes, keep_tape=False, projected=projected)
-                logits[batch.places] += said
-        logits /= len(self.readers)
+        projected = self.reader.project() if enough else None
+        for places in in_order_of_length(documents, batch_size):
+            batch = batch_of(documents, labels, places)
+            logits[batch.places], _ = self.forward(batch.ids, batch.batch_sizes, keep_tape=False, projected=projected)
         return logits
 
     @classmethod
@@ -164,14 +151,10 @@ class SentimentClassifier(Model):
         explanations: list[list[Contribution]] = [[] for _ in texts]
         for places in in_order_of_length(documents, batch_size=64):
             batch = batch_of(documents, np.zeros(len(texts), np.int64), places)
-            logits, tapes = self.forward(batch.ids, batch.batch_sizes, each_token=True)  # (B, K)
+            logits, tape = self.forward(batch.ids, batch.batch_sizes, each_token=True)  # (B, K)
             label = logits.argmax(axis=1) if chosen is None else chosen[batch.places]  # (B,)
             dlogits = log_odds_gradient(logits / self.temperature, label) / self.temperature  # (B, K)
-            of_readers = [
-                reader.contributions(dlogits / len(self.readers), tape, batch)
-                for reader, tape in zip(self.readers, tapes, strict=True)
-            ]
-            weights = np.sum(of_readers, axis=0)  # (N,)
+            weights = self.reader.contributions(dlogits, tape, batch)  # (N,)
             for place, of_text in zip(batch.places, unpack(weights, batch.batch_sizes), strict=True):
                 spans = clip(self.tokenizer.spans(texts[place]), self.config.max_length)  # none if the text is empty
                 words = zip(spans.tolist(), of_text.tolist(), strict=False)

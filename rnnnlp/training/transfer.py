@@ -59,16 +59,16 @@ def start_from(pretrained: Pretrained, classifier: SentimentClassifier) -> None:
     the two directions are zeros at first.
     """
     H = pretrained.config.hidden_size
-    for reader in classifier.readers:
-        copy(pretrained.embedding.weight, reader.embedding.weight)
-        for k, layer in enumerate(reader.recurrent.layers):
-            for r, direction in enumerate(layer):
-                (source,) = walks(pretrained)["reverse" if direction.reverse else "forward"].layers[k]
-                for name in ("W_h", "b_x", "b_h"):
-                    copy(source.parameters()[name], direction.parameters()[name])
-                own = slice(r * H, (r + 1) * H) if k > 0 else slice(None)
-                direction.W_x.value[...] = 0  # (G*H, D) or (G*H, R*H)
-                direction.W_x.value[:, own] = source.W_x.value
+    reader = classifier.reader
+    copy(pretrained.embedding.weight, reader.embedding.weight)
+    for k, layer in enumerate(reader.recurrent.layers):
+        for r, direction in enumerate(layer):
+            (source,) = walks(pretrained)["reverse" if direction.reverse else "forward"].layers[k]
+            for name in ("W_h", "b_x", "b_h"):
+                copy(source.parameters()[name], direction.parameters()[name])
+            own = slice(r * H, (r + 1) * H) if k > 0 else slice(None)
+            direction.W_x.value[...] = 0  # (G*H, D) or (G*H, R*H)
+            direction.W_x.value[:, own] = source.W_x.value
 
 
 def walks(pretrained: Pretrained) -> dict[str, Recurrent]:
@@ -87,10 +87,9 @@ def set_rates(classifier: SentimentClassifier, decay: float) -> None:
 
     With a decay of 0 only what is above the recurrent layers learns, on features that stay as they are.
     """
-    for reader in classifier.readers:
-        for depth, parameters in enumerate(from_above(reader)):
-            for parameter in parameters:
-                parameter.rate = decay**depth
+    for depth, parameters in enumerate(from_above(classifier.reader)):
+        for parameter in parameters:
+            parameter.rate = decay**depth
 
 
 def from_above(reader: Reader) -> Iterator[list[Parameter]]:

@@ -28,9 +28,11 @@ def test_the_number_of_weights_is_that_of_the_model(cell: str, num_layers: int):
             assert sentiment.weights == sum(p.value.size for p in classifier.parameters().values())
 
 
-def test_votes_of_the_first_runs():
-    """They voted by words and pairs, under another name."""
+def test_what_the_first_runs_had():
+    """Words and pairs that voted in another way, and networks side by side."""
     values = {"vocab_size": 9, "labels": ["a", "b"]}
-    assert SentimentConfig.from_mapping(values | {"pairs": 0}, "config.json") == SentimentConfig(9, ("a", "b"))
-    with pytest.raises(UserError, match=r"config\.json: its words vote in a way that is no longer known; train"):
-        SentimentConfig.from_mapping(values | {"pairs": 16}, "config.json")
+    none = values | {"pairs": 0, "members": 1}
+    assert SentimentConfig.from_mapping(none, "config.json") == SentimentConfig(9, ("a", "b"))
+    for name, many in (("pairs", 16), ("members", 2)):
+        with pytest.raises(UserError, match=rf"config\.json: it has {name}, which are no longer known; train it again"):
+            SentimentConfig.from_mapping(values | {name: many}, "config.json")

@@ -36,19 +36,6 @@ def log_odds(model: SentimentClassifier, text: str, label: int) -> float:
     return float(np.log(p / (1 - p)))
 
 
-def test_several_readers_explain_together():
-    """A token's part is the mean of what it says to each reader, in the gradient of what they say together."""
-    model, texts = make(members=2, votes=16), ["the film was good"]
-    together = [word.weight for word in model.explain(texts)[0]]
-    first, second = model.readers
-    for parameter, of_first in zip(second.parameters().values(), first.parameters().values(), strict=True):
-        parameter.value[...] = of_first.value
-    same = [word.weight for word in model.explain(texts)[0]]
-    assert same != pytest.approx(together)
-    model.readers = [first]
-    assert [word.weight for word in model.explain(texts)[0]] == pytest.approx(same)
-
-
 def test_another_label_than_the_most_probable():
     model, texts = make(labels="ab"), ["the film was good", "bad but good"]
     of_labels = [model.explain(texts, np.full(2, label)) for label in (0, 1)]
@@ -78,7 +65,7 @@ def test_a_token_counts_as_much_as_the_log_odds_change_along_its_vector(cell: st
         label = int(model.predict_proba([text])[0].argmax())
         (found,) = model.explain([text])
         for word in set(text.replace(",", " ,").split()):
-            row = model.readers[0].embedding.weight.value[model.encode([word])[0][0]]
+            row = model.reader.embedding.weight.value[model.encode([word])[0][0]]
             vector = row.copy()
             row[...] = vector * (1 + EPS)
             above = log_odds(model, text, label)
@@ -118,11 +105,11 @@ def test_votes_count_beside_the_vectors():
     """Along all vectors and votes at once the log-odds change by as much as all tokens say."""
     model, text = make(votes=20), "the film was good but good"
     rng = np.random.default_rng(5)
-    for table in (model.readers[0].votes.ratio, model.readers[0].votes.weight.value):
+    for table in (model.reader.votes.ratio, model.reader.votes.weight.value):
         table[...] = 0.1 * rng.normal(size=table.shape)
     label = int(model.predict_proba([text])[0].argmax())
     (found,) = model.explain([text])
-    tables = [model.readers[0].embedding.weight.value, model.readers[0].votes.weight.value]
+    tables = [model.reader.embedding.weight.value, model.reader.votes.weight.value]
     before = [table.copy() for table in tables]
     moved = []
     for factor in (1 + EPS, 1 - EPS):

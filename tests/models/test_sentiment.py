@@ -84,9 +84,9 @@ def test_gradient_of_the_loss_with_layers_and_dropout(cell, variational):
 
 def test_gradient_of_the_loss_where_runs_vote():
     model, batch = make(votes=30, dropout=0.3), documents([4, 3, 1])
-    model.readers[0].votes.fit(unpack(batch.ids, batch.batch_sizes), batch.labels)
+    model.reader.votes.fit(unpack(batch.ids, batch.batch_sizes), batch.labels)
     check_model(model, batch)
-    tensors = [p.value for p in model.parameters().values()] + [model.readers[0].votes.ratio]
+    tensors = [p.value for p in model.parameters().values()] + [model.reader.votes.ratio]
     assert model.config.weights == sum(tensor.size for tensor in tensors)
 
 
@@ -94,7 +94,7 @@ def test_gradient_of_the_loss_where_runs_vote():
 def test_gradient_of_the_loss_where_words_are_moved_against_the_model(dropout):
     """Of the loss as it is plus the loss at the moved vectors, the move held constant."""
     model, batch, size = make(dropout=dropout), documents([4, 3, 1]), 0.7
-    V_D = model.readers[0].embedding.weight.value
+    V_D = model.reader.embedding.weight.value
 
     def loss(move=0.0):
         rng, total = np.random.default_rng(3), 0.0
@@ -107,7 +107,7 @@ def test_gradient_of_the_loss_where_words_are_moved_against_the_model(dropout):
         return total
 
     model.gradients(batch, rng=np.random.default_rng(3))
-    first = model.readers[0].embedding.weight.grad.copy()  # (V, D)
+    first = model.reader.embedding.weight.grad.copy()  # (V, D)
     seen = np.unique(batch.ids)
     move = size * np.sqrt((V_D[seen] ** 2).sum()) * first / np.sqrt((first**2).sum())
     model.zero_grad()
@@ -125,18 +125,18 @@ def test_gradient_of_what_a_move_changes(votes, dropout, monkeypatch):
     """Of the divergence at the moved vectors, the move and the probabilities of the unmoved held constant."""
     model, batch, size = make(dropout=dropout, votes=votes), documents([4, 3, 1]), 0.5
     if votes:
-        ratio = model.readers[0].votes.ratio
+        ratio = model.reader.votes.ratio
         ratio[...] = np.random.default_rng(4).normal(size=ratio.shape) / 10  # or all is certain
-    weight = model.readers[0].embedding.weight.value  # (V, D)
+    weight = model.reader.embedding.weight.value  # (V, D)
     before, moves = weight.copy(), []
-    moved = model.readers[0].embedding.moved
+    moved = model.reader.embedding.moved
 
     def noted(rows, step):
         moves.append(np.zeros_like(weight))
         moves[-1][rows] = step
         return moved(rows, step)
 
-    monkeypatch.setattr(model.readers[0].embedding, "moved", noted)
+    monkeypatch.setattr(model.reader.embedding, "moved", noted)
     p = softmax(model.forward(batch.ids, batch.batch_sizes)[0])
     change = model.smoothing_gradients(batch, size, rng=np.random.default_rng(3))
     np.testing.assert_array_equal(weight, before)
@@ -194,19 +194,19 @@ def test_truncation_changes_gradients_and_not_the_loss():
     for bptt, same in ((2, False), (5, True)):
         model.zero_grad()
         assert model.gradients(batch, bptt=bptt) == pytest.approx(whole, rel=1e-12)
-        assert np.allclose(model.readers[0].head.weight.grad, expected["head.weight"], rtol=1e-10)
+        assert np.allclose(model.reader.head.weight.grad, expected["head.weight"], rtol=1e-10)
         W_h = "recurrent.0.reverse.W_h"
         assert np.allclose(model.parameters()[W_h].grad, expected[W_h], rtol=1e-10) is same
 
 
 def test_gradients_add_up_to_those_of_the_mean():
     model, batch = make(), documents(RAGGED[5])
-    logits, tapes = model.forward(batch.ids, batch.batch_sizes)
+    logits, tape = model.forward(batch.ids, batch.batch_sizes)
     loss_sum, count, dlogits = softmax_cross_entropy(logits, batch.labels)
     assert model.gradients(batch) == (loss_sum, count)
     mean = {name: p.grad.copy() for name, p in model.parameters().items()}
     model.zero_grad()
-    model.readers[0].backward(dlogits, tapes[0])
+    model.reader.backward(dlogits, tape)
     for name, p in model.parameters().items():
         np.testing.assert_allclose(p.grad, count * mean[name], rtol=1e-10, atol=1e-15)
 
@@ -230,34 +230,3 @@ def test_many_texts_are_judged_as_few_are(settings, dtype, monkeypatch):
     together = model.logits(texts, batch_size=16)
     monkeypatch.setattr(sentiment, "READ_AGAIN", 10**6)
     np.testing.assert_allclose(model.logits(texts, batch_size=16), together, rtol=1e-5)
-
-
-def test_the_mean_of_readers_decides_and_each_learns_from_its_own_loss():
-    model, batch = make(members=3, votes=16, dropout=0.3), documents([4, 3, 1])
-    ratio = model.readers[0].votes.ratio
-    ratio[...] = np.random.default_rng(4).normal(size=ratio.shape)
-    tensors = [p.value for p in model.parameters().values()] + [ratio]
-    assert model.config.weights == sum(tensor.size for tensor in tensors)
-    said = [reader.forward(batch.ids, batch.batch_sizes)[0] for reader in model.readers]
-    assert len({logits.tobytes() for logits in said}) == 3
-    np.testing.assert_allclose(model.forward(batch.ids, batch.batch_sizes)[0], np.mean(said, axis=0), rtol=1e-12)
-    texts = unpack(batch.ids, batch.batch_sizes)
-    np.testing.assert_allclose(model.logits(texts), np.mean(said, axis=0), rtol=1e-12)
-
-    def loss():
-        rng, total = np.random.default_rng(3), 0.0
-        for reader in model.readers:
-            loss_sum, count, _ = softmax_cross_entropy(
-                reader.forward(batch.ids, batch.batch_sizes, rng=rng)[0], batch.labels
-            )
-            total += loss_sum / count
-        return total
-
-    model.zero_grad()
-    loss_sum, count = model.gradients(batch, rng=np.random.default_rng(3))
-    assert loss_sum / count == pytest.approx(loss() / 3)
-    check_gradients(loss, pairs(model.parameters()))
-    model.zero_grad()
-    change = model.smoothing_gradients(batch, 0.5, rng=np.random.default_rng(3))
-    assert change > 0
-    assert all(np.any(reader.head.weight.grad) for reader in model.readers)

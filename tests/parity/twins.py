@@ -82,7 +82,7 @@ class CharLMTwin(torch.nn.Module):
 class SentimentTwin(torch.nn.Module):
     def __init__(self, model):
         super().__init__()
-        [reader] = model.readers
+        reader = model.reader
         V, D = reader.embedding.weight.value.shape
         self.kind, self.both_ways = model.config.pooling, model.config.bidirectional
         self.embedding = torch.nn.Embedding(V, D, dtype=torch.float64)

@@ -21,14 +21,12 @@ RUNS = {
     "pretrain": [*SMALL, "--data", "{text}", "--steps", "60", "--batch-size", "4", "--bptt", "8", "--samples", "4"],
 }
 RUNS["smooth"] = [*RUNS["sentiment"], "--virtual-adversarial", "0.1"]
-RUNS["members"] = [*RUNS["votes"], "--members", "2"]
 RUNS["transfer"] = ["--from", "{words}", *RUNS["sentiment"][4:]]
-STEPS = {"charlm": 60, "sentiment": 48, "votes": 48, "members": 48, "smooth": 48, "pretrain": 60, "transfer": 48}
+STEPS = {"charlm": 60, "sentiment": 48, "votes": 48, "smooth": 48, "pretrain": 60, "transfer": 48}
 COMMANDS = {
     "charlm": ["train", "charlm"],
     "sentiment": ["train", "sentiment"],
     "votes": ["train", "sentiment"],
-    "members": ["train", "sentiment"],
     "smooth": ["train", "sentiment"],
     "pretrain": ["pretrain"],
     "transfer": ["train", "sentiment"],

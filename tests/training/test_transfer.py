@@ -51,7 +51,7 @@ def test_each_direction_computes_what_its_language_model_did(cell, num_layers, b
         backward = outputs(reverse, pretrained.embedding, ids[::-1])[::-1]
         expected = np.concatenate([expected, backward], axis=1)
     np.testing.assert_allclose(
-        outputs(classifier.readers[0].recurrent, classifier.readers[0].embedding, ids), expected, rtol=1e-12
+        outputs(classifier.reader.recurrent, classifier.reader.embedding, ids), expected, rtol=1e-12
     )
 
 
@@ -63,7 +63,7 @@ def test_the_states_are_those_of_a_language_model_of_characters(num_layers):
     start_from(pretrained, classifier)
     ids = np.random.default_rng(0).integers(V, size=11)
     expected = outputs(pretrained.recurrent, pretrained.embedding, ids)
-    assert np.array_equal(outputs(classifier.readers[0].recurrent, classifier.readers[0].embedding, ids), expected)
+    assert np.array_equal(outputs(classifier.reader.recurrent, classifier.reader.embedding, ids), expected)
 
 
 def test_the_copies_are_the_classifiers_own():
