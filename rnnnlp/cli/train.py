@@ -29,6 +29,8 @@ HELP = {
     "the largest that the time is enough for",
     "from_": "start from this run of `pretrain` or `train charlm`: with its tokenizer, sizes, embedding and recurrent "
     "layers, and a dropout of 0.2 if no other is given",
+    "pretraining": "first learn the language of all texts, also those without a label, reading them so many times; "
+    "0 does not",
     "lr_decay": "the learning rate of each layer next to that of the layer above it; with 0 only the head learns, with "
     "pooling and votes",
     "seed": "of every random draw: the same seed, data and options give the same model",

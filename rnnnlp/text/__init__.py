@@ -1,7 +1,7 @@
 """Text to ids: where texts come from, and the tokenizers."""
 
 from rnnnlp.text.cache import cache_folder
-from rnnnlp.text.characters import ByteTokenizer, CharTokenizer
+from rnnnlp.text.characters import ByteTokenizer, CharTokenizer, has_spaces
 from rnnnlp.text.corpus import Corpus, load_corpus
 from rnnnlp.text.encoded import EncodedCorpus, encode_corpus
 from rnnnlp.text.kinds import TOKENIZERS, load_tokenizer, train_tokenizer
@@ -24,6 +24,7 @@ __all__ = [
     "WordTokenizer",
     "cache_folder",
     "encode_corpus",
+    "has_spaces",
     "load_corpus",
     "load_labelled",
     "load_plain_texts",

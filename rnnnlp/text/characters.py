@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from rnnnlp.text.tokenizers import UNKNOWN, Tokenizer, encode_text, tokenizer_json, word_level_model
 
 CODE_POINTS = 0x110000
+FEWEST_SPACES = 0.05  # of all characters: where there are fewer, they do not part words
 _BLOCK = 1 << 16  # characters
 _EACH_CHARACTER = {"type": "Split", "pattern": {"Regex": r"[\s\S]"}, "behavior": "Isolated", "invert": False}
 _BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": False}
@@ -23,6 +24,12 @@ def code_points(text: str) -> np.ndarray:
     if text.isascii():
         return np.frombuffer(text.encode("ascii"), np.uint8)
     return np.frombuffer(encode_text(text, "utf-32-le"), np.dtype("<i4"))
+
+
+def has_spaces(texts: Sequence[str]) -> bool:
+    """Whether spaces part the words of `texts`, unlike in Chinese or Japanese."""
+    spaces = sum(character.isspace() for text in texts for character in text)
+    return spaces >= FEWEST_SPACES * sum(map(len, texts))
 
 
 class CharTokenizer(Tokenizer):

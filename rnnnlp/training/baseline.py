@@ -9,9 +9,7 @@ from typing import Any
 import numpy as np
 
 from rnnnlp.errors import UserError
-from rnnnlp.text import LabelledSplit
-
-FEWEST_SPACES = 0.05  # of all characters: where there are fewer, they do not part words
+from rnnnlp.text import LabelledSplit, has_spaces
 
 
 def baseline_probabilities(train: LabelledSplit, texts: Sequence[str], classes: int) -> np.ndarray:
@@ -40,9 +38,3 @@ def baseline_probabilities(train: LabelledSplit, texts: Sequence[str], classes: 
     probabilities = np.zeros((len(texts), classes))
     probabilities[:, model.classes_] = model.predict_proba(vectorizer.transform(texts))
     return probabilities
-
-
-def has_spaces(texts: Sequence[str]) -> bool:
-    """Whether spaces part the words of `texts`, unlike in Chinese or Japanese."""
-    spaces = sum(character.isspace() for text in texts for character in text)
-    return spaces >= FEWEST_SPACES * sum(map(len, texts))

@@ -27,7 +27,7 @@ KINDS = {
         "Sentiment classifier",
         "train sentiment",
         'rnnnlp predict RUN "a text" "another text"',
-        (*CHOSEN_FOR_CLASSIFIERS, "dropout"),
+        CHOSEN_FOR_CLASSIFIERS,
     ),
     "bidirectional_lm": Kind(
         "Language models of words in both directions", "pretrain", "rnnnlp train sentiment --from RUN --data DATA"

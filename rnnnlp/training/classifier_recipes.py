@@ -15,8 +15,9 @@ from rnnnlp.batches.documents import DocumentBatch
 from rnnnlp.batches.draws import WEIGHTS, generator
 from rnnnlp.models.config import SentimentConfig
 from rnnnlp.models.sentiment import SentimentClassifier
-from rnnnlp.text import LabelledData, Tokenizer
-from rnnnlp.training.config import CHOSEN_FOR_CLASSIFIERS, SentimentTraining
+from rnnnlp.text import LabelledData, Tokenizer, has_spaces, train_tokenizer
+from rnnnlp.training.config import CHOSEN_FOR_CLASSIFIERS, PRETRAINED_DROPOUT, SentimentTraining
+from rnnnlp.training.pretraining import MOST_OF_BUDGET, language_model_config, own_config, pretraining_task
 from rnnnlp.training.recipes import evaluations_of, shortest
 
 MEASURED_TEXTS = 1000
@@ -28,6 +29,9 @@ LABEL_SMOOTHING = 0.05  # where nothing votes: votes are held back by the log-co
 ADVERSARIAL = 0.03  # of the length of the words' vectors
 ADVERSARIAL_WORK = 2.0  # two forwards and two backwards
 LEAST_EPOCHS, MOST_EPOCHS = 3, 20
+TOKENS_FOR_LANGUAGE = 1e5
+ENOUGH = 0.7  # of a budget: the updates are not in the measurement, and machines are shared
+FROM_LANGUAGE = {"hidden_size": 256, "embedding_size": 256, "dropout": PRETRAINED_DROPOUT}
 
 log = logging.getLogger(__name__)
 
@@ -71,10 +75,74 @@ def choose(
     return training, model
 
 
+def may_pretrain(training: SentimentTraining) -> bool:
+    """Whether the language of the texts may be learned first: where that is said, or there is a budget."""
+    if training.pretraining is None:
+        return training.from_ is None and training.budget is not None
+    return training.pretraining > 0
+
+
+def choose_pretraining(
+    training: SentimentTraining, given: Mapping[str, Any], data: LabelledData
+) -> tuple[SentimentTraining, dict[str, Any], Tokenizer]:
+    """Decides whether the language of the texts is learned first, what with, and of what tokens.
+
+    It is if the time is enough, by a margin, for all epochs of it and of the classifier. Pieces of words then say more
+    than the single characters of a text without spaces.
+    """
+    texts = data.splits["train"].texts
+
+    def tokenized(kind: str) -> tuple[SentimentTraining, Tokenizer]:
+        of_kind = training.changed(tokenizer=training.tokenizer or kind)
+        assert of_kind.tokenizer is not None
+        return of_kind, train_tokenizer(of_kind.tokenizer, texts, **of_kind.vocabulary_options)
+
+    if may_pretrain(training):
+        first, tokenizer = tokenized("word" if has_spaces(some(texts)) else "bpe")
+        options = {**FROM_LANGUAGE, **given}
+        if first.pretraining is None:
+            first = first.changed(pretraining=epochs_of_language(first, options, data, tokenizer))
+        if first.pretraining:
+            return first, options, tokenizer
+    alone, tokenizer = tokenized("word")
+    return alone.changed(pretraining=0), dict(given), tokenizer
+
+
+def epochs_of_language(
+    training: SentimentTraining, options: Mapping[str, Any], data: LabelledData, tokenizer: Tokenizer
+) -> int:
+    """How often all texts are read to learn their language: not at all where they, or the time, are not enough."""
+    assert training.budget is not None
+    texts = data.splits["train"].texts
+    tokens = sum(float(some_lengths(part, tokenizer).mean()) * len(part) for part in (texts, data.unlabelled) if part)
+    if tokens < TOKENS_FOR_LANGUAGE:
+        return 0
+    model = SentimentConfig(vocab_size=tokenizer.vocab_size, labels=data.label_names, **options)
+    cropped = np.minimum(some_lengths(texts, tokenizer), min(training.crop or CROP, model.max_length)).mean()
+    epochs = most_epochs(tokens)
+    sized = training.changed(batch_size=training.batch_size or batch_size(len(texts)), pretraining=epochs)
+    reading = most_epochs(len(texts) * cropped) * len(texts) * cropped / throughput(sized, model, cropped)
+    seconds = 2 * epochs * tokens / language_throughput(sized, model, tokenizer) + reading
+    return epochs if seconds <= ENOUGH * training.budget else 0
+
+
+def language_throughput(training: SentimentTraining, model: SentimentConfig, tokenizer: Tokenizer) -> float:
+    """Tokens a second on which language models of this size are trained, both directions counted; as `throughput`."""
+    config = own_config(training)
+    rng = generator(training.seed, WEIGHTS)
+    ids = frequent_ids(2 * config.batch_size * config.bptt, model.vocab_size, rng)
+    task = pretraining_task(language_model_config(model), tokenizer, ids, ids, config)
+    return task.gradients(rng=rng).tokens / shortest(lambda: task.gradients(rng=rng))
+
+
+def some(texts: Sequence[str]) -> Sequence[str]:
+    """At most MEASURED_TEXTS of the texts, evenly from all."""
+    return texts[:: -(-len(texts) // MEASURED_TEXTS)]
+
+
 def some_lengths(texts: Sequence[str], tokenizer: Tokenizer) -> np.ndarray:
-    """The lengths, in tokens, of at most MEASURED_TEXTS of the texts, evenly from all."""
-    some = texts[:: -(-len(texts) // MEASURED_TEXTS)]
-    return np.array([max(1, len(ids)) for ids in tokenizer.encode_batch(some)])
+    """The lengths, in tokens, of some texts."""
+    return np.array([max(1, len(ids)) for ids in tokenizer.encode_batch(some(texts))])
 
 
 def rows_for_votes(tokens: float, classes: int) -> int:
@@ -101,7 +169,8 @@ def epochs_read(training: SentimentTraining, model: SentimentConfig, texts: int,
     if training.steps is not None:
         return training.steps * training.batch_size / texts
     assert training.budget is not None
-    return training.budget * throughput(training, model, length) / (texts * length)
+    budget = training.budget * (1 - MOST_OF_BUDGET if training.pretraining else 1)
+    return budget * throughput(training, model, length) / (texts * length)
 
 
 def throughput(training: SentimentTraining, config: SentimentConfig, length: float) -> float:
@@ -110,7 +179,7 @@ def throughput(training: SentimentTraining, config: SentimentConfig, length: flo
     B, T = training.batch_size, max(1, round(length))
     rng = generator(training.seed, WEIGHTS)
     model = SentimentClassifier(config, rng=rng)
-    ids = (config.vocab_size * rng.random(B * T) ** 3).astype(np.int32)  # small ids are frequent words
+    ids = frequent_ids(B * T, config.vocab_size, rng)
     batch = DocumentBatch(ids, np.full(T, B), np.zeros(B, np.int64), np.arange(B))
 
     def step() -> None:
@@ -119,3 +188,8 @@ def throughput(training: SentimentTraining, config: SentimentConfig, length: flo
             model.smoothing_gradients(batch, training.virtual_adversarial, rng=rng)
 
     return B * T / shortest(step)
+
+
+def frequent_ids(count: int, vocab_size: int, rng: np.random.Generator) -> np.ndarray:
+    """Ids `(count,)` of a text to measure on: small ones are frequent words."""
+    return (vocab_size * rng.random(count) ** 3).astype(np.int32)

@@ -19,7 +19,7 @@ class TrainingConfig(Config):
     data: str
     text_column: str | None = None
     seed: int = 0
-    tokenizer: str
+    tokenizer: str | None
     vocab_size: int
     min_frequency: int = 2
     batch_size: int | None
@@ -46,7 +46,8 @@ class TrainingConfig(Config):
     threads: int | None = None
 
     def __post_init__(self) -> None:
-        self.require_choice("tokenizer", ("char", "byte", "word", "bpe"))
+        if self.tokenizer is not None:
+            self.require_choice("tokenizer", ("char", "byte", "word", "bpe"))
         self.require_choice("optimizer", OPTIMIZERS)
         self.require_choice("schedule", SCHEDULES)
         self.require_choice("on_divergence", ("stop", "rollback"))
@@ -71,6 +72,13 @@ class TrainingConfig(Config):
             raise UserError("--epochs, --steps and --budget exclude one another; give one of them")
         if self.max_epochs is not None and (self.epochs is not None or self.steps is not None):
             raise UserError(f"--max-epochs is {self.max_epochs}, which limits a --budget; leave it out here")
+
+    @property
+    def vocabulary_options(self) -> dict[str, Any]:
+        """What training a tokenizer of this kind wants to know."""
+        if self.tokenizer in ("char", "byte"):
+            return {}
+        return {"vocab_size": self.vocab_size, "min_frequency": self.min_frequency}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,15 +116,17 @@ class SentimentTraining(TrainingConfig):
     batch is learnt a second time, the vectors of its words moved by that share against the model; with
     `virtual_adversarial` all texts, those without a label too, are to be judged as before after a move of that share.
     `class_weights` is "balanced" where a text is to count N / (K * the texts of its class) of N texts in K classes.
-    With `from_`, the run of a language model, it starts from that. The learning rate of each layer is `lr_decay` times
+    With `from_`, the run of a language model, it starts from that; with `pretraining`, from language models that first
+    read all its texts, those without a label too, so many times. The learning rate of each layer is `lr_decay` times
     that of the layer above (Howard and Ruder 2018); with 0 only the head learns, with pooling and votes. What is None
     is chosen by `training.classifier_recipes`.
     """
 
     label_column: str | None = None
     from_: str | None = None
+    pretraining: int | None = None
     lr_decay: float = 1.0
-    tokenizer: str = "word"
+    tokenizer: str | None = None
     vocab_size: int = 30_000
     batch_size: int | None = None
     lr: float | None = 2e-3
@@ -130,7 +140,8 @@ class SentimentTraining(TrainingConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.require_at_least(1, "crop")
-        self.require_at_least(0, "adversarial", "virtual_adversarial")
+        self.require_at_least(0, "adversarial", "virtual_adversarial", "pretraining")
+        self.require("pretraining", not (self.pretraining and self.from_), "0, or left out, beside --from")
         self.require_choice("class_weights", ("none", "balanced"))
         self.require("lr_decay", 0 <= self.lr_decay <= 1, "at least 0 and at most 1")
 
@@ -167,7 +178,8 @@ class Pretraining(TrainingConfig):
 
 CHOSEN = ("hidden_size", "embedding_size", "dropout", "weight_decay", "lr", "batch_size", "evaluations")
 CHOSEN_FOR_CLASSIFIERS = (
-    *("votes", "label_smoothing", "batch_size", "crop", "adversarial", "max_epochs", "evaluations"),
+    *("pretraining", "tokenizer", "hidden_size", "embedding_size", "dropout", "votes", "label_smoothing", "batch_size"),
+    *("crop", "adversarial", "max_epochs", "evaluations"),
 )
 FROM_DATA = ("vocab_size", "labels")  # fields of a model's configuration that nobody gives
 SHAPE = ("cell", "embedding_size", "hidden_size", "num_layers")

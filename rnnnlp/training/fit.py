@@ -6,7 +6,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -20,12 +20,13 @@ from rnnnlp.models.config import BidirectionalLMConfig, CharLMConfig, SentimentC
 from rnnnlp.models.model import Model, read_config
 from rnnnlp.models.sentiment import SentimentClassifier
 from rnnnlp.models.storage import Damaged, write_atomically
-from rnnnlp.text import Corpus, LabelledData, LabelledSplit, encode_corpus, load_corpus, load_labelled, train_tokenizer
+from rnnnlp.text import Corpus, EncodedCorpus, LabelledData, LabelledSplit, encode_corpus, load_corpus, load_labelled
 from rnnnlp.text.labelled import hold_out_validation
 from rnnnlp.training import classifier_recipes, recipes
 from rnnnlp.training.card import model_card
 from rnnnlp.training.config import DEFAULT_BUDGET, CharLMTraining, Pretraining, SentimentTraining, TrainingConfig
 from rnnnlp.training.loop import Trainer
+from rnnnlp.training.pretraining import learn_language, pretraining_task, seconds_of_language
 from rnnnlp.training.run_folder import RunFolder
 from rnnnlp.training.tasks import CharLMTask, PretrainingTask, SentimentTask
 from rnnnlp.training.transfer import as_pretrained, load_pretrained, set_rates, start_from
@@ -57,10 +58,10 @@ def train_char_lm(
     CharLMConfig(vocab_size=1, **model_options)  # refuses bad values before the data are read
     with RunFolder.create(out, overwrite=overwrite) as run:
         corpus = corpus_of(config)
-        encoded = encode_corpus(corpus, config.tokenizer, splits=SPLITS, **vocabulary_options(config))
+        encoded = encode_corpus(corpus, config.tokenizer, splits=SPLITS, **config.vocabulary_options)
         config, model_config = chosen(config, model_options, encoded)
         model = CharLM(model_config, encoded.tokenizer, rng=generator(config.seed, draws.WEIGHTS))
-        return run_training(char_lm_task(model, encoded, config), config, run, started)
+        return finish(Trainer.begin(char_lm_task(model, encoded, config), config, run, started=started))
 
 
 def train_sentiment(
@@ -87,14 +88,19 @@ def train_sentiment(
             raise UserError(
                 f"{data.source}: there is no text to validate on; give two or more of a class, or such a split"
             )
-        tokenizer = (pretrained and pretrained.tokenizer) or train_tokenizer(
-            config.tokenizer, data.splits["train"].texts, **vocabulary_options(config)
-        )
+        if pretrained is None:
+            config, model_options, tokenizer = classifier_recipes.choose_pretraining(config, model_options, data)
+        else:
+            assert pretrained.tokenizer is not None
+            tokenizer = pretrained.tokenizer
         config, model_config = classifier_recipes.choose(config, model_options, data, tokenizer)
         model = SentimentClassifier(model_config, tokenizer, rng=generator(config.seed, draws.WEIGHTS))
         if pretrained is not None:
             start_from(pretrained, model)
-        return run_training(sentiment_task(model, data, config), config, run, started)
+        trainer = Trainer.begin(sentiment_task(model, data, config), config, run, started=started)
+        if config.pretraining:
+            trainer = after_pretraining(trainer, data, started)
+        return finish(trainer)
 
 
 def pretrain(
@@ -108,12 +114,11 @@ def pretrain(
     config = prepare(config)
     BidirectionalLMConfig(vocab_size=1, **model_options)  # refuses bad values before the data are read
     with RunFolder.create(out, overwrite=overwrite) as run:
-        encoded = encode_corpus(corpus_of(config), config.tokenizer, splits=SPLITS, **vocabulary_options(config))
+        encoded = encode_corpus(corpus_of(config), config.tokenizer, splits=SPLITS, **config.vocabulary_options)
         model_config = BidirectionalLMConfig(encoded.tokenizer.vocab_size, **model_options)
-        model = BidirectionalLM(model_config, encoded.tokenizer, rng=generator(config.seed, draws.WEIGHTS))
-        task = pretraining_task(model, encoded, config)
-        model.output.bias.value[...] = np.log(task.sampler.share)  # what is known without reading
-        return run_training(task, config, run, started)
+        train, validation = train_and_validation(encoded)
+        task = pretraining_task(model_config, encoded.tokenizer, train, validation, config)
+        return finish(Trainer.begin(task, config, run, started=started))
 
 
 def resume(path: str | os.PathLike, model_type: str, *, data: LabelledData | None = None) -> Model:
@@ -139,15 +144,33 @@ def go_on(run: RunFolder, model_type: str, data: LabelledData | None) -> Model:
     options = read_config(checkpoint).get("training", {})
     config: Any = config_class.from_mapping(options, str(checkpoint / "config.json"))
     use_backend(config.backend, config.threads)
-    task: Any
     if isinstance(model, SentimentClassifier):
-        task = sentiment_task(model, data or load_training_data(config), config)
-    else:
-        encoded = encode_corpus(corpus_of(config), model.tokenizer, splits=SPLITS)
-        task = (char_lm_task if isinstance(model, CharLM) else pretraining_task)(model, encoded, config)
+        data = data or load_training_data(config)
+        trainer = Trainer(sentiment_task(model, data, config), config, run, spent=seconds_of_language(run))
+        trainer.resume()
+        if config.pretraining and trainer.clock.step == 0:
+            trainer = after_pretraining(trainer, data, time.monotonic())
+        return finish(trainer)
+    encoded = encode_corpus(corpus_of(config), model.tokenizer, splits=SPLITS)
+    task: Any = (
+        char_lm_task(model, encoded, config)
+        if isinstance(model, CharLM)
+        else PretrainingTask(cast(BidirectionalLM, model), *train_and_validation(encoded), config)
+    )
     trainer = Trainer(task, config, run)
     trainer.resume()
     return finish(trainer)
+
+
+def after_pretraining(trainer: Trainer, data: LabelledData, started: float) -> Trainer:
+    """The run of a classifier that has not begun, once its language models are there and it starts from them."""
+    task, run = trainer.task, trainer.run
+    config: Any = trainer.config
+    assert isinstance(task.model, SentimentClassifier)
+    spent = learn_language(task.model, data, config, run, started=started)
+    trainer = Trainer(task, config, run, spent=spent)
+    trainer.save_checkpoint()
+    return trainer
 
 
 def corpus_of(config: Any) -> Corpus:
@@ -160,15 +183,14 @@ def corpus_of(config: Any) -> Corpus:
 
 
 def char_lm_task(model: Any, encoded: Any, config: Any) -> CharLMTask:
-    train, validation = encoded.ids["train"], encoded.ids["validation"]
-    log.info("%s: %d tokens to train on, %d to validate", encoded.source, len(train), len(validation))
-    return CharLMTask(model, train, validation, encoded.characters["validation"], config)
+    return CharLMTask(model, *train_and_validation(encoded), encoded.characters["validation"], config)
 
 
-def pretraining_task(model: Any, encoded: Any, config: Any) -> PretrainingTask:
+def train_and_validation(encoded: EncodedCorpus) -> tuple[np.ndarray, np.ndarray]:
+    """The ids of a corpus, their number said."""
     train, validation = encoded.ids["train"], encoded.ids["validation"]
     log.info("%s: %d tokens to train on, %d to validate", encoded.source, len(train), len(validation))
-    return PretrainingTask(model, train, validation, config)
+    return train, validation
 
 
 def chosen(config: CharLMTraining, model_options: dict[str, Any], encoded: Any) -> tuple[CharLMTraining, CharLMConfig]:
@@ -209,7 +231,7 @@ def load_training_data(config: SentimentTraining) -> LabelledData:
         label_column=config.label_column,
         rng_seed=config.seed,
         splits=SPLITS,
-        unlabelled=config.virtual_adversarial > 0,
+        unlabelled=config.virtual_adversarial > 0 or classifier_recipes.may_pretrain(config),
     )
 
 
@@ -256,27 +278,13 @@ def use_backend(backend: str | None, threads: int | None) -> None:
     log.info("kernels: %s", kernels.use(backend, threads))
 
 
-def vocabulary_options(config: TrainingConfig) -> dict[str, Any]:
-    """What training a tokenizer of this kind wants to know."""
-    if config.tokenizer in ("char", "byte"):
-        return {}
-    return {"vocab_size": config.vocab_size, "min_frequency": config.min_frequency}
-
-
-def run_training(task: Any, config: TrainingConfig, run: RunFolder, started: float) -> Any:
-    run.clear()
-    task.model.save_config(run.path, extra=config.to_mapping())  # there are no trained weights yet
-    trainer = Trainer(task, config, run, started=started)
-    trainer.save_checkpoint()
-    return finish(trainer)
-
-
 def finish(trainer: Trainer) -> Any:
     """Trains to the end, writes the model card and returns the model with its best weights."""
     trainer.train()
     run, clock = trainer.run, trainer.clock
     model = type(trainer.task.model).from_pretrained(run.path)
-    card = model_card(model, trainer.config, steps=clock.step, seconds=clock.seconds, validation=trainer.best_metrics)
+    seconds = trainer.spent + clock.seconds
+    card = model_card(model, trainer.config, steps=clock.step, seconds=seconds, validation=trainer.best_metrics)
     write_atomically(run.path / "README.md", card.encode())
     return model
 

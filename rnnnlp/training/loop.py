@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -48,10 +48,21 @@ class Interrupted(Exception):
 
 
 class Trainer:
-    """A run: a task, its optimizer and averages, how far it is, and the folder where it is kept."""
+    """A run: a task, its optimizer and averages, how far it is, and the folder where it is kept.
 
-    def __init__(self, task: Task, config: TrainingConfig, run: RunFolder, *, started: float | None = None):
-        self.task, self.config, self.run = task, config, run
+    Of its budget `spent` seconds are gone before it begins.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        config: TrainingConfig,
+        run: RunFolder,
+        *,
+        started: float | None = None,
+        spent: float = 0.0,
+    ):
+        self.task, self.config, self.run, self.spent = task, config, run, spent
         self.parameters = task.model.parameters()
         self.learning = {name: p for name, p in self.parameters.items() if p.rate}
         self.optimizer = optimizer(
@@ -63,7 +74,8 @@ class Trainer:
         self.lr, self.due_evaluations = config.lr, config.evaluations
         epochs = config.epochs or config.max_epochs
         total_steps = epochs * task.steps_per_epoch if epochs else config.steps
-        self.clock = Clock(total_steps=total_steps, budget=config.budget, started=started)
+        budget = None if config.budget is None else config.budget - spent
+        self.clock = Clock(total_steps=total_steps, budget=budget, started=started)
         self.loss_watch = LossWatch()
         self.lr_scale = 1.0  # halved each time the run goes back to a checkpoint
         self.rng = generator(config.seed, DROPOUT)
@@ -72,6 +84,15 @@ class Trainer:
         self.best_metrics: dict[str, Any] = {}
         self.last_checkpoint = time.monotonic()
         self.freed_memory = FreedMemory()
+
+    @classmethod
+    def begin(cls, task: Task, config: TrainingConfig, run: RunFolder, **options: Any) -> Self:
+        """A new run in the folder, in the place of any that was there, with its first checkpoint."""
+        run.clear()
+        task.model.save_config(run.path, extra=config.to_mapping())  # there are no trained weights yet
+        trainer = cls(task, config, run, **options)
+        trainer.save_checkpoint()
+        return trainer
 
     def train(self) -> None:
         """Trains to the end, or until a signal or a patience that ran out."""

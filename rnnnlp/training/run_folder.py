@@ -4,6 +4,7 @@
     model.safetensors               the best weights on validation so far
     metrics.jsonl                   a line for each logged step and evaluation
     README.md                       the model card
+    language_model/                 of a classifier that learned the language of its texts first: that run
     checkpoints/step-00000400/      a whole model with the weights of that step, and
         training_state.safetensors  unaveraged weights, optimizer, carried state
         training_state.json         step, time, random generators, place in the data
@@ -31,6 +32,7 @@ from rnnnlp.training.health import LossWatch
 
 STATE_TENSORS, STATE = "training_state.safetensors", "training_state.json"
 LOCK = ".lock"
+LANGUAGE_MODEL = "language_model"
 LONGEST_LINE = 1 << 20  # characters of metrics.jsonl
 BESIDE_STATE = (CONFIG, TOKENIZER, WEIGHTS, STATE)
 STATE_KINDS: dict[str, type | tuple[type, ...]] = {
@@ -95,8 +97,9 @@ class RunFolder:
         """Removes the run that is in the folder."""
         with writing(self.path):
             self._remove_left_over()
-            if (self.path / "checkpoints").exists():
-                shutil.rmtree(self.path / "checkpoints")
+            for name in (LANGUAGE_MODEL, "checkpoints"):
+                if (self.path / name).exists():
+                    shutil.rmtree(self.path / name)
             last = CONFIG  # it says that there is a run
             for name in (WEIGHTS, "metrics.jsonl", "README.md", TOKENIZER, last):
                 (self.path / name).unlink(missing_ok=True)

@@ -43,6 +43,7 @@ def as_pretrained(
     config = config.changed(
         tokenizer=pretrained.tokenizer.kind,
         vocab_size=pretrained.tokenizer.vocab_size,
+        pretraining=0,
     )
     shape = {name: getattr(pretrained.config, name) for name in SHAPE}
     if isinstance(pretrained, CharLM):

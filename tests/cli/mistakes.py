@@ -228,6 +228,8 @@ MISTAKES = {
     "train sentiment --data sample-reviews --crop 0": "--crop is 0; it must be at least 1",
     "train sentiment --data sample-reviews --votes -1": "--votes is -1; it must be at least 0",
     "train sentiment --data sample-reviews --virtual-adversarial -1": "--virtual-adversarial is -1.0; it must be at",
+    "train sentiment --data sample-reviews --pretraining -1": "--pretraining is -1; it must be at least 0",
+    "train sentiment --data sample-reviews --pretraining 2 --from {home}/words": "--pretraining is 2; it must be 0, or",
     "train sentiment --data sample-reviews --adversarial -1": "--adversarial is -1.0; it must be at least 0",
     "train sentiment --data sample-reviews --max-epochs 0": "--max-epochs is 0; it must be at least 1",
     "train sentiment --data sample-reviews --max-epochs 2 --steps 3": "--max-epochs is 2, which limits a --budget;",

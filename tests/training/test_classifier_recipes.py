@@ -75,7 +75,7 @@ def test_what_is_given_stays(monkeypatch):
 
 def test_nothing_is_left_open_and_all_of_it_is_said(monkeypatch, caplog):
     caplog.set_level("INFO", "rnnnlp")
-    training, model = choose(monkeypatch, budget=60.0)
+    training, model = choose(monkeypatch, budget=60.0, tokenizer="word", pretraining=0)
     for name in CHOSEN_FOR_CLASSIFIERS:
         assert getattr(model, name, getattr(training, name, None)) is not None
         assert name.replace("_", " ") in caplog.text
@@ -87,6 +87,66 @@ def test_the_speed_is_measured():
     model = SentimentConfig(vocab_size=20, labels=("no", "yes"), hidden_size=4, embedding_size=4)
     training = SentimentTraining(data="texts", budget=1.0, batch_size=2)
     assert 0 < classifier_recipes.throughput(training, model, 7.5) < 1e7  # however busy the machine is
+
+
+LANGUAGE_SPEED = 50_000.0  # tokens a second, of both directions
+
+
+def choose_pretraining(monkeypatch, *, given=None, text="a good film ", texts=5_000, unlabelled=0, **training):
+    monkeypatch.setattr(classifier_recipes, "throughput", lambda training, model, length: SPEED)
+    monkeypatch.setattr(classifier_recipes, "language_throughput", lambda training, model, tokenizer: LANGUAGE_SPEED)
+    split = LabelledSplit([10 * text] * texts, np.arange(texts) % 2)
+    data = LabelledData({"train": split, "validation": split}, ("no", "yes"), "texts", [10 * text] * unlabelled)
+    return classifier_recipes.choose_pretraining(SentimentTraining(data="texts", **training), given or {}, data)
+
+
+def test_the_language_is_learned_first_where_the_time_is_enough_for_all(monkeypatch):
+    tokens = 5_000 * 30  # 10 epochs, of the language too
+    seconds = 2 * 10 * tokens / LANGUAGE_SPEED + 10 * tokens / SPEED
+    chosen = [choose_pretraining(monkeypatch, budget=share * seconds)[0].pretraining for share in (0.5, 1.2, 1.5, 100)]
+    assert chosen == [0, 0, 10, 10]
+    training, options, tokenizer = choose_pretraining(monkeypatch, budget=600.0, given={"hidden_size": 64})
+    assert (options["hidden_size"], options["embedding_size"], options["dropout"]) == (64, 256, 0.2)
+    assert training.tokenizer == tokenizer.kind == "word"
+
+
+def test_the_language_of_texts_without_a_label_takes_time_too(monkeypatch):
+    chosen = [
+        choose_pretraining(monkeypatch, budget=300.0, unlabelled=texts)[0].pretraining for texts in (0, 20_000, 200_000)
+    ]
+    assert chosen == [10, 4, 0]
+
+
+@pytest.mark.parametrize("options", [{"texts": 3_000, "budget": 1e5}, {"epochs": 3}, {"budget": 1e5, "pretraining": 0}])
+def test_the_language_of_few_texts_or_of_a_run_without_a_budget_is_not_learned_first(monkeypatch, options):
+    training, given, _ = choose_pretraining(monkeypatch, **options)
+    assert (training.pretraining, training.tokenizer, given) == (0, "word", {})
+
+
+def test_it_is_learned_first_where_that_is_said(monkeypatch):
+    assert choose_pretraining(monkeypatch, epochs=3, pretraining=2, texts=9)[0].pretraining == 2
+
+
+def test_then_text_without_spaces_is_read_in_pieces_of_words(monkeypatch):
+    text, long, short = "这个电影很好看，", {"budget": 1e5}, {"budget": 1.0}
+    kinds = [choose_pretraining(monkeypatch, text=text, **limit)[2].kind for limit in (long, short)]
+    assert kinds == ["bpe", "word"]
+    assert choose_pretraining(monkeypatch, text=text, tokenizer="char", **long)[2].kind == "char"
+
+
+def test_with_the_language_less_of_a_budget_is_left(monkeypatch):
+    seconds = 10_000 * 20 / SPEED
+    choices = [choose(monkeypatch, budget=17 * seconds, pretraining=epochs)[0].adversarial for epochs in (0, 3)]
+    assert choices == [MOVE, 0]
+
+
+def test_the_speed_of_language_models_is_measured():
+    from rnnnlp.models.config import SentimentConfig
+
+    tokenizer = train_tokenizer("word", ["good bad good bad"], vocab_size=10, min_frequency=1)
+    model = SentimentConfig(tokenizer.vocab_size, labels=("no", "yes"), hidden_size=4, embedding_size=4)
+    training = SentimentTraining(data="texts", budget=1.0, tokenizer="word", pretraining=1)
+    assert 0 < classifier_recipes.language_throughput(training, model, tokenizer) < 1e9
 
 
 def test_texts_without_a_label_are_part_of_the_speed(monkeypatch):

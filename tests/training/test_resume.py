@@ -12,6 +12,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from rnnnlp.cli.main import main
+from rnnnlp.training.run_folder import LANGUAGE_MODEL
 
 SMALL = "--hidden-size 12 --embedding-size 6 --evaluations 3 --checkpoint-every 2 --seed 5".split()
 RUNS = {
@@ -21,13 +22,15 @@ RUNS = {
     "pretrain": [*SMALL, "--data", "{text}", "--steps", "60", "--batch-size", "4", "--bptt", "8", "--samples", "4"],
 }
 RUNS["smooth"] = [*RUNS["sentiment"], "--virtual-adversarial", "0.1"]
+RUNS["language"] = [*RUNS["sentiment"], "--pretraining", "2"]
 RUNS["transfer"] = ["--from", "{words}", *RUNS["sentiment"][4:]]
-STEPS = {"charlm": 60, "sentiment": 48, "votes": 48, "smooth": 48, "pretrain": 60, "transfer": 48}
+STEPS = {"charlm": 60, "sentiment": 48, "votes": 48, "smooth": 48, "language": 48, "pretrain": 60, "transfer": 48}
 COMMANDS = {
     "charlm": ["train", "charlm"],
     "sentiment": ["train", "sentiment"],
     "votes": ["train", "sentiment"],
     "smooth": ["train", "sentiment"],
+    "language": ["train", "sentiment"],
     "pretrain": ["pretrain"],
     "transfer": ["train", "sentiment"],
 }
@@ -72,7 +75,7 @@ def stop_at(step: int, process: subprocess.Popen, folder: Path, number: signal.S
 
 
 def last_checkpoint(folder: Path) -> int:
-    return max((int(path.name[5:]) for path in folder.glob("checkpoints/step-*")), default=-1)
+    return max((int(path.stem[5:]) for path in folder.glob("checkpoints/step-*")), default=-1)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.4, 0.9])
@@ -90,6 +93,20 @@ def test_a_killed_run_resumes_to_the_same_bits(finished: tuple[str, Path], text:
     assert (folder / last / "model.safetensors").read_bytes() == (whole / last / "model.safetensors").read_bytes()
     assert training_state(folder / last) == training_state(whole / last)
     assert steps_logged(folder) == steps_logged(whole)
+
+
+def test_a_run_that_was_killed_while_it_learned_the_language_resumes_to_the_same_bits(text: Path, tmp_path: Path):
+    whole, folder = tmp_path / "whole", tmp_path / "run"
+    words = [*arguments("language", text, whole)[:-1]]
+    words[words.index("--pretraining") + 1] = "20"
+    assert main([*words, str(whole)]) == 0
+    process = start([*words, str(folder)])
+    stop_at(4, process, folder / LANGUAGE_MODEL, signal.SIGKILL)
+    assert last_checkpoint(folder) == 0
+    assert 4 <= last_checkpoint(folder / LANGUAGE_MODEL) < last_checkpoint(whole / LANGUAGE_MODEL)
+    assert main([*COMMANDS["language"], "--resume", str(folder)]) == 0
+    for model in ("model.safetensors", f"{LANGUAGE_MODEL}/model.safetensors"):
+        assert (folder / model).read_bytes() == (whole / model).read_bytes()
 
 
 def test_a_polite_signal_saves_and_says_how_to_go_on(finished: tuple[str, Path], text: Path, tmp_path: Path):

@@ -10,6 +10,7 @@ from safetensors.numpy import load_file
 from rnnnlp import BidirectionalLM, CharLM, SentimentClassifier
 from rnnnlp.cli.main import main
 from rnnnlp.models.config import BidirectionalLMConfig, CharLMConfig, SentimentConfig
+from rnnnlp.training.run_folder import RunFolder, read_state
 from rnnnlp.training.transfer import set_rates, start_from
 from tests.gradients import randomize
 
@@ -144,6 +145,34 @@ def test_the_card_has_a_command_that_works(kind: str, words: Path, tmp_path: Pat
     again = tmp_path / "again"
     assert main([*command.split()[1:], "--out", str(again)]) == 0
     assert (again / "model.safetensors").read_bytes() == (run / "model.safetensors").read_bytes()
+
+
+def test_a_classifier_learns_the_language_of_its_texts_first(tmp_path: Path):
+    run = tmp_path / "run"
+    words = ["train", "sentiment", "--data", "sample-reviews", *TINY, "--hidden-size", "5", "--keep-checkpoints", "9"]
+    assert main([*words, "--pretraining", "2", "--out", str(run)]) == 0
+    language, begun = (
+        load_file(path / "model.safetensors") for path in (run / "language_model", run / "checkpoints" / CHECKPOINTS[0])
+    )
+    assert np.array_equal(begun["embedding.weight"], language["embedding.weight"])
+    for direction in ("forward", "reverse"):
+        mine, theirs = f"recurrent.0.{direction}.W_h", f"{direction}.recurrent.0.forward.W_h"
+        assert np.array_equal(begun[mine], language[theirs])
+    figures = [json.loads(line) for line in (run / "language_model" / "metrics.jsonl").read_text().splitlines()]
+    assert sum("validation" in line for line in figures) > 1
+    assert main([*words, "--overwrite", "--out", str(run)]) == 0
+    assert not (run / "language_model").exists()
+
+
+def test_a_budget_is_shared_with_the_language(tmp_path: Path):
+    run = tmp_path / "run"
+    words = "train sentiment --data sample-reviews --budget 4s --pretraining 100000 --hidden-size 5 --max-epochs 100000"
+    assert main([*words.split(), "--out", str(run)]) == 0
+    language, own = (
+        read_state(RunFolder(folder).latest_checkpoint())["seconds"] for folder in (run / "language_model", run)
+    )
+    assert 0.5 * 4 < language < 0.9 * 4
+    assert 0 < own < 4 - language + 1
 
 
 def test_in_python_and_from_a_file_of_options(words: Path, tmp_path: Path):
