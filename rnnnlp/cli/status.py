@@ -13,12 +13,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from rnnnlp.models.model import read_config
-    from rnnnlp.training.run_folder import RunFolder, read_state
+    from rnnnlp.training.run_folder import LANGUAGE_MODEL, RunFolder, read_state
 
     folder = RunFolder(options.run_folder)
-    config = read_config(folder.path)
-    latest = folder.latest_checkpoint()
-    state, checkpoints, process = read_state(latest), folder.checkpoints(), folder.process()
+    config, state = read_config(folder.path), read_state(folder.latest_checkpoint())
+    first = RunFolder(folder.path / LANGUAGE_MODEL)
+    if state["step"] == 0 and first.checkpoints():
+        print(f"{folder.path} learns the language first: {first.path}")
+        folder, config, state = first, read_config(first.path), read_state(first.latest_checkpoint())
+    checkpoints, process = folder.checkpoints(), folder.process()
     last: dict[str, Any] = {}
     losses: deque[float] = deque(maxlen=LAST_LOSSES)
     for record in folder.metrics():

@@ -95,7 +95,9 @@ def test_a_killed_run_resumes_to_the_same_bits(finished: tuple[str, Path], text:
     assert steps_logged(folder) == steps_logged(whole)
 
 
-def test_a_run_that_was_killed_while_it_learned_the_language_resumes_to_the_same_bits(text: Path, tmp_path: Path):
+def test_a_run_that_was_killed_while_it_learned_the_language_resumes_to_the_same_bits(
+    text: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+):
     whole, folder = tmp_path / "whole", tmp_path / "run"
     words = [*arguments("language", text, whole)[:-1]]
     words[words.index("--pretraining") + 1] = "20"
@@ -104,6 +106,10 @@ def test_a_run_that_was_killed_while_it_learned_the_language_resumes_to_the_same
     stop_at(4, process, folder / LANGUAGE_MODEL, signal.SIGKILL)
     assert last_checkpoint(folder) == 0
     assert 4 <= last_checkpoint(folder / LANGUAGE_MODEL) < last_checkpoint(whole / LANGUAGE_MODEL)
+    assert main(["status", str(folder)]) == 0
+    said = capsys.readouterr().out
+    assert f"{folder} learns the language first: {folder / LANGUAGE_MODEL}" in said
+    assert "model        bidirectional_lm" in said
     assert main([*COMMANDS["language"], "--resume", str(folder)]) == 0
     for model in ("model.safetensors", f"{LANGUAGE_MODEL}/model.safetensors"):
         assert (folder / model).read_bytes() == (whole / model).read_bytes()
