@@ -29,15 +29,16 @@ inline void join_columns(Team& team, const float* left, const float* right, long
   });
 }
 
-// table[ids[n]] += rows[n], in the order of n. Ranks share the columns, so no two write one entry.
+// table[ids[n]] += rows[n], in the order of n. Ranks share the columns, so no two write one entry; each has one stretch of
+// them, for every row is on other pages.
 inline void add_rows(Team& team, const float* rows, const int32_t* ids, long N, long D, float* table) {
-  const long columns = larger(64, groups_of(D, 8 * team.size() * 64) * 64), tasks = groups_of(D, columns);
+  const long columns = larger(64, groups_of(D, team.size() * 64) * 64), tasks = groups_of(D, columns);
   run_on(team, [&](int) {
     for (long task = team.take(); task < tasks; task = team.take()) {
       const long column = task * columns, width = smaller(columns, D - column);
       for (long n = 0; n < N; n++) {
         const float* from = rows + n * D + column;
-        if (n + 8 < N) prefetch(from + 8 * D, width);
+        if (n + 4 < N) prefetch(from + 4 * D, width);
         float* to = table + ids[n] * D + column;
         for (long k = 0; k < width; k += V) store(to + k, load(to + k, width - k) + load(from + k, width - k), width - k);
       }
