@@ -21,7 +21,7 @@ from rnnnlp.training.pretraining import MOST_OF_BUDGET, language_model_config, o
 from rnnnlp.training.recipes import evaluations_of, shortest
 
 MEASURED_TEXTS = 1000
-CROP = 400  # tokens: a stretch that mostly says as much as the whole review
+CROP = 400  # tokens: a stretch that mostly says as much as the whole review, to who has yet to learn to read
 ROWS_FOR_VOTES = range(17, 23)  # powers of two
 MOST_VOTES = 2**23  # rows times classes: each takes 24 bytes in training
 LENGTH_FOR_VOTES, TOKENS_FOR_VOTES = 30, 1e5  # of short or few texts votes are only learnt by heart
@@ -41,7 +41,8 @@ def choose(
 ) -> tuple[SentimentTraining, SentimentConfig]:
     """Decides what `training` (where it has None) and the options `given` for the model leave open, and says so."""
     model = SentimentConfig(vocab_size=tokenizer.vocab_size, labels=data.label_names, **given)
-    texts, crop = len(data.splits["train"]), training.crop or CROP
+    starts_from_language = bool(training.pretraining or training.from_)
+    texts, crop = len(data.splits["train"]), training.crop or (model.max_length if starts_from_language else CROP)
     training = training.changed(crop=crop, batch_size=training.batch_size or batch_size(texts))
     lengths = np.minimum(some_lengths(data.splits["train"].texts, tokenizer), model.max_length)
     mean = float(lengths.mean())
@@ -118,7 +119,8 @@ def epochs_of_language(
     if tokens < TOKENS_FOR_LANGUAGE:
         return 0
     model = SentimentConfig(vocab_size=tokenizer.vocab_size, labels=data.label_names, **options)
-    cropped = np.minimum(some_lengths(texts, tokenizer), min(training.crop or CROP, model.max_length)).mean()
+    crop = min(training.crop or model.max_length, model.max_length)
+    cropped = np.minimum(some_lengths(texts, tokenizer), crop).mean()
     epochs = most_epochs(tokens)
     sized = training.changed(batch_size=training.batch_size or batch_size(len(texts)), pretraining=epochs)
     reading = most_epochs(len(texts) * cropped) * len(texts) * cropped / throughput(sized, model, cropped)

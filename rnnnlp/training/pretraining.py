@@ -79,8 +79,10 @@ def own_config(config: SentimentTraining) -> Pretraining:
     limit: dict[str, Any] = {"epochs": config.pretraining}
     if config.budget is not None:
         limit = {"budget": MOST_OF_BUDGET * config.budget, "max_epochs": config.pretraining}
-    same = ("data", "text_column", "seed", "vocab_size", "min_frequency", "checkpoint_every")
-    same += ("on_divergence", "backend", "threads")
+    same = (
+        *("data", "text_column", "seed", "vocab_size", "min_frequency", "checkpoint_every"),
+        *("on_divergence", "backend", "threads"),
+    )
     return Pretraining(
         tokenizer=config.tokenizer, keep_checkpoints=1, **limit, **{name: getattr(config, name) for name in same}
     )

@@ -42,6 +42,11 @@ def test_long_texts_are_read_in_stretches_so_more_often(monkeypatch):
     )
     assert stretches.crop <= 400
     assert (whole.adversarial, stretches.adversarial) == (0, MOVE)
+    from_language = ({"pretraining": 3}, {"from_": "run"})
+    assert [choose(monkeypatch, words=900, texts=50, epochs=1, **first)[0].crop for first in from_language] == [
+        800,
+        800,
+    ]
 
 
 @pytest.mark.parametrize("limit", [{"epochs": 7}, {"steps": 70}])
