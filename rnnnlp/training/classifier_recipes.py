@@ -29,7 +29,7 @@ LABEL_SMOOTHING = 0.05  # where nothing votes: votes are held back by the log-co
 ADVERSARIAL = 0.03  # of the length of the words' vectors
 ADVERSARIAL_WORK = 2.0  # two forwards and two backwards
 LEAST_EPOCHS, MOST_EPOCHS = 3, 20
-TOKENS_FOR_LANGUAGE = 1e5
+TOKENS_FOR_LANGUAGE, MOST_EPOCHS_OF_LANGUAGE = 1e5, 4
 ENOUGH = 0.7  # of a budget: the updates are not in the measurement, and machines are shared
 FROM_LANGUAGE = {"hidden_size": 256, "embedding_size": 256, "dropout": PRETRAINED_DROPOUT}
 
@@ -121,7 +121,7 @@ def epochs_of_language(
     model = SentimentConfig(vocab_size=tokenizer.vocab_size, labels=data.label_names, **options)
     crop = min(training.crop or model.max_length, model.max_length)
     cropped = np.minimum(some_lengths(texts, tokenizer), crop).mean()
-    epochs = most_epochs(tokens)
+    epochs = min(most_epochs(tokens), MOST_EPOCHS_OF_LANGUAGE)
     sized = training.changed(batch_size=training.batch_size or batch_size(len(texts)), pretraining=epochs)
     reading = most_epochs(len(texts) * cropped) * len(texts) * cropped / throughput(sized, model, cropped)
     seconds = 2 * epochs * tokens / language_throughput(sized, model, tokenizer) + reading
