@@ -25,6 +25,7 @@ CROP = 400  # tokens: a stretch that mostly says as much as the whole review, to
 ROWS_FOR_VOTES = range(17, 23)  # powers of two
 MOST_VOTES = 2**23  # rows times classes: each takes 24 bytes in training
 LENGTH_FOR_VOTES, TOKENS_FOR_VOTES = 30, 1e5  # of short or few texts votes are only learnt by heart
+LENGTH_BESIDE_LANGUAGE = 100  # who knows the language is better without votes up to there
 LABEL_SMOOTHING = 0.05  # where nothing votes: votes are held back by the log-count ratios
 ADVERSARIAL = 0.03  # of the length of the words' vectors
 ADVERSARIAL_WORK = 2.0  # two forwards and two backwards
@@ -46,7 +47,8 @@ def choose(
     training = training.changed(crop=crop, batch_size=training.batch_size or batch_size(texts))
     lengths = np.minimum(some_lengths(data.splits["train"].texts, tokenizer), model.max_length)
     mean = float(lengths.mean())
-    if "votes" not in given and mean >= LENGTH_FOR_VOTES and texts * mean >= TOKENS_FOR_VOTES:
+    long = LENGTH_BESIDE_LANGUAGE if starts_from_language else LENGTH_FOR_VOTES
+    if "votes" not in given and mean >= long and texts * mean >= TOKENS_FOR_VOTES:
         model = model.changed(votes=rows_for_votes(texts * mean, len(data.label_names)))
     if training.label_smoothing is None:
         training = training.changed(label_smoothing=0.0 if model.votes else LABEL_SMOOTHING)

@@ -62,6 +62,8 @@ def test_a_limit_of_epochs_is_one_of_a_budget():
 def test_votes_are_for_many_long_texts(monkeypatch):
     sizes = [(1_000, 50), (100_000, 20), (10_000, 50)]  # texts, words
     assert [choose(monkeypatch, texts=t, words=w, epochs=1)[1].votes for t, w in sizes] == [0, 0, 2**19]
+    from_language = [choose(monkeypatch, words=w, epochs=1, pretraining=3)[1].votes > 0 for w in (50, 150)]
+    assert from_language == [False, True]
     assert choose(monkeypatch, {"votes": 0}, texts=10_000, words=50, epochs=1)[1].votes == 0
     assert [classifier_recipes.rows_for_votes(1e9, classes) for classes in (2, 3, 20, 1000)] == [
         2**22,
