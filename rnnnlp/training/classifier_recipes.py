@@ -30,7 +30,8 @@ LABEL_SMOOTHING = 0.05  # where nothing votes: votes are held back by the log-co
 ADVERSARIAL = 0.03  # of the length of the words' vectors
 ADVERSARIAL_WORK = 2.0  # two forwards and two backwards
 LEAST_EPOCHS, MOST_EPOCHS = 3, 20
-TOKENS_FOR_LANGUAGE, MOST_EPOCHS_OF_LANGUAGE = 1e5, 4
+TOKENS_FOR_LANGUAGE, EPOCHS_OF_LANGUAGE = 1e5, 4  # of few texts more are learnt by heart
+VOCABULARY = {"word": 30_000, "bpe": 20_000}
 ENOUGH = 0.7  # of a budget: the updates are not in the measurement, and machines are shared
 FROM_LANGUAGE = {"hidden_size": 256, "embedding_size": 256, "dropout": PRETRAINED_DROPOUT}
 
@@ -96,9 +97,9 @@ def choose_pretraining(
     texts = data.splits["train"].texts
 
     def tokenized(kind: str) -> tuple[SentimentTraining, Tokenizer]:
-        of_kind = training.changed(tokenizer=training.tokenizer or kind)
-        assert of_kind.tokenizer is not None
-        return of_kind, train_tokenizer(of_kind.tokenizer, texts, **of_kind.vocabulary_options)
+        kind = training.tokenizer or kind
+        of_kind = training.changed(tokenizer=kind, vocab_size=training.vocab_size or VOCABULARY.get(kind))
+        return of_kind, train_tokenizer(kind, texts, **of_kind.vocabulary_options)
 
     if may_pretrain(training):
         first, tokenizer = tokenized("word" if has_spaces(some(texts)) else "bpe")
@@ -123,11 +124,10 @@ def epochs_of_language(
     model = SentimentConfig(vocab_size=tokenizer.vocab_size, labels=data.label_names, **options)
     crop = min(training.crop or model.max_length, model.max_length)
     cropped = np.minimum(some_lengths(texts, tokenizer), crop).mean()
-    epochs = min(most_epochs(tokens), MOST_EPOCHS_OF_LANGUAGE)
-    sized = training.changed(batch_size=training.batch_size or batch_size(len(texts)), pretraining=epochs)
+    sized = training.changed(batch_size=training.batch_size or batch_size(len(texts)), pretraining=EPOCHS_OF_LANGUAGE)
     reading = most_epochs(len(texts) * cropped) * len(texts) * cropped / throughput(sized, model, cropped)
-    seconds = 2 * epochs * tokens / language_throughput(sized, model, tokenizer) + reading
-    return epochs if seconds <= ENOUGH * training.budget else 0
+    seconds = 2 * EPOCHS_OF_LANGUAGE * tokens / language_throughput(sized, model, tokenizer) + reading
+    return EPOCHS_OF_LANGUAGE if seconds <= ENOUGH * training.budget else 0
 
 
 def language_throughput(training: SentimentTraining, model: SentimentConfig, tokenizer: Tokenizer) -> float:

@@ -20,7 +20,7 @@ class TrainingConfig(Config):
     text_column: str | None = None
     seed: int = 0
     tokenizer: str | None
-    vocab_size: int
+    vocab_size: int | None
     min_frequency: int = 2
     batch_size: int | None
     bptt: int | None = None
@@ -127,7 +127,7 @@ class SentimentTraining(TrainingConfig):
     pretraining: int | None = None
     lr_decay: float = 1.0
     tokenizer: str | None = None
-    vocab_size: int = 30_000
+    vocab_size: int | None = None
     batch_size: int | None = None
     lr: float | None = 2e-3
     label_smoothing: float | None = None
@@ -178,8 +178,8 @@ class Pretraining(TrainingConfig):
 
 CHOSEN = ("hidden_size", "embedding_size", "dropout", "weight_decay", "lr", "batch_size", "evaluations")
 CHOSEN_FOR_CLASSIFIERS = (
-    *("pretraining", "tokenizer", "hidden_size", "embedding_size", "dropout", "votes", "label_smoothing", "batch_size"),
-    *("crop", "adversarial", "max_epochs", "evaluations"),
+    *("pretraining", "tokenizer", "vocab_size", "hidden_size", "embedding_size", "dropout", "votes", "label_smoothing"),
+    *("batch_size", "crop", "adversarial", "max_epochs", "evaluations"),
 )
 FROM_DATA = ("vocab_size", "labels")  # fields of a model's configuration that nobody gives
 SHAPE = ("cell", "embedding_size", "hidden_size", "num_layers")

@@ -83,9 +83,8 @@ def own_config(config: SentimentTraining) -> Pretraining:
         *("data", "text_column", "seed", "vocab_size", "min_frequency", "checkpoint_every"),
         *("on_divergence", "backend", "threads"),
     )
-    return Pretraining(
-        tokenizer=config.tokenizer, keep_checkpoints=1, **limit, **{name: getattr(config, name) for name in same}
-    )
+    given = {name: value for name in same if (value := getattr(config, name)) is not None}
+    return Pretraining(tokenizer=config.tokenizer, keep_checkpoints=1, **limit, **given)
 
 
 def language_model_config(classifier: SentimentConfig) -> BidirectionalLMConfig:

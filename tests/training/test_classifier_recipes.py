@@ -82,7 +82,7 @@ def test_what_is_given_stays(monkeypatch):
 
 def test_nothing_is_left_open_and_all_of_it_is_said(monkeypatch, caplog):
     caplog.set_level("INFO", "rnnnlp")
-    training, model = choose(monkeypatch, budget=60.0, tokenizer="word", pretraining=0)
+    training, model = choose(monkeypatch, budget=60.0, tokenizer="word", vocab_size=9, pretraining=0)
     for name in CHOSEN_FOR_CLASSIFIERS:
         assert getattr(model, name, getattr(training, name, None)) is not None
         assert name.replace("_", " ") in caplog.text
