@@ -31,7 +31,6 @@ from rnnnlp.training.tasks import CharLMTask, PretrainingTask, SentimentTask
 from rnnnlp.training.transfer import as_pretrained, load_pretrained, set_rates, start_from
 
 SPLITS = ("train", "validation")  # the ones that training reads
-VALIDATION_SHARE = 0.05  # of the texts of each class, where there is no validation split
 
 MODELS: dict[str, tuple[type[Model], type[TrainingConfig]]] = {
     model.model_type: (model, training)
@@ -207,14 +206,13 @@ def load_training_data(config: SentimentTraining) -> LabelledData:
         config.data,
         text_column=config.text_column,
         label_column=config.label_column,
-        rng_seed=config.seed,
         splits=SPLITS,
         unlabelled=config.virtual_adversarial > 0,
     )
 
 
 def labelled(
-    texts: Sequence[str], labels: Sequence[Any], validation: tuple[Sequence[str], Sequence[Any]] | None, *, seed: int
+    texts: Sequence[str], labels: Sequence[Any], validation: tuple[Sequence[str], Sequence[Any]] | None
 ) -> LabelledData:
     """Lists of texts and labels as a data set; without `validation`, 5 % of the texts of each class are held out."""
     names = tuple(sorted({str(label) for label in labels}))
@@ -223,7 +221,7 @@ def labelled(
     if len(names) < 2:
         raise UserError(f"the given labels are all {', '.join(names)!r}; a classifier needs two classes or more")
     if validation is None:
-        return LabelledData(hold_out_validation(train, VALIDATION_SHARE, seed, source), names, source)
+        return LabelledData(hold_out_validation(train, source), names, source)
     held_out = LabelledSplit(list(validation[0]), label_numbers(validation[1], names, len(validation[0])))
     return LabelledData({"train": train, "validation": held_out}, names, source)
 
