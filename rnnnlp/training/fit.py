@@ -21,12 +21,12 @@ from rnnnlp.models.model import Model, read_config
 from rnnnlp.models.sentiment import SentimentClassifier
 from rnnnlp.models.storage import Damaged, write_atomically
 from rnnnlp.text import Corpus, LabelledData, LabelledSplit, encode_corpus, load_corpus, load_labelled, train_tokenizer
-from rnnnlp.text.labelled import hold_out_validation
+from rnnnlp.text.labelled import HELD_OUT_SEED, hold_out_validation
 from rnnnlp.training import classifier_recipes, recipes
 from rnnnlp.training.card import model_card
 from rnnnlp.training.config import DEFAULT_BUDGET, CharLMTraining, Pretraining, SentimentTraining, TrainingConfig
 from rnnnlp.training.loop import Trainer
-from rnnnlp.training.run_folder import RunFolder
+from rnnnlp.training.run_folder import RunFolder, read_state
 from rnnnlp.training.tasks import CharLMTask, PretrainingTask, SentimentTask
 from rnnnlp.training.transfer import as_pretrained, load_pretrained, set_rates, start_from
 
@@ -141,6 +141,9 @@ def go_on(run: RunFolder, model_type: str, data: LabelledData | None) -> Model:
     task: Any
     if isinstance(model, SentimentClassifier):
         task = sentiment_task(model, data or load_training_data(config), config)
+        if data is None and task.fingerprint() != read_state(checkpoint)["data"]:
+            # The first runs of 0.1 held out other texts for each seed.
+            task = sentiment_task(model, load_training_data(config, held_out_seed=config.seed), config)
     else:
         encoded = encode_corpus(corpus_of(config), model.tokenizer, splits=SPLITS)
         task = (char_lm_task if isinstance(model, CharLM) else pretraining_task)(model, encoded, config)
@@ -201,11 +204,12 @@ def sentiment_task(model: SentimentClassifier, data: LabelledData, config: Any) 
     return SentimentTask(model, splits[0], splits[1], config, unlabelled)
 
 
-def load_training_data(config: SentimentTraining) -> LabelledData:
+def load_training_data(config: SentimentTraining, *, held_out_seed: int = HELD_OUT_SEED) -> LabelledData:
     return load_labelled(
         config.data,
         text_column=config.text_column,
         label_column=config.label_column,
+        rng_seed=held_out_seed,
         splits=SPLITS,
         unlabelled=config.virtual_adversarial > 0,
     )
