@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rnnnlp.models.bidirectional_lm import BidirectionalLM
     from rnnnlp.models.char_lm import CharLM
+    from rnnnlp.models.committee import Committee
     from rnnnlp.models.sentiment import SentimentClassifier
 
 __version__ = "0.1.0"
-__all__ = ["BidirectionalLM", "CharLM", "SentimentClassifier", "__version__"]
+__all__ = ["BidirectionalLM", "CharLM", "Committee", "SentimentClassifier", "__version__"]
 
 _HOMES = {
     "BidirectionalLM": "rnnnlp.models.bidirectional_lm",
     "CharLM": "rnnnlp.models.char_lm",
+    "Committee": "rnnnlp.models.committee",
     "SentimentClassifier": "rnnnlp.models.sentiment",
 }
 

@@ -10,12 +10,12 @@ from rnnnlp.errors import UserError
 SHOWN_MISTAKES = 5
 
 
-def evaluate_sentiment(folder: Path, data: str, training: dict[str, Any], options: Any) -> dict[str, Any]:
+def evaluate_classifier(folder: Path, data: str, training: dict[str, Any], options: Any) -> dict[str, Any]:
     """The figures on one data set."""
     from tqdm import tqdm
 
     from rnnnlp.layers.loss import softmax
-    from rnnnlp.models.sentiment import SentimentClassifier
+    from rnnnlp.models.committee import load_classifier
     from rnnnlp.models.threshold import Threshold, label_index
     from rnnnlp.text import load_labelled
     from rnnnlp.training.baseline import baseline_probabilities
@@ -28,8 +28,8 @@ def evaluate_sentiment(folder: Path, data: str, training: dict[str, Any], option
     )
 
     shown = mistakes_wanted(options)
-    model = SentimentClassifier.from_pretrained(folder)
-    names = model.config.labels
+    model = load_classifier(folder)
+    names = model.labels
     wanted = options.threshold
     threshold = Threshold.parse(wanted, names) if wanted and "=" in wanted else None
     shown_class = label_index(wanted, names) if wanted is not None and threshold is None else None
@@ -37,7 +37,6 @@ def evaluate_sentiment(folder: Path, data: str, training: dict[str, Any], option
         data,
         text_column=options.text_column or training.get("text_column"),
         label_column=options.label_column or training.get("label_column"),
-        rng_seed=training.get("seed", 0),
         splits=tuple(dict.fromkeys(("train", options.split))) if options.baseline else (options.split,),
     ).relabelled(names)
     split = labelled.splits[options.split]

@@ -51,8 +51,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    from rnnnlp.models.committee import Committee
     from rnnnlp.models.config import option
     from rnnnlp.models.model import read_config
+    from rnnnlp.training.config import Combining
     from rnnnlp.training.fit import MODELS, use_backend
     from rnnnlp.training.run_folder import RunFolder
 
@@ -62,13 +64,15 @@ def run(options: argparse.Namespace) -> int:
         RunFolder.load_checkpoint(folder)  # refuses files that are not of one step
     config = read_config(folder)
     training, model_type = config.get("training", {}), config["model_type"]
-    if model_type not in MODELS:
+    known: dict[str, Any] = {name: training_config for name, (_, training_config) in MODELS.items()}
+    known[Committee.model_type] = Combining
+    if model_type not in known:
         raise UserError(
-            f"{folder} holds a {model_type} model; known are {', '.join(MODELS)}: use the version that wrote it"
+            f"{folder} holds a {model_type} model; known are {', '.join(known)}: use the version that wrote it"
         )
     if training:
-        training = MODELS[model_type][1].from_mapping(training, str(folder / "config.json")).to_mapping()
-    is_language_model = model_type != "sentiment"
+        training = known[model_type].from_mapping(training, str(folder / "config.json")).to_mapping()
+    is_language_model = model_type.endswith("_lm")
     if options.dynamic and not is_language_model:
         raise UserError(f"--dynamic is for language models, and {folder} is a classifier; leave it out")
     if options.dynamic and model_type != "char_lm":
@@ -80,13 +84,12 @@ def run(options: argparse.Namespace) -> int:
     if options.dynamic_lr is not None and not options.dynamic:
         raise UserError(f"--dynamic-lr is {options.dynamic_lr} without --dynamic; give both")
     use_backend(options.backend, options.threads)
-    if not options.data and "data" not in training:
+    if not options.data and training.get("data") is None:
         raise UserError(f"{folder} does not say what it was trained on; give --data")
     evaluate = {
         "char_lm": evaluate_char_lm,
         "bidirectional_lm": evaluate_bidirectional_lm,
-        "sentiment": classification.evaluate_sentiment,
-    }[model_type]
+    }.get(model_type, classification.evaluate_classifier)
     results = []
     for data in options.data or [training["data"]]:
         started = time.monotonic()

@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
-    from rnnnlp.models.sentiment import Contribution
+    from rnnnlp.models.classifier import Contribution
 
 SHOWN = 5  # words for, and as many against
 WEAK, STRONG = 0.1, 0.5  # of the largest weight in the text: plain below, bold above

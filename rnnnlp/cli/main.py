@@ -15,6 +15,7 @@ LONGEST_MESSAGE = 2000  # characters
 COMMANDS = {
     "train": "train a character language model or a sentiment classifier",
     "pretrain": "train language models of words, from which a classifier can start, on texts without labels",
+    "combine": "make one classifier of several trained ones, which err in different places",
     "generate": "write text with a trained character model",
     "evaluate": "measure a trained model on a split of a data set",
     "predict": "classify texts with a trained classifier",

@@ -10,7 +10,7 @@ from rnnnlp.cli.highlight import colours_wanted, highlighted, strongest
 from rnnnlp.cli.output import shorten
 
 if TYPE_CHECKING:
-    from rnnnlp.models.sentiment import Contribution
+    from rnnnlp.models.classifier import Contribution
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +41,8 @@ def run(options: argparse.Namespace) -> int:
     from contextlib import nullcontext
 
     from rnnnlp.errors import UserError
-    from rnnnlp.models.sentiment import CHUNK, SentimentClassifier
+    from rnnnlp.models.classifier import CHUNK
+    from rnnnlp.models.committee import load_classifier
     from rnnnlp.models.threshold import Threshold
     from rnnnlp.text import load_plain_texts
     from rnnnlp.training.fit import use_backend
@@ -51,8 +52,8 @@ def run(options: argparse.Namespace) -> int:
     if options.texts and options.text_column is not None:
         raise UserError(f"--text-column is {options.text_column}, and the texts are given; leave it out")
     use_backend(options.backend, options.threads)
-    model = SentimentClassifier.from_pretrained(options.run_folder)
-    threshold = Threshold.parse(options.threshold, model.config.labels) if options.threshold is not None else None
+    model = load_classifier(options.run_folder)
+    threshold = Threshold.parse(options.threshold, model.labels) if options.threshold is not None else None
     texts = options.texts or load_plain_texts(options.file or "-", text_column=options.text_column)
     try:
         to_file = options.json not in (None, "-")
@@ -68,9 +69,9 @@ def run(options: argparse.Namespace) -> int:
             explanations = model.explain(chunk, decisions) if options.explain else [None] * len(chunk)
             for text, p, k, words in zip(chunk, probabilities, decisions, explanations, strict=True):
                 if options.json:
-                    print(as_json(text, model.config.labels, p, k, words), file=file)
+                    print(as_json(text, model.labels, p, k, words), file=file)
                 else:
-                    print(as_lines(text, model.config.labels, p, k, words, coloured=coloured), file=file)
+                    print(as_lines(text, model.labels, p, k, words, coloured=coloured), file=file)
     return 0
 
 

@@ -2,32 +2,26 @@
 
 # N tokens, B documents, D embedding, K classes
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
 from rnnnlp.batches.documents import DocumentBatch, batch_of, clip, in_order_of_length
 from rnnnlp.batches.packed import unpack
-from rnnnlp.layers.loss import log_odds_gradient, softmax
+from rnnnlp.layers.loss import log_odds_gradient
+from rnnnlp.models.classifier import Classifier, Contribution
 from rnnnlp.models.config import SentimentConfig
 from rnnnlp.models.model import Model
 from rnnnlp.models.reader import Reader
 from rnnnlp.text import Tokenizer
 
-CHUNK = 10_000  # texts encoded at a time when predicting
 READ_AGAIN = 8  # tokens for each of the vocabulary, from which on all of it is projected once, not each batch's own
 
-
-class Contribution(NamedTuple):
-    """How far the characters from `start` to `stop` (not included) moved a decision; below 0: against it."""
-
-    start: int
-    stop: int
-    weight: float  # nats of log-odds
+Gradient = Callable[[np.ndarray, np.ndarray], np.ndarray]  # of `logits (B, K)` and `places (B,)`: `dlogits (B, K)`
 
 
-class SentimentClassifier(Model):
+class SentimentClassifier(Model, Classifier):
     """A reader, and softmax over the classes."""
 
     model_type = "sentiment"
@@ -56,13 +50,13 @@ class SentimentClassifier(Model):
             self.reader.votes.fit(documents, labels)
 
     @property
-    def temperature(self) -> float:
-        """What logits are divided by before they become probabilities, so that these are calibrated; 1 at first."""
-        return float(np.exp(self.log_temperature[0]))
+    def labels(self) -> tuple[str, ...]:
+        return self.config.labels
 
-    def probabilities(self, logits: np.ndarray) -> np.ndarray:
-        """`logits (..., K)` -> calibrated probabilities `(..., K)`."""
-        return softmax(logits / self.temperature)
+    @property
+    def temperature(self) -> float:
+        """As of every classifier; 1 at first."""
+        return float(np.exp(self.log_temperature[0]))
 
     def forward(
         self, ids: np.ndarray, batch_sizes: np.ndarray, *, rng: np.random.Generator | None = None, **options: Any
@@ -97,6 +91,9 @@ class SentimentClassifier(Model):
             logits[batch.places], _ = self.forward(batch.ids, batch.batch_sizes, keep_tape=False, projected=projected)
         return logits
 
+    def logits_of(self, texts: Sequence[str]) -> np.ndarray:
+        return self.logits(self.encode(texts))
+
     @classmethod
     def fit(
         cls,
@@ -118,23 +115,9 @@ class SentimentClassifier(Model):
         from rnnnlp.training.fit import labelled, run_folder, train_sentiment
 
         config, model_options = sentiment_options({"data": "(texts)", **options}, "options")
-        data = labelled(texts, labels, validation, seed=config.seed)
+        data = labelled(texts, labels, validation)
         with run_folder(out) as folder:
             return train_sentiment(config, model_options, folder, overwrite=overwrite, data=data)
-
-    def predict_proba(self, texts: Sequence[str]) -> np.ndarray:
-        """Calibrated probabilities `(len(texts), K)`, the classes in the order of `config.labels`."""
-        chunks = [texts[i : i + CHUNK] for i in range(0, len(texts), CHUNK)]
-        return np.concatenate(
-            [
-                np.empty((0, len(self.config.labels)), self.dtype),
-                *(self.probabilities(self.logits(self.encode(c))) for c in chunks),
-            ]
-        )
-
-    def predict(self, texts: Sequence[str]) -> list[str]:
-        """The most probable label of each text."""
-        return [self.config.labels[k] for k in self.predict_proba(texts).argmax(axis=1)]
 
     def explain(self, texts: Sequence[str], chosen: np.ndarray | None = None) -> list[list[Contribution]]:
         """What each token of each text said for its label, in the order of the text.
@@ -146,24 +129,28 @@ class SentimentClassifier(Model):
         share of the votes of the runs of words that it is in is added. Tokens that `max_length` leaves out have no part
         in it.
         """
+
+        def of_log_odds(logits: np.ndarray, places: np.ndarray) -> np.ndarray:
+            label = logits.argmax(axis=1) if chosen is None else chosen[places]  # (B,)
+            return log_odds_gradient(logits / self.temperature, label) / self.temperature  # (B, K)
+
+        return self.contributions(texts, of_log_odds)
+
+    def contributions(self, texts: Sequence[str], gradient: Gradient) -> list[list[Contribution]]:
+        """What each token of each text adds, to first order, to what `gradient` is of.
+
+        `gradient` is given the logits of a batch and which of the texts are in it.
+        """
         assert self.tokenizer is not None
         documents = self.encode(texts)
-        explanations: list[list[Contribution]] = [[] for _ in texts]
+        found: list[list[Contribution]] = [[] for _ in texts]
         for places in in_order_of_length(documents, batch_size=64):
             batch = batch_of(documents, np.zeros(len(texts), np.int64), places)
             logits, tape = self.forward(batch.ids, batch.batch_sizes, each_token=True)  # (B, K)
-            label = logits.argmax(axis=1) if chosen is None else chosen[batch.places]  # (B,)
-            dlogits = log_odds_gradient(logits / self.temperature, label) / self.temperature  # (B, K)
-            weights = self.reader.contributions(dlogits, tape, batch)  # (N,)
+            weights = self.reader.contributions(gradient(logits, batch.places), tape, batch)  # (N,)
             for place, of_text in zip(batch.places, unpack(weights, batch.batch_sizes), strict=True):
                 spans = clip(self.tokenizer.spans(texts[place]), self.config.max_length)  # none if the text is empty
                 words = zip(spans.tolist(), of_text.tolist(), strict=False)
-                explanations[place] = [Contribution(start, stop, weight) for (start, stop), weight in words]
+                found[place] = [Contribution(start, stop, weight) for (start, stop), weight in words]
         self.zero_grad()  # those of the parameters came along
-        return explanations
-
-    def score(self, texts: Sequence[str], labels: Sequence[str]) -> float:
-        """The share of texts whose most probable label is theirs."""
-        return float(
-            np.mean([predicted == label for predicted, label in zip(self.predict(texts), labels, strict=True)])
-        )
+        return found

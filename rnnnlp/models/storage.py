@@ -90,7 +90,7 @@ def save_tensors(path: Path, tensors: Mapping[str, np.ndarray], *, beside: Itera
 
     # safetensors writes the buffer as it lies in memory, so a transposed view would come back wrong.
     tensors = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
-    manifest: dict[str, Any] = {name: _size_and_sha256(path.with_name(name)) for name in beside}
+    manifest: dict[str, Any] = {name: _size_and_sha256(path.parent / name) for name in beside}
     manifest[TENSORS] = _sha256_of_tensors(tensors)
     write_atomically(path, save(tensors, {MANIFEST: json.dumps(manifest)}))
 
@@ -120,7 +120,7 @@ def load_tensors(path: Path, *, beside: Iterable[str] = ()) -> dict[str, np.ndar
     if manifest[TENSORS] != _sha256_of_tensors(tensors):
         raise Damaged(f"{path} is damaged: its checksum is not the one in it; restore it or train again")
     for name in beside:
-        other = path.with_name(name)
+        other = path.parent / name
         require_file(other)
         if not _is_unchanged(other, manifest[name]):
             raise Damaged(

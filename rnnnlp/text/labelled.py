@@ -13,6 +13,9 @@ from rnnnlp.errors import UserError
 from rnnnlp.text.labels import label_indices, label_names, read_labelled_rows
 from rnnnlp.text.sources import SPLITS, UNLABELLED, find_source, say_unlabelled_is_left_out
 
+HELD_OUT = 0.05  # of the texts of each class, where there is no validation split
+HELD_OUT_SEED = 0  # the same for every run, so that what one is measured on is what no other has learned from
+
 logger = logging.getLogger(__name__)
 
 
@@ -67,8 +70,8 @@ def load_labelled(
     *,
     text_column: str | None = None,
     label_column: str | None = None,
-    rng_seed: int = 0,
-    validation_fraction: float = 0.05,
+    rng_seed: int = HELD_OUT_SEED,
+    validation_fraction: float = HELD_OUT,
     splits: Sequence[str] | None = None,
     unlabelled: bool = False,
 ) -> LabelledData:
@@ -108,7 +111,7 @@ def load_labelled(
     if "train" in loaded:
         _check_two_classes(loaded["train"], names, source.name)
         if carve:
-            loaded |= hold_out_validation(loaded["train"], validation_fraction, rng_seed, source.name)
+            loaded |= hold_out_validation(loaded["train"], source.name, validation_fraction, rng_seed)
     parts = source.splits.get(UNLABELLED, ()) if unlabelled else ()
     further = ["".join(document) for part in parts for document in part.documents(text_column)]
     return LabelledData({split: loaded[split] for split in wanted if split in loaded}, names, source.name, further)
@@ -122,7 +125,9 @@ def _check_two_classes(train: LabelledSplit, names: tuple[str, ...], source: str
         )
 
 
-def hold_out_validation(train: LabelledSplit, fraction: float, seed: int, source: str) -> dict[str, LabelledSplit]:
+def hold_out_validation(
+    train: LabelledSplit, source: str, fraction: float = HELD_OUT, seed: int = HELD_OUT_SEED
+) -> dict[str, LabelledSplit]:
     """Train and validation from train: the share of each class, at least one row where the class has two or more."""
     rng = np.random.default_rng(seed)
     held = np.zeros(len(train), bool)

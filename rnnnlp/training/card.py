@@ -2,11 +2,12 @@
 
 import json
 import shlex
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from rnnnlp.models.config import option
 from rnnnlp.models.model import Model
-from rnnnlp.training.config import CHOSEN, CHOSEN_FOR_CLASSIFIERS, FROM_DATA, FROM_PRETRAINED
+from rnnnlp.training.config import CHOSEN, CHOSEN_FOR_CLASSIFIERS, FROM_DATA, FROM_PRETRAINED, Combining
 
 
 class Kind(NamedTuple):
@@ -86,3 +87,43 @@ exact figures of a whole split run `rnnnlp evaluate RUN --split validation`.
 {json.dumps(model.config.to_mapping(), indent=2, ensure_ascii=False)}
 ```
 """
+
+
+def committee_card(config: Combining, rows: Sequence[dict[str, Any]], together: dict[str, Any]) -> str:
+    """What the committee is of: `rows` have a run, its weight and its figures, `together` has the figures of all."""
+    words = ["rnnnlp", "combine", *config.runs, "--out", "RUN"]
+    for name in ("data", "text_column", "label_column"):
+        if (value := getattr(config, name)) is not None:
+            words += [option(name), value]
+    members = "\n".join(
+        f"| {row['run']} | {row['data'] or 'not known'} | {weight_of(row)} "
+        f"| {row['accuracy']:.4f} | {row['loss']:.4f} |"
+        for row in rows
+    )
+    return f"""# Committee of classifiers
+
+Classifiers that were trained apart by rnnnlp, and whose logits are added, each with its weight.
+
+    {shlex.join(words)}
+
+Use it with
+
+    {KINDS["sentiment"].use}
+
+## Figures on validation
+
+On the {together["examples"]:,} validation texts of `{config.data}`, to which the weights were fitted: on other texts
+they are a little worse. For the figures of a split that nothing was fitted to run `rnnnlp evaluate RUN --split test`.
+
+| run | trained on | weight | accuracy | loss, calibrated |
+| --- | --- | --- | --- | --- |
+{members}
+| together | | | {together["accuracy"]:.4f} | {together["loss"]:.4f} |
+
+The expected calibration error of all together is {together["expected_calibration_error"]:.4f}.
+"""
+
+
+def weight_of(row: dict[str, Any]) -> str:
+    """The weight of a run in a committee, for a person."""
+    return f"{row['weight']:.4g}" if row["weight"] else "0 (left out)"

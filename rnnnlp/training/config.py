@@ -176,6 +176,22 @@ class Pretraining(TrainingConfig):
         self.require("label_smoothing", self.label_smoothing == 0, "0 among sampled candidates")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Combining(Config):
+    """Which runs are made a committee, and on whose validation texts their weights are fitted."""
+
+    runs: tuple[str, ...]
+    data: str | None = None
+    text_column: str | None = None
+    label_column: str | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.runs) < 2:
+            raise UserError(
+                f"the number of runs to combine is {len(self.runs)}; it must be at least 2: give more of them"
+            )
+
+
 CHOSEN = ("hidden_size", "embedding_size", "dropout", "weight_decay", "lr", "batch_size", "evaluations")
 CHOSEN_FOR_CLASSIFIERS = (
     *("pretraining", "tokenizer", "vocab_size", "hidden_size", "embedding_size", "dropout", "votes", "label_smoothing"),

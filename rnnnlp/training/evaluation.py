@@ -10,7 +10,7 @@ import numpy as np
 from rnnnlp.errors import UserError
 from rnnnlp.kernels.reference import State
 from rnnnlp.models.bidirectional_lm import BidirectionalLM, both_ways
-from rnnnlp.models.sentiment import SentimentClassifier
+from rnnnlp.models.classifier import Classifier
 
 WINDOW_TOKENS = 8192  # predicted at a time
 WARMUP = 200  # tokens that a stream reads before its first counted one
@@ -94,15 +94,15 @@ def _warm_state(model: LanguageModel, ids: np.ndarray, begin: np.ndarray) -> Sta
 
 
 def document_logits(
-    model: SentimentClassifier,
+    model: Classifier,
     texts: Sequence[str],
     *,
     chunk: int = 2000,
     on_progress: Callable[[int], Any] = lambda documents: None,
 ) -> np.ndarray:
     """`(len(texts), K)`, in their order; `on_progress` is called with the number of texts done since the last call."""
-    parts = [np.empty((0, len(model.config.labels)), model.dtype)]
-    for start in range(0, len(texts), chunk):
-        parts.append(model.logits(model.encode(texts[start : start + chunk])))
+    parts = []
+    for start in range(0, max(1, len(texts)), chunk):  # of no text there is one part, without a row
+        parts.append(model.logits_of(texts[start : start + chunk]))
         on_progress(len(parts[-1]))
     return np.concatenate(parts)

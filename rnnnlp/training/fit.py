@@ -21,18 +21,17 @@ from rnnnlp.models.model import Model, read_config
 from rnnnlp.models.sentiment import SentimentClassifier
 from rnnnlp.models.storage import Damaged, write_atomically
 from rnnnlp.text import Corpus, EncodedCorpus, LabelledData, LabelledSplit, encode_corpus, load_corpus, load_labelled
-from rnnnlp.text.labelled import hold_out_validation
+from rnnnlp.text.labelled import HELD_OUT_SEED, hold_out_validation
 from rnnnlp.training import classifier_recipes, recipes
 from rnnnlp.training.card import model_card
 from rnnnlp.training.config import DEFAULT_BUDGET, CharLMTraining, Pretraining, SentimentTraining, TrainingConfig
 from rnnnlp.training.loop import Trainer
 from rnnnlp.training.pretraining import learn_language, pretraining_task, seconds_of_language
-from rnnnlp.training.run_folder import RunFolder
+from rnnnlp.training.run_folder import RunFolder, read_state
 from rnnnlp.training.tasks import CharLMTask, PretrainingTask, SentimentTask
 from rnnnlp.training.transfer import as_pretrained, load_pretrained, set_rates, start_from
 
 SPLITS = ("train", "validation")  # the ones that training reads
-VALIDATION_SHARE = 0.05  # of the texts of each class, where there is no validation split
 
 MODELS: dict[str, tuple[type[Model], type[TrainingConfig]]] = {
     model.model_type: (model, training)
@@ -145,12 +144,7 @@ def go_on(run: RunFolder, model_type: str, data: LabelledData | None) -> Model:
     config: Any = config_class.from_mapping(options, str(checkpoint / "config.json"))
     use_backend(config.backend, config.threads)
     if isinstance(model, SentimentClassifier):
-        data = data or load_training_data(config)
-        trainer = Trainer(sentiment_task(model, data, config), config, run, spent=seconds_of_language(run))
-        trainer.resume()
-        if config.pretraining and trainer.clock.step == 0:
-            trainer = after_pretraining(trainer, data, time.monotonic())
-        return finish(trainer)
+        return finish(resumed_classifier(model, data, config, run))
     encoded = encode_corpus(corpus_of(config), model.tokenizer, splits=SPLITS)
     task: Any = (
         char_lm_task(model, encoded, config)
@@ -160,6 +154,22 @@ def go_on(run: RunFolder, model_type: str, data: LabelledData | None) -> Model:
     trainer = Trainer(task, config, run)
     trainer.resume()
     return finish(trainer)
+
+
+def resumed_classifier(
+    model: SentimentClassifier, data: LabelledData | None, config: SentimentTraining, run: RunFolder
+) -> Trainer:
+    """The run as it was, with its language models first if it has not begun."""
+    own = data or load_training_data(config)
+    task = sentiment_task(model, own, config)
+    if data is None and task.fingerprint() != read_state(run.latest_checkpoint())["data"]:
+        # The first runs of 0.1 held out other texts for each seed.
+        task = sentiment_task(model, load_training_data(config, held_out_seed=config.seed), config)
+    trainer = Trainer(task, config, run, spent=seconds_of_language(run))
+    trainer.resume()
+    if config.pretraining and trainer.clock.step == 0:
+        trainer = after_pretraining(trainer, own, time.monotonic())
+    return trainer
 
 
 def after_pretraining(trainer: Trainer, data: LabelledData, started: float) -> Trainer:
@@ -224,19 +234,19 @@ def sentiment_task(model: SentimentClassifier, data: LabelledData, config: Any) 
     return SentimentTask(model, splits[0], splits[1], config, unlabelled)
 
 
-def load_training_data(config: SentimentTraining) -> LabelledData:
+def load_training_data(config: SentimentTraining, *, held_out_seed: int = HELD_OUT_SEED) -> LabelledData:
     return load_labelled(
         config.data,
         text_column=config.text_column,
         label_column=config.label_column,
-        rng_seed=config.seed,
+        rng_seed=held_out_seed,
         splits=SPLITS,
         unlabelled=config.virtual_adversarial > 0 or classifier_recipes.may_pretrain(config),
     )
 
 
 def labelled(
-    texts: Sequence[str], labels: Sequence[Any], validation: tuple[Sequence[str], Sequence[Any]] | None, *, seed: int
+    texts: Sequence[str], labels: Sequence[Any], validation: tuple[Sequence[str], Sequence[Any]] | None
 ) -> LabelledData:
     """Lists of texts and labels as a data set; without `validation`, 5 % of the texts of each class are held out."""
     names = tuple(sorted({str(label) for label in labels}))
@@ -245,7 +255,7 @@ def labelled(
     if len(names) < 2:
         raise UserError(f"the given labels are all {', '.join(names)!r}; a classifier needs two classes or more")
     if validation is None:
-        return LabelledData(hold_out_validation(train, VALIDATION_SHARE, seed, source), names, source)
+        return LabelledData(hold_out_validation(train, source), names, source)
     held_out = LabelledSplit(list(validation[0]), label_numbers(validation[1], names, len(validation[0])))
     return LabelledData({"train": train, "validation": held_out}, names, source)
 

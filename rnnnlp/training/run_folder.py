@@ -18,13 +18,14 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
 from rnnnlp.errors import UserError
+from rnnnlp.models.committee import MEMBERS
 from rnnnlp.models.config import LARGEST
 from rnnnlp.models.model import CONFIG, TOKENIZER, WEIGHTS, Model
 from rnnnlp.models.storage import Damaged, load_tensors, read_json, save_tensors, write_atomically, writing
@@ -61,17 +62,18 @@ class RunFolder:
         self._lock: int | None = None  # descriptor
 
     @classmethod
-    def create(cls, path: str | os.PathLike, *, overwrite: bool) -> Self:
+    def create(cls, path: str | os.PathLike, *, overwrite: bool, to_resume: bool = True) -> Self:
         """The folder of a new run. UserError if `path` holds anything, unless it is a run and `overwrite` is given.
 
-        That run stays until `clear`.
+        That run stays until `clear`. `to_resume` is whether it might be what the user wants to go on with.
         """
         run = cls(path)
         if run.path.exists() and not run.path.is_dir():
             raise UserError(f"--out {path} is a file; give the name of a new folder")
         if run.path.is_dir() and (run.path / CONFIG).is_file():
             if not overwrite:
-                raise UserError(f"--out {path} already holds a run; go on with --resume {path} or give --overwrite")
+                instead = f"go on with --resume {path}" if to_resume else "give the name of a new folder"
+                raise UserError(f"--out {path} already holds a run; {instead} or give --overwrite")
         elif run.path.is_dir() and any(
             entry.name != LOCK and entry not in run._left_over() for entry in run.path.iterdir()
         ):
@@ -93,16 +95,23 @@ class RunFolder:
             run._remove_left_over()
         return run
 
-    def clear(self) -> None:
-        """Removes the run that is in the folder."""
+    def clear(self, *, but: Collection[str] = ()) -> None:
+        """Removes the run that is in the folder, all `but` what has one of these names."""
         with writing(self.path):
             self._remove_left_over()
-            for name in (LANGUAGE_MODEL, "checkpoints"):
-                if (self.path / name).exists():
-                    shutil.rmtree(self.path / name)
             last = CONFIG  # it says that there is a run
-            for name in (WEIGHTS, "metrics.jsonl", "README.md", TOKENIZER, last):
-                (self.path / name).unlink(missing_ok=True)
+            for name in (
+                "checkpoints",
+                LANGUAGE_MODEL,
+                MEMBERS,
+                WEIGHTS,
+                "metrics.jsonl",
+                "README.md",
+                TOKENIZER,
+                last,
+            ):
+                if name not in but:
+                    remove(self.path / name)
 
     def __enter__(self) -> Self:
         return self
@@ -151,10 +160,7 @@ class RunFolder:
 
     def _remove_left_over(self) -> None:
         for path in self._left_over():
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
+            remove(path)
 
     # ------------------------------------------------------------------------------------------------------- metrics
 
@@ -231,6 +237,10 @@ class RunFolder:
         if not self.path.is_dir():
             raise UserError(f"{self.path} is not a folder; a folder with a trained model is needed")
         found = self.checkpoints()
+        if not found and (self.path / MEMBERS).is_dir():
+            raise UserError(
+                f"{self.path} is a committee, which is not trained itself; give the run of one of its members"
+            )
         if not found:
             raise UserError(
                 f"{self.path} has no checkpoint to go on from; train again with --out {self.path} --overwrite"
@@ -257,6 +267,14 @@ def read_state(path: Path) -> dict[str, Any]:
         if senseless or not isinstance(value, kind):
             raise Damaged(f"{path / STATE} is damaged: {key} is {value!r}; restore it or train again")
     return state
+
+
+def remove(path: Path) -> None:
+    """Removes a file, or a folder with all that is in it, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _sync_folder(path: Path) -> None:

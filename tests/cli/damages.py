@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import safetensors.numpy
 
+from rnnnlp.models.committee import beside
 from rnnnlp.models.storage import load_tensors, save_tensors
 from rnnnlp.training.run_folder import BESIDE_STATE, STATE, STATE_TENSORS
 
@@ -90,6 +91,18 @@ def replace_by_folder(path: Path) -> None:
     path.mkdir()
 
 
+def weigh(run: Path, weights: list[float], **changes: object) -> None:
+    """Other weights in a committee, with the right checksums."""
+    edit(run, **changes)
+    save_tensors(run / "model.safetensors", {"weights": np.array(weights)}, beside=beside(2))
+
+
+def exchange(run: Path) -> None:
+    """The two members of a committee in the other order."""
+    for old, new in (("0", "2"), ("1", "0"), ("2", "1")):
+        (run / "members" / old).rename(run / "members" / new)
+
+
 Damage = tuple[Callable[[Path], object], str]
 
 # What was done to the folder of a character model, and what the one line of `rnnnlp generate` says.
@@ -140,6 +153,40 @@ OF_A_CLASSIFIER: dict[str, Damage] = {
     ),
     "labels no list": (lambda run: edit(run, labels="good"), "--labels is 'good'; it must be a list of strings"),
     "labels too few": (lambda run: edit(run, labels=["good"]), "the only class is good; a classifier needs at least"),
+}
+
+# Of a committee of two, and what `rnnnlp predict` says.
+OF_A_COMMITTEE: dict[str, Damage] = {
+    "committee without its weights": (lambda run: (run / "model.safetensors").unlink(), "model.safetensors is missing"),
+    "committee with others": (lambda run: edit(run, labels=["good", "bad"]), "config.json is not the file that model"),
+    "committee of none": (lambda run: edit(run, members=0), "the number of members is 0; a committee has at least 1"),
+    "committee of many": (lambda run: edit(run, members=2**50), "members/1125899906842623 is missing; restore it or"),
+    "committee of fewer": (lambda run: edit(run, members=1), "does not have the checksums that rnnnlp writes"),
+    "members no number": (lambda run: edit(run, members="two"), "--members is 'two'; it must be int"),
+    "committee with more": (lambda run: edit(run, cell="gru"), "unknown key 'cell'; known are labels, members"),
+    "last member missing": (lambda run: shutil.rmtree(run / "members" / "1"), "members/1 is missing; restore it"),
+    "first member missing": (lambda run: shutil.rmtree(run / "members" / "0"), "0/model.safetensors is missing; the"),
+    "member flipped": (
+        lambda run: flip_last_bit(run / "members" / "1" / "model.safetensors"),
+        "1/model.safetensors is",
+    ),
+    "member with another tokenizer": (lambda run: cut(run / "members" / "0" / "tokenizer.json"), "tokenizer.json is"),
+    "member of something else": (
+        lambda run: rewrite(run / "members" / "0", model_type="committee"),
+        "0 holds a committee model; a sentiment model is needed here",
+    ),
+    "members exchanged": (lambda run: exchange(run), "0/model.safetensors is not the file that model.safetensors was"),
+    "three weights": (
+        lambda run: weigh(run, [1.0, 1.0, 1.0]),
+        "tensor weights is float64 (3,) and must be float64 (2,)",
+    ),
+    "weight below 0": (lambda run: weigh(run, [1.0, -0.5]), "the weights are 1.0, -0.5; none may be below 0, nor all"),
+    "weights all 0": (lambda run: weigh(run, [0.0, 0.0]), "the weights are 0.0, 0.0; none may be below 0, nor all"),
+    "weight not finite": (lambda run: weigh(run, [1.0, np.inf]), "tensor weights has values that are not finite"),
+    "labels of no member": (
+        lambda run: weigh(run, [1.0, 1.0], labels=["good", "bad"]),
+        "members/0 has the labels negative, positive and ",
+    ),
 }
 
 # Of a run that trained for two steps, and what `rnnnlp train charlm --resume` says.

@@ -3,8 +3,10 @@
 import json
 from pathlib import Path
 
+import numpy as np
+
+from rnnnlp import CharLM, Committee, SentimentClassifier
 from rnnnlp.cli.main import main
-from rnnnlp.models.char_lm import CharLM
 
 TINY = "--hidden-size 4 --embedding-size 3 --steps 2 --batch-size 2 --bptt 8 --evaluations 1".split()
 LITTLE = "--hidden-size 4 --batch-size 1 --bptt 8 --warmup 0"
@@ -18,6 +20,7 @@ FILES = {
     "one_class.csv": "text,label\ngood,1\nfine,1\n",
     "no_label.csv": "text,other\ngood,1\nfine,0\n",
     "other_label.csv": "text,label\ngood,wonderful\nbad,terrible\n",
+    "good.csv": "text,label\n" + "a good film,good\na bad film,bad\n" * 20,
     "unlabelled.csv": "text,label\ngood,\nbad,\n",
     "strange_label.jsonl": '{"text": "good", "label": 0.5}\n',
     "quoted.csv": 'text,label\n"good" or not,1\n',
@@ -66,8 +69,18 @@ def furnish(home: Path) -> None:
         ["train", "charlm", *text, "--out", str(home / "lm"), *TINY],
         ["train", "sentiment", "--data", "sample-reviews", "--out", str(home / "reviews"), *TINY],
         ["pretrain", *text, "--samples", "9", "--out", str(home / "words"), *TINY],
+        ["train", "sentiment", "--data", str(home / "good.csv"), "--out", str(home / "good"), *TINY],
+        ["train", "sentiment", "--data", "sample-reviews", "--seed", "1", "--out", str(home / "other"), *TINY],
     ):
         assert main(words) == 0
+    Committee(
+        [SentimentClassifier.from_pretrained(home / name) for name in ("reviews", "other")], np.array([0.5, 1.5])
+    ).save_pretrained(home / "committee", extra={"runs": ["reviews", "other"], "data": "sample-reviews"})
+    mute = SentimentClassifier.from_pretrained(home / "other")
+    for parameter in mute.parameters().values():
+        parameter.value[...] = 0
+    mute.save_pretrained(home / "mute", extra={"data": "sample-reviews"})
+    SentimentClassifier.from_pretrained(home / "other").save_pretrained(home / "silent")
     CharLM.from_pretrained(home / "lm").save_pretrained(home / "bare")  # does not say what it was trained on
 
 
@@ -139,7 +152,7 @@ MISTAKES = {
     "train sentiment --data sample-reviews --lr-decay -1": "--lr-decay is -1.0; it must be at least 0 and at most 1",
     "evaluate {home}/words --dynamic": "--dynamic is for character language models, and {home}/words is of words",
     "evaluate {home}/words --mistakes 2": "--mistakes is for classifiers",
-    "predict {home}/words text": "holds a bidirectional_lm model; a sentiment model is needed here",
+    "predict {home}/words text": "holds a bidirectional_lm model; a classifier is needed here",
     "generate {home}/words": "holds a bidirectional_lm model; a char_lm model is needed here",
     "pretrain --data {home}/text.txt --resume {home}/lm": "leave out --data",
     "pretrain --resume {home}/lm": "holds a char_lm model; a bidirectional_lm model is needed here",
@@ -178,7 +191,7 @@ MISTAKES = {
     "evaluate {home}/lm --dynamic-lr 0.1": "without --dynamic",
     "evaluate {home}/lm --dynamic --dynamic-lr -1": "--dynamic-lr is -1.0; it must be at least 0",
     "evaluate {home}/reviews --split test --threads 0": "--threads is 0; it must be at least 1",
-    "predict {home}/lm text": "holds a char_lm model; a sentiment model is needed here",
+    "predict {home}/lm text": "holds a char_lm model; a classifier is needed here",
     "predict {home}/reviews text --file {home}/text.txt": "give one of them",
     "predict {home}/reviews --file {home}/none.txt": "none.txt",
     "train charlm --data {home}/text.txt --batch-size 0": "--batch-size is 0; it must be at least 1",
@@ -280,9 +293,36 @@ MISTAKES = {
     "evaluate {home}/words --baseline": "--baseline is for classifiers",
     "evaluate {home}/stranger --weights last": "stranger has no checkpoint to go on from",
     "predict {home}/reviews --explain --json {home}/none/out.json text": "none/out.json cannot be written",
-    "predict {home}/lm --explain text": "holds a char_lm model; a sentiment model is needed here",
+    "predict {home}/lm --explain text": "holds a char_lm model; a classifier is needed here",
     "predict {home}/reviews \udcff": r"the text holds half a character ('\udcff'); expected whole Unicode characters",
     "predict {home}/reviews --file {home}/no_label.csv --text-column review": "has no column 'review'; its columns are",
+    # Committees.
+    "combine": "the following arguments are required: RUN, --out; 'rnnnlp combine --help' says what can be given",
+    "combine {home}/reviews --out {home}/new": "the number of runs to combine is 1; it must be at least 2: give more",
+    "combine {home}/reviews {home}/lm --out {home}/new": "holds a char_lm model; a classifier is needed here",
+    "combine {home}/reviews {home}/nothing --out {home}/new": "nothing is not a folder",
+    "combine {home}/reviews {home}/committee --out {home}/new": (
+        "committee is a committee itself; give its members, {home}/committee/members/0 and so on, instead"
+    ),
+    "combine {home}/reviews {home}/good --out {home}/new": (
+        "good has the labels bad, good and {home}/reviews has negative, positive; they must be the same in the same"
+    ),
+    "combine {home}/silent {home}/reviews --out {home}/new": "silent does not say what it was trained on; give --data",
+    "combine {home}/mute {home}/mute --out {home}/new": "none of {home}/mute, {home}/mute is better than chance; give",
+    "combine {home}/reviews {home}/other --out {home}/other --overwrite": "other is one of the runs to combine; give",
+    "combine {home}/reviews {home}/other --out {home}/lm": "lm already holds a run; give the name of a new folder or",
+    "combine {home}/reviews {home}/other --out {home}/stranger": "stranger is not empty and not a run; give the name",
+    "combine {home}/reviews {home}/other --out {home}/new --data {home}/good.csv": "labels that the model does not",
+    "combine {home}/good {home}/good --out {home}/new --data {home}/lonely.csv": "there is no text to fit weights on;",
+    "combine {home}/reviews {home}/other --out {home}/new --text-column mark": "has no column 'mark'",
+    "evaluate {home}/committee --weights last": "committee is a committee, which is not trained itself; give the",
+    "evaluate {home}/committee --dynamic": "--dynamic is for language models, and {home}/committee is a classifier",
+    "status {home}/committee": "committee is a committee, which is not trained itself; give the run of one",
+    "train sentiment --resume {home}/committee": "committee is a committee, which is not trained itself; give the run",
+    "train sentiment --data sample-reviews --from {home}/committee": "holds a committee model; it must be a run of pre",
+    "generate {home}/committee": "holds a committee model; a char_lm model is needed here",
+    "plot {home}/committee --json -": "metrics.jsonl has no losses to draw; give the folder of a run that has trained",
+    "plot --gradients --json - {home}/committee": "holds a committee model; a char_lm model is needed here",
     # Pictures.
     "plot {home}/lm": "nothing to write; give --out FILE.png for a picture, or --json FILE for its numbers",
     "plot --json -": "there is no RUN to draw; give the folders of runs, or --gradients for fresh models",
@@ -333,6 +373,7 @@ LACKING = {
 # Messages without a row: what of each, and the test that it has. They need a package, a network, another process, or a
 # value that only Python can give. Disks that are full or cannot be written: `training/test_disk.py`.
 ELSEWHERE = {
+    "a committee is needed here": "models/test_committee.py::test_another_model_is_no_committee",
     "--out {path} cannot be written": "training/test_plots.py::test_a_picture_that_cannot_be_written",
     "finds no word twice": "training/test_baseline.py::test_texts_without_a_repeated_word_are_an_error",
     "the Hub cannot be reached": "text/test_sources.py::test_hub_names_that_do_not_load",

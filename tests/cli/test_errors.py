@@ -19,7 +19,7 @@ from rnnnlp.errors import UserError
 from rnnnlp.models.config import option
 from rnnnlp.models.storage import load_tensors, save_tensors
 from rnnnlp.training.run_folder import RunFolder
-from tests.cli.damages import OF_A_CLASSIFIER, OF_A_MODEL, OF_A_RUN, Damage
+from tests.cli.damages import OF_A_CLASSIFIER, OF_A_COMMITTEE, OF_A_MODEL, OF_A_RUN, Damage
 from tests.cli.mistakes import ELSEWHERE, ENVIRONMENT, LACKING, MISTAKES, TINY, furnish
 
 PACKAGE = Path(rnnnlp.__file__).parent
@@ -112,6 +112,11 @@ def test_a_damaged_classifier_is_refused(damage: str, home: Path, tmp_path: Path
     assert_refused(OF_A_CLASSIFIER, damage, home / "reviews", tmp_path, ["evaluate"], capsys)
 
 
+@pytest.mark.parametrize("damage", OF_A_COMMITTEE)
+def test_a_damaged_committee_is_refused(damage: str, home: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
+    assert_refused(OF_A_COMMITTEE, damage, home / "committee", tmp_path, ["predict"], capsys)
+
+
 @pytest.mark.parametrize("damage", OF_A_RUN)
 def test_a_damaged_checkpoint_is_refused(damage: str, home: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
     assert_refused(OF_A_RUN, damage, home / "lm", tmp_path, ["train", "charlm", "--resume"], capsys)
@@ -138,7 +143,7 @@ def test_a_second_run_in_one_folder_is_refused(home: Path, tmp_path: Path, capsy
 
 
 def test_every_message_has_its_row():
-    tables = (MISTAKES, ENVIRONMENT, LACKING, OF_A_MODEL, OF_A_CLASSIFIER, OF_A_RUN)
+    tables = (MISTAKES, ENVIRONMENT, LACKING, OF_A_MODEL, OF_A_CLASSIFIER, OF_A_COMMITTEE, OF_A_RUN)
     if left_out := {row for table in tables for row in table} - ran:
         pytest.skip(f"{len(left_out)} rows were left out")
     messages = {

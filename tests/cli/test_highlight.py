@@ -9,7 +9,7 @@ import pytest
 from rnnnlp import SentimentClassifier
 from rnnnlp.cli.highlight import colours_wanted, highlighted, strongest
 from rnnnlp.cli.main import main
-from rnnnlp.models.sentiment import Contribution
+from rnnnlp.models.classifier import Contribution
 
 TEXT = "a good\nfilm, but long"
 WORDS = [Contribution(0, 1, 0.01), Contribution(2, 6, 2.0), Contribution(7, 11, 0.5), Contribution(17, 21, -1.5)]
