@@ -30,7 +30,8 @@ LABEL_SMOOTHING = 0.05  # where nothing votes: votes are held back by the log-co
 ADVERSARIAL = 0.03  # of the length of the words' vectors
 ADVERSARIAL_WORK = 2.0  # two forwards and two backwards
 LEAST_EPOCHS, MOST_EPOCHS = 3, 20
-TOKENS_FOR_LANGUAGE, EPOCHS_OF_LANGUAGE = 1e5, 4  # of few texts more are learnt by heart
+LENGTH_FOR_LANGUAGE, TOKENS_FOR_LANGUAGE = 15, 1e5  # phrases and few texts teach no language
+EPOCHS_OF_LANGUAGE = 4  # of few texts more are learnt by heart
 VOCABULARY = {"word": 30_000, "bpe": 20_000}
 ENOUGH = 0.7  # of a budget: the updates are not in the measurement, and machines are shared
 FROM_LANGUAGE = {"hidden_size": 256, "embedding_size": 256, "dropout": PRETRAINED_DROPOUT}
@@ -118,8 +119,9 @@ def epochs_of_language(
     """How often all texts are read to learn their language: not at all where they, or the time, are not enough."""
     assert training.budget is not None
     texts = data.splits["train"].texts
-    tokens = sum(float(some_lengths(part, tokenizer).mean()) * len(part) for part in (texts, data.unlabelled) if part)
-    if tokens < TOKENS_FOR_LANGUAGE:
+    parts = [part for part in (texts, data.unlabelled) if part]
+    tokens = sum(float(some_lengths(part, tokenizer).mean()) * len(part) for part in parts)
+    if tokens < max(TOKENS_FOR_LANGUAGE, LENGTH_FOR_LANGUAGE * sum(map(len, parts))):
         return 0
     model = SentimentConfig(vocab_size=tokenizer.vocab_size, labels=data.label_names, **options)
     crop = min(training.crop or model.max_length, model.max_length)

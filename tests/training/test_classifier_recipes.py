@@ -124,8 +124,17 @@ def test_the_language_of_texts_without_a_label_takes_time_too(monkeypatch):
     assert chosen == [4, 4, 0]
 
 
-@pytest.mark.parametrize("options", [{"texts": 3_000, "budget": 1e5}, {"epochs": 3}, {"budget": 1e5, "pretraining": 0}])
-def test_the_language_of_few_texts_or_of_a_run_without_a_budget_is_not_learned_first(monkeypatch, options):
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"texts": 3_000, "budget": 1e5},
+        {"text": "film ", "texts": 100_000, "budget": 1e5},
+        {"epochs": 3},
+        {"budget": 1e5, "pretraining": 0},
+    ],
+    ids=["few", "phrases", "no budget", "not wanted"],
+)
+def test_where_the_language_is_not_learned_first(monkeypatch, options):
     training, given, _ = choose_pretraining(monkeypatch, **options)
     assert (training.pretraining, training.tokenizer, given) == (0, "word", {})
 
