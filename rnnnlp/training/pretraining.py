@@ -8,6 +8,7 @@ import numpy as np
 
 from rnnnlp.batches import draws
 from rnnnlp.batches.draws import generator
+from rnnnlp.errors import UserError
 from rnnnlp.models.bidirectional_lm import BidirectionalLM
 from rnnnlp.models.config import BidirectionalLMConfig, SentimentConfig
 from rnnnlp.models.sentiment import SentimentClassifier
@@ -48,10 +49,16 @@ def learn_language(
     assert classifier.tokenizer is not None
     texts = [*data.splits["train"].texts, *data.unlabelled]
     train, validation = (stream(some, classifier.tokenizer) for some in (texts, data.splits["validation"].texts))
+    own = own_config(config)
+    assert own.bptt is not None
+    if len(train) <= own.bptt:
+        raise UserError(
+            f"--pretraining is {config.pretraining}, and {data.source} has {len(train)} tokens; to learn a language "
+            f"from them there must be more than {own.bptt}: leave it out, or give more texts"
+        )
     log.info(
         "first the language of %d texts (%d tokens), each read %d times", len(texts), len(train), config.pretraining
     )
-    own = own_config(config)
     task = pretraining_task(language_model_config(classifier.config), classifier.tokenizer, train, validation, own)
     folder = run.path / LANGUAGE_MODEL
     if RunFolder(folder).checkpoints():
