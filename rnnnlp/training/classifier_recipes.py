@@ -31,7 +31,7 @@ ADVERSARIAL = 0.03  # of the length of the words' vectors
 ADVERSARIAL_WORK = 2.0  # two forwards and two backwards
 LEAST_EPOCHS, MOST_EPOCHS = 3, 20
 LENGTH_FOR_LANGUAGE, TOKENS_FOR_LANGUAGE = 15, 1e5  # phrases and few texts teach no language
-EPOCHS_OF_LANGUAGE = 4  # of few texts more are learnt by heart
+FEWEST_OF_LANGUAGE, MOST_OF_LANGUAGE = 3, 4  # epochs: of few texts more are learnt by heart
 VOCABULARY = {"word": 30_000, "bpe": 20_000}
 ENOUGH = 0.7  # of a budget: the updates are not in the measurement, and machines are shared
 FROM_LANGUAGE = {"hidden_size": 256, "embedding_size": 256, "dropout": PRETRAINED_DROPOUT}
@@ -92,8 +92,8 @@ def choose_pretraining(
 ) -> tuple[SentimentTraining, dict[str, Any], Tokenizer]:
     """Decides whether the language of the texts is learned first, what with, and of what tokens.
 
-    It is if the time is enough, by a margin, for all epochs of it and of the classifier. Pieces of words then say more
-    than the single characters of a text without spaces.
+    It is if the time is enough, by a margin, for enough epochs of it and all of the classifier. Pieces of words then
+    say more than the single characters of a text without spaces.
     """
     texts = data.splits["train"].texts
 
@@ -126,10 +126,11 @@ def epochs_of_language(
     model = SentimentConfig(vocab_size=tokenizer.vocab_size, labels=data.label_names, **options)
     crop = min(training.crop or model.max_length, model.max_length)
     cropped = np.minimum(some_lengths(texts, tokenizer), crop).mean()
-    sized = training.changed(batch_size=training.batch_size or batch_size(len(texts)), pretraining=EPOCHS_OF_LANGUAGE)
+    sized = training.changed(batch_size=training.batch_size or batch_size(len(texts)), pretraining=MOST_OF_LANGUAGE)
     reading = most_epochs(len(texts) * cropped) * len(texts) * cropped / throughput(sized, model, cropped)
-    seconds = 2 * EPOCHS_OF_LANGUAGE * tokens / language_throughput(sized, model, tokenizer) + reading
-    return EPOCHS_OF_LANGUAGE if seconds <= ENOUGH * training.budget else 0
+    epoch = 2 * tokens / language_throughput(sized, model, tokenizer)  # seconds
+    epochs = min(MOST_OF_LANGUAGE, int((ENOUGH * training.budget - reading) / epoch))
+    return epochs if epochs >= FEWEST_OF_LANGUAGE else 0
 
 
 def language_throughput(training: SentimentTraining, model: SentimentConfig, tokenizer: Tokenizer) -> float:
