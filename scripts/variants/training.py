@@ -10,7 +10,7 @@ from rnnnlp.errors import UserError
 from rnnnlp.models.config import LARGEST, CharLMConfig
 from rnnnlp.text import encode_corpus
 from rnnnlp.training.config import char_lm_options
-from rnnnlp.training.fit import SPLITS, char_lm_task, chosen, corpus_of, prepare, run_folder, vocabulary_options
+from rnnnlp.training.fit import SPLITS, char_lm_task, chosen, corpus_of, prepare, run_folder
 from rnnnlp.training.loop import Trainer
 from rnnnlp.training.run_folder import RunFolder
 from variants.names import Variant, build, products
@@ -37,7 +37,7 @@ def train(variant: Variant, given: dict[str, Any]) -> dict[str, Any]:
     config, model_options = char_lm_options({"validation_tokens": LARGEST} | options, "options")
     config = prepare(config)
     CharLMConfig(vocab_size=1, **model_options)  # refuses bad values before the data are read
-    encoded = encode_corpus(corpus_of(config), config.tokenizer, splits=SPLITS, **vocabulary_options(config))
+    encoded = encode_corpus(corpus_of(config), config.tokenizer, splits=SPLITS, **config.vocabulary_options)
     config, model_config = chosen(config, model_options, encoded)
     model = build(variant, model_config, encoded.tokenizer, rng=generator(config.seed, draws.WEIGHTS))
     task = char_lm_task(model, encoded, config)

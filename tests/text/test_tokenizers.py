@@ -15,6 +15,7 @@ from rnnnlp.text import (
     ByteTokenizer,
     CharTokenizer,
     WordTokenizer,
+    has_spaces,
     load_tokenizer,
     train_tokenizer,
 )
@@ -269,3 +270,8 @@ def test_spans_of_a_long_text(tokenizer):
     spans = tokenizer.spans(text)
     assert len(spans) == len(tokenizer.encode(text))
     assert spans[-1, 0] >= len(text) - 2 >= spans[-1, 1] - 2
+
+
+def test_spaces_are_looked_for():
+    assert has_spaces(["a lovely film", "so lovely, so good"])
+    assert not has_spaces(["质量很好，非常喜欢，包装也很仔细，下次还会再来买。", "差"])

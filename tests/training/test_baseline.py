@@ -12,7 +12,7 @@ from rnnnlp import SentimentClassifier
 from rnnnlp.cli.main import main
 from rnnnlp.errors import UserError
 from rnnnlp.text import LabelledSplit
-from rnnnlp.training.baseline import baseline_probabilities, has_spaces
+from rnnnlp.training.baseline import baseline_probabilities
 
 if os.environ.get("RNNNLP_REQUIRE_SKLEARN") == "1":
     import sklearn  # noqa: F401
@@ -57,11 +57,6 @@ def test_a_class_that_the_training_texts_lack_has_no_probability():
 def test_texts_without_a_repeated_word_are_an_error():
     with pytest.raises(UserError, match="finds no word twice"):
         baseline_probabilities(LabelledSplit(["one word", "two others"], np.array([0, 1])), ["one"], 2)
-
-
-def test_spaces_are_looked_for():
-    assert has_spaces(GOOD)
-    assert not has_spaces(["质量很好，非常喜欢，包装也很仔细，下次还会再来买。", "差"])
 
 
 def test_without_scikit_learn_an_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch):
