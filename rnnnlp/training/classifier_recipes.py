@@ -98,19 +98,22 @@ def choose_pretraining(
     texts = data.splits["train"].texts
 
     def tokenized(kind: str) -> tuple[SentimentTraining, Tokenizer]:
-        kind = training.tokenizer or kind
         of_kind = training.changed(tokenizer=kind, vocab_size=training.vocab_size or VOCABULARY.get(kind))
         return of_kind, train_tokenizer(kind, texts, **of_kind.vocabulary_options)
 
+    kind = alone = training.tokenizer or "word"
+    if training.tokenizer is None and may_pretrain(training) and not has_spaces(some(texts)):
+        kind = "bpe"
+    chosen, tokenizer = tokenized(kind)
     if may_pretrain(training):
-        first, tokenizer = tokenized("word" if has_spaces(some(texts)) else "bpe")
         options = {**FROM_LANGUAGE, **given}
-        if first.pretraining is None:
-            first = first.changed(pretraining=epochs_of_language(first, options, data, tokenizer))
-        if first.pretraining:
-            return first, options, tokenizer
-    alone, tokenizer = tokenized("word")
-    return alone.changed(pretraining=0), dict(given), tokenizer
+        if chosen.pretraining is None:
+            chosen = chosen.changed(pretraining=epochs_of_language(chosen, options, data, tokenizer))
+        if chosen.pretraining:
+            return chosen, options, tokenizer
+        if kind != alone:
+            chosen, tokenizer = tokenized(alone)
+    return chosen.changed(pretraining=0), dict(given), tokenizer
 
 
 def epochs_of_language(

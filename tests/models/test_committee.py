@@ -14,7 +14,8 @@ from rnnnlp.models.classifier import Contribution
 from rnnnlp.models.committee import by_word, load_classifier
 from rnnnlp.models.config import SentimentConfig
 from rnnnlp.text import ByteTokenizer, CharTokenizer, Tokenizer, WordTokenizer
-from tests.gradients import EPS, randomize
+from tests.gradients import randomize
+from tests.models.log_odds import slope_along
 
 TEXTS = ["the film was good", "bad but good, bad film", "", "好 film — the  good", " ", "unknown words alone"]
 WEIGHTS = np.array([0.5, 1.5, 0.25])
@@ -68,11 +69,6 @@ def test_no_texts_and_many(kind: str, monkeypatch: pytest.MonkeyPatch):
             np.testing.assert_allclose(model.predict_proba(TEXTS), expected, rtol=1e-12)
 
 
-def log_odds(model: Committee, text: str, label: int) -> float:
-    p = model.predict_proba([text])[0, label]
-    return float(np.log(p / (1 - p)))
-
-
 @pytest.mark.parametrize("label", [None, 0, 1, 2])
 def test_a_word_counts_as_much_as_the_log_odds_change_along_its_vectors(label: int | None):
     """In both members, whose tokenizers are the same, the vector of a word is moved."""
@@ -82,14 +78,8 @@ def test_a_word_counts_as_much_as_the_log_odds_change_along_its_vectors(label: i
         of_label = int(model.predict_proba([text])[0].argmax()) if label is None else label
         for word in set(text.replace(",", " ,").split()):
             rows = [m.reader.embedding.weight.value[m.encode([word])[0][0]] for m in model.members]
-            vectors = [row.copy() for row in rows]
-            moved = []
-            for factor in (1 + EPS, 1 - EPS, 1):
-                for row, vector in zip(rows, vectors, strict=True):
-                    row[...] = vector * factor
-                moved.append(log_odds(model, text, of_label))
             total = sum(weight for start, stop, weight in found if text[start:stop] == word)
-            assert total == pytest.approx((moved[0] - moved[1]) / (2 * EPS), rel=1e-6, abs=1e-8), word
+            assert total == pytest.approx(slope_along(rows, model, text, of_label), rel=1e-6, abs=1e-8), word
 
 
 @pytest.mark.parametrize("kinds", [("word", "char", "byte"), ("byte", "word"), ("char", "byte", "word")])
@@ -99,13 +89,7 @@ def test_words_count_as_much_as_all_tokens_of_all_members(kinds: tuple[str, ...]
     (found,) = model.explain([text])
     label = int(model.predict_proba([text])[0].argmax())
     tables = [m.reader.embedding.weight.value for m in model.members]
-    before = [table.copy() for table in tables]
-    moved = []
-    for factor in (1 + EPS, 1 - EPS):
-        for table, values in zip(tables, before, strict=True):
-            table[...] = values * factor
-        moved.append(log_odds(model, text, label))
-    assert sum(word.weight for word in found) == pytest.approx((moved[0] - moved[1]) / (2 * EPS), rel=1e-6)
+    assert sum(word.weight for word in found) == pytest.approx(slope_along(tables, model, text, label), rel=1e-6)
     spans = np.unique(model.members[0].tokenizer.spans(text), axis=0)
     assert [word[:2] for word in found] == [tuple(span) for span in spans.tolist()]
 

@@ -9,7 +9,8 @@ from rnnnlp.layers.loss import log_odds_gradient, softmax
 from rnnnlp.layers.pooling import POOLINGS
 from rnnnlp.models.config import SentimentConfig
 from rnnnlp.text import WordTokenizer
-from tests.gradients import EPS, check_gradients, randomize
+from tests.gradients import check_gradients, randomize
+from tests.models.log_odds import slope_along
 
 WORDS = "the film was good but bad".split()
 
@@ -29,11 +30,6 @@ def make(cell: str = "gru", pooling: str = "mean+max", labels: str = "abc", **se
     randomize(model.parameters(), np.random.default_rng(1))
     model.log_temperature[0] = 0.3
     return model
-
-
-def log_odds(model: SentimentClassifier, text: str, label: int) -> float:
-    p = model.predict_proba([text])[0, label]
-    return float(np.log(p / (1 - p)))
 
 
 def test_another_label_than_the_most_probable():
@@ -66,14 +62,8 @@ def test_a_token_counts_as_much_as_the_log_odds_change_along_its_vector(cell: st
         (found,) = model.explain([text])
         for word in set(text.replace(",", " ,").split()):
             row = model.reader.embedding.weight.value[model.encode([word])[0][0]]
-            vector = row.copy()
-            row[...] = vector * (1 + EPS)
-            above = log_odds(model, text, label)
-            row[...] = vector * (1 - EPS)
-            derivative = (above - log_odds(model, text, label)) / (2 * EPS)
-            row[...] = vector
             total = sum(weight for start, stop, weight in found if text[start:stop] == word)
-            assert total == pytest.approx(derivative, rel=1e-6, abs=1e-8), word
+            assert total == pytest.approx(slope_along([row], model, text, label), rel=1e-6, abs=1e-8), word
 
 
 def test_each_text_is_explained_as_if_it_were_alone_and_in_order():
@@ -110,10 +100,4 @@ def test_votes_count_beside_the_vectors():
     label = int(model.predict_proba([text])[0].argmax())
     (found,) = model.explain([text])
     tables = [model.reader.embedding.weight.value, model.reader.votes.weight.value]
-    before = [table.copy() for table in tables]
-    moved = []
-    for factor in (1 + EPS, 1 - EPS):
-        for table, values in zip(tables, before, strict=True):
-            table[...] = values * factor
-        moved.append(log_odds(model, text, label))
-    assert sum(word.weight for word in found) == pytest.approx((moved[0] - moved[1]) / (2 * EPS), rel=1e-6)
+    assert sum(word.weight for word in found) == pytest.approx(slope_along(tables, model, text, label), rel=1e-6)

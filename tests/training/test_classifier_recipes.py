@@ -152,6 +152,19 @@ def test_then_text_without_spaces_is_read_in_pieces_of_words(monkeypatch):
     assert choose_pretraining(monkeypatch, text=text, tokenizer="char", **long)[2].kind == "char"
 
 
+def test_a_tokenizer_is_trained_once(monkeypatch):
+    trained = []
+
+    def noted(kind, texts, **options):
+        trained.append(kind)
+        return train_tokenizer(kind, texts, **options)
+
+    monkeypatch.setattr(classifier_recipes, "train_tokenizer", noted)
+    for limit in ({"budget": 1e5}, {"budget": 1.0}, {"epochs": 1}):
+        choose_pretraining(monkeypatch, **limit)
+    assert trained == ["word"] * 3
+
+
 def test_with_the_language_less_of_a_budget_is_left(monkeypatch):
     seconds = 10_000 * 20 / SPEED
     choices = [choose(monkeypatch, budget=17 * seconds, pretraining=epochs)[0].adversarial for epochs in (0, 3)]
