@@ -10,7 +10,7 @@
 
 #include <immintrin.h>
 
-#include "panels.hpp"
+#include "simd.hpp"
 
 namespace rnnnlp::ISA {
 
@@ -56,10 +56,12 @@ RNNNLP_INLINE HalfSplit split(vec x) {
   return s;
 }
 
-// 16 rows of 16 pairs: rows become columns.
-inline void transpose(const part* from, long from_stride, part* to, long to_stride) {
+// 16 rows of 16 entries of 4 bytes (pairs of parts, or fours of digits), strides in bytes: rows become columns.
+inline void transpose(const void* from, long from_stride, void* to, long to_stride) {
+  auto row = [&](long k) { return (const char*)from + k * from_stride; };
+  auto column = [&](long k) { return (char*)to + k * to_stride; };
   __m512i r[16], s[16];
-  for (int k = 0; k < 16; k++) r[k] = _mm512_loadu_si512(from + k * from_stride);
+  for (int k = 0; k < 16; k++) r[k] = _mm512_loadu_si512(row(k));
   for (int k = 0; k < 16; k += 4) {
     __m512i a = _mm512_unpacklo_epi32(r[k], r[k + 1]), b = _mm512_unpackhi_epi32(r[k], r[k + 1]);
     __m512i c = _mm512_unpacklo_epi32(r[k + 2], r[k + 3]), d = _mm512_unpackhi_epi32(r[k + 2], r[k + 3]);
@@ -69,10 +71,10 @@ inline void transpose(const part* from, long from_stride, part* to, long to_stri
   for (int k = 0; k < 4; k++) {  // s[4*g + k] has, in each quarter q, entry 4*q + k of the rows 4*g .. 4*g + 3
     __m512i a = _mm512_shuffle_i32x4(s[k], s[4 + k], 0x88), b = _mm512_shuffle_i32x4(s[k], s[4 + k], 0xdd);
     __m512i c = _mm512_shuffle_i32x4(s[8 + k], s[12 + k], 0x88), d = _mm512_shuffle_i32x4(s[8 + k], s[12 + k], 0xdd);
-    _mm512_storeu_si512(to + k * to_stride, _mm512_shuffle_i32x4(a, c, 0x88));
-    _mm512_storeu_si512(to + (4 + k) * to_stride, _mm512_shuffle_i32x4(b, d, 0x88));
-    _mm512_storeu_si512(to + (8 + k) * to_stride, _mm512_shuffle_i32x4(a, c, 0xdd));
-    _mm512_storeu_si512(to + (12 + k) * to_stride, _mm512_shuffle_i32x4(b, d, 0xdd));
+    _mm512_storeu_si512(column(k), _mm512_shuffle_i32x4(a, c, 0x88));
+    _mm512_storeu_si512(column(4 + k), _mm512_shuffle_i32x4(b, d, 0x88));
+    _mm512_storeu_si512(column(8 + k), _mm512_shuffle_i32x4(a, c, 0xdd));
+    _mm512_storeu_si512(column(12 + k), _mm512_shuffle_i32x4(b, d, 0xdd));
   }
 }
 
@@ -155,98 +157,5 @@ __attribute__((noinline)) void tiles_of(const part* left, long stride, const par
   if constexpr (R > 1) _tile_stored(2, sums_below, sum_bytes);
   if constexpr (R > 1 && C > 1) _tile_stored(3, sums_below + 16, sum_bytes);
 }
-
-// As FloatPanels, on tiles.
-struct SplitPanels {
-  static constexpr int rows_of_block(int) { return 32; }
-  static constexpr int backward_vectors = 4;  // fewer sums at once would wait for one another
-
-  static long size(long K, int C) { return groups_of(K, terms_of_block) * planes * C * parts_of_tile * sizeof(part) / sizeof(float); }
-
-  static void pack_gates(int G, long H, const float* W, long K, long U, long p, float* to) {
-    const int C = G * U / V;
-    part* tiles = reinterpret_cast<part*>(to);
-    for (int c = 0; c < C; c++)
-      for (long block = 0; block < groups_of(K, terms_of_block); block++) {
-        alignas(64) part rows[planes][parts_of_tile];  // a unit's terms side by side
-        const int gate = c * V / U;
-        for (long lane = 0; lane < V; lane++) {
-          const long unit = p * U + c * V % U + lane, k = block * terms_of_block;
-          const float* row = W + (gate * H + unit) * K + k;
-          for (long half = 0; half < terms_of_block; half += V) {
-            HalfSplit s = split(unit < H && k + half < K ? load(row + half, K - k - half) : vec{});
-            for (int plane = 0; plane < planes; plane++)
-              _mm256_store_si256((__m256i*)(rows[plane] + lane * terms_of_block + half), s.plane[plane]);
-          }
-        }
-        for (int plane = 0; plane < planes; plane++)
-          transpose(rows[plane], terms_of_block, tiles + ((block * planes + plane) * C + c) * parts_of_tile, terms_of_block);
-      }
-  }
-
-  static void pack_columns(int G, long H, const float* W, long p, float* to) {
-    constexpr int C = backward_vectors;
-    part* tiles = reinterpret_cast<part*>(to);
-    const long K = G * whole(H);
-    for (long k = 0; k < groups_of(K, terms_of_block) * terms_of_block; k += 2)
-      for (int c = 0; c < C; c++) {
-        const long column = (p * C + c) * V;
-        auto weights = [&](long term) {
-          const long gate = term / whole(H), unit = term % whole(H);
-          return term < K && unit < H ? load(W + (gate * H + unit) * H + column, H - column) : vec{};
-        };
-        Split s = split_pairs(weights(k), weights(k + 1));
-        for (int plane = 0; plane < planes; plane++)
-          _mm512_store_si512(tiles + ((k / terms_of_block * planes + plane) * C + c) * parts_of_tile + k % terms_of_block * V, s.plane[plane]);
-      }
-  }
-
-  class Left {
-   public:
-    static long floats(long B, long K) { return (B + 32) * stride_of(K) * sizeof(part) / sizeof(float); }  // tiles read past the last row
-    Left(float* memory, long B, long K) : rows_(reinterpret_cast<part*>(memory)), stride_(stride_of(K)) {
-      for (long k = whole(K); k < groups_of(K, terms_of_block) * terms_of_block; k += V)  // nobody puts anything there
-        for (long row = 0; row < B; row++) put(row, k, vec{});
-    }
-
-    RNNNLP_INLINE vec get(long row, long k) const {
-      const part* from = place(row, k);
-      auto at = [&](int plane) { return low_half(_mm512_cvtepu16_epi32(_mm256_load_si256((const __m256i*)(from + plane * terms_of_block)))); };
-      return (vec)(at(0) + (at(1) + at(2)));
-    }
-
-    RNNNLP_INLINE void put(long row, long k, vec x) const {
-      HalfSplit s = split(x);
-      part* to = place(row, k);
-      for (int plane = 0; plane < planes; plane++) _mm256_store_si256((__m256i*)(to + plane * terms_of_block), s.plane[plane]);
-    }
-
-   private:
-    friend SplitPanels;
-    static long stride_of(long K) { return groups_of(K, terms_of_block) * planes * terms_of_block + terms_of_block; }
-    RNNNLP_INLINE part* place(long row, long k) const {
-      return rows_ + row * stride_ + k / terms_of_block * planes * terms_of_block + k % terms_of_block;
-    }
-    part* rows_;
-    long stride_;
-  };
-
-  template <int C>
-  static RNNNLP_INLINE void multiply(long rows, const Left& left, long row, const float* panel, long K, float* sums) {
-    const part* from = left.rows_ + row * left.stride_;
-    const part* tiles = reinterpret_cast<const part*>(panel);
-    const long blocks = groups_of(K, terms_of_block), below = 16 * C * V;
-    if (rows <= 16) {
-      tiles_of<1, C, false>(from, left.stride_, tiles, C, blocks, sums, C * V);
-    } else if constexpr (C % 2 == 0) {
-      for (int c = 0; c < C; c += 2) tiles_of<2, 2, false>(from, left.stride_, tiles + c * parts_of_tile, C, blocks, sums + c * V, C * V);
-    } else {
-      tiles_of<1, C, false>(from, left.stride_, tiles, C, blocks, sums, C * V);
-      tiles_of<1, C, false>(from + 16 * left.stride_, left.stride_, tiles, C, blocks, sums + below, C * V);
-    }
-  }
-
-  using InUse = TilesInUse;
-};
 
 }  // namespace rnnnlp::ISA

@@ -10,6 +10,7 @@ namespace rnnnlp::ISA {
 template <bool relu>
 struct Elman : OneProduct {
   static constexpr int gates = 1, U = 2 * V;
+  static constexpr bool bounded = !relu;
 
   template <class Left>
   static RNNNLP_INLINE void finish(const ForwardStep<Left>& step, long row, long unit, long lanes, const float* sums) {
@@ -22,6 +23,7 @@ struct Elman : OneProduct {
   static RNNNLP_INLINE void prefetch_tape(const BackwardStep& step, long row, long unit) {
     prefetch(step.job->h + (step.first + row) * step.job->H + unit, 2 * V);
   }
+  static RNNNLP_INLINE const float* error(const BackwardStep& step, long row, int) { return step.dpre(row); }
   static RNNNLP_INLINE vec carried(const BackwardStep&, long, long) { return vec{}; }
 
   static RNNNLP_INLINE void finish(const BackwardStep& step, long row, long unit, long lanes, vec dh) {

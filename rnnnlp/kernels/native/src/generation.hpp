@@ -66,9 +66,9 @@ void product_of_layer(const Stepper& s, const StepLayer& layer, const float* W_x
   constexpr int C = vectors_of<F>;
   const long H = s.H, panels = groups_of(H, F::U);
   Forward job{};
-  job.cell = s.cell, job.B = 1, job.H = H, job.b_hn = layer.b_hn, job.pre = pre_row ? pre_row : layer.pre, job.h = layer.h_output;
+  job.cell = s.cell, job.B = 1, job.H = H, job.b_hn = layer.b_hn, job.pre = pre_row ? pre_row : layer.pre, job.h = layer.h_output, job.h0 = layer.h[parity];
   using Row = FloatPanels::Left;
-  const ForwardStep<Row> step{&job, 0, Row(layer.h[parity], 1, H), Row(layer.h[1 - parity], 1, H), layer.c, padded(H),
+  const ForwardStep<Row> step{&job, 0, 0, 0, Row(layer.h[parity], 1, H), Row(layer.h[1 - parity], 1, H), layer.c, padded(H),
                               Row(layer.kept, 1, H), parity == 1};
   alignas(64) float sums[C * V];
   const long first = panels * rank / ranks, last = panels * (rank + 1) / ranks;

@@ -19,7 +19,7 @@ struct GRU : OneProduct {
     vec a_hn = load(sums + 2 * V) + load(step.job->b_hn + unit, lanes);
     two_sigmoids(r, z);
     vec n = tanh(load(pre + 2 * H, lanes) + r * a_hn);
-    vec h_before = step.h_in.get(row, unit);
+    vec h_before = load(step.h_before(row) + unit, lanes);
     vec h = n + z * (h_before - n);
     step.h_out.put(row, unit, h);
     store(step.h(row) + unit, h, lanes);
@@ -35,6 +35,11 @@ struct GRU : OneProduct {
   static RNNNLP_INLINE void prefetch_tape(const BackwardStep& step, long row, long unit) {
     prefetch(step.memory(row) + unit, 2 * V);
     prefetch(step.h_before(row) + unit, 2 * V);
+  }
+
+  static RNNNLP_INLINE const float* error(const BackwardStep& step, long row, int gate) {
+    const long H = step.job->H;
+    return gate == 2 ? step.candidate + (step.first + row) * H : step.dpre(row) + gate * H;
   }
 
   // dh*z, which reaches the state before without passing through the product

@@ -21,12 +21,14 @@ struct ResetFirstCandidate : OneProduct {
     const long H = step.job->H;
     vec z = load(step.c + row * step.stride + unit);
     vec n = tanh(load(sums) + load(step.pre(row) + 2 * H + unit, lanes));
-    vec h_before = step.h_in.get(row, unit);
+    vec h_before = load(step.h_before(row) + unit, lanes);
     vec h = n + z * (h_before - n);
     step.h_out.put(row, unit, h);
     store(step.h(row) + unit, h, lanes);
     if (float* gates_row = step.gates(row)) store(gates_row + 2 * H + unit, n, lanes);
   }
+
+  static RNNNLP_INLINE const float* error(const BackwardStep& step, long row) { return step.dpre(row) + 2 * step.job->H; }
 
   // kept = r*h_before, whose error the second product of the walk back gives
   static RNNNLP_INLINE void finish(const BackwardStep& step, long row, long unit, long lanes, vec dkept) {
@@ -42,6 +44,7 @@ struct ResetFirstCandidate : OneProduct {
 struct GRUResetFirst {
   using Second = ResetFirstCandidate;
   static constexpr int first_gate = 0, gates = 2, U = V;
+  static constexpr bool bounded = true;
 
   template <class Step>
   static RNNNLP_INLINE const auto& from(const Step& step) {
@@ -55,7 +58,7 @@ struct GRUResetFirst {
     vec r = load(sums) + load(pre, lanes);
     vec z = load(sums + V) + load(pre + H, lanes);
     two_sigmoids(r, z);
-    vec kept = r * step.h_in.get(row, unit);
+    vec kept = r * load(step.h_before(row) + unit, lanes);
     step.kept.put(row, unit, kept);
     store(step.c + row * step.stride + unit, z);
     if (float* gates_row = step.gates(row)) {
@@ -66,6 +69,8 @@ struct GRUResetFirst {
   }
 
   static RNNNLP_INLINE void prefetch_tape(const BackwardStep& step, long row, long unit) { prefetch(step.h_before(row) + unit, 2 * V); }
+
+  static RNNNLP_INLINE const float* error(const BackwardStep& step, long row, int gate) { return step.dpre(row) + gate * step.job->H; }
 
   // dh*z and the error that came through kept, neither of which passes through the first product
   static RNNNLP_INLINE vec carried(const BackwardStep& step, long row, long unit) { return load(step.dc + row * step.stride + unit); }

@@ -42,6 +42,7 @@ struct LSTM : OneProduct {
     prefetch(step.c_before(row) + unit, 2 * V);
   }
 
+  static RNNNLP_INLINE const float* error(const BackwardStep& step, long row, int gate) { return step.dpre(row) + gate * step.job->H; }
   static RNNNLP_INLINE vec carried(const BackwardStep&, long, long) { return vec{}; }
 
   static RNNNLP_INLINE void finish(const BackwardStep& step, long row, long unit, long lanes, vec dh) {

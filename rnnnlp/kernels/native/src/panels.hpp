@@ -16,6 +16,7 @@ RNNNLP_INLINE long whole(long H) { return groups_of(H, V) * V; }
 struct FloatPanels {
   static constexpr int rows_of_block(int C) { return rows_of_tile(C); }
   static constexpr int backward_vectors = 2;
+  static constexpr bool takes_errors = false;  // whether a step's errors are taken from memory when all of them are known
 
   // Floats of a panel of C vectors.
   static long size(long K, int C) { return K * C * V; }
@@ -45,10 +46,10 @@ struct FloatPanels {
   // A left factor: (B, K).
   class Left {
    public:
-    static long floats(long B, long K) { return B * padded(K); }
+    static long floats(long B, long K, int) { return B * padded(K); }
     Left(float* rows, long, long K) : rows_(rows), stride_(padded(K)) {}
 
-    RNNNLP_INLINE vec get(long row, long k) const { return load(rows_ + row * stride_ + k); }
+    void bound(long, const float*, long) const {}
     RNNNLP_INLINE void put(long row, long k, vec x) const { store(rows_ + row * stride_ + k, x); }
 
    private:
@@ -56,6 +57,7 @@ struct FloatPanels {
     float* rows_;
     long stride_;
   };
+  using Errors = Left;
 
   // sums (rows, C*V) = rows `row` and on of `left` @ panel
   template <int C>

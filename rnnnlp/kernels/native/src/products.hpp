@@ -2,16 +2,17 @@
 #pragma once
 
 #if defined(__AMX_BF16__)
+#include "digits.hpp"
 #include "product_amx.hpp"
 #else
-#include "panels.hpp"
 #include "product.hpp"
 #endif
+#include "panels.hpp"
 
 namespace rnnnlp::ISA {
 
 #if defined(__AMX_BF16__)
-using Panels = SplitPanels;
+using Panels = DigitPanels;
 inline void multiply_matrices(Team& team, const Product& job) { multiply_splits(team, job); }
 #else
 using Panels = FloatPanels;
