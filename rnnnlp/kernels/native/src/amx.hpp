@@ -86,6 +86,7 @@ struct TilesInUse {
       uint16_t bytes_of_row[16] = {64, 64, 64, 64, 64, 64, 64, 64};
       uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
     } all;
+    asm volatile("" ::"r"(&all) : "memory");  // the compiler believes that only the first bytes are read
     _tile_loadconfig(&all);
   }
   ~TilesInUse() { _tile_release(); }

@@ -46,6 +46,14 @@ RNNNLP_INLINE __m512i larger_bits(__m512i before, vec x) {
   return _mm512_max_epi32(before, _mm512_and_si512((__m512i)x, _mm512_set1_epi32(0x7fffffff)));
 }
 
+RNNNLP_INLINE int32_t largest_lane(__m512i x) {
+  alignas(64) int32_t lanes[V];
+  _mm512_store_si512(lanes, x);
+  int32_t largest = 0;
+  for (int k = 0; k < V; k++) largest = lanes[k] > largest ? lanes[k] : largest;
+  return largest;
+}
+
 // 16 numbers as whole ones: byte 2 of each lane is its first digit, byte 0 its last, byte 3 is zero.
 RNNNLP_INLINE __m512i digits_of(vec x, float to_whole) {
   constexpr float middle = 0x808080;  // adds 128 to each digit, so that they become bytes without borrowing
@@ -148,7 +156,7 @@ struct DigitPanels {
       for (long lane = 0; lane < V; lane++) {
         __m512i largest{};
         for (long k = 0; k < K; k += V) largest = larger_bits(largest, weights(lane, k));
-        const Scale scale(_mm512_reduce_max_epi32(largest));
+        const Scale scale(largest_lane(largest));
         to_whole[lane] = scale.to_whole;
         scales(to, K, C)[c * V + lane] = scale.from_whole;
       }
@@ -223,7 +231,7 @@ struct DigitPanels {
     void bound(long row, const float* start, long K) const {
       __m512i largest = (__m512i)(vec{} + 1.0f);
       for (long k = 0; k < K; k += V) largest = larger_bits(largest, load(start + k, K - k));
-      const Scale scale(_mm512_reduce_max_epi32(largest));
+      const Scale scale(largest_lane(largest));
       to_whole(row) = scale.to_whole;
       from_whole_[row] = scale.from_whole;
     }
@@ -247,7 +255,7 @@ struct DigitPanels {
       __m512i largest{};
       for (int g = 0; g < gates; g++)
         for (long k = 0; k < n; k += V) largest = larger_bits(largest, load(from(g) + k, n - k));
-      bits_of(slot)[row] = _mm512_reduce_max_epi32(largest);
+      bits_of(slot)[row] = largest_lane(largest);
     }
 
     // Takes these entries, that of gate g at column g*step + first, when all `slots` are measured.

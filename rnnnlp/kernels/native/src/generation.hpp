@@ -8,7 +8,7 @@
 #include "gru.hpp"
 #include "gru_reset_first.hpp"
 #include "lstm.hpp"
-#include "product.hpp"
+#include "panels.hpp"
 
 namespace rnnnlp::ISA {
 
@@ -51,12 +51,10 @@ inline void pack_gates(Cell cell, long H, const float* W, long K, float* to) {
   }
 }
 
-inline long packed_output_size(long vocabulary, long K) { return groups_of(vocabulary, 2 * V) * K * 2 * V; }
+inline long packed_output_size(long vocabulary, long K) { return groups_of(vocabulary, 2 * V) * FloatPanels::size(K, 2); }
 
 inline void pack_output(const float* W, long vocabulary, long K, float* to) {
-  Product job{};
-  job.N = vocabulary, job.K = K, job.B = W, job.B_stride = K;
-  for (long p = 0; p < groups_of(vocabulary, 2 * V); p++) pack_panel(job, 0, K, p * 2 * V, 2 * V, to + p * K * 2 * V);
+  for (long p = 0; p < groups_of(vocabulary, 2 * V); p++) FloatPanels::pack_gates(1, vocabulary, W, K, 2 * V, p, to + p * FloatPanels::size(K, 2));
 }
 
 // This rank's units of one product of one layer for one token; every other token walks the panels backwards, as in forward_walk.
