@@ -36,6 +36,7 @@ class Case:
         self.W_h = random(rng, G * H, H) / np.float32(np.sqrt(H))
         self.b_hn = random(rng, H) if cell == "gru" else None
         self.state = tuple(random(rng, B, H) for _ in range(states))
+        self.state = (np.tanh(self.state[0]), *self.state[1:])  # as after a step
         self.dstate_T = tuple(random(rng, B, H) for _ in range(states))
         self.dh = random(rng, N, H)
 
@@ -135,6 +136,70 @@ def test_not_a_number_is_not_hidden(cell, isa):
     h = case.run(native)["h"]
     assert np.isnan(h[1]).all()
     assert np.isfinite(h[0]).all()
+
+
+@pytest.mark.parametrize("isa", INSTRUCTION_SETS)
+@pytest.mark.parametrize("cell", GATES)
+def test_what_is_not_a_number_spreads_to_later_steps_and_errors_of_its_row_only(cell, isa):
+    native.use_instruction_set(isa)
+    case = Case(cell, 40, 3, ragged=False, reverse=False, T=4)
+    case.pre[4, ::40] = np.nan  # row 1, step 1, unit 0 of each gate
+    results = case.run(native)
+    h = results["h"].reshape(4, 3, 40)
+    assert np.isnan(h[1, 1, 0])
+    assert np.isnan(h[2:, 1]).all()
+    assert np.isfinite(np.delete(h, 1, axis=1)).all()
+    dpre = results["dpre"].reshape(4, 3, -1)
+    assert cell == "elman_relu" or np.isnan(dpre[:, 1]).any(axis=-1).all()  # NaN > 0 is false: no error passes a relu
+    assert np.isfinite(np.delete(dpre, 1, axis=1)).all()
+
+
+@pytest.mark.parametrize("isa", INSTRUCTION_SETS)
+def test_a_weight_that_is_not_a_number_is_not_hidden(isa):
+    native.use_instruction_set(isa)
+    case = Case("lstm", 17, 2, ragged=False, reverse=False, T=2)
+    case.W_h[3, 5] = np.nan
+    results = case.run(native)
+    assert np.isnan(results["h"]).any()
+    assert np.isnan(results["dstate_0[0]"]).any()
+
+
+@pytest.mark.parametrize("isa", INSTRUCTION_SETS)
+@pytest.mark.parametrize("cell", GATES)
+def test_initial_states_larger_than_a_step_makes(cell, isa):
+    native.use_instruction_set(isa)
+    case = Case(cell, 40, 4, ragged=True, reverse=True)
+    for row, size in enumerate((0, 1e-12, 1, 20)):
+        case.state[0][row] *= np.float32(size)
+    assert_close(case.run(native), case.run(reference, np.float64))
+
+
+@pytest.mark.parametrize("isa", INSTRUCTION_SETS)
+@pytest.mark.parametrize("cell", GATES)
+def test_errors_of_any_size(cell, isa):
+    """The gradient of each sequence is as exact as its own largest entry allows, however small it is."""
+    native.use_instruction_set(isa)
+    case = Case(cell, 40, 6, ragged=False, reverse=False)
+    sizes = np.array([0, 1e-25, 1e-12, 1e-3, 1, 1e10], np.float32)
+    case.dh *= np.tile(sizes, 7)[:, None]
+    case.dstate_T = tuple(s * sizes[:, None] for s in case.dstate_T)
+    ours, true = case.run(native), case.run(reference, np.float64)
+    for name in (n for n in true if n.startswith("dstate_0")):
+        largest = np.abs(true[name]).max(axis=1)
+        assert (np.abs(ours[name] - true[name]).max(axis=1) <= 1e-5 * largest).all(), name
+
+
+@pytest.mark.parametrize("isa", INSTRUCTION_SETS)
+def test_a_state_kept_for_long_stays(isa):
+    """A GRU whose update gate is shut keeps its state, also at the edge of what it can be."""
+    native.use_instruction_set(isa)
+    case = Case("gru", 20, 3, ragged=False, reverse=False, T=400)
+    case.pre[:, 20:40] = 40.0  # z = 1
+    case.pre[:, 40:] = -40.0  # n = -1
+    case.W_h[20:40] = 0
+    case.state[0][:] = np.float32(1.0)
+    h = case.run(native)["h"]
+    assert np.abs(h - 1).max() < 1e-3
 
 
 @pytest.mark.parametrize("cell", GATES)

@@ -5,7 +5,7 @@
 // digits are computed; the three left out are below 2^-24 of the largest product of two entries. So a sum is as exact as one in
 // float32, measured by its largest terms. After Ootomo, Ozaki and Yokota 2024, "DGEMM on Integer Matrix Multiplication Unit".
 //
-// A row of the state has a bound that is known before the walk. One of errors has none: its largest entry is looked for each step.
+// The state of most cells has a bound that is known before the walk. Errors have none: the largest of each row is looked for each step.
 
 // B rows, H hidden, G gates, C vectors of a panel's columns, V lanes of a vector. A tile has 16 rows of 64 bytes: 16 sums, or
 // 64 digits. K terms of each sum, in blocks of 64
@@ -21,6 +21,7 @@ constexpr long digits_of_block = 64;
 constexpr long digits_of_tile = 16 * digits_of_block;
 constexpr int places = 3;
 constexpr float largest_whole = 8355000.0f;  // of three digits: 127*256^2 + 127*256 + 127, less what rounding may add
+constexpr float largest_state = 1.01f;       // a gate is 1 but for its last bits, which may add up
 
 // What makes the entries of a row whole numbers, and what makes its sums numbers again, from the bits of its largest entry.
 struct Scale {
@@ -206,7 +207,7 @@ struct DigitPanels {
   // Rows of digits, (B, K), and what makes the sums of each row numbers again.
   class Rows {
    public:
-    static long floats(long B, long K, int ranks) { return (B + 32) * stride_of(K) / (long)sizeof(float) + B * (2 + ranks); }  // tiles read past the last row
+    static long floats(long B, long K, int ranks) { return (B + 32) * stride_of(K) / (long)sizeof(float) + B * (1 + ranks); }  // tiles read past the last row
     Rows(float* memory, long B, long K)
         : rows_(reinterpret_cast<digit*>(memory)), stride_(stride_of(K)), B_(B), from_whole_(memory + (B + 32) * stride_ / (long)sizeof(float)) {}
 
@@ -216,28 +217,27 @@ struct DigitPanels {
     RNNNLP_INLINE digit* place(long row, long k) const {
       return rows_ + row * stride_ + k / digits_of_block * places * digits_of_block + k % digits_of_block;
     }
-    RNNNLP_INLINE float& to_whole(long row) const { return from_whole_[B_ + row]; }
 
     digit* rows_;
     long stride_, B_;
-    float* from_whole_;  // (B,), and behind them to_whole (B,)
+    float* from_whole_;  // (B,)
   };
+
+  // States of which no entry is larger than 1.
+  static bool holds(const float* states, long n) {
+    __m512i largest{};
+    for (long k = 0; k < n; k += V) largest = larger_bits(largest, load(states + k, n - k));
+    return largest_lane(largest) <= 0x3f800000 + 1024;
+  }
 
   class Left : public Rows {
    public:
-    using Rows::Rows;
-
-    // The entries of a row are never larger than 1 or the largest of these.
-    void bound(long row, const float* start, long K) const {
-      __m512i largest = (__m512i)(vec{} + 1.0f);
-      for (long k = 0; k < K; k += V) largest = larger_bits(largest, load(start + k, K - k));
-      const Scale scale(largest_lane(largest));
-      to_whole(row) = scale.to_whole;
-      from_whole_[row] = scale.from_whole;
+    Left(float* memory, long B, long K) : Rows(memory, B, K) {
+      for (long b = 0; b < B; b++) from_whole_[b] = largest_state / largest_whole * 65536.0f;
     }
 
     RNNNLP_INLINE void put(long row, long k, vec x) const {
-      store_digits(x, to_whole(row), place(row, k), digits_of_block);
+      store_digits(x, largest_whole / largest_state, place(row, k), digits_of_block);
       const __m512 numbers = (__m512)x;
       if (_mm512_cmp_ps_mask(numbers, numbers, _CMP_UNORD_Q)) from_whole_[row] = __builtin_nanf("");
     }
@@ -270,7 +270,7 @@ struct DigitPanels {
     }
 
    private:
-    int32_t* bits_of(int slot) const { return reinterpret_cast<int32_t*>(from_whole_) + (2 + slot) * B_; }
+    int32_t* bits_of(int slot) const { return reinterpret_cast<int32_t*>(from_whole_) + (1 + slot) * B_; }
   };
 
   template <int C>

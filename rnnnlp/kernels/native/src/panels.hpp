@@ -43,13 +43,14 @@ struct FloatPanels {
         }
   }
 
+  static bool holds(const float*, long) { return true; }  // whether a left factor may have these entries
+
   // A left factor: (B, K).
   class Left {
    public:
     static long floats(long B, long K, int) { return B * padded(K); }
     Left(float* rows, long, long K) : rows_(rows), stride_(padded(K)) {}
 
-    void bound(long, const float*, long) const {}
     RNNNLP_INLINE void put(long row, long k, vec x) const { store(rows_ + row * stride_ + k, x); }
 
    private:

@@ -99,7 +99,7 @@ struct ForwardStep {
 // Of a cell that is done with a step after one product with the state; another one has a `Second` product.
 struct OneProduct {
   using Second = void;
-  static constexpr bool bounded = true;  // whether no entry of a state is larger than 1 or the largest of the initial one
+  static constexpr bool bounded = true;  // whether no entry of a state is larger than 1 if none was at first
   static constexpr int first_gate = 0;
 
   template <class Step>
@@ -110,9 +110,6 @@ struct OneProduct {
 
 template <class F>
 constexpr bool has_second = !std::is_void_v<typename F::Second>;
-
-template <class F>
-using StatePanels = std::conditional_t<F::bounded, Panels, FloatPanels>;
 
 // A rank's part of one product of one step, and what the cell makes of the sums.
 template <class F, class P, class Left>
@@ -150,9 +147,8 @@ void pack_forward_product(long H, const float* W, long K, int rank, int ranks, f
     P::pack_gates(F::gates, H, W + F::first_gate * H * K, K, F::U, p, to + p * panel_size);
 }
 
-template <class F>  // a cell's forward side: F::U units of a panel, F::finish(step, row, unit, lanes, sums)
+template <class F, class P>  // a cell's forward side: F::U units of a panel, F::finish(step, row, unit, lanes, sums)
 void forward_walk(Team& team, const Forward& job) {
-  using P = StatePanels<F>;
   using Left = typename P::Left;
   constexpr int C = F::gates * F::U / V;
   const long panels = groups_of(job.H, F::U), stride = padded(job.H);
@@ -179,10 +175,6 @@ void forward_walk(Team& team, const Forward& job) {
     if constexpr (has_second<F>)
       pack_forward_product<typename F::Second, P>(job.H, job.W_h, job.H, rank, team.size(), weights + first_weights);
     if (rank == 0) {
-      for (long b = 0; b < job.B; b++) {
-        for (const Left& h : h_buffers) h.bound(b, job.h0 + b * job.H, job.H);
-        if constexpr (has_second<F>) kept.bound(b, job.h0 + b * job.H, job.H);
-      }
       for (const Left& h : h_buffers) put_rows(job.h0, job.B, job.H, h);  // rows that join later start from either
       if (job.c0) copy_rows(job.c0, job.B, job.H, c, stride);
     }
@@ -211,6 +203,13 @@ void forward_walk(Team& team, const Forward& job) {
       if (job.c0) job.c_T[b * job.H + k] = c[b * stride + k];
     }
   }
+}
+
+template <class F>
+void forward_walk(Team& team, const Forward& job) {
+  if constexpr (F::bounded)
+    if (Panels::holds(job.h0, job.B * job.H)) return forward_walk<F, Panels>(team, job);
+  forward_walk<F, FloatPanels>(team, job);
 }
 
 // ------------------------------------------------------------------------------------------------------------ backward
