@@ -22,9 +22,9 @@ __all__ = [
     "add_rows",
     "backward",
     "distinct",
+    "empty",
     "forward",
     "gather_rows",
-    "join_columns",
     "mean_and_max",
     "mean_and_max_backward",
     "norms",
@@ -35,6 +35,11 @@ __all__ = [
 ]
 
 Array = np.ndarray
+
+
+def empty(shape: Sequence[int], dtype: np.dtype) -> Array:
+    """An uninitialized array."""
+    return np.empty(shape, dtype)
 
 
 def forward(
@@ -49,15 +54,20 @@ def forward(
     tokens: Array | None = None,
     keep_tape: bool = True,
     overwrite: bool = False,
+    out: Array | None = None,
 ) -> tuple[Array, State, Any]:
     """The contract of `reference.forward`, and what a backend may use to be faster.
 
     With `tokens (N,)`, `pre` is a table `(V, G*H)` of which row `tokens[n]` is for row n. Without `keep_tape` there
     will be no backward, and the tape is None. With `overwrite` the caller needs `pre` no more.
+    `out (N, H)` receives h; it may be some columns of a wider array.
     """
     h, state_T, tape = reference.forward(
         cell, pre if tokens is None else pre[tokens], batch_sizes, state, W_h, b_hn, reverse=reverse
     )
+    if out is not None:
+        out[...] = h
+        h = out
     return h, state_T, tape if keep_tape else None
 
 
@@ -97,11 +107,6 @@ def distinct(ids: Array, vocab_size: int) -> tuple[Array, Array]:
 def gather_rows(table: Array, ids: Array) -> Array:
     """`table (V, D)[ids (N,)]` -> `(N, D)`."""
     return table[ids]
-
-
-def join_columns(left: Array, right: Array) -> Array:
-    """`left (N, D)` and `right (N, D)` side by side: `(N, 2*D)`."""
-    return np.concatenate([left, right], axis=1)
 
 
 def mean_and_max(x: Array, batch_sizes: Array) -> tuple[Array, Array]:

@@ -91,11 +91,12 @@ class Recurrent:
         for k, layer in enumerate(self.layers):
             mask = None
             if k > 0:
-                y, mask = self.dropout.forward(y, batch_sizes, rng=rng)
-            outputs, layer_tapes = [], []
+                x, mask = self.dropout.forward(y, batch_sizes, rng=rng)
+            y = kernels.of(x).empty((int(batch_sizes.sum()), self.output_size), x.dtype)  # (N, R*H)
+            layer_tapes = []
             for r, direction in enumerate(layer):
-                h, state_T, tape = direction.forward(
-                    y,
+                state_T, tape = direction.forward(
+                    x,
                     batch_sizes,
                     tuple(s[len(ends)] for s in state),
                     rng=rng,
@@ -103,13 +104,16 @@ class Recurrent:
                     pre=projected[r] if projected and k == 0 else None,
                     bptt=bptt,
                     keep_tape=keep_tape,
+                    out=self._columns(y, r),
                 )
-                outputs.append(h)
                 ends.append(state_T)
                 layer_tapes.append(tape)
-            y = outputs[0] if len(outputs) == 1 else kernels.of(y).join_columns(*outputs)  # (N, R*H)
             tapes.append((mask, layer_tapes))
         return y, tuple(np.stack(s) for s in zip(*ends, strict=True)), (int(batch_sizes[0]), tapes)
+
+    def _columns(self, y: np.ndarray, r: int) -> np.ndarray:
+        """Those of direction r in `y (N, R*H)`: a view `(N, H)`."""
+        return y[:, r * self.hidden_size : (r + 1) * self.hidden_size]
 
     def project(self, x: np.ndarray) -> list[np.ndarray]:
         """`x (V, D)` -> its product with the input weights, biases added, of each direction of the first layer."""
@@ -124,9 +128,8 @@ class Recurrent:
             # y = [h of each direction]
             dx = None
             for r in reversed(range(len(layer))):
-                dh = np.ascontiguousarray(dy[:, r * self.hidden_size : (r + 1) * self.hidden_size])
                 place = -1 - len(starts)
-                dx_r, dstate_0 = layer[r].backward(dh, tuple(s[place] for s in dstate_T), layer_tapes[r])
+                dx_r, dstate_0 = layer[r].backward(self._columns(dy, r), tuple(s[place] for s in dstate_T), layer_tapes[r])
                 dx = dx_r if dx is None else np.add(dx, dx_r, out=dx)
                 starts.append(dstate_0)
             assert dx is not None
@@ -192,9 +195,10 @@ class Direction:
         tokens: np.ndarray | None,
         bptt: int | None,
         keep_tape: bool,
+        out: np.ndarray,
         pre: np.ndarray | None = None,
-    ) -> tuple[np.ndarray, State, Any]:
-        """`x (N, D)`, `state` of `(B, H)` -> `h (N, H)`, the final state, tape. With `tokens`, x is `(V, D)`.
+    ) -> tuple[State, Any]:
+        """`x (N, D)`, `state` of `(B, H)` -> h in `out (N, H)`, the final state, tape. With `tokens`, x is `(V, D)`.
 
         `pre` is what `project` makes of x, if that is there.
         """
@@ -203,11 +207,11 @@ class Direction:
         if pre is None:
             pre = self.project(x)  # (N, G*H), or (V, G*H)
         running = tuple(s.copy() for s in state)  # (B, H)
-        parts, tapes = [], []
+        tapes = []
         windows = self._windows(batch_sizes, bptt)
         for window in windows:
             B_w = int(window.batch_sizes[0])
-            h, ends, tape = k.forward(
+            _, ends, tape = k.forward(
                 self.cell,
                 pre[window.rows] if tokens is None else pre,
                 window.batch_sizes,
@@ -218,13 +222,12 @@ class Direction:
                 tokens=None if tokens is None else tokens[window.rows],
                 keep_tape=keep_tape,
                 overwrite=tokens is None,
+                out=out[window.rows],
             )
             for s, end in zip(running, ends, strict=True):
                 s[:B_w] = end
-            parts.append(h)
             tapes.append(tape)
-        h = parts[0] if len(parts) == 1 else np.concatenate(parts[::-1] if self.reverse else parts)  # (N, H)
-        return h, running, (x, tokens, mask, windows, tapes)
+        return running, (x, tokens, mask, windows, tapes)
 
     def backward(self, dh: np.ndarray, dstate_T: State, tape: Any) -> tuple[np.ndarray, State]:
         """`dh (N, H)` and the gradient of the final state -> `dx`, of the shape of x, and that of the initial state."""

@@ -59,7 +59,7 @@ class Case:
 
 
 def all_cases(against: str) -> list[Case]:
-    rivals = ("packed", "padded") if against == "torch" else ("",)
+    rivals, loops = (("packed", "padded"), ("nn.LSTM", "nn.LSTMCell")) if against == "torch" else (("",), ("",))
     return [
         Case("lm", "lstm", 128, batch_size=32, steps=64),
         Case("lm", "lstm", 128, batch_size=50, steps=50, num_layers=2),
@@ -68,8 +68,8 @@ def all_cases(against: str) -> list[Case]:
         Case("lm", "lstm", 512, batch_size=128, steps=128),
         Case("lm", "gru", 256, batch_size=64, steps=64),
         *(replace(Case("classifier", cell, 128), rival=rival) for cell in ("lstm", "gru") for rival in rivals),
-        Case("generation", "lstm", 128, num_layers=2),
-        Case("generation", "lstm", 512),
+        *(Case("generation", "lstm", 128, num_layers=2, rival=loop) for loop in loops),
+        *(Case("generation", "lstm", 512, rival=loop) for loop in loops),
         *(Case("inference", cell, 128) for cell in ("lstm", "gru")),
     ]
 

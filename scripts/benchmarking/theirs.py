@@ -45,7 +45,7 @@ def job(case: Case, documents: Documents | None, weights: dict[str, np.ndarray])
     model = Model(case)
     model.load_state_dict({_their_name(name): torch.from_numpy(w.copy()) for name, w in weights.items()})
     if documents is None:
-        return TrainCharLM(model, case) if case.task == "lm" else Generate(model)
+        return TrainCharLM(model, case) if case.task == "lm" else Generate(model, case.rival)
     if case.task == "classifier":
         return TrainClassifier(model, documents, model.packed if case.rival == "packed" else model.padded)
     return Predict(model, documents)
@@ -194,16 +194,16 @@ class Predict:
 
 
 class Generate:
-    """Character by character: the fastest of two loops, three ways to choose and one or all threads."""
+    """Character by character with a layer or with cells: the fastest of three ways to choose and one or all threads."""
 
-    def __init__(self, model: Model):
+    def __init__(self, model: Model, rival: str):
         self.model = model
         self.ids = list(torch.arange(model.embedding.num_embeddings)[:, None])
         self.rng = np.random.default_rng(0)
-        loops = {"nn.LSTM": self.by_layers, "nn.LSTMCell": self.by_cells}
+        loop = {"nn.LSTM": self.by_layers, "nn.LSTMCell": self.by_cells}[rival]
         choices = {"multinomial": multinomial, "exponential": exponential, "numpy": self.by_numpy}
         threads = sorted({1, torch.get_num_threads()})
-        ways = {f"{a}, {b}, {n} threads": (loops[a], choices[b], n) for a, b, n in product(loops, choices, threads)}
+        ways = {f"{name}, {n} threads": (loop, choices[name], n) for name, n in product(choices, threads)}
         self.way, self.how = fastest(ways, lambda way: self.write(way, 100))
 
     @torch.inference_mode()

@@ -5,7 +5,7 @@
 import numpy as np
 import pytest
 
-from rnnnlp.kernels import reference
+from rnnnlp.kernels import numpy_backend, reference
 
 native = pytest.importorskip("rnnnlp.kernels.native", reason="the native kernels are not built", exc_type=ImportError)
 
@@ -256,6 +256,23 @@ def test_in_place_gives_the_same(cell):
         assert np.shares_memory(dpre, case.pre)
 
 
+@pytest.mark.parametrize("kernel", [native, numpy_backend])
+@pytest.mark.parametrize("cell", GATES)
+def test_outputs_and_errors_may_be_columns_of_a_wider_array(cell, kernel):
+    H = 21
+    case = Case(cell, H, 6, ragged=True, reverse=True)
+    kept = case.run(kernel)
+    args = (cell, case.pre, case.batch_sizes, case.state, case.W_h, case.b_hn)
+    wide = np.zeros((len(case.pre), 3 * H), np.float32)
+    h, _, tape = kernel.forward(*args, reverse=True, out=wide[:, H : 2 * H])
+    assert np.shares_memory(h, wide)
+    assert np.array_equal(wide, np.pad(kept["h"], ((0, 0), (H, H))))
+    dh = np.concatenate([np.full_like(case.dh, np.nan), case.dh], axis=1)[:, H:]
+    dpre, _, dW_h, _ = kernel.backward(dh, case.dstate_T, tape)
+    assert np.array_equal(dpre, kept["dpre"])
+    assert np.array_equal(dW_h, kept["dW_h"])
+
+
 def test_memory_does_not_grow_from_step_to_step():
     from rnnnlp.kernels.native import _native
 
@@ -275,6 +292,10 @@ def test_wrong_inputs_are_refused():
         native.forward("lstm", case.pre[:-1], *args)
     with pytest.raises(TypeError):
         native.forward("lstm", case.pre.astype(np.float64), *args)
+    with pytest.raises(ValueError, match=r"out is \(20, 8\); expected \(21, 8\)"):
+        native.forward("lstm", case.pre, *args, out=np.empty((20, 8), np.float32))
+    with pytest.raises(TypeError, match="rows must be contiguous"):
+        native.forward("lstm", case.pre, *args, out=np.empty((21, 16), np.float32)[:, ::2])
     with pytest.raises(ValueError, match="batch_sizes"):
         native.forward("lstm", case.pre, case.batch_sizes[::-1] - np.arange(7), case.state, case.W_h)
     with pytest.raises(ValueError, match="instruction set mmx cannot run here"):

@@ -145,7 +145,6 @@ def test_rows_of_an_embedding(D):
     ids = np.random.default_rng(D).integers(0, 30, 500)
     table, rows = random(30, D), random(500, D)
     assert np.array_equal(native.gather_rows(table, ids), table[ids])
-    assert np.array_equal(native.join_columns(table, 2 * table), np.concatenate([table, 2 * table], axis=1))
     expected = table.astype(np.float64)
     np.add.at(expected, ids, rows)
     results = []

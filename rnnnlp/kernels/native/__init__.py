@@ -9,7 +9,6 @@ whatever the number of threads.
 # N tokens, T steps, B sequences, H hidden, G gates (and G*H columns of them)
 
 from rnnnlp.kernels.native._native import (
-    empty,
     instruction_set,
     instruction_sets,
     set_threads,
@@ -18,13 +17,12 @@ from rnnnlp.kernels.native._native import (
 )
 from rnnnlp.kernels.native.generation import LanguageModel
 from rnnnlp.kernels.native.products import product, product_nt, product_tn
-from rnnnlp.kernels.native.recurrence import backward, forward
+from rnnnlp.kernels.native.recurrence import backward, empty, forward
 from rnnnlp.kernels.native.training import (
     adam,
     add_rows,
     distinct,
     gather_rows,
-    join_columns,
     mean_and_max,
     mean_and_max_backward,
     norms,
@@ -42,7 +40,6 @@ __all__ = [
     "gather_rows",
     "instruction_set",
     "instruction_sets",
-    "join_columns",
     "mean_and_max",
     "mean_and_max_backward",
     "norms",

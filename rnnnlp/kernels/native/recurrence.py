@@ -2,6 +2,7 @@
 
 # N tokens, T steps, B sequences, H hidden, G gates (and G*H columns of them), V rows of a table
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,6 +28,12 @@ class Tape(NamedTuple):
     reverse: bool
 
 
+def empty(shape: Sequence[int], dtype: np.dtype) -> Array:
+    """An array for `out`, of memory that is used again once it is gone; `dtype` is float32."""
+    assert dtype == np.float32
+    return _native.empty(shape)
+
+
 def forward(
     cell: str,
     pre: Array,
@@ -39,20 +46,22 @@ def forward(
     tokens: Array | None = None,
     keep_tape: bool = True,
     overwrite: bool = False,
+    out: Array | None = None,
 ) -> tuple[Array, State, Tape | None]:
     """Runs `cell` over a packed batch; the contract is in `kernels.reference`.
 
     With `tokens (N,)`, `pre` is a table `(V, G*H)` and row n of the gates' share is `pre[tokens[n]]`: a small
     vocabulary needs no product with the input weights but that of its embedding table. Without `keep_tape`
     (inference) nothing is kept for `backward`, and the tape is None. With `overwrite` the caller gives `pre` away:
-    the tape takes its memory.
+    the tape takes its memory. `out (N, H)` receives h; it may be some columns of a wider array.
     """
     pre, h0, W_h, b_hn = _plain(pre), _plain(state[0]), _plain(W_h), _plain(b_hn)
     c0 = _plain(state[1]) if cell == "lstm" else None
     ids = None if tokens is None else tokens.astype(np.int32, copy=False)
     gates_into = pre if overwrite and tokens is None else None
-    h, h_T, c_T, gates, memory = _native.forward(
-        CELLS[cell], pre, ids, batch_sizes, h0, c0, W_h, b_hn, reverse, keep_tape, gates_into
+    h = _native.empty((int(batch_sizes.sum()), h0.shape[1])) if out is None else out
+    h_T, c_T, gates, memory = _native.forward(
+        CELLS[cell], pre, ids, batch_sizes, h0, c0, W_h, b_hn, reverse, keep_tape, gates_into, h
     )
     state_T = (h_T,) if c_T is None else (h_T, c_T)
     tape = Tape(CELLS[cell], h, gates, memory, batch_sizes, h0, c0, W_h, b_hn, reverse) if keep_tape else None
@@ -69,7 +78,7 @@ def backward(
     dh_T, dc_T = (*(dstate_T or ()), None, None)[:2]
     dpre, dh_0, dc_0, dW_h, db_hn = _native.backward(
         tape.cell,
-        _plain(dh),
+        dh if dh is None or dh.strides[1] == dh.itemsize else _plain(dh),
         _plain(dh_T),
         _plain(dc_T),
         tape.h,

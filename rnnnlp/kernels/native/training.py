@@ -76,11 +76,6 @@ def gather_rows(table: Array, ids: Array) -> Array:
     return _native.gather_rows(table, ids.astype(np.int32, copy=False))
 
 
-def join_columns(left: Array, right: Array) -> Array:
-    """`left (N, D)` and `right (N, D)` side by side: `(N, 2*D)`."""
-    return _native.join_columns(left, right)
-
-
 def mean_and_max(x: Array, batch_sizes: Array) -> tuple[Array, Array]:
     """Of packed rows `x (N, D)` the mean and the maximum of each sequence, `(B, D)` both."""
     return _native.mean_and_max(np.ascontiguousarray(x), batch_sizes)

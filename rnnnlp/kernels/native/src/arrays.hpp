@@ -21,6 +21,9 @@ template <class T, int dims>
 using In = nb::ndarray<const T, nb::numpy, nb::ndim<dims>, nb::c_contig, nb::device::cpu>;
 template <class T, int dims>
 using InOut = nb::ndarray<T, nb::numpy, nb::ndim<dims>, nb::c_contig, nb::device::cpu>;
+// Some columns of a matrix: rows are contiguous, but may lie further apart than they are long.
+using Columns = nb::ndarray<const float, nb::numpy, nb::ndim<2>, nb::device::cpu>;
+using ColumnsOut = nb::ndarray<float, nb::numpy, nb::ndim<2>, nb::device::cpu>;
 using Out = nb::ndarray<float, nb::numpy>;
 
 using Vector = In<float, 1>;
@@ -36,6 +39,13 @@ void expect(const char* name, std::initializer_list<long> shape, std::initialize
 
 inline void expect(const char* name, const Matrix& a, long rows, long columns) {
   if ((long)a.shape(0) != rows || (long)a.shape(1) != columns) expect(name, {(long)a.shape(0), (long)a.shape(1)}, {rows, columns});
+}
+// The same, and that its rows are contiguous; returns how far apart they are.
+template <class A>
+long stride_of(const char* name, const A& a, long rows, long columns) {
+  if ((long)a.shape(0) != rows || (long)a.shape(1) != columns) expect(name, {(long)a.shape(0), (long)a.shape(1)}, {rows, columns});
+  if ((columns > 1 && a.stride(1) != 1) || a.stride(0) < 0) throw nb::type_error("rows must be contiguous");
+  return a.stride(0);
 }
 inline void expect(const char* name, const Vector& a, long size) {
   if ((long)a.shape(0) != size) expect(name, {(long)a.shape(0)}, {size});

@@ -41,10 +41,10 @@ Recurrence recurrence(int cell, const Sizes& batch_sizes, const Matrix& h0, cons
 
 bool needs_gates(const Recurrence& job) { return gates_of(job.cell) > 1; }
 
-// With `gates`, the tape goes there (it may be `pre`) and not into a new array.
+// With `gates`, the tape goes there (it may be `pre`) and not into a new array; h goes to `out`.
 nb::tuple forward(int cell, const Matrix& pre, const std::optional<Indices>& tokens, const Sizes& batch_sizes, const Matrix& h0,
                   const std::optional<Matrix>& c0, const Matrix& W_h, const std::optional<Vector>& b_hn, bool reverse, bool keep,
-                  const std::optional<InOut<float, 2>>& gates) {
+                  const std::optional<InOut<float, 2>>& gates, const ColumnsOut& out) {
   const Kernels& kernels = kernels_in_use();
   Forward job{recurrence(cell, batch_sizes, h0, c0, W_h, b_hn, reverse), pre.data(), data_of(tokens), nullptr, nullptr};
   const size_t N = job.N, B = job.B, H = job.H;
@@ -56,12 +56,13 @@ nb::tuple forward(int cell, const Matrix& pre, const std::optional<Indices>& tok
   const size_t GH = gates_of(job.cell) * H;
   const bool taped = keep && needs_gates(job);
   if (gates && (gates->shape(0) != N || gates->shape(1) != GH)) expect("gates", {(long)gates->shape(0), (long)gates->shape(1)}, {(long)N, (long)GH});
-  Out h = new_array({N, H}), h_T = new_array({B, H});
+  job.h = out.data();
+  job.h_stride = stride_of("out", out, N, H);
+  Out h_T = new_array({B, H});
   std::optional<Out> c_T, new_gates, memory;
   if (job.c0) c_T = new_array({B, H});
   if (taped && !gates) new_gates = new_array({N, GH});
   if (taped) memory = new_array({N, H});
-  job.h = h.data();
   job.h_T = h_T.data();
   job.c_T = c_T ? c_T->data() : nullptr;
   if (taped) job.gates = gates ? gates->data() : new_gates->data(), job.memory = memory->data();
@@ -71,19 +72,19 @@ nb::tuple forward(int cell, const Matrix& pre, const std::optional<Indices>& tok
     kernels.forward(crew.team_for((double)job.N * GH * H / 16), job);
   }
   nb::object kept = !taped ? nb::none() : gates ? nb::cast(*gates) : nb::cast(std::move(*new_gates));
-  return nb::make_tuple(std::move(h), std::move(h_T), std::move(c_T), kept, std::move(memory));
+  return nb::make_tuple(std::move(h_T), std::move(c_T), kept, std::move(memory));
 }
 
-nb::tuple backward(int cell, const std::optional<Matrix>& dh, const std::optional<Matrix>& dh_T, const std::optional<Matrix>& dc_T,
-                   const Matrix& h, const std::optional<Matrix>& gates, const std::optional<Matrix>& memory, const Sizes& batch_sizes,
+nb::tuple backward(int cell, const std::optional<Columns>& dh, const std::optional<Matrix>& dh_T, const std::optional<Matrix>& dc_T,
+                   const Columns& h, const std::optional<Matrix>& gates, const std::optional<Matrix>& memory, const Sizes& batch_sizes,
                    const Matrix& h0, const std::optional<Matrix>& c0, const Matrix& W_h, const std::optional<Vector>& b_hn, bool reverse,
                    const std::optional<InOut<float, 2>>& out) {
   const Kernels& kernels = kernels_in_use();
   Backward job{};
   static_cast<Recurrence&>(job) = recurrence(cell, batch_sizes, h0, c0, W_h, b_hn, reverse);
   const size_t N = job.N, B = job.B, H = job.H, GH = gates_of(job.cell) * H;
-  expect("h", h, N, H);
-  if (dh) expect("dh", *dh, N, H);
+  job.h_stride = stride_of("h", h, N, H);
+  if (dh) job.dh_stride = stride_of("dh", *dh, N, H);
   if (dh_T) expect("dh_T", *dh_T, B, H);
   if (dc_T) expect("dc_T", *dc_T, B, H);
   if (needs_gates(job)) {
@@ -123,7 +124,7 @@ void bind_recurrence(nb::module_& m) {
   m.def("forward", &forward, nb::arg("cell"), nb::arg("pre").noconvert(), nb::arg("tokens").noconvert().none(),
         nb::arg("batch_sizes").noconvert(), nb::arg("h0").noconvert(), nb::arg("c0").noconvert().none(), nb::arg("W_h").noconvert(),
         nb::arg("b_hn").noconvert().none(), nb::arg("reverse"), nb::arg("keep"),
-        nb::arg("gates").noconvert().none());
+        nb::arg("gates").noconvert().none(), nb::arg("out").noconvert());
   m.def("backward", &backward, nb::arg("cell"), nb::arg("dh").noconvert().none(), nb::arg("dh_T").noconvert().none(),
         nb::arg("dc_T").noconvert().none(), nb::arg("h").noconvert(), nb::arg("gates").noconvert().none(), nb::arg("memory").noconvert().none(),
         nb::arg("batch_sizes").noconvert(), nb::arg("h0").noconvert(), nb::arg("c0").noconvert().none(), nb::arg("W_h").noconvert(),

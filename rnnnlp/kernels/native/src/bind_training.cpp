@@ -99,16 +99,6 @@ Out gather_rows(const Matrix& table, const Indices& ids) {
   return rows;
 }
 
-Out join_columns(const Matrix& left, const Matrix& right) {
-  const size_t N = left.shape(0), D = left.shape(1);
-  expect("right", right, N, D);
-  Out rows = new_array({N, 2 * D});
-  nb::gil_scoped_release others_may_run;
-  Crew crew;
-  kernels_in_use().join_columns(crew.team_for(2.0 * N * D), left.data(), right.data(), N, D, rows.data());
-  return rows;
-}
-
 Pooling pooling(const Matrix& x, const Sizes& batch_sizes) {
   Pooling job{(long)batch_sizes.shape(0), 0, (long)x.shape(1), batch_sizes.data(), x.data()};
   job.B = job.T ? batch_sizes.data()[0] : 0;
@@ -184,7 +174,6 @@ void bind_training(nb::module_& m) {
         nb::arg("average_keep"));
   m.def("distinct", &distinct, nb::arg("ids").noconvert(), nb::arg("vocabulary"));
   m.def("gather_rows", &gather_rows, nb::arg("table").noconvert(), nb::arg("ids").noconvert());
-  m.def("join_columns", &join_columns, nb::arg("left").noconvert(), nb::arg("right").noconvert());
   m.def("mean_and_max", &mean_and_max, nb::arg("x").noconvert(), nb::arg("batch_sizes").noconvert());
   m.def("mean_and_max_backward", &mean_and_max_backward, nb::arg("dmean").noconvert(), nb::arg("dlargest").noconvert(),
         nb::arg("x").noconvert(), nb::arg("largest").noconvert(), nb::arg("batch_sizes").noconvert());

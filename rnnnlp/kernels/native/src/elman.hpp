@@ -21,13 +21,13 @@ struct Elman : OneProduct {
   }
 
   static RNNNLP_INLINE void prefetch_tape(const BackwardStep& step, long row, long unit) {
-    prefetch(step.job->h + (step.first + row) * step.job->H + unit, 2 * V);
+    prefetch(step.h(row) + unit, 2 * V);
   }
   static RNNNLP_INLINE const float* error(const BackwardStep& step, long row, int) { return step.dpre(row); }
   static RNNNLP_INLINE vec carried(const BackwardStep&, long, long) { return vec{}; }
 
   static RNNNLP_INLINE void finish(const BackwardStep& step, long row, long unit, long lanes, vec dh) {
-    vec h = load(step.job->h + (step.first + row) * step.job->H + unit, lanes);
+    vec h = load(step.h(row) + unit, lanes);
     // h = tanh(a), or relu(a)
     vec da = relu ? (h > 0.0f ? dh : vec{}) : dh * (1.0f - h * h);
     step.da.put(row, unit, da);

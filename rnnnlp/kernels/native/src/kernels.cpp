@@ -41,7 +41,7 @@ void backward(Team& team, const Backward& job) {
 
 extern const Kernels kernels;
 const Kernels kernels = {RNNNLP_TEXT(ISA), forward, backward, multiply_matrices, softmax_cross_entropy, square_sums, adam,
-                         gather_rows, join_columns, mean_and_max, mean_and_max_backward, add_rows, padded, packed_size, pack_gates,
+                         gather_rows, mean_and_max, mean_and_max_backward, add_rows, padded, packed_size, pack_gates,
                          packed_output_size, pack_output, step_tokens};
 
 }  // namespace rnnnlp::ISA

@@ -90,8 +90,8 @@ struct ForwardStep {
     long n = first + row;
     return job->pre + (job->tokens ? job->tokens[n] : n) * (gates_of(job->cell) * job->H);
   }
-  float* h(long row) const { return job->h + (first + row) * job->H; }
-  const float* h_before(long row) const { return row < rows_before ? job->h + (before + row) * job->H : job->h0 + row * job->H; }
+  float* h(long row) const { return job->h + (first + row) * job->h_stride; }
+  const float* h_before(long row) const { return row < rows_before ? job->h + (before + row) * job->h_stride : job->h0 + row * job->H; }
   float* gates(long row) const { return job->gates ? job->gates + (first + row) * (gates_of(job->cell) * job->H) : nullptr; }
   float* memory(long row) const { return job->memory + (first + row) * job->H; }
 };
@@ -199,7 +199,7 @@ void forward_walk(Team& team, const Forward& job) {
     if (job.reverse) t = 0;
     else while (job.batch_sizes[t] <= b) t--;
     for (long k = 0; k < job.H; k++) {
-      job.h_T[b * job.H + k] = job.h[(offsets[t] + b) * job.H + k];
+      job.h_T[b * job.H + k] = job.h[(offsets[t] + b) * job.h_stride + k];
       if (job.c0) job.c_T[b * job.H + k] = c[b * stride + k];
     }
   }
@@ -226,10 +226,12 @@ struct BackwardStep {
   float* candidate;    // (N, H) errors of the GRU's W_hn h
   Errors dn;           // (B, H) errors of n before its tanh if the reset comes first
 
+  const float* h(long row) const { return job->h + (first + row) * job->h_stride; }
+  const float* dh(long row) const { return job->dh + (first + row) * job->dh_stride; }
   const float* gates(long row) const { return job->gates + (first + row) * (gates_of(job->cell) * job->H); }
   const float* memory(long row) const { return job->memory + (first + row) * job->H; }
   const float* c_before(long row) const { return row < rows_before ? job->memory + (before + row) * job->H : job->c0 + row * job->H; }
-  const float* h_before(long row) const { return row < rows_before ? job->h + (before + row) * job->H : job->h0 + row * job->H; }
+  const float* h_before(long row) const { return row < rows_before ? job->h + (before + row) * job->h_stride : job->h0 + row * job->H; }
   float* dpre(long row) const { return job->dpre + (first + row) * (gates_of(job->cell) * job->H); }
 };
 
@@ -246,7 +248,7 @@ inline const float** rows_before(const Recurrence& job, const long* offsets) {
     long earlier = job.reverse ? t + 1 : t - 1;
     long rows = earlier >= 0 && earlier < job.T ? job.batch_sizes[earlier] : 0;
     for (long b = 0; b < job.batch_sizes[t]; b++)
-      before[offsets[t] + b] = b < rows ? job.h + (offsets[earlier] + b) * job.H : job.h0 + b * job.H;
+      before[offsets[t] + b] = b < rows ? job.h + (offsets[earlier] + b) * job.h_stride : job.h0 + b * job.H;
   }
   return before;
 }
@@ -314,7 +316,7 @@ void backward_walk(Team& team, const Backward& job) {
           long through = smaller(end, rows_later) - row, now = smaller(end, rows_now) - row;
           if (through <= 0 && now <= 0) break;
           for (long r = 0; r < now; r++) {
-            if (job.dh) prefetch(job.dh + (step.first + row + r) * job.H + p * C * V, C * V);
+            if (job.dh) prefetch(step.dh(row + r) + p * C * V, C * V);
             for (int g = 0; g < G; g++) prefetch<true>(step.dpre(row + r) + g * job.H + p * C * V, C * V);
             if (job.gates && job.gates != job.dpre)
               for (int g = 0; g < G; g++) prefetch(step.gates(row + r) + g * job.H + p * C * V, C * V);
@@ -332,7 +334,7 @@ void backward_walk(Team& team, const Backward& job) {
                 store(job.dh_0 + at, dh, lanes);
                 continue;
               }
-              if (job.dh) dh += load(job.dh + (step.first + row + r) * job.H + unit, lanes);
+              if (job.dh) dh += load(step.dh(row + r) + unit, lanes);
               F::finish(step, row + r, unit, lanes, dh);
             }
         }

@@ -1,4 +1,4 @@
-// Rows of a table by number: an embedding forward, and its gradient; rows side by side.
+// Rows of a table by number: an embedding forward, and its gradient.
 
 // N tokens, D columns
 #pragma once
@@ -14,18 +14,6 @@ inline void gather_rows(Team& team, const float* table, const int32_t* ids, long
     for (long task = team.take(); task < tasks; task = team.take())
       for (long n = task * rows_of_task; n < smaller(N, (task + 1) * rows_of_task); n++)
         __builtin_memcpy(rows + n * D, table + ids[n] * D, D * sizeof(float));
-  });
-}
-
-// rows (N, 2*D) = [left (N, D) | right (N, D)]
-inline void join_columns(Team& team, const float* left, const float* right, long N, long D, float* rows) {
-  const long rows_of_task = larger(1, 16384 / larger(D, 1)), tasks = groups_of(N, rows_of_task);
-  run_on(team, [&](int) {
-    for (long task = team.take(); task < tasks; task = team.take())
-      for (long n = task * rows_of_task; n < smaller(N, (task + 1) * rows_of_task); n++) {
-        __builtin_memcpy(rows + n * 2 * D, left + n * D, D * sizeof(float));
-        __builtin_memcpy(rows + (n * 2 + 1) * D, right + n * D, D * sizeof(float));
-      }
   });
 }
 

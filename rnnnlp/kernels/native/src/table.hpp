@@ -22,7 +22,8 @@ struct Recurrence {
   const float* b_hn;   // (H,) of the GRU
   const float* h0;     // (B, H)
   const float* c0;     // (B, H) of the LSTM
-  float* h;            // (N, H)
+  float* h;            // (N, H), rows h_stride apart
+  long h_stride;
   // The tape, or none for inference: the gates after their nonlinearities, and c of the LSTM, W_hn h + b_hn of the GRU, or r*h_before
   // of the GRU that resets first.
   float* gates;        // (N, G*H); the Elman network needs only h
@@ -36,7 +37,8 @@ struct Forward : Recurrence {
 };
 
 struct Backward : Recurrence {
-  const float* dh;           // (N, H), or none
+  const float* dh;           // (N, H), rows dh_stride apart, or none
+  long dh_stride;
   const float *dh_T, *dc_T;  // (B, H), or none
   float* dpre;               // (N, G*H); may be `gates`
   float *dh_0, *dc_0;        // (B, H)
@@ -144,7 +146,6 @@ struct Kernels {
   void (*square_sums)(Team& team, const Array* arrays, long number, double* totals);
   void (*adam)(Team& team, const Adam& job);
   void (*gather_rows)(Team& team, const float* table, const int32_t* ids, long N, long D, float* rows);
-  void (*join_columns)(Team& team, const float* left, const float* right, long N, long D, float* rows);
   void (*mean_and_max)(Team& team, const Pooling& job);
   void (*mean_and_max_backward)(Team& team, const Pooling& job);
   void (*add_rows)(Team& team, const float* rows, const int32_t* ids, long N, long D, float* table);
