@@ -147,8 +147,8 @@ void pack_forward_product(long H, const float* W, long K, int rank, int ranks, f
     P::pack_gates(F::gates, H, W + F::first_gate * H * K, K, F::U, p, to + p * panel_size);
 }
 
-template <class F, class P>  // a cell's forward side: F::U units of a panel, F::finish(step, row, unit, lanes, sums)
-void forward_walk(Team& team, const Forward& job) {
+template <class F, class P>  // a cell's forward side: F::U units of a panel, F::finish(step, row, unit, lanes, sums); and its panels
+void forward_walk_on(Team& team, const Forward& job) {
   using Left = typename P::Left;
   constexpr int C = F::gates * F::U / V;
   const long panels = groups_of(job.H, F::U), stride = padded(job.H);
@@ -208,8 +208,8 @@ void forward_walk(Team& team, const Forward& job) {
 template <class F>
 void forward_walk(Team& team, const Forward& job) {
   if constexpr (F::bounded)
-    if (Panels::holds(job.h0, job.B * job.H)) return forward_walk<F, Panels>(team, job);
-  forward_walk<F, FloatPanels>(team, job);
+    if (Panels::holds(job.h0, job.B * job.H)) return forward_walk_on<F, Panels>(team, job);
+  forward_walk_on<F, FloatPanels>(team, job);
 }
 
 // ------------------------------------------------------------------------------------------------------------ backward
