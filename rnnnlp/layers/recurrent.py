@@ -95,7 +95,7 @@ class Recurrent:
             y = kernels.of(x).empty((int(batch_sizes.sum()), self.output_size), x.dtype)  # (N, R*H)
             layer_tapes = []
             for r, direction in enumerate(layer):
-                state_T, tape = direction.forward(
+                _, state_T, tape = direction.forward(
                     x,
                     batch_sizes,
                     tuple(s[len(ends)] for s in state),
@@ -196,17 +196,19 @@ class Direction:
         tokens: np.ndarray | None,
         bptt: int | None,
         keep_tape: bool,
-        out: np.ndarray,
         pre: np.ndarray | None = None,
-    ) -> tuple[State, Any]:
-        """`x (N, D)`, `state` of `(B, H)` -> h in `out (N, H)`, the final state, tape. With `tokens`, x is `(V, D)`.
+        out: np.ndarray | None = None,
+    ) -> tuple[np.ndarray, State, Any]:
+        """`x (N, D)`, `state` of `(B, H)` -> `h (N, H)`, the final state, tape. With `tokens`, x is `(V, D)`.
 
-        `pre` is what `project` makes of x, if that is there.
+        `pre` is what `project` makes of x, if that is there; `out` receives h, if given.
         """
         k, weights = kernels.of(x), self.weights()
         W_h, mask = self.weight_drop.forward(weights.W_h, np.array([len(weights.W_h)]), rng=rng)  # (G*H, H)
         if pre is None:
             pre = self.project(x)  # (N, G*H), or (V, G*H)
+        if out is None:
+            out = k.empty((int(batch_sizes.sum()), W_h.shape[1]), x.dtype)
         running = tuple(s.copy() for s in state)  # (B, H)
         tapes = []
         windows = self._windows(batch_sizes, bptt)
@@ -228,7 +230,7 @@ class Direction:
             for s, end in zip(running, ends, strict=True):
                 s[:B_w] = end
             tapes.append(tape)
-        return running, (x, tokens, mask, windows, tapes)
+        return out, running, (x, tokens, mask, windows, tapes)
 
     def backward(self, dh: np.ndarray, dstate_T: State, tape: Any) -> tuple[np.ndarray, State]:
         """`dh (N, H)` and the gradient of the final state -> `dx`, of the shape of x, and that of the initial state."""
