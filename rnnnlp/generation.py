@@ -92,7 +92,7 @@ def _write(writer: Any, tokenizer: Tokenizer, sampling: Sampling, rng: np.random
             recent=written[-sampling.repetition_window :],
         )
         written += tokens
-        yield text.push("".join(map(decoder.push, tokens)))
+        yield text.push(decoder.push(tokens))
         if text.stopped:
             return
     yield text.push(decoder.flush())

@@ -65,7 +65,7 @@ class Tokenizer(ABC):
         return self.separator.join([self.tokens[i] for i in ids]).decode("utf-8", errors="replace")
 
     def decoder(self) -> StreamDecoder:
-        """A decoder that is given one id at a time."""
+        """A decoder that is given some ids at a time."""
         return StreamDecoder(self.tokens, self.separator)
 
     @abstractmethod
@@ -95,9 +95,11 @@ class StreamDecoder:
         self._before = b""
         self._utf8 = codecs.getincrementaldecoder("utf-8")(errors="replace")
 
-    def push(self, token_id: int) -> str:
-        """Take one more id; return the text that is complete now, without characters that still lack bytes."""
-        text = self._utf8.decode(self._before + self._tokens[token_id])
+    def push(self, ids: Sequence[int]) -> str:
+        """Take some more ids; return the text that is complete now, without characters that still lack bytes."""
+        if len(ids) == 0:
+            return ""
+        text = self._utf8.decode(self._before + self._separator.join([self._tokens[i] for i in ids]))
         self._before = self._separator
         return text
 

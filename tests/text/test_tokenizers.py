@@ -94,7 +94,7 @@ def test_long_texts_in_a_batch(tokenizer):
 def test_streaming_bytes_joins_to_decode(data):
     tokenizer = ByteTokenizer()
     decoder = tokenizer.decoder()
-    pieces = [decoder.push(byte) for byte in data]
+    pieces = [decoder.push([byte]) for byte in data]
     assert "".join([*pieces, decoder.flush()]) == tokenizer.decode(data) == data.decode("utf-8", errors="replace")
 
 
@@ -102,13 +102,16 @@ def test_streaming_joins_to_decode(tokenizer):
     for text in HARD_TEXTS:
         ids = tokenizer.encode(text)
         decoder = tokenizer.decoder()
-        assert "".join([*(decoder.push(i) for i in ids), decoder.flush()]) == tokenizer.decode(ids)
+        assert "".join([*(decoder.push([i]) for i in ids), decoder.flush()]) == tokenizer.decode(ids)
+        decoder = tokenizer.decoder()
+        pieces = [decoder.push(ids[:2]), decoder.push([]), decoder.push(ids[2:]), decoder.flush()]
+        assert "".join(pieces) == tokenizer.decode(ids)
 
 
 def test_streaming_waits_for_whole_characters():
     decoder = ByteTokenizer().decoder()
-    assert [decoder.push(byte) for byte in "中".encode()] == ["", "", "中"]
-    assert decoder.push(0xE4) == ""
+    assert [decoder.push([byte]) for byte in "中".encode()] == ["", "", "中"]
+    assert decoder.push([0xE4]) == ""
     assert decoder.flush() == "\ufffd"
 
 

@@ -91,7 +91,7 @@ template <class F>
 void step_of_layer(Team& team, const Stepper& s, const StepLayer& layer, const float* x, const float* pre_row, int parity, int rank) {
   product_of_layer<F>(s, layer, layer.W_x, layer.W_h, x, pre_row, parity, rank, team.size());
   if constexpr (has_second<F>) {
-    team.barrier();
+    team.barrier(rank);
     const float* W_x = layer.W_x ? layer.W_x + size_of_product<F>(s.H, layer.D) : nullptr;
     product_of_layer<typename F::Second>(s, layer, W_x, layer.W_h + size_of_product<F>(s.H, s.H), x, pre_row, parity, rank, team.size());
   }
@@ -114,7 +114,7 @@ void walk_tokens(Team& team, Stepper& s, const Choice& choice, const double* uni
       for (long l = 0; l < s.layers; l++) {
         const StepLayer& layer = s.layer[l];
         step_of_layer<F>(team, s, layer, l ? s.layer[l - 1].h[1 - parity] : nullptr, l ? nullptr : pre, parity, rank);
-        team.barrier();
+        team.barrier(rank);
       }
       const float* h = s.layer[s.layers - 1].h[1 - parity];
       for (long p = panels * rank / team.size(); p < panels * (rank + 1) / team.size(); p++) {
@@ -124,7 +124,7 @@ void walk_tokens(Team& team, Stepper& s, const Choice& choice, const double* uni
           if (k < s.vocabulary) store(s.logits + k, load(sums + u) + load(s.b_out + k, s.vocabulary - k), s.vocabulary - k);
         }
       }
-      team.barrier();
+      team.barrier(rank);
       parity = 1 - parity;
     }
   });

@@ -124,7 +124,7 @@ inline void multiply_floats(Team& team, const Product& job) {
       else
         for (long p = first; p < last; p++)
           pack_panel(job, k0, terms, p * panel_columns, width_of_panel(job, p), packed + p * panel_size);
-      team.barrier();
+      team.barrier(rank);
       for (; task < (part + 1) * tasks; task = team.take()) {
         const long row = task % tasks / bands * chunk, band = task % bands, rows = smaller(chunk, job.M - row);
         pack_chunk(job, row, rows, k0, terms, blocks, job.A_sums && band == 0);

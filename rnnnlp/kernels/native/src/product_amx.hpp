@@ -131,7 +131,7 @@ inline void multiply_splits(Team& team, const Product& job) {
       const long k0 = at * terms_of_split_part, blocks = groups_of(smaller(terms_of_split_part, job.K - k0), terms_of_block);
       part* packed = packed_B + at % 2 * panels * panel_size;
       split_panels(job, k0, blocks, panels * rank / team.size(), panels * (rank + 1) / team.size(), packed, panel_size);
-      team.barrier();
+      team.barrier(rank);
       for (; task < (at + 1) * tasks; task = team.take()) {
         const long row = task % tasks / bands * chunk, band = task % bands, rows = smaller(chunk, job.M - row);
         split_chunk(job, row, rows, k0, blocks, rows_of_A, job.A_sums && band == 0);

@@ -178,7 +178,7 @@ void forward_walk_on(Team& team, const Forward& job) {
       for (const Left& h : h_buffers) put_rows(job.h0, job.B, job.H, h);  // rows that join later start from either
       if (job.c0) copy_rows(job.c0, job.B, job.H, c, stride);
     }
-    team.barrier();
+    team.barrier(rank);
     alignas(64) float sums[rows_of_block * C * V];
     for (long s = 0; s < job.T; s++) {
       long t = job.reverse ? job.T - 1 - s : s;
@@ -186,10 +186,10 @@ void forward_walk_on(Team& team, const Forward& job) {
       ForwardStep<Left> step{&job, offsets[t], s > 0 ? offsets[before] : 0, rows_before, h_buffers[s % 2], h_buffers[(s + 1) % 2], c, stride,
                              kept, s % 2 == 1};
       forward_product<F, P>(step, share, job.batch_sizes[t], weights, sums);
-      if (by_units) team.barrier();
+      if (by_units) team.barrier(rank);
       if constexpr (has_second<F>) {
         forward_product<typename F::Second, P>(step, second_share, job.batch_sizes[t], weights + first_weights, sums);
-        if (by_units) team.barrier();
+        if (by_units) team.barrier(rank);
       }
     }
   });
@@ -266,10 +266,10 @@ void settle(Team& team, const Share& share, const E& errors, long rows_alive, in
             f(row, [&](int gate) { return from(row, gate) + first; });
     };
     for_own_rows([&](long row, auto&& own) { errors.measure(share.slot(), row, gates, n, own); });
-    if (share.by_units) team.barrier();
+    if (share.by_units) team.barrier(share.rank);
     for_own_rows([&](long row, auto&& own) { errors.take(share.slot(), share.slots(), row, gates, n, first, whole(H), own); });
   }
-  if (share.by_units) team.barrier();
+  if (share.by_units) team.barrier(share.rank);
 }
 
 template <class F>  // a cell's backward side: F::finish(step, row, unit, lanes, dh), F::error(step, row, gate), F::carried(step, row, unit)
@@ -295,7 +295,7 @@ void backward_walk(Team& team, const Backward& job) {
     pack_backward_product(F::gates, job.W_h, job.H, rank, team.size(), weights);
     if constexpr (has_second<F>) pack_backward_product(1, job.W_h + F::gates * job.H * job.H, job.H, rank, team.size(), second_weights);
     if (rank == 0) copy_rows(job.dc_T, job.B, job.H, dc, stride);
-    team.barrier();
+    team.barrier(rank);
     alignas(64) float sums[rows_of_block * C * V];
     // Step s takes the errors of the step that was walked just before through the product, then its own rows through the gates.
     for (long s = 0; s <= job.T; s++) {

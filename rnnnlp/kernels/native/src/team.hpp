@@ -23,13 +23,18 @@ class Team {
 
   int size() const { return size_; }
   void run(Work work, void* context);
-  void barrier();             // every rank of a running function must come here
+  void barrier(int rank);     // every rank of a running function must come here
   long take();                // the next of 0, 1, ... that no rank of this run has yet
 
  private:
   void live(int rank);
 
+  struct alignas(64) Arrivals {
+    std::atomic<unsigned> number{0};
+  };
+
   const int size_;
+  std::unique_ptr<Arrivals[]> arrivals_;  // at barriers, of each rank
   std::vector<std::thread> threads_;
   std::mutex mutex_;
   std::condition_variable wake_;
@@ -37,8 +42,6 @@ class Team {
   void* context_ = nullptr;
   alignas(64) std::atomic<unsigned> started_{0};
   alignas(64) std::atomic<int> running_{0};
-  alignas(64) std::atomic<int> waiting_{0};
-  alignas(64) std::atomic<unsigned> round_{0};
   alignas(64) std::atomic<long> taken_{0};
   std::atomic<int> sleeping_{0};
   std::atomic<bool> stop_{false};
