@@ -83,7 +83,7 @@ class Recurrent:
         With `tokens (N,)`, x is a table `(V, D)` of which row `tokens[n]` is the input of row n: where the vocabulary
         is smaller than the batch, so are the products; `projected` is what `project` made of the table, if that was
         done before. `bptt` cuts the gradient of the backward to come, but never the state, every so many
-        steps. Without `keep_tape` there can be no backward.
+        steps. Without `keep_tape` there can be no backward. The tape keeps y, which must not be changed before that.
         """
         tapes: list[Any] = []
         ends: list[State] = []

@@ -200,17 +200,17 @@ class Generate:
         self.model = model
         self.ids = list(torch.arange(model.embedding.num_embeddings)[:, None])
         self.rng = np.random.default_rng(0)
-        loop = {"nn.LSTM": self.by_layers, "nn.LSTMCell": self.by_cells}[rival]
+        self.loop = {"nn.LSTM": self.by_layers, "nn.LSTMCell": self.by_cells}[rival]
         choices = {"multinomial": multinomial, "exponential": exponential, "numpy": self.by_numpy}
         threads = sorted({1, torch.get_num_threads()})
-        ways = {f"{name}, {n} threads": (loop, choices[name], n) for name, n in product(choices, threads)}
+        ways = {f"{name}, {n} threads": (choices[name], n) for name, n in product(choices, threads)}
         self.way, self.how = fastest(ways, lambda way: self.write(way, 100))
 
     @torch.inference_mode()
-    def write(self, way: tuple[Callable, Callable, int], length: int) -> str:
-        loop, choose, threads = way
+    def write(self, way: tuple[Callable, int], length: int) -> str:
+        choose, threads = way
         torch.set_num_threads(threads)
-        step, logits = loop()
+        step, logits = self.loop()
         tokens = []
         for _ in range(length):
             token = choose(logits)  # (1,)
@@ -232,8 +232,7 @@ class Generate:
     def by_cells(self) -> tuple[Callable[[Tensor], Tensor], Tensor]:
         """The same with a cell for each layer."""
         model, cells = self.model, self.cells()
-        _, (h0, c0) = model.recurrent(model.embedding(torch.tensor(PROMPT)))  # (L, H)
-        logits = model.head(h0[-1])
+        _, (h0, c0) = model.recurrent(model.embedding(torch.tensor(PROMPT[:-1])))  # (L, H)
         states = [(h[None], c[None]) for h, c in zip(h0, c0, strict=True)]
 
         def step(token: Tensor) -> Tensor:
@@ -243,7 +242,7 @@ class Generate:
                 x = states[k][0]
             return model.head(x)[0]
 
-        return step, logits
+        return step, step(torch.tensor(PROMPT[-1:]))
 
     def cells(self) -> list[nn.LSTMCell]:
         cells = []
@@ -262,7 +261,7 @@ class Generate:
 
     @torch.inference_mode()
     def check(self) -> list[float]:
-        return self.by_layers()[1].tolist()
+        return self.loop()[1].tolist()
 
     def run(self) -> None:
         assert len(self.write(self.way, LENGTH)) == LENGTH

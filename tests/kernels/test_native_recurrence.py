@@ -175,6 +175,22 @@ def test_initial_states_larger_than_a_step_makes(cell, isa):
 
 
 @pytest.mark.parametrize("isa", INSTRUCTION_SETS)
+@pytest.mark.parametrize("size", [1e-2, 1e-6, 1e-12])
+@pytest.mark.parametrize("cell", GATES)
+def test_states_of_any_size(cell, size, isa):
+    """The state of each sequence is as exact as its own largest entry allows, however small it is."""
+    native.use_instruction_set(isa)
+    case = Case(cell, 40, 5, ragged=True, reverse=False)
+    case.pre *= np.float32(size)
+    case.state = tuple(s * np.float32(size) for s in case.state)
+    case.b_hn = None if case.b_hn is None else case.b_hn * np.float32(size)
+    ours, true = case.run(native), case.run(reference, np.float64)
+    for name in ("h", "state_T[0]"):
+        largest = np.abs(true[name]).max(axis=1, keepdims=True)
+        assert (np.abs(ours[name] - true[name]) <= 1e-5 * largest).all(), name
+
+
+@pytest.mark.parametrize("isa", INSTRUCTION_SETS)
 @pytest.mark.parametrize("cell", GATES)
 def test_errors_of_any_size(cell, isa):
     """The gradient of each sequence is as exact as its own largest entry allows, however small it is."""
@@ -294,7 +310,7 @@ def test_wrong_inputs_are_refused():
         native.forward("lstm", case.pre.astype(np.float64), *args)
     with pytest.raises(ValueError, match=r"out is \(20, 8\); expected \(21, 8\)"):
         native.forward("lstm", case.pre, *args, out=np.empty((20, 8), np.float32))
-    with pytest.raises(TypeError, match="rows must be contiguous"):
+    with pytest.raises(TypeError, match="rows must be contiguous and apart"):
         native.forward("lstm", case.pre, *args, out=np.empty((21, 16), np.float32)[:, ::2])
     with pytest.raises(ValueError, match="batch_sizes"):
         native.forward("lstm", case.pre, case.batch_sizes[::-1] - np.arange(7), case.state, case.W_h)

@@ -1,9 +1,10 @@
 """The native kernels: the arithmetic of `reference` and what surrounds it in a training step, on one pool of threads.
 
 Importing this package fails with ImportError where the extension was not built. Everything is float32 and
-C-contiguous; a wrong type, shape or layout is a TypeError or ValueError, because only other parts of this library
-call these functions. Results are new arrays whose memory is used again once they are gone, and the same bits
-whatever the number of threads.
+C-contiguous, but for outputs of a recurrence and their errors, which may be columns of a wider array; a wrong type,
+shape or layout is a TypeError or ValueError, because only other parts of this library call these functions. Results
+are new arrays, where none is given, whose memory is used again once they are gone, and the same bits whatever the
+number of threads.
 """
 
 # N tokens, T steps, B sequences, H hidden, G gates (and G*H columns of them)

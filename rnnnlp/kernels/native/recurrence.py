@@ -78,7 +78,7 @@ def backward(
     dh_T, dc_T = (*(dstate_T or ()), None, None)[:2]
     dpre, dh_0, dc_0, dW_h, db_hn = _native.backward(
         tape.cell,
-        dh if dh is None or dh.strides[1] == dh.itemsize else _plain(dh),
+        _rows(dh),
         _plain(dh_T),
         _plain(dc_T),
         tape.h,
@@ -93,6 +93,13 @@ def backward(
         tape.gates if overwrite else None,
     )
     return dpre, (dh_0,) if dc_0 is None else (dh_0, dc_0), dW_h, db_hn
+
+
+def _rows(a: Array | None) -> Array | None:
+    """With rows that are contiguous, but perhaps columns of a wider array; the same array if they are."""
+    if a is None or (a.strides[1] == a.itemsize and a.strides[0] >= a.shape[1] * a.itemsize):
+        return a
+    return np.ascontiguousarray(a)
 
 
 def _plain(a: Any) -> Any:

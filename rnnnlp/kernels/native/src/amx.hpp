@@ -56,9 +56,9 @@ RNNNLP_INLINE HalfSplit split(vec x) {
   return s;
 }
 
-// 16 rows of 16 entries of 4 bytes (pairs of parts, or fours of digits), strides in bytes: rows become columns.
-inline void transpose(const void* from, long from_stride, void* to, long to_stride) {
-  auto row = [&](long k) { return (const char*)from + k * from_stride; };
+// 16 rows of 16 entries of 4 bytes (pairs of parts, or fours of digits) to rows `to_stride` bytes apart: rows become columns.
+inline void transpose(const void* from, void* to, long to_stride) {
+  auto row = [&](long k) { return (const char*)from + k * 64; };
   auto column = [&](long k) { return (char*)to + k * to_stride; };
   __m512i r[16], s[16];
   for (int k = 0; k < 16; k++) r[k] = _mm512_loadu_si512(row(k));
@@ -100,7 +100,7 @@ struct TilesInUse {
 template <int R, int C, bool add>
 __attribute__((noinline)) void tiles_of(const part* left, long stride, const part* right, int columns, long blocks, float* sums,
                                         long sums_stride) {
-  static_assert(R == 1 ? C <= 4 : R == 2 && C <= 2);
+  static_assert(R <= 2 && C <= 2);
   const long row_bytes = stride * sizeof(part), sum_bytes = sums_stride * sizeof(float);
   const part* below = left + 16 * stride;
   float* sums_below = sums + 16 * sums_stride;
@@ -108,8 +108,6 @@ __attribute__((noinline)) void tiles_of(const part* left, long stride, const par
   if constexpr (add) {
     _tile_loadd(0, sums, sum_bytes);
     if constexpr (C > 1) _tile_loadd(1, sums + 16, sum_bytes);
-    if constexpr (C > 2) _tile_loadd(2, sums + 32, sum_bytes);
-    if constexpr (C > 3) _tile_loadd(3, sums + 48, sum_bytes);
     if constexpr (R > 1) _tile_loadd(2, sums_below, sum_bytes);
     if constexpr (R > 1 && C > 1) _tile_loadd(3, sums_below + 16, sum_bytes);
   } else {
@@ -133,14 +131,6 @@ __attribute__((noinline)) void tiles_of(const part* left, long stride, const par
       _tile_dpbf16ps(1, 4, 7);                                               \
       if constexpr (R > 1) _tile_dpbf16ps(3, 5, 7);                          \
     }                                                                        \
-    if constexpr (C > 2) {                                                   \
-      _tile_loadd(6, tile + 2 * parts_of_tile, 64);                          \
-      _tile_dpbf16ps(2, 4, 6);                                               \
-    }                                                                        \
-    if constexpr (C > 3) {                                                   \
-      _tile_loadd(7, tile + 3 * parts_of_tile, 64);                          \
-      _tile_dpbf16ps(3, 4, 7);                                               \
-    }                                                                        \
   }
   for (long block = 0; block < blocks; block++) {
     RNNNLP_LEFT(0) RNNNLP_RIGHT(0) RNNNLP_RIGHT(1) RNNNLP_RIGHT(2)
@@ -153,8 +143,6 @@ __attribute__((noinline)) void tiles_of(const part* left, long stride, const par
 #undef RNNNLP_RIGHT
   _tile_stored(0, sums, sum_bytes);
   if constexpr (C > 1) _tile_stored(1, sums + 16, sum_bytes);
-  if constexpr (C > 2) _tile_stored(2, sums + 32, sum_bytes);
-  if constexpr (C > 3) _tile_stored(3, sums + 48, sum_bytes);
   if constexpr (R > 1) _tile_stored(2, sums_below, sum_bytes);
   if constexpr (R > 1 && C > 1) _tile_stored(3, sums_below + 16, sum_bytes);
 }

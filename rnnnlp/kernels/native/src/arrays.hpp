@@ -44,7 +44,7 @@ inline void expect(const char* name, const Matrix& a, long rows, long columns) {
 template <class A>
 long stride_of(const char* name, const A& a, long rows, long columns) {
   if ((long)a.shape(0) != rows || (long)a.shape(1) != columns) expect(name, {(long)a.shape(0), (long)a.shape(1)}, {rows, columns});
-  if ((columns > 1 && a.stride(1) != 1) || a.stride(0) < 0) throw nb::type_error("rows must be contiguous");
+  if ((columns > 1 && a.stride(1) != 1) || (rows > 1 && a.stride(0) < columns)) throw nb::type_error("rows must be contiguous and apart");
   return a.stride(0);
 }
 inline void expect(const char* name, const Vector& a, long size) {

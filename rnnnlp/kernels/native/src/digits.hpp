@@ -2,10 +2,9 @@
 //
 // Each row of the left factor, and each column of the right one, is scaled so that its entries become whole numbers of 24 bits:
 // three digits from -128 to 127. The unit multiplies digits and adds them up without any error. Six of the nine products of
-// digits are computed; the three left out are below 2^-24 of the largest product of two entries. So a sum is as exact as one in
-// float32, measured by its largest terms. After Ootomo, Ozaki and Yokota 2024, "DGEMM on Integer Matrix Multiplication Unit".
-//
-// The state of most cells has a bound that is known before the walk. Errors have none: the largest of each row is looked for each step.
+// digits are computed; the three left out are no larger than a rounding of the largest entries. So errors are those of float32
+// numbers as large as the largest of a row times the largest of a column, but do not grow from term to term. After Ootomo, Ozaki
+// and Yokota 2024, "DGEMM on Integer Matrix Multiplication Unit".
 
 // B rows, H hidden, G gates, C vectors of a panel's columns, V lanes of a vector. A tile has 16 rows of 64 bytes: 16 sums, or
 // 64 digits. K terms of each sum, in blocks of 64
@@ -21,7 +20,7 @@ constexpr long digits_of_block = 64;
 constexpr long digits_of_tile = 16 * digits_of_block;
 constexpr int places = 3;
 constexpr float largest_whole = 8355000.0f;  // of three digits: 127*256^2 + 127*256 + 127, less what rounding may add
-constexpr float largest_state = 1.01f;       // a gate is 1 but for its last bits, which may add up
+constexpr long blocks_of_sum = 640;          // 3 * 128 * 128 * 64 times this is less than 2^31
 
 // What makes the entries of a row whole numbers, and what makes its sums numbers again, from the bits of its largest entry.
 struct Scale {
@@ -139,7 +138,7 @@ __attribute__((noinline)) void sums_of_digits(const digit* left, long stride, co
 struct DigitPanels {
   static constexpr int rows_of_block(int) { return 32; }
   static constexpr int backward_vectors = 4;
-  static constexpr bool takes_errors = true;
+  static constexpr bool by_whole_rows = true;
 
   static long size(long K, int C) { return (tiles_size(K, C) + C * V * (long)sizeof(float)) / (long)sizeof(float); }
 
@@ -166,7 +165,7 @@ struct DigitPanels {
           for (long k = 0; k < digits_of_block; k += V)
             store_digits(weights(lane, block * digits_of_block + k), to_whole[lane], rows[0] + lane * digits_of_block + k, digits_of_tile);
         for (int place = 0; place < places; place++)
-          transpose(rows[place], digits_of_block, tiles + ((block * places + place) * C + c) * digits_of_tile, 64);
+          transpose(rows[place], tiles + ((block * places + place) * C + c) * digits_of_tile, 64);
       }
     }
   }
@@ -204,105 +203,93 @@ struct DigitPanels {
     }
   }
 
-  // Rows of digits, (B, K), and what makes the sums of each row numbers again.
-  class Rows {
+  // Rows of digits, (B, K), and what makes the sums of each row numbers again. A row's largest entry is known when all of it is:
+  // so what cells put down is taken from memory then.
+  class Left {
    public:
-    static long floats(long B, long K, int ranks) { return (B + 32) * stride_of(K) / (long)sizeof(float) + B * (1 + ranks); }  // tiles read past the last row
-    Rows(float* memory, long B, long K)
+    static long floats(long B, long K, int ranks) {
+      return (B + 32) * stride_of(K) / (long)sizeof(float) + B * (1 + ranks);  // tiles read past the last row
+    }
+    Left(float* memory, long B, long K)
         : rows_(reinterpret_cast<digit*>(memory)), stride_(stride_of(K)), B_(B), from_whole_(memory + (B + 32) * stride_ / (long)sizeof(float)) {}
 
-   protected:
-    friend DigitPanels;
-    static long stride_of(long K) { return groups_of(K, digits_of_block) * places * digits_of_block + 64 * (1 + groups_of(K, digits_of_block) % 2); }
-    RNNNLP_INLINE digit* place(long row, long k) const {
-      return rows_ + row * stride_ + k / digits_of_block * places * digits_of_block + k % digits_of_block;
-    }
-
-    digit* rows_;
-    long stride_, B_;
-    float* from_whole_;  // (B,)
-  };
-
-  // States of which no entry is larger than 1.
-  static bool holds(const float* states, long n) {
-    __m512i largest{};
-    for (long k = 0; k < n; k += V) largest = larger_bits(largest, load(states + k, n - k));
-    return largest_lane(largest) <= 0x3f800000 + 1024;
-  }
-
-  class Left : public Rows {
-   public:
-    Left(float* memory, long B, long K) : Rows(memory, B, K) {
-      for (long b = 0; b < B; b++) from_whole_[b] = largest_state / largest_whole * 65536.0f;
-    }
-
-    RNNNLP_INLINE void put(long row, long k, vec x) const {
-      store_digits(x, largest_whole / largest_state, place(row, k), digits_of_block);
-      const __m512 numbers = (__m512)x;
-      if (_mm512_cmp_ps_mask(numbers, numbers, _CMP_UNORD_Q)) from_whole_[row] = __builtin_nanf("");
-    }
-  };
-
-  // The cells put nothing here: what they left in memory is taken when the largest entries of all rows are known.
-  class Errors : public Rows {
-   public:
-    using Rows::Rows;
     RNNNLP_INLINE void put(long, long, vec) const {}
 
-    // The largest of n entries for the share `slot` of a row, of several gates; `from(gate)` is where they begin.
+    // The largest of n entries, of each of several gates, for the share `slot` of a row; from(gate) is where they begin.
     template <class From>
     RNNNLP_INLINE void measure(int slot, long row, int gates, long n, From&& from) const {
       __m512i largest{};
       for (int g = 0; g < gates; g++)
         for (long k = 0; k < n; k += V) largest = larger_bits(largest, load(from(g) + k, n - k));
-      bits_of(slot)[row] = largest_lane(largest);
+      largest_of(slot)[row] = largest_lane(largest);
     }
 
-    // Takes these entries, that of gate g at column g*step + first, when all `slots` are measured.
+    // Takes these entries, those of gate g as the terms from g*step + first on, when all `slots` are measured.
     template <class From>
     RNNNLP_INLINE void take(int slot, int slots, long row, int gates, long n, long first, long step, From&& from) const {
       int32_t largest = 0;
-      for (int s = 0; s < slots; s++) largest = bits_of(s)[row] > largest ? bits_of(s)[row] : largest;
+      for (int s = 0; s < slots; s++) largest = largest_of(s)[row] > largest ? largest_of(s)[row] : largest;
       const Scale scale(largest);
       if (slot == 0) from_whole_[row] = scale.from_whole;
       for (int g = 0; g < gates; g++)
         for (long k = 0; k < n; k += V) store_digits(load(from(g) + k, n - k), scale.to_whole, place(row, g * step + first + k), digits_of_block);
     }
 
+    void set(long row, const float* entries, long n) const {
+      auto from = [&](int) { return entries; };
+      measure(0, row, 1, n, from);
+      take(0, 1, row, 1, n, 0, 0, from);
+    }
+
    private:
-    int32_t* bits_of(int slot) const { return reinterpret_cast<int32_t*>(from_whole_) + (1 + slot) * B_; }
+    friend DigitPanels;
+    // Not a power of two, which would crowd a few cache sets.
+    static long stride_of(long K) { return groups_of(K, digits_of_block) * places * digits_of_block + 64 * (1 + groups_of(K, digits_of_block) % 2); }
+    RNNNLP_INLINE digit* place(long row, long k) const {
+      return rows_ + row * stride_ + k / digits_of_block * places * digits_of_block + k % digits_of_block;
+    }
+    int32_t* largest_of(int slot) const { return reinterpret_cast<int32_t*>(from_whole_) + (1 + slot) * B_; }
+
+    digit* rows_;
+    long stride_, B_;
+    float* from_whole_;  // (B,), and behind them the largest entries, as bits, of each slot
   };
 
   template <int C>
-  static RNNNLP_INLINE void multiply(long rows, const Rows& left, long row, const float* panel, long K, float* sums) {
+  static RNNNLP_INLINE void multiply(long rows, const Left& left, long row, const float* panel, long K, float* sums) {
     const digit* from = left.rows_ + row * left.stride_;
     const digit* tiles = reinterpret_cast<const digit*>(panel);
     const float *of_rows = left.from_whole_ + row, *of_columns = scales(panel, K, C);
-    const long blocks = groups_of(K, digits_of_block);
     alignas(64) int32_t wholes[2 * places * 256];
-    auto numbers = [&](const int32_t* w, long r, int c) {
-      for (long i = r; i < smaller(r + 16, rows); i++, w += V) {
-        auto at = [&](int place) { return _mm512_cvtepi32_ps(_mm512_load_si512(w + place * 256)); };
-        vec sum = (vec)(at(0) + (at(1) + at(2) * (1.0f / 256)) * (1.0f / 256));
-        store(sums + (i * C + c) * V, sum * load(of_columns + c * V) * of_rows[i]);
+    for (long blocks = groups_of(K, digits_of_block), first = 0; first < blocks; first += blocks_of_sum) {
+      const long n = smaller(blocks - first, blocks_of_sum);
+      auto numbers = [&](const int32_t* w, long r, int c) {
+        for (long i = r; i < smaller(r + 16, rows); i++, w += V) {
+          auto at = [&](int place) { return _mm512_cvtepi32_ps(_mm512_load_si512(w + place * 256)); };
+          vec sum = (vec)(at(0) + (at(1) + at(2) * (1.0f / 256)) * (1.0f / 256));
+          sum *= load(of_columns + c * V) * of_rows[i];
+          float* to = sums + (i * C + c) * V;
+          store(to, first ? load(to) + sum : sum);
+        }
+      };
+      if (rows > 16) {
+        for (int c = 0; c < C; c++) {
+          sums_of_digits<2, 1>(from, left.stride_, tiles + c * digits_of_tile, C, n, wholes);
+          numbers(wholes, 0, c);
+          numbers(wholes + places * 256, 16, c);
+        }
+      } else {
+        for (int c = 0; c + 1 < C; c += 2) {
+          sums_of_digits<1, 2>(from, left.stride_, tiles + c * digits_of_tile, C, n, wholes);
+          numbers(wholes, 0, c);
+          numbers(wholes + places * 256, 0, c + 1);
+        }
+        if constexpr (C % 2) {
+          sums_of_digits<1, 1>(from, left.stride_, tiles + (C - 1) * digits_of_tile, C, n, wholes);
+          numbers(wholes, 0, C - 1);
+        }
       }
-    };
-    if (rows > 16) {
-      for (int c = 0; c < C; c++) {
-        sums_of_digits<2, 1>(from, left.stride_, tiles + c * digits_of_tile, C, blocks, wholes);
-        numbers(wholes, 0, c);
-        numbers(wholes + places * 256, 16, c);
-      }
-      return;
-    }
-    for (int c = 0; c + 1 < C; c += 2) {
-      sums_of_digits<1, 2>(from, left.stride_, tiles + c * digits_of_tile, C, blocks, wholes);
-      numbers(wholes, 0, c);
-      numbers(wholes + places * 256, 0, c + 1);
-    }
-    if constexpr (C % 2) {
-      sums_of_digits<1, 1>(from, left.stride_, tiles + (C - 1) * digits_of_tile, C, blocks, wholes);
-      numbers(wholes, 0, C - 1);
+      from += n * places * digits_of_block, tiles += n * places * C * digits_of_tile;
     }
   }
 

@@ -10,7 +10,6 @@ namespace rnnnlp::ISA {
 template <bool relu>
 struct Elman : OneProduct {
   static constexpr int gates = 1, U = 2 * V;
-  static constexpr bool bounded = !relu;
 
   template <class Left>
   static RNNNLP_INLINE void finish(const ForwardStep<Left>& step, long row, long unit, long lanes, const float* sums) {

@@ -44,7 +44,6 @@ struct ResetFirstCandidate : OneProduct {
 struct GRUResetFirst {
   using Second = ResetFirstCandidate;
   static constexpr int first_gate = 0, gates = 2, U = V;
-  static constexpr bool bounded = true;
 
   template <class Step>
   static RNNNLP_INLINE const auto& from(const Step& step) {
@@ -60,6 +59,7 @@ struct GRUResetFirst {
     two_sigmoids(r, z);
     vec kept = r * load(step.h_before(row) + unit, lanes);
     step.kept.put(row, unit, kept);
+    store(step.h(row) + unit, kept, lanes);  // until there is h, for those who take whole rows
     store(step.c + row * step.stride + unit, z);
     if (float* gates_row = step.gates(row)) {
       store(gates_row + unit, r, lanes);

@@ -16,7 +16,7 @@ RNNNLP_INLINE long whole(long H) { return groups_of(H, V) * V; }
 struct FloatPanels {
   static constexpr int rows_of_block(int C) { return rows_of_tile(C); }
   static constexpr int backward_vectors = 2;
-  static constexpr bool takes_errors = false;  // whether a step's errors are taken from memory when all of them are known
+  static constexpr bool by_whole_rows = false;  // whether a left factor is taken from memory when all of a row is known
 
   // Floats of a panel of C vectors.
   static long size(long K, int C) { return K * C * V; }
@@ -43,8 +43,6 @@ struct FloatPanels {
         }
   }
 
-  static bool holds(const float*, long) { return true; }  // whether a left factor may have these entries
-
   // A left factor: (B, K).
   class Left {
    public:
@@ -52,13 +50,15 @@ struct FloatPanels {
     Left(float* rows, long, long K) : rows_(rows), stride_(padded(K)) {}
 
     RNNNLP_INLINE void put(long row, long k, vec x) const { store(rows_ + row * stride_ + k, x); }
+    void set(long row, const float* entries, long n) const {
+      for (long k = 0; k < n; k += V) put(row, k, load(entries + k, n - k));
+    }
 
    private:
     friend FloatPanels;
     float* rows_;
     long stride_;
   };
-  using Errors = Left;
 
   // sums (rows, C*V) = rows `row` and on of `left` @ panel
   template <int C>

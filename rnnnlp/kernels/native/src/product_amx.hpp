@@ -55,7 +55,7 @@ inline void split_panels(const Product& job, long k0, long blocks, long first, l
         }
         split_rows(job.B, job.B_stride, k, job.K, column, job.N, rows, terms_of_block, parts_of_tile);
         for (int plane = 0; plane < planes; plane++)
-          transpose(rows + plane * parts_of_tile, 64, tile + plane * plane_step, 64);
+          transpose(rows + plane * parts_of_tile, tile + plane * plane_step, 64);
       }
     }
   }
@@ -77,7 +77,7 @@ inline void split_chunk(const Product& job, long first, long rows, long k0, long
     for (long r = 0; r < rows; r += 16) {
       split_columns([&](long k) { return job.A + k * job.A_stride; }, k, job.K, first + r, job.M, pairs, parts_of_tile);
       for (int plane = 0; plane < planes; plane++)
-        transpose(pairs + plane * parts_of_tile, 64, tile + r * stride_of_chunk + plane * terms_of_block, stride_of_chunk * sizeof(part));
+        transpose(pairs + plane * parts_of_tile, tile + r * stride_of_chunk + plane * terms_of_block, stride_of_chunk * sizeof(part));
     }
     if (sums)
       for (long j = k; j < smaller(job.K, k + terms_of_block); j++)

@@ -11,10 +11,10 @@
 
 namespace rnnnlp::ISA {
 
-using Errors = Panels::Errors;
+using Left = Panels::Left;
 
 // How one rank takes part. While the weights fit its L2 cache, a rank has some rows of the batch and all units: no waiting at all.
-// Larger weights are split instead, so that each rank's part stays in its cache; all ranks then wait for each other once a step.
+// Larger weights are split instead, so that each rank's part stays in its cache; all ranks then wait for each other at each step.
 // Rows are cut into blocks of nearly equal size, dealt in a snake because the first rows of a ragged batch live longest.
 struct Share {
   bool by_units;
@@ -55,20 +55,31 @@ inline long* offsets_of(const Recurrence& job) {
   return offsets;
 }
 
-template <class Left>
-Left left_in(Scratch purpose, long B, long K, int ranks) { return Left(scratch(purpose, Left::floats(B, K, ranks)), B, K); }
-
-// Rows (B, columns) to a left factor.
-template <class Left>
-void put_rows(const float* from, long B, long columns, const Left& to) {
-  for (long b = 0; b < B; b++)
-    for (long k = 0; k < columns; k += V) to.put(b, k, load(from + b * columns + k, columns - k));
-}
+inline Left left_in(Scratch purpose, long B, long K, int ranks) { return Left(scratch(purpose, Left::floats(B, K, ranks)), B, K); }
 
 // Rows (B, columns) to rows `stride` apart, the rest zero.
 inline void copy_rows(const float* from, long B, long columns, float* to, long stride) {
   for (long b = 0; b < B; b++)
     for (long k = 0; k < stride; k++) to[b * stride + k] = from && k < columns ? from[b * columns + k] : 0.0f;
+}
+
+// Makes what cells put down in a step ready to be multiplied, when a rank is done with its part: its panels are `width` units wide,
+// and from(row, gate) is where the results of a row are.
+template <long width, class Left, class From>
+void settle(Team& team, const Share& share, const Left& left, long rows_alive, int gates, long H, From&& from) {
+  if constexpr (Panels::by_whole_rows) {
+    const long first = share.first_panel() * width, n = smaller(share.last_panel() * width, H) - first;
+    auto for_own_rows = [&](auto&& f) {
+      for (long block = 0; block < share.blocks; block++)
+        if (share.has(block))
+          for (long row = share.first_row(block); row < smaller(share.first_row(block + 1), rows_alive); row++)
+            f(row, [&](int gate) { return from(row, gate) + first; });
+    };
+    for_own_rows([&](long row, auto&& own) { left.measure(share.slot(), row, gates, n, own); });
+    if (share.by_units) team.barrier(share.rank);
+    for_own_rows([&](long row, auto&& own) { left.take(share.slot(), share.slots(), row, gates, n, first, whole(H), own); });
+  }
+  if (share.by_units) team.barrier(share.rank);
 }
 
 // ------------------------------------------------------------------------------------------------------------- forward
@@ -99,7 +110,6 @@ struct ForwardStep {
 // Of a cell that is done with a step after one product with the state; another one has a `Second` product.
 struct OneProduct {
   using Second = void;
-  static constexpr bool bounded = true;  // whether no entry of a state is larger than 1 if none was at first
   static constexpr int first_gate = 0;
 
   template <class Step>
@@ -112,7 +122,7 @@ template <class F>
 constexpr bool has_second = !std::is_void_v<typename F::Second>;
 
 // A rank's part of one product of one step, and what the cell makes of the sums.
-template <class F, class P, class Left>
+template <class F>
 RNNNLP_INLINE void forward_product(const ForwardStep<Left>& step, const Share& share, long rows_alive, const float* weights, float* sums) {
   constexpr int C = F::gates * F::U / V;  // vectors of columns of a panel
   const Forward& job = *step.job;
@@ -129,7 +139,7 @@ RNNNLP_INLINE void forward_product(const ForwardStep<Left>& step, const Share& s
         for (int g = 0; g < F::gates; g++) prefetch<true>(step.gates(row + r) + (F::first_gate + g) * job.H + p * F::U, F::U);
         prefetch<true>(step.memory(row + r) + p * F::U, F::U);
       }
-      P::template multiply<C>(rows, F::from(step), row, weights + p * P::size(job.H, C), job.H, sums);
+      Panels::multiply<C>(rows, F::from(step), row, weights + p * Panels::size(job.H, C), job.H, sums);
       for (long r = 0; r < rows; r++)
         for (long u = 0; u < F::U; u += V) {
           long unit = p * F::U + u;
@@ -147,35 +157,35 @@ void pack_forward_product(long H, const float* W, long K, int rank, int ranks, f
     P::pack_gates(F::gates, H, W + F::first_gate * H * K, K, F::U, p, to + p * panel_size);
 }
 
-template <class F, class P>  // a cell's forward side: F::U units of a panel, F::finish(step, row, unit, lanes, sums); and its panels
-void forward_walk_on(Team& team, const Forward& job) {
-  using Left = typename P::Left;
+template <class F>  // a cell's forward side: F::U units of a panel, F::finish(step, row, unit, lanes, sums)
+void forward_walk(Team& team, const Forward& job) {
   constexpr int C = F::gates * F::U / V;
   const long panels = groups_of(job.H, F::U), stride = padded(job.H);
   const long* offsets = offsets_of(job);
-  const long first_weights = panels * P::size(job.H, C);
+  const long first_weights = panels * Panels::size(job.H, C);
   long second_panels = 0, second_weights = 0;
   if constexpr (has_second<F>) {
     second_panels = groups_of(job.H, F::Second::U);
-    second_weights = second_panels * P::size(job.H, F::Second::gates * F::Second::U / V);
+    second_weights = second_panels * Panels::size(job.H, F::Second::gates * F::Second::U / V);
   }
   float* weights = scratch(Scratch::weights, first_weights + second_weights);
-  const Left h_buffers[2] = {left_in<Left>(Scratch::h_in, job.B, job.H, team.size()), left_in<Left>(Scratch::h_out, job.B, job.H, team.size())};
-  const Left kept = left_in<Left>(Scratch::kept, has_second<F> ? job.B : 0, job.H, team.size());
+  const Left h_buffers[2] = {left_in(Scratch::h_in, job.B, job.H, team.size()), left_in(Scratch::h_out, job.B, job.H, team.size())};
+  const Left kept = left_in(Scratch::kept, has_second<F> ? job.B : 0, job.H, team.size());
   float* c = scratch(Scratch::c, job.B * stride);
   const bool by_units = split_by_units(job, first_weights + second_weights, team);
 
   run_on(team, [&](int rank) {
-    [[maybe_unused]] typename P::InUse in_use;
-    constexpr long rows_of_block = P::rows_of_block(C);
+    [[maybe_unused]] Panels::InUse in_use;
+    constexpr long rows_of_block = Panels::rows_of_block(C);
     Share share(rank, team.size(), job.B, rows_of_block, panels, by_units);
     [[maybe_unused]] Share second_share(rank, team.size(), job.B, rows_of_block, second_panels, by_units);
     // Each rank packs what it will read itself if the units are split, or else an equal part.
-    pack_forward_product<F, P>(job.H, job.W_h, job.H, rank, team.size(), weights);
+    pack_forward_product<F, Panels>(job.H, job.W_h, job.H, rank, team.size(), weights);
     if constexpr (has_second<F>)
-      pack_forward_product<typename F::Second, P>(job.H, job.W_h, job.H, rank, team.size(), weights + first_weights);
+      pack_forward_product<typename F::Second, Panels>(job.H, job.W_h, job.H, rank, team.size(), weights + first_weights);
     if (rank == 0) {
-      for (const Left& h : h_buffers) put_rows(job.h0, job.B, job.H, h);  // rows that join later start from either
+      for (const Left& h : h_buffers)  // rows that join later start from either
+        for (long b = 0; b < job.B; b++) h.set(b, job.h0 + b * job.H, job.H);
       if (job.c0) copy_rows(job.c0, job.B, job.H, c, stride);
     }
     team.barrier(rank);
@@ -185,11 +195,15 @@ void forward_walk_on(Team& team, const Forward& job) {
       const long before = job.reverse ? t + 1 : t - 1, rows_before = s > 0 ? job.batch_sizes[before] : 0;
       ForwardStep<Left> step{&job, offsets[t], s > 0 ? offsets[before] : 0, rows_before, h_buffers[s % 2], h_buffers[(s + 1) % 2], c, stride,
                              kept, s % 2 == 1};
-      forward_product<F, P>(step, share, job.batch_sizes[t], weights, sums);
-      if (by_units) team.barrier(rank);
-      if constexpr (has_second<F>) {
-        forward_product<typename F::Second, P>(step, second_share, job.batch_sizes[t], weights + first_weights, sums);
-        if (by_units) team.barrier(rank);
+      const long rows_alive = job.batch_sizes[t];
+      auto h = [&](long row, int) { return step.h(row); };
+      forward_product<F>(step, share, rows_alive, weights, sums);
+      if constexpr (!has_second<F>) {
+        settle<F::U>(team, share, step.h_out, rows_alive, 1, job.H, h);
+      } else {
+        settle<F::U>(team, share, kept, rows_alive, 1, job.H, h);
+        forward_product<typename F::Second>(step, second_share, rows_alive, weights + first_weights, sums);
+        settle<F::Second::U>(team, second_share, step.h_out, rows_alive, 1, job.H, h);
       }
     }
   });
@@ -205,13 +219,6 @@ void forward_walk_on(Team& team, const Forward& job) {
   }
 }
 
-template <class F>
-void forward_walk(Team& team, const Forward& job) {
-  if constexpr (F::bounded)
-    if (Panels::holds(job.h0, job.B * job.H)) return forward_walk_on<F, Panels>(team, job);
-  forward_walk_on<F, FloatPanels>(team, job);
-}
-
 // ------------------------------------------------------------------------------------------------------------ backward
 
 // One step of the walk back as a cell sees it.
@@ -220,11 +227,11 @@ struct BackwardStep {
   long first;          // packed row of the step's row 0
   long before;         // packed row of row 0 of the step before it, on the forward walk
   long rows_before;    // rows that have a step before; the others came from the initial state
-  Errors da;           // (B, G*whole(H)) errors of the products W_h h, for the walk
+  Left da;             // (B, G*whole(H)) errors of the products W_h h, for the walk
   float* dc;           // (B, stride) error of the cell state, or what passes by the product
   long stride;
   float* candidate;    // (N, H) errors of the GRU's W_hn h
-  Errors dn;           // (B, H) errors of n before its tanh if the reset comes first
+  Left dn;             // (B, H) errors of n before its tanh if the reset comes first
 
   const float* h(long row) const { return job->h + (first + row) * job->h_stride; }
   const float* dh(long row) const { return job->dh + (first + row) * job->dh_stride; }
@@ -253,25 +260,6 @@ inline const float** rows_before(const Recurrence& job, const long* offsets) {
   return before;
 }
 
-// Makes the errors of a step ready to be multiplied, when a rank is done with its part of them: from(row, gate) is where they are.
-template <class E, class From>  // E is Errors
-void settle(Team& team, const Share& share, const E& errors, long rows_alive, int gates, long H, From&& from) {
-  if constexpr (Panels::takes_errors) {
-    constexpr long width = Panels::backward_vectors * V;
-    const long first = share.first_panel() * width, n = smaller(share.last_panel() * width, H) - first;
-    auto for_own_rows = [&](auto&& f) {
-      for (long block = 0; block < share.blocks; block++)
-        if (share.has(block))
-          for (long row = share.first_row(block); row < smaller(share.first_row(block + 1), rows_alive); row++)
-            f(row, [&](int gate) { return from(row, gate) + first; });
-    };
-    for_own_rows([&](long row, auto&& own) { errors.measure(share.slot(), row, gates, n, own); });
-    if (share.by_units) team.barrier(share.rank);
-    for_own_rows([&](long row, auto&& own) { errors.take(share.slot(), share.slots(), row, gates, n, first, whole(H), own); });
-  }
-  if (share.by_units) team.barrier(share.rank);
-}
-
 template <class F>  // a cell's backward side: F::finish(step, row, unit, lanes, dh), F::error(step, row, gate), F::carried(step, row, unit)
 void backward_walk(Team& team, const Backward& job) {
   constexpr int C = Panels::backward_vectors;
@@ -282,8 +270,8 @@ void backward_walk(Team& team, const Backward& job) {
   const long* offsets = offsets_of(job);
   float* weights = scratch(Scratch::weights, panels * (panel_size + second_size));
   [[maybe_unused]] float* second_weights = weights + panels * panel_size;
-  const Errors da_buffers[2] = {left_in<Errors>(Scratch::da_in, job.B, K, team.size()), left_in<Errors>(Scratch::da_out, job.B, K, team.size())};
-  const Errors dn = left_in<Errors>(Scratch::dn, has_second<F> ? job.B : 0, whole(job.H), team.size());
+  const Left da_buffers[2] = {left_in(Scratch::da_in, job.B, K, team.size()), left_in(Scratch::da_out, job.B, K, team.size())};
+  const Left dn = left_in(Scratch::dn, has_second<F> ? job.B : 0, whole(job.H), team.size());
   float* dc = scratch(Scratch::dc, job.B * stride);
   float* candidate = scratch(Scratch::d_candidate, job.cell == Cell::gru ? job.N * job.H : 0);
   const bool by_units = split_by_units(job, panels * (panel_size + second_size), team);
@@ -307,7 +295,7 @@ void backward_walk(Team& team, const Backward& job) {
         step.before = offsets[earlier];
         step.rows_before = job.batch_sizes[earlier];
       }
-      const Errors& da_later = da_buffers[(s + 1) % 2];
+      const Left& da_later = da_buffers[(s + 1) % 2];
       for (long k = share.first_panel(); k < share.last_panel(); k++) {
         const long p = share.panel(k, s % 2 == 1);
         for (long block = 0; block < share.blocks; block++) {
@@ -340,9 +328,9 @@ void backward_walk(Team& team, const Backward& job) {
         }
       }
       if constexpr (!has_second<F>) {
-        settle(team, share, step.da, rows_now, F::gates, job.H, [&](long row, int g) { return F::error(step, row, g); });
+        settle<C * V>(team, share, step.da, rows_now, F::gates, job.H, [&](long row, int g) { return F::error(step, row, g); });
       } else {
-        settle(team, share, dn, rows_now, 1, job.H, [&](long row, int) { return F::Second::error(step, row); });
+        settle<C * V>(team, share, dn, rows_now, 1, job.H, [&](long row, int) { return F::Second::error(step, row); });
         for (long p = share.first_panel(); p < share.last_panel(); p++)
           for (long block = 0; block < share.blocks; block++) {
             if (!share.has(block)) continue;
@@ -355,7 +343,7 @@ void backward_walk(Team& team, const Backward& job) {
                 if (unit < job.H) F::Second::finish(step, row + r, unit, job.H - unit, load(sums + r * C * V + u));
               }
           }
-        settle(team, share, step.da, rows_now, F::gates, job.H, [&](long row, int g) { return F::error(step, row, g); });
+        settle<C * V>(team, share, step.da, rows_now, F::gates, job.H, [&](long row, int g) { return F::error(step, row, g); });
       }
     }
   });
