@@ -59,7 +59,7 @@ def forward(
     c0 = _plain(state[1]) if cell == "lstm" else None
     ids = None if tokens is None else tokens.astype(np.int32, copy=False)
     gates_into = pre if overwrite and tokens is None else None
-    h = _native.empty((int(batch_sizes.sum()), h0.shape[1])) if out is None else out
+    h = empty((int(batch_sizes.sum()), h0.shape[1]), h0.dtype) if out is None else out
     h_T, c_T, gates, memory = _native.forward(
         CELLS[cell], pre, ids, batch_sizes, h0, c0, W_h, b_hn, reverse, keep_tape, gates_into, h
     )

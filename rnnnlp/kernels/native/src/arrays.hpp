@@ -37,14 +37,16 @@ Out new_array(std::initializer_list<size_t> shape);
 // ValueError "name is (2, 3); expected (2, 4)"
 void expect(const char* name, std::initializer_list<long> shape, std::initializer_list<long> expected);
 
-inline void expect(const char* name, const Matrix& a, long rows, long columns) {
+template <class A>
+void expect(const char* name, const A& a, long rows, long columns) {
   if ((long)a.shape(0) != rows || (long)a.shape(1) != columns) expect(name, {(long)a.shape(0), (long)a.shape(1)}, {rows, columns});
 }
-// The same, and that its rows are contiguous; returns how far apart they are.
+// The same, and TypeError if its rows are not contiguous or overlap; returns how far apart they are.
 template <class A>
 long stride_of(const char* name, const A& a, long rows, long columns) {
-  if ((long)a.shape(0) != rows || (long)a.shape(1) != columns) expect(name, {(long)a.shape(0), (long)a.shape(1)}, {rows, columns});
-  if ((columns > 1 && a.stride(1) != 1) || (rows > 1 && a.stride(0) < columns)) throw nb::type_error("rows must be contiguous and apart");
+  expect(name, a, rows, columns);
+  if ((columns > 1 && a.stride(1) != 1) || (rows > 1 && a.stride(0) < columns))
+    throw nb::type_error((std::string("the rows of ") + name + " must be contiguous and apart").c_str());
   return a.stride(0);
 }
 inline void expect(const char* name, const Vector& a, long size) {

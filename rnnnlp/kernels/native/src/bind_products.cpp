@@ -17,7 +17,7 @@ nb::object multiply(const Matrix& A, bool A_by_k, const Matrix& B, bool B_by_k, 
   if (A_sums && A_sums->shape(0) != M) expect("sums", {(long)A_sums->shape(0)}, {(long)M});
   std::optional<Out> made;
   if (!out) made = new_array({M, N});
-  else if (out->shape(0) != M || out->shape(1) != N) expect("out", {(long)out->shape(0), (long)out->shape(1)}, {(long)M, (long)N});
+  else expect("out", *out, M, N);
   Product job{};
   job.M = M, job.N = N, job.K = K;
   job.A = A.data(), job.A_stride = A.shape(1), job.A_by_k = A_by_k;

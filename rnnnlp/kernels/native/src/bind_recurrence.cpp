@@ -55,7 +55,7 @@ nb::tuple forward(int cell, const Matrix& pre, const std::optional<Indices>& tok
   }
   const size_t GH = gates_of(job.cell) * H;
   const bool taped = keep && needs_gates(job);
-  if (gates && (gates->shape(0) != N || gates->shape(1) != GH)) expect("gates", {(long)gates->shape(0), (long)gates->shape(1)}, {(long)N, (long)GH});
+  if (gates) expect("gates", *gates, N, GH);
   job.h = out.data();
   job.h_stride = stride_of("out", out, N, H);
   Out h_T = new_array({B, H});
@@ -92,7 +92,7 @@ nb::tuple backward(int cell, const std::optional<Columns>& dh, const std::option
     expect("gates", *gates, N, GH);
     expect("the tape", *memory, N, H);
   }
-  if (out && (out->shape(0) != N || out->shape(1) != GH)) expect("out", {(long)out->shape(0), (long)out->shape(1)}, {(long)N, (long)GH});
+  if (out) expect("out", *out, N, GH);
   Out dh_0 = new_array({B, H}), dW_h = new_array({GH, H});
   std::optional<Out> dpre, dc_0, db_hn;
   if (!out) dpre = new_array({N, GH});

@@ -55,18 +55,16 @@ RNNNLP_INLINE int32_t largest_lane(__m512i x) {
 }
 
 // 16 numbers as whole ones: byte 2 of each lane is its first digit, byte 0 its last, byte 3 is zero.
-RNNNLP_INLINE __m512i digits_of(vec x, float to_whole) {
+RNNNLP_INLINE __m512i digits_of(vec x, vec to_whole) {
   constexpr float middle = 0x808080;  // adds 128 to each digit, so that they become bytes without borrowing
-  __m512 shifted = _mm512_fmadd_ps((__m512)x, _mm512_set1_ps(to_whole), _mm512_set1_ps(middle));
-  shifted = _mm512_max_ps(_mm512_min_ps(shifted, _mm512_set1_ps(0xffffff)), _mm512_setzero_ps());
-  return _mm512_xor_si512(_mm512_cvtps_epi32(shifted), _mm512_set1_epi32((int)middle));
+  return _mm512_xor_si512(_mm512_cvtps_epi32((__m512)(x * to_whole + middle)), _mm512_set1_epi32((int)middle));
 }
 
 // The digits of 16 numbers to 16 bytes a place, the places `step` bytes apart.
 RNNNLP_INLINE void store_digits(vec x, float to_whole, digit* to, long step) {
   const __m512i by_place = _mm512_set4_epi32(0x0f0b0703, 0x0c080400, 0x0d090501, 0x0e0a0602);
   const __m512i together = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-  __m512i d = _mm512_permutexvar_epi32(together, _mm512_shuffle_epi8(digits_of(x, to_whole), by_place));
+  __m512i d = _mm512_permutexvar_epi32(together, _mm512_shuffle_epi8(digits_of(x, vec{} + to_whole), by_place));
   _mm_storeu_si128((__m128i*)to, _mm512_castsi512_si128(d));
   _mm_storeu_si128((__m128i*)(to + step), _mm512_extracti32x4_epi32(d, 1));
   _mm_storeu_si128((__m128i*)(to + 2 * step), _mm512_extracti32x4_epi32(d, 2));
@@ -192,7 +190,7 @@ struct DigitPanels {
       }
       for (long k = 0; k < groups_of(K, digits_of_block) * digits_of_block; k += 4) {
         __m512i term[4];
-        for (long j = 0; j < 4; j++) term[j] = digits_of(weights(k + j) * to_whole, 1);
+        for (long j = 0; j < 4; j++) term[j] = digits_of(weights(k + j), to_whole);
         for (int place = 0; place < places; place++) {
           __m512i four{};
           for (int j = 3; j >= 0; j--)
@@ -232,7 +230,7 @@ struct DigitPanels {
       const Scale scale(largest);
       if (slot == 0) from_whole_[row] = scale.from_whole;
       for (int g = 0; g < gates; g++)
-        for (long k = 0; k < n; k += V) store_digits(load(from(g) + k, n - k), scale.to_whole, place(row, g * step + first + k), digits_of_block);
+        for (long k = 0; k < n; k += V) store_digits(load(from(g) + k, n - k), scale.to_whole, address(row, g * step + first + k), digits_of_block);
     }
 
     void set(long row, const float* entries, long n) const {
@@ -245,7 +243,7 @@ struct DigitPanels {
     friend DigitPanels;
     // Not a power of two, which would crowd a few cache sets.
     static long stride_of(long K) { return groups_of(K, digits_of_block) * places * digits_of_block + 64 * (1 + groups_of(K, digits_of_block) % 2); }
-    RNNNLP_INLINE digit* place(long row, long k) const {
+    RNNNLP_INLINE digit* address(long row, long k) const {
       return rows_ + row * stride_ + k / digits_of_block * places * digits_of_block + k % digits_of_block;
     }
     int32_t* largest_of(int slot) const { return reinterpret_cast<int32_t*>(from_whole_) + (1 + slot) * B_; }

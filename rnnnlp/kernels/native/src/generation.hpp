@@ -1,4 +1,4 @@
-// A language model's steps at batch size 1, many tokens in one call: no packing, no Python, one barrier a layer.
+// A language model's steps at batch size 1, many tokens in one call: no packing, no Python, a barrier a layer and one for the logits.
 
 // L layers, H hidden, G gates, V vocabulary (lanes of a vector too, as everywhere)
 #pragma once
@@ -64,7 +64,8 @@ void product_of_layer(const Stepper& s, const StepLayer& layer, const float* W_x
   constexpr int C = vectors_of<F>;
   const long H = s.H, panels = groups_of(H, F::U);
   Forward job{};
-  job.cell = s.cell, job.B = 1, job.H = H, job.b_hn = layer.b_hn, job.pre = pre_row ? pre_row : layer.pre, job.h = layer.h_output, job.h0 = layer.h[parity];
+  job.cell = s.cell, job.B = 1, job.H = H, job.b_hn = layer.b_hn;
+  job.pre = pre_row ? pre_row : layer.pre, job.h0 = layer.h[parity], job.h = layer.h_output;
   using Row = FloatPanels::Left;
   const ForwardStep<Row> step{&job, 0, 0, 0, Row(layer.h[parity], 1, H), Row(layer.h[1 - parity], 1, H), layer.c, padded(H),
                               Row(layer.kept, 1, H), parity == 1};

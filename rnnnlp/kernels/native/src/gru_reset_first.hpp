@@ -59,7 +59,7 @@ struct GRUResetFirst {
     two_sigmoids(r, z);
     vec kept = r * load(step.h_before(row) + unit, lanes);
     step.kept.put(row, unit, kept);
-    store(step.h(row) + unit, kept, lanes);  // until there is h, for those who take whole rows
+    if constexpr (Panels::by_whole_rows) store(step.h(row) + unit, kept, lanes);  // to be taken from there, until there is h
     store(step.c + row * step.stride + unit, z);
     if (float* gates_row = step.gates(row)) {
       store(gates_row + unit, r, lanes);

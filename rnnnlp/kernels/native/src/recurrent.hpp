@@ -65,8 +65,8 @@ inline void copy_rows(const float* from, long B, long columns, float* to, long s
 
 // Makes what cells put down in a step ready to be multiplied, when a rank is done with its part: its panels are `width` units wide,
 // and from(row, gate) is where the results of a row are.
-template <long width, class Left, class From>
-void settle(Team& team, const Share& share, const Left& left, long rows_alive, int gates, long H, From&& from) {
+template <long width, class L, class From>  // L is Left, by another name because FloatPanels has no `measure`
+void settle(Team& team, const Share& share, const L& left, long rows_alive, int gates, long H, From&& from) {
   if constexpr (Panels::by_whole_rows) {
     const long first = share.first_panel() * width, n = smaller(share.last_panel() * width, H) - first;
     auto for_own_rows = [&](auto&& f) {
