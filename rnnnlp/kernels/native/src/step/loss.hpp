@@ -39,13 +39,13 @@ inline RowLoss loss_of_row(const Loss& job, long row) {
   const float row_weight = w ? w[target] : 1.0f;
   RowLoss loss{job.spread > 0 ? log_total * job.weights_sum - sum(weighted) : 0.0f, (log_total - (logits[target] - highest)) * row_weight};
   // loss = -sum over k of q_k * w_k * log p_k, with q = keep*onehot + spread
-  const float factor = (job.keep * row_weight + job.spread * job.weights_sum) / total, spread = job.spread;
+  const float factor = multiply_add(job.keep, row_weight, job.spread * job.weights_sum) / total, spread = job.spread;
   for (long k = 0; k < job.K; k += V) {
     vec d = load(dlogits + k, job.K - k) * factor;
     if (spread > 0) d -= w ? spread * load(w + k, job.K - k) : vec{} + spread;
     store(dlogits + k, d, job.K - k);
   }
-  dlogits[target] -= job.keep * row_weight;
+  dlogits[target] = multiply_add(-job.keep, row_weight, dlogits[target]);
   return loss;
 }
 
