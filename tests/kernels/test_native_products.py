@@ -36,13 +36,13 @@ def test_products(M, N, K, isa):
         native.set_threads(threads)
         sums = np.empty(M, np.float32)
         added = np.ones((M, N), np.float32)
-        native.product(A, B, out=added, add=True)
+        native.matmul(A, B, out=added, add=True)
         results.append(
             [
-                native.product_nt(A, B_T, bias),
-                native.product_nt(A, B_T),
-                native.product(A, B),
-                native.product_tn(A_T, B, sums=sums),
+                native.matmul_nt(A, B_T, bias),
+                native.matmul_nt(A, B_T),
+                native.matmul(A, B),
+                native.matmul_tn(A_T, B, sums=sums),
                 added,
                 sums,
             ]
@@ -55,9 +55,9 @@ def test_products(M, N, K, isa):
 
 def test_wrong_shapes_are_refused():
     with pytest.raises(ValueError, match=r"the second factor is \(3, 4\); expected \(5, 4\)"):
-        native.product(random(2, 5), random(3, 4))
+        native.matmul(random(2, 5), random(3, 4))
     with pytest.raises(TypeError):
-        native.product(random(2, 3).astype(np.float64), random(3, 4))
+        native.matmul(random(2, 3).astype(np.float64), random(3, 4))
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
@@ -65,10 +65,10 @@ def test_wrong_shapes_are_refused():
 def test_a_forked_process_has_threads_of_its_own():
     native.set_threads(2)
     A = random(100, 100)
-    expected = native.product(A, A)
+    expected = native.matmul(A, A)
     child = os.fork()
     if child == 0:
-        os._exit(0 if np.array_equal(native.product(A, A), expected) else 1)
+        os._exit(0 if np.array_equal(native.matmul(A, A), expected) else 1)
     assert os.waitpid(child, 0)[1] == 0
 
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from rnnnlp.batches.packed import batch_sizes_of
-from rnnnlp.kernels import CELLS, numpy_backend, reference
-from rnnnlp.kernels.choice import choose
-from rnnnlp.kernels.stepping import LayerWeights
+from rnnnlp.kernels import CELLS
+from rnnnlp.kernels import numpy as numpy_backend
+from rnnnlp.kernels.backend import LayerWeights
+from rnnnlp.kernels.sampling import sample_token
 
 native = pytest.importorskip("rnnnlp.kernels.native", reason="the native kernels are not built", exc_type=ImportError)
 
@@ -159,19 +160,20 @@ def test_rows_of_an_embedding(D):
 
 
 @pytest.mark.parametrize("N", [0, 1, 500])
-def test_distinct_ids(N):
+def test_unique_ids(N):
     ids = np.random.default_rng(N).integers(0, 300, N)
-    for ours, expected in zip(native.distinct(ids, 300), np.unique(ids, return_inverse=True), strict=True):
+    for ours, expected in zip(native.unique(ids, 300), np.unique(ids, return_inverse=True), strict=True):
         assert np.array_equal(ours, expected)
     with pytest.raises(ValueError, match="ids has 7; expected 0 to 6"):
-        native.distinct(np.array([7]), 7)
+        native.unique(np.array([7]), 7)
 
 
 class Model:
     """A language model of random weights, and its forward pass by the reference."""
 
     def __init__(self, cell: str, L: int, H: int = 33, V: int = 65, D: int = 20):
-        G = CELLS[cell]
+        spec = CELLS[cell]
+        G = len(spec.gates)
         self.cell, self.H = cell, H
         self.embedding, self.W_out, self.b_out = random(V, D), random(V, H), random(V)
         self.layers = [
@@ -179,19 +181,19 @@ class Model:
                 random(G * H, D if k == 0 else H) / 4,
                 random(G * H, H) / 6,
                 random(G * H),
-                random(H) if cell == "gru" else None,
+                tuple(random(*shape) for shape in spec.extra_shapes(H)),
             )
             for k in range(L)
         ]
-        self.native = native.LanguageModel(cell, self.embedding, self.layers, self.W_out, self.b_out)
+        self.native = native.Decoder(cell, self.embedding, self.layers, self.W_out, self.b_out)
 
     def read(self, tokens):
         """Logits after the tokens, and the state (L, H) of h (and c)."""
         x, ends = self.embedding[tokens].astype(np.float64), []
         for w in self.layers:
-            zeros = tuple(np.zeros((1, self.H)) for _ in range(2 if self.cell == "lstm" else 1))
+            zeros = CELLS[self.cell].zero_state((1, self.H), np.dtype(float))
             ones = np.ones(len(x), np.int64)
-            x, state, _ = reference.forward(self.cell, x @ w.W_x.T + w.bias, ones, zeros, w.W_h, w.b_hn)
+            x, state, _ = numpy_backend.forward(self.cell, x @ w.W_x.T + w.bias, ones, zeros, w.W_h, w.extra)
             ends.append(state)
         return x[-1] @ self.W_out.T + self.b_out, tuple(np.concatenate(s) for s in zip(*ends, strict=True))
 
@@ -234,7 +236,7 @@ def test_samples_by_the_rule(options):
     model.native.set(state, logits)
     expected: list[int] = []
     for uniform in uniforms:
-        expected.append(choose(model.native.logits, expected[-window:], uniform, **rule))
+        expected.append(sample_token(model.native.logits, expected[-window:], uniform, **rule))
         model.native.read(np.array(expected[-1:]))
     assert tokens == expected
 

@@ -1,4 +1,4 @@
-"""The native kernels: the arithmetic of `reference` and what surrounds it in a training step, on one pool of threads.
+"""The native kernels: the functions of `kernels.backend.Backend` in C++, on one pool of threads.
 
 Importing this package fails with ImportError where the extension was not built. Everything is float32 and
 C-contiguous, but for outputs of a recurrence and their errors, which may be columns of a wider array; a wrong type,
@@ -16,39 +16,40 @@ from rnnnlp.kernels.native._native import (
     threads,
     use_instruction_set,
 )
-from rnnnlp.kernels.native.generation import LanguageModel
-from rnnnlp.kernels.native.products import product, product_nt, product_tn
-from rnnnlp.kernels.native.recurrence import backward, empty, forward
+from rnnnlp.kernels.native.generation import Decoder
+from rnnnlp.kernels.native.products import matmul, matmul_nt, matmul_tn
+from rnnnlp.kernels.native.recurrence import backward, cells, empty, forward
 from rnnnlp.kernels.native.training import (
     adam,
     add_rows,
-    distinct,
     gather_rows,
     mean_and_max,
     mean_and_max_backward,
     norms,
     softmax_cross_entropy,
+    unique,
 )
 
 __all__ = [
-    "LanguageModel",
+    "Decoder",
     "adam",
     "add_rows",
     "backward",
-    "distinct",
+    "cells",
     "empty",
     "forward",
     "gather_rows",
     "instruction_set",
     "instruction_sets",
+    "matmul",
+    "matmul_nt",
+    "matmul_tn",
     "mean_and_max",
     "mean_and_max_backward",
     "norms",
-    "product",
-    "product_nt",
-    "product_tn",
     "set_threads",
     "softmax_cross_entropy",
     "threads",
+    "unique",
     "use_instruction_set",
 ]

@@ -6,15 +6,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from rnnnlp.kernels.backend import LayerWeights
+from rnnnlp.kernels.cells import CELLS
 from rnnnlp.kernels.native import _native
-from rnnnlp.kernels.native.products import product_nt
-from rnnnlp.kernels.native.recurrence import CELLS
-from rnnnlp.kernels.stepping import LayerWeights
+from rnnnlp.kernels.native.products import matmul_nt
+from rnnnlp.kernels.native.recurrence import NUMBERS, b_hn_of
 
 Array = np.ndarray
 
 
-class LanguageModel:
+class Decoder:
     """Copies the weights, packed for batch size 1; later changes of them are not seen.
 
     It has a state, zeros at first, and the logits of what follows.
@@ -22,10 +23,10 @@ class LanguageModel:
 
     def __init__(self, cell: str, embedding: Array, layers: Sequence[LayerWeights], W_out: Array, b_out: Array):
         first = layers[0]
-        table = product_nt(embedding, first.W_x, first.bias)  # (V, G*H)
-        weights = [(None if k == 0 else w.W_x, w.W_h, w.bias, w.b_hn) for k, w in enumerate(layers)]
-        self._model = _native.LanguageModel(CELLS[cell], table, weights, W_out, b_out)
-        self._states = 2 if cell == "lstm" else 1
+        table = matmul_nt(embedding, first.W_x, first.bias)  # (V, G*H)
+        weights = [(None if k == 0 else w.W_x, w.W_h, w.bias, b_hn_of(w.extra)) for k, w in enumerate(layers)]
+        self._model = _native.LanguageModel(NUMBERS[cell], table, weights, W_out, b_out)
+        self._states = len(CELLS[cell].states)
 
     def read(self, tokens: Array) -> Array:
         """Goes on with `tokens (n,)`, n >= 1; returns the logits `(V,)` of what follows them."""
@@ -44,7 +45,7 @@ class LanguageModel:
         unknown_id: int | None = None,
         recent: Sequence[int] = (),
     ) -> list[int]:
-        """Goes on with as many tokens as `uniforms` (float64, from [0, 1)), chosen by the rule of `kernels.choice`.
+        """Goes on with as many tokens as `uniforms` (float64, from [0, 1)), chosen by the rule of `kernels.sampling`.
 
         `recent` are the tokens made before this call, for the repetition penalty.
         """

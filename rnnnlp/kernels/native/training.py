@@ -62,11 +62,11 @@ def adam(
     )  # fmt: skip
 
 
-def distinct(ids: Array, vocab_size: int) -> tuple[Array, Array]:
+def unique(ids: Array, vocab_size: int) -> tuple[Array, Array]:
     """`np.unique(ids, return_inverse=True)` for `ids (N,)` below `vocab_size`, without sorting: int64 and int32.
 
     A layer on top of an embedding then has to multiply each row of the table once, however often a batch has it: its
-    product with the distinct rows is the table for `forward(..., tokens=)`, and `add_rows` takes `dpre` back there.
+    product with the unique rows is the table for `forward(..., row_index=)`, and `add_rows` takes `dpre` back there.
     """
     return _native.distinct(ids.astype(np.int32, copy=False), vocab_size)
 
