@@ -6,7 +6,7 @@ import pytest
 from rnnnlp import generation, kernels
 from rnnnlp.errors import UserError
 from rnnnlp.generation import HeldBack, Sampling, generate, samples
-from rnnnlp.kernels.choice import choose
+from rnnnlp.kernels.sampling import sample_token
 from rnnnlp.models.char_lm import CharLM
 from rnnnlp.models.config import CharLMConfig
 from rnnnlp.text import ByteTokenizer, CharTokenizer, WordTokenizer
@@ -24,7 +24,7 @@ def backend(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
-@pytest.fixture(params=["lstm", "gru", "gru_reset_first", "elman_tanh", "elman_relu"])
+@pytest.fixture(params=list(kernels.CELLS))
 def model(request: pytest.FixtureRequest, backend: str) -> CharLM:
     tokenizer = CharTokenizer("\n abcdefgh")
     config = CharLMConfig(tokenizer.vocab_size, cell=request.param, embedding_size=5, hidden_size=11, num_layers=2)
@@ -34,7 +34,7 @@ def model(request: pytest.FixtureRequest, backend: str) -> CharLM:
 def shares(**options: object) -> np.ndarray:
     """How often each token is chosen over evenly spread draws."""
     draws = (np.arange(2000) + 0.5) / 2000
-    chosen = [choose(LOGITS, options.get("recent", ()), u, **PLAIN | options_of(options)) for u in draws]
+    chosen = [sample_token(LOGITS, options.get("recent", ()), u, **PLAIN | options_of(options)) for u in draws]
     return np.bincount(chosen, minlength=5) / len(draws)
 
 
@@ -72,7 +72,7 @@ def test_a_repetition_penalty_makes_recent_tokens_less_probable():
 
 
 def test_a_model_that_has_diverged_chooses_a_token_all_the_same(model: CharLM):
-    assert 0 <= choose(np.full(5, np.nan), (), 0.5, **PLAIN) < 5
+    assert 0 <= sample_token(np.full(5, np.nan), (), 0.5, **PLAIN) < 5
     for parameter in model.parameters().values():
         parameter.value[...] = np.nan
     assert len("".join(generate(model, "ab", Sampling(length=5), rng=np.random.default_rng(0)))) == 5
@@ -87,7 +87,7 @@ def test_the_state_is_carried_and_not_lost(model: CharLM):
     for _ in range(sampling.length):
         ids = model.tokenizer.encode(again)
         logits, _, _ = model.forward(ids, np.ones(len(ids), np.int64), model.zero_state(1))
-        token = choose(logits[-1], (), rng.random(), **PLAIN | {"temperature": 1.5, "unknown_id": 0})
+        token = sample_token(logits[-1], (), rng.random(), **PLAIN | {"temperature": 1.5, "unknown_id": 0})
         again += model.tokenizer.decode([token])
     assert text == again.removeprefix(prompt)
 

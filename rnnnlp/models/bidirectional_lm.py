@@ -1,6 +1,6 @@
 """Two language models of words, one for each direction, from which a classifier can start."""
 
-# N tokens, U distinct tokens, T steps, B streams, D embedding, H hidden, V vocabulary
+# N tokens, U unique tokens, T steps, B streams, D embedding, H hidden, V vocabulary
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from rnnnlp.batches.streams import StreamWindow
-from rnnnlp.kernels.reference import State
+from rnnnlp.kernels.backend import State
 from rnnnlp.layers.dropout import Dropout
 from rnnnlp.layers.embedding import Embedding
 from rnnnlp.layers.linear import Linear
@@ -134,9 +134,9 @@ class OneWay:
         keep_tape: bool = True,
     ) -> tuple[np.ndarray, State, Any]:
         """`ids (N,)` -> `y (N, D)`, whose products with the embedding tell what follows, the final state, tape."""
-        x, tokens, rows = self.embedding.distinct(ids)  # (U, D), (N,)
+        x, row_index, rows = self.embedding.unique(ids)  # (U, D), (N,)
         h, state_T, recurrent_tape = self.recurrent.forward(
-            x, batch_sizes, state, rng=rng, tokens=tokens, keep_tape=keep_tape
+            x, batch_sizes, state, rng=rng, row_index=row_index, keep_tape=keep_tape
         )  # (N, H)
         h, mask = self.dropout.forward(h, batch_sizes, rng=rng)
         y, projection_tape = self.projection.forward(h)  # (N, D)

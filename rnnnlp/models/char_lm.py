@@ -1,13 +1,13 @@
 """The character language model."""
 
-# N tokens, U distinct tokens, T steps, B streams, D embedding, H hidden, V vocabulary
+# N tokens, U unique tokens, T steps, B streams, D embedding, H hidden, V vocabulary
 
 from typing import Any
 
 import numpy as np
 
 from rnnnlp import kernels
-from rnnnlp.kernels.reference import State
+from rnnnlp.kernels.backend import State
 from rnnnlp.layers.dropout import Dropout
 from rnnnlp.layers.embedding import Embedding
 from rnnnlp.layers.linear import Linear
@@ -66,9 +66,9 @@ class CharLM(Model):
         keep_tape: bool = True,
     ) -> tuple[np.ndarray, State, Any]:
         """`ids (N,)` -> `logits (N, V)` of the ids that follow, the final state, tape."""
-        x, tokens, rows = self.embedding.distinct(ids)  # (U, D), (N,)
+        x, row_index, rows = self.embedding.unique(ids)  # (U, D), (N,)
         h, state_T, recurrent_tape = self.recurrent.forward(
-            x, batch_sizes, state, rng=rng, tokens=tokens, keep_tape=keep_tape
+            x, batch_sizes, state, rng=rng, row_index=row_index, keep_tape=keep_tape
         )  # (N, H)
         h, mask = self.dropout.forward(h, batch_sizes, rng=rng)
         logits, head_tape = self.head.forward(h)  # (N, V)
@@ -121,11 +121,11 @@ class CharLM(Model):
             return train_char_lm(*char_lm_options({"data": data, **options}, "options"), folder, overwrite=overwrite)
 
     def writer(self) -> Any:
-        """The model for writing text token by token: see `kernels.stepping.LanguageModel`."""
+        """The model for writing text token by token: see `kernels.backend.DecoderProtocol`."""
         layers = [directions[0].weights() for directions in self.recurrent.layers]
         embedding, head = self.embedding.weight.value, self.head
-        backend = kernels.of(embedding)
-        return backend.LanguageModel(self.config.cell, embedding, layers, head.weight.value, head.bias.value)
+        backend = kernels.of(embedding, self.config.cell)
+        return backend.Decoder(self.config.cell, embedding, layers, head.weight.value, head.bias.value)
 
     def generate(self, prompt: str = "", **options: Any) -> str:
         """Text that follows `prompt`; the options are those of `rnnnlp.generation.Sampling`."""

@@ -201,6 +201,5 @@ class BidirectionalLMConfig(Config):
 
 def recurrent_weights(cell: str, input_size: int, hidden_size: int, num_layers: int, directions: int = 1) -> int:
     """How many weights recurrent layers have."""
-    rows = directions * CELLS[cell] * hidden_size  # of W_x and W_h, and of two biases
-    first, further = input_size + hidden_size + 2, directions * hidden_size + hidden_size + 2
-    return rows * (first + (num_layers - 1) * further)
+    sizes = [input_size] + [directions * hidden_size] * (num_layers - 1)
+    return directions * sum(CELLS[cell].num_parameters(size, hidden_size) for size in sizes)

@@ -1,6 +1,6 @@
 """The network that reads a document and says how much speaks for each class."""
 
-# N tokens, U distinct tokens, T steps, B documents, D embedding, H hidden, K classes
+# N tokens, U unique tokens, T steps, B documents, D embedding, H hidden, K classes
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -92,17 +92,17 @@ class Reader:
         Tokens that are equal share a vector, what dropout leaves of it, and its gradient, but where `each_token` is to
         have its own. `projected` is what the recurrent layers make of the whole embedding, where nothing is dropped.
         """
-        tokens = None
+        row_index = None
         if projected is not None:
-            x, tokens, rows = self.embedding.weight.value, ids, ids
+            x, row_index, rows = self.embedding.weight.value, ids, ids
         elif each_token:
             x, rows = self.embedding.forward(ids)  # (N, D)
         else:
-            x, tokens, rows = self.embedding.distinct(ids)  # (U, D), (N,)
+            x, row_index, rows = self.embedding.unique(ids)  # (U, D), (N,)
         x, x_mask = self.embedding_dropout.forward(x, batch_sizes, rng=rng)
         state = self.recurrent.zero_state(int(batch_sizes[0]), self.dtype)
         h, _, recurrent_tape = self.recurrent.forward(
-            x, batch_sizes, state, rng=rng, tokens=tokens, projected=projected, bptt=bptt, keep_tape=keep_tape
+            x, batch_sizes, state, rng=rng, row_index=row_index, projected=projected, bptt=bptt, keep_tape=keep_tape
         )  # (N, R*H)
         pooled, pool_tape = self.pool.forward(h, batch_sizes)  # (B, P)
         pooled, pooled_mask = self.dropout.forward(pooled, batch_sizes[:1], rng=rng)
@@ -145,7 +145,7 @@ class Reader:
         steepness = float(np.linalg.norm(dx))
         if adversarial and steepness > 0:
             length = adversarial * float(np.linalg.norm(self.embedding.weight.value[rows]))
-            with self.embedding.moved(rows, dx * (length / steepness)):
+            with self.embedding.perturbed(rows, dx * (length / steepness)):
                 self._add_gradients(batch, rng, bptt, options)
         return loss_sum, count
 
@@ -162,10 +162,10 @@ class Reader:
         B = len(batch.labels)
         logits, _ = self.forward(batch.ids, batch.batch_sizes, keep_tape=False)
         p = softmax(logits)  # (B, K)
-        x, _, rows = self.embedding.distinct(batch.ids)  # (U, D)
+        x, _, rows = self.embedding.unique(batch.ids)  # (U, D)
         length = size * float(np.linalg.norm(x))
         direction = rng.standard_normal(x.shape)
-        with self.embedding.moved(rows, direction * (PROBE * length / np.linalg.norm(direction))):
+        with self.embedding.perturbed(rows, direction * (PROBE * length / np.linalg.norm(direction))):
             logits, tape = self.forward(batch.ids, batch.batch_sizes, bptt=bptt)
         # Where nothing is moved the divergence is least and has no gradient: that of a little move points the way.
         dx = self.input_gradient(divergence(logits, p)[1], tape)  # (U, D)
@@ -174,7 +174,7 @@ class Reader:
         steepness = float(np.linalg.norm(dx))
         if steepness == 0:
             return 0.0
-        with self.embedding.moved(rows, dx * (length / steepness)):
+        with self.embedding.perturbed(rows, dx * (length / steepness)):
             logits, tape = self.forward(batch.ids, batch.batch_sizes, rng=rng, bptt=bptt)
         change, dlogits = divergence(logits, p)
         self.backward(dlogits / B, tape)

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from rnnnlp.errors import UserError
-from rnnnlp.kernels.reference import State
+from rnnnlp.kernels.backend import State
 from rnnnlp.models.bidirectional_lm import BidirectionalLM, both_ways
 from rnnnlp.models.classifier import Classifier
 

@@ -64,7 +64,7 @@ class Trainer:
     ):
         self.task, self.config, self.run, self.spent = task, config, run, spent
         self.parameters = task.model.parameters()
-        self.learning = {name: p for name, p in self.parameters.items() if p.rate}
+        self.learning = {name: p for name, p in self.parameters.items() if p.lr_scale}
         self.optimizer = optimizer(
             config.optimizer, self.parameters, weight_decay=config.weight_decay or 0.0, momentum=config.momentum
         )

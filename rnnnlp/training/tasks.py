@@ -11,7 +11,7 @@ import numpy as np
 from rnnnlp.batches.documents import DocumentBatches
 from rnnnlp.batches.streams import StreamBatches
 from rnnnlp.generation import Sampling, generate
-from rnnnlp.kernels.reference import State
+from rnnnlp.kernels.backend import State
 from rnnnlp.layers.loss import softmax_cross_entropy
 from rnnnlp.layers.sampled_softmax import Sampler
 from rnnnlp.models.bidirectional_lm import BidirectionalLM, both_ways

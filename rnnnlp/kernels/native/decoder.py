@@ -66,5 +66,12 @@ class Decoder:
         """Samples one token for each of `uniforms` and reads it, by the rule of `kernels.sampling`."""
         excluded = -1 if unknown_id is None else unknown_id
         return self._decoder.sample(
-            uniforms, temperature, top_k, top_p, repetition_penalty, repetition_window, excluded, np.array(recent, np.int32)
+            uniforms,
+            temperature,
+            top_k,
+            top_p,
+            repetition_penalty,
+            repetition_window,
+            excluded,
+            np.array(recent, np.int32),
         )

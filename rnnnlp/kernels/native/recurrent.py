@@ -57,7 +57,12 @@ def forward(
         ValueError: The cell is unknown, a shape is wrong, or a state or an extra parameter is missing.
         TypeError: A dtype or a layout is wrong.
     """
-    pre, W_h, state, extra = np.ascontiguousarray(pre), np.ascontiguousarray(W_h), _contiguous(state), _contiguous(extra)
+    pre, W_h, state, extra = (
+        np.ascontiguousarray(pre),
+        np.ascontiguousarray(W_h),
+        _contiguous(state),
+        _contiguous(extra),
+    )
     ids = None if row_index is None else row_index.astype(np.int32, copy=False)
     gates_out = pre if overwrite and row_index is None else None
     h = _native.empty((int(batch_sizes.sum()), W_h.shape[1])) if out is None else out

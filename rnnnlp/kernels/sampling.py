@@ -1,4 +1,4 @@
-"""Which token comes next: the rule, in NumPy."""
+"""Sampling: which token comes next."""
 
 # V vocabulary
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 
-def choose(
+def sample_token(
     logits: np.ndarray,
     recent: Sequence[int],
     uniform: float,
@@ -18,10 +18,20 @@ def choose(
     repetition_penalty: float,
     unknown_id: int | None,
 ) -> int:
-    """The token to which `uniform`, from [0, 1), falls among the probabilities that `logits (V,)` stand for.
+    """Samples a token from the softmax of logits.
 
-    `temperature` 0 takes the most probable. `recent` tokens are penalised; the unknown symbol is never chosen. What
-    the options mean is told by `generation.Sampling`.
+    Args:
+        logits: `(V,)`.
+        recent: Tokens that `repetition_penalty` makes less probable.
+        uniform: A number from [0, 1); the token is where it falls among the cumulated probabilities.
+        temperature: Divides the logits; 0 takes the most probable token.
+        top_k: Number of most probable tokens to sample from; 0 for all.
+        top_p: Sample from the fewest tokens that together have this probability.
+        repetition_penalty: Divides positive logits of recent tokens, and multiplies negative ones (Keskar et al. 2019).
+        unknown_id: The id that is never sampled, if any.
+
+    Returns:
+        The token's id.
     """
     logits = logits.astype(np.float64)
     if unknown_id is not None:

@@ -1,15 +1,16 @@
-"""The native kernels against the reference in float64: cells, ragged batches, directions, odd sizes."""
+"""The native kernels against NumPy in float64: cells, ragged batches, directions, odd sizes."""
 
 # N tokens, T steps, B sequences, H hidden, G gates
 
 import numpy as np
 import pytest
 
-from rnnnlp.kernels import numpy_backend, reference
+from rnnnlp.kernels import CELLS
+from rnnnlp.kernels import numpy as numpy_backend
 
 native = pytest.importorskip("rnnnlp.kernels.native", reason="the native kernels are not built", exc_type=ImportError)
 
-GATES = {"lstm": 4, "gru": 3, "gru_reset_first": 3, "elman_tanh": 1, "elman_relu": 1}
+NATIVE_CELLS = [cell for cell in CELLS if cell in native.cells()]
 INSTRUCTION_SETS = native.instruction_sets().split(", ")
 
 
@@ -30,18 +31,18 @@ class Case:
         if ragged:
             self.batch_sizes = np.sort(rng.integers(1, B + 1, T))[::-1].astype(np.int64)
             self.batch_sizes[0] = B
-        G, N, states = GATES[cell], int(self.batch_sizes.sum()), 2 if cell == "lstm" else 1
+        spec, N = CELLS[cell], int(self.batch_sizes.sum())
         self.cell, self.reverse = cell, reverse
-        self.pre = random(rng, N, G * H)
-        self.W_h = random(rng, G * H, H) / np.float32(np.sqrt(H))
-        self.b_hn = random(rng, H) if cell == "gru" else None
-        self.state = tuple(random(rng, B, H) for _ in range(states))
-        self.dstate_T = tuple(random(rng, B, H) for _ in range(states))
+        self.pre = random(rng, N, len(spec.gates) * H)
+        self.W_h = random(rng, len(spec.gates) * H, H) / np.float32(np.sqrt(H))
+        self.extra = tuple(random(rng, *shape) for shape in spec.extra_shapes(H))
+        self.state = tuple(random(rng, B, H) for _ in spec.states)
+        self.dstate_T = tuple(random(rng, B, H) for _ in spec.states)
         self.dh = random(rng, N, H)
 
     def run(self, kernel, dtype=np.float32) -> dict[str, np.ndarray]:
         def to(a):
-            return None if a is None else a.astype(dtype)
+            return a.astype(dtype)
 
         h, state_T, tape = kernel.forward(
             self.cell,
@@ -49,15 +50,15 @@ class Case:
             self.batch_sizes,
             tuple(map(to, self.state)),
             to(self.W_h),
-            to(self.b_hn),
+            tuple(map(to, self.extra)),
             reverse=self.reverse,
         )
-        dpre, dstate_0, dW_h, db_hn = kernel.backward(to(self.dh), tuple(map(to, self.dstate_T)), tape)
-        named = {"h": h, "dpre": dpre, "dW_h": dW_h, "db_hn": db_hn}
+        dpre, dstate_0, dW_h, dextra = kernel.backward(to(self.dh), tuple(map(to, self.dstate_T)), tape)
+        named = {"h": h, "dpre": dpre, "dW_h": dW_h} | {f"dextra[{k}]": a for k, a in enumerate(dextra)}
         named |= {f"state_T[{k}]": a for k, a in enumerate(state_T)} | {
             f"dstate_0[{k}]": a for k, a in enumerate(dstate_0)
         }
-        return {name: a for name, a in named.items() if a is not None}
+        return named
 
 
 def random(rng: np.random.Generator, *shape: int) -> np.ndarray:
@@ -79,15 +80,15 @@ def assert_close(ours: dict[str, np.ndarray], true: dict[str, np.ndarray]) -> No
 @pytest.mark.parametrize("ragged", [False, True])
 @pytest.mark.parametrize("B", [1, 5, 33])
 @pytest.mark.parametrize("H", [1, 3, 17, 32, 130])
-@pytest.mark.parametrize("cell", GATES)
-def test_agrees_with_the_reference(cell, H, B, ragged, reverse, isa):
+@pytest.mark.parametrize("cell", NATIVE_CELLS)
+def test_agrees_with_numpy(cell, H, B, ragged, reverse, isa):
     native.use_instruction_set(isa)
     case = Case(cell, H, B, ragged=ragged, reverse=reverse)
-    assert_close(case.run(native), case.run(reference, np.float64))
+    assert_close(case.run(native), case.run(numpy_backend, np.float64))
 
 
 @pytest.mark.parametrize("H", [8, 130])
-@pytest.mark.parametrize("cell", GATES)
+@pytest.mark.parametrize("cell", NATIVE_CELLS)
 def test_same_bits_from_any_number_of_threads(cell, H):
     case = Case(cell, H, 37, ragged=True, reverse=True)
     results = []
@@ -99,7 +100,7 @@ def test_same_bits_from_any_number_of_threads(cell, H):
             assert np.array_equal(other[name], a), name
 
 
-@pytest.mark.parametrize("cell", GATES)
+@pytest.mark.parametrize("cell", NATIVE_CELLS)
 def test_weights_larger_than_a_cache_are_split_by_units(cell):
     H = 640 if cell != "elman_tanh" else 1100
     case = Case(cell, H, 9, ragged=True, reverse=False, T=3)
@@ -107,27 +108,27 @@ def test_weights_larger_than_a_cache_are_split_by_units(cell):
     two = case.run(native)
     native.set_threads(1)
     one = case.run(native)
-    assert_close(two, case.run(reference, np.float64))
+    assert_close(two, case.run(numpy_backend, np.float64))
     assert all(np.array_equal(one[name], two[name]) for name in one)
 
 
 @pytest.mark.parametrize("T", [1, 2])
 def test_short_sequences(T):
     case = Case("lstm", 20, 3, ragged=False, reverse=False, T=T)
-    assert_close(case.run(native), case.run(reference, np.float64))
+    assert_close(case.run(native), case.run(numpy_backend, np.float64))
 
 
 @pytest.mark.parametrize("isa", INSTRUCTION_SETS)
-@pytest.mark.parametrize("cell", GATES)
+@pytest.mark.parametrize("cell", NATIVE_CELLS)
 def test_saturated_gates_stay_finite(cell, isa):
     native.use_instruction_set(isa)
     case = Case(cell, 17, 5, ragged=False, reverse=False, T=1)
     case.pre *= 60
-    assert_close(case.run(native), case.run(reference, np.float64))
+    assert_close(case.run(native), case.run(numpy_backend, np.float64))
 
 
 @pytest.mark.parametrize("isa", INSTRUCTION_SETS)
-@pytest.mark.parametrize("cell", GATES)
+@pytest.mark.parametrize("cell", NATIVE_CELLS)
 def test_not_a_number_is_not_hidden(cell, isa):
     native.use_instruction_set(isa)
     case = Case(cell, 17, 2, ragged=False, reverse=False, T=1)
@@ -138,7 +139,7 @@ def test_not_a_number_is_not_hidden(cell, isa):
 
 
 @pytest.mark.parametrize("isa", INSTRUCTION_SETS)
-@pytest.mark.parametrize("cell", GATES)
+@pytest.mark.parametrize("cell", NATIVE_CELLS)
 def test_what_is_not_a_number_spreads_to_later_steps_and_errors_of_its_row_only(cell, isa):
     native.use_instruction_set(isa)
     case = Case(cell, 40, 3, ragged=False, reverse=False, T=4)
@@ -164,33 +165,33 @@ def test_a_weight_that_is_not_a_number_is_not_hidden(isa):
 
 
 @pytest.mark.parametrize("isa", INSTRUCTION_SETS)
-@pytest.mark.parametrize("cell", GATES)
+@pytest.mark.parametrize("cell", NATIVE_CELLS)
 def test_initial_states_larger_than_a_step_makes(cell, isa):
     native.use_instruction_set(isa)
     case = Case(cell, 40, 4, ragged=True, reverse=True)
     for row, size in enumerate((0, 1e-12, 1, 20)):
         case.state[0][row] *= np.float32(size)
-    assert_close(case.run(native), case.run(reference, np.float64))
+    assert_close(case.run(native), case.run(numpy_backend, np.float64))
 
 
 @pytest.mark.parametrize("isa", INSTRUCTION_SETS)
 @pytest.mark.parametrize("size", [1e-2, 1e-6, 1e-12])
-@pytest.mark.parametrize("cell", GATES)
+@pytest.mark.parametrize("cell", NATIVE_CELLS)
 def test_states_of_any_size(cell, size, isa):
     """The state of each sequence is as exact as its own largest entry allows, however small it is."""
     native.use_instruction_set(isa)
     case = Case(cell, 40, 5, ragged=True, reverse=False)
     case.pre *= np.float32(size)
     case.state = tuple(s * np.float32(size) for s in case.state)
-    case.b_hn = None if case.b_hn is None else case.b_hn * np.float32(size)
-    ours, true = case.run(native), case.run(reference, np.float64)
+    case.extra = tuple(e * np.float32(size) for e in case.extra)
+    ours, true = case.run(native), case.run(numpy_backend, np.float64)
     for name in ("h", "state_T[0]"):
         largest = np.abs(true[name]).max(axis=1, keepdims=True)
         assert (np.abs(ours[name] - true[name]) <= 1e-5 * largest).all(), name
 
 
 @pytest.mark.parametrize("isa", INSTRUCTION_SETS)
-@pytest.mark.parametrize("cell", GATES)
+@pytest.mark.parametrize("cell", NATIVE_CELLS)
 def test_errors_of_any_size(cell, isa):
     """The gradient of each sequence is as exact as its own largest entry allows, however small it is."""
     native.use_instruction_set(isa)
@@ -198,7 +199,7 @@ def test_errors_of_any_size(cell, isa):
     sizes = np.array([0, 1e-25, 1e-12, 1e-3, 1, 1e10], np.float32)
     case.dh *= np.tile(sizes, 7)[:, None]
     case.dstate_T = tuple(s * sizes[:, None] for s in case.dstate_T)
-    ours, true = case.run(native), case.run(reference, np.float64)
+    ours, true = case.run(native), case.run(numpy_backend, np.float64)
     for name in (n for n in true if n.startswith("dstate_0")):
         largest = np.abs(true[name]).max(axis=1)
         assert (np.abs(ours[name] - true[name]).max(axis=1) <= 1e-5 * largest).all(), name
@@ -217,25 +218,25 @@ def test_a_state_kept_for_long_stays(isa):
     assert np.abs(h - 1).max() < 1e-3
 
 
-@pytest.mark.parametrize("cell", GATES)
+@pytest.mark.parametrize("cell", NATIVE_CELLS)
 def test_rows_of_a_table_stand_for_pre(cell):
     case = Case(cell, 33, 4, ragged=True, reverse=False)
     rng = np.random.default_rng(1)
     table = random(rng, 9, case.pre.shape[1])
     tokens = rng.integers(0, 9, len(case.pre))
     case.pre = table[tokens]
-    args = (case.batch_sizes, case.state, case.W_h, case.b_hn)
+    args = (case.batch_sizes, case.state, case.W_h, case.extra)
     gathered, _, _ = native.forward(cell, case.pre, *args)
-    looked_up, _, _ = native.forward(cell, table, *args, tokens=tokens)
+    looked_up, _, _ = native.forward(cell, table, *args, row_index=tokens)
     assert np.array_equal(gathered, looked_up)
-    with pytest.raises(ValueError, match="tokens has 9; expected 0 to 8"):
-        native.forward(cell, table, *args, tokens=np.full_like(tokens, 9))
+    with pytest.raises(ValueError, match="row_index has 9; expected 0 to 8"):
+        native.forward(cell, table, *args, row_index=np.full_like(tokens, 9))
 
 
-@pytest.mark.parametrize("cell", GATES)
+@pytest.mark.parametrize("cell", NATIVE_CELLS)
 def test_inference_gives_the_same_and_keeps_nothing(cell):
     case = Case(cell, 33, 4, ragged=True, reverse=True)
-    args = (cell, case.pre, case.batch_sizes, case.state, case.W_h, case.b_hn)
+    args = (cell, case.pre, case.batch_sizes, case.state, case.W_h, case.extra)
     h, state_T, _ = native.forward(*args, reverse=True)
     h_only, state_only, tape = native.forward(*args, reverse=True, keep_tape=False)
     assert tape is None
@@ -256,28 +257,28 @@ def test_missing_errors_are_zeros_and_inputs_stay():
     assert np.array_equal(first[2], second[2])
 
 
-@pytest.mark.parametrize("cell", GATES)
+@pytest.mark.parametrize("cell", NATIVE_CELLS)
 def test_in_place_gives_the_same(cell):
     case = Case(cell, 19, 6, ragged=True, reverse=True)
     kept = case.run(native)
     h, _, tape = native.forward(
-        cell, case.pre, case.batch_sizes, case.state, case.W_h, case.b_hn, reverse=True, overwrite=True
+        cell, case.pre, case.batch_sizes, case.state, case.W_h, case.extra, reverse=True, overwrite=True
     )
     dpre, _, dW_h, _ = native.backward(case.dh, case.dstate_T, tape, overwrite=True)
     assert np.array_equal(h, kept["h"])
     assert np.array_equal(dpre, kept["dpre"])
     assert np.array_equal(dW_h, kept["dW_h"])
-    if tape.gates is not None:
+    if tape.saved:
         assert np.shares_memory(dpre, case.pre)
 
 
 @pytest.mark.parametrize("kernel", [native, numpy_backend])
-@pytest.mark.parametrize("cell", GATES)
+@pytest.mark.parametrize("cell", NATIVE_CELLS)
 def test_outputs_and_errors_may_be_columns_of_a_wider_array(cell, kernel):
     H = 21
     case = Case(cell, H, 6, ragged=True, reverse=True)
     kept = case.run(kernel)
-    args = (cell, case.pre, case.batch_sizes, case.state, case.W_h, case.b_hn)
+    args = (cell, case.pre, case.batch_sizes, case.state, case.W_h, case.extra)
     wide = np.zeros((len(case.pre), 3 * H), np.float32)
     h, _, tape = kernel.forward(*args, reverse=True, out=wide[:, H : 2 * H])
     assert np.shares_memory(h, wide)
@@ -298,6 +299,39 @@ def test_memory_does_not_grow_from_step_to_step():
             case.run(native)
         sizes.append(_native.used_bytes() + _native.kept_bytes())
     assert sizes[1] == sizes[2]
+
+
+def test_cells_state_the_facts_of_cells_py():
+    for name, facts in native.cells().items():
+        cell = CELLS[name]
+        assert facts["gates"] == len(cell.gates), name
+        assert facts["states"] == len(cell.states), name
+        for H in (1, 7):
+            shapes = [(extra, (a * H + b,)) for extra, a, b in facts["extra"]]
+            assert shapes == [(extra.name, extra.shape(H)) for extra in cell.extra], name
+
+
+def test_missing_arrays_and_unknown_cells_are_refused():
+    case = Case("lstm", 8, 3, ragged=False, reverse=False)
+    with pytest.raises(ValueError, match="1 arrays of the state; cell lstm has 2"):
+        native.forward("lstm", case.pre, case.batch_sizes, case.state[:1], case.W_h)
+    with pytest.raises(ValueError, match="1 arrays of extra parameters; cell lstm has 0"):
+        native.forward("lstm", case.pre, case.batch_sizes, case.state, case.W_h, (case.state[0][0],))
+    with pytest.raises(ValueError, match="cell is mgu; it must be one of lstm, gru"):
+        native.forward("mgu", case.pre, case.batch_sizes, case.state, case.W_h)
+    gru = Case("gru", 8, 3, ragged=False, reverse=False)
+    args = (gru.pre, gru.batch_sizes, gru.state, gru.W_h)
+    with pytest.raises(ValueError, match="0 arrays of extra parameters; cell gru has 1"):
+        native.forward("gru", *args)
+    with pytest.raises(ValueError, match=r"b_hn is \(7,\); expected \(8,\)"):
+        native.forward("gru", *args, (gru.extra[0][:7],))
+    with pytest.raises(TypeError):
+        native.forward("gru", *args, (gru.extra[0].astype(np.float64),))
+    _, _, tape = native.forward("gru", *args, gru.extra)
+    with pytest.raises(ValueError, match="1 arrays of the tape; cell gru has 2"):
+        native.backward(gru.dh, gru.dstate_T, tape._replace(saved=tape.saved[:1]))
+    with pytest.raises(ValueError, match="2 arrays of the gradient of the final state; cell gru has 1"):
+        native.backward(gru.dh, gru.dstate_T * 2, tape)
 
 
 def test_wrong_inputs_are_refused():
