@@ -57,8 +57,8 @@ def main(words: Sequence[str] | None = None) -> int:
 def parsed(words: Sequence[str]) -> argparse.Namespace:
     from rnnnlp.cli.options import add_config_options
     from rnnnlp.cli.train import HELP
-    from rnnnlp.models.config import CharLMConfig
-    from rnnnlp.training.config import FROM_DATA, CharLMTraining
+    from rnnnlp.config import CharLMConfig
+    from rnnnlp.training.options import FROM_DATA, CharLMTraining
 
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False

@@ -74,7 +74,7 @@ def splits_folder(given: argparse.Namespace) -> Path:
 
 def write_splits(data: Path, pieces: int, folder: Path) -> None:
     """The first 80 % of each piece of the text, the next 10 % and the rest, as files that a corpus is read from."""
-    from rnnnlp.models.storage import write_atomically
+    from rnnnlp.files import write_atomically
     from rnnnlp.text.readers import read_text
 
     text = "".join(read_text(data))
@@ -107,9 +107,9 @@ def options_of(cell: str, layers: int, size: int, given: argparse.Namespace) -> 
 
 def train(options: dict[str, Any], threads: int | None, run: Path) -> Any:
     """The model with the best weights on validation, from a run that may have been interrupted."""
-    from rnnnlp.models.model import CONFIG, read_config
-    from rnnnlp.training.config import char_lm_options
-    from rnnnlp.training.fit import resume, train_char_lm
+    from rnnnlp.training.model_folder import CONFIG, read_config
+    from rnnnlp.training.options import char_lm_options
+    from rnnnlp.training.run import resume, train_char_lm
     from rnnnlp.training.run_folder import RunFolder
 
     config, model_options = char_lm_options(options | {"threads": threads}, "options")
@@ -123,9 +123,9 @@ def train(options: dict[str, Any], threads: int | None, run: Path) -> Any:
 
 def measured(cell: str, layers: int, size: int, given: argparse.Namespace) -> dict[str, Any]:
     """The row of one network: from its file, or trained and tested now."""
-    from rnnnlp.models.storage import write_atomically
+    from rnnnlp.files import write_atomically
     from rnnnlp.text import encode_corpus, load_corpus
-    from rnnnlp.training.evaluation import language_model_loss
+    from rnnnlp.tasks.language_modelling import language_model_loss
     from rnnnlp.training.run_folder import RunFolder, read_state
 
     options = options_of(cell, layers, size, given)

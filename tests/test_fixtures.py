@@ -17,7 +17,7 @@ import pytest
 
 from rnnnlp import kernels
 from rnnnlp.cli.main import main
-from rnnnlp.models.storage import load_tensors, save_tensors
+from rnnnlp.files import load_tensors, save_tensors
 from rnnnlp.text import load_labelled
 from rnnnlp.training.run_folder import BESIDE_STATE, STATE, STATE_TENSORS, RunFolder, read_state
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from rnnnlp import CharLM
-from rnnnlp.training.evaluation import language_model_loss
-from rnnnlp.training.tasks import CharLMTask
+from rnnnlp import CharLMNetwork
+from rnnnlp.tasks.language_modelling import language_model_loss
+from rnnnlp.training.tasks import CharLMObjective
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "reproduce_warpeace.py"
 TEXT = "".join(f"{n}: well, Prince, so Genoa and Lucca\r\n" for n in range(60))
@@ -50,7 +50,7 @@ def test_table_and_rows(main, tmp_path, capsys):
     assert "".join(parts) == TEXT
     assert [round(len(part) / len(TEXT), 2) for part in parts] == [0.8, 0.1, 0.1]
     row = json.loads((tmp_path / "out/gru-2x8.json").read_text())
-    model = CharLM.from_pretrained(tmp_path / "out/gru-2x8")
+    model = CharLMNetwork.from_pretrained(tmp_path / "out/gru-2x8")
     loss_sum, count = language_model_loss(model, model.tokenizer.encode(parts[2]))
     assert row["test"] == pytest.approx(loss_sum / count, rel=1e-5)
     assert (model.config.cell, model.config.num_layers, row["steps"]) == ("gru_reset_first", 2, 12)
@@ -85,7 +85,7 @@ def test_finished_rows_are_kept_and_others_trained(main, tmp_path):
 
 def test_interrupted_row_goes_on(main, tmp_path, monkeypatch):
     main("whole", "--cells", "lstm", "--dropout", "0.2")
-    gradients, steps = CharLMTask.gradients, []
+    gradients, steps = CharLMObjective.gradients, []
 
     def interrupting(task, *, rng):
         steps.append(1)
@@ -93,7 +93,7 @@ def test_interrupted_row_goes_on(main, tmp_path, monkeypatch):
             signal.raise_signal(signal.SIGINT)
         return gradients(task, rng=rng)
 
-    monkeypatch.setattr(CharLMTask, "gradients", interrupting)
+    monkeypatch.setattr(CharLMObjective, "gradients", interrupting)
     assert main("parts", "--cells", "lstm", "--dropout", "0.2") == 128 + signal.SIGINT
     assert not (tmp_path / "parts/lstm-1x8.json").exists()
     assert main("parts", "--cells", "lstm", "--dropout", "0.2") == 0

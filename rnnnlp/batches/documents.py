@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rnnnlp.batches.draws import CROPS, DOCUMENTS, generator
+from rnnnlp.batches.seeding import Stream, rng_for
 from rnnnlp.batches.packed import pack
 
 BUCKETS = 50  # so many batches' worth of documents are sorted by length together
@@ -83,7 +83,7 @@ class DocumentBatches:
         places = self.plan[self.batch]
         documents = [self.documents[i] for i in places]
         if self.crop is not None:
-            rng = generator(self.seed, CROPS, self.epoch, self.batch)
+            rng = rng_for(self.seed, Stream.CROPS, self.epoch, self.batch)
             documents = [stretch(document, self.crop, rng) for document in documents]
         self.batch += 1
         batch = batch_of(documents, self.labels[places], np.arange(len(places)))
@@ -91,7 +91,7 @@ class DocumentBatches:
 
     def _plan(self) -> list[np.ndarray]:
         """The places of each batch of this epoch: shuffled, sorted by length within buckets, shuffled again."""
-        rng = generator(self.seed, DOCUMENTS, self.epoch)
+        rng = rng_for(self.seed, Stream.DOCUMENTS, self.epoch)
         order = rng.permutation(len(self.documents))
         lengths = np.array([len(document) for document in self.documents])
         if self.crop is not None:

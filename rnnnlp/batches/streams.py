@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rnnnlp.batches.draws import FRESH, STREAMS, generator
-from rnnnlp.errors import UserError
+from rnnnlp.batches.seeding import Stream, rng_for
+from rnnnlp.errors import UserError, option
 
 
 class StreamWindow(NamedTuple):
@@ -40,7 +40,8 @@ class StreamBatches:
     def __init__(self, ids: np.ndarray, *, batch_size: int, bptt: int, seed: int, shuffled_block: int = 0):
         if len(ids) <= bptt:
             raise UserError(
-                f"the corpus has {len(ids)} tokens and a window needs {bptt + 1}; give more text or a smaller --bptt"
+                f"the corpus has {len(ids)} tokens and a window needs {bptt + 1}; give more text or a "
+                f"smaller {option('bptt')}"
             )
         self.ids, self.bptt, self.seed = ids, bptt, seed
         self.batch_size = min(batch_size, (len(ids) - 1) // bptt)
@@ -57,7 +58,7 @@ class StreamBatches:
 
     def seek(self, position: dict[str, Any]) -> None:
         self.epoch, self.window = int(position["epoch"]), int(position["window"])
-        rng = generator(self.seed, STREAMS, self.epoch)
+        rng = rng_for(self.seed, Stream.STREAMS, self.epoch)
         offset = int(rng.integers(self.room))
         stream_length = (len(self.ids) - 1 - offset) // self.batch_size
         streams = offset + stream_length * np.arange(self.batch_size)  # (B,) where each begins
@@ -75,7 +76,7 @@ class StreamBatches:
         starts = self.blocks[block] + window * self.bptt  # (B,)
         if window % RELEASE_WINDOWS == 0:
             self._release()
-        fresh = generator(self.seed, FRESH, self.epoch, self.window).random(self.batch_size) < FRESH_SHARE
+        fresh = rng_for(self.seed, Stream.RESETS, self.epoch, self.window).random(self.batch_size) < FRESH_SHARE
         self.window += 1
         ids = np.stack([self.ids[s : s + self.bptt + 1] for s in starts], axis=1)  # (T + 1, B)
         batch_sizes = np.full(self.bptt, self.batch_size)

@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
-    from rnnnlp.models.classifier import Contribution
+    from rnnnlp.tasks.sentiment.explain import Contribution
 
 SHOWN = 5  # words for, and as many against
 WEAK, STRONG = 0.1, 0.5  # of the largest weight in the text: plain below, bold above
@@ -22,12 +22,12 @@ def highlighted(text: str, words: Sequence["Contribution"]) -> str:
     """The text on one line, each character in the colour of what its words weigh."""
     weights = [0.0] * len(text)
     for start, stop, weight in words:
-        for place in range(start, stop):
-            weights[place] += weight
+        for index in range(start, stop):
+            weights[index] += weight
     largest = max(map(abs, weights), default=0.0)
-    pieces = groupby(zip(text, weights, strict=True), key=lambda pair: colour(pair[1], largest))
-    flat = ((begin, "".join(" " if c.isspace() else c for c, _ in piece)) for begin, piece in pieces)
-    return "".join(f"{begin}{piece}{END}" if begin else piece for begin, piece in flat)
+    parts = groupby(zip(text, weights, strict=True), key=lambda pair: colour(pair[1], largest))
+    flat = ((begin, "".join(" " if c.isspace() else c for c, _ in part)) for begin, part in parts)
+    return "".join(f"{begin}{part}{END}" if begin else part for begin, part in flat)
 
 
 def colour(weight: float, largest: float) -> str:

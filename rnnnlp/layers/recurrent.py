@@ -277,3 +277,10 @@ class Direction:
             for t in range(0, T, length)
         ]
         return windows[::-1] if self.reverse else windows
+
+
+def num_parameters(cell: str, input_size: int, hidden_size: int, num_layers: int, directions: int = 1) -> int:
+    """The number of parameters of recurrent layers of `cell`."""
+    rows = directions * kernels.CELLS[cell] * hidden_size  # of W_x and W_h, and of two biases
+    first, further = input_size + hidden_size + 2, directions * hidden_size + hidden_size + 2
+    return rows * (first + (num_layers - 1) * further)

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from rnnnlp.errors import UserError
+from rnnnlp.files import publish_folder
 
 logger = logging.getLogger(__name__)
 
@@ -85,23 +86,11 @@ def cached(folder: Path, key: str, write: Callable[[Path], None]) -> Path:
 
 
 def _publish(unfinished: Path, entry: Path) -> None:
-    for path in [*unfinished.iterdir(), unfinished]:
-        _sync(path)
     try:
-        unfinished.rename(entry)
+        publish_folder(unfinished, entry)
     except OSError:
         if not entry.is_dir():  # otherwise another process was first, with the same content
             raise
-    _sync(entry.parent)
-
-
-def _sync(path: Path) -> None:
-    """Make sure that a file or folder is on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _remove_abandoned(folder: Path) -> None:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rnnnlp.errors import UserError
+from rnnnlp.errors import UserError, option
 from rnnnlp.text.characters import CODE_POINTS, code_points
-from rnnnlp.text.pieces import blocks
+from rnnnlp.text.chunks import blocks
 from rnnnlp.text.sources import UNLABELLED, Part, find_source, say_unlabelled_is_left_out
 
 _ESCAPES = {r"\n": "\n", r"\r": "\r", r"\t": "\t", r"\\": "\\"}
@@ -60,7 +60,9 @@ def unescaped(text: str) -> str:
 
     def meaning(escape: re.Match[str]) -> str:
         if escape[0] not in _ESCAPES:
-            raise UserError(rf"--document-separator is {text}; write a backslash as \\, besides \n, \r and \t")
+            raise UserError(
+                rf"{option('document_separator')} is {text}; write a backslash as \\, besides \n, \r and \t"
+            )
         return _ESCAPES[escape[0]]
 
     return re.sub(r"\\.?", meaning, text, flags=re.DOTALL)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from rnnnlp.errors import UserError
+from rnnnlp.errors import UserError, option
 from rnnnlp.text.tables import HubTable
 
 _NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*(:[\w.-]+)?")
@@ -25,7 +25,7 @@ def load_from_hub(spec: str) -> dict[str, HubTable]:
     except ConnectionError as error:
         raise UserError(
             f"{spec} is no local path, and the Hub cannot be reached ({_first_line(error)}); for a local copy give "
-            "the folder with its files (train-00000.parquet, test-00000.parquet, ...) as --data"
+            f"the folder with its files (train-00000.parquet, test-00000.parquet, ...) as {option('data')}"
         ) from error
     except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
         raise UserError(

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from rnnnlp.errors import UserError
+from rnnnlp.errors import UserError, option
 from rnnnlp.text.sources import Part, PlainText
 from rnnnlp.text.tables import Table
 
@@ -67,7 +67,8 @@ def _label(value: Any, class_names: tuple[str, ...] | None, table: Table) -> Lab
         return None
     if not isinstance(value, int | str):
         raise UserError(
-            f"{table.name} has the label {value!r}, expected an integer or a name; choose with --label-column"
+            f"{table.name} has the label {value!r}, expected an integer or a name; "
+            f"choose with {option('label_column')}"
         )
     if class_names is None or value in class_names:
         return value

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from rnnnlp.errors import UserError
-from rnnnlp.text.pieces import split_lines
+from rnnnlp.errors import UserError, option
+from rnnnlp.text.chunks import split_lines
 from rnnnlp.text.readers import read_standard_input, read_text
 from rnnnlp.text.tables import TABLE_SUFFIXES, open_table
 
@@ -19,7 +19,7 @@ def load_plain_texts(path: str | Path, *, text_column: str | None = None) -> lis
     is_table = Path(path).suffix.lower() in TABLE_SUFFIXES
     if text_column is not None and not is_table:
         where = "standard input" if str(path) == "-" else path
-        raise UserError(f"--text-column is {text_column}, and {where} is no table; leave it out")
+        raise UserError(f"{option('text_column')} is {text_column}, and {where} is no table; leave it out")
     if str(path) == "-":
         return _lines(read_standard_input())
     file = Path(path).expanduser()

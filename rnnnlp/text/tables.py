@@ -11,8 +11,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rnnnlp.errors import UserError
-from rnnnlp.text.pieces import split_lines
+from rnnnlp.errors import UserError, option
+from rnnnlp.text.chunks import split_lines
 from rnnnlp.text.readers import read_text
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Table(ABC):
         """The names that integers of this column stand for, if the table says so (a `ClassLabel`)."""
         return None
 
-    def find_column(self, wanted: str | None, usual: Sequence[str], option: str) -> str:
+    def find_column(self, wanted: str | None, usual: Sequence[str], name_of_option: str) -> str:
         """The column called `wanted`, or else the first of the `usual` names; `UserError` if there is none."""
         if wanted is not None:
             if wanted in self.columns:
@@ -58,14 +58,14 @@ class Table(ABC):
                 return by_lower_case[name]
         raise UserError(
             f"{self.name} has none of the usual columns {', '.join(usual)}; "
-            f"its columns are {', '.join(self.columns)}: name one with {option}"
+            f"its columns are {', '.join(self.columns)}: name one with {option(name_of_option)}"
         )
 
     def find_text_column(self, wanted: str | None) -> str:
-        return self.find_column(wanted, USUAL_TEXT_COLUMNS, "--text-column")
+        return self.find_column(wanted, USUAL_TEXT_COLUMNS, "text_column")
 
     def find_label_column(self, wanted: str | None) -> str:
-        return self.find_column(wanted, USUAL_LABEL_COLUMNS, "--label-column")
+        return self.find_column(wanted, USUAL_LABEL_COLUMNS, "label_column")
 
     def texts_and(self, text_column: str, *others: str) -> Iterator[tuple[Any, ...]]:
         """As `rows`, with the first value a string for certain: rows without a text are left out and counted."""
@@ -79,7 +79,7 @@ class Table(ABC):
             else:
                 raise UserError(
                     f"{self.name}, row {number}: column {text_column!r} holds {type(text).__name__}, expected text; "
-                    "name another column with --text-column"
+                    f"name another column with {option('text_column')}"
                 )
         if without:
             logger.warning("%s: %d rows without a text dropped", self.name, without)

@@ -12,7 +12,7 @@ import numpy as np
 
 from rnnnlp.errors import UserError
 from rnnnlp.text.characters import BYTE_SYMBOLS, byte_level_json
-from rnnnlp.text.pieces import lines
+from rnnnlp.text.chunks import lines
 from rnnnlp.text.tokenizers import UNKNOWN, Tokenizer, encode_text, tokenizer_json, word_level_model
 
 if TYPE_CHECKING:

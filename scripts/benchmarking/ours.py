@@ -25,10 +25,10 @@ from benchmarking.cases import (
 from benchmarking.documents import MAX_LENGTH, WORDS, Documents
 from rnnnlp import kernels
 from rnnnlp.batches.documents import batch_of
-from rnnnlp.generation import Sampling, generate
-from rnnnlp.models.char_lm import CharLM
-from rnnnlp.models.config import CharLMConfig, SentimentConfig
-from rnnnlp.models.sentiment import SentimentClassifier
+from rnnnlp.tasks.char_lm.generate import Sampling, generate
+from rnnnlp.tasks.char_lm.network import CharLMNetwork
+from rnnnlp.config import CharLMConfig, SentimentConfig
+from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.text import CharTokenizer
 from rnnnlp.training.optimizers import AdamW, clipping, global_norm, optimizer
 
@@ -46,10 +46,10 @@ def job(case: Case, documents: Documents | None, weights: Weights | None = None)
     rng = np.random.default_rng(0)
     if documents is None:
         tokenizer = CharTokenizer("".join(chr(ord(" ") + i) for i in range(CHARACTERS - 1)))  # id 0 is none of them
-        lm = CharLM(CharLMConfig(dropout=0.0, **_sizes(case)), tokenizer, rng=rng)
+        lm = CharLMNetwork(CharLMConfig(dropout=0.0, **_sizes(case)), tokenizer, rng=rng)
         return TrainCharLM(lm, case) if case.task == "lm" else Generate(lm, tokenizer)
     config = SentimentConfig(labels=LABELS, dropout=0.0, max_length=MAX_LENGTH, **_sizes(case))
-    classifier = SentimentClassifier(config, rng=rng)
+    classifier = SentimentNetwork(config, rng=rng)
     return TrainClassifier(classifier, documents) if case.task == "classifier" else Predict(classifier, documents)
 
 
@@ -93,7 +93,7 @@ class Training(Job):
 
 
 class TrainCharLM(Training):
-    def __init__(self, model: CharLM, case: Case):
+    def __init__(self, model: CharLMNetwork, case: Case):
         super().__init__(model)
         self.windows, self.batch_sizes = windows(case), np.full(case.steps, case.batch_size)
         self.state, self.steps = model.zero_state(case.batch_size), 0
@@ -111,7 +111,7 @@ class TrainCharLM(Training):
 
 
 class TrainClassifier(Training):
-    def __init__(self, model: SentimentClassifier, documents: Documents):
+    def __init__(self, model: SentimentNetwork, documents: Documents):
         super().__init__(model)
         self.batches = [
             batch_of(batch, labels, np.arange(len(batch)))
@@ -131,7 +131,7 @@ class TrainClassifier(Training):
 
 
 class Generate(Job):
-    def __init__(self, model: CharLM, tokenizer: CharTokenizer):
+    def __init__(self, model: CharLMNetwork, tokenizer: CharTokenizer):
         super().__init__(model)
         self.rng, self.sampling = np.random.default_rng(0), Sampling(length=LENGTH, temperature=TEMPERATURE)
         self.prompt = tokenizer.decode(PROMPT)
@@ -145,7 +145,7 @@ class Generate(Job):
 
 
 class Predict(Job):
-    def __init__(self, model: SentimentClassifier, documents: Documents):
+    def __init__(self, model: SentimentNetwork, documents: Documents):
         super().__init__(model)
         self.documents = documents.test
 

@@ -10,14 +10,14 @@ import numpy as np
 
 from rnnnlp.cli.options import read_toml
 from rnnnlp.errors import UserError
-from rnnnlp.generation import Sampling, generate
-from rnnnlp.models.char_lm import CharLM
-from rnnnlp.models.config import CharLMConfig, SentimentConfig
-from rnnnlp.models.sentiment import SentimentClassifier
+from rnnnlp.tasks.char_lm.generate import Sampling, generate
+from rnnnlp.tasks.char_lm.network import CharLMNetwork
+from rnnnlp.config import CharLMConfig, SentimentConfig
+from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.text import TOKENIZERS, load_corpus, load_labelled, load_plain_texts, load_tokenizer, train_tokenizer
 from rnnnlp.text.labels import label_names, read_labelled_rows
 from rnnnlp.text.sources import find_source
-from rnnnlp.training.config import char_lm_options, sentiment_options
+from rnnnlp.training.options import char_lm_options, sentiment_options
 
 VOCABULARY: dict[str, dict[str, Any]] = {
     "char": {},
@@ -150,17 +150,17 @@ def read_options(content: bytes, folder: Path) -> None:
 
 
 @cache
-def writer(kind: str) -> CharLM:
+def writer(kind: str) -> CharLMNetwork:
     tokenizer = known_tokenizer(kind)
     config = CharLMConfig(vocab_size=tokenizer.vocab_size, hidden_size=5, embedding_size=3)
-    return CharLM(config, tokenizer, rng=np.random.default_rng(0))
+    return CharLMNetwork(config, tokenizer, rng=np.random.default_rng(0))
 
 
 @cache
-def classifier(kind: str) -> SentimentClassifier:
+def classifier(kind: str) -> SentimentNetwork:
     tokenizer = known_tokenizer(kind)
     config = SentimentConfig(vocab_size=tokenizer.vocab_size, labels=("a", "b"), hidden_size=5, embedding_size=3)
-    return SentimentClassifier(config, tokenizer, rng=np.random.default_rng(0))
+    return SentimentNetwork(config, tokenizer, rng=np.random.default_rng(0))
 
 
 def prompt(kind: str, text: str, folder: Path) -> None:

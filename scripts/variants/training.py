@@ -4,13 +4,12 @@ import time
 from statistics import median
 from typing import Any
 
-from rnnnlp.batches import draws
-from rnnnlp.batches.draws import generator
+from rnnnlp.batches.seeding import Stream, rng_for
 from rnnnlp.errors import UserError
-from rnnnlp.models.config import LARGEST, CharLMConfig
+from rnnnlp.config import LARGEST, CharLMConfig
 from rnnnlp.text import encode_corpus
-from rnnnlp.training.config import char_lm_options
-from rnnnlp.training.fit import SPLITS, char_lm_task, chosen, corpus_of, prepare, run_folder
+from rnnnlp.training.options import char_lm_options
+from rnnnlp.training.run import SPLITS, char_lm_task, chosen, corpus_of, prepare, run_folder
 from rnnnlp.training.loop import Trainer
 from rnnnlp.training.run_folder import RunFolder
 from variants.names import Variant, build, products
@@ -39,7 +38,7 @@ def train(variant: Variant, given: dict[str, Any]) -> dict[str, Any]:
     CharLMConfig(vocab_size=1, **model_options)  # refuses bad values before the data are read
     encoded = encode_corpus(corpus_of(config), config.tokenizer, splits=SPLITS, **config.vocabulary_options)
     config, model_config = chosen(config, model_options, encoded)
-    model = build(variant, model_config, encoded.tokenizer, rng=generator(config.seed, draws.WEIGHTS))
+    model = build(variant, model_config, encoded.tokenizer, rng=rng_for(config.seed, Stream.WEIGHTS))
     task = char_lm_task(model, encoded, config)
     task.sample = lambda: None  # type: ignore[method-assign]  # text is written by native steps of known cells only
     task.batches.__class__ = variant.batches  # which differs in what it does, not in what it holds

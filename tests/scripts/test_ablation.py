@@ -8,8 +8,8 @@ import pytest
 from variants.batches import FixedOffsets, NeverFresh
 from variants.names import VARIANTS
 
-from rnnnlp.training.config import char_lm_options
-from rnnnlp.training.fit import train_char_lm
+from rnnnlp.training.options import char_lm_options
+from rnnnlp.training.run import train_char_lm
 
 SMALL = {"embedding_size": 8, "hidden_size": 8, "batch_size": 4, "bptt": 8, "steps": 4, "evaluations": 1, "threads": 1}
 WORDS = [word for name, value in SMALL.items() for word in (f"--{name.replace('_', '-')}", str(value))]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from rnnnlp.errors import UserError
 from rnnnlp.text import load_plain_texts
-from rnnnlp.text.pieces import blocks, line_blocks, lines, split_lines, stretch
+from rnnnlp.text.chunks import blocks, line_blocks, lines, split_lines, stretch
 from rnnnlp.text.readers import read_text
 from tests.text.samples import HARD_TEXTS
 

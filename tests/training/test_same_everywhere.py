@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from rnnnlp import CharLM, SentimentClassifier, kernels
+from rnnnlp import CharLMNetwork, SentimentNetwork, kernels
 from rnnnlp.cli.main import main
 from rnnnlp.errors import UserError
 from rnnnlp.text.builtin import SAMPLE_REVIEWS, sample_folder
@@ -82,7 +82,7 @@ def test_one_and_two_threads_of_numpy_give_the_same_bits_while_sums_are_short(da
 
 def test_python_gives_the_bits_of_the_command_for_a_language_model(data: Data, tmp_path: Path):
     assert main(words("charlm", data, tmp_path / "command", backend="numpy")) == 0
-    CharLM.fit(str(data["charlm"]), out=str(tmp_path / "python"), backend="numpy", **SMALL, **TASKS["charlm"])
+    CharLMNetwork.fit(str(data["charlm"]), out=str(tmp_path / "python"), backend="numpy", **SMALL, **TASKS["charlm"])
     assert tensors(tmp_path / "python") == tensors(tmp_path / "command")
 
 
@@ -91,7 +91,7 @@ def test_python_gives_the_bits_of_the_command_for_a_classifier(data: Data, tmp_p
     rows = [json.loads(line) for line in data["sentiment"].read_text(encoding="utf-8").splitlines()]
     texts, labels = ([row[name] for row in rows] for name in ("text", "label"))
     out = str(tmp_path / "python")
-    SentimentClassifier.fit(texts, labels, out=out, backend="numpy", **SMALL, **TASKS["sentiment"])
+    SentimentNetwork.fit(texts, labels, out=out, backend="numpy", **SMALL, **TASKS["sentiment"])
     assert tensors(tmp_path / "python") == tensors(tmp_path / "command")
 
 

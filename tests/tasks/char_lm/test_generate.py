@@ -1,0 +1,164 @@
+"""Writing text: the choice of each token, the carried state, and what reaches the reader."""
+
+import numpy as np
+import pytest
+
+from rnnnlp import generation, kernels
+from rnnnlp.errors import UserError
+from rnnnlp.tasks.char_lm.generate import StopStringBuffer, Sampling, generate, samples
+from rnnnlp.kernels.choice import choose
+from rnnnlp.tasks.char_lm.network import CharLMNetwork
+from rnnnlp.config import CharLMConfig
+from rnnnlp.text import ByteTokenizer, CharTokenizer, WordTokenizer
+
+LOGITS = np.log([0.05, 0.1, 0.15, 0.3, 0.4])
+PLAIN = {"temperature": 1.0, "top_k": 0, "top_p": 1.0, "repetition_penalty": 1.0, "unknown_id": None}
+
+
+@pytest.fixture(params=["numpy", "native"])
+def backend(request: pytest.FixtureRequest) -> str:
+    try:
+        kernels.use(request.param)
+    except UserError as error:
+        pytest.skip(str(error))
+    return request.param
+
+
+@pytest.fixture(params=["lstm", "gru", "gru_reset_first", "elman_tanh", "elman_relu"])
+def model(request: pytest.FixtureRequest, backend: str) -> CharLMNetwork:
+    tokenizer = CharTokenizer("\n abcdefgh")
+    config = CharLMConfig(tokenizer.vocab_size, cell=request.param, embedding_size=5, hidden_size=11, num_layers=2)
+    return CharLMNetwork(config, tokenizer, rng=np.random.default_rng(3))
+
+
+def shares(**options: object) -> np.ndarray:
+    """How often each token is chosen over evenly spread draws."""
+    draws = (np.arange(2000) + 0.5) / 2000
+    chosen = [choose(LOGITS, options.get("recent", ()), u, **PLAIN | options_of(options)) for u in draws]
+    return np.bincount(chosen, minlength=5) / len(draws)
+
+
+def options_of(options: dict) -> dict:
+    return {name: value for name, value in options.items() if name != "recent"}
+
+
+def test_tokens_are_chosen_as_often_as_they_are_probable():
+    np.testing.assert_allclose(shares(), [0.05, 0.1, 0.15, 0.3, 0.4], atol=1e-3)
+    hot = np.exp(LOGITS / 2)
+    np.testing.assert_allclose(shares(temperature=2.0), hot / hot.sum(), atol=1e-3)
+
+
+def test_a_temperature_of_zero_or_nearly_takes_the_most_probable():
+    for temperature in (0.0, 1e-8, 1e-300, 5e-324):
+        assert shares(temperature=temperature).tolist() == [0, 0, 0, 0, 1]
+
+
+def test_top_k_and_top_p():
+    np.testing.assert_allclose(shares(top_k=2), [0, 0, 0, 3 / 7, 4 / 7], atol=1e-3)
+    np.testing.assert_allclose(shares(top_p=0.5), [0, 0, 0, 3 / 7, 4 / 7], atol=1e-3)
+    assert shares(top_p=1e-9).tolist() == [0, 0, 0, 0, 1]
+    np.testing.assert_allclose(shares(top_k=100), shares())
+
+
+def test_the_unknown_symbol_is_never_chosen():
+    assert shares(unknown_id=4)[4] == 0
+    assert shares(unknown_id=4, temperature=0.0)[3] == 1
+
+
+def test_a_repetition_penalty_makes_recent_tokens_less_probable():
+    plain, penalised = shares(), shares(recent=(4, 4), repetition_penalty=2.0)
+    assert penalised[4] < plain[4]
+    assert penalised[3] > plain[3]
+
+
+def test_a_model_that_has_diverged_chooses_a_token_all_the_same(model: CharLMNetwork):
+    assert 0 <= choose(np.full(5, np.nan), (), 0.5, **PLAIN) < 5
+    for parameter in model.parameters().values():
+        parameter.value[...] = np.nan
+    assert len("".join(generate(model, "ab", Sampling(length=5), rng=np.random.default_rng(0)))) == 5
+
+
+def test_the_state_is_carried_and_not_lost(model: CharLMNetwork):
+    """Each token is the one that reading everything again from the start would choose."""
+    prompt, seed = "abc", 4
+    sampling = Sampling(length=40, temperature=1.5)
+    text = "".join(generate(model, prompt, sampling, rng=np.random.default_rng(seed)))
+    rng, again = np.random.default_rng(seed), prompt
+    for _ in range(sampling.length):
+        ids = model.tokenizer.encode(again)
+        logits, _, _ = model.forward(ids, np.ones(len(ids), np.int64), model.zero_state(1))
+        token = choose(logits[-1], (), rng.random(), **PLAIN | {"temperature": 1.5, "unknown_id": 0})
+        again += model.tokenizer.decode([token])
+    assert text == again.removeprefix(prompt)
+
+
+def test_both_backends_write_the_same(model: CharLMNetwork):
+    sampling = Sampling(length=60, temperature=1.2, top_k=6, top_p=0.9, repetition_penalty=1.3, repetition_window=5)
+    text = "".join(generate(model, "ab", sampling, rng=np.random.default_rng(0)))
+    kernels.use("numpy")
+    assert text == "".join(generate(model, "ab", sampling, rng=np.random.default_rng(0)))
+
+
+def test_the_text_does_not_depend_on_how_many_tokens_are_made_at_a_time(model: CharLMNetwork, monkeypatch: pytest.MonkeyPatch):
+    sampling = Sampling(length=50, repetition_penalty=1.4, repetition_window=7)
+    texts = []
+    for tokens in (1, 7, 50):
+        monkeypatch.setattr(generation, "TOKENS_AT_A_TIME", tokens)
+        texts.append("".join(generate(model, "", sampling, rng=np.random.default_rng(1))))
+    assert len(set(texts)) == 1
+    assert len(texts[0]) == 50
+
+
+def test_samples_begin_at_the_end_of_the_prompt(model: CharLMNetwork):
+    sampling = Sampling(length=30, temperature=0.0)
+    endless = samples(model, "abc", sampling, rng=np.random.default_rng(0))
+    first, second = "".join(next(endless)), "".join(next(endless))
+    assert first == second
+
+
+def test_a_stop_string_ends_the_text_and_is_not_shown(backend: str):
+    model = CharLMNetwork(CharLMConfig(256, hidden_size=8, embedding_size=4), ByteTokenizer(), rng=np.random.default_rng(0))
+    whole = "".join(generate(model, "x", Sampling(length=200), rng=np.random.default_rng(2)))
+    stop = whole[60:63]
+    cut = "".join(generate(model, "x", Sampling(length=200, stop=(stop,)), rng=np.random.default_rng(2)))
+    assert cut == whole[: whole.index(stop)]
+
+
+def test_bytes_that_are_no_text_come_out_as_replacement_characters(backend: str):
+    model = CharLMNetwork(CharLMConfig(256, hidden_size=4, embedding_size=4), ByteTokenizer(), rng=np.random.default_rng(0))
+    text = "".join(generate(model, "é", Sampling(length=300, temperature=3.0), rng=np.random.default_rng(0)))
+    assert text.encode("utf-8").decode("utf-8") == text
+
+
+def test_what_may_begin_a_stop_string_is_held_back():
+    held = StopStringBuffer(("END", "dE"))
+    assert [held.push(text) for text in ("abE", "N", "x", "d", "E")] == ["ab", "", "ENx", "", ""]
+    assert held.stopped
+    open_end = StopStringBuffer(("END",))
+    assert open_end.push("abEN") + open_end.flush() == "abEN"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"length": -1}, "--length is -1; it must be at least 0"),
+        ({"temperature": float("nan")}, "--temperature is nan"),
+        ({"top_k": -1}, "--top-k is -1"),
+        ({"top_p": 1.5}, "--top-p is 1.5"),
+        ({"repetition_penalty": 0.0}, "--repetition-penalty is 0.0"),
+        ({"stop": ("",)}, "it must be not an empty string"),
+    ],
+)
+def test_a_mistaken_option_is_named(options: dict, message: str):
+    with pytest.raises(UserError, match=message):
+        Sampling(**options)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "auto"])
+@pytest.mark.parametrize("prompt", ["", " ", "\u2003\n"])
+def test_a_prompt_without_a_token_is_gone_on_from(prompt: str, backend: str):
+    kernels.use(backend)
+    tokenizer = WordTokenizer.train(["it was the best of times"], min_frequency=1)
+    config = CharLMConfig(vocab_size=tokenizer.vocab_size, hidden_size=5, embedding_size=3)
+    model = CharLMNetwork(config, tokenizer, rng=np.random.default_rng(0))
+    assert model.generate(prompt, length=5, seed=0)
