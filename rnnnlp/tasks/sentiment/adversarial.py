@@ -20,6 +20,7 @@ def adversarial_gradients(
     bptt: int | None = None,
     label_smoothing: float = 0.0,
     class_weights: np.ndarray | None = None,
+    sample_weights: np.ndarray | None = None,
 ) -> BatchGradients:
     """Adds the gradient of the mean loss of a batch, and that of its mean loss under an adversarial perturbation.
 
@@ -33,7 +34,12 @@ def adversarial_gradients(
 
     def gradients() -> BatchGradients:
         return network.gradients(
-            batch, rng=rng, bptt=bptt, label_smoothing=label_smoothing, class_weights=class_weights
+            batch,
+            rng=rng,
+            bptt=bptt,
+            label_smoothing=label_smoothing,
+            class_weights=class_weights,
+            sample_weights=sample_weights,
         )
 
     unperturbed = gradients()

@@ -12,7 +12,7 @@ from rnnnlp.batches.documents import DocumentBatch, batch_of, clip, in_order_of_
 from rnnnlp.layers.dropout import Dropout
 from rnnnlp.layers.embedding import Embedding
 from rnnnlp.layers.linear import Linear
-from rnnnlp.layers.loss import softmax_cross_entropy
+from rnnnlp.layers.loss import softmax_cross_entropy, weighted_cross_entropy
 from rnnnlp.layers.ngram_features import NgramFeatures
 from rnnnlp.layers.pooling import pooling
 from rnnnlp.layers.recurrent import Recurrent
@@ -173,13 +173,25 @@ class SentimentNetwork(Network, Predictor):
         bptt: int | None = None,
         label_smoothing: float = 0.0,
         class_weights: np.ndarray | None = None,
+        sample_weights: np.ndarray | None = None,
     ) -> BatchGradients:
-        """Adds the gradient of the mean loss of a batch into every parameter."""
+        """Adds the gradient of the mean loss of a batch into every parameter.
+
+        Args:
+            batch: The documents and their labels.
+            rng: For dropout.
+            bptt: Cuts the gradient every `bptt` steps.
+            label_smoothing: As in `layers.loss.softmax_cross_entropy`.
+            class_weights: `(K,)`, as there.
+            sample_weights: `(B,)`, a weight for each document.
+        """
         logits, tape = self.forward(batch.ids, batch.batch_sizes, rng=rng, bptt=bptt)
-        loss_sum, count, dlogits = softmax_cross_entropy(
-            logits, batch.labels, label_smoothing=label_smoothing, class_weights=class_weights
-        )
-        dlogits /= count
+        options = {"label_smoothing": label_smoothing, "class_weights": class_weights}
+        if sample_weights is None:
+            loss_sum, count, dlogits = softmax_cross_entropy(logits, batch.labels, **options)
+        else:
+            loss_sum, count, dlogits = weighted_cross_entropy(logits, batch.labels, sample_weights, **options)
+        dlogits /= count or 1.0  # a batch without any weight has no gradient
         dx = self.input_gradient(dlogits, tape)
         self.embedding.backward(dx, tape.rows)
         return BatchGradients(loss_sum, count, tape.rows, dx)
