@@ -113,4 +113,5 @@ class NgramFeatures:
 def rows_before(batch_sizes: np.ndarray) -> np.ndarray:
     """For each packed row from step 1 on, the row of the same sequence at the step before: `(N - B,)`."""
     # A sequence's row at step t - 1 is B_{t-1} rows above its row at step t.
-    return np.arange(batch_sizes[0], batch_sizes.sum()) - np.repeat(batch_sizes[:-1], batch_sizes[1:])
+    rows: np.ndarray = np.arange(batch_sizes[0], batch_sizes.sum()) - np.repeat(batch_sizes[:-1], batch_sizes[1:])
+    return rows

@@ -98,7 +98,7 @@ class Trainer:
     ):
         self.objective, self.config, self.run, self.spent = objective, config, run, spent
         self.parameters = objective.network.parameters()
-        self.trainable = {name: p for name, p in self.parameters.items() if p.rate}
+        self.trainable = {name: p for name, p in self.parameters.items() if p.lr_scale}
         self.optimizer = optimizer(
             config.optimizer, self.parameters, weight_decay=config.weight_decay, momentum=config.momentum
         )

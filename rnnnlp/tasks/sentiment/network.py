@@ -131,17 +131,17 @@ class SentimentNetwork(Network, Predictor):
         Returns:
             The logits `(B, K)`, and the tape.
         """
-        tokens = None
+        row_index = None
         if projected is not None:
-            x, tokens, rows = self.embedding.weight.value, ids, ids
+            x, row_index, rows = self.embedding.weight.value, ids, ids
         elif each_token:
             x, rows = self.embedding.forward(ids)  # (N, D)
         else:
-            x, tokens, rows = self.embedding.distinct(ids)  # (U, D), (N,)
+            x, row_index, rows = self.embedding.unique(ids)  # (U, D), (N,)
         x, x_mask = self.embedding_dropout.forward(x, batch_sizes, rng=rng)
         state = self.recurrent.zero_state(int(batch_sizes[0]), self.dtype)
         h, _, recurrent_tape = self.recurrent.forward(
-            x, batch_sizes, state, rng=rng, tokens=tokens, projected=projected, bptt=bptt, keep_tape=keep_tape
+            x, batch_sizes, state, rng=rng, row_index=row_index, projected=projected, bptt=bptt, keep_tape=keep_tape
         )  # (N, R*H)
         pooled, pool_tape = self.pool.forward(h, batch_sizes)  # (B, P)
         pooled, pooled_mask = self.dropout.forward(pooled, batch_sizes[:1], rng=rng)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnnlp.batches.streams import StreamWindow
-from rnnnlp.kernels.reference import State
+from rnnnlp.kernels.backend import State
 from rnnnlp.layers.dropout import Dropout
 from rnnnlp.layers.embedding import Embedding
 from rnnnlp.layers.linear import Linear
