@@ -145,10 +145,12 @@ class NgramFeatures:
         for _ in range(1, MAX_N):
             ngram = np.concatenate([beginning, ngram[before]]) * NGRAM_MULTIPLIER + last + 1
             found.append(ngram % buckets)
-        return np.tile(sequence_of_row(batch_sizes), MAX_N) * buckets + np.concatenate(found)
+        keys: np.ndarray = np.tile(sequence_of_row(batch_sizes), MAX_N) * buckets + np.concatenate(found)
+        return keys
 
 
 def rows_before(batch_sizes: np.ndarray) -> np.ndarray:
     """For each packed row from step 1 on, the row of the same sequence at the step before: `(N - B,)`."""
     # A sequence's row at step t - 1 is B_{t-1} rows above its row at step t.
-    return np.arange(batch_sizes[0], batch_sizes.sum()) - np.repeat(batch_sizes[:-1], batch_sizes[1:])
+    rows: np.ndarray = np.arange(batch_sizes[0], batch_sizes.sum()) - np.repeat(batch_sizes[:-1], batch_sizes[1:])
+    return rows

@@ -99,7 +99,7 @@ def label_names(splits: Iterable[LabelledRows], name: str) -> tuple[str, ...]:
         return of_schema
     labels = {label for rows in splits for label in rows.labels}
     try:
-        return tuple(str(label) for label in sorted(labels))  # type: ignore[type-var]  # mixed types raise
+        return tuple(str(label) for label in sorted(labels))  # mixed types raise
     except TypeError as error:
         integer = min(label for label in labels if isinstance(label, int))
         word = min(label for label in labels if isinstance(label, str))

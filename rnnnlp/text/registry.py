@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from rnnnlp.errors import UserError
+from rnnnlp.errors import UserError, option
 from rnnnlp.text.characters import ByteTokenizer, CharTokenizer
 from rnnnlp.text.tokenizers import FILE_NAME, Tokenizer
 from rnnnlp.text.words import BPETokenizer, WordTokenizer
@@ -31,9 +31,9 @@ def tokenizer_class(kind: str, options: Iterable[str] = ()) -> type[Tokenizer]:
     if kind not in TOKENIZERS:
         raise UserError(f"tokenizer is {kind!r}; it must be one of {', '.join(TOKENIZERS)}")
     known = inspect.signature(TOKENIZERS[kind].train).parameters
-    for option in options:
-        if option not in known:
-            raise UserError(f"{option} has no meaning for a {kind} tokenizer; leave it out, or use word or bpe")
+    for name in options:
+        if name not in known:
+            raise UserError(f"{option(name)} has no meaning for a {kind} tokenizer; leave it out, or use word or bpe")
     return TOKENIZERS[kind]
 
 

@@ -115,7 +115,8 @@ class LearnedTokenizer(Tokenizer):
         untrained._library.train_from_iterator(
             (line for text in texts for line in lines([text], _TRAINING_LINE)), trainer
         )
-        return json.loads(untrained._library.to_str())["model"]
+        model: dict[str, Any] = json.loads(untrained._library.to_str())["model"]
+        return model
 
 
 class WordTokenizer(LearnedTokenizer):
