@@ -1,7 +1,7 @@
 """Files and folders that are written whole or not at all, and checked when they are read.
 
-A safetensors file carries a manifest in its metadata: the SHA-256 of its tensors and of the files beside it that belong
-to it. One rename replaces the weights together with their checksums, so no change goes unnoticed.
+A safetensors file has a manifest in its metadata: the SHA-256 of its tensors, and of the files that belong to it. One
+rename replaces the weights together with their checksums, so every later change is detected.
 """
 
 import errno
@@ -18,9 +18,9 @@ import numpy as np
 
 from rnnnlp.errors import UserError
 
-MANIFEST = "manifest"  # the only key of the metadata: safetensors writes several in no certain order
-TENSORS = "tensors"  # in the manifest, beside the names of files
-JSON_LIMIT, TOKENIZER_LIMIT = 1 << 24, 1 << 26  # bytes; a file as large as this is not read
+MANIFEST = "manifest"  # the only key of the metadata, because safetensors writes several keys in any order
+TENSORS = "tensors"  # the key of the tensors in the manifest; the other keys are names of files
+JSON_LIMIT, TOKENIZER_LIMIT = 1 << 24, 1 << 26  # bytes; larger files are not read
 REMEDIES = {
     errno.ENOSPC: "make room on that disk",
     errno.EDQUOT: "make room on that disk",
@@ -29,16 +29,16 @@ REMEDIES = {
 
 
 class CorruptFileError(UserError):
-    """A file of a model or a checkpoint is missing, damaged, or not the one that it was."""
+    """A file of a model or a checkpoint is missing or damaged, or another file has taken its place."""
 
 
 class WriteError(UserError):
-    """The disk is full, or the folder cannot be written."""
+    """A file cannot be written: the disk is full, or there is no permission."""
 
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turns an error of the disk into one that names `path`, the reason and the remedy."""
+    """A context that turns an `OSError` into a `WriteError`, which names `path`, the reason and the remedy."""
     try:
         yield
     except OSError as error:
@@ -47,7 +47,11 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Writes a file so that `path` has the old content or the new, whenever the process or the machine stops."""
+    """Writes a file so that `path` has either the old or the new content, even if the process or the machine stops.
+
+    Raises:
+        WriteError: If it cannot be written; `path` then has the old content.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with writing(path):
         try:
@@ -62,7 +66,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def sync(path: Path) -> None:
-    """Makes sure that a file or folder is on the disk."""
+    """Waits until a file or folder is on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -71,10 +75,14 @@ def sync(path: Path) -> None:
 
 
 def publish_folder(temporary: Path, final: Path) -> None:
-    """Moves a filled folder to its name, where it is then whole, whenever the process or the machine stops.
+    """Renames a filled folder so that `final` is either missing or complete, even if the process or the machine stops.
+
+    Args:
+        temporary: The folder with its content, on the same disk.
+        final: Its new name.
 
     Raises:
-        OSError: If `final` is there and not empty, or the disk refuses.
+        OSError: If `final` exists and is not empty, or cannot be written.
     """
     for path in [*temporary.rglob("*"), temporary]:
         sync(path)
@@ -83,7 +91,7 @@ def publish_folder(temporary: Path, final: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Removes a file, or a folder with everything in it, if it is there."""
+    """Removes a file, or a folder with all its content, if it exists."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
@@ -91,7 +99,15 @@ def remove(path: Path) -> None:
 
 
 def require_file(path: Path, limit: int | None = None) -> None:
-    """UserError unless `path` is a file, of at most `limit` bytes."""
+    """Checks that `path` is a file.
+
+    Args:
+        path: The file.
+        limit: Maximum size in bytes; None means no limit.
+
+    Raises:
+        CorruptFileError: If it is missing or larger.
+    """
     if not path.is_file():
         raise CorruptFileError(f"{path} is missing; the folder does not hold a (complete) model: give another one")
     if limit is not None and path.stat().st_size > limit:
@@ -99,26 +115,39 @@ def require_file(path: Path, limit: int | None = None) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """The content of a JSON file; UserError if it is missing or damaged, or names a key twice."""
+    """The content of a JSON file.
 
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    Raises:
+        CorruptFileError: If it is missing or damaged, or has a key twice.
+    """
+
+    def without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         content = dict(pairs)
         if len(content) < len(pairs):
-            raise ValueError("a key comes twice")
+            raise ValueError("it has a key twice")
         return content
 
     require_file(path, JSON_LIMIT)
     try:
-        return json.loads(path.read_bytes(), object_pairs_hook=unique)
+        return json.loads(path.read_bytes(), object_pairs_hook=without_duplicates)
     except (OSError, ValueError, RecursionError) as error:
         raise CorruptFileError(f"{path} is damaged ({error}); restore it or train again") from None
 
 
 def save_tensors(path: Path, tensors: Mapping[str, np.ndarray], *, beside: Iterable[str] = ()) -> None:
-    """Writes a safetensors file, whole or not at all, with the checksums of its tensors and the files `beside` it."""
+    """Writes a safetensors file with checksums, whole or not at all.
+
+    Args:
+        path: The file.
+        tensors: The arrays, by name.
+        beside: Names of files in the same folder whose checksums are also stored.
+
+    Raises:
+        WriteError: If it cannot be written.
+    """
     from safetensors.numpy import save
 
-    # safetensors writes the buffer as it lies in memory, so a transposed view would come back wrong.
+    # safetensors writes the memory of an array as it is, so a transposed view would be read back wrong.
     tensors = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
     manifest: dict[str, Any] = {name: _size_and_sha256(path.parent / name) for name in beside}
     manifest[TENSORS] = _sha256_of_tensors(tensors)
@@ -126,14 +155,22 @@ def save_tensors(path: Path, tensors: Mapping[str, np.ndarray], *, beside: Itera
 
 
 def load_tensors(path: Path, *, beside: Iterable[str] = ()) -> dict[str, np.ndarray]:
-    """Reads what `save_tensors` wrote; UserError if it, or a file `beside` it, is missing, damaged or another one."""
+    """Reads what `save_tensors` wrote, and checks it.
+
+    Args:
+        path: The file.
+        beside: Names of the files whose checksums it stores.
+
+    Raises:
+        CorruptFileError: If it or one of those files is missing, damaged, or not the one that was saved.
+    """
     from safetensors import SafetensorError, safe_open
 
     require_file(path)
     try:
         with safe_open(path, "numpy") as file:
             manifest = json.loads((file.metadata() or {}).get(MANIFEST, "null"))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
     except (
         SafetensorError,
         ValueError,
@@ -161,9 +198,15 @@ def load_tensors(path: Path, *, beside: Iterable[str] = ()) -> dict[str, np.ndar
 
 
 def set_tensors(arrays: Mapping[str, np.ndarray], tensors: Mapping[str, np.ndarray], path: Path) -> None:
-    """Copies `tensors`, read from `path`, into `arrays`.
+    """Copies tensors into arrays.
 
-    UserError unless names, shapes and dtypes are the same and all values finite.
+    Args:
+        arrays: The arrays to change, by name.
+        tensors: Their new values, by name.
+        path: The file of the tensors, for messages.
+
+    Raises:
+        UserError: If names, shapes or dtypes differ, or a value is not finite.
     """
     for name in sorted(set(arrays) ^ set(tensors)):
         state = "is missing" if name in arrays else "does not belong to this model"
@@ -194,5 +237,5 @@ def _size_and_sha256(path: Path) -> list[Any]:
 
 
 def _is_unchanged(path: Path, recorded: Any) -> bool:
-    """Whether `_size_and_sha256` is as recorded. An enormous file is not read for that."""
+    """Whether size and checksum of a file are as recorded. A file of another size is not read."""
     return isinstance(recorded, list) and recorded[:1] == [path.stat().st_size] and recorded == _size_and_sha256(path)

@@ -90,8 +90,8 @@ class LanguageModelTrunk:
 
 
 def carried_state(window: StreamWindow, state: State) -> State:
-    """The state at the beginning of a window: that of the window before, or zeros in the streams that begin anew."""
-    return tuple(np.where(window.fresh[:, None], 0, s) for s in state)  # (L, B, H)
+    """The state at the beginning of a window: that of the window before, or zeros in the streams that are reset."""
+    return tuple(np.where(window.reset[:, None], 0, s) for s in state)  # (L, B, H)
 
 
 def train_and_validation(encoded: EncodedCorpus) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Text as a stream: pieces of any length that, joined, are the text. Ways to cut such a stream elsewhere."""
+"""Text as a stream of chunks: strings of any length that, joined, are the text. Functions that cut it elsewhere."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from collections.abc import Iterable, Iterator
 BLOCK = 1 << 18  # characters
 
 
-def split_lines(pieces: Iterable[str]) -> Iterator[str]:
-    r"""Cut text at "\n" and nowhere else (not at "\r", U+0085 or U+2028). Lines keep their "\n", if they have one."""
+def split_lines(chunks: Iterable[str]) -> Iterator[str]:
+    r"""Yields the lines of a text, each with the "\n" that ends it.
+
+    Lines end at "\n" and nowhere else: not at "\r", U+0085 or U+2028.
+    """
     rest: list[str] = []
-    for piece in pieces:
-        first, *others = piece.split("\n")
+    for chunk in chunks:
+        first, *others = chunk.split("\n")
         rest.append(first)
         if others:
             yield "".join(rest) + "\n"
@@ -22,13 +25,13 @@ def split_lines(pieces: Iterable[str]) -> Iterator[str]:
         yield last
 
 
-def blocks(pieces: Iterable[str], size: int = BLOCK) -> Iterator[str]:
-    """The same text in blocks of exactly `size` characters; only the last is shorter."""
+def blocks(chunks: Iterable[str], size: int = BLOCK) -> Iterator[str]:
+    """Yields the text in blocks of exactly `size` characters; only the last block is shorter."""
     waiting: list[str] = []
     length = 0
-    for piece in pieces:
-        waiting.append(piece)
-        length += len(piece)
+    for chunk in chunks:
+        waiting.append(chunk)
+        length += len(chunk)
         if length >= size:
             text = "".join(waiting)
             whole = length - length % size
@@ -38,13 +41,13 @@ def blocks(pieces: Iterable[str], size: int = BLOCK) -> Iterator[str]:
         yield "".join(waiting)
 
 
-def line_blocks(pieces: Iterable[str], size: int = BLOCK) -> Iterator[str]:
-    r"""The same text in blocks of at most `2 * size` characters that end after a "\n".
+def line_blocks(chunks: Iterable[str], size: int = BLOCK) -> Iterator[str]:
+    r"""Yields the text in blocks of at most `2 * size` characters that end after a "\n".
 
-    Where `size` characters have no "\n", the block ends before a space, or at the worst between any two characters.
+    If `size` characters have no "\n", the block ends before a space. Without a space, it ends anywhere.
     """
     rest = ""
-    for block in blocks(pieces, size):
+    for block in blocks(chunks, size):
         cut = block.rfind("\n") + 1
         if not cut and len(block) == size:
             cut = block.rfind(" ")
@@ -57,19 +60,19 @@ def line_blocks(pieces: Iterable[str], size: int = BLOCK) -> Iterator[str]:
         yield rest
 
 
-def lines(pieces: Iterable[str], size: int = BLOCK) -> Iterator[str]:
-    """As `split_lines`, with lines that are longer than `size` characters cut as by `line_blocks`."""
-    for block in line_blocks(pieces, size):
+def lines(chunks: Iterable[str], size: int = BLOCK) -> Iterator[str]:
+    """Like `split_lines`, but lines longer than `size` characters are cut as by `line_blocks`."""
+    for block in line_blocks(chunks, size):
         yield from split_lines([block])
 
 
-def stretch(pieces: Iterable[str], start: int, stop: int) -> Iterator[str]:
-    """The characters `start` to `stop` (not included) of a text, in pieces."""
+def slice_chunks(chunks: Iterable[str], start: int, stop: int) -> Iterator[str]:
+    """Yields the characters `start` to `stop` (exclusive) of a text, in chunks."""
     position = 0
-    for piece in pieces:
+    for chunk in chunks:
         if position >= stop:
             return
-        wanted = piece[max(start - position, 0) : stop - position]
-        position += len(piece)
+        wanted = chunk[max(start - position, 0) : stop - position]
+        position += len(chunk)
         if wanted:
             yield wanted

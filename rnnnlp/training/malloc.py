@@ -1,15 +1,15 @@
-"""Freed memory goes back to the system."""
+"""Returns freed memory to the system."""
 
 import contextlib
 import ctypes
 import time
 from typing import Any
 
-EVERY = 10.0  # seconds
+INTERVAL = 10.0  # seconds
 
 
 class MallocTrimmer:
-    """Calls `malloc_trim` of glibc every `EVERY` seconds; with another C library it does nothing.
+    """Calls `malloc_trim` of glibc every `INTERVAL` seconds; with another C library, it does nothing.
 
     An evaluation or a checkpoint leaves holes in the heap. Without trimming, the memory of the process would grow and
     shrink by many MiB for as long as it runs.
@@ -22,8 +22,8 @@ class MallocTrimmer:
             self.malloc_trim = ctypes.CDLL(None).malloc_trim
 
     def trim_if_due(self) -> None:
-        """Trims, unless it did less than EVERY seconds ago."""
+        """Trims the heap, unless it did so less than INTERVAL seconds ago."""
         now = time.monotonic()
-        if self.malloc_trim is not None and now - self.last >= EVERY:
+        if self.malloc_trim is not None and now - self.last >= INTERVAL:
             self.malloc_trim(0)
             self.last = now

@@ -1,16 +1,16 @@
-"""How fast this machine trains, measured; and what follows for the number of evaluations."""
+"""The training speed of this machine, and the number of evaluations that fits it."""
 
 import math
 import time
 from collections.abc import Callable
 
 PROBE_SECONDS = 0.5
-EVALUATION_SHARE = 0.04  # of the time may go into evaluations
-EVALUATION_SPEED = 3.0  # tokens are evaluated this many times faster than trained on
+EVALUATION_SHARE = 0.04  # of the training time may be spent on evaluations
+EVALUATION_SPEED = 3.0  # how many times faster tokens are evaluated than trained on
 
 
 def shortest(step: Callable[[], object]) -> float:
-    """The seconds that `step` takes when nothing disturbs it, tried for PROBE_SECONDS."""
+    """The shortest time of a call of `step` in seconds, among all calls during PROBE_SECONDS."""
     fastest, started = math.inf, time.monotonic()
     while time.monotonic() - started < PROBE_SECONDS:
         begin = time.monotonic()
@@ -20,5 +20,10 @@ def shortest(step: Callable[[], object]) -> float:
 
 
 def evaluations_of(seen: float, validation_tokens: int) -> int:
-    """The number of evaluations, 2 to 10, that takes a small share of the time of a run that reads `seen` tokens."""
+    """A number of evaluations, 2 to 10, that take a small share of the training time.
+
+    Args:
+        seen: Number of tokens that the run trains on.
+        validation_tokens: Number of tokens in the validation split.
+    """
     return int(min(10, max(2, EVALUATION_SHARE * seen * EVALUATION_SPEED / validation_tokens)))

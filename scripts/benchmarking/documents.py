@@ -27,8 +27,8 @@ class Documents:
     source: str
 
     def test_batches(self) -> Iterator[list[np.ndarray]]:
-        for places in in_order_of_length(self.test, BATCH_SIZE):
-            yield [self.test[i] for i in places]
+        for indices in in_order_of_length(self.test, BATCH_SIZE):
+            yield [self.test[i] for i in indices]
 
 
 def documents_of(folder: Path) -> Documents:
@@ -36,11 +36,11 @@ def documents_of(folder: Path) -> Documents:
     train, labels, test, source = _imdb(folder) if folder.is_dir() else _drawn()
     order = DocumentBatches(train, labels, batch_size=BATCH_SIZE, seed=0)
     batches = [order.next() for _ in range(order.per_epoch)]
-    full = sorted((b for b in batches if len(b.places) == BATCH_SIZE), key=lambda b: len(b.ids))
+    full = sorted((b for b in batches if len(b.indices) == BATCH_SIZE), key=lambda b: len(b.ids))
     chosen = [full[int((k + 0.5) / BATCHES * len(full))] for k in range(BATCHES)]  # from short to long
     tokens = ", ".join(str(len(b.ids)) for b in chosen)
     return Documents(
-        [[train[i] for i in b.places] for b in chosen],
+        [[train[i] for i in b.indices] for b in chosen],
         [b.labels for b in chosen],
         test,
         f"{source}; cut at {MAX_LENGTH} tokens; training batches of {BATCH_SIZE} with {tokens} tokens",

@@ -65,8 +65,8 @@ def tokenize(kind: str, text: str, folder: Path) -> None:
         assert np.array_equal(tokenizer.encode_batch(["", text])[1], ids), "a batch gives other ids"
         decoded = tokenizer.decode(ids)
         decoder = tokenizer.decoder()
-        pieces = [decoder.push(ids[:1]), decoder.push(ids[1:]), decoder.flush()]
-        assert "".join(pieces) == decoded, "streaming gives other text"
+        texts = [decoder.push(ids[:1]), decoder.push(ids[1:]), decoder.flush()]
+        assert "".join(texts) == decoded, "streaming gives other text"
         unknown = tokenizer.unknown_characters(text)
         if tokenizer.unknown_id is not None:
             assert bool(unknown) == bool((ids == tokenizer.unknown_id).any()), "unknown characters are not named"
@@ -98,7 +98,7 @@ def read_file(name: str, content: bytes, folder: Path) -> None:
     path.write_bytes(content)
     refuses(lambda: load_plain_texts(path))
     refuses(lambda: load_labelled(str(path)))
-    refuses(lambda: sum(map(len, load_corpus(str(path)).pieces("train"))))
+    refuses(lambda: sum(map(len, load_corpus(str(path)).chunks("train"))))
     if path.suffix == ".txt":
         read_plainly(path, content)
 
@@ -108,9 +108,9 @@ def read_plainly(path: Path, content: bytes) -> None:
     try:
         wanted = content.removeprefix(codecs.BOM_UTF8).decode()
     except UnicodeDecodeError:
-        assert refuses(lambda: list(load_corpus(str(path)).pieces("train"))), "wrong UTF-8 was read"
+        assert refuses(lambda: list(load_corpus(str(path)).chunks("train"))), "wrong UTF-8 was read"
         return
-    assert "".join(load_corpus(str(path)).pieces("train")) == wanted, "other text was read"
+    assert "".join(load_corpus(str(path)).chunks("train")) == wanted, "other text was read"
 
 
 def read_back(name: str, content: bytes, rows: list[tuple[str, Any]], folder: Path) -> None:

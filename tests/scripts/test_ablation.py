@@ -123,10 +123,10 @@ def test_fixed_offsets_begin_every_epoch_at_the_same_place():
             assert np.array_equal(window.targets, first.targets)
 
 
-def test_streams_are_fresh_at_the_beginning_of_an_epoch_alone():
+def test_streams_are_reset_at_the_beginning_of_an_epoch_alone():
     batches = NeverFresh(np.arange(1000) % 7, batch_size=3, bptt=8, seed=0)
-    assert batches.per_epoch > 20  # so many that some would forget
+    assert batches.per_epoch > 20  # so many that some would be reset
     for _ in range(2):
-        fresh = [batches.next().fresh for _ in range(batches.per_epoch)]
-        assert fresh[0].all()
-        assert not np.any(fresh[1:])
+        reset = [batches.next().reset for _ in range(batches.per_epoch)]
+        assert reset[0].all()
+        assert not np.any(reset[1:])

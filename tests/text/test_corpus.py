@@ -39,7 +39,7 @@ def corpus(tmp_path):
 @pytest.mark.parametrize("kind", KINDS)
 def test_last_tenth_of_the_characters_is_validation(corpus, cache, kind):
     encoded = encode_corpus(corpus, kind)
-    text = "".join(corpus.pieces("train"))
+    text = "".join(corpus.chunks("train"))
     cut = int(0.9 * len(text))
     assert encoded.characters == {"train": cut, "validation": len(text) - cut}
     for split, part in (("train", text[:cut]), ("validation", text[cut:])):
@@ -92,7 +92,7 @@ def test_what_stands_between_documents(tmp_path, cache):
 
     def text_of(name, separator):
         corpus = load_corpus(str(tmp_path / name), document_separator=separator)
-        return "".join(corpus.pieces("train"))
+        return "".join(corpus.chunks("train"))
 
     assert text_of("texts", None) == "one\n\ntwo\n"
     assert text_of("texts", "") == "one\ntwo"
@@ -101,7 +101,7 @@ def test_what_stands_between_documents(tmp_path, cache):
     assert text_of("table.csv", r"\t\\n\r") == "one\t\\n\rtwo"
     assert text_of("texts/2.txt", "<end>") == "two"
     for separator in (r"\x", "end\\", "\\\n"):
-        with pytest.raises(UserError, match=r"(?s)--document-separator is .* write a backslash as"):
+        with pytest.raises(UserError, match=r"(?s)document_separator is .* write a backslash as"):
             text_of("texts", separator)
 
 
@@ -256,8 +256,8 @@ def test_splits_and_options_that_are_refused(corpus, cache):
 
 
 def test_text_that_changes_while_it_is_read(corpus, cache, tmp_path, monkeypatch):
-    def survey_then_change(pieces):
-        found = survey(pieces)
+    def survey_then_change(chunks):
+        found = survey(chunks)
         (tmp_path / "text.txt").write_text("short")
         return found
 
@@ -267,9 +267,9 @@ def test_text_that_changes_while_it_is_read(corpus, cache, tmp_path, monkeypatch
 
 
 @given(st.lists(st.text()))
-def test_survey(pieces):
-    text = "".join(pieces)
-    found = survey(pieces)
+def test_survey(chunks):
+    text = "".join(chunks)
+    found = survey(chunks)
     assert found.characters == len(text)
     assert found.first_positions == {character: text.index(character) for character in set(text)}
     assert found == survey([text])

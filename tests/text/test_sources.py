@@ -26,7 +26,7 @@ def fill(folder, files):
 def texts(spec):
     """The text of each split."""
     corpus = load_corpus(str(spec))
-    return {split: "".join(corpus.pieces(split)) for split in corpus.splits}
+    return {split: "".join(corpus.chunks(split)) for split in corpus.splits}
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_texts_without_a_label_are_there_to_learn_a_language_from(tmp_path, capl
     fill(of_classes, {"test/neg/0.txt": "test", "test/pos/0.txt": "test"})
     for folder in (of_files, of_folders, of_classes, of_classes / "train"):
         corpus = load_corpus(str(folder), unlabelled=True)
-        assert set("".join(corpus.pieces("train")).split()) == {"train", "unsupervised"}
+        assert set("".join(corpus.chunks("train")).split()) == {"train", "unsupervised"}
         assert "unlabelled" not in corpus.splits
         caplog.clear()
         with caplog.at_level("INFO", "rnnnlp"):
@@ -84,7 +84,7 @@ def test_texts_without_a_label_may_be_all(tmp_path):
     write_table(tmp_path / "unsupervised.parquet", [{"text": "alone"}])
     for unlabelled in (True, False):
         corpus = load_corpus(str(tmp_path / "unsupervised.parquet"), unlabelled=unlabelled)
-        assert {split: "".join(corpus.pieces(split)) for split in corpus.splits} == {"train": "alone"}
+        assert {split: "".join(corpus.chunks(split)) for split in corpus.splits} == {"train": "alone"}
 
 
 def test_one_split_in_two_formats(tmp_path):
@@ -156,7 +156,7 @@ def test_text_columns_as_a_corpus(tmp_path):
     write_table(tmp_path / "train.parquet", ROWS[:2])
     write_table(tmp_path / "test.csv", [{"text": "a\nb", "label": 0}, {"text": "c", "label": ""}])
     assert texts(tmp_path) == {"train": "text 0\ntext 1", "test": "a\nb\nc"}
-    assert "".join(load_corpus(str(tmp_path), text_column="label").pieces("test")) == "0\n"
+    assert "".join(load_corpus(str(tmp_path), text_column="label").chunks("test")) == "0\n"
 
 
 def test_sample_reviews():
@@ -177,7 +177,7 @@ def test_sample_reviews_in_an_installed_package(tmp_path, monkeypatch):
 
 def test_python_docs():
     corpus = load_corpus("python-docs")
-    text = "".join(corpus.pieces("train"))
+    text = "".join(corpus.chunks("train"))
     assert len(text) > 400_000
     assert text == "\n".join(topics[name] for name in sorted(topics))
     assert corpus.source.startswith("python-docs (Python 3.")

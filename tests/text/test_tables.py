@@ -61,7 +61,7 @@ def test_columns_are_found_by_their_usual_names(tmp_path):
     with pytest.raises(UserError, match="has no column 'text'; its columns are id, Sentence, content, Label"):
         table.find_text_column("text")
     path.write_text("a,b\n")
-    with pytest.raises(UserError, match=r"none of the usual columns text, .* columns are a, b: .* --text-column"):
+    with pytest.raises(UserError, match=r"none of the usual columns text, .* columns are a, b: .* text_column"):
         open_table(path).find_text_column(None)
 
 
@@ -87,10 +87,10 @@ def test_columns_that_hold_no_text(tmp_path, suffix, value, kind):
         ("t.csv", b'text,label\n"never closed,1\n', "line 2: unexpected end of data"),
         ("t.tsv", b'text\tlabel\n"a" b\t1\n', "line 2: "),
         ("t.csv", b"text,label\na\xff,1\n", "byte 12 is not valid UTF-8"),
-        ("t.jsonl", b"\n\n", "is empty; expected one JSON object a line"),
-        ("t.jsonl", b'{"text": "a"}\n{"text": \n', "line 2: no JSON"),
-        ("t.jsonl", b'{"text": ' + b"[" * 100_000, "line 1: no JSON"),
-        ("t.jsonl", b'{"text": ' + b"1" * 5_000 + b"}", "line 1: no JSON"),
+        ("t.jsonl", b"\n\n", "is empty; expected one JSON object per line"),
+        ("t.jsonl", b'{"text": "a"}\n{"text": \n', "line 2: not JSON"),
+        ("t.jsonl", b'{"text": ' + b"[" * 100_000, "line 1: not JSON"),
+        ("t.jsonl", b'{"text": ' + b"1" * 5_000 + b"}", "line 1: not JSON"),
         ("t.jsonl", b'["text"]\n', "line 1: list, expected an object"),
         ("t.jsonl", b'{"text": "\\ud800"}\n', "line 1: an escape stands for half a character"),
         ("t.parquet", b"", "cannot be read as parquet"),

@@ -94,8 +94,8 @@ def test_long_texts_in_a_batch(tokenizer):
 def test_streaming_bytes_joins_to_decode(data):
     tokenizer = ByteTokenizer()
     decoder = tokenizer.decoder()
-    pieces = [decoder.push([byte]) for byte in data]
-    assert "".join([*pieces, decoder.flush()]) == tokenizer.decode(data) == data.decode("utf-8", errors="replace")
+    chunks = [decoder.push([byte]) for byte in data]
+    assert "".join([*chunks, decoder.flush()]) == tokenizer.decode(data) == data.decode("utf-8", errors="replace")
 
 
 def test_streaming_joins_to_decode(tokenizer):
@@ -104,8 +104,8 @@ def test_streaming_joins_to_decode(tokenizer):
         decoder = tokenizer.decoder()
         assert "".join([*(decoder.push([i]) for i in ids), decoder.flush()]) == tokenizer.decode(ids)
         decoder = tokenizer.decoder()
-        pieces = [decoder.push(ids[:2]), decoder.push([]), decoder.push(ids[2:]), decoder.flush()]
-        assert "".join(pieces) == tokenizer.decode(ids)
+        chunks = [decoder.push(ids[:2]), decoder.push([]), decoder.push(ids[2:]), decoder.flush()]
+        assert "".join(chunks) == tokenizer.decode(ids)
 
 
 def test_streaming_waits_for_whole_characters():

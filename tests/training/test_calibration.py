@@ -8,7 +8,7 @@ import pytest
 
 from rnnnlp import SentimentNetwork
 from rnnnlp.layers.loss import softmax, softmax_cross_entropy
-from rnnnlp.training.calibration import HOTTEST, fit_temperature
+from rnnnlp.training.calibration import MAX_TEMPERATURE, fit_temperature
 from rnnnlp.training.metrics import expected_calibration_error
 
 OPTIONS = {"hidden_size": 6, "embedding_size": 5, "batch_size": 4, "steps": 8, "evaluations": 2}
@@ -59,7 +59,7 @@ def test_few_texts_without_a_mistake_do_not_make_certain(n: int):
 
 def test_a_model_that_is_always_wrong_is_made_as_unsure_as_can_be():
     logits = np.tile([5.0, 0.0], (50, 1))
-    assert fit_temperature(logits, np.ones(50, np.int64)) == pytest.approx(HOTTEST, rel=1e-3)
+    assert fit_temperature(logits, np.ones(50, np.int64)) == pytest.approx(MAX_TEMPERATURE, rel=1e-3)
 
 
 def test_a_trained_model_keeps_the_temperature_of_its_weights(tmp_path: Path):

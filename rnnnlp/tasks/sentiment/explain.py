@@ -60,12 +60,12 @@ def contributions(network: SentimentNetwork, texts: Sequence[str], gradient: Gra
     for indices in in_order_of_length(documents, batch_size=64):
         batch = batch_of(documents, np.zeros(len(texts), np.int64), indices)
         logits, tape = network.forward(batch.ids, batch.batch_sizes, each_token=True)  # (B, K)
-        dlogits = gradient(logits, batch.places)
+        dlogits = gradient(logits, batch.indices)
         x, _ = network.embedding.forward(batch.ids)  # (N, D)
         weights = (x * network.input_gradient(dlogits, tape)).sum(axis=1)  # (N,)
         if network.ngrams is not None:
             weights += network.ngrams.contributions(dlogits, tape.ngrams, batch.ids, batch.batch_sizes)
-        for index, of_text in zip(batch.places, unpack(weights, batch.batch_sizes), strict=True):
+        for index, of_text in zip(batch.indices, unpack(weights, batch.batch_sizes), strict=True):
             spans = clip(network.tokenizer.spans(texts[index]), network.config.max_length)  # none if the text is empty
             words = zip(spans.tolist(), of_text.tolist(), strict=False)
             found[index] = [Contribution(start, stop, weight) for (start, stop), weight in words]

@@ -214,7 +214,7 @@ class SentimentNetwork(Network, Predictor):
         projected = self.recurrent.project(self.embedding.weight.value) if enough else None
         for indices in in_order_of_length(documents, batch_size):
             batch = batch_of(documents, labels, indices)
-            logits[batch.places], _ = self.forward(batch.ids, batch.batch_sizes, keep_tape=False, projected=projected)
+            logits[batch.indices], _ = self.forward(batch.ids, batch.batch_sizes, keep_tape=False, projected=projected)
         return logits
 
     def logits_of(self, texts: Sequence[str]) -> np.ndarray:

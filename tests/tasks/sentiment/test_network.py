@@ -184,7 +184,7 @@ def test_logits_follow_the_order_of_the_documents():
     texts = [np.array([0]), np.array([1, 2, 3]), np.array([4, 5])]
     batch = batch_of(texts, np.zeros(3, np.int64), np.arange(3))
     logits, _ = model.forward(batch.ids, batch.batch_sizes)
-    np.testing.assert_allclose(model.logits(texts)[batch.places], logits, rtol=1e-12)
+    np.testing.assert_allclose(model.logits(texts)[batch.indices], logits, rtol=1e-12)
 
 
 def test_truncation_changes_gradients_and_not_the_loss():
