@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rnnnlp.batches.seeding import Stream, rng_for
 from rnnnlp.batches.packed import pack
+from rnnnlp.batches.seeding import Stream, rng_for
 
 BUCKETS = 50  # so many batches' worth of documents are sorted by length together
 

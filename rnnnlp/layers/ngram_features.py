@@ -22,7 +22,7 @@ COUNTED_TOGETHER = 1000  # documents
 class NgramFeatures:
     """The votes `log_count_ratio * weight` of a sequence's runs for each class, over the root of their number.
 
-    `log_count_ratio (rows, K)`, the log-count log_count_ratio, is `fit` to documents before the training and says how much more of one
+    `log_count_ratio (rows, K)`, the log-count ratio, is `fit` to documents before the training and says how much more of one
     class a run is; `weight (rows, K)`, 0 at first, is learnt (Wang and Manning 2012). So what stands in all
     classes alike, or in few documents, is learnt slowly and hardly by heart. Each counts once, however often it stands
     in a sequence, and has the row that a hash gives it, which it may share (Weinberger et al. 2009).
@@ -113,4 +113,5 @@ class NgramFeatures:
 def rows_before(batch_sizes: np.ndarray) -> np.ndarray:
     """For each packed row from step 1 on, the row of the same sequence at the step before: `(N - B,)`."""
     # A sequence's row at step t - 1 is B_{t-1} rows above its row at step t.
-    return np.arange(batch_sizes[0], batch_sizes.sum()) - np.repeat(batch_sizes[:-1], batch_sizes[1:])
+    rows: np.ndarray = np.arange(batch_sizes[0], batch_sizes.sum()) - np.repeat(batch_sizes[:-1], batch_sizes[1:])
+    return rows

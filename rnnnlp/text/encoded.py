@@ -15,9 +15,9 @@ import numpy as np
 from rnnnlp.errors import UserError
 from rnnnlp.text.cache import cache_folder, cache_key, cached
 from rnnnlp.text.characters import CharTokenizer
+from rnnnlp.text.chunks import line_blocks, stretch
 from rnnnlp.text.corpus import Corpus, Survey, survey
 from rnnnlp.text.registry import load_tokenizer, tokenizer_class
-from rnnnlp.text.chunks import line_blocks, stretch
 from rnnnlp.text.sources import SPLITS
 from rnnnlp.text.tokenizers import Tokenizer
 

@@ -21,17 +21,22 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class LabelledSplit:
-    """Texts and their labels, int64 `(len(texts),)`, as indices into the data's `label_names`."""
+    """Texts and their labels, int64 `(len(texts),)`, as indices into the data's `label_names`.
+
+    `weights (len(texts),)` are how much each text counts in training; None counts all the same.
+    """
 
     texts: list[str]
     labels: np.ndarray
+    weights: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.texts)
 
     def where(self, chosen: np.ndarray) -> LabelledSplit:
         """The rows at which `chosen`, bool `(len(texts),)`, is true."""
-        return LabelledSplit([self.texts[row] for row in np.flatnonzero(chosen)], self.labels[chosen])
+        weights = None if self.weights is None else self.weights[chosen]
+        return LabelledSplit([self.texts[row] for row in np.flatnonzero(chosen)], self.labels[chosen], weights)
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,7 @@ class LabelledData:
     label_names: tuple[str, ...]
     source: str
     unlabelled: Sequence[str] = ()
+    label_type: str = "str"  # of the labels as the caller gave them
 
     def relabelled(self, names: Sequence[str]) -> Self:
         """The same texts with labels as indices into `names`, those of a saved model.

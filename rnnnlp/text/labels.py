@@ -67,8 +67,7 @@ def _label(value: Any, class_names: tuple[str, ...] | None, table: Table) -> Lab
         return None
     if not isinstance(value, int | str):
         raise UserError(
-            f"{table.name} has the label {value!r}, expected an integer or a name; "
-            f"choose with {option('label_column')}"
+            f"{table.name} has the label {value!r}, expected an integer or a name; choose with {option('label_column')}"
         )
     if class_names is None or value in class_names:
         return value
