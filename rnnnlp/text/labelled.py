@@ -51,6 +51,7 @@ class LabelledData:
         label_names: The names of the classes.
         source: Name of the data, as the user gave it.
         unlabelled: The texts without a label that some data sets come with, if they were asked for.
+        label_type: The type of the labels as the caller gave them.
     """
 
     splits: dict[str, LabelledSplit]
