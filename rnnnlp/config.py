@@ -4,10 +4,13 @@ A loader refuses unknown keys and values of the wrong type.
 """
 
 import math
+import os
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from typing import Any, ClassVar, Self
+
+import numpy as np
 
 from rnnnlp.errors import UserError, option
 
@@ -157,12 +160,16 @@ def allows_none(f: "Field[Any]") -> bool:
 
 
 def as_given(kind: Any, value: Any, key: str) -> Any:
-    """`value` if it is of the type `kind` of a field.
+    """`value` if it is of the type `kind` of a field, also as a scalar of NumPy or a path.
 
     Raises:
         UserError: If it is of another type, not finite, or larger than any number that makes sense.
     """
     name = option(key)
+    if isinstance(value, np.generic):
+        value = value.item()
+    elif isinstance(value, os.PathLike):
+        value = os.fspath(value)
     if kind == tuple[str, ...]:
         if isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
             return tuple(value)
@@ -178,6 +185,7 @@ def as_given(kind: Any, value: Any, key: str) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         raise UserError(f"{name} is {value!r}; it must be finite")
     return value
+
 
 def seconds(text: str) -> float:
     """A duration: "90s", "10m", "1.5h", "1h30m", or a number of seconds.

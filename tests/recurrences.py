@@ -1,15 +1,20 @@
-"""The recurrences once more, as slow and plain as can be, and the checks that kernels and layers must pass.
+"""The checks that every recurrent kernel and layer must pass, for any cell.
 
-`check_kernel` and `check_recurrent` prove an implementation that they are given: first its values against the plain
-recurrence, one sequence and one step at a time, then its gradients against central differences.
+`check_kernel` and `check_recurrent` prove an implementation that they are given. Its values are compared with the steps
+of the definition, one sequence and one step at a time, without packing. Its gradients are compared with central
+differences in float64.
 """
 
 # N tokens, T steps, B sequences, D input, H hidden, G gates, L layers, R directions
+
+from functools import partial
 
 import numpy as np
 
 from rnnnlp.batches.packed import batch_sizes_of, pack, unpack
 from rnnnlp.kernels import CELLS
+from rnnnlp.kernels import numpy as numpy_backend
+from rnnnlp.kernels.numpy import time_loop
 from tests.gradients import check_gradients, pairs, randomize, read_only
 
 RAGGED = {1: [1, 1, 1], 2: [2, 2, 1], 5: [5, 3, 3, 1]}  # T -> lengths
@@ -20,44 +25,40 @@ def sigmoid(a):
     return 1 / (1 + np.exp(-a))
 
 
-def step(cell, a, h, c, W_h, b_hn):
-    """One step of one sequence: `a (G*H,)`, `h (H,)`, `c (H,)` -> the next h and c."""
-    H = len(h)
-    if cell == "elman_tanh":
-        return np.tanh(a + W_h @ h), None
-    if cell == "elman_relu":
-        return np.maximum(a + W_h @ h, 0), None
-    if cell == "gru":
-        p = W_h @ h
-        r, z = sigmoid(a[:H] + p[:H]), sigmoid(a[H : 2 * H] + p[H : 2 * H])
-        n = np.tanh(a[2 * H :] + r * (p[2 * H :] + b_hn))
-        return (1 - z) * n + z * h, None
-    if cell == "gru_reset_first":
-        r, z = sigmoid(a[:H] + W_h[:H] @ h), sigmoid(a[H : 2 * H] + W_h[H : 2 * H] @ h)
-        n = np.tanh(a[2 * H :] + W_h[2 * H :] @ (r * h))
-        return (1 - z) * n + z * h, None
-    a = a + W_h @ h
-    i, f, g, o = sigmoid(a[:H]), sigmoid(a[H : 2 * H]), np.tanh(a[2 * H : 3 * H]), sigmoid(a[3 * H :])
-    c = f * c + i * g
-    return o * np.tanh(c), c
-
-
-def plain_recurrence(cell, pre, batch_sizes, state, W_h, b_hn, *, reverse):
-    """What `forward` of a kernel must give: `h (N, H)` and the final states `(B, H)`."""
+def plain_recurrence(cell, pre, batch_sizes, state, W_h, extra, *, reverse):
+    """What `forward` of a kernel must give: `h (N, H)` and the final states `(B, H)`. `cell` is a `Cell`."""
     outputs, ends = [], []
     for b, a in enumerate(unpack(pre, batch_sizes)):  # (length, G*H)
-        h, c = state[0][b], state[-1][b]
-        out = np.empty((len(a), len(h)))
+        running = tuple(s[b : b + 1] for s in state)  # (1, H) each
+        out = np.empty((len(a), state[0].shape[1]))
         for t in reversed(range(len(a))) if reverse else range(len(a)):
-            h, c = step(cell, a[t], h, c, W_h, b_hn)
-            out[t] = h
+            running, _ = cell.step(a[t : t + 1], running, W_h, extra)
+            out[t] = running[0]
         outputs.append(out)
-        ends.append((h, c)[: len(state)])
-    return pack(outputs).values, tuple(np.stack(s) for s in zip(*ends, strict=True))
+        ends.append(running)
+    return pack(outputs).values, tuple(np.concatenate(s) for s in zip(*ends, strict=True))
 
 
 def draw_states(cell, shape, rng):
-    return tuple(rng.normal(size=shape) for _ in range(2 if cell == "lstm" else 1))
+    """Random states of the cell of that name."""
+    return tuple(rng.normal(size=shape) for _ in CELLS[cell].states)
+
+
+class Inputs:
+    """Random arguments of one forward and backward pass of a `Cell`, biases and initial states included."""
+
+    def __init__(self, cell, lengths, *, H, rng):
+        self.batch_sizes = batch_sizes_of(np.array(lengths))
+        N, B, G = sum(lengths), len(lengths), len(cell.gates)
+        self.pre, self.W_h = rng.normal(size=(N, G * H)), rng.normal(size=(G * H, H))
+        self.extra = tuple(rng.normal(size=shape) for shape in cell.extra_shapes(H))
+        self.state, self.dstate_T = (tuple(rng.normal(size=(B, H)) for _ in cell.states) for _ in range(2))
+        self.dh = rng.normal(size=(N, H))
+
+    def arguments(self):
+        """Those of `forward`, read-only."""
+        state, extra = (tuple(map(read_only, arrays)) for arrays in (self.state, self.extra))
+        return read_only(self.pre), read_only(self.batch_sizes), state, read_only(self.W_h), extra
 
 
 def inner(arrays, weights):
@@ -65,51 +66,53 @@ def inner(arrays, weights):
     return sum(float(np.sum(array * weight)) for array, weight in zip(arrays, weights, strict=True))
 
 
-def check_kernel(kernel, cell, lengths, *, reverse, H=3, seed=0):
-    """`kernel.forward` and `kernel.backward` in float64, on sequences of these `lengths` (longest first)."""
-    rng = np.random.default_rng(seed)
-    batch_sizes = batch_sizes_of(np.array(lengths))
-    N, B, G = sum(lengths), len(lengths), CELLS[cell]
-    pre, W_h = rng.normal(size=(N, G * H)), rng.normal(size=(G * H, H))
-    b_hn = rng.normal(size=H) if cell == "gru" else None
-    state = draw_states(cell, (B, H), rng)
-    dh, dstate_T = rng.normal(size=(N, H)), draw_states(cell, (B, H), rng)
+def numpy_kernel(name):
+    """The NumPy backend's forward and backward of the cell of that name."""
+    return partial(numpy_backend.forward, name), numpy_backend.backward
 
-    def forward():
-        b = None if b_hn is None else read_only(b_hn)
-        states = tuple(read_only(s) for s in state)
-        return kernel.forward(cell, read_only(pre), read_only(batch_sizes), states, read_only(W_h), b, reverse=reverse)
+
+def loop_kernel(cell, loop=time_loop):
+    """The time loop over the definition of a `Cell`."""
+    return partial(loop.forward, cell), loop.backward
+
+
+def check_kernel(kernel, cell, lengths, *, reverse, H=3, seed=0):
+    """`kernel` is forward and backward of a `Cell`, here in float64 on sequences of `lengths` (longest first)."""
+    forward, backward = kernel
+    inputs = Inputs(cell, lengths, H=H, rng=np.random.default_rng(seed))
 
     def loss():
-        h, state_T, _ = forward()
-        return inner([h, *state_T], [dh, *dstate_T])
+        h, state_T, _ = forward(*inputs.arguments(), reverse=reverse)
+        return inner([h, *state_T], [inputs.dh, *inputs.dstate_T])
 
-    h, state_T, tape = forward()
-    expected_h, expected_state_T = plain_recurrence(cell, pre, batch_sizes, state, W_h, b_hn, reverse=reverse)
-    for name, array, expected in zip(("h", "h_T", "c_T"), (h, *state_T), (expected_h, *expected_state_T), strict=False):
+    h, state_T, tape = forward(*inputs.arguments(), reverse=reverse)
+    expected_h, expected_state_T = plain_recurrence(cell, *inputs.arguments(), reverse=reverse)
+    names = ("h", *(f"{s}_T" for s in cell.states))
+    for name, array, expected in zip(names, (h, *state_T), (expected_h, *expected_state_T), strict=True):
         np.testing.assert_allclose(array, expected, rtol=1e-12, atol=1e-12, err_msg=name)
-    dpre, dstate, dW_h, db_hn = kernel.backward(read_only(dh), tuple(read_only(d) for d in dstate_T), tape)
-    gradients = {"pre": (pre, dpre), "W_h": (W_h, dW_h)}
-    gradients |= {f"{s}0": pair for s, pair in zip("hc", zip(state, dstate, strict=True), strict=False)}
-    if b_hn is None:
-        assert db_hn is None
-    else:
-        gradients["b_hn"] = (b_hn, db_hn)
+    dpre, dstate, dW_h, dextra = backward(read_only(inputs.dh), tuple(map(read_only, inputs.dstate_T)), tape)
+    gradients = {"pre": (inputs.pre, dpre), "W_h": (inputs.W_h, dW_h)}
+    gradients |= {f"{s}0": pair for s, *pair in zip(cell.states, inputs.state, dstate, strict=True)}
+    gradients |= {e.name: pair for e, *pair in zip(cell.extra, inputs.extra, dextra, strict=True)}
     check_gradients(loss, gradients)
 
 
 def plain_stack(cell, parameters, x, batch_sizes, state, *, num_layers, bidirectional):
     """What a recurrent stack without dropout must give, from its parameters by name."""
+    spec = CELLS[cell]
     ends: list[tuple] = []
     for k in range(num_layers):
         outputs = []
         for way in ("forward", "reverse") if bidirectional else ("forward",):
-            W_x, W_h, b_x, b_h = (parameters[f"{k}.{way}.{name}"].value for name in ("W_x", "W_h", "b_x", "b_h"))
-            H = W_h.shape[1]
-            inside = np.arange(len(b_h)) >= 2 * H if cell == "gru" else np.zeros(len(b_h), bool)
-            pre = x @ W_x.T + b_x + np.where(inside, 0, b_h)
+            own = {name.split(".")[-1]: p.value for name, p in parameters.items() if name.startswith(f"{k}.{way}.")}
+            W_x, W_h, b_x, b_h = (own[name] for name in ("W_x", "W_h", "b_x", "b_h"))
+            gates = dict(zip(spec.gates, np.split(b_h, len(spec.gates)), strict=True))  # hidden biases (H,)
+            extra = tuple(gates[e.hidden_bias_of] if e.hidden_bias_of else own[e.name] for e in spec.extra)
+            inside = {e.hidden_bias_of for e in spec.extra}
+            outside = np.concatenate([0 * b if gate in inside else b for gate, b in gates.items()])
+            pre = x @ W_x.T + b_x + outside
             initial = tuple(s[len(ends)] for s in state)
-            h, end = plain_recurrence(cell, pre, batch_sizes, initial, W_h, b_h[2 * H :], reverse=way == "reverse")
+            h, end = plain_recurrence(spec, pre, batch_sizes, initial, W_h, extra, reverse=way == "reverse")
             outputs.append(h)
             ends.append(end)
         x = np.concatenate(outputs, axis=1)
@@ -145,5 +148,5 @@ def check_recurrent(Recurrent, cell, lengths, *, num_layers=1, bidirectional=Tru
             np.testing.assert_allclose(array, expected, rtol=1e-12, atol=1e-12)
     dx, dstate = layer.backward(read_only(dy), tuple(read_only(d) for d in dstate_T), tape)
     gradients = {"x": (x, dx)} | pairs(layer.parameters())
-    gradients |= {f"{s}0": pair for s, pair in zip("hc", zip(state, dstate, strict=True), strict=False)}
+    gradients |= {f"{s}0": pair for s, *pair in zip(CELLS[cell].states, state, dstate, strict=True)}
     check_gradients(loss, gradients)

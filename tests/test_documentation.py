@@ -1,9 +1,12 @@
 """The documentation does what it says: its Python blocks run, and the lines that it quotes are in the code."""
 
+import inspect
 import re
 from pathlib import Path
 
 import pytest
+
+from rnnnlp.kernels import CELLS, definition
 
 ROOT = Path(__file__).parents[1]
 DOCUMENT = ROOT / "docs" / "backpropagation.md"
@@ -42,6 +45,24 @@ def test_quoted_lines_are_in_the_code(path):
     source = (ROOT / path).read_text(encoding="utf-8")
     missing = [code for file, code in quoted_lines() if file == path and code not in source]
     assert not missing, f"{DOCUMENT.name} quotes lines that are not in {path}; quote those that are there now"
+
+
+def equations(function):
+    """The lines of a step that compute something: no signature, comment, return, nor unpacking of arguments."""
+    for line in inspect.getsource(function).splitlines()[1:]:
+        code = line.split("  #")[0].strip()
+        if not code.startswith(("#", '"', "return")) and not re.search(r"= (d?state|saved|extra)\b", code):
+            yield code
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_every_equation_of_a_cell_is_quoted(cell):
+    spec = CELLS[cell]
+    assert inspect.getmodule(spec.step) is definition
+    lines = [*equations(spec.step), *equations(spec.step_backward)]
+    assert len(lines) >= 4
+    missing = [code for code in lines if f"    {code}\n" not in TEXT and f"`{code}`" not in TEXT]
+    assert not missing, f"{DOCUMENT.name} must quote each line of {cell} in definition.py"
 
 
 def test_linked_files_exist():

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from rnnnlp.errors import UserError
-from rnnnlp.kernels.reference import State
+from rnnnlp.kernels.backend import State
 from rnnnlp.layers.loss import softmax_cross_entropy
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
 

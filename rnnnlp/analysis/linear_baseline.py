@@ -41,7 +41,9 @@ def baseline_probabilities(train: LabelledSplit, texts: Sequence[str], classes: 
     try:
         counts = vectorizer.fit_transform(train.texts)
     except ValueError:
-        raise UserError(f"{option('baseline')} finds no word twice in the training texts; leave it out, or give more") from None
+        raise UserError(
+            f"{option('baseline')} finds no word twice in the training texts; leave it out, or give more"
+        ) from None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the last digits do not matter here
         model = LogisticRegression(C=10.0, max_iter=300).fit(counts, train.labels)

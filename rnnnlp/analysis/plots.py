@@ -84,7 +84,9 @@ def check_output(path: str | Path) -> None:
     try:
         import matplotlib  # noqa: F401
     except ImportError:
-        raise UserError(f"pictures need matplotlib; pip install 'rnnnlp[plot]', or give {option('json')} instead") from None
+        raise UserError(
+            f"pictures need matplotlib; pip install 'rnnnlp[plot]', or give {option('json')} instead"
+        ) from None
 
 
 def save(figure: Figure, path: str | Path) -> None:

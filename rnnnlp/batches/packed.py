@@ -67,8 +67,8 @@ def sequence_of_row(batch_sizes: np.ndarray) -> np.ndarray:
     return np.arange(offsets[-1]) - np.repeat(offsets[:-1], batch_sizes)
 
 
-def walk(batch_sizes: np.ndarray, reverse: bool = False) -> Iterator[tuple[slice, int]]:
-    """The packed rows of each step and their number B_t, from the first step to the last or backwards."""
+def time_steps(batch_sizes: np.ndarray, reverse: bool = False) -> Iterator[tuple[slice, int]]:
+    """Yields the packed rows of each step and their number B_t, from the first step to the last, or backwards."""
     offsets = offsets_of(batch_sizes).tolist()
     steps = range(len(batch_sizes))
     for t in reversed(steps) if reverse else steps:
@@ -79,7 +79,7 @@ def previous_rows(batch_sizes: np.ndarray, reverse: bool) -> np.ndarray | slice:
     """For each packed row, where the state before it stands in the initial states with the outputs below them.
 
     `batch_sizes (T,)` -> an index into `concatenate([h0, h])` `(B + N, H)` that takes N rows of it (a slice where all
-    sequences have the same length). Walking backwards, the state before step t is that after step t + 1, or the
+    sequences have the same length). In reverse, the state before step t is that after step t + 1, or the
     initial state where the sequence has no step t + 1.
     """
     offsets = offsets_of(batch_sizes)

@@ -75,7 +75,9 @@ def run(options: argparse.Namespace) -> int:
     for field in fields(Evaluation):
         meant = field.name in (*task.evaluations, "text_column")
         if not meant and getattr(options, field.name) not in (None, False):
-            raise UserError(f"{option(field.name)} means nothing for a {model_type} model, as {folder} is; leave it out")
+            raise UserError(
+                f"{option(field.name)} means nothing for a {model_type} model, as {folder} is; leave it out"
+            )
     use_backend(options.backend, options.threads)
     if not options.data and training.get("data") is None:
         raise UserError(f"{folder} does not say what it was trained on; give {option('data')}")

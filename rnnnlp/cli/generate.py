@@ -34,7 +34,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
                 dashed(name), type=type(value), default=value, metavar=metavar, help=f"{text} (default: {value})"
             )
     parser.add_argument("--samples", type=int, default=1, metavar="N", help="number of texts (default: 1)")
-    parser.add_argument("--seed", type=int, metavar="N", help="random seed: the same seed gives the same text (default: random)")
+    parser.add_argument(
+        "--seed", type=int, metavar="N", help="random seed: the same seed gives the same text (default: random)"
+    )
     add_backend_options(parser)
 
 
@@ -55,7 +57,8 @@ def run(options: argparse.Namespace) -> int:
     model = CharLMNetwork.from_pretrained(options.run_folder)
     if unknown := model.tokenizer.unknown_characters(options.prompt):
         logging.getLogger(__name__).warning(
-            "the model has never seen %s: read as the unknown symbol", ", ".join(f"{c!r} (U+{ord(c):04X})" for c in unknown)
+            "the model has never seen %s: read as the unknown symbol",
+            ", ".join(f"{c!r} (U+{ord(c):04X})" for c in unknown),
         )
     # What the terminal cannot show is replaced, never an error in the middle of a text.
     sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]

@@ -32,21 +32,37 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     gradients.add_argument("--gradients", action="store_true", help="draw gradient norms, not training curves")
     gradients.add_argument("--steps", type=int, default=100, metavar="N", help="number of steps back (default: 100)")
-    gradients.add_argument("--streams", type=int, default=64, metavar="N", help="number of places in the text (default: 64)")
-    gradients.add_argument("--data", help="the data whose validation text is read (default: of the run, or python-docs)")
-    gradients.add_argument("--cells", default="lstm,gru,elman_tanh", help="cells of untrained models (default: %(default)s)")
-    gradients.add_argument("--hidden-size", type=int, default=128, metavar="N", help="hidden units of untrained models (default: 128)")
     gradients.add_argument(
-        "--scale", type=float, default=1.0, metavar="X", help="factor for the recurrent weights of untrained models (default: 1)"
+        "--streams", type=int, default=64, metavar="N", help="number of places in the text (default: 64)"
     )
-    gradients.add_argument("--seed", type=int, default=0, metavar="N", help="random seed of untrained models (default: 0)")
+    gradients.add_argument(
+        "--data", help="the data whose validation text is read (default: of the run, or python-docs)"
+    )
+    gradients.add_argument(
+        "--cells", default="lstm,gru,elman_tanh", help="cells of untrained models (default: %(default)s)"
+    )
+    gradients.add_argument(
+        "--hidden-size", type=int, default=128, metavar="N", help="hidden units of untrained models (default: 128)"
+    )
+    gradients.add_argument(
+        "--scale",
+        type=float,
+        default=1.0,
+        metavar="X",
+        help="factor for the recurrent weights of untrained models (default: 1)",
+    )
+    gradients.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="random seed of untrained models (default: 0)"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
     from rnnnlp.analysis import plots
 
     if not options.out and not options.json:
-        raise UserError(f"nothing to write; give {option('out')} FILE.png for a picture, or {option('json')} FILE for its numbers")
+        raise UserError(
+            f"nothing to write; give {option('out')} FILE.png for a picture, or {option('json')} FILE for its numbers"
+        )
     if options.out:
         plots.check_output(options.out)
     numbers, draw = gradients(options) if options.gradients else curves(options)
@@ -64,7 +80,9 @@ def curves(options: argparse.Namespace) -> tuple[dict[str, Any], Callable[[], "F
     from rnnnlp.analysis.plots import draw_curves, training_curves
 
     if not options.runs:
-        raise UserError(f"there is no RUN to draw; give the folders of runs, or {option('gradients')} for untrained models")
+        raise UserError(
+            f"there is no RUN to draw; give the folders of runs, or {option('gradients')} for untrained models"
+        )
     found = {name: training_curves(name) for name in options.runs}
     return {name: vars(of_run) for name, of_run in found.items()}, lambda: draw_curves(found, axis=options.x)
 
@@ -93,8 +111,8 @@ def trained_models(options: argparse.Namespace) -> Iterator[tuple[str, "CharLMNe
     from pathlib import Path
 
     from rnnnlp.tasks.char_lm.network import CharLMNetwork
-    from rnnnlp.training.model_folder import read_config
     from rnnnlp.text import encode_corpus, load_corpus
+    from rnnnlp.training.model_folder import read_config
 
     for name in options.runs:
         model = CharLMNetwork.from_pretrained(name)
@@ -116,8 +134,8 @@ def untrained_models(options: argparse.Namespace) -> Iterator[tuple[str, "CharLM
     from numpy import errstate
 
     from rnnnlp.batches.seeding import Stream, rng_for
-    from rnnnlp.tasks.char_lm.network import CharLMNetwork
     from rnnnlp.tasks.char_lm.config import CharLMConfig
+    from rnnnlp.tasks.char_lm.network import CharLMNetwork
     from rnnnlp.text import encode_corpus, load_corpus
 
     encoded = encode_corpus(load_corpus(options.data or "python-docs"), "char", splits=("validation",))

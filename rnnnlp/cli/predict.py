@@ -20,15 +20,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "texts", nargs="*", metavar="TEXT", help="texts to classify (default: the lines of standard input)"
     )
     parser.add_argument(
-        "--file", metavar="FILE", help="classify the texts of a txt (one text per line), csv, tsv, jsonl or parquet file"
+        "--file",
+        metavar="FILE",
+        help="classify the texts of a txt (one text per line), csv, tsv, jsonl or parquet file",
     )
     add_column_options(parser, labels=False)
     parser.add_argument(
-        "--json", metavar="FILE", help="write labels and probabilities as JSON, one object per line; - for standard output"
+        "--json",
+        metavar="FILE",
+        help="write labels and probabilities as JSON, one object per line; - for standard output",
     )
-    parser.add_argument(
-        "--explain", action="store_true", help="show which words spoke for and against each decision"
-    )
+    parser.add_argument("--explain", action="store_true", help="show which words spoke for and against each decision")
     parser.add_argument(
         "--threshold",
         metavar="LABEL=P",
@@ -40,8 +42,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     from contextlib import nullcontext
 
-    from rnnnlp.tasks.sentiment.predictor import CHUNK
     from rnnnlp.tasks.sentiment.ensemble import load_predictor
+    from rnnnlp.tasks.sentiment.predictor import CHUNK
     from rnnnlp.tasks.sentiment.threshold import Threshold
     from rnnnlp.text import load_plain_texts
     from rnnnlp.training.run import use_backend
@@ -58,7 +60,9 @@ def run(options: argparse.Namespace) -> int:
         to_file = options.json not in (None, "-")
         output = open(options.json, "w", encoding="utf-8") if to_file else nullcontext(sys.stdout)  # noqa: SIM115
     except OSError as error:
-        raise UserError(f"{option('json')} {options.json} cannot be written ({error.strerror}); give another path") from None
+        raise UserError(
+            f"{option('json')} {options.json} cannot be written ({error.strerror}); give another path"
+        ) from None
     coloured = colours_wanted(sys.stdout)
     with output as file:
         for start in range(0, len(texts), CHUNK):

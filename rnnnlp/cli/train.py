@@ -15,7 +15,9 @@ PREFIX = "train "  # of the commands of tasks that are words of this one
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    tasks = {task.command.removeprefix(PREFIX): task for task in map(load_task, TASKS) if task.command.startswith(PREFIX)}
+    tasks = {
+        task.command.removeprefix(PREFIX): task for task in map(load_task, TASKS) if task.command.startswith(PREFIX)
+    }
     kinds = parser.add_subparsers(dest="kind", metavar="|".join(tasks), required=True)
     for name, task in tasks.items():
         description = f"Train {task.about}."

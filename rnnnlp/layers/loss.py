@@ -5,18 +5,27 @@
 import numpy as np
 
 from rnnnlp import kernels
+from rnnnlp.kernels.backend import Array
 
 
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """`logits (..., K)` -> probabilities `(..., K)`; no overflow, whatever the logits."""
-    p = logits - logits.max(axis=-1, keepdims=True)
+def softmax(logits: Array) -> Array:
+    """Probabilities from logits, without overflow: `(..., K)` -> `(..., K)`."""
+    p: Array = logits - logits.max(axis=-1, keepdims=True)
     np.exp(p, out=p)
     p /= p.sum(axis=-1, keepdims=True)
     return p
 
 
-def log_odds_gradient(logits: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """Of log p / (1 - p), p being the probability of each row's class: `logits (N, K)`, `classes (N,)` -> `(N, K)`."""
+def log_odds_gradient(logits: Array, classes: Array) -> Array:
+    """The gradient of each row's log odds, log p / (1 - p), where p is the probability of the row's class.
+
+    Args:
+        logits: `(N, K)`.
+        classes: `(N,)`.
+
+    Returns:
+        The gradient with respect to `logits`, `(N, K)`.
+    """
     # log p / (1 - p) = logit of the class - log of the sum of exp(logit) over the others
     row = np.arange(len(logits))
     others = logits.copy()
@@ -26,8 +35,17 @@ def log_odds_gradient(logits: np.ndarray, classes: np.ndarray) -> np.ndarray:
     return gradient
 
 
-def divergence(logits: np.ndarray, p: np.ndarray) -> tuple[float, np.ndarray]:
-    """Kullback and Leibler's, of softmax(logits) from p, in nats, summed: `logits, p (N, K)` -> `loss_sum, dlogits`."""
+def divergence(logits: Array, p: Array) -> tuple[float, Array]:
+    """The Kullback-Leibler divergence of softmax(logits) from p, summed over rows.
+
+    Args:
+        logits: `(N, K)`.
+        p: Probabilities `(N, K)`, which count as constants.
+
+    Returns:
+        loss_sum: In nats.
+        dlogits: `(N, K)`.
+    """
     log_q = np.log(np.maximum(softmax(logits), np.finfo(logits.dtype).tiny))
     log_p = np.log(np.maximum(p, np.finfo(logits.dtype).tiny))
     # sum of p * (log p - log q)
@@ -35,17 +53,48 @@ def divergence(logits: np.ndarray, p: np.ndarray) -> tuple[float, np.ndarray]:
 
 
 def softmax_cross_entropy(
-    logits: np.ndarray,
-    targets: np.ndarray,
+    logits: Array,
+    targets: Array,
     *,
     label_smoothing: float = 0.0,
-    class_weights: np.ndarray | None = None,
-) -> tuple[float, float, np.ndarray]:
-    """The loss in nats, summed: `logits (N, K)`, `targets (N,)` -> `loss_sum, count, dlogits (N, K)`.
+    class_weights: Array | None = None,
+) -> tuple[float, float, Array]:
+    """Cross-entropy of softmax, summed over rows: arguments and results are those of `Backend.softmax_cross_entropy`.
 
-    The definition is `kernels.numpy_backend.softmax_cross_entropy`. The mean loss is `loss_sum / count`, and its
-    gradient `dlogits / count`.
+    The mean loss is `loss_sum / count`, and its gradient `dlogits / count`.
     """
     return kernels.of(logits).softmax_cross_entropy(
         logits, targets, label_smoothing=label_smoothing, class_weights=class_weights
     )
+
+
+def weighted_cross_entropy(
+    logits: np.ndarray,
+    targets: np.ndarray,
+    row_weights: np.ndarray,
+    *,
+    label_smoothing: float = 0.0,
+    class_weights: np.ndarray | None = None,
+) -> tuple[float, float, np.ndarray]:
+    """As `softmax_cross_entropy`, with a weight for each row besides that of its class.
+
+    Args:
+        logits: `(N, K)`.
+        targets: `(N,)`.
+        row_weights: `(N,)`, at least 0.
+        label_smoothing: As there.
+        class_weights: `(K,)`, as there.
+
+    Returns:
+        `loss_sum, count, dlogits (N, K)`; a row of weight w counts as w rows.
+    """
+    loss_sum, count = 0.0, 0.0
+    dlogits = np.empty_like(logits)  # (N, K)
+    for n, weight in enumerate(row_weights.tolist()):  # the rows of a batch of documents are few
+        row_loss, row_count, drow = softmax_cross_entropy(
+            logits[n : n + 1], targets[n : n + 1], label_smoothing=label_smoothing, class_weights=class_weights
+        )
+        loss_sum += weight * row_loss
+        count += weight * row_count
+        dlogits[n] = weight * drow[0]
+    return loss_sum, count, dlogits

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from rnnnlp import kernels
+from rnnnlp.kernels.backend import Array
 
 
 class Parameter:
@@ -13,17 +14,17 @@ class Parameter:
 
     `rows` is None when any entry of `grad` may be non-zero; otherwise it holds the sorted row numbers outside of which
     `grad` is zero. An optimizer updates just those rows, so a step costs what the batch used and not what the
-    vocabulary holds. `rate` is the parameter's share of the learning rate.
+    vocabulary holds. `lr_scale` multiplies the learning rate of this parameter.
     """
 
-    def __init__(self, value: np.ndarray):
+    def __init__(self, value: Array):
         self.value = value
         self.grad = np.zeros_like(value)
-        self.rows: np.ndarray | None = np.empty(0, np.int64)
-        self.rate = 1.0
+        self.rows: Array | None = np.empty(0, np.int64)
+        self.lr_scale = 1.0
 
     @property
-    def touched(self) -> slice | np.ndarray:
+    def touched(self) -> slice | Array:
         """An index for the rows that have a gradient."""
         return slice(None) if self.rows is None else self.rows
 
@@ -31,12 +32,12 @@ class Parameter:
         self.grad[self.touched] = 0
         self.rows = np.empty(0, np.int64)
 
-    def add(self, gradient: np.ndarray) -> None:
+    def add(self, gradient: Array) -> None:
         """Adds `gradient`, of the shape of `value`, into `grad`."""
         self.grad += gradient
         self.rows = None
 
-    def add_rows(self, ids: np.ndarray, gradient: np.ndarray) -> None:
+    def add_rows(self, ids: Array, gradient: Array) -> None:
         """Adds `gradient (N, ...)` into the rows `ids (N,)` of `grad`, summing where an id repeats."""
         kernels.of(self.grad).add_rows(gradient, ids, self.grad)
         if self.rows is not None:

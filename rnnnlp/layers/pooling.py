@@ -1,31 +1,45 @@
-"""The outputs of all steps of a sequence to one vector: packed rows `(N, D)` to `(B, D)`."""
+"""Pooling: the outputs of all steps of a sequence to one vector, packed rows `(N, D)` to `(B, D)`."""
 
 # N tokens, T steps, B sequences, B_t sequences alive at step t, D features
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from rnnnlp import kernels
-from rnnnlp.batches.packed import lengths_of, offsets_of, sequence_of_row, walk
+from rnnnlp.batches.packed import lengths_of, offsets_of, sequence_of_row, time_steps
+from rnnnlp.kernels.backend import Array
 from rnnnlp.layers.parameter import Parameter, uniform
 
 POOLINGS = ("last", "mean", "max", "mean+max", "attention")
 
 
 class Pool(Protocol):
+    """A pooling layer: `forward` takes packed rows `(N, D)` to `(B, output_size)`."""
+
     output_size: int
 
     def parameters(self) -> dict[str, Parameter]: ...
 
-    def forward(self, x: np.ndarray, batch_sizes: np.ndarray) -> tuple[np.ndarray, Any]: ...
+    def forward(self, x: Array, batch_sizes: Array) -> tuple[Array, Any]: ...
 
-    def backward(self, dy: np.ndarray, tape: Any) -> np.ndarray: ...
+    def backward(self, dy: Array, tape: Any) -> Array: ...
 
 
 def pooling(kind: str, size: int, *, bidirectional: bool, dtype: np.dtype, rng: np.random.Generator) -> Pool:
-    """The pool named `kind`, one of POOLINGS, over rows of `size` features."""
+    """Makes a pooling layer.
+
+    Args:
+        kind: One of `POOLINGS`.
+        size: Number of features of each row.
+        bidirectional: The second half of the features comes from layers that read backwards.
+        dtype: float32 or float64.
+        rng: Draws the initial parameters.
+
+    Raises:
+        ValueError: The kind is unknown.
+    """
     match kind:
         case "last":
             return LastPool(size, bidirectional=bidirectional)
@@ -44,26 +58,37 @@ class _Unlearned:
         return {}
 
 
+class LastTape(NamedTuple):
+    last: Array  # (B,) row of each sequence's last step
+    N: int
+
+
 class LastPool(_Unlearned):
-    """Where each direction's walk ends: its last step for the forward half, its first for the backward half."""
+    """The last output of each direction: of the last step for the forward half, of the first for the other half."""
 
     def __init__(self, size: int, *, bidirectional: bool):
         super().__init__(size)
         self.forward_size = size // 2 if bidirectional else size
 
-    def forward(self, x: np.ndarray, batch_sizes: np.ndarray) -> tuple[np.ndarray, Any]:
+    def forward(self, x: Array, batch_sizes: Array) -> tuple[Array, LastTape]:
         last = offsets_of(batch_sizes)[lengths_of(batch_sizes) - 1] + np.arange(batch_sizes[0])  # (B,) rows
         y = x[: len(last)].copy()  # (B, D) step 0
         y[:, : self.forward_size] = x[last, : self.forward_size]
-        return y, (last, len(x))
+        return y, LastTape(last, len(x))
 
-    def backward(self, dy: np.ndarray, tape: Any) -> np.ndarray:
+    def backward(self, dy: Array, tape: LastTape) -> Array:
         last, N = tape
         dx = np.zeros((N, dy.shape[1]), dy.dtype)
         # y = [x[last] | x[first]]
         dx[: len(dy), self.forward_size :] = dy[:, self.forward_size :]
         dx[last, : self.forward_size] = dy[:, : self.forward_size]
         return dx
+
+
+class MeanMaxTape(NamedTuple):
+    x: Array  # (N, D)
+    largest: Array  # (B, D)
+    batch_sizes: Array
 
 
 class MeanMaxPool(_Unlearned):
@@ -73,17 +98,23 @@ class MeanMaxPool(_Unlearned):
         super().__init__(size * len(parts))
         self.parts = parts
 
-    def forward(self, x: np.ndarray, batch_sizes: np.ndarray) -> tuple[np.ndarray, Any]:
+    def forward(self, x: Array, batch_sizes: Array) -> tuple[Array, MeanMaxTape]:
         mean, largest = kernels.of(x).mean_and_max(x, batch_sizes)  # (B, D)
         y = [{"mean": mean, "max": largest}[part] for part in self.parts]
-        return np.concatenate(y, axis=1), (x, largest, batch_sizes)
+        return np.concatenate(y, axis=1), MeanMaxTape(x, largest, batch_sizes)
 
-    def backward(self, dy: np.ndarray, tape: Any) -> np.ndarray:
+    def backward(self, dy: Array, tape: MeanMaxTape) -> Array:
         x, largest, batch_sizes = tape
         dparts = dict(zip(self.parts, np.split(dy, len(self.parts), axis=1), strict=True))
         nothing = np.zeros_like(largest)
         dmean, dlargest = (dparts.get(part, nothing) for part in ("mean", "max"))
         return kernels.of(x).mean_and_max_backward(dmean, dlargest, x, largest, batch_sizes)
+
+
+class AttentionTape(NamedTuple):
+    x: Array  # (N, D)
+    weight: Array  # (N,)
+    batch_sizes: Array
 
 
 class AttentionPool:
@@ -96,7 +127,7 @@ class AttentionPool:
     def parameters(self) -> dict[str, Parameter]:
         return {"query": self.query}
 
-    def forward(self, x: np.ndarray, batch_sizes: np.ndarray) -> tuple[np.ndarray, Any]:
+    def forward(self, x: Array, batch_sizes: Array) -> tuple[Array, AttentionTape]:
         sequence = sequence_of_row(batch_sizes)  # (N,)
         score = x @ self.query.value  # (N,)
         highest = np.full(batch_sizes[0], -np.inf, x.dtype)  # (B,)
@@ -104,13 +135,13 @@ class AttentionPool:
         weight = np.exp(score - highest[sequence])  # (N,)
         weight /= np.bincount(sequence, weight).astype(x.dtype)[sequence]
         y = sum_by_sequence(weight[:, None] * x, batch_sizes)  # (B, D)
-        return y, (x, weight, batch_sizes)
+        return y, AttentionTape(x, weight, batch_sizes)
 
-    def backward(self, dy: np.ndarray, tape: Any) -> np.ndarray:
+    def backward(self, dy: Array, tape: AttentionTape) -> Array:
         x, weight, batch_sizes = tape
         sequence = sequence_of_row(batch_sizes)  # (N,)
         # y = sum of weight * x
-        dx = dy[sequence]  # (N, D)
+        dx: Array = dy[sequence]  # (N, D)
         dweight = np.sum(dx * x, axis=1)  # (N,)
         dx *= weight[:, None]
         # weight = softmax(score), so dscore = weight * (dweight - sum of weight * dweight)
@@ -122,9 +153,9 @@ class AttentionPool:
         return dx
 
 
-def sum_by_sequence(x: np.ndarray, batch_sizes: np.ndarray) -> np.ndarray:
-    """`x (N, D)` -> `(B, D)`."""
-    y = np.zeros((int(batch_sizes[0]), x.shape[1]), x.dtype)
-    for rows, B_t in walk(batch_sizes):
+def sum_by_sequence(x: Array, batch_sizes: Array) -> Array:
+    """Sums the rows of each sequence: `x (N, D)` -> `(B, D)`."""
+    y: Array = np.zeros((int(batch_sizes[0]), x.shape[1]), x.dtype)
+    for rows, B_t in time_steps(batch_sizes):
         y[:B_t] += x[rows]
     return y

@@ -1,12 +1,12 @@
 """What can be trained: one folder a task, with the same file names in each.
 
-    config.py      the options, and what a run folder stores of them
-    network.py     the network: forward, and backward below it
-    objective.py   what the training loop drives
-    defaults.py    options that the user leaves open, chosen from data and time
-    train.py       beginning and reopening a run
-    evaluate.py    the figures of a trained network, and how they are shown
-    estimator.py   the public class
+config.py      the options, and what a run folder stores of them
+network.py     the network: forward, and backward below it
+objective.py   what the training loop drives
+defaults.py    options that the user leaves open, chosen from data and time
+train.py       beginning and reopening a run
+evaluate.py    the figures of a trained network, and how they are shown
+estimator.py   the public class
 """
 
 from importlib import import_module

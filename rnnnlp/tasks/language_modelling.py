@@ -11,7 +11,7 @@ import numpy as np
 
 from rnnnlp.batches.streams import StreamWindow
 from rnnnlp.errors import UserError
-from rnnnlp.kernels.reference import State
+from rnnnlp.kernels.backend import State
 from rnnnlp.layers.dropout import Dropout
 from rnnnlp.layers.embedding import Embedding
 from rnnnlp.layers.linear import Linear
@@ -68,9 +68,9 @@ class LanguageModelTrunk:
         Returns:
             The outputs `(N, K)`, the final state, and the tape.
         """
-        x, tokens, rows = self.embedding.distinct(ids)  # (U, D), (N,)
+        x, row_index, rows = self.embedding.unique(ids)  # (U, D), (N,)
         h, state_T, recurrent_tape = self.recurrent.forward(
-            x, batch_sizes, state, rng=rng, tokens=tokens, keep_tape=keep_tape
+            x, batch_sizes, state, rng=rng, row_index=row_index, keep_tape=keep_tape
         )  # (N, H)
         h, mask = self.dropout.forward(h, batch_sizes, rng=rng)
         y, head_tape = self.head.forward(h)  # (N, K)

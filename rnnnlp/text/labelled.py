@@ -26,17 +26,20 @@ class LabelledSplit:
     Attributes:
         texts: The texts.
         labels: int64 `(len(texts),)`, indices into the `label_names` of the data.
+        weights: `(len(texts),)`, the weight of each text in training; None means that all weights are equal.
     """
 
     texts: list[str]
     labels: np.ndarray
+    weights: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.texts)
 
     def where(self, mask: np.ndarray) -> LabelledSplit:
         """The rows where `mask`, bool `(len(texts),)`, is true."""
-        return LabelledSplit([self.texts[row] for row in np.flatnonzero(mask)], self.labels[mask])
+        weights = None if self.weights is None else self.weights[mask]
+        return LabelledSplit([self.texts[row] for row in np.flatnonzero(mask)], self.labels[mask], weights)
 
 
 @dataclass(frozen=True)
@@ -48,12 +51,14 @@ class LabelledData:
         label_names: The names of the classes.
         source: Name of the data, as the user gave it.
         unlabelled: The texts without a label that some data sets come with, if they were asked for.
+        label_type: Type of the labels that a Python caller gave: str, int, float or bool.
     """
 
     splits: dict[str, LabelledSplit]
     label_names: tuple[str, ...]
     source: str
     unlabelled: Sequence[str] = ()
+    label_type: str = "str"
 
     def relabelled(self, names: Sequence[str]) -> Self:
         """The same texts, with labels as indices into the label names of a saved model.

@@ -15,9 +15,7 @@ DEVIATIONS = 6.0
 SPIKE_STEPS = 50  # in a row; single batches may be hard
 RATE = 0.02  # of the running mean, which looks back about 1 / RATE steps
 
-REMEDY = (
-    f"try a smaller {option('lr')} or {option('max_norm')}, or {option('on_divergence')} rollback"
-)
+REMEDY = f"try a smaller {option('lr')} or {option('max_norm')}, or {option('on_divergence')} rollback"
 
 
 class Diverged(UserError):

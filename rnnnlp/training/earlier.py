@@ -8,7 +8,10 @@ MODEL_TYPES = {"bidirectional_lm": "word_lm", "committee": "ensemble"}  # 0.1 ->
 STATE_KEYS = {"health": "divergence"}  # 0.1 -> today, in training_state.json
 OPTIONS = {"votes": "ngram_buckets"}  # 0.1 -> today
 
-_TENSORS = ((re.compile(r"(^|\.)votes\.ratio$"), r"\1ngrams.log_count_ratio"), (re.compile(r"(^|\.)votes\."), r"\1ngrams."))
+_TENSORS = (
+    (re.compile(r"(^|\.)votes\.ratio$"), r"\1ngrams.log_count_ratio"),
+    (re.compile(r"(^|\.)votes\."), r"\1ngrams."),
+)
 
 Value = TypeVar("Value")
 

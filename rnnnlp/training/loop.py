@@ -18,7 +18,7 @@ from rnnnlp.files import CorruptFileError, set_tensors
 from rnnnlp.layers.parameter import Parameter
 from rnnnlp.training.averaging import AveragedWeights
 from rnnnlp.training.clock import Clock
-from rnnnlp.training.divergence import REMEDY, DivergenceDetector, Diverged, UpdateRatio
+from rnnnlp.training.divergence import REMEDY, Diverged, DivergenceDetector, UpdateRatio
 from rnnnlp.training.malloc import MallocTrimmer
 from rnnnlp.training.model_folder import WEIGHTS
 from rnnnlp.training.optimizers import Optimizer, clipping, global_norm, optimizer
@@ -98,7 +98,7 @@ class Trainer:
     ):
         self.objective, self.config, self.run, self.spent = objective, config, run, spent
         self.parameters = objective.network.parameters()
-        self.trainable = {name: p for name, p in self.parameters.items() if p.rate}
+        self.trainable = {name: p for name, p in self.parameters.items() if p.lr_scale}
         self.optimizer = optimizer(
             config.optimizer, self.parameters, weight_decay=config.weight_decay, momentum=config.momentum
         )
@@ -180,7 +180,7 @@ class Trainer:
 
     @np.errstate(over="ignore", invalid="ignore")  # what is not finite is found when the checkpoint is written
     def evaluate(self, progress: Progress) -> None:
-        """Computes the validation figures of the averaged weights, and keeps the weights if they are the best so far."""
+        """Evaluates the averaged weights on validation, and keeps them if they are the best so far."""
         started = time.monotonic()
         state, clock, due = self.state, self.clock, self.config.evaluations
         state.evaluated_at = clock.step

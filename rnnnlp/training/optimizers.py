@@ -49,10 +49,10 @@ class Optimizer:
             rows, decay = p.touched, self.decay_of(p)
             slots = [self.slots[slot][name] for slot in self.slot_names]
             if isinstance(rows, slice):
-                self.update(p.value, p.grad * scale, lr * p.rate, decay, *slots)
+                self.update(p.value, p.grad * scale, lr * p.lr_scale, decay, *slots)
             elif len(rows):
                 value, parts = p.value[rows], [s[rows] for s in slots]
-                self.update(value, p.grad[rows] * scale, lr * p.rate, decay, *parts)
+                self.update(value, p.grad[rows] * scale, lr * p.lr_scale, decay, *parts)
                 p.value[rows] = value
                 for s, part in zip(slots, parts, strict=True):
                     s[rows] = part
@@ -125,8 +125,8 @@ class AdamW(Optimizer):
         self.steps += 1
         parameters = list(self.parameters.values())
         m, v = (list(self.slots[slot].values()) for slot in self.slot_names)
-        for rate in dict.fromkeys(p.rate for p in parameters):
-            at_rate = [i for i, p in enumerate(parameters) if p.rate == rate]
+        for rate in dict.fromkeys(p.lr_scale for p in parameters):
+            at_rate = [i for i, p in enumerate(parameters) if p.lr_scale == rate]
             kernels.of(gradients[0]).adam(
                 [parameters[i].value for i in at_rate],
                 [gradients[i] for i in at_rate],

@@ -70,9 +70,7 @@ class TrainingOptions(Config):
 
     data: str = setting("what to train on: a file, a folder, a Hub name or a built-in data set (see the README)")
     text_column: str | None = setting("name of the column with the texts, where it is not a usual one", None)
-    seed: int = setting(
-        "random seed: the same seed, data and options give the same model", 0, check=at_least(0)
-    )
+    seed: int = setting("random seed: the same seed, data and options give the same model", 0, check=at_least(0))
     tokenizer: str | None = setting("char, byte, word or bpe", None, check=one_of(TOKENIZERS))
     vocab_size: int | None = setting("maximum vocabulary size (word, bpe)", None, check=at_least(1))
     min_frequency: int = setting("tokens seen less often than this are unknown (word, bpe)", 2, check=at_least(0))
@@ -98,9 +96,7 @@ class TrainingOptions(Config):
     budget: float | None = setting(
         "training time, such as 90s, 10m or 1h30m (default: 10m)", None, check=above_zero("seconds")
     )
-    max_epochs: int | None = setting(
-        "with a budget: maximum number of passes over the data", None, check=at_least(1)
-    )
+    max_epochs: int | None = setting("with a budget: maximum number of passes over the data", None, check=at_least(1))
     evaluations: int | None = setting(
         "number of evaluations on the validation split, spread evenly over the run", None, check=at_least(1), auto=True
     )

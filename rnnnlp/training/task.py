@@ -112,7 +112,9 @@ class Task:
             if name in OPTIONS and OPTIONS[name] in of_training | of_network.keys():
                 raise UserError(f"{where}: {option(name)} is now {option(OPTIONS[name])}; use that name")
             if name not in of_training | of_network.keys():
-                raise UserError(f"{where}: {name!r} is not an option of this training; {option('help')} lists those that are")
+                raise UserError(
+                    f"{where}: {name!r} is not an option of this training; {option('help')} lists those that are"
+                )
         if "data" not in values:
             raise UserError(f"{option('data')} is missing; give a file, a folder, a Hub name or a built-in set")
         training = {name: value for name, value in values.items() if name in of_training}

@@ -119,7 +119,7 @@ def _sizes(case: Case, documents: Documents | None) -> Iterator[tuple[int, int, 
 
 def _forward_flops(case: Case, tokens: int, distinct: int, head: int) -> float:
     directions = 2 if case.of_documents else 1
-    columns = directions * CELLS[case.cell] * case.hidden_size  # gates of both directions
+    columns = directions * len(CELLS[case.cell].gates) * case.hidden_size  # gates of both directions
     recurrence = case.num_layers * tokens * columns * case.hidden_size
     inputs = distinct * columns * EMBEDDING[case.task]
     inputs += (case.num_layers - 1) * tokens * columns * directions * case.hidden_size

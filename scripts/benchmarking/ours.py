@@ -164,7 +164,7 @@ def peak(tries: int = 4) -> float:
     backend = kernels.of(a)
     shortest = float("inf")
     for _ in range(tries):
-        for multiply in (np.matmul, backend.product, backend.product_nt):
+        for multiply in (np.matmul, backend.matmul, backend.matmul_nt):
             started = time.perf_counter()
             multiply(a, b)
             shortest = min(shortest, time.perf_counter() - started)

@@ -26,13 +26,13 @@ class MinGRU:
         return {"W_xz": gate.W, "b_z": gate.b, "W_xg": candidate.W, "b_g": candidate.b}
 
     def forward(
-        self, x: Array, batch_sizes: Array, state: tuple[Array, ...], *, rng: Any, tokens: Array | None, **_: Any
+        self, x: Array, batch_sizes: Array, state: tuple[Array, ...], *, rng: Any, row_index: Array | None, **_: Any
     ) -> tuple[Array, tuple[Array, ...], Any]:
         """`x (N, D)`, `state` of `(B, H)` -> `h (N, H)`, the final state, tape."""
         (h0,) = state
         shape = (len(batch_sizes), *h0.shape)
-        z = sigmoid_(self.gate.forward(x, tokens)).reshape(shape)  # (T, B, H)
-        a = self.candidate.forward(x, tokens).reshape(shape)  # (T, B, H)
+        z = sigmoid_(self.gate.forward(x, row_index)).reshape(shape)  # (T, B, H)
+        a = self.candidate.forward(x, row_index).reshape(shape)  # (T, B, H)
         # g = a + 1/2 where a is positive, sigmoid(a) elsewhere: never negative, and smooth enough
         s = sigmoid_(np.minimum(a, 0))
         g = np.maximum(a, 0) + s
@@ -44,10 +44,10 @@ class MinGRU:
             h[t] *= z[t]
             h[t] += h_t
             h_t = h[t]
-        return h.reshape(-1, h.shape[2]), (h_t.copy(),), (x, tokens, z, a >= 0, s, g, h, h0)
+        return h.reshape(-1, h.shape[2]), (h_t.copy(),), (x, row_index, z, a >= 0, s, g, h, h0)
 
     def backward(self, dh: Array, dstate_T: tuple[Array, ...], tape: Any) -> tuple[Array, tuple[Array, ...]]:
-        x, tokens, z, positive, s, g, h, h0 = tape
+        x, row_index, z, positive, s, g, h, h0 = tape
         dh = dh.reshape(h.shape).copy()
         keep = 1 - z
         dh_t = dstate_T[0].copy()  # (B, H) the running error
@@ -60,8 +60,8 @@ class MinGRU:
         dg = dh * z
         dg *= np.where(positive, 1, s * (1 - s))
         rows = (-1, h.shape[2])
-        dx = self.gate.backward(dz.reshape(rows), x, tokens)
-        dx += self.candidate.backward(dg.reshape(rows), x, tokens)
+        dx = self.gate.backward(dz.reshape(rows), x, row_index)
+        dx += self.candidate.backward(dg.reshape(rows), x, row_index)
         return dx, (dh_t,)
 
 
@@ -85,16 +85,16 @@ class SRU:
         return named | {"v_f": self.v_f, "v_r": self.v_r}
 
     def forward(
-        self, x: Array, batch_sizes: Array, state: tuple[Array, ...], *, rng: Any, tokens: Array | None, **_: Any
+        self, x: Array, batch_sizes: Array, state: tuple[Array, ...], *, rng: Any, row_index: Array | None, **_: Any
     ) -> tuple[Array, tuple[Array, ...], Any]:
         """`x (N, D)`, `state` of `(B, H)` -> `h (N, H)`, the final state, tape."""
         (c0,) = state
         shape = (len(batch_sizes), *c0.shape)
-        u, f, r = (gate.forward(x, tokens).reshape(shape) for gate in self.gates)  # (T, B, H) each
+        u, f, r = (gate.forward(x, row_index).reshape(shape) for gate in self.gates)  # (T, B, H) each
         if self.skip:
-            skip = self.skip.forward(x, tokens).reshape(shape)
+            skip = self.skip.forward(x, row_index).reshape(shape)
         else:
-            skip = (x if tokens is None else x[tokens]).reshape(shape)
+            skip = (x if row_index is None else x[row_index]).reshape(shape)
         c, scratch = np.empty_like(u), np.empty_like(c0)
         c_t = c0
         for t in range(len(c)):
@@ -108,10 +108,10 @@ class SRU:
             c_t = c[t]
         sigmoid_(r)
         h = r * c + (1 - r) * (self.SKIP * skip)
-        return h.reshape(-1, h.shape[2]), (c_t.copy(),), (x, tokens, u, f, r, skip, c, c0)
+        return h.reshape(-1, h.shape[2]), (c_t.copy(),), (x, row_index, u, f, r, skip, c, c0)
 
     def backward(self, dh: Array, dstate_T: tuple[Array, ...], tape: Any) -> tuple[Array, tuple[Array, ...]]:
-        x, tokens, u, f, r, skip, c, c0 = tape
+        x, row_index, u, f, r, skip, c, c0 = tape
         dh = dh.reshape(c.shape)
         c_before = before(c0, c)
         # h = r*c + (1 - r)*SKIP*skip
@@ -133,7 +133,7 @@ class SRU:
         self.v_r.add(np.einsum("tbh,tbh->h", dr, c_before))
         rows = (-1, c.shape[2])
         dskip = dskip.reshape(rows)
-        dx = self.skip.backward(dskip, x, tokens) if self.skip else to_table(dskip, x, tokens)
+        dx = self.skip.backward(dskip, x, row_index) if self.skip else to_table(dskip, x, row_index)
         for gate, d in zip(self.gates, (dc * (1 - f), df, dr), strict=True):
-            dx += gate.backward(d.reshape(rows), x, tokens)
+            dx += gate.backward(d.reshape(rows), x, row_index)
         return dx, (dc_t,)

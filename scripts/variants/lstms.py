@@ -39,7 +39,7 @@ def gates_backward(dh: Array, dc: Array, gates: Array, c: Array, tanh: Array, da
 
 
 class LSTM:
-    """What the three share: the weights, and the products with them before and after the walk over the steps."""
+    """What the three share: the weights, and the products with them before and after the time loop."""
 
     states = 2
 
@@ -53,7 +53,7 @@ class LSTM:
 
     def recurrent_gradient(self, da: Array, h: Array) -> None:
         """Of a = h W_h^T at all steps: `da (T, B, 4H)`, `h (T, B, H)`."""
-        self.W_h.add(kernels.of(da).product_tn(rows(da), rows(h)))
+        self.W_h.add(kernels.of(da).matmul_tn(rows(da), rows(h)))
 
 
 class ZoneoutLSTM(LSTM):
@@ -64,18 +64,18 @@ class ZoneoutLSTM(LSTM):
         self.rates = c_rate, h_rate
 
     def forward(
-        self, x: Array, batch_sizes: Array, state: State, *, rng: Any, tokens: Array | None, **_: Any
+        self, x: Array, batch_sizes: Array, state: State, *, rng: Any, row_index: Array | None, **_: Any
     ) -> tuple[Array, State, Any]:
         """`x (N, D)`, `state` of `(B, H)` -> `h (N, H)`, the final state, tape. Without `rng` the rates themselves mix
         old and new."""
         h0, c0 = state
         k, shape = kernels.of(x), (len(batch_sizes), *h0.shape)
-        gates = self.input.forward(x, tokens).reshape(*shape[:2], -1)  # (T, B, 4H)
+        gates = self.input.forward(x, row_index).reshape(*shape[:2], -1)  # (T, B, 4H)
         h, c, tanh = np.empty((3, *shape), x.dtype)
         keep_c, keep_h = (self.draw(rate, shape, x.dtype, rng) for rate in self.rates)  # (T, B, H)
         h_t, c_t = h0, c0
         for t in range(len(h)):
-            gates[t] += k.product_nt(h_t, self.W_h.value)
+            gates[t] += k.matmul_nt(h_t, self.W_h.value)
             gates_forward(gates[t], c_t, c[t])
             np.tanh(c[t], out=tanh[t])
             np.multiply(gates[t][:, 3 * shape[2] :], tanh[t], out=h[t])
@@ -83,10 +83,10 @@ class ZoneoutLSTM(LSTM):
             c[t] += keep_c[t] * (c_t - c[t])
             h[t] += keep_h[t] * (h_t - h[t])
             h_t, c_t = h[t], c[t]
-        return rows(h), (h_t.copy(), c_t.copy()), (x, tokens, gates, c, tanh, h, keep_c, keep_h, h0, c0)
+        return rows(h), (h_t.copy(), c_t.copy()), (x, row_index, gates, c, tanh, h, keep_c, keep_h, h0, c0)
 
     def backward(self, dh: Array, dstate_T: State, tape: Any) -> tuple[Array, State]:
-        x, tokens, gates, c, tanh, h, keep_c, keep_h, h0, c0 = tape
+        x, row_index, gates, c, tanh, h, keep_c, keep_h, h0, c0 = tape
         k, da = kernels.of(x), np.empty_like(gates)
         dh = dh.reshape(h.shape)
         c_before = before(c0, c)
@@ -101,10 +101,10 @@ class ZoneoutLSTM(LSTM):
             dc_t += dh_new * gates[t][:, 3 * h.shape[2] :] * (1 - tanh[t] * tanh[t])
             gates_backward(dh_new, dc_t, gates[t], c_before[t], tanh[t], da[t])
             dc_t += dc_kept
-            dh_t = k.product(da[t], self.W_h.value)
+            dh_t = k.matmul(da[t], self.W_h.value)
             dh_t += dh_kept
         self.recurrent_gradient(da, before(h0, h))
-        return self.input.backward(rows(da), x, tokens), (dh_t, dc_t)
+        return self.input.backward(rows(da), x, row_index), (dh_t, dc_t)
 
     @staticmethod
     def draw(rate: float, shape: tuple[int, ...], dtype: Any, rng: np.random.Generator | None) -> Array:
@@ -128,19 +128,19 @@ class NormLSTM(LSTM):
         return super().parameters() | gains | {"b_c": self.b_c}
 
     def forward(
-        self, x: Array, batch_sizes: Array, state: State, *, rng: Any, tokens: Array | None, **_: Any
+        self, x: Array, batch_sizes: Array, state: State, *, rng: Any, row_index: Array | None, **_: Any
     ) -> tuple[Array, State, Any]:
         """`x (N, D)`, `state` of `(B, H)` -> `h (N, H)`, the final state, tape."""
         h0, c0 = state
         k, shape = kernels.of(x), (len(batch_sizes), *h0.shape)
-        pre, tape_x = self.norm_x.forward(k.product_nt(x, self.input.W.value))  # (U, 4H)
+        pre, tape_x = self.norm_x.forward(k.matmul_nt(x, self.input.W.value))  # (U, 4H)
         pre += self.input.b.value
-        gates = (pre if tokens is None else k.gather_rows(pre, tokens)).reshape(*shape[:2], -1)  # (T, B, 4H)
+        gates = (pre if row_index is None else k.gather_rows(pre, row_index)).reshape(*shape[:2], -1)  # (T, B, 4H)
         h, c, tanh = np.empty((3, *shape), x.dtype)
         tapes = []
         h_t, c_t = h0, c0
         for t in range(len(h)):
-            a, tape_h = self.norm_h.forward(k.product_nt(h_t, self.W_h.value))
+            a, tape_h = self.norm_h.forward(k.matmul_nt(h_t, self.W_h.value))
             gates[t] += a
             gates_forward(gates[t], c_t, c[t])
             n, tape_c = self.norm_c.forward(c[t])
@@ -149,10 +149,10 @@ class NormLSTM(LSTM):
             np.multiply(gates[t][:, 3 * shape[2] :], tanh[t], out=h[t])
             tapes.append((tape_h, tape_c))
             h_t, c_t = h[t], c[t]
-        return rows(h), (h_t.copy(), c_t.copy()), (x, tokens, gates, c, tanh, h, tape_x, tapes, h0, c0)
+        return rows(h), (h_t.copy(), c_t.copy()), (x, row_index, gates, c, tanh, h, tape_x, tapes, h0, c0)
 
     def backward(self, dh: Array, dstate_T: State, tape: Any) -> tuple[Array, State]:
-        x, tokens, gates, c, tanh, h, tape_x, tapes, h0, c0 = tape
+        x, row_index, gates, c, tanh, h, tape_x, tapes, h0, c0 = tape
         k = kernels.of(x)
         da, dp = np.empty((2, *gates.shape), gates.dtype)  # (T, B, 4H) of the gates, and of the product in them
         dh = dh.reshape(h.shape)
@@ -168,13 +168,13 @@ class NormLSTM(LSTM):
             gates_backward(dh_t, dc_t, gates[t], c_before[t], tanh[t], da[t])
             # a = norm(h W_h^T) + the input's share
             dp[t] = self.norm_h.backward(da[t], tape_h)
-            dh_t = k.product(dp[t], self.W_h.value)
+            dh_t = k.matmul(dp[t], self.W_h.value)
         self.recurrent_gradient(dp, before(h0, h))
-        dpre = to_table(rows(da), x, tokens)  # (U, 4H)
+        dpre = to_table(rows(da), x, row_index)  # (U, 4H)
         self.input.b.add(dpre.sum(axis=0))
         dpre = self.norm_x.backward(dpre, tape_x)
-        self.input.W.add(k.product_tn(dpre, x))
-        return k.product(dpre, self.input.W.value), (dh_t, dc_t)
+        self.input.W.add(k.matmul_tn(dpre, x))
+        return k.matmul(dpre, self.input.W.value), (dh_t, dc_t)
 
 
 class MultiplicativeLSTM(LSTM):
@@ -192,27 +192,27 @@ class MultiplicativeLSTM(LSTM):
         return super().parameters() | {"W_xm": self.factor.W, "b_m": self.factor.b, "W_m": self.W_m}
 
     def forward(
-        self, x: Array, batch_sizes: Array, state: State, *, rng: Any, tokens: Array | None, **_: Any
+        self, x: Array, batch_sizes: Array, state: State, *, rng: Any, row_index: Array | None, **_: Any
     ) -> tuple[Array, State, Any]:
         """`x (N, D)`, `state` of `(B, H)` -> `h (N, H)`, the final state, tape."""
         h0, c0 = state
         k, shape = kernels.of(x), (len(batch_sizes), *h0.shape)
-        gates = self.input.forward(x, tokens).reshape(*shape[:2], -1)  # (T, B, 4H)
-        factor = self.factor.forward(x, tokens).reshape(shape)
+        gates = self.input.forward(x, row_index).reshape(*shape[:2], -1)  # (T, B, 4H)
+        factor = self.factor.forward(x, row_index).reshape(shape)
         h, c, tanh, q, m = np.empty((5, *shape), x.dtype)
         h_t, c_t = h0, c0
         for t in range(len(h)):
-            q[t] = k.product_nt(h_t, self.W_m.value)
+            q[t] = k.matmul_nt(h_t, self.W_m.value)
             np.multiply(q[t], factor[t], out=m[t])
-            gates[t] += k.product_nt(m[t], self.W_h.value)
+            gates[t] += k.matmul_nt(m[t], self.W_h.value)
             gates_forward(gates[t], c_t, c[t])
             np.tanh(c[t], out=tanh[t])
             np.multiply(gates[t][:, 3 * shape[2] :], tanh[t], out=h[t])
             h_t, c_t = h[t], c[t]
-        return rows(h), (h_t.copy(), c_t.copy()), (x, tokens, gates, factor, c, tanh, h, q, m, h0, c0)
+        return rows(h), (h_t.copy(), c_t.copy()), (x, row_index, gates, factor, c, tanh, h, q, m, h0, c0)
 
     def backward(self, dh: Array, dstate_T: State, tape: Any) -> tuple[Array, State]:
-        x, tokens, gates, factor, c, tanh, h, q, m, h0, c0 = tape
+        x, row_index, gates, factor, c, tanh, h, q, m, h0, c0 = tape
         k, da = kernels.of(x), np.empty_like(gates)
         dm, dq = np.empty((2, *h.shape), h.dtype)
         dh = dh.reshape(h.shape)
@@ -224,14 +224,14 @@ class MultiplicativeLSTM(LSTM):
             dc_t += dh_t * gates[t][:, 3 * h.shape[2] :] * (1 - tanh[t] * tanh[t])
             gates_backward(dh_t, dc_t, gates[t], c_before[t], tanh[t], da[t])
             # a = m W_h^T + the input's share, m = (h W_m^T) * factor
-            dm[t] = k.product(da[t], self.W_h.value)
+            dm[t] = k.matmul(da[t], self.W_h.value)
             np.multiply(dm[t], factor[t], out=dq[t])
-            dh_t = k.product(dq[t], self.W_m.value)
+            dh_t = k.matmul(dq[t], self.W_m.value)
         self.recurrent_gradient(da, m)
-        self.W_m.add(k.product_tn(rows(dq), rows(before(h0, h))))
+        self.W_m.add(k.matmul_tn(rows(dq), rows(before(h0, h))))
         dm *= q
-        dx = self.input.backward(rows(da), x, tokens)
-        dx += self.factor.backward(rows(dm), x, tokens)
+        dx = self.input.backward(rows(da), x, row_index)
+        dx += self.factor.backward(rows(dm), x, row_index)
         return dx, (dh_t, dc_t)
 
 

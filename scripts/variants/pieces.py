@@ -19,34 +19,34 @@ NORM_EPS = 1e-5
 
 
 class Input:
-    """x W^T + b for all steps at once; with `tokens`, x is a table, of which each row is multiplied once."""
+    """x W^T + b for all steps at once; with `row_index`, x is a table, of which each row is multiplied once."""
 
     def __init__(self, input_size: int, output_size: int, *, scale: float = 1.0, dtype: Any, rng: np.random.Generator):
         self.W = uniform(output_size, input_size, bound=scale * input_size**-0.5, dtype=dtype, rng=rng)  # (K, D)
         self.b = Parameter(np.zeros(output_size, dtype))  # (K,)
 
-    def forward(self, x: Array, tokens: Array | None) -> Array:
-        """`x (N, D)`, or `(U, D)` and `tokens (N,)` -> `(N, K)`."""
+    def forward(self, x: Array, row_index: Array | None) -> Array:
+        """`x (N, D)`, or `(U, D)` and `row_index (N,)` -> `(N, K)`."""
         k = kernels.of(x)
-        y = k.product_nt(x, self.W.value, self.b.value)
-        return y if tokens is None else k.gather_rows(y, tokens)
+        y = k.matmul_nt(x, self.W.value, self.b.value)
+        return y if row_index is None else k.gather_rows(y, row_index)
 
-    def backward(self, dy: Array, x: Array, tokens: Array | None) -> Array:
+    def backward(self, dy: Array, x: Array, row_index: Array | None) -> Array:
         """`dy (N, K)` -> dx in the shape of x."""
         k = kernels.of(x)
-        dy = to_table(dy, x, tokens)
+        dy = to_table(dy, x, row_index)
         db = np.empty_like(self.b.value)
-        self.W.add(k.product_tn(dy, x, sums=db))
+        self.W.add(k.matmul_tn(dy, x, sums=db))
         self.b.add(db)
-        return k.product(dy, self.W.value)
+        return k.matmul(dy, self.W.value)
 
 
-def to_table(dy: Array, x: Array, tokens: Array | None) -> Array:
+def to_table(dy: Array, x: Array, row_index: Array | None) -> Array:
     """The gradient of the rows of a table from that of the rows that were looked up in it."""
-    if tokens is None:
+    if row_index is None:
         return dy
     dtable = np.zeros((len(x), dy.shape[1]), dy.dtype)
-    kernels.of(dy).add_rows(dy, tokens, dtable)
+    kernels.of(dy).add_rows(dy, row_index, dtable)
     return dtable
 
 

@@ -65,10 +65,10 @@ class Stack:
         state: State,
         *,
         rng: np.random.Generator | None,
-        tokens: Array | None = None,
+        row_index: Array | None = None,
         keep_tape: bool = True,
     ) -> tuple[Array, State, Any]:
-        """`x (N, D)`, `state` of `(L, B, H)` -> `y (N, H)`, the final states, tape. With `tokens`, x is a table."""
+        """`x (N, D)`, `state` of `(L, B, H)` -> `y (N, H)`, the final states, tape. With `row_index`, x is a table."""
         y, ends, tapes = x, [], []
         for k, layer in enumerate(self.layers):
             inputs, norm_tape, mask = y, None, None
@@ -81,8 +81,7 @@ class Stack:
                 batch_sizes,
                 tuple(s[k] for s in state),
                 rng=rng,
-                tokens=tokens if k == 0 else None,
-                bptt=None,
+                row_index=row_index if k == 0 else None,
                 keep_tape=keep_tape,
             )
             if k > 0 and self.residual:

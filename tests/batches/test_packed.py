@@ -12,8 +12,8 @@ from rnnnlp.batches.packed import (
     pack,
     previous_rows,
     sequence_of_row,
+    time_steps,
     unpack,
-    walk,
 )
 
 lengths_lists = st.lists(st.integers(1, 9), min_size=1, max_size=8)
@@ -58,10 +58,12 @@ def test_lengths_offsets_and_owners(lengths):
 
 
 @given(lengths_lists, st.booleans())
-def test_walk(lengths, reverse):
+def test_time_steps(lengths, reverse):
     packed = pack(tagged(lengths))
     steps = range(max(lengths))
-    for t, (rows, B_t) in zip(reversed(steps) if reverse else steps, walk(packed.batch_sizes, reverse), strict=True):
+    for t, (rows, B_t) in zip(
+        reversed(steps) if reverse else steps, time_steps(packed.batch_sizes, reverse), strict=True
+    ):
         assert packed.values[rows, 1].tolist() == [t] * B_t
 
 

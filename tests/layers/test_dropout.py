@@ -24,15 +24,15 @@ def test_gradient_with_a_fixed_mask(variational):
 
 
 @pytest.mark.parametrize("variational", [False, True])
-@pytest.mark.parametrize("rate", [0.1, 0.5, 0.8])
-def test_share_of_zeros_and_mean(rate, variational):
-    layer = Dropout(rate, variational=variational)
+@pytest.mark.parametrize("p", [0.1, 0.5, 0.8])
+def test_share_of_zeros_and_mean(p, variational):
+    layer = Dropout(p, variational=variational)
     x = np.ones((400, 300), np.float32)
     y, _ = layer.forward(x, np.array([200, 200]), rng=np.random.default_rng(0))
     assert y.dtype == np.float32
-    assert np.mean(y == 0) == pytest.approx(rate, abs=0.01)
+    assert np.mean(y == 0) == pytest.approx(p, abs=0.01)
     assert y.mean() == pytest.approx(1, abs=0.04)
-    assert np.unique(y).tolist() == pytest.approx([0, 1 / (1 - rate)])
+    assert np.unique(y).tolist() == pytest.approx([0, 1 / (1 - p)])
 
 
 def test_variational_keeps_one_mask_for_all_steps_of_a_sequence():
@@ -48,9 +48,9 @@ def test_plain_draws_a_mask_for_every_step():
     assert len(np.unique(y, axis=0)) == 8
 
 
-@pytest.mark.parametrize(("rate", "rng"), [(0.5, None), (0.0, np.random.default_rng(0))])
-def test_evaluation_and_rate_zero_change_nothing(rate, rng):
+@pytest.mark.parametrize(("p", "rng"), [(0.5, None), (0.0, np.random.default_rng(0))])
+def test_evaluation_and_p_zero_change_nothing(p, rng):
     x = np.ones((8, 2))
-    y, mask = Dropout(rate).forward(x, BATCH_SIZES, rng=rng)
+    y, mask = Dropout(p).forward(x, BATCH_SIZES, rng=rng)
     assert y is x
-    assert Dropout(rate).backward(x, mask) is x
+    assert Dropout(p).backward(x, mask) is x

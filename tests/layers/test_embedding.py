@@ -16,10 +16,10 @@ def test_gradient_with_repeated_and_unused_ids():
     assert layer.weight.rows.tolist() == [0, 2, 4, 5]
 
 
-def test_rows_are_moved_and_come_back_as_they_were():
+def test_rows_are_perturbed_and_come_back_as_they_were():
     layer = Embedding(6, 3, scale=1.0, dtype=np.float32, rng=np.random.default_rng(0))
     before = layer.weight.value.copy()
-    with layer.moved(np.array([4, 1]), np.array([[0.1] * 3, [0.2] * 3])):
+    with layer.perturbed(np.array([4, 1]), np.array([[0.1] * 3, [0.2] * 3])):
         np.testing.assert_allclose((layer.weight.value - before)[:, 0], [0, 0.2, 0, 0, 0.1, 0], atol=1e-6)
         assert layer.weight.value.dtype == np.float32
     np.testing.assert_array_equal(layer.weight.value, before)

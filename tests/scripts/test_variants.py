@@ -56,7 +56,7 @@ def test_gradients(name, T, num_layers, training, table):
     def forward():
         masks = np.random.default_rng(7) if training else None  # the same masks each time
         states = tuple(read_only(s) for s in state)
-        return stack.forward(read_only(x), np.full(T, B), states, rng=masks, tokens=tokens)
+        return stack.forward(read_only(x), np.full(T, B), states, rng=masks, row_index=tokens)
 
     def loss():
         y, state_T, _ = forward()
@@ -151,9 +151,7 @@ def test_residual_stack_adds_its_first_layer():
     for name, p in plain.parameters().items():
         p.value[...] = ours[name.replace("forward.", "")].value
     x, state, T = rng.normal(size=(5 * B, D)), draw_state(stack, rng), np.full(5, B)
-    first, _, _ = stack.layers[0].forward(
-        x, T, tuple(s[0] for s in state), rng=None, tokens=None, bptt=None, keep_tape=False
-    )
+    first, _, _ = stack.layers[0].forward(x, T, tuple(s[0] for s in state), rng=None, row_index=None, keep_tape=False)
     expected = first + plain.forward(x, T, state, rng=None)[0]
     np.testing.assert_allclose(stack.forward(x, T, state, rng=None)[0], expected, rtol=1e-12)
 

@@ -71,7 +71,7 @@ def test_a_parameter_may_learn_at_a_rate_of_its_own(kind):
 
     def trained(rate, lr):
         p, other = Parameter(values.copy()), Parameter(values.copy())
-        p.rate = rate
+        p.lr_scale = rate
         steps = optimizer(kind, {"p": p, "other": other}, weight_decay=0.1)
         for gradient in gradients:
             for q in (p, other):

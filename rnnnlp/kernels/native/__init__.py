@@ -1,13 +1,10 @@
-"""The native kernels: the arithmetic of `reference` and what surrounds it in a training step, on one pool of threads.
+"""The native kernels: the functions of `kernels.backend.Backend` in C++, on one pool of threads.
 
-Importing this package fails with ImportError where the extension was not built. Everything is float32 and
-C-contiguous, but for outputs of a recurrence and their errors, which may be columns of a wider array; a wrong type,
-shape or layout is a TypeError or ValueError, because only other parts of this library call these functions. Results
-are new arrays, where none is given, whose memory is used again once they are gone, and the same bits whatever the
-number of threads.
+Importing this package fails with ImportError where the extension was not built. All arrays are float32 and
+C-contiguous. Only `out` of `forward` and `dh` of `backward` may be columns of a wider array. A wrong type, shape or
+layout raises TypeError or ValueError. Results are new arrays, which use the memory of arrays that are gone. They have the same bits
+for any number of threads.
 """
-
-# N tokens, T steps, B sequences, H hidden, G gates (and G*H columns of them)
 
 from rnnnlp.kernels.native._native import (
     instruction_set,
@@ -16,39 +13,34 @@ from rnnnlp.kernels.native._native import (
     threads,
     use_instruction_set,
 )
-from rnnnlp.kernels.native.generation import LanguageModel
-from rnnnlp.kernels.native.products import product, product_nt, product_tn
-from rnnnlp.kernels.native.recurrence import backward, empty, forward
-from rnnnlp.kernels.native.training import (
-    adam,
-    add_rows,
-    distinct,
-    gather_rows,
-    mean_and_max,
-    mean_and_max_backward,
-    norms,
-    softmax_cross_entropy,
-)
+from rnnnlp.kernels.native.decoder import Decoder
+from rnnnlp.kernels.native.loss import softmax_cross_entropy
+from rnnnlp.kernels.native.matmul import matmul, matmul_nt, matmul_tn
+from rnnnlp.kernels.native.optimizer import adam, norms
+from rnnnlp.kernels.native.pooling import mean_and_max, mean_and_max_backward
+from rnnnlp.kernels.native.recurrent import backward, cells, empty, forward
+from rnnnlp.kernels.native.rows import add_rows, gather_rows, unique
 
 __all__ = [
-    "LanguageModel",
+    "Decoder",
     "adam",
     "add_rows",
     "backward",
-    "distinct",
+    "cells",
     "empty",
     "forward",
     "gather_rows",
     "instruction_set",
     "instruction_sets",
+    "matmul",
+    "matmul_nt",
+    "matmul_tn",
     "mean_and_max",
     "mean_and_max_backward",
     "norms",
-    "product",
-    "product_nt",
-    "product_tn",
     "set_threads",
     "softmax_cross_entropy",
     "threads",
+    "unique",
     "use_instruction_set",
 ]

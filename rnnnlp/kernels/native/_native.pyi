@@ -1,6 +1,7 @@
-# The extension module; see the Python modules beside it for what its functions mean.
+# The extension module. The Python modules beside it document its functions.
 
 from collections.abc import Sequence
+from typing import TypedDict
 
 import numpy as np
 
@@ -23,52 +24,55 @@ def use_instruction_set(isa: str) -> None:
 
 def used_bytes() -> int: ...
 def kept_bytes() -> int: ...
-def release_memory() -> None: ...
 def empty(shape: Sequence[int]) -> Array:
-    """An uninitialized float32 array of one or two dimensions, of memory that is used again once it is gone."""
+    """An uninitialized float32 array of one or two dimensions, in memory that is used again when the array is gone."""
 
+class CellFacts(TypedDict):
+    """The facts of a cell. An array `(name, a, b)` has `a*H + b` columns."""
+
+    gates: int
+    states: int
+    extra: list[tuple[str, int, int]]
+    saves_gates: bool  # whether the tape begins with the gates (N, G*H)
+    saved: list[tuple[str, int, int]]  # further arrays of the tape
+    schedule: str  # "fused" or "rowwise"
+
+def cells() -> dict[str, CellFacts]: ...
 def forward(
-    cell: int,
+    cell: str,
     pre: Array,
-    tokens: Array | None,
+    row_index: Array | None,
     batch_sizes: Array,
-    h0: Array,
-    c0: Array | None,
+    state: Sequence[Array],
     W_h: Array,
-    b_hn: Array | None,
+    extra: Sequence[Array],
     reverse: bool,
-    keep: bool,
-    gates: Array | None,
+    keep_tape: bool,
+    gates_out: Array | None,
     out: Array,
-) -> tuple[Array, Array | None, Array | None, Array | None]: ...
+) -> tuple[list[Array], list[Array]]:
+    """Returns the final state and the arrays of the tape."""
+
 def backward(
-    cell: int,
+    cell: str,
     dh: Array | None,
-    dh_T: Array | None,
-    dc_T: Array | None,
+    dstate_T: Sequence[Array | None],
     h: Array,
-    gates: Array | None,
-    memory: Array | None,
+    tape: Sequence[Array],
     batch_sizes: Array,
-    h0: Array,
-    c0: Array | None,
+    state: Sequence[Array],
     W_h: Array,
-    b_hn: Array | None,
+    extra: Sequence[Array],
     reverse: bool,
-    out: Array | None,
-) -> tuple[Array, Array, Array | None, Array, Array | None]: ...
-def multiply(
-    A: Array,
-    A_by_k: bool,
-    B: Array,
-    B_by_k: bool,
-    bias: Array | None,
-    out: Array | None,
-    add: bool,
-    A_sums: Array | None,
-) -> Array: ...
+    overwrite: bool,
+) -> tuple[Array, list[Array], Array, list[Array]]:
+    """Returns dpre, dstate_0, dW_h, dextra."""
+
+def matmul(A: Array, A_by_k: bool, B: Array, B_by_k: bool, bias: Array | None, A_sums: Array | None) -> Array:
+    """A is (M, K), or (K, M) if `A_by_k`; B is (N, K), or (K, N) if `B_by_k`."""
+
 def softmax_cross_entropy(
-    logits: Array, targets: Array, label_smoothing: float, class_weights: Array | None, scale: float | None
+    logits: Array, targets: Array, label_smoothing: float, class_weights: Array | None
 ) -> tuple[float, float, Array]: ...
 def norms(arrays: Sequence[Array]) -> list[float]: ...
 def adam(
@@ -78,32 +82,30 @@ def adam(
     v: Sequence[Array],
     rows: Sequence[Array | None],
     decays: Sequence[float],
-    averages: Sequence[Array] | None,
     lr: float,
     beta1: float,
     beta2: float,
     eps: float,
     step: int,
     scale: float,
-    average_keep: float,
 ) -> None: ...
-def distinct(ids: Array, vocabulary: int) -> tuple[Array, Array]: ...
+def unique(ids: Array, vocab_size: int) -> tuple[Array, Array]: ...
 def gather_rows(table: Array, ids: Array) -> Array: ...
 def mean_and_max(x: Array, batch_sizes: Array) -> tuple[Array, Array]: ...
 def mean_and_max_backward(dmean: Array, dlargest: Array, x: Array, largest: Array, batch_sizes: Array) -> Array: ...
 def add_rows(rows: Array, ids: Array, table: Array) -> None: ...
 
-class LanguageModel:
+class Decoder:
     def __init__(
         self,
-        cell: int,
+        cell: str,
         table: Array,
-        weights: Sequence[tuple[Array | None, Array, Array, Array | None]],
+        layers: Sequence[tuple[Array | None, Array, Array, list[Array]]],
         W_out: Array,
         b_out: Array,
     ) -> None: ...
-    def set(self, h: Array, c: Array | None, logits: Array) -> None: ...
-    def state(self) -> tuple[Array, Array]: ...
+    def set(self, state: Sequence[Array], logits: Array) -> None: ...
+    def state(self) -> list[Array]: ...
     def logits(self) -> Array: ...
     def read(self, tokens: Array) -> None: ...
     def sample(

@@ -64,7 +64,9 @@ def gradient_sizes(model: CharLMNetwork, ids: np.ndarray, window: int) -> Arrays
     return {name: np.sqrt(square / windows) for name, square in squares.items()}
 
 
-def dynamic_losses(model: CharLMNetwork, ids: np.ndarray, sizes: Arrays, learning: Learning) -> Iterator[tuple[float, int]]:
+def dynamic_losses(
+    model: CharLMNetwork, ids: np.ndarray, sizes: Arrays, learning: Learning
+) -> Iterator[tuple[float, int]]:
     """Nats summed over each window of `ids (length,)`, and how many tokens were predicted; the first is only given.
 
     Each window is predicted with weights that have learned from the windows before it, and from nothing else. `sizes`

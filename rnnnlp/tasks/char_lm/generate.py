@@ -4,11 +4,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from rnnnlp.errors import UserError, option
+from rnnnlp.kernels.backend import DecoderProtocol
 from rnnnlp.text import Tokenizer
 
 TOKENS_AT_A_TIME = 64  # between two looks at the terminal: some milliseconds
@@ -18,7 +19,7 @@ class LanguageModel(Protocol):
     @property
     def tokenizer(self) -> Tokenizer: ...
 
-    def decoder(self) -> Any: ...
+    def decoder(self) -> DecoderProtocol: ...
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,9 @@ def samples(
         yield _decode(decoder, model.tokenizer, sampling, rng)
 
 
-def _decode(decoder: Any, tokenizer: Tokenizer, sampling: Sampling, rng: np.random.Generator) -> Iterator[str]:
+def _decode(
+    decoder: DecoderProtocol, tokenizer: Tokenizer, sampling: Sampling, rng: np.random.Generator
+) -> Iterator[str]:
     characters, text = tokenizer.decoder(), StopStringBuffer(sampling.stop)
     made: list[int] = []
     while len(made) < sampling.length:

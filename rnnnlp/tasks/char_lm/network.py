@@ -2,13 +2,11 @@
 
 # N tokens, T steps, B streams, D embedding, H hidden, V vocabulary
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
 from rnnnlp import kernels
-from rnnnlp.kernels.reference import State
+from rnnnlp.kernels.backend import DecoderProtocol, State
 from rnnnlp.layers.dropout import Dropout
 from rnnnlp.layers.embedding import Embedding
 from rnnnlp.layers.linear import Linear
@@ -93,9 +91,9 @@ class CharLMNetwork(LanguageModelTrunk, Network):
         self.backward(dlogits, tape)
         return loss_sum, count, state_T
 
-    def decoder(self) -> Any:
-        """A decoder that generates token by token, with a copy of the weights: see `kernels.backend.Decoder`."""
+    def decoder(self) -> DecoderProtocol:
+        """A decoder that generates token by token, with a copy of the weights."""
         layers = [directions[0].weights() for directions in self.recurrent.layers]
         embedding, head = self.embedding.weight.value, self.head
-        backend = kernels.of(embedding)
-        return backend.LanguageModel(self.config.cell, embedding, layers, head.weight.value, head.bias.value)
+        backend = kernels.of(embedding, self.config.cell)
+        return backend.Decoder(self.config.cell, embedding, layers, head.weight.value, head.bias.value)

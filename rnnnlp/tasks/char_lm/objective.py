@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from rnnnlp.batches.streams import StreamBatches
-from rnnnlp.kernels.reference import State
+from rnnnlp.kernels.backend import State
 from rnnnlp.tasks.char_lm.config import CharLMTraining
 from rnnnlp.tasks.char_lm.generate import Sampling, generate
 from rnnnlp.tasks.char_lm.network import CharLMNetwork

@@ -11,6 +11,7 @@ from rnnnlp.training.loop import Trainer
 from rnnnlp.training.run_folder import RunFolder
 from rnnnlp.training.task import Options
 
+
 def begin(options: Options[CharLMOptions], run: RunFolder, *, data: Corpus | None, started: float) -> Trainer:
     """The trainer of a new run on `data`, or on what the options name."""
     training = options.training
@@ -41,9 +42,7 @@ def objective(network: CharLMNetwork, encoded: EncodedCorpus, config: CharLMTrai
 
 
 def corpus_of(options: CharLMOptions) -> Corpus:
-    return load_corpus(
-        options.data, text_column=options.text_column, document_separator=options.document_separator
-    )
+    return load_corpus(options.data, text_column=options.text_column, document_separator=options.document_separator)
 
 
 def check(options: Options[CharLMOptions], where: str) -> None:

@@ -20,6 +20,7 @@ def adversarial_gradients(
     bptt: int | None = None,
     label_smoothing: float = 0.0,
     class_weights: np.ndarray | None = None,
+    sample_weights: np.ndarray | None = None,
 ) -> BatchGradients:
     """Adds the gradient of the mean loss of a batch, and that of its mean loss under an adversarial perturbation.
 
@@ -33,14 +34,19 @@ def adversarial_gradients(
 
     def gradients() -> BatchGradients:
         return network.gradients(
-            batch, rng=rng, bptt=bptt, label_smoothing=label_smoothing, class_weights=class_weights
+            batch,
+            rng=rng,
+            bptt=bptt,
+            label_smoothing=label_smoothing,
+            class_weights=class_weights,
+            sample_weights=sample_weights,
         )
 
     unperturbed = gradients()
     norm = float(np.linalg.norm(unperturbed.dx))
     if size and norm > 0:
         length = size * float(np.linalg.norm(network.embedding.weight.value[unperturbed.rows]))
-        with network.embedding.moved(unperturbed.rows, unperturbed.dx * (length / norm)):
+        with network.embedding.perturbed(unperturbed.rows, unperturbed.dx * (length / norm)):
             gradients()
     return unperturbed
 
@@ -58,10 +64,10 @@ def vat_gradients(
     B = len(batch.labels)
     logits, _ = network.forward(batch.ids, batch.batch_sizes, keep_tape=False)
     p = softmax(logits)  # (B, K)
-    x, _, rows = network.embedding.distinct(batch.ids)  # (U, D)
+    x, _, rows = network.embedding.unique(batch.ids)  # (U, D)
     length = size * float(np.linalg.norm(x))
     direction = rng.standard_normal(x.shape)
-    with network.embedding.moved(rows, direction * (PROBE * length / np.linalg.norm(direction))):
+    with network.embedding.perturbed(rows, direction * (PROBE * length / np.linalg.norm(direction))):
         logits, tape = network.forward(batch.ids, batch.batch_sizes, bptt=bptt)
     # Without a perturbation the divergence is at its minimum and has no gradient; a small one shows the direction.
     dx = network.input_gradient(divergence(logits, p)[1], tape)  # (U, D)
@@ -69,7 +75,7 @@ def vat_gradients(
     norm = float(np.linalg.norm(dx))
     if norm == 0:
         return 0.0
-    with network.embedding.moved(rows, dx * (length / norm)):
+    with network.embedding.perturbed(rows, dx * (length / norm)):
         logits, tape = network.forward(batch.ids, batch.batch_sizes, rng=rng, bptt=bptt)
     change, dlogits = divergence(logits, p)
     network.backward(dlogits / B, tape)

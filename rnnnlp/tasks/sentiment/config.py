@@ -14,6 +14,7 @@ from rnnnlp.training.options import TrainingOptions
 
 SHAPE = ("cell", "embedding_size", "hidden_size", "num_layers")  # what a classifier takes from a language model
 FROM_PRETRAINED = ("tokenizer", "vocab_size", "min_frequency", *SHAPE)  # what nobody gives beside `from_`
+LABEL_TYPES = ("str", "int", "float", "bool")
 CLASS_WEIGHTS = ("none", "balanced")
 
 
@@ -23,7 +24,7 @@ class SentimentConfig(NetworkConfig):
 
     earlier_names: ClassVar[Mapping[str, str]] = OPTIONS
     retired: ClassVar[Mapping[str, Any]] = {"pairs": 0, "members": 1}  # before 0.1
-    from_data: ClassVar[tuple[str, ...]] = ("vocab_size", "labels")
+    from_data: ClassVar[tuple[str, ...]] = ("vocab_size", "labels", "label_type")
     sizes: ClassVar[tuple[str, ...]] = ("hidden_size", "embedding_size", "num_layers", "ngram_buckets")
 
     labels: tuple[str, ...]
@@ -50,6 +51,7 @@ class SentimentConfig(NetworkConfig):
         check=at_least(0),
         auto=True,
     )
+    label_type: str = setting("the type of the labels: str, int, float or bool", "str", check=one_of(LABEL_TYPES))
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -56,7 +56,9 @@ def resolve(
         data: The labelled texts.
         tokenizer: The tokenizer of the classifier.
     """
-    config = SentimentConfig(vocab_size=tokenizer.vocab_size, labels=data.label_names, **given)
+    config = SentimentConfig(
+        vocab_size=tokenizer.vocab_size, labels=data.label_names, label_type=data.label_type, **given
+    )
     pretrained = bool(options.pretraining or options.from_)
     texts, crop = len(data.splits["train"]), options.crop or (config.max_length if pretrained else CROP)
     batch_size = options.batch_size or batch_size_for(texts)

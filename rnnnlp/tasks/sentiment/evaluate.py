@@ -32,7 +32,7 @@ def document_logits(
     chunk: int = 2000,
     on_progress: Callable[[int], Any] = lambda documents: None,
 ) -> np.ndarray:
-    """The logits `(len(texts), K)` of texts; `on_progress` is called with the number of texts done since the last call."""
+    """The logits `(len(texts), K)`; `on_progress` is called with the number of texts done since the last call."""
     parts = []
     for start in range(0, max(1, len(texts)), chunk):  # without texts there is one part without a row
         parts.append(predictor.logits_of(texts[start : start + chunk]))

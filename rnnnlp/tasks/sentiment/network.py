@@ -12,7 +12,7 @@ from rnnnlp.batches.documents import DocumentBatch, batch_of, clip, in_order_of_
 from rnnnlp.layers.dropout import Dropout
 from rnnnlp.layers.embedding import Embedding
 from rnnnlp.layers.linear import Linear
-from rnnnlp.layers.loss import softmax_cross_entropy
+from rnnnlp.layers.loss import softmax_cross_entropy, weighted_cross_entropy
 from rnnnlp.layers.ngram_features import NgramFeatures
 from rnnnlp.layers.pooling import pooling
 from rnnnlp.layers.recurrent import Recurrent
@@ -131,17 +131,17 @@ class SentimentNetwork(Network, Predictor):
         Returns:
             The logits `(B, K)`, and the tape.
         """
-        tokens = None
+        row_index = None
         if projected is not None:
-            x, tokens, rows = self.embedding.weight.value, ids, ids
+            x, row_index, rows = self.embedding.weight.value, ids, ids
         elif each_token:
             x, rows = self.embedding.forward(ids)  # (N, D)
         else:
-            x, tokens, rows = self.embedding.distinct(ids)  # (U, D), (N,)
+            x, row_index, rows = self.embedding.unique(ids)  # (U, D), (N,)
         x, x_mask = self.embedding_dropout.forward(x, batch_sizes, rng=rng)
         state = self.recurrent.zero_state(int(batch_sizes[0]), self.dtype)
         h, _, recurrent_tape = self.recurrent.forward(
-            x, batch_sizes, state, rng=rng, tokens=tokens, projected=projected, bptt=bptt, keep_tape=keep_tape
+            x, batch_sizes, state, rng=rng, row_index=row_index, projected=projected, bptt=bptt, keep_tape=keep_tape
         )  # (N, R*H)
         pooled, pool_tape = self.pool.forward(h, batch_sizes)  # (B, P)
         pooled, pooled_mask = self.dropout.forward(pooled, batch_sizes[:1], rng=rng)
@@ -173,13 +173,25 @@ class SentimentNetwork(Network, Predictor):
         bptt: int | None = None,
         label_smoothing: float = 0.0,
         class_weights: np.ndarray | None = None,
+        sample_weights: np.ndarray | None = None,
     ) -> BatchGradients:
-        """Adds the gradient of the mean loss of a batch into every parameter."""
+        """Adds the gradient of the mean loss of a batch into every parameter.
+
+        Args:
+            batch: The documents and their labels.
+            rng: For dropout.
+            bptt: Cuts the gradient every `bptt` steps.
+            label_smoothing: As in `layers.loss.softmax_cross_entropy`.
+            class_weights: `(K,)`, as there.
+            sample_weights: `(B,)`, a weight for each document.
+        """
         logits, tape = self.forward(batch.ids, batch.batch_sizes, rng=rng, bptt=bptt)
-        loss_sum, count, dlogits = softmax_cross_entropy(
-            logits, batch.labels, label_smoothing=label_smoothing, class_weights=class_weights
-        )
-        dlogits /= count
+        options = {"label_smoothing": label_smoothing, "class_weights": class_weights}
+        if sample_weights is None:
+            loss_sum, count, dlogits = softmax_cross_entropy(logits, batch.labels, **options)
+        else:
+            loss_sum, count, dlogits = weighted_cross_entropy(logits, batch.labels, sample_weights, **options)
+        dlogits /= count or 1.0  # a batch without any weight has no gradient
         dx = self.input_gradient(dlogits, tape)
         self.embedding.backward(dx, tape.rows)
         return BatchGradients(loss_sum, count, tape.rows, dx)

@@ -33,6 +33,7 @@ class SentimentObjective:
         validation: Documents,
         config: SentimentTraining,
         unlabelled: Sequence[np.ndarray] = (),
+        sample_weights: np.ndarray | None = None,
     ):
         self.network = network
         self.config = config
@@ -42,6 +43,7 @@ class SentimentObjective:
         everything = [*train[0], *unlabelled] if config.virtual_adversarial else []
         self.vat_batches = batches(everything, np.zeros(len(everything), np.int64)) if everything else None
         self.validation = validation
+        self.sample_weights = sample_weights
         self.class_weights: np.ndarray | None = None
         if config.class_weights == "balanced":
             self.class_weights = balanced_weights(train[1], len(network.config.labels))
@@ -59,8 +61,9 @@ class SentimentObjective:
             bptt=config.bptt,
             label_smoothing=config.label_smoothing,
             class_weights=self.class_weights,
+            sample_weights=None if self.sample_weights is None else self.sample_weights[batch.places],
         )
-        return BatchLoss(found.loss_sum / found.count, len(batch.ids))
+        return BatchLoss(found.loss_sum / (found.count or 1.0), len(batch.ids))
 
     def evaluate(self) -> dict[str, Any]:
         documents, labels = self.validation

@@ -29,7 +29,9 @@ class Threshold:
         except ValueError:
             probability = -1.0
         if not 0 <= probability <= 1 or not label:
-            raise UserError(f"{option('threshold')} is {words!r}; it must be LABEL=P with P from 0 to 1, such as {labels[0]}=0.3")
+            raise UserError(
+                f"{option('threshold')} is {words!r}; it must be LABEL=P with P from 0 to 1, such as {labels[0]}=0.3"
+            )
         return cls(label_index(label, labels), probability)
 
     def decide(self, probabilities: np.ndarray) -> np.ndarray:

@@ -43,7 +43,9 @@ def begin(options: Options[SentimentOptions], run: RunFolder, *, data: LabelledD
     return after_pretraining(trainer, network, data, config, started) if config.pretraining else trainer
 
 
-def reopen(network: SentimentNetwork, config: SentimentTraining, run: RunFolder, *, data: LabelledData | None) -> Trainer:
+def reopen(
+    network: SentimentNetwork, config: SentimentTraining, run: RunFolder, *, data: LabelledData | None
+) -> Trainer:
     """The trainer of a run that goes on from its newest checkpoint, pretraining first if that was not finished."""
     own = data or load_data(config)
     task = objective(network, own, config)
@@ -86,7 +88,7 @@ def objective(network: SentimentNetwork, data: LabelledData, config: SentimentTr
     if config.virtual_adversarial:
         unlabelled = network.encode(data.unlabelled)
         log.info("%s: %d texts without labels for virtual adversarial training", data.source, len(unlabelled))
-    return SentimentObjective(network, splits[0], splits[1], config, unlabelled)
+    return SentimentObjective(network, *splits, config, unlabelled, data.splits["train"].weights)
 
 
 def load_data(options: SentimentOptions, *, held_out_seed: int = HELD_OUT_SEED) -> LabelledData:

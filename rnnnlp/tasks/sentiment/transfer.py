@@ -75,8 +75,9 @@ def start_from(pretrained: Pretrained, classifier: SentimentNetwork) -> None:
     for k, layer in enumerate(classifier.recurrent.layers):
         for r, direction in enumerate(layer):
             (source,) = directions_of(pretrained)["reverse" if direction.reverse else "forward"].layers[k]
-            for name in ("W_h", "b_x", "b_h"):
-                copy(source.parameters()[name], direction.parameters()[name])
+            for name, parameter in direction.parameters().items():
+                if name != "W_x":
+                    copy(source.parameters()[name], parameter)
             own = slice(r * H, (r + 1) * H) if k > 0 else slice(None)
             direction.W_x.value[...] = 0  # (G*H, D) or (G*H, R*H)
             direction.W_x.value[:, own] = source.W_x.value
@@ -100,7 +101,7 @@ def set_lr_scales(classifier: SentimentNetwork, decay: float) -> None:
     """
     for depth, parameters in enumerate(from_above(classifier)):
         for parameter in parameters:
-            parameter.rate = decay**depth
+            parameter.lr_scale = decay**depth
 
 
 def from_above(classifier: SentimentNetwork) -> Iterator[list[Parameter]]:

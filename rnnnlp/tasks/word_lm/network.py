@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnnlp.batches.streams import StreamWindow
-from rnnnlp.kernels.reference import State
+from rnnnlp.kernels.backend import State
 from rnnnlp.layers.dropout import Dropout
 from rnnnlp.layers.embedding import Embedding
 from rnnnlp.layers.linear import Linear
@@ -43,7 +43,9 @@ class WordLMNetwork(Network):
     ):
         super().__init__(config, tokenizer, rng=rng, dtype=dtype)
         c = config
-        self.embedding = Embedding(c.vocab_size, c.embedding_size, scale=c.embedding_size**-0.5, dtype=self.dtype, rng=rng)
+        self.embedding = Embedding(
+            c.vocab_size, c.embedding_size, scale=c.embedding_size**-0.5, dtype=self.dtype, rng=rng
+        )
         self.output = WordOutput(self.embedding.weight)
         self.directions = {
             name: DirectionalLM(c, self.embedding, self.output, dtype=self.dtype, rng=rng)
@@ -122,7 +124,7 @@ class DirectionalLM(LanguageModelTrunk):
     def gradients(
         self, window: StreamWindow, state: State, sampler: Sampler, *, count: int, rng: np.random.Generator
     ) -> tuple[float, State]:
-        """Adds the gradient of `loss_sum / count`; returns `loss_sum`, nats among the candidates, and the final state."""
+        """Adds the gradient of `loss_sum / count`; returns `loss_sum` among the candidates, and the final state."""
         y, state_T, tape = self.forward(window.inputs, window.batch_sizes, state, rng=rng)
         candidates = sampler.draw(window.targets, rng=rng)
         logits, output_tape = self.output.forward(y, candidates)  # (N, M)

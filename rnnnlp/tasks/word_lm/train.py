@@ -3,14 +3,15 @@
 import numpy as np
 
 from rnnnlp.batches.seeding import Stream, rng_for
+from rnnnlp.tasks.language_modelling import SPLITS, train_and_validation
 from rnnnlp.tasks.word_lm.config import WordLMConfig, WordLMOptions, WordLMTraining
 from rnnnlp.tasks.word_lm.network import WordLMNetwork
 from rnnnlp.tasks.word_lm.objective import WordLMObjective
-from rnnnlp.tasks.language_modelling import SPLITS, train_and_validation
-from rnnnlp.text import Corpus, EncodedCorpus, Tokenizer, encode_corpus, load_corpus
+from rnnnlp.text import Corpus, Tokenizer, encode_corpus, load_corpus
 from rnnnlp.training.loop import Trainer
 from rnnnlp.training.run_folder import RunFolder
 from rnnnlp.training.task import Options
+
 
 def begin(options: Options[WordLMOptions], run: RunFolder, *, data: Corpus | None, started: float) -> Trainer:
     """The trainer of a new run on `data`, or on what the options name."""

@@ -129,14 +129,14 @@ def test_gradient_of_what_a_move_changes(votes, dropout, monkeypatch):
         ratio[...] = np.random.default_rng(4).normal(size=ratio.shape) / 10  # or all is certain
     weight = model.reader.embedding.weight.value  # (V, D)
     before, moves = weight.copy(), []
-    moved = model.reader.embedding.moved
+    perturbed = model.reader.embedding.perturbed
 
     def noted(rows, step):
         moves.append(np.zeros_like(weight))
         moves[-1][rows] = step
-        return moved(rows, step)
+        return perturbed(rows, step)
 
-    monkeypatch.setattr(model.reader.embedding, "moved", noted)
+    monkeypatch.setattr(model.reader.embedding, "perturbed", noted)
     p = softmax(model.forward(batch.ids, batch.batch_sizes)[0])
     change = model.smoothing_gradients(batch, size, rng=np.random.default_rng(3))
     np.testing.assert_array_equal(weight, before)

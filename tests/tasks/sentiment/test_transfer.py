@@ -80,7 +80,7 @@ def test_the_copies_are_the_classifiers_own():
 def test_lower_layers_learn_more_slowly():
     classifier = classifier_like(pretrained_model(num_layers=2), pooling="attention")
     set_rates(classifier, 0.5)
-    rates = {name: parameter.rate for name, parameter in classifier.parameters().items()}
+    rates = {name: parameter.lr_scale for name, parameter in classifier.parameters().items()}
     assert {rates["head.weight"], rates["head.bias"], rates["pool.query"]} == {1.0}
     assert {rate for name, rate in rates.items() if name.startswith("recurrent.1.")} == {0.5}
     assert {rate for name, rate in rates.items() if name.startswith("recurrent.0.")} == {0.25}

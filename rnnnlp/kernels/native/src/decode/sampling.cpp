@@ -1,0 +1,60 @@
+#include "decode/sampling.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <vector>
+
+namespace rnnnlp {
+namespace {
+
+void penalize_recent(const Sampling& sampling, const int32_t* tokens, long number, std::vector<double>& logits) {
+  std::vector<char> seen(logits.size());
+  for (long back = 1; back <= sampling.window; back++) {
+    long at = number - back;  // before the first token of this call: in `recent`
+    if (at < 0 && sampling.num_recent + at < 0) break;
+    int32_t token = at >= 0 ? tokens[at] : sampling.recent[sampling.num_recent + at];
+    if (seen[token]) continue;
+    seen[token] = 1;
+    double& logit = logits[token];
+    logit = logit > 0 ? logit / sampling.repetition_penalty : logit * sampling.repetition_penalty;
+  }
+}
+
+void keep_top_k(long k, std::vector<double>& p) {
+  std::vector<double> sorted(p);
+  std::nth_element(sorted.begin(), sorted.begin() + (k - 1), sorted.end(), std::greater<>());
+  for (double& x : p)
+    if (x < sorted[k - 1]) x = 0;
+}
+
+void keep_top_p(double top_p, std::vector<double>& p) {
+  std::vector<int32_t> order(p.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](int32_t a, int32_t b) { return p[a] > p[b]; });
+  const double limit = top_p * std::accumulate(p.begin(), p.end(), 0.0);
+  double before = 0;
+  for (int32_t k : order) {
+    double x = p[k];
+    if (before >= limit) p[k] = 0;
+    before += x;
+  }
+}
+
+}  // namespace
+
+int32_t sample_token(const Sampling& sampling, const Decoder& decoder, double uniform, const int32_t* tokens, long number) {
+  std::vector<double> p(decoder.logits, decoder.logits + decoder.vocabulary);
+  if (sampling.excluded >= 0) p[sampling.excluded] = -INFINITY;
+  if (sampling.repetition_penalty != 1) penalize_recent(sampling, tokens, number, p);
+  const double top = *std::max_element(p.begin(), p.end());
+  if (sampling.temperature == 0) return static_cast<int32_t>(std::find(p.begin(), p.end(), top) - p.begin());
+  for (double& x : p) x = std::exp((x - top) / sampling.temperature);
+  if (sampling.top_k > 0 && sampling.top_k < (long)p.size()) keep_top_k(sampling.top_k, p);
+  if (sampling.top_p < 1) keep_top_p(sampling.top_p, p);
+  std::partial_sum(p.begin(), p.end(), p.begin());
+  auto at = std::upper_bound(p.begin(), p.end(), uniform * p.back());
+  return static_cast<int32_t>(std::min<long>(at - p.begin(), (long)p.size() - 1));
+}
+
+}  // namespace rnnnlp

@@ -1,0 +1,115 @@
+#include "runtime/memory.hpp"
+
+#include <cstdlib>
+#include <map>
+#include <mutex>
+#include <new>
+#include <unordered_map>
+
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
+namespace rnnnlp {
+namespace {
+
+constexpr size_t alignment = 64;
+constexpr size_t huge_page = size_t(2) << 20;
+
+void* allocate(size_t bytes) {
+  size_t unit = bytes >= huge_page ? huge_page : alignment;
+  size_t rounded = (bytes + unit - 1) / unit * unit;
+  void* memory = std::aligned_alloc(unit, rounded ? rounded : unit);
+  if (memory == nullptr) throw std::bad_alloc();
+#if defined(__linux__)
+  if (unit == huge_page) madvise(memory, rounded, MADV_HUGEPAGE);  // fewer page faults where the system allows it
+#endif
+  return memory;
+}
+
+struct Buffer {
+  float* memory = nullptr;
+  size_t floats = 0;
+};
+
+Buffer buffers[static_cast<int>(Scratch::count)];  // guarded by PoolLock
+
+// Sizes in steps of an eighth, so that a ragged batch finds an array of an earlier batch.
+size_t size_class(size_t bytes) {
+  size_t step = alignment;
+  while (step * 16 < bytes) step *= 2;
+  return (bytes + step - 1) / step * step;
+}
+
+struct Store {
+  std::mutex mutex;
+  std::multimap<size_t, float*> kept;        // by bytes
+  std::unordered_map<float*, size_t> used;   // bytes of each
+  size_t bytes_kept = 0, bytes_used = 0, most_used = 0;
+};
+
+Store& store() {
+  static Store* all = new Store;  // never destroyed: arrays may be returned while the interpreter ends
+  return *all;
+}
+
+}  // namespace
+
+float* scratch(Scratch purpose, size_t floats) {
+  Buffer& buffer = buffers[static_cast<int>(purpose)];
+  if (buffer.floats < floats) {
+    std::free(buffer.memory);
+    buffer = {};
+    buffer.memory = static_cast<float*>(allocate(floats * sizeof(float)));
+    buffer.floats = floats;
+  }
+  return buffer.memory;
+}
+
+float* acquire_memory(size_t floats) {
+  size_t bytes = size_class(floats * sizeof(float) + 1);
+  Store& all = store();
+  std::lock_guard<std::mutex> guard(all.mutex);
+  float* memory;
+  if (auto found = all.kept.find(bytes); found != all.kept.end()) {
+    memory = found->second;
+    all.kept.erase(found);
+    all.bytes_kept -= bytes;
+  } else {
+    memory = static_cast<float*>(allocate(bytes));
+  }
+  all.used[memory] = bytes;
+  all.bytes_used += bytes;
+  if (all.bytes_used > all.most_used) all.most_used = all.bytes_used;
+  return memory;
+}
+
+void return_memory(float* memory) {
+  Store& all = store();
+  std::lock_guard<std::mutex> guard(all.mutex);
+  auto found = all.used.find(memory);
+  size_t bytes = found->second;
+  all.used.erase(found);
+  all.bytes_used -= bytes;
+  all.kept.emplace(bytes, memory);
+  all.bytes_kept += bytes;
+  // Kept and used bytes together exceed the most that was in use at one time by at most a quarter.
+  while (all.bytes_kept + all.bytes_used > all.most_used + all.most_used / 4 && !all.kept.empty()) {
+    auto smallest = all.kept.begin();
+    all.bytes_kept -= smallest->first;
+    std::free(smallest->second);
+    all.kept.erase(smallest);
+  }
+}
+
+size_t kept_bytes() {
+  std::lock_guard<std::mutex> guard(store().mutex);
+  return store().bytes_kept;
+}
+
+size_t used_bytes() {
+  std::lock_guard<std::mutex> guard(store().mutex);
+  return store().bytes_used;
+}
+
+}  // namespace rnnnlp

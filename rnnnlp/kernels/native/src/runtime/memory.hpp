@@ -1,0 +1,51 @@
+// Memory that is used again from step to step: new pages cost more than the arithmetic on them.
+#pragma once
+
+#include <cstddef>
+
+namespace rnnnlp {
+
+// Scratch of the kernels: one array for each purpose. It grows when a call needs more, and stays. Aligned to 64 bytes.
+enum class Scratch {
+  // Time loop
+  step_offsets,
+  packed_weights,
+  h_in,              // left factors: the state before a step, and after it
+  h_out,
+  second_factor,     // left factor of a second product
+  running_states,    // states after h, of the current step
+  forward_rows,      // rows that a cell names
+  forward_sums,      // row-wise: sums of a step
+  second_sums,
+  dgates_in,         // left factors on the way back: gradients of the gates of a step, and of the step after it
+  dgates_out,
+  second_dgates,
+  running_dstates,
+  backward_rows,
+  backward_packed_rows,
+  dh_sums,
+  second_dsums,
+  h_before,          // pointers to the state before each row
+  // Matrix products
+  matmul_panels,
+  matmul_rows,
+  // Other kernels
+  loss_sums,
+  norm_sums,
+  pooling_remainder,
+  count
+};
+
+float* scratch(Scratch purpose, size_t floats);
+template <class T>
+T* scratch_of(Scratch purpose, size_t number) {
+  return reinterpret_cast<T*>(scratch(purpose, (number * sizeof(T) + sizeof(float) - 1) / sizeof(float)));
+}
+
+// Memory of arrays that Python gets. When an array is gone, its memory waits for the next array of about that size.
+float* acquire_memory(size_t floats);
+void return_memory(float* memory);
+size_t kept_bytes();  // waiting to be used again
+size_t used_bytes();  // in arrays that are alive
+
+}  // namespace rnnnlp

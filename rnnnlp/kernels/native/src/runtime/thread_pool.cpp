@@ -1,0 +1,172 @@
+#include "runtime/thread_pool.hpp"
+
+#include <sched.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdlib>
+
+namespace rnnnlp {
+namespace {
+
+inline void pause_core() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+// Spins while `waits()`. After a while it lets other threads run, for a machine with more threads than cores.
+template <class F>
+void spin_while(F&& waits) {
+  for (int turn = 0; waits(); turn++) {
+    if (turn < 1000)
+      pause_core();
+    else
+      sched_yield();
+  }
+}
+
+// True if `waits()` ended within the time.
+template <class F>
+bool spin_for(std::chrono::microseconds time, F&& waits) {
+  auto end = std::chrono::steady_clock::now() + time;
+  do {
+    for (int turn = 0; turn < 64; turn++) {
+      if (!waits()) return true;
+      pause_core();
+    }
+  } while (std::chrono::steady_clock::now() < end);
+  return false;
+}
+
+constexpr std::chrono::microseconds patience{100};
+
+}  // namespace
+
+ThreadPool::ThreadPool(int size) : size_(size), arrivals_(new Arrivals[size]) {
+  for (int thread = 1; thread < size; thread++) threads_.emplace_back([this, thread] { worker_loop(thread); });
+}
+
+ThreadPool::~ThreadPool() {
+  {
+    std::lock_guard<std::mutex> guard(mutex_);
+    stop_ = true;
+    started_++;
+  }
+  wake_.notify_all();
+  for (std::thread& worker : threads_) worker.join();
+}
+
+void ThreadPool::run(Work work, void* context) {
+  tasks_ = 0;
+  if (size_ == 1) return work(context, 0);
+  work_ = work;
+  context_ = context;
+  running_ = size_ - 1;
+  started_++;
+  if (sleeping_ > 0) {
+    std::lock_guard<std::mutex> guard(mutex_);
+    wake_.notify_all();
+  }
+  work(context, 0);
+  spin_while([&] { return running_ > 0; });
+}
+
+void ThreadPool::worker_loop(int thread) {
+  for (unsigned seen = 0;;) {
+    auto idle = [&] { return started_ == seen; };
+    if (!spin_for(patience, idle)) {
+      std::unique_lock<std::mutex> guard(mutex_);
+      sleeping_++;
+      wake_.wait(guard, [&] { return !idle(); });
+      sleeping_--;
+    }
+    seen = started_;
+    if (stop_) return;
+    work_(context_, thread);
+    running_--;
+  }
+}
+
+// Each thread writes its own number and reads the numbers of the others. So a cache line changes hands once; a common counter
+// would take three turns.
+void ThreadPool::barrier(int thread) {
+  if (size_ == 1) return;
+  const unsigned here = arrivals_[thread].number.load(std::memory_order_relaxed) + 1;
+  arrivals_[thread].number.store(here, std::memory_order_release);
+  for (int other = 0; other < size_; other++)
+    spin_while([&] { return static_cast<int>(arrivals_[other].number.load(std::memory_order_acquire) - here) < 0; });
+}
+
+long ThreadPool::next_task() { return tasks_.fetch_add(1, std::memory_order_relaxed); }
+
+int available_cores() {
+#if defined(__linux__)
+  cpu_set_t cores;
+  if (sched_getaffinity(0, sizeof cores, &cores) == 0) return CPU_COUNT(&cores);
+#endif
+  int cores_of_machine = static_cast<int>(std::thread::hardware_concurrency());
+  return cores_of_machine > 0 ? cores_of_machine : 1;
+}
+
+long bytes_of_L2() {
+  constexpr long usual = 1 << 20;
+#if defined(_SC_LEVEL2_CACHE_SIZE)
+  long bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
+  return bytes > 0 ? bytes : usual;
+#else
+  return usual;
+#endif
+}
+
+namespace {
+
+std::mutex pool_mutex;
+ThreadPool* shared_pool = nullptr;
+pid_t pool_process = 0;
+int pool_size = 0;
+
+int threads_at_start() {
+  const char* asked = std::getenv("OMP_NUM_THREADS");
+  int number = asked ? std::atoi(asked) : 0;
+  return number > 0 ? number : available_cores();
+}
+
+}  // namespace
+
+void set_threads(int threads) {
+  std::lock_guard<std::mutex> guard(pool_mutex);
+  pool_size = threads;
+}
+
+int threads() {
+  std::lock_guard<std::mutex> guard(pool_mutex);
+  if (pool_size == 0) pool_size = threads_at_start();
+  return pool_size;
+}
+
+ThreadPool& PoolLock::caller_alone() {
+  static ThreadPool one(1);
+  return one;
+}
+
+ThreadPool& PoolLock::pool_for(double floats) { return floats < 20000 ? caller_alone() : *pool_; }
+
+PoolLock::PoolLock() : lock_(pool_mutex) {
+  if (pool_size == 0) pool_size = threads_at_start();
+  bool forked = shared_pool != nullptr && pool_process != getpid();
+  if (forked) shared_pool = nullptr;  // its threads exist only in the parent, so there is nothing to join
+  if (shared_pool != nullptr && shared_pool->size() != pool_size) {
+    delete shared_pool;
+    shared_pool = nullptr;
+  }
+  if (shared_pool == nullptr) {
+    shared_pool = new ThreadPool(pool_size);
+    pool_process = getpid();
+  }
+  pool_ = shared_pool;
+}
+
+}  // namespace rnnnlp

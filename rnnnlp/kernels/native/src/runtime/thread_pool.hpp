@@ -1,0 +1,75 @@
+// The one pool of threads that does all the work of a step.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace rnnnlp {
+
+// Runs one function on all its threads at once. The caller is thread 0. Between calls the other threads spin for some
+// microseconds, because the next call usually follows at once. Then they sleep, so that they take no core from other programs.
+class ThreadPool {
+ public:
+  using Work = void (*)(void* context, int thread);
+
+  explicit ThreadPool(int size);
+  ~ThreadPool();
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+
+  int size() const { return size_; }
+  void run(Work work, void* context);
+  void barrier(int thread);  // waits until every thread of the running function is here
+  long next_task();          // 0, 1, ...: each number goes to one thread of this run
+
+ private:
+  void worker_loop(int thread);
+
+  struct alignas(64) Arrivals {
+    std::atomic<unsigned> number{0};
+  };
+
+  const int size_;
+  std::unique_ptr<Arrivals[]> arrivals_;  // at barriers, of each thread
+  std::vector<std::thread> threads_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  Work work_ = nullptr;
+  void* context_ = nullptr;
+  alignas(64) std::atomic<unsigned> started_{0};
+  alignas(64) std::atomic<int> running_{0};
+  alignas(64) std::atomic<long> tasks_{0};
+  std::atomic<int> sleeping_{0};
+  std::atomic<bool> stop_{false};
+};
+
+// Runs f(thread) on each thread of the pool.
+template <class F>
+void run_on(ThreadPool& pool, F&& f) {
+  pool.run([](void* context, int thread) { (*static_cast<F*>(context))(thread); }, &f);
+}
+
+int available_cores();  // of this process: its affinity
+long bytes_of_L2();     // of one core
+
+// Holds the pool of this process while it is alive; no other caller has it meanwhile. After a fork the child gets a new pool.
+class PoolLock {
+ public:
+  explicit PoolLock();
+  ThreadPool& pool() { return *pool_; }
+  ThreadPool& pool_for(double floats);  // the caller alone if there is so little to do that waking threads would take longer
+  static ThreadPool& caller_alone();
+
+ private:
+  std::unique_lock<std::mutex> lock_;
+  ThreadPool* pool_;
+};
+
+void set_threads(int threads);
+int threads();
+
+}  // namespace rnnnlp

@@ -1,0 +1,84 @@
+// From gradients to updates: the norms for clipping, and Adam with decoupled weight decay.
+#pragma once
+
+#include "kernels.hpp"
+#include "runtime/memory.hpp"
+#include "simd/simd.hpp"
+
+namespace rnnnlp::ISA {
+
+constexpr long entries_of_task = 1 << 14;
+
+// Sum of squares of n numbers; the order of the additions does not depend on the threads.
+inline double square_sum(const float* x, long n) {
+  double total = 0;
+  for (long k = 0; k < n; k += 64 * V) {
+    vec sums = {};
+    for (long j = k; j < smaller(n, k + 64 * V); j += V) {
+      vec y = load(x + j, n - j);
+      sums += y * y;
+    }
+    total += sum(sums);
+  }
+  return total;
+}
+
+inline void square_sums(ThreadPool& pool, const Array* arrays, long number, double* totals) {
+  long tasks = 0;
+  for (long a = 0; a < number; a++) tasks += groups_of(arrays[a].size, entries_of_task);
+  double* sums = scratch_of<double>(Scratch::norm_sums, tasks);
+  run_on(pool, [&](int) {
+    long a = 0, first = 0;  // the array of the task, and its first task
+    for (long task = pool.next_task(); task < tasks; task = pool.next_task()) {
+      while (task - first >= groups_of(arrays[a].size, entries_of_task)) first += groups_of(arrays[a++].size, entries_of_task);
+      long start = (task - first) * entries_of_task;
+      sums[task] = square_sum(arrays[a].data + start, smaller(entries_of_task, arrays[a].size - start));
+    }
+  });
+  for (long a = 0, task = 0; a < number; a++) {
+    totals[a] = 0;
+    for (long last = task + groups_of(arrays[a].size, entries_of_task); task < last; task++) totals[a] += sums[task];
+  }
+}
+
+inline void adam_entries(const Adam& job, const AdamParameter& p, long start, long n) {
+  float* __restrict value = p.value + start;
+  const float* __restrict grad = p.grad + start;
+  float* __restrict m = p.m + start;
+  float* __restrict v = p.v + start;
+  const float shrink = 1 - job.lr * p.decay, rate = job.lr / job.correction1, unbias = 1 / __builtin_sqrtf(job.correction2);
+  const float beta1 = job.beta1, beta2 = job.beta2, eps = job.eps, scale = job.scale;
+  for (long k = 0; k < n; k++) {
+    float g = grad[k] * scale;
+    m[k] = beta1 * m[k] + (1 - beta1) * g;
+    v[k] = beta2 * v[k] + (1 - beta2) * (g * g);
+    value[k] = value[k] * shrink - rate * (m[k] / (__builtin_sqrtf(v[k]) * unbias + eps));
+  }
+}
+
+// Where only some rows of a parameter have a gradient, only these change.
+inline void adam(ThreadPool& pool, const Adam& job) {
+  auto rows_of_task = [](const AdamParameter& p) { return larger(1, entries_of_task / p.row_size); };
+  auto tasks_of = [&](const AdamParameter& p) {
+    return p.rows ? groups_of(p.num_rows, rows_of_task(p)) : groups_of(p.size, entries_of_task);
+  };
+  long tasks = 0;
+  for (long a = 0; a < job.number; a++) tasks += tasks_of(job.parameters[a]);
+  run_on(pool, [&](int) {
+    long a = 0, first = 0;
+    for (long task = pool.next_task(); task < tasks; task = pool.next_task()) {
+      while (task - first >= tasks_of(job.parameters[a])) first += tasks_of(job.parameters[a++]);
+      const AdamParameter& p = job.parameters[a];
+      if (!p.rows) {
+        long start = (task - first) * entries_of_task, n = smaller(entries_of_task, p.size - start);
+        adam_entries(job, p, start, n);
+        continue;
+      }
+      long row = (task - first) * rows_of_task(p);
+      for (long end = smaller(p.num_rows, row + rows_of_task(p)); row < end; row++)
+        adam_entries(job, p, p.rows[row] * p.row_size, p.row_size);
+    }
+  });
+}
+
+}  // namespace rnnnlp::ISA

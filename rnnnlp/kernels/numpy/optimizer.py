@@ -1,0 +1,70 @@
+"""The optimizer's step, and norms of gradients for clipping."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from rnnnlp.kernels.backend import Array
+
+
+def norms(gradients: Sequence[Array]) -> list[float]:
+    """The Euclidean norm of each array: see `Backend.norms`."""
+    return [float(np.sqrt(np.dot(g.ravel(), g.ravel()))) for g in gradients]
+
+
+def adam(
+    values: Sequence[Array],
+    gradients: Sequence[Array],
+    m: Sequence[Array],
+    v: Sequence[Array],
+    *,
+    rows: Sequence[Array | None],
+    decays: Sequence[float],
+    lr: float,
+    step: int,
+    scale: float = 1.0,
+    betas: tuple[float, float] = (0.9, 0.99),
+    eps: float = 1e-8,
+) -> None:
+    """One step of AdamW (Loshchilov and Hutter 2019), in place: see `Backend.adam`."""
+    corrections = math.sqrt(1 - betas[1] ** step), 1 - betas[0] ** step
+    for value, g, m_, v_, where, decay in zip(values, gradients, m, v, rows, decays, strict=True):
+        if where is None:
+            _adam(value, g, m_, v_, decay, lr, scale, betas, eps, corrections)
+        elif len(where):
+            parts = value[where], m_[where], v_[where]
+            _adam(parts[0], g[where], parts[1], parts[2], decay, lr, scale, betas, eps, corrections)
+            value[where], m_[where], v_[where] = parts
+
+
+def _adam(
+    value: Array,
+    g: Array,
+    m: Array,
+    v: Array,
+    decay: float,
+    lr: float,
+    scale: float,
+    betas: tuple[float, float],
+    eps: float,
+    corrections: tuple[float, float],
+) -> None:
+    if decay:
+        value *= 1 - lr * decay
+    # m = beta1*m + (1 - beta1)*g
+    m *= betas[0]
+    x = g * ((1 - betas[0]) * scale)
+    m += x
+    # v = beta2*v + (1 - beta2)*g*g
+    v *= betas[1]
+    np.multiply(g, g, out=x)
+    x *= (1 - betas[1]) * scale * scale
+    v += x
+    # value -= lr * (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)
+    np.sqrt(v, out=x)
+    x *= 1 / corrections[0]
+    x += eps
+    np.divide(m, x, out=x)
+    x *= lr / corrections[1]
+    value -= x

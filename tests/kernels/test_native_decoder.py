@@ -1,0 +1,124 @@
+"""The native decoder against the NumPy code."""
+
+# V vocabulary, D embedding, G gates, H hidden, L layers
+
+import numpy as np
+import pytest
+
+from rnnnlp.kernels import CELLS
+from rnnnlp.kernels import numpy as numpy_backend
+from rnnnlp.kernels.backend import LayerWeights
+from rnnnlp.kernels.sampling import sample_token
+
+native = pytest.importorskip("rnnnlp.kernels.native", reason="the native kernels are not built", exc_type=ImportError)
+
+
+@pytest.fixture(autouse=True)
+def _as_before():
+    isa, threads = native.instruction_set(), native.threads()
+    yield
+    native.use_instruction_set(isa)
+    native.set_threads(threads)
+
+
+NATIVE_CELLS = [cell for cell in CELLS if cell in native.cells()]
+each_isa = pytest.mark.parametrize("isa", native.instruction_sets().split(", "))
+
+
+def random(*shape: int) -> np.ndarray:
+    return np.random.default_rng(list(shape)).standard_normal(shape).astype(np.float32)
+
+
+class Model:
+    """A language model of random weights, and its forward pass in NumPy."""
+
+    def __init__(self, cell: str, L: int, H: int = 33, V: int = 65, D: int = 20):
+        spec = CELLS[cell]
+        G = len(spec.gates)
+        self.cell, self.H = cell, H
+        self.embedding, self.W_out, self.b_out = random(V, D), random(V, H), random(V)
+        self.layers = [
+            LayerWeights(
+                random(G * H, D if k == 0 else H) / 4,
+                random(G * H, H) / 6,
+                random(G * H),
+                tuple(random(*shape) for shape in spec.extra_shapes(H)),
+            )
+            for k in range(L)
+        ]
+        self.native = native.Decoder(cell, self.embedding, self.layers, self.W_out, self.b_out)
+
+    def read(self, tokens):
+        """Logits after the tokens, and the state (L, H) of h (and c)."""
+        x, ends = self.embedding[tokens].astype(np.float64), []
+        for w in self.layers:
+            zeros = CELLS[self.cell].zero_state((1, self.H), np.dtype(float))
+            ones = np.ones(len(x), np.int64)
+            x, state, _ = numpy_backend.forward(self.cell, x @ w.W_x.T + w.bias, ones, zeros, w.W_h, w.extra)
+            ends.append(state)
+        return x[-1] @ self.W_out.T + self.b_out, tuple(np.concatenate(s) for s in zip(*ends, strict=True))
+
+
+@each_isa
+@pytest.mark.parametrize("L", [1, 2])
+@pytest.mark.parametrize("cell", NATIVE_CELLS)
+def test_reads_as_numpy_does(cell, L, isa):
+    native.use_instruction_set(isa)
+    model = Model(cell, L)
+    tokens = np.random.default_rng(0).integers(0, 65, 9)
+    logits, state = model.read(tokens)
+    model.native.read(tokens[:4])
+    np.testing.assert_allclose(model.native.read(tokens[4:]), logits, rtol=1e-4, atol=2e-5)
+    for ours, theirs in zip(model.native.state, state, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"temperature": 0.8},
+        {"temperature": 0.0},
+        {"top_k": 5},
+        {"top_p": 0.7},
+        {"top_k": 20, "top_p": 0.9, "temperature": 1.3},
+        {"repetition_penalty": 1.5, "repetition_window": 7},
+    ],
+)
+def test_samples_by_the_rule(options):
+    model = Model("lstm", 2)
+    plain = {"temperature": 1.0, "top_k": 0, "top_p": 1.0, "repetition_penalty": 1.0, "unknown_id": 2}
+    window = options.get("repetition_window", 64)
+    rule = plain | {name: value for name, value in options.items() if name in plain}
+    uniforms = np.random.default_rng(5).random(60)
+    logits = model.native.read(np.array([3]))
+    state = model.native.state
+    tokens = model.native.sample(uniforms[:25], repetition_window=window, **rule)
+    tokens += model.native.sample(uniforms[25:], repetition_window=window, **rule, recent=tokens)
+    model.native.set(state, logits)
+    expected: list[int] = []
+    for uniform in uniforms:
+        expected.append(sample_token(model.native.logits, expected[-window:], uniform, **rule))
+        model.native.read(np.array(expected[-1:]))
+    assert tokens == expected
+
+
+def test_samples_are_the_same_from_any_number_of_threads():
+    results = []
+    for threads in (1, 2, 3):
+        native.set_threads(threads)
+        model = Model("gru", 2)
+        model.native.read(np.array([1, 2]))
+        results.append((model.native.sample(np.random.default_rng(0).random(40)), model.native.logits.tolist()))
+    assert results[0] == results[1] == results[2]
+
+
+def test_wrong_weights_are_refused():
+    model = Model("gru", 2)
+    args = (model.embedding, model.layers, model.W_out, model.b_out)
+    with pytest.raises(ValueError, match="cell is mgu; it must be one of lstm, gru"):
+        native.Decoder("mgu", *args)
+    layers = [w._replace(extra=()) for w in model.layers]
+    with pytest.raises(ValueError, match="a layer must have all extra parameters of its cell"):
+        native.Decoder("gru", model.embedding, layers, model.W_out, model.b_out)
+    with pytest.raises(ValueError, match="the state must have one array for each state of the cell"):
+        model.native.set((), model.native.logits)
