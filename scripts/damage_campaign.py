@@ -30,8 +30,8 @@ from fuzzing.cases import MEMORY, SECONDS, command_line, limit_memory, start_clo
 
 import rnnnlp.training.run  # noqa: F401
 from rnnnlp.cli.main import main
-from rnnnlp.training.model_folder import CONFIG, TOKENIZER, WEIGHTS
 from rnnnlp.files import MANIFEST, load_tensors, save_tensors
+from rnnnlp.training.model_folder import CONFIG, TOKENIZER, WEIGHTS
 from rnnnlp.training.run_folder import BESIDE_STATE, STATE, STATE_TENSORS
 
 MIDDLE = "checkpoints/step-00000003"

@@ -173,9 +173,9 @@ class Recurrent:
             # y = [h of each direction]
             dx = None
             for r in reversed(range(len(layer))):
-                place = -1 - len(starts)
+                index = -1 - len(starts)
                 dh = self._columns(dy, r)  # (N, H)
-                dx_r, dstate_0 = layer[r].backward(dh, tuple(s[place] for s in dstate_T), layer_tapes[r])
+                dx_r, dstate_0 = layer[r].backward(dh, tuple(s[index] for s in dstate_T), layer_tapes[r])
                 dx = dx_r if dx is None else np.add(dx, dx_r, out=dx)
                 starts.append(dstate_0)
             assert dx is not None

@@ -25,9 +25,10 @@ from benchmarking.cases import (
 from benchmarking.documents import MAX_LENGTH, WORDS, Documents
 from rnnnlp import kernels
 from rnnnlp.batches.documents import batch_of
+from rnnnlp.tasks.char_lm.config import CharLMConfig
 from rnnnlp.tasks.char_lm.generate import Sampling, generate
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
-from rnnnlp.config import CharLMConfig, SentimentConfig
+from rnnnlp.tasks.sentiment.config import SentimentConfig
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.text import CharTokenizer
 from rnnnlp.training.optimizers import AdamW, clipping, global_norm, optimizer
@@ -119,8 +120,8 @@ class TrainClassifier(Training):
         ]
 
     def gradients(self, batch: Any) -> float:
-        loss_sum, number = self.model.gradients(batch)
-        return loss_sum / number
+        done = self.model.gradients(batch)
+        return done.loss_sum / done.count
 
     def check(self) -> list[float]:
         return [*self.step(self.batches[0]), *self.step(self.batches[0])]
@@ -137,7 +138,7 @@ class Generate(Job):
         self.prompt = tokenizer.decode(PROMPT)
 
     def check(self) -> list[float]:
-        return self.model.writer().read(np.array(PROMPT)).tolist()
+        return self.model.decoder().read(np.array(PROMPT)).tolist()
 
     def run(self) -> None:
         written = "".join(generate(self.model, self.prompt, self.sampling, rng=self.rng))

@@ -10,14 +10,15 @@ import numpy as np
 
 from rnnnlp.cli.options import read_toml
 from rnnnlp.errors import UserError
+from rnnnlp.tasks import TASKS, load_task
+from rnnnlp.tasks.char_lm.config import CharLMConfig
 from rnnnlp.tasks.char_lm.generate import Sampling, generate
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
-from rnnnlp.config import CharLMConfig, SentimentConfig
+from rnnnlp.tasks.sentiment.config import SentimentConfig
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.text import TOKENIZERS, load_corpus, load_labelled, load_plain_texts, load_tokenizer, train_tokenizer
 from rnnnlp.text.labels import label_names, read_labelled_rows
 from rnnnlp.text.sources import find_source
-from rnnnlp.training.options import char_lm_options, sentiment_options
 
 VOCABULARY: dict[str, dict[str, Any]] = {
     "char": {},
@@ -137,16 +138,9 @@ def read_options(content: bytes, folder: Path) -> None:
     path.write_bytes(content)
     values = read_toml(str(path))
     values.pop("out", None)
-    for options, config, more in (
-        (char_lm_options, CharLMConfig, {}),
-        (sentiment_options, SentimentConfig, {"labels": ("0", "1")}),
-    ):
-
-        def check(options: Any = options, config: Any = config, more: Any = more) -> None:
-            _, model = options({"data": "x"} | values, "options")
-            config(vocab_size=3, **more, **model)
-
-        refuses(check)
+    for name in TASKS:
+        task = load_task(name)
+        refuses(lambda task=task: task.options_from({"data": "x"} | values))
 
 
 @cache

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from rnnnlp.batches.streams import StreamBatches
+from rnnnlp.tasks.char_lm.config import CharLMConfig
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
-from rnnnlp.config import CharLMConfig
 from variants.batches import FixedOffsets, NeverFresh
 from variants.linear import SRU, MinGRU
 from variants.lstms import MultiplicativeLSTM, NormLSTM, ZoneoutLSTM
@@ -60,7 +60,7 @@ VARIANTS = {
     "elman": Variant("an Elman network", "Elman 1990", {"cell": "elman_tanh"}),
     # What it does without an option.
     "fixed-offsets": Variant("each epoch begins at the same character", "", batches=FixedOffsets),
-    "no-fresh": Variant("no stream ever forgets its state", "", batches=NeverFresh),
+    "no-state-reset": Variant("no stream ever forgets its state", "", batches=NeverFresh),
     # What it does not have.
     "zoneout": Variant(
         "0.5 of c and 0.05 of h keep their value",
@@ -91,7 +91,7 @@ VARIANTS = {
 }
 
 
-def products(model: CharLMNetwork) -> tuple[int, int]:
+def multiplications(model: CharLMNetwork) -> tuple[int, int]:
     """Multiplications a character of a forward pass in matrix products, and how many of those step by step.
 
     The first layer's product with its input does not count: it is made once for each distinct character of a window.

@@ -2,8 +2,8 @@
 
 Importing this package fails with ImportError where the extension was not built. All arrays are float32 and
 C-contiguous. Only `out` of `forward` and `dh` of `backward` may be columns of a wider array. A wrong type, shape or
-layout raises TypeError or ValueError. Results are new arrays, which use the memory of arrays that are gone. They have the same bits
-for any number of threads.
+layout raises TypeError or ValueError. Results are new arrays, which use the memory of arrays that are gone. They have
+the same bits for any number of threads.
 """
 
 from rnnnlp.kernels.native._native import (

@@ -14,7 +14,8 @@ from rnnnlp.kernels.native.matmul import matmul_nt
 class Decoder:
     """A language model that goes on token by token; `kernels.backend` documents its methods.
 
-    It copies the weights, packed for batch size 1, so later changes of them are not seen. It begins with a state of zeros.
+    It copies the weights, packed for batch size 1, so later changes of them are not seen. It begins with a state of
+    zeros.
 
     Args:
         cell: One of `cells()`.
@@ -65,13 +66,7 @@ class Decoder:
     ) -> list[int]:
         """Samples one token for each of `uniforms` and reads it, by the rule of `kernels.sampling`."""
         excluded = -1 if unknown_id is None else unknown_id
+        before = np.array(recent, np.int32)
         return self._decoder.sample(
-            uniforms,
-            temperature,
-            top_k,
-            top_p,
-            repetition_penalty,
-            repetition_window,
-            excluded,
-            np.array(recent, np.int32),
+            uniforms, temperature, top_k, top_p, repetition_penalty, repetition_window, excluded, before
         )

@@ -17,5 +17,5 @@ def matmul(dy: Array, W: Array) -> Array:
 
 
 def matmul_tn(dy: Array, x: Array, *, sums: Array | None = None) -> Array:
-    """Computes the gradient of a linear layer's weights: `dy (K, M).T @ x (K, N)`; `sums (M,)` receives that of its bias."""
+    """Computes the gradient of a linear layer's weights: `dy (K, M).T @ x (K, N)`; `sums (M,)` receives the bias's."""
     return _native.matmul(dy, True, x, True, None, sums)

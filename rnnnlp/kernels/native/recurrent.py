@@ -78,8 +78,8 @@ def backward(
 ) -> tuple[Array, State, Array, State]:
     """Backpropagates through all steps of a forward pass: `dh (N, H)` -> `dpre (N, G*H)`, `dstate_0`, `dW_h`, `dextra`.
 
-    `dh`, `dstate_T` and each array of `dstate_T` may be None for zeros. With `overwrite`, `dpre` takes the memory of the
-    tape's gates.
+    `dh`, `dstate_T` and each array of `dstate_T` may be None for zeros. With `overwrite`, `dpre` takes the memory of
+    the tape's gates.
     """
     gradients = [None if d is None else np.ascontiguousarray(d) for d in dstate_T or [None] * len(tape.state)]
     dpre, dstate_0, dW_h, dextra = _native.backward(
