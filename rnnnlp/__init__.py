@@ -7,24 +7,24 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rnnnlp.models.bidirectional_lm import BidirectionalLM
-    from rnnnlp.models.char_lm import CharLM
-    from rnnnlp.models.committee import Committee
-    from rnnnlp.models.sentiment import SentimentClassifier
+    from rnnnlp.tasks.char_lm.estimator import CharLM
+    from rnnnlp.tasks.sentiment.ensemble import Ensemble
+    from rnnnlp.tasks.sentiment.estimator import SentimentClassifier
+    from rnnnlp.tasks.word_lm.estimator import WordLM
 
-__version__ = "0.1.0"
-__all__ = ["BidirectionalLM", "CharLM", "Committee", "SentimentClassifier", "__version__"]
+__version__ = "0.2.0"
+__all__ = ["CharLM", "Ensemble", "SentimentClassifier", "WordLM", "__version__"]
 
-_HOMES = {
-    "BidirectionalLM": "rnnnlp.models.bidirectional_lm",
-    "CharLM": "rnnnlp.models.char_lm",
-    "Committee": "rnnnlp.models.committee",
-    "SentimentClassifier": "rnnnlp.models.sentiment",
+_MODULES = {
+    "CharLM": "rnnnlp.tasks.char_lm.estimator",
+    "Ensemble": "rnnnlp.tasks.sentiment.ensemble",
+    "SentimentClassifier": "rnnnlp.tasks.sentiment.estimator",
+    "WordLM": "rnnnlp.tasks.word_lm.estimator",
 }
 
 
 def __getattr__(name: str) -> Any:
     # Loaded when first used: `import rnnnlp` alone costs nothing.
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
+    if name in _MODULES:
+        return getattr(import_module(_MODULES[name]), name)
     raise AttributeError(f"module 'rnnnlp' has no attribute {name!r}")

@@ -28,10 +28,10 @@ import safetensors.numpy
 import tokenizers  # noqa: F401
 from fuzzing.cases import MEMORY, SECONDS, command_line, limit_memory, start_clocks
 
-import rnnnlp.training.fit  # noqa: F401
+import rnnnlp.training.run  # noqa: F401
 from rnnnlp.cli.main import main
-from rnnnlp.models.model import CONFIG, TOKENIZER, WEIGHTS
-from rnnnlp.models.storage import MANIFEST, load_tensors, save_tensors
+from rnnnlp.files import MANIFEST, load_tensors, save_tensors
+from rnnnlp.training.model_folder import CONFIG, TOKENIZER, WEIGHTS
 from rnnnlp.training.run_folder import BESIDE_STATE, STATE, STATE_TENSORS
 
 MIDDLE = "checkpoints/step-00000003"

@@ -1,4 +1,4 @@
-"""scripts/reproduce_warpeace.py on a small text: what it trains on, what it tests on, and that it goes on."""
+"""scripts/reproduce_warpeace.py on a small text: its splits, its test figures, and that it resumes."""
 
 import importlib.util
 import json
@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from rnnnlp import CharLM
-from rnnnlp.training.evaluation import language_model_loss
-from rnnnlp.training.tasks import CharLMTask
+from rnnnlp.tasks.char_lm.network import CharLMNetwork
+from rnnnlp.tasks.char_lm.objective import CharLMObjective
+from rnnnlp.tasks.language_modelling import language_model_loss
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "reproduce_warpeace.py"
 TEXT = "".join(f"{n}: well, Prince, so Genoa and Lucca\r\n" for n in range(60))
@@ -17,7 +17,7 @@ TEXT = "".join(f"{n}: well, Prince, so Genoa and Lucca\r\n" for n in range(60))
 
 @pytest.fixture
 def main(tmp_path, monkeypatch):
-    """The script with a small text, `out` and training; it takes further words."""
+    """The script with a small text and a short training; takes the name of its folder and further words."""
     monkeypatch.setenv("RNNNLP_CACHE", str(tmp_path / "cache"))
     spec = importlib.util.spec_from_file_location("reproduce_warpeace", SCRIPT)
     assert spec is not None
@@ -41,7 +41,7 @@ def main(tmp_path, monkeypatch):
 
 
 def test_table_and_rows(main, tmp_path, capsys):
-    assert main("out", "--cells", "gru,elman", "--layers", "1,2", "--pieces", "1") == 0
+    assert main("out", "--cells", "gru,elman", "--layers", "1,2", "--segments", "1") == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[1] for line in lines[2:]] == ["gru-1x8", "gru-2x8", "elman-1x8", "elman-2x8"]
     parts = [
@@ -50,21 +50,21 @@ def test_table_and_rows(main, tmp_path, capsys):
     assert "".join(parts) == TEXT
     assert [round(len(part) / len(TEXT), 2) for part in parts] == [0.8, 0.1, 0.1]
     row = json.loads((tmp_path / "out/gru-2x8.json").read_text())
-    model = CharLM.from_pretrained(tmp_path / "out/gru-2x8")
+    model = CharLMNetwork.from_pretrained(tmp_path / "out/gru-2x8")
     loss_sum, count = language_model_loss(model, model.tokenizer.encode(parts[2]))
     assert row["test"] == pytest.approx(loss_sum / count, rel=1e-5)
     assert (model.config.cell, model.config.num_layers, row["steps"]) == ("gru_reset_first", 2, 12)
 
 
-def test_each_piece_is_split(main, tmp_path):
-    main("out", "--cells", "elman", "--pieces", "4")
+def test_each_segment_is_split(main, tmp_path):
+    main("out", "--cells", "elman", "--segments", "4")
     parts = [
         (tmp_path / "out/data-4" / f"{name}.txt").read_bytes().decode() for name in ("train", "validation", "test")
     ]
-    piece = len(TEXT) // 4  # no piece is more than one character longer than another
+    length = len(TEXT) // 4  # no segment is more than one character longer than another
     for number in range(4):
         start, stop = len(TEXT) * number // 4, len(TEXT) * (number + 1) // 4
-        assert stop - start in (piece, piece + 1)
+        assert stop - start in (length, length + 1)
         ends = start + int(0.8 * (stop - start)), start + int(0.9 * (stop - start))
         for part, expected in zip(
             parts, (TEXT[start : ends[0]], TEXT[slice(*ends)], TEXT[ends[1] : stop]), strict=True
@@ -83,9 +83,9 @@ def test_finished_rows_are_kept_and_others_trained(main, tmp_path):
     assert json.loads(row.read_text())["options"]["lr"] == 0.5
 
 
-def test_interrupted_row_goes_on(main, tmp_path, monkeypatch):
+def test_interrupted_row_resumes(main, tmp_path, monkeypatch):
     main("whole", "--cells", "lstm", "--dropout", "0.2")
-    gradients, steps = CharLMTask.gradients, []
+    gradients, steps = CharLMObjective.gradients, []
 
     def interrupting(task, *, rng):
         steps.append(1)
@@ -93,7 +93,7 @@ def test_interrupted_row_goes_on(main, tmp_path, monkeypatch):
             signal.raise_signal(signal.SIGINT)
         return gradients(task, rng=rng)
 
-    monkeypatch.setattr(CharLMTask, "gradients", interrupting)
+    monkeypatch.setattr(CharLMObjective, "gradients", interrupting)
     assert main("parts", "--cells", "lstm", "--dropout", "0.2") == 128 + signal.SIGINT
     assert not (tmp_path / "parts/lstm-1x8.json").exists()
     assert main("parts", "--cells", "lstm", "--dropout", "0.2") == 0
@@ -105,8 +105,8 @@ def test_interrupted_row_goes_on(main, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--cells", "tree"], "--cells has 'tree'; it must be of lstm, gru, elman"),
-        (["--pieces", "0"], "--pieces is 0; it must be from 1 to 1000"),
+        (["--cells", "tree"], "--cells has 'tree'; it must be some of lstm, gru, elman"),
+        (["--segments", "0"], "--segments is 0; it must be from 1 to 1000"),
         (["--layers", "one"], "--layers is 'one'; it must be numbers"),
         (["--data", "no/such.txt"], "--data no/such.txt: no such file"),
     ],

@@ -1,1 +1,1 @@
-"""Ids to time-major batches: packed ragged batches of documents, contiguous streams of a corpus."""
+"""Token ids to time-major batches: packed ragged batches of documents, windows of contiguous streams."""

@@ -1,4 +1,4 @@
-"""Documents to packed batches, with lengths kept together and places kept for a resume."""
+"""Documents to shuffled, packed batches of similar lengths, which can resume at any batch."""
 
 # N tokens, T steps, B documents
 
@@ -7,52 +7,91 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rnnnlp.batches.draws import CROPS, DOCUMENTS, generator
 from rnnnlp.batches.packed import pack
+from rnnnlp.batches.seeding import Stream, rng_for
 
-BUCKETS = 50  # so many batches' worth of documents are sorted by length together
+BUCKETS = 50  # number of batches whose documents are sorted by length together
 
 
 class DocumentBatch(NamedTuple):
-    ids: np.ndarray  # (N,) packed, longest document first
-    batch_sizes: np.ndarray  # (T,)
-    labels: np.ndarray  # (B,) in the order of the packed documents
-    places: np.ndarray  # (B,) of these documents among all
+    """A packed batch of documents.
+
+    Attributes:
+        ids: `(N,)`, packed, the longest document first.
+        batch_sizes: `(T,)`, number of documents that are alive at each step.
+        labels: `(B,)`, in the order of the packed documents.
+        indices: `(B,)`, index of each of these documents in the data.
+    """
+
+    ids: np.ndarray
+    batch_sizes: np.ndarray
+    labels: np.ndarray
+    indices: np.ndarray
 
 
 def clip(ids: np.ndarray, max_length: int) -> np.ndarray:
-    """A document of at most `max_length` ids: of a longer one the beginning and the end, half each."""
+    """Shortens a document to at most `max_length` ids: half of them from its beginning, the rest from its end.
+
+    Args:
+        ids: `(length,)`.
+        max_length: Maximum number of ids.
+
+    Returns:
+        `(min(length, max_length),)`.
+    """
     if len(ids) <= max_length:
         return ids
     head = max_length // 2
     return np.concatenate([ids[:head], ids[len(ids) - (max_length - head) :]])
 
 
-def stretch(ids: np.ndarray, length: int, rng: np.random.Generator) -> np.ndarray:
-    """Of a document of more than `length` ids so many in a row, from any place."""
+def random_crop(ids: np.ndarray, length: int, rng: np.random.Generator) -> np.ndarray:
+    """A random window of `length` ids of a document, or all of a shorter one.
+
+    Args:
+        ids: The document, `(document length,)`.
+        length: Maximum number of ids.
+        rng: For the start of the window.
+
+    Returns:
+        `(min(document length, length),)`.
+    """
     start = rng.integers(max(0, len(ids) - length) + 1)
     return ids[start : start + length]
 
 
-def batch_of(documents: Sequence[np.ndarray], labels: np.ndarray, places: np.ndarray) -> DocumentBatch:
-    """The packed batch of the documents at `places`."""
-    packed = pack([documents[i] for i in places])
-    places = places[packed.order]
-    return DocumentBatch(packed.values, packed.batch_sizes, labels[places], places)
+def batch_of(documents: Sequence[np.ndarray], labels: np.ndarray, indices: np.ndarray) -> DocumentBatch:
+    """The packed batch of the documents at `indices`.
+
+    Args:
+        documents: The ids of each document, `(length,)`.
+        labels: The label of each document, `(len(documents),)`.
+        indices: Indices of the documents of the batch, `(B,)`.
+    """
+    packed = pack([documents[i] for i in indices])
+    indices = indices[packed.order]
+    return DocumentBatch(packed.values, packed.batch_sizes, labels[indices], indices)
 
 
 def in_order_of_length(documents: Sequence[np.ndarray], batch_size: int) -> Iterator[np.ndarray]:
-    """For evaluation: the places `(B,)` of each batch, the longest documents first."""
+    """For evaluation: yields the indices `(B,)` of the documents of each batch, the longest documents first."""
     order = np.argsort([-len(document) for document in documents], kind="stable")
     for start in range(0, len(order), batch_size):
         yield order[start : start + batch_size]
 
 
 class DocumentBatches:
-    """Endless shuffled batches. Documents of like length stand together, so that few steps have few rows.
+    """Endless shuffled batches of documents.
 
-    With `crop`, of a document of more ids another stretch of so many comes each time. `position` tells where the walk
-    is and `seek` goes there: what an epoch brings depends only on the seed and the epoch's number.
+    Documents of similar length share a batch, so few steps have few rows. The batches of an epoch depend only on the
+    seed and the number of the epoch.
+
+    Args:
+        documents: The ids of each document, `(length,)`.
+        labels: The label of each document, `(len(documents),)`.
+        batch_size: Number of documents in a batch.
+        seed: The seed of the run.
+        crop: Longer documents are randomly cropped to this number of ids, differently in each epoch. None: no cropping.
     """
 
     def __init__(
@@ -71,27 +110,30 @@ class DocumentBatches:
 
     @property
     def position(self) -> dict[str, Any]:
+        """Where the next batch is, for `seek`."""
         return {"epoch": self.epoch, "batch": self.batch}
 
     def seek(self, position: dict[str, Any]) -> None:
+        """Continues at a saved `position`."""
         self.epoch, self.batch = int(position["epoch"]), int(position["batch"])
         self.plan = self._plan()
 
     def next(self) -> DocumentBatch:
+        """The next batch; after the last one of an epoch, the first one of the next epoch."""
         if self.batch == len(self.plan):
             self.seek({"epoch": self.epoch + 1, "batch": 0})
-        places = self.plan[self.batch]
-        documents = [self.documents[i] for i in places]
+        indices = self.plan[self.batch]
+        documents = [self.documents[i] for i in indices]
         if self.crop is not None:
-            rng = generator(self.seed, CROPS, self.epoch, self.batch)
-            documents = [stretch(document, self.crop, rng) for document in documents]
+            rng = rng_for(self.seed, Stream.CROPS, self.epoch, self.batch)
+            documents = [random_crop(document, self.crop, rng) for document in documents]
         self.batch += 1
-        batch = batch_of(documents, self.labels[places], np.arange(len(places)))
-        return batch._replace(places=places[batch.places])
+        batch = batch_of(documents, self.labels[indices], np.arange(len(indices)))
+        return batch._replace(indices=indices[batch.indices])
 
     def _plan(self) -> list[np.ndarray]:
-        """The places of each batch of this epoch: shuffled, sorted by length within buckets, shuffled again."""
-        rng = generator(self.seed, DOCUMENTS, self.epoch)
+        """The indices of the documents of each batch: shuffled, sorted by length within buckets, shuffled again."""
+        rng = rng_for(self.seed, Stream.DOCUMENTS, self.epoch)
         order = rng.permutation(len(self.documents))
         lengths = np.array([len(document) for document in self.documents])
         if self.crop is not None:

@@ -15,9 +15,12 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Packed:
-    """A ragged batch: `values (N, ...)`, `batch_sizes int64 (T,)`, and `order (B,)`.
+    """A ragged batch.
 
-    `order[i]` is the place, among the sequences that were packed, of the one that stands i-th (longest first).
+    Attributes:
+        values: `(N, ...)`.
+        batch_sizes: int64 `(T,)`, the number of sequences alive at each step.
+        order: `(B,)`. The i-th sequence of the batch (longest first) is number `order[i]` of those that were packed.
     """
 
     values: np.ndarray
@@ -26,7 +29,14 @@ class Packed:
 
 
 def pack(sequences: Sequence[np.ndarray]) -> Packed:
-    """Packs B non-empty arrays `(length, ...)` of one dtype. Equal lengths keep their order."""
+    """Packs sequences. Those of equal length keep their order.
+
+    Args:
+        sequences: B non-empty arrays `(length, ...)` of one dtype.
+
+    Raises:
+        ValueError: There is no sequence, or an empty one.
+    """
     lengths = np.array([len(sequence) for sequence in sequences], dtype=np.int64)  # (B,)
     if len(lengths) == 0 or lengths.min() == 0:
         raise ValueError("pack needs at least one sequence and no empty ones")
@@ -40,13 +50,18 @@ def pack(sequences: Sequence[np.ndarray]) -> Packed:
 
 
 def unpack(values: np.ndarray, batch_sizes: np.ndarray) -> list[np.ndarray]:
-    """The B sequences `(length, ...)` of packed `values`, longest first."""
+    """Unpacks a batch: the B sequences `(length, ...)`, longest first.
+
+    Args:
+        values: `(N, ...)`.
+        batch_sizes: `(T,)`.
+    """
     by_sequence = np.argsort(sequence_of_row(batch_sizes), kind="stable")  # (N,)
     return np.split(values[by_sequence], np.cumsum(lengths_of(batch_sizes))[:-1])
 
 
 def batch_sizes_of(lengths: np.ndarray) -> np.ndarray:
-    """`lengths (B,)` -> `batch_sizes (T,)`: how many sequences are alive at each step."""
+    """`lengths (B,)` -> `batch_sizes (T,)`, the number of sequences alive at each step."""
     ended = np.bincount(lengths, minlength=int(lengths.max()) + 1).cumsum()  # (T + 1,) with length <= t
     return (len(lengths) - ended[:-1]).astype(np.int64)
 
@@ -76,11 +91,16 @@ def time_steps(batch_sizes: np.ndarray, reverse: bool = False) -> Iterator[tuple
 
 
 def previous_rows(batch_sizes: np.ndarray, reverse: bool) -> np.ndarray | slice:
-    """For each packed row, where the state before it stands in the initial states with the outputs below them.
+    """For each packed row, the index of the state before its step, in the initial states with the outputs below them.
 
-    `batch_sizes (T,)` -> an index into `concatenate([h0, h])` `(B + N, H)` that takes N rows of it (a slice where all
-    sequences have the same length). In reverse, the state before step t is that after step t + 1, or the
-    initial state where the sequence has no step t + 1.
+    In reverse, the state before step t is that of step t + 1, or the initial state if the sequence has no step t + 1.
+
+    Args:
+        batch_sizes: `(T,)`.
+        reverse: The steps run from the last to the first.
+
+    Returns:
+        An index `(N,)` into `concatenate([h0, h])` `(B + N, H)`; a slice if all sequences have the same length.
     """
     offsets = offsets_of(batch_sizes)
     B, N = int(batch_sizes[0]), int(offsets[-1])

@@ -1,8 +1,8 @@
-"""A corpus to contiguous streams: the windows of truncated backpropagation through time.
+"""A corpus as contiguous streams: the windows of truncated backpropagation through time.
 
-The corpus is cut into B streams of equal length which are read side by side. Window after window continues them, so
-the state at the end of one window is the state before the next. With shuffled blocks, streams read the blocks of the
-corpus in another order each epoch, and carry no state from one block to another.
+The corpus is cut into B streams of equal length, which are read in parallel. Each window continues the one before it.
+So the state at the end of a window is the initial state of the next. With shuffled blocks, the streams read the blocks
+of the corpus in a different order in each epoch, and no state is carried from one block to another.
 """
 
 # N tokens of a window (B*T), T steps, B streams
@@ -12,35 +12,52 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rnnnlp.batches.draws import FRESH, STREAMS, generator
-from rnnnlp.errors import UserError
+from rnnnlp.batches.seeding import Stream, rng_for
+from rnnnlp.errors import UserError, option
+
+RELEASE_WINDOWS = 512  # number of windows of a memory-mapped corpus that stay in memory
+STATE_RESET_PROBABILITY = 0.05  # probability that a stream begins a window with a zero state
 
 
 class StreamWindow(NamedTuple):
-    inputs: np.ndarray  # (N,) time-major
-    targets: np.ndarray  # (N,) the ids that follow
-    batch_sizes: np.ndarray  # (T,) all B
-    fresh: np.ndarray  # (B,) bool: no state is carried into these streams
+    """A window of all streams.
 
+    Attributes:
+        inputs: `(N,)`, time-major.
+        targets: `(N,)`, the ids that follow the inputs.
+        batch_sizes: `(T,)`, all B.
+        reset: bool `(B,)`, the streams whose state is reset to zero before this window.
+    """
 
-RELEASE_WINDOWS = 512  # so many windows of a memory-mapped corpus stay in memory
-FRESH_SHARE = 0.05  # of the streams begin a window without a carried state
+    inputs: np.ndarray
+    targets: np.ndarray
+    batch_sizes: np.ndarray
+    reset: np.ndarray
 
 
 class StreamBatches:
-    """Endless windows of `bptt` steps over `batch_size` streams of `ids (length,)`, which may be memory-mapped.
+    """Endless windows of `bptt` steps over the streams of a corpus.
 
-    Each epoch begins at another offset, so that windows do not always end at the same places.
-    Now and then a stream forgets its state: a model that has only ever seen states thousands of steps old reads the
-    beginning of a new text badly, and may never recover.
+    Each epoch begins at a different offset, so windows do not always end at the same positions. Now and then, the state
+    of a stream is reset. Without resets, a model only sees states that are thousands of steps old. It then predicts
+    the beginning of a new text badly, and may never recover.
 
-    `shuffled_block` is the length of the blocks, in tokens (made up to whole windows); 0 reads the corpus as it stands.
+    Args:
+        ids: The corpus, `(length,)`; it may be memory-mapped.
+        batch_size: Maximum number of streams; a short corpus gives fewer.
+        bptt: Number of steps in a window.
+        seed: The seed of the run.
+        shuffled_block: Length of the shuffled blocks in tokens, rounded up to whole windows; 0: no shuffling.
+
+    Raises:
+        UserError: If the corpus is shorter than one window.
     """
 
     def __init__(self, ids: np.ndarray, *, batch_size: int, bptt: int, seed: int, shuffled_block: int = 0):
         if len(ids) <= bptt:
             raise UserError(
-                f"the corpus has {len(ids)} tokens and a window needs {bptt + 1}; give more text or a smaller --bptt"
+                f"the corpus has {len(ids)} tokens and a window needs {bptt + 1}; give more text or a "
+                f"smaller {option('bptt')}"
             )
         self.ids, self.bptt, self.seed = ids, bptt, seed
         self.batch_size = min(batch_size, (len(ids) - 1) // bptt)
@@ -48,17 +65,19 @@ class StreamBatches:
         self.per_epoch = max(1, (len(ids) - bptt) // window)
         self.shuffled = shuffled_block > 0
         self.block = min(-(-shuffled_block // bptt), self.per_epoch) if self.shuffled else self.per_epoch  # windows
-        self.room = len(ids) - self.per_epoch * window  # how many places an epoch may begin at
+        self.num_offsets = len(ids) - self.per_epoch * window  # number of positions where an epoch may begin
         self.seek({"epoch": 0, "window": 0})
 
     @property
     def position(self) -> dict[str, Any]:
+        """Where the next window is, for `seek`."""
         return {"epoch": self.epoch, "window": self.window}
 
     def seek(self, position: dict[str, Any]) -> None:
+        """Continues at a saved `position`."""
         self.epoch, self.window = int(position["epoch"]), int(position["window"])
-        rng = generator(self.seed, STREAMS, self.epoch)
-        offset = int(rng.integers(self.room))
+        rng = rng_for(self.seed, Stream.STREAMS, self.epoch)
+        offset = int(rng.integers(self.num_offsets))
         stream_length = (len(self.ids) - 1 - offset) // self.batch_size
         streams = offset + stream_length * np.arange(self.batch_size)  # (B,) where each begins
         within = np.arange(0, self.per_epoch, self.block)[:, None] * self.bptt  # (K, 1)
@@ -69,19 +88,21 @@ class StreamBatches:
                 blocks[...] = rng.permutation(blocks.ravel()).reshape(blocks.shape)
 
     def next(self) -> StreamWindow:
+        """The next window; after the last one of an epoch, the first one of the next epoch."""
         if self.window == self.per_epoch:
             self.seek({"epoch": self.epoch + 1, "window": 0})
         block, window = divmod(self.window, self.block)
         starts = self.blocks[block] + window * self.bptt  # (B,)
         if window % RELEASE_WINDOWS == 0:
             self._release()
-        fresh = generator(self.seed, FRESH, self.epoch, self.window).random(self.batch_size) < FRESH_SHARE
+        rng = rng_for(self.seed, Stream.RESETS, self.epoch, self.window)
+        reset = rng.random(self.batch_size) < STATE_RESET_PROBABILITY  # (B,)
         self.window += 1
         ids = np.stack([self.ids[s : s + self.bptt + 1] for s in starts], axis=1)  # (T + 1, B)
         batch_sizes = np.full(self.bptt, self.batch_size)
-        return StreamWindow(ids[:-1].ravel(), ids[1:].ravel(), batch_sizes, fresh | (window == 0))
+        return StreamWindow(ids[:-1].ravel(), ids[1:].ravel(), batch_sizes, reset | (window == 0))
 
     def _release(self) -> None:
-        """Lets go of the pages of a memory-mapped corpus that were read, where the system can."""
+        """Releases the pages of a memory-mapped corpus that were read, where the system can."""
         if isinstance(self.ids.base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
             self.ids.base.madvise(mmap.MADV_DONTNEED)

@@ -4,56 +4,64 @@ import argparse
 import logging
 import sys
 
+from rnnnlp.cli.options import add_backend_options
+from rnnnlp.errors import UserError, dashed, option
+
 HELP = {
-    "length": "at most so many tokens",
-    "temperature": "below 1 safer, above 1 wilder; 0 takes the most probable token each time",
-    "top_k": "choose among the k most probable tokens; 0: among all",
-    "top_p": "choose among the fewest tokens that together have this probability",
-    "repetition_penalty": "above 1: what was written lately becomes less probable",
-    "repetition_window": "how many tokens are lately",
-    "stop": "end before this text; may be given several times",
+    "length": "maximum number of tokens to generate",
+    "temperature": "sampling temperature: below 1 the text is more predictable, above 1 more random; "
+    "0 always takes the most probable token",
+    "top_k": "sample from the k most probable tokens; 0 samples from all",
+    "top_p": "nucleus sampling: sample from the fewest tokens whose probabilities sum to at least this value",
+    "repetition_penalty": "values above 1 make recent tokens less probable",
+    "repetition_window": "number of tokens that count as recent",
+    "stop": "end the text before this string; may be given several times",
 }
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    from rnnnlp.generation import Sampling
+    from rnnnlp.tasks.char_lm.generate import Sampling
 
     default = Sampling()
-    parser.add_argument("run_folder", metavar="RUN", help="the folder of a trained character model")
-    parser.add_argument("--prompt", default="", help="the text to go on from (default: none)")
+    parser.add_argument("run_folder", metavar="RUN", help="run folder of a trained character model")
+    parser.add_argument("--prompt", default="", metavar="TEXT", help="text to continue (default: none)")
     for name, text in HELP.items():
-        option, value = f"--{name.replace('_', '-')}", getattr(default, name)
+        value = getattr(default, name)
         if name == "stop":
-            parser.add_argument(option, action="append", default=[], metavar="TEXT", help=text)
+            parser.add_argument(dashed(name), action="append", default=[], metavar="TEXT", help=text)
         else:
-            parser.add_argument(option, type=type(value), default=value, metavar="X", help=f"{text} (default: {value})")
-    parser.add_argument("--samples", type=int, default=1, metavar="N", help="so many texts (default: 1)")
-    parser.add_argument("--seed", type=int, help="the same seed gives the same text (default: another one each time)")
-    parser.add_argument("--backend", default=None, help="auto or numpy")
+            metavar = "N" if isinstance(value, int) else "X"
+            parser.add_argument(
+                dashed(name), type=type(value), default=value, metavar=metavar, help=f"{text} (default: {value})"
+            )
+    parser.add_argument("--samples", type=int, default=1, metavar="N", help="number of texts to generate (default: 1)")
+    parser.add_argument(
+        "--seed", type=int, metavar="N", help="random seed: the same seed gives the same text (default: random)"
+    )
+    add_backend_options(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     import numpy as np
 
     from rnnnlp import kernels
-    from rnnnlp.errors import UserError
-    from rnnnlp.generation import Sampling, samples
-    from rnnnlp.models.char_lm import CharLM
+    from rnnnlp.tasks.char_lm.generate import Sampling, samples
+    from rnnnlp.tasks.char_lm.network import CharLMNetwork
 
-    kernels.use(options.backend)
+    kernels.use(options.backend, options.threads)
     values = {name: getattr(options, name) for name in HELP}
     sampling = Sampling(**values | {"stop": tuple(options.stop)})
     if options.samples < 1:
-        raise UserError(f"--samples is {options.samples}; it must be at least 1")
+        raise UserError(f"{option('samples')} is {options.samples}; it must be at least 1")
     if options.seed is not None and options.seed < 0:
-        raise UserError(f"--seed is {options.seed}; it must be at least 0")
-    model = CharLM.from_pretrained(options.run_folder)
-    assert model.tokenizer is not None
+        raise UserError(f"{option('seed')} is {options.seed}; it must be at least 0")
+    model = CharLMNetwork.from_pretrained(options.run_folder)
     if unknown := model.tokenizer.unknown_characters(options.prompt):
         logging.getLogger(__name__).warning(
-            "the model has never seen %s; read as unknown", ", ".join(f"{c!r} (U+{ord(c):04X})" for c in unknown)
+            "not in the vocabulary of the model, and read as the unknown symbol: %s",
+            ", ".join(f"{c!r} (U+{ord(c):04X})" for c in unknown),
         )
-    # What the terminal cannot show is replaced, never an error in the middle of a text.
+    # Characters that the terminal cannot show are replaced, because an error would cut the text.
     sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
     rng = np.random.default_rng(options.seed)
     for number, sample in zip(range(options.samples), samples(model, options.prompt, sampling, rng=rng), strict=False):

@@ -4,9 +4,11 @@ import argparse
 import os
 import platform
 
+from rnnnlp.cli.options import add_backend_options
+
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--backend", default=None, help="auto or numpy")
+    add_backend_options(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -20,5 +22,5 @@ def run(options: argparse.Namespace) -> int:
     print(f"numpy      {np.__version__}")
     for pool in threadpool_info():
         print(f"{pool['user_api']:10} {pool['internal_api']} {pool['version']}, {pool['num_threads']} threads")
-    print(f"kernels    {kernels.use(options.backend)}")
+    print(f"kernels    {kernels.use(options.backend, options.threads)}")
     return 0

@@ -1,4 +1,4 @@
-"""The command `rnnnlp`: chooses the command, and turns a user's mistake into one line and exit code 2."""
+"""The command `rnnnlp`: runs a command, and reports a mistake of the user in one line, with exit code 2."""
 
 import argparse
 import logging
@@ -8,21 +8,23 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import NoReturn
 
-from rnnnlp.errors import UserError
+from rnnnlp.errors import UserError, dashed
 
 LONGEST_MESSAGE = 2000  # characters
+RENAMED_COMMANDS = {"combine": "ensemble"}  # of version 0.1
+RENAMED_OPTIONS = {"votes": "ngram_buckets"}  # of version 0.1
 
 COMMANDS = {
     "train": "train a character language model or a sentiment classifier",
-    "pretrain": "train language models of words, from which a classifier can start, on texts without labels",
-    "combine": "make one classifier of several trained ones, which err in different places",
-    "generate": "write text with a trained character model",
+    "pretrain": "pretrain word language models on unlabelled texts, for a classifier to start from",
+    "ensemble": "combine trained classifiers into an ensemble with stacking weights",
+    "generate": "generate text with a trained character model",
     "evaluate": "measure a trained model on a split of a data set",
-    "predict": "classify texts with a trained classifier",
-    "plot": "draw training curves, or how far gradients reach back in time",
-    "quickstart": "train, evaluate and use two small models on built-in data, in a few minutes",
-    "status": "show where a run is",
-    "info": "say what this installation runs with",
+    "predict": "classify texts with a trained classifier: labels, probabilities, explanations",
+    "plot": "plot training curves, or vanishing and exploding gradients",
+    "quickstart": "try everything: train, evaluate and use two small models on built-in data in a few minutes",
+    "status": "show the progress of a run: step, time, losses, best validation metrics",
+    "info": "show the versions, kernels and threads of this installation",
 }
 
 EXAMPLES = """examples:
@@ -30,20 +32,29 @@ EXAMPLES = """examples:
   rnnnlp train charlm --data book.txt --budget 5m --out runs/book
   rnnnlp generate runs/book --prompt "Once upon a time"
   rnnnlp train sentiment --data reviews/ --budget 10m --out runs/reviews
+  rnnnlp evaluate runs/reviews --split test
   rnnnlp predict runs/reviews "What a lovely film."
+  rnnnlp plot runs/book runs/reviews --out curves.png
 
 'rnnnlp COMMAND --help' explains the options of a command."""
 
 
 class Parser(argparse.ArgumentParser):
-    """Says a mistake as every other one is said: in one line, with what to do."""
+    """An argument parser that raises `UserError` for a mistake."""
 
     def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message}; '{self.prog} --help' says what can be given")
+        raise UserError(f"{message}; '{self.prog} --help' lists the options")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command; returns the exit code: 0 done, 2 a mistake of the user, 128 + n stopped by signal n."""
+    """Runs one command.
+
+    Args:
+        arguments: The words of the command line; by default those of this process.
+
+    Returns:
+        The exit code: 0 if done, 2 for a mistake of the user, 128 + n if stopped by signal n.
+    """
     words = list(sys.argv[1:] if arguments is None else arguments)
     parser = Parser(
         prog="rnnnlp",
@@ -59,24 +70,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command = commands.add_parser(
             name, help=help_text, description=help_text[0].upper() + help_text[1:] + ".", allow_abbrev=False
         )
-        if words and words[0] == name:  # only the options of the command that runs are worth loading
+        if words and words[0] == name:  # load only the options of the command that runs
             module = import_module(f"rnnnlp.cli.{name}")
             module.add_options(command)
             command.set_defaults(run=module.run)
     try:
+        if words and words[0] in RENAMED_COMMANDS:
+            raise UserError(f"the command {words[0]} is now {RENAMED_COMMANDS[words[0]]}; use that name")
         options = parse(parser, words)
-        say_aloud()
+        log_to_stderr()
         code = options.run(options) or 0
-        sys.stdout.flush()  # so that a full disk is noticed here
+        sys.stdout.flush()  # so a full disk is noticed here
         return code
     except UserError as error:
-        return fail(str(error))
+        return fail(error.command_line)
     except MemoryError as error:
         return fail(f"there is not enough memory ({error or 'none left'}); choose a smaller model or batch")
     except KeyboardInterrupt:
         print("rnnnlp: stopped", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # the reader of our output has gone, as `head` does
+    except BrokenPipeError:  # the reader of the output has ended, such as `head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except OSError as error:
@@ -86,7 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parse(parser: Parser, words: list[str]) -> argparse.Namespace:
-    """The options that words stand for. Texts and runs may follow an option too, where argparse has done with them."""
+    """Parses the options. Unlike in argparse, texts and runs may also follow an option."""
     options, left = parser.parse_known_args(words)
     for name in ("texts", "runs"):
         if hasattr(options, name) and not any(word.startswith("-") for word in left):
@@ -94,21 +107,24 @@ def parse(parser: Parser, words: list[str]) -> argparse.Namespace:
             left = []
     if left:
         command = " ".join(filter(None, (parser.prog, options.command, getattr(options, "kind", None))))
-        raise UserError(f"{' '.join(left)} is not among what can be given; '{command} --help' says what is")
+        for old, new in RENAMED_OPTIONS.items():
+            if any(word.partition("=")[0] == dashed(old) for word in left):
+                raise UserError(f"{dashed(old)} is now {dashed(new)}; use that name")
+        raise UserError(f"{' '.join(left)}: there is no such option; '{command} --help' lists the options")
     return options
 
 
 def fail(message: str) -> int:
-    """Prints a mistake on one line, whatever is in it, and returns the exit code."""
-    if len(message) > LONGEST_MESSAGE:  # what is wrong stands at its beginning, and what to do at its end
+    """Prints an error message on one line, whatever characters it has; returns the exit code."""
+    if len(message) > LONGEST_MESSAGE:  # the beginning says what is wrong, the end what to do
         message = f"{message[: LONGEST_MESSAGE // 2]} ... {message[-LONGEST_MESSAGE // 2 :]}"
     line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in message)
     print(f"rnnnlp: error: {line}", file=sys.stderr)
     return 2
 
 
-def say_aloud() -> None:
-    """Prints what the library logs to standard error, without decoration."""
+def log_to_stderr() -> None:
+    """Prints the log messages of the library to standard error, as they are."""
     logger = logging.getLogger("rnnnlp")
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(message)s"))

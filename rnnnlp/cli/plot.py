@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from rnnnlp.cli.output import write_json
-from rnnnlp.errors import UserError
+from rnnnlp.errors import UserError, option
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from rnnnlp.models.char_lm import CharLM
+    from rnnnlp.tasks.char_lm.network import CharLMNetwork
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -19,34 +19,60 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "rnnnlp plot RUN [RUN ...] --out FILE.png [--x steps|time]\n"
         "       rnnnlp plot --gradients [RUN ...] --out FILE.png [options]"
     )
-    parser.add_argument("runs", nargs="*", metavar="RUN", help="folders of runs, running or not")
-    parser.add_argument("--out", metavar="FILE", help="the picture: .png, .svg or .pdf")
-    parser.add_argument("--json", metavar="FILE", help="the numbers of the picture as JSON; - for standard output")
+    parser.add_argument("runs", nargs="*", metavar="RUN", help="run folders; a run may still be training")
+    parser.add_argument("--out", metavar="FILE", help="write the plot to this file: .png, .svg or .pdf")
+    parser.add_argument("--json", metavar="FILE", help="write the numbers of the plot as JSON; - for standard output")
     parser.add_argument(
-        "--x", choices=("steps", "time"), default="steps", help="what curves run along (default: %(default)s)"
+        "--x",
+        choices=("steps", "time"),
+        default="steps",
+        help="horizontal axis: steps or training time (default: steps)",
     )
     gradients = parser.add_argument_group(
         "gradients",
-        "the norm of the gradient that a step's loss sends to each step before it, "
-        "through trained language models, or through fresh ones if no RUN is given",
+        "Vanishing and exploding gradients: plot the norm of the gradient of one step's loss at each earlier step. The "
+        "models are the character models in RUN or, without RUN, untrained models of --cells.",
     )
-    gradients.add_argument("--gradients", action="store_true", help="draw gradient norms, not training curves")
-    gradients.add_argument("--steps", type=int, default=100, help="so many steps back (default: 100)")
-    gradients.add_argument("--streams", type=int, default=64, help="so many places in the text (default: 64)")
-    gradients.add_argument("--data", help="whose validation text is read (default: that of the run, or python-docs)")
-    gradients.add_argument("--cells", default="lstm,gru,elman_tanh", help="of fresh models (default: %(default)s)")
-    gradients.add_argument("--hidden-size", type=int, default=128, help="of fresh models (default: 128)")
+    gradients.add_argument("--gradients", action="store_true", help="plot gradient norms instead of training curves")
+    gradients.add_argument("--steps", type=int, default=100, metavar="N", help="number of steps back (default: 100)")
     gradients.add_argument(
-        "--scale", type=float, default=1.0, help="multiplies the recurrent weights of fresh models (default: 1)"
+        "--streams", type=int, default=64, metavar="N", help="number of positions in the text (default: 64)"
     )
-    gradients.add_argument("--seed", type=int, default=0, help="of the weights of fresh models (default: 0)")
+    gradients.add_argument(
+        "--data", metavar="DATA", help="data whose validation split is read (default: data of the run, or python-docs)"
+    )
+    gradients.add_argument(
+        "--cells",
+        default="lstm,gru,elman_tanh",
+        metavar="CELL,...",
+        help="cells of untrained models (default: %(default)s)",
+    )
+    gradients.add_argument(
+        "--hidden-size",
+        type=int,
+        default=128,
+        metavar="N",
+        help="hidden units of untrained models (default: 128)",
+    )
+    gradients.add_argument(
+        "--scale",
+        type=float,
+        default=1.0,
+        metavar="X",
+        help="factor for the initial recurrent weights of untrained models (default: 1)",
+    )
+    gradients.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="random seed of untrained models (default: 0)"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
-    from rnnnlp.training import plots
+    from rnnnlp.analysis import plots
 
     if not options.out and not options.json:
-        raise UserError("nothing to write; give --out FILE.png for a picture, or --json FILE for its numbers")
+        raise UserError(
+            f"nothing to write; give {option('out')} FILE.png for a picture, or {option('json')} FILE for its numbers"
+        )
     if options.out:
         plots.check_output(options.out)
     numbers, draw = gradients(options) if options.gradients else curves(options)
@@ -60,74 +86,75 @@ def run(options: argparse.Namespace) -> int:
 
 
 def curves(options: argparse.Namespace) -> tuple[dict[str, Any], Callable[[], "Figure"]]:
-    """The training curves of runs: numbers, and what draws them."""
-    from rnnnlp.training.plots import draw_curves, training_curves
+    """The numbers of the training curves of runs, and a function that draws them."""
+    from rnnnlp.analysis.plots import draw_curves, training_curves
 
     if not options.runs:
-        raise UserError("there is no RUN to draw; give the folders of runs, or --gradients for fresh models")
+        raise UserError(
+            f"there is no RUN to draw; give the folders of runs, or {option('gradients')} for untrained models"
+        )
     found = {name: training_curves(name) for name in options.runs}
     return {name: vars(of_run) for name, of_run in found.items()}, lambda: draw_curves(found, axis=options.x)
 
 
 def gradients(options: argparse.Namespace) -> tuple[dict[str, Any], Callable[[], "Figure"]]:
-    """The gradient norms of models: numbers, and what draws them."""
-    from numpy import median
+    """The numbers of the gradient norms of models, and a function that draws them."""
+    from numpy import float64, median
 
-    from rnnnlp.training.gradient_flow import gradient_norms, in_float64
-    from rnnnlp.training.plots import draw_gradient_norms
+    from rnnnlp.analysis.gradient_flow import gradient_norms
+    from rnnnlp.analysis.plots import draw_gradient_norms
 
     for name, least in (("steps", 1), ("streams", 1), ("seed", 0)):
         if getattr(options, name) < least:
-            raise UserError(f"--{name} is {getattr(options, name)}; it must be at least {least}")
-    models = trained_models(options) if options.runs else fresh_models(options)
+            raise UserError(f"{option(name)} is {getattr(options, name)}; it must be at least {least}")
+    models = trained_models(options) if options.runs else untrained_models(options)
     norms = {
-        name: gradient_norms(in_float64(model), ids, steps=options.steps, streams=options.streams)
+        name: gradient_norms(model.copy(float64), ids, steps=options.steps, streams=options.streams)
         for name, model, ids in models
     }
     numbers = {name: {"median": median(n, axis=1).tolist(), "streams": n.T.tolist()} for name, n in norms.items()}
     return numbers, lambda: draw_gradient_norms(norms)
 
 
-def trained_models(options: argparse.Namespace) -> Iterator[tuple[str, "CharLM", Any]]:
-    """The name, model and validation ids of each run."""
+def trained_models(options: argparse.Namespace) -> Iterator[tuple[str, "CharLMNetwork", Any]]:
+    """Yields the name, the model and the validation ids of each run."""
     from pathlib import Path
 
-    from rnnnlp.models.char_lm import CharLM
-    from rnnnlp.models.model import read_config
+    from rnnnlp.tasks.char_lm.network import CharLMNetwork
     from rnnnlp.text import encode_corpus, load_corpus
+    from rnnnlp.training.model_folder import read_config
 
     for name in options.runs:
-        model = CharLM.from_pretrained(name)
+        model = CharLMNetwork.from_pretrained(name)
         training = read_config(Path(name)).get("training", {})
         data = options.data or training.get("data")
         if data is None:
-            raise UserError(f"{name} does not say what it was trained on; give --data")
+            raise UserError(f"{name} does not say what it was trained on; give {option('data')}")
         corpus = load_corpus(
             data,
             text_column=None if options.data else training.get("text_column"),
             document_separator=training.get("document_separator"),
         )
-        assert model.tokenizer is not None
         encoded = encode_corpus(corpus, model.tokenizer, splits=("validation",))
         yield name, model, encoded.ids["validation"]
 
 
-def fresh_models(options: argparse.Namespace) -> Iterator[tuple[str, "CharLM", Any]]:
-    """The name of each of `--cells`, an untrained model of it, and the validation ids."""
+def untrained_models(options: argparse.Namespace) -> Iterator[tuple[str, "CharLMNetwork", Any]]:
+    """Yields a name, an untrained model and the validation ids for each of `--cells`."""
     from numpy import errstate
 
-    from rnnnlp.batches.draws import WEIGHTS, generator
-    from rnnnlp.models.char_lm import CharLM
-    from rnnnlp.models.config import CharLMConfig
+    from rnnnlp.batches.seeding import Stream, rng_for
+    from rnnnlp.tasks.char_lm.config import CharLMConfig
+    from rnnnlp.tasks.char_lm.network import CharLMNetwork
     from rnnnlp.text import encode_corpus, load_corpus
 
     encoded = encode_corpus(load_corpus(options.data or "python-docs"), "char", splits=("validation",))
     vocab_size = encoded.tokenizer.vocab_size
     for cell in options.cells.split(","):
         config = CharLMConfig(vocab_size=vocab_size, cell=cell.strip(), hidden_size=options.hidden_size)
-        model = CharLM(config, encoded.tokenizer, rng=generator(options.seed, WEIGHTS))
+        model = CharLMNetwork(config, encoded.tokenizer, rng=rng_for(options.seed, Stream.WEIGHTS))
         for layer in model.recurrent.layers:
-            with errstate(over="ignore"):  # what is not finite is looked for in the gradients
+            with errstate(over="ignore"):  # gradients that are not finite raise an error later
                 layer[0].W_h.value *= options.scale
         scaled = "" if options.scale == 1 else f", recurrent weights × {options.scale:g}"
         yield f"{config.cell}, {config.hidden_size} units, untrained{scaled}", model, encoded.ids["validation"]

@@ -7,59 +7,66 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rnnnlp.cli.highlight import colours_wanted, highlighted, strongest
-from rnnnlp.cli.output import shorten
+from rnnnlp.cli.options import add_backend_options, add_column_options
+from rnnnlp.errors import UserError, option
 
 if TYPE_CHECKING:
-    from rnnnlp.models.classifier import Contribution
+    from rnnnlp.tasks.sentiment.explain import Contribution
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run_folder", metavar="RUN", help="the folder of a trained classifier")
+    parser.add_argument("run_folder", metavar="RUN", help="run folder of a trained classifier or an ensemble")
     parser.add_argument(
-        "texts", nargs="*", metavar="TEXT", help="texts to classify (default: the lines of standard input)"
+        "texts", nargs="*", metavar="TEXT", help="texts to classify (default: each line of standard input)"
     )
     parser.add_argument(
-        "--file", metavar="FILE", help="classify what is in a txt (a text a line), csv, tsv, jsonl or parquet file"
+        "--file",
+        metavar="FILE",
+        help="classify the texts of a csv, tsv, jsonl or parquet file, or each line of a txt file",
     )
-    parser.add_argument("--text-column", help="the column with the texts, if its name is not a usual one")
+    add_column_options(parser, labels=False)
     parser.add_argument(
-        "--json", metavar="FILE", help="write a JSON object for each text, on a line each; - for standard output"
+        "--json",
+        metavar="FILE",
+        help="write labels and class probabilities as JSON, one object per line; - for standard output",
     )
     parser.add_argument(
-        "--explain", action="store_true", help="show the words that spoke for each decision, and those against it"
+        "--explain",
+        action="store_true",
+        help="explain each prediction: show the words for and against it",
     )
     parser.add_argument(
         "--threshold",
         metavar="LABEL=P",
-        help="choose LABEL from the probability P on, not where it is the most probable (see evaluate --threshold)",
+        help="predict LABEL if its probability is at least P (see evaluate --threshold)",
     )
-    parser.add_argument("--backend", default=None, help="auto or numpy")
-    parser.add_argument("--threads", type=int, help="processor threads to use")
+    add_backend_options(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     from contextlib import nullcontext
 
-    from rnnnlp.errors import UserError
-    from rnnnlp.models.classifier import CHUNK
-    from rnnnlp.models.committee import load_classifier
-    from rnnnlp.models.threshold import Threshold
+    from rnnnlp.tasks.sentiment.ensemble import load_predictor
+    from rnnnlp.tasks.sentiment.predictor import CHUNK
+    from rnnnlp.tasks.sentiment.threshold import Threshold
     from rnnnlp.text import load_plain_texts
-    from rnnnlp.training.fit import use_backend
+    from rnnnlp.training.run import use_backend
 
     if options.texts and options.file:
-        raise UserError("texts and --file are both given; give one of them")
+        raise UserError(f"texts and {option('file')} are both given; give one of them")
     if options.texts and options.text_column is not None:
-        raise UserError(f"--text-column is {options.text_column}, and the texts are given; leave it out")
+        raise UserError(f"{option('text_column')} is {options.text_column}, and the texts are given; leave it out")
     use_backend(options.backend, options.threads)
-    model = load_classifier(options.run_folder)
+    model = load_predictor(options.run_folder)
     threshold = Threshold.parse(options.threshold, model.labels) if options.threshold is not None else None
     texts = options.texts or load_plain_texts(options.file or "-", text_column=options.text_column)
     try:
         to_file = options.json not in (None, "-")
         output = open(options.json, "w", encoding="utf-8") if to_file else nullcontext(sys.stdout)  # noqa: SIM115
     except OSError as error:
-        raise UserError(f"--json {options.json} cannot be written ({error.strerror}); give another path") from None
+        raise UserError(
+            f"{option('json')} {options.json} cannot be written ({error.strerror}); give another path"
+        ) from None
     coloured = colours_wanted(sys.stdout)
     with output as file:
         for start in range(0, len(texts), CHUNK):
@@ -76,24 +83,34 @@ def run(options: argparse.Namespace) -> int:
 
 
 def as_json(text: str, labels: Sequence[str], p: Any, k: int, words: "list[Contribution] | None") -> str:
-    """What is said of `text`, whose probabilities are `p (K,)`, class `k` chosen, as a line of JSON."""
-    said: dict[str, Any] = {
+    """A prediction as a line of JSON.
+
+    Args:
+        text: The text.
+        labels: The names of the K classes.
+        p: Their probabilities, `(K,)`.
+        k: The predicted class.
+        words: The weights of the words, if asked for.
+    """
+    prediction: dict[str, Any] = {
         "text": text,
         "label": labels[k],
         "probabilities": {label: round(float(q), 6) for label, q in zip(labels, p, strict=True)},
     }
     if words is not None:
-        said["words"] = [
+        prediction["words"] = [
             {"start": start, "end": stop, "text": text[start:stop], "weight": round(weight, 6)}
             for start, stop, weight in words
         ]
-    return json.dumps(said, ensure_ascii=False)
+    return json.dumps(prediction, ensure_ascii=False)
 
 
 def as_lines(
     text: str, labels: Sequence[str], p: Any, k: int, words: "list[Contribution] | None", *, coloured: bool
 ) -> str:
-    """The same for a person: a line, and below it the strongest words if there are any."""
+    """A prediction for a person to read: a line, and below it the words with the largest weights. See `as_json`."""
+    from rnnnlp.tasks.sentiment.evaluate import shorten
+
     shown = highlighted(text, words) if words and coloured else shorten(text)
     below = f"\n\t{strongest(text, words)}" if words else ""
     return f"{labels[k]}\t{p[k]:.4f}\t{shown}{below}"

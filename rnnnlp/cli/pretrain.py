@@ -2,25 +2,15 @@
 
 import argparse
 
-from rnnnlp.cli.train import Kind, add_run_options, begin_or_resume
-from rnnnlp.models.config import BidirectionalLMConfig
-from rnnnlp.training.config import Pretraining, pretraining_options
+from rnnnlp.cli.train import add_run_options, begin_or_resume
+from rnnnlp.tasks import load_task
 
-KIND = Kind(
-    "pretrain",
-    "bidirectional_lm",
-    "language models of words in both directions, from which a classifier can start",
-    Pretraining,
-    BidirectionalLMConfig,
-    pretraining_options,
-    "rnnnlp train sentiment --from {run} --data DATA",
-    leave_out=("label_smoothing",),
-)
+TASK = "word_lm"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    add_run_options(parser, KIND)
+    add_run_options(parser, load_task(TASK))
 
 
 def run(options: argparse.Namespace) -> int:
-    return begin_or_resume(options, KIND)
+    return begin_or_resume(options, load_task(TASK))

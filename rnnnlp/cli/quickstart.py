@@ -2,7 +2,9 @@
 
 import argparse
 
-CHAR_LM_BUDGET, SENTIMENT_EPOCHS = 100.0, 15
+from rnnnlp.cli.options import duration
+
+CHAR_LM_BUDGET, SENTIMENT_EPOCHS = 100.0, 15  # seconds, epochs
 TEXTS = (
     "What a wonderful film, I loved every minute.",
     "It broke after two days. A waste of money.",
@@ -12,9 +14,16 @@ TEXTS = (
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--out", default="runs/quickstart", metavar="FOLDER", help="where the two runs go (default: runs/quickstart)"
+        "--out", default="runs/quickstart", metavar="FOLDER", help="folder for the two runs (default: runs/quickstart)"
     )
-    parser.add_argument("--backend", default="auto", help="auto or numpy")
+    parser.add_argument(
+        "--budget",
+        type=duration,
+        metavar="TIME",
+        help=f"training time of each model (default: {CHAR_LM_BUDGET:g}s for the language model, "
+        f"{SENTIMENT_EPOCHS} epochs for the classifier)",
+    )
+    parser.add_argument("--backend", default="auto", help="auto, numpy or native (default: auto)")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -23,15 +32,21 @@ def run(options: argparse.Namespace) -> int:
     from rnnnlp.cli.main import main
 
     out, backend = Path(options.out), ["--backend", options.backend]
-    reader, writer = str(out / "sample-reviews"), str(out / "python-docs")
-    small = ["--hidden-size", "256", "--budget", f"{CHAR_LM_BUDGET:g}s", "--evaluations", "3"]
-    tiny = ["--epochs", str(SENTIMENT_EPOCHS), "--batch-size", "16", "--hidden-size", "64", "--embedding-size", "64"]
+    classifier, model = str(out / "sample-reviews"), str(out / "python-docs")
+    epochs = str(SENTIMENT_EPOCHS)
+    if options.budget is None:
+        model_limit, classifier_limit = ["--budget", f"{CHAR_LM_BUDGET:g}s"], ["--epochs", epochs]
+    else:
+        model_limit = ["--budget", f"{options.budget:g}s"]
+        classifier_limit = [*model_limit, "--max-epochs", epochs]
+    small = ["--hidden-size", "256", *model_limit, "--evaluations", "3"]
+    tiny = [*classifier_limit, "--batch-size", "16", "--hidden-size", "64", "--embedding-size", "64"]
     for words in (
-        ["train", "charlm", "--data", "python-docs", "--out", writer, "--overwrite", *small, *backend],
-        ["generate", writer, "--prompt", "The for statement", "--length", "400", "--seed", "1"],
-        ["train", "sentiment", "--data", "sample-reviews", "--out", reader, "--overwrite", *tiny, *backend],
-        ["evaluate", reader, "--split", "test"],
-        ["predict", reader, *TEXTS],
+        ["train", "charlm", "--data", "python-docs", "--out", model, "--overwrite", *small, *backend],
+        ["generate", model, "--prompt", "The for statement", "--length", "400", "--seed", "1"],
+        ["train", "sentiment", "--data", "sample-reviews", "--out", classifier, "--overwrite", *tiny, *backend],
+        ["evaluate", classifier, "--split", "test"],
+        ["predict", classifier, *TEXTS],
     ):
         print("\n$ rnnnlp " + " ".join(f'"{word}"' if " " in word else word for word in words), flush=True)
         if code := main(words):

@@ -8,18 +8,18 @@ LAST_LOSSES = 5
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run_folder", metavar="RUN", help="the folder of a run, running or not")
+    parser.add_argument("run_folder", metavar="RUN", help="run folder; the run may still be training")
 
 
 def run(options: argparse.Namespace) -> int:
-    from rnnnlp.models.model import read_config
+    from rnnnlp.training.model_folder import read_config
     from rnnnlp.training.run_folder import LANGUAGE_MODEL, RunFolder, read_state
 
     folder = RunFolder(options.run_folder)
     config, state = read_config(folder.path), read_state(folder.latest_checkpoint())
     first = RunFolder(folder.path / LANGUAGE_MODEL)
-    if state["step"] == 0 and first.checkpoints():
-        print(f"{folder.path} learns the language first: {first.path}")
+    if state.step == 0 and first.checkpoints():
+        print(f"{folder.path} pretrains a language model first: {first.path}")
         folder, config, state = first, read_config(first.path), read_state(first.latest_checkpoint())
     checkpoints, process = folder.checkpoints(), folder.process()
     last: dict[str, Any] = {}
@@ -28,9 +28,9 @@ def run(options: argparse.Namespace) -> int:
         last = record
         if isinstance(record.get("loss"), float):
             losses.append(record["loss"])
-    step, seconds = last.get("step", state["step"]), last.get("seconds", state["seconds"])
+    step, seconds = last.get("step", state.step), last.get("seconds", state.seconds)
     sizes = ", ".join(f"{name} {config['model'].get(name)}" for name in ("cell", "hidden_size", "num_layers"))
-    best = ", ".join(f"{name} {value:.4g}" for name, value in state["best_metrics"].items() if isinstance(value, float))
+    best = ", ".join(f"{name} {value:.4g}" for name, value in state.best_metrics.items() if isinstance(value, float))
     lines = {
         "model": f"{config['model_type']}, {sizes}",
         "data": config.get("training", {}).get("data"),

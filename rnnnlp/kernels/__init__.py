@@ -10,7 +10,7 @@ import os
 
 import numpy as np
 
-from rnnnlp.errors import UserError
+from rnnnlp.errors import UserError, option
 from rnnnlp.kernels import numpy as numpy_backend
 from rnnnlp.kernels.backend import Array, Backend, NativeBackend
 from rnnnlp.kernels.cells import CELLS
@@ -40,12 +40,13 @@ def use(backend: str | None = None, threads: int | None = None) -> str:
         UserError: The backend is unknown or was not built, or the number of threads is out of range.
     """
     global _in_use
-    where = "RNNNLP_BACKEND" if backend in (None, "auto") else "--backend"
-    name = (os.environ.get(where) if where == "RNNNLP_BACKEND" else backend) or "auto"
+    from_environment = backend in (None, "auto")
+    where = "RNNNLP_BACKEND" if from_environment else option("backend")
+    name = (os.environ.get("RNNNLP_BACKEND") if from_environment else backend) or "auto"
     if name not in BACKENDS:
         raise UserError(f"{where} is {name}; it must be one of {', '.join(BACKENDS)}")
     if threads is not None and not 1 <= threads <= MAX_THREADS:
-        raise UserError(f"--threads is {threads}; it must be at least 1 and at most {MAX_THREADS}")
+        raise UserError(f"{option('threads')} is {threads}; it must be at least 1 and at most {MAX_THREADS}")
     native = None if name == "numpy" else _native(required=name == "native")
     _in_use = native or numpy_backend
     if threads is not None:
@@ -83,7 +84,9 @@ def _native(*, required: bool) -> NativeBackend | None:
     except ImportError:
         remedy = "install a C++17 compiler (such as g++ or clang) and install rnnnlp again"
         if required:
-            raise UserError(f"--backend is native, which this installation was built without; {remedy}") from None
+            raise UserError(
+                f"{option('backend')} is native, which this installation was built without; {remedy}"
+            ) from None
         log.info("the native kernels were not built, so NumPy does the work; for more speed %s", remedy)
         return None
     try:

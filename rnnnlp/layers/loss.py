@@ -66,3 +66,35 @@ def softmax_cross_entropy(
     return kernels.of(logits).softmax_cross_entropy(
         logits, targets, label_smoothing=label_smoothing, class_weights=class_weights
     )
+
+
+def weighted_cross_entropy(
+    logits: np.ndarray,
+    targets: np.ndarray,
+    row_weights: np.ndarray,
+    *,
+    label_smoothing: float = 0.0,
+    class_weights: np.ndarray | None = None,
+) -> tuple[float, float, np.ndarray]:
+    """As `softmax_cross_entropy`, with a weight for each row besides that of its class.
+
+    Args:
+        logits: `(N, K)`.
+        targets: `(N,)`.
+        row_weights: `(N,)`, at least 0.
+        label_smoothing: As there.
+        class_weights: `(K,)`, as there.
+
+    Returns:
+        `loss_sum, count, dlogits (N, K)`; a row of weight w counts as w rows.
+    """
+    loss_sum, count = 0.0, 0.0
+    dlogits = np.empty_like(logits)  # (N, K)
+    for n, weight in enumerate(row_weights.tolist()):  # the rows of a batch of documents are few
+        row_loss, row_count, drow = softmax_cross_entropy(
+            logits[n : n + 1], targets[n : n + 1], label_smoothing=label_smoothing, class_weights=class_weights
+        )
+        loss_sum += weight * row_loss
+        count += weight * row_count
+        dlogits[n] = weight * drow[0]
+    return loss_sum, count, dlogits

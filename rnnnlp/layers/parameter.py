@@ -10,11 +10,14 @@ from rnnnlp.kernels.backend import Array
 
 
 class Parameter:
-    """`value` and `grad` of one shape and dtype, and which of their rows have a gradient.
+    """An array that is learned, its gradient, and which rows have a gradient.
 
-    `rows` is None when any entry of `grad` may be non-zero; otherwise it holds the sorted row numbers outside of which
-    `grad` is zero. An optimizer updates just those rows, so a step costs what the batch used and not what the
-    vocabulary holds. `lr_scale` multiplies the learning rate of this parameter.
+    Attributes:
+        value: The array.
+        grad: Its gradient, in the same shape and dtype.
+        rows: None if any entry of `grad` may be non-zero. Otherwise sorted row numbers, and all other rows are zero.
+            An optimizer updates just those rows, so a step costs what the batch used, not what the vocabulary holds.
+        lr_scale: Multiplies the learning rate of this parameter.
     """
 
     def __init__(self, value: Array):
@@ -33,12 +36,21 @@ class Parameter:
         self.rows = np.empty(0, np.int64)
 
     def add(self, gradient: Array) -> None:
-        """Adds `gradient`, of the shape of `value`, into `grad`."""
+        """Adds to the gradient.
+
+        Args:
+            gradient: In the shape of `value`.
+        """
         self.grad += gradient
         self.rows = None
 
     def add_rows(self, ids: Array, gradient: Array) -> None:
-        """Adds `gradient (N, ...)` into the rows `ids (N,)` of `grad`, summing where an id repeats."""
+        """Adds to rows of the gradient.
+
+        Args:
+            ids: Row numbers `(N,)`, which may repeat.
+            gradient: `(N, ...)`.
+        """
         kernels.of(self.grad).add_rows(gradient, ids, self.grad)
         if self.rows is not None:
             self.rows = np.union1d(self.rows, ids).astype(np.int64)
@@ -54,5 +66,5 @@ def parameters_of(layers: Mapping[str, Any]) -> dict[str, Parameter]:
 
 
 def uniform(*shape: int, bound: float, dtype: np.dtype, rng: np.random.Generator) -> Parameter:
-    """A parameter drawn evenly from -bound to bound."""
+    """A parameter of this shape, drawn uniformly from -bound to bound."""
     return Parameter(rng.uniform(-bound, bound, shape).astype(dtype))

@@ -173,9 +173,9 @@ class Recurrent:
             # y = [h of each direction]
             dx = None
             for r in reversed(range(len(layer))):
-                place = -1 - len(starts)
+                index = -1 - len(starts)
                 dh = self._columns(dy, r)  # (N, H)
-                dx_r, dstate_0 = layer[r].backward(dh, tuple(s[place] for s in dstate_T), layer_tapes[r])
+                dx_r, dstate_0 = layer[r].backward(dh, tuple(s[index] for s in dstate_T), layer_tapes[r])
                 dx = dx_r if dx is None else np.add(dx, dx_r, out=dx)
                 starts.append(dstate_0)
             assert dx is not None
@@ -370,3 +370,9 @@ class Direction:
             for t in range(0, T, length)
         ]
         return windows[::-1] if self.reverse else windows
+
+
+def num_parameters(cell: str, input_size: int, hidden_size: int, num_layers: int, directions: int = 1) -> int:
+    """The number of weights of recurrent layers of `cell`."""
+    sizes = [input_size] + [directions * hidden_size] * (num_layers - 1)
+    return directions * sum(CELLS[cell].num_parameters(size, hidden_size) for size in sizes)

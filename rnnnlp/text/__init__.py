@@ -4,9 +4,9 @@ from rnnnlp.text.cache import cache_folder
 from rnnnlp.text.characters import ByteTokenizer, CharTokenizer, has_spaces
 from rnnnlp.text.corpus import Corpus, load_corpus
 from rnnnlp.text.encoded import EncodedCorpus, encode_corpus
-from rnnnlp.text.kinds import TOKENIZERS, load_tokenizer, train_tokenizer
 from rnnnlp.text.labelled import LabelledData, LabelledSplit, load_labelled
 from rnnnlp.text.plain import load_plain_texts
+from rnnnlp.text.registry import TOKENIZERS, load_tokenizer, train_tokenizer
 from rnnnlp.text.tokenizers import StreamDecoder, Tokenizer
 from rnnnlp.text.words import BPETokenizer, WordTokenizer
 

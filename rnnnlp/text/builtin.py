@@ -1,4 +1,4 @@
-"""The built-in sets, which need no network."""
+"""The built-in data sets, which need no network."""
 
 from __future__ import annotations
 
@@ -18,7 +18,11 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def sample_folder(name: str) -> Path:
-    """The folder of a bundled set: in the package once installed from a wheel, beside it in a checkout."""
+    """The folder of a bundled data set: in the package if installed from a wheel, beside it in a checkout.
+
+    Raises:
+        UserError: If the installation lacks it.
+    """
     for parent in (_PACKAGE / "sample_data", _PACKAGE.parent / "data"):
         if (parent / name).is_dir():
             return parent / name
@@ -26,7 +30,7 @@ def sample_folder(name: str) -> Path:
 
 
 class PythonDocs(Table):
-    """The topics of the Python language reference, sorted by their names: about 0.7 MB of English."""
+    """The topics of the Python language reference, sorted by name: about 0.7 MB of English text."""
 
     name = f"{PYTHON_DOCS} (Python {sys.version_info.major}.{sys.version_info.minor}.{sys.version_info.micro})"
 

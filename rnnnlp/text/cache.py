@@ -1,7 +1,7 @@
-"""The cache: a folder of entries that are written whole or not at all, by any number of processes at once.
+"""The cache: a folder of entries, each written whole or not at all, by any number of processes at once.
 
-An entry's time is that of its last use. When a new one makes the cache larger than its limit, those that were not used
-for longest are removed.
+The modification time of an entry is the time of its last use. When a new entry makes the cache larger than its limit,
+the least recently used entries are removed.
 """
 
 from __future__ import annotations
@@ -21,25 +21,30 @@ from pathlib import Path
 from typing import Any
 
 from rnnnlp.errors import UserError
+from rnnnlp.files import publish_folder
 
 logger = logging.getLogger(__name__)
 
 _UNFINISHED = ".unfinished-"
 _ABANDONED_SECONDS = 24 * 3600
-_IN_USE_SECONDS = 3600  # so long after its last use an entry may be about to be opened, and stays
+_IN_USE_SECONDS = 3600  # entries used more recently than this stay: a process may be about to open them
 _LIMIT = 20.0  # GB
-_KEY = re.compile(r"[0-9a-f]{32}")  # nothing else in the folder is ours to remove
+_KEY = re.compile(r"[0-9a-f]{32}")  # names of entries; nothing else in the folder is removed
 
 
 def cache_folder() -> Path:
-    """`$RNNNLP_CACHE`, else `rnnnlp` in `$XDG_CACHE_HOME` or `~/.cache`."""
+    """The folder of the cache: `$RNNNLP_CACHE`, or else `rnnnlp` in `$XDG_CACHE_HOME` or `~/.cache`."""
     if given := os.environ.get("RNNNLP_CACHE"):
         return Path(given).expanduser()
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "rnnnlp"
 
 
 def cache_limit() -> float:
-    """`$RNNNLP_CACHE_LIMIT` in GB, or 20; returned in bytes. `UserError` if it is no number."""
+    """The maximum size of the cache in bytes: `$RNNNLP_CACHE_LIMIT`, which is in GB, or 20 GB.
+
+    Raises:
+        UserError: If the variable is not a number of at least 0.
+    """
     given = os.environ.get("RNNNLP_CACHE_LIMIT") or _LIMIT
     try:
         limit = float(given)
@@ -51,18 +56,24 @@ def cache_limit() -> float:
 
 
 def cache_key(**parts: Any) -> str:
-    """A key that is the same for equal parts (anything JSON can write) and different for different ones."""
+    """A key for these parts, which may be anything that JSON can write. Equal parts have equal keys."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]  # as in _KEY
 
 
 def cached(folder: Path, key: str, write: Callable[[Path], None]) -> Path:
-    """The entry `key`, a folder; if there is none yet, `write` is given an empty folder to fill first.
+    """The folder of an entry, which is written first if the cache does not have it.
 
-    `UserError` if the cache cannot be written.
+    Args:
+        folder: The folder of the cache.
+        key: The key of the entry, as from `cache_key`.
+        write: Fills an empty folder with the content of the entry.
+
+    Raises:
+        UserError: If the cache cannot be written.
     """
     entry = folder / key
     if entry.is_dir():
-        with suppress(OSError):  # of a cache that others may only read
+        with suppress(OSError):  # the cache may be read-only for this user
             os.utime(entry)
         return entry
     limit = cache_limit()
@@ -85,39 +96,27 @@ def cached(folder: Path, key: str, write: Callable[[Path], None]) -> Path:
 
 
 def _publish(unfinished: Path, entry: Path) -> None:
-    for path in [*unfinished.iterdir(), unfinished]:
-        _sync(path)
     try:
-        unfinished.rename(entry)
+        publish_folder(unfinished, entry)
     except OSError:
         if not entry.is_dir():  # otherwise another process was first, with the same content
             raise
-    _sync(entry.parent)
-
-
-def _sync(path: Path) -> None:
-    """Make sure that a file or folder is on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _remove_abandoned(folder: Path) -> None:
-    """Remove what killed processes have left behind."""
+    """Removes unfinished entries of processes that were killed."""
     for path in folder.glob(f"{_UNFINISHED}*"):
         try:
             if time.time() - path.stat().st_mtime > _ABANDONED_SECONDS:
                 shutil.rmtree(path)
         except OSError:
-            continue  # another process is removing it too
+            continue  # another process is removing it, too
 
 
 def _remove_beyond(folder: Path, limit: float) -> None:
-    """Remove what was not used for longest, until the entries have at most `limit` bytes; what is in use stays.
+    """Removes the least recently used entries until the rest has at most `limit` bytes; entries in use stay.
 
-    A file that some process has open or mapped stays readable there.
+    A process that has a removed file open or mapped can still read it.
     """
     entries = []
     for path in folder.iterdir():
@@ -131,7 +130,7 @@ def _remove_beyond(folder: Path, limit: float) -> None:
             return
         doomed = path.with_name(_UNFINISHED + path.name)
         with suppress(OSError):
-            path.rename(doomed)  # at once, so that nobody finds half an entry
+            path.rename(doomed)  # in one step, so that no process finds half an entry
             shutil.rmtree(doomed)
             logger.info("%s has more than its %g GB: removed an entry of %.2g GB", folder, limit / 1e9, size / 1e9)
             total -= size

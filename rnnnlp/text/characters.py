@@ -1,4 +1,4 @@
-"""Tokenizers without a learned vocabulary: one id a character, one id a byte."""
+"""Character and byte tokenizers: one id per character, one id per byte."""
 
 from __future__ import annotations
 
@@ -10,16 +10,20 @@ import numpy as np
 from rnnnlp.text.tokenizers import UNKNOWN, Tokenizer, encode_text, tokenizer_json, word_level_model
 
 CODE_POINTS = 0x110000
-FEWEST_SPACES = 0.05  # of all characters: where there are fewer, they do not part words
+MIN_SPACES = 0.05  # of all characters; if there are fewer, spaces do not separate words
 _BLOCK = 1 << 16  # characters
 _EACH_CHARACTER = {"type": "Split", "pattern": {"Regex": r"[\s\S]"}, "behavior": "Isolated", "invert": False}
 _BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": False}
 
 
 def code_points(text: str) -> np.ndarray:
-    """The code points of `text`, `(characters,)`: uint8 if all are ASCII, else int32.
+    """The code points of a text.
 
-    `UserError` for lone surrogates.
+    Returns:
+        `(characters,)`; uint8 if all are ASCII, or else int32.
+
+    Raises:
+        UserError: If the text has lone surrogates.
     """
     if text.isascii():
         return np.frombuffer(text.encode("ascii"), np.uint8)
@@ -27,29 +31,36 @@ def code_points(text: str) -> np.ndarray:
 
 
 def has_spaces(texts: Sequence[str]) -> bool:
-    """Whether spaces part the words of `texts`, unlike in Chinese or Japanese."""
+    """Whether spaces separate the words of `texts`, unlike in Chinese or Japanese."""
     spaces = sum(character.isspace() for text in texts for character in text)
-    return spaces >= FEWEST_SPACES * sum(map(len, texts))
+    return spaces >= MIN_SPACES * sum(map(len, texts))
 
 
 class CharTokenizer(Tokenizer):
-    """One id a Unicode code point. Id 0 is the unknown symbol, id i + 1 is `characters[i]`."""
+    """One id per Unicode code point. Id 0 is the unknown symbol, id i + 1 is `characters[i]`."""
 
     kind = "char"
     unknown_id = 0
 
     def __init__(self, characters: str) -> None:
-        """`characters` are those of the vocabulary, in the order of their ids; `ValueError` if one comes twice."""
+        """Makes a tokenizer from its vocabulary.
+
+        Args:
+            characters: The characters of ids 1, 2, ...
+
+        Raises:
+            ValueError: If a character occurs twice.
+        """
         if len(set(characters)) != len(characters):
             raise ValueError("a character comes twice in the vocabulary")
         self.characters = characters
         self.tokens = [UNKNOWN.encode(), *(character.encode() for character in characters)]
-        self._id_of = np.zeros(CODE_POINTS, self.dtype)  # pages that no character of the text touches cost no memory
+        self._id_of = np.zeros(CODE_POINTS, self.dtype)  # unused pages of it cost no memory
         self._id_of[code_points(characters)] = np.arange(1, len(characters) + 1)
 
     @classmethod
     def train(cls, texts: Iterable[str]) -> Self:
-        """A tokenizer of all characters in `texts`, in the order of their code points."""
+        """A tokenizer for all characters of `texts`, in the order of their code points."""
         seen = np.zeros(CODE_POINTS, bool)
         for text in texts:
             seen[code_points(text)] = True
@@ -57,7 +68,7 @@ class CharTokenizer(Tokenizer):
 
     def encode(self, text: str) -> np.ndarray:
         ids = np.empty(len(text), self.dtype)
-        for start in range(0, len(text), _BLOCK):  # block by block: what is in between stays small, and in the cache
+        for start in range(0, len(text), _BLOCK):  # in blocks: temporary arrays stay small, and in the cache
             points = code_points(text[start : start + _BLOCK])
             # "clip" skips a check that cannot fail: the table has every code point.
             self._id_of.take(points, mode="clip", out=ids[start : start + len(points)])
@@ -79,7 +90,7 @@ class CharTokenizer(Tokenizer):
 
 
 class ByteTokenizer(Tokenizer):
-    """One id a byte of the UTF-8 text: 256 ids, nothing is unknown."""
+    """One id per byte of the UTF-8 text: 256 ids, nothing is unknown."""
 
     kind = "byte"
 
@@ -88,7 +99,7 @@ class ByteTokenizer(Tokenizer):
 
     @classmethod
     def train(cls, texts: Iterable[str]) -> Self:
-        """There is nothing to learn; `texts` are not read."""
+        """There is nothing to train; `texts` are not read."""
         return cls()
 
     def encode(self, text: str) -> np.ndarray:
@@ -110,7 +121,7 @@ class ByteTokenizer(Tokenizer):
 
 
 def _byte_symbols() -> list[str]:
-    """The printable character that byte-level vocabularies write for each of the 256 bytes."""
+    """The printable character that stands for each of the 256 bytes in byte-level vocabularies."""
     printable = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
     others = [byte for byte in range(256) if byte not in printable]
     symbols = {byte: chr(byte) for byte in printable} | {byte: chr(256 + i) for i, byte in enumerate(others)}
@@ -127,7 +138,7 @@ def byte_level_json(
     pre_tokenizer: dict[str, Any],
     normalizer: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The content of a `tokenizer.json` whose tokens are runs of `BYTE_SYMBOLS`."""
+    """The content of a `tokenizer.json` whose tokens are sequences of `BYTE_SYMBOLS`."""
     model = {
         "type": "BPE",
         "dropout": None,

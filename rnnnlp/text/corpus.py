@@ -1,33 +1,52 @@
-"""Text for language models, as a stream: never whole in memory, whatever its size."""
+"""Text for language models, read as a stream: memory use does not grow with the text."""
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
-from rnnnlp.errors import UserError
+from rnnnlp.errors import UserError, option
 from rnnnlp.text.characters import CODE_POINTS, code_points
-from rnnnlp.text.pieces import blocks
-from rnnnlp.text.sources import UNLABELLED, Part, find_source, say_unlabelled_is_left_out
+from rnnnlp.text.chunks import blocks
+from rnnnlp.text.sources import UNLABELLED, find_source, log_unused_unlabelled
 
 _ESCAPES = {r"\n": "\n", r"\r": "\r", r"\t": "\t", r"\\": "\\"}
 
 
+class HasDocuments(Protocol):
+    """A part of a corpus: a file, a table, or the texts of a caller."""
+
+    def documents(self, text_column: str | None) -> Iterator[Iterable[str]]:
+        """Yields each document as a stream of chunks."""
+
+
 @dataclass(frozen=True)
 class Corpus:
-    """The text of each split of a source: its documents (files, or rows of a table) with `separator` between them."""
+    """The text of each split of a source: its documents (files, or rows of a table), joined by a separator.
+
+    Attributes:
+        source: Name of the source, as the user gave it.
+        splits: The files or tables of each split.
+        text_column: Name of the column with the texts of tables; None chooses a usual one.
+        separator: The text between two documents.
+    """
 
     source: str
-    splits: dict[str, tuple[Part, ...]]
+    splits: Mapping[str, Sequence[HasDocuments]]
     text_column: str | None = None
     separator: str = "\n"
 
-    def pieces(self, split: str) -> Iterator[str]:
-        """The text of a split in pieces of any length. `UserError` for a file that cannot be read as text."""
+    def chunks(self, split: str) -> Iterator[str]:
+        """Yields the text of a split in chunks of any length.
+
+        Raises:
+            UserError: If a file cannot be read as text.
+        """
         between = ""
         for part in self.splits[split]:
             for document in part.documents(self.text_column):
@@ -39,10 +58,17 @@ class Corpus:
 def load_corpus(
     spec: str, *, text_column: str | None = None, document_separator: str | None = None, unlabelled: bool = False
 ) -> Corpus:
-    """The corpus that `spec` names (see `find_source`): plain text, or a text column. Nothing is read yet.
+    r"""Finds a corpus. Its text is read later.
 
-    document_separator: what stands between two documents, with escapes (see `unescaped`); a line end by default.
-    unlabelled: whether train has the texts without a label, too, that a labelled set may have beside its splits.
+    Args:
+        spec: Plain text or tables with a text column, named as for `find_source`.
+        text_column: Name of the column with the texts of tables; by default one of the usual names.
+        document_separator: The text between two documents. It may have the escapes \n, \r, \t and \\. A line end by
+            default.
+        unlabelled: Whether the training split also has the unlabelled texts that some labelled data sets come with.
+
+    Raises:
+        UserError: If there is no such source, or the separator has another escape.
     """
     source = find_source(spec)
     splits = dict(source.splits)
@@ -50,17 +76,19 @@ def load_corpus(
     if further and unlabelled:
         splits["train"] = (*splits.get("train", ()), *further)
     else:
-        say_unlabelled_is_left_out(source)
+        log_unused_unlabelled(source)
     separator = "\n" if document_separator is None else unescaped(document_separator)
     return Corpus(source.name, splits, text_column, separator)
 
 
 def unescaped(text: str) -> str:
-    r"""`text` with what its escapes \n, \r, \t and \\ stand for. `UserError` for any other."""
+    r"""`text` with its escapes \n, \r, \t and \\ replaced by their characters. `UserError` for other escapes."""
 
     def meaning(escape: re.Match[str]) -> str:
         if escape[0] not in _ESCAPES:
-            raise UserError(rf"--document-separator is {text}; write a backslash as \\, besides \n, \r and \t")
+            raise UserError(
+                rf"{option('document_separator')} is {text}; write a backslash as \\, besides \n, \r and \t"
+            )
         return _ESCAPES[escape[0]]
 
     return re.sub(r"\\.?", meaning, text, flags=re.DOTALL)
@@ -68,20 +96,30 @@ def unescaped(text: str) -> str:
 
 @dataclass(frozen=True)
 class Survey:
-    """What one pass over a text finds: its length, the SHA-256 of its UTF-8 bytes, where each character comes first."""
+    """What one pass over a text finds.
+
+    Attributes:
+        characters: Length of the text.
+        digest: SHA-256 of its UTF-8 bytes.
+        first_positions: For each character of the text, the position of its first occurrence.
+    """
 
     characters: int
     digest: str
     first_positions: dict[str, int]
 
 
-def survey(pieces: Iterable[str]) -> Survey:
-    """Read a text once. `UserError` for lone surrogates."""
+def survey(chunks: Iterable[str]) -> Survey:
+    """Reads a text once.
+
+    Raises:
+        UserError: If the text has lone surrogates.
+    """
     hasher = hashlib.sha256()
     seen = np.zeros(CODE_POINTS, bool)
     first_positions: dict[str, int] = {}
     characters = 0
-    for block in blocks(pieces):
+    for block in blocks(chunks):
         points = code_points(block)
         new = np.flatnonzero(~seen.take(points, mode="clip"))
         for position in new[np.unique(points[new], return_index=True)[1]]:

@@ -1,4 +1,4 @@
-"""A corpus as ids: encoded once into memory-mapped files in the cache, so that memory does not grow with the text."""
+"""A corpus as ids: encoded once into memory-mapped files in the cache, so memory use does not grow with the text."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ import numpy as np
 from rnnnlp.errors import UserError
 from rnnnlp.text.cache import cache_folder, cache_key, cached
 from rnnnlp.text.characters import CharTokenizer
+from rnnnlp.text.chunks import line_blocks, slice_chunks
 from rnnnlp.text.corpus import Corpus, Survey, survey
-from rnnnlp.text.kinds import load_tokenizer, tokenizer_class
-from rnnnlp.text.pieces import line_blocks, stretch
+from rnnnlp.text.registry import load_tokenizer, tokenizer_class
 from rnnnlp.text.sources import SPLITS
 from rnnnlp.text.tokenizers import Tokenizer
 
 logger = logging.getLogger(__name__)
 
-TRAIN_SHARE = 0.9  # of the characters of a text without a validation split; the rest is that split
-_FORMAT = 1  # part of every key: count up when the content of an entry changes its meaning
+TRAIN_SHARE = 0.9  # of the characters of a text without a validation split; the rest is for validation
+_FORMAT = 1  # part of every key: increase it when the format of an entry changes
 _IDS, _UNKNOWN = "ids.npy", "unknown.json"
 _NAMED_UNKNOWNS = 10
 
@@ -35,8 +35,11 @@ Entry = TypeVar("Entry")
 class EncodedCorpus:
     """A corpus as ids.
 
-    ids: by split, `(tokens,)` of `tokenizer.dtype`, read-only memory maps.
-    characters: by split, how many characters the ids stand for.
+    Attributes:
+        ids: For each split `(tokens,)` of `tokenizer.dtype`, a read-only memory map.
+        characters: For each split the number of characters that the ids stand for.
+        tokenizer: The tokenizer of the ids.
+        source: Name of the corpus, as the user gave it.
     """
 
     ids: dict[str, np.ndarray]
@@ -47,7 +50,7 @@ class EncodedCorpus:
 
 @dataclass(frozen=True)
 class _Section:
-    """A split as a stretch of the text of a split of the source."""
+    """A split: the characters `start` to `stop` of the split `within` of the source."""
 
     corpus: Corpus
     within: str
@@ -56,7 +59,7 @@ class _Section:
     stop: int
 
     def blocks(self) -> Iterator[str]:
-        return line_blocks(stretch(self.corpus.pieces(self.within), self.start, self.stop))
+        return line_blocks(slice_chunks(self.corpus.chunks(self.within), self.start, self.stop))
 
     def key(self, **parts: Any) -> str:
         return cache_key(format=_FORMAT, text=self.surveyed.digest, start=self.start, stop=self.stop, **parts)
@@ -70,16 +73,20 @@ def encode_corpus(
     splits: Sequence[str] | None = None,
     **options: Any,
 ) -> EncodedCorpus:
-    """The ids of a corpus, from the cache if it has been encoded before.
+    """Encodes a corpus, or takes its ids from the cache.
 
-    tokenizer: one to use as it is; or a kind ("char", "byte", "word", "bpe"), whose vocabulary is then that of the
-        training split alone, with `options` as the kind's `train` takes them.
-    cache_dir: where entries are kept; `cache_folder()` by default.
-    splits: the ones to encode, all by default.
+    If the source has no validation split, the last tenth of the characters of train becomes that split. Characters or
+    words that are not in the vocabulary are logged.
 
-    Where the source has no validation split, the last tenth of the characters of train is it. What only the unknown
-    symbol can stand for is logged. `UserError` for a split that is missing or empty, text that cannot be read, or a
-    cache that cannot be written.
+    Args:
+        corpus: The corpus.
+        tokenizer: A tokenizer, or the kind of one ("char", "byte", "word", "bpe") to train on the training split.
+        cache_dir: The folder of the cache; by default `cache_folder()`.
+        splits: The splits to encode; by default all.
+        options: For `train` of a tokenizer given by its kind.
+
+    Raises:
+        UserError: If a split is missing or empty, the text cannot be read, or the cache cannot be written.
     """
     folder = Path(cache_dir) if cache_dir else cache_folder()
     available = [split for split in SPLITS if split in _sources_of_splits(corpus)]
@@ -96,13 +103,13 @@ def encode_corpus(
 
 
 def _sources_of_splits(corpus: Corpus) -> dict[str, str]:
-    """For each split that there can be, the split of the source whose text has it."""
+    """For each split of the corpus, the split of the source that holds its text."""
     within = {split: split for split in corpus.splits}
     return {"validation": "train", **within} if "train" in within else within
 
 
 def _sections(corpus: Corpus, wanted: Iterable[str]) -> dict[str, _Section]:
-    """The sections of the wanted splits, each text read once."""
+    """The sections of the wanted splits. Each text is read once."""
     sources = _sources_of_splits(corpus)
     surveys: dict[str, Survey] = {}
     sections = {}
@@ -110,7 +117,7 @@ def _sections(corpus: Corpus, wanted: Iterable[str]) -> dict[str, _Section]:
         if (within := sources.get(split)) is None:
             raise UserError(f"{corpus.source} has no {split} text; it has {', '.join(sources)}: add one")
         if within not in surveys:
-            surveys[within] = survey(corpus.pieces(within))
+            surveys[within] = survey(corpus.chunks(within))
         length = surveys[within].characters
         cut = int(TRAIN_SHARE * length) if within == "train" and "validation" not in corpus.splits else length
         start, stop = (0, cut) if split == within else (cut, length)
@@ -125,13 +132,13 @@ def _sections(corpus: Corpus, wanted: Iterable[str]) -> dict[str, _Section]:
 
 
 def _train(kind: str, train: _Section, folder: Path, options: dict[str, Any]) -> Tokenizer:
-    """The tokenizer of a kind for the training text; what is learned slowly is kept in the cache."""
-    chosen = tokenizer_class(kind, options)
-    if chosen is CharTokenizer:
+    """Trains a tokenizer on the training text. Those that train slowly are kept in the cache."""
+    tokenizer = tokenizer_class(kind, options)
+    if tokenizer is CharTokenizer:
         positions = train.surveyed.first_positions
         return CharTokenizer("".join(sorted(c for c in positions if positions[c] < train.stop)))
     key = train.key(kind=kind, options=options)
-    return _entry(folder, key, lambda new: chosen.train(train.blocks(), **options).save(new), load_tokenizer)
+    return _entry(folder, key, lambda new: tokenizer.train(train.blocks(), **options).save(new), load_tokenizer)
 
 
 def _encode(split: str, section: _Section, tokenizer: Tokenizer, folder: Path) -> np.ndarray:
@@ -146,7 +153,7 @@ def _encode(split: str, section: _Section, tokenizer: Tokenizer, folder: Path) -
 
 
 def _entry(folder: Path, key: str, write: Callable[[Path], None], read: Callable[[Path], Entry]) -> Entry:
-    """What `read` makes of the entry `key` of the cache; one that is damaged is written again."""
+    """The result of `read` for an entry of the cache. A damaged entry is written again."""
     entry = cached(folder, key, write)
     try:
         return read(entry)
@@ -156,12 +163,12 @@ def _entry(folder: Path, key: str, write: Callable[[Path], None], read: Callable
 
 
 def _read_ids(folder: Path) -> tuple[np.ndarray, dict[str, Any]]:
-    """What `_write_ids` wrote."""
+    """Reads what `_write_ids` wrote."""
     return np.load(folder / _IDS, mmap_mode="r"), json.loads((folder / _UNKNOWN).read_bytes())
 
 
 def _write_ids(folder: Path, section: _Section, tokenizer: Tokenizer) -> None:
-    """Encode a section into `ids.npy`, with how many unknown tokens it has, and some of them, in `unknown.json`."""
+    """Encodes a section into `ids.npy`. `unknown.json` gets the number of unknown tokens, and some examples."""
     unknown_tokens = 0
     examples: list[str] = []
     characters = 0
@@ -185,6 +192,6 @@ def _write_ids(folder: Path, section: _Section, tokenizer: Tokenizer) -> None:
 
 
 def _write_header(file: Any, dtype: np.dtype, length: int) -> None:
-    """The header of a .npy file of a vector. It has room to grow: its size is the same for every length."""
+    """Writes the header of a .npy file of a vector. Its size does not depend on the length of the vector."""
     description = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": (length,)}
     np.lib.format.write_array_header_1_0(file, description)

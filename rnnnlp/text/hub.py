@@ -1,22 +1,32 @@
-"""Data sets of the Hugging Face Hub, by name."""
+"""Loads data sets of the Hugging Face Hub by name."""
 
 from __future__ import annotations
 
 import re
 
-from rnnnlp.errors import UserError
+from rnnnlp.errors import UserError, option
 from rnnnlp.text.tables import HubTable
 
 _NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*(:[\w.-]+)?")
 
 
 def is_hub_name(spec: str) -> bool:
-    """Whether this reads `owner/name` or `owner/name:configuration`."""
+    """Whether `spec` has the form `owner/name` or `owner/name:configuration`."""
     return _NAME.fullmatch(spec) is not None
 
 
 def load_from_hub(spec: str) -> dict[str, HubTable]:
-    """All splits of a data set by the names that the Hub gives them. `HF_HOME` and `HF_HUB_OFFLINE` are respected."""
+    """Loads all splits of a data set. The `datasets` library respects `HF_HOME` and `HF_HUB_OFFLINE`.
+
+    Args:
+        spec: `owner/name` or `owner/name:configuration`.
+
+    Returns:
+        The splits, by the names that the Hub gives them.
+
+    Raises:
+        UserError: If the Hub cannot be reached, or the data set does not load.
+    """
     import datasets
 
     name, _, configuration = spec.partition(":")
@@ -25,7 +35,7 @@ def load_from_hub(spec: str) -> dict[str, HubTable]:
     except ConnectionError as error:
         raise UserError(
             f"{spec} is no local path, and the Hub cannot be reached ({_first_line(error)}); for a local copy give "
-            "the folder with its files (train-00000.parquet, test-00000.parquet, ...) as --data"
+            f"the folder with its files (train-00000.parquet, test-00000.parquet, ...) as {option('data')}"
         ) from error
     except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
         raise UserError(

@@ -1,4 +1,4 @@
-"""Labelled texts for classifiers."""
+"""Loads labelled texts for classifiers."""
 
 from __future__ import annotations
 
@@ -11,45 +11,65 @@ import numpy as np
 
 from rnnnlp.errors import UserError
 from rnnnlp.text.labels import label_indices, label_names, read_labelled_rows
-from rnnnlp.text.sources import SPLITS, UNLABELLED, find_source, say_unlabelled_is_left_out
+from rnnnlp.text.sources import SPLITS, UNLABELLED, find_source, log_unused_unlabelled
 
-HELD_OUT = 0.05  # of the texts of each class, where there is no validation split
-HELD_OUT_SEED = 0  # the same for every run, so that what one is measured on is what no other has learned from
+HELD_OUT = 0.05  # fraction of each class that is held out for validation if there is no validation split
+HELD_OUT_SEED = 0  # the same for all runs, so no run trains on the texts that another run is validated on
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class LabelledSplit:
-    """Texts and their labels, int64 `(len(texts),)`, as indices into the data's `label_names`."""
+    """Texts and their labels.
+
+    Attributes:
+        texts: The texts.
+        labels: int64 `(len(texts),)`, indices into the `label_names` of the data.
+        weights: `(len(texts),)`, the weight of each text in training; None means that all weights are equal.
+    """
 
     texts: list[str]
     labels: np.ndarray
+    weights: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.texts)
 
-    def where(self, chosen: np.ndarray) -> LabelledSplit:
-        """The rows at which `chosen`, bool `(len(texts),)`, is true."""
-        return LabelledSplit([self.texts[row] for row in np.flatnonzero(chosen)], self.labels[chosen])
+    def where(self, mask: np.ndarray) -> LabelledSplit:
+        """The rows where `mask`, bool `(len(texts),)`, is true."""
+        weights = None if self.weights is None else self.weights[mask]
+        return LabelledSplit([self.texts[row] for row in np.flatnonzero(mask)], self.labels[mask], weights)
 
 
 @dataclass(frozen=True)
 class LabelledData:
-    """Labelled splits ("train", "validation", "test", as far as loaded), the names of the labels, and the source.
+    """A labelled data set.
 
-    `unlabelled` are texts that stand beside the splits, if they were asked for.
+    Attributes:
+        splits: The splits that were loaded: "train", "validation", "test".
+        label_names: The names of the classes.
+        source: Name of the data, as the user gave it.
+        unlabelled: The texts without a label that some data sets come with, if they were asked for.
+        label_type: Type of the labels that a Python caller gave: str, int, float or bool.
     """
 
     splits: dict[str, LabelledSplit]
     label_names: tuple[str, ...]
     source: str
     unlabelled: Sequence[str] = ()
+    label_type: str = "str"
 
     def relabelled(self, names: Sequence[str]) -> Self:
-        """The same texts with labels as indices into `names`, those of a saved model.
+        """The same texts, with labels as indices into the label names of a saved model.
 
-        Labels agree by name or, where the data has only numbers, by number. `UserError` for a label not among `names`.
+        Labels are matched by name. If the data has only numbers as labels, they are matched by number.
+
+        Args:
+            names: The label names of the model.
+
+        Raises:
+            UserError: If the data has a label that is not among `names`.
         """
         index_of = {name: index for index, name in enumerate(names)}
         if not index_of.keys() >= set(self.label_names) and all(map(str.isdecimal, self.label_names)):
@@ -75,20 +95,27 @@ def load_labelled(
     splits: Sequence[str] | None = None,
     unlabelled: bool = False,
 ) -> LabelledData:
-    """Load labelled texts from whatever `spec` names (see `find_source`).
+    """Loads labelled texts.
 
-    splits: the ones to load, all by default; files of the others are not read.
-    rng_seed, validation_fraction: where the source has no validation split, this share of the rows of each class of
-        train is it, drawn with this seed: the same rows whichever splits are loaded.
-    unlabelled: whether texts without a label that stand beside the splits are loaded, too.
+    If the source has no validation split, one is held out from the training split. It holds the same rows whichever
+    splits are loaded. Rows without a label (-1 or null) are dropped, and their number is logged. The label names are
+    those of a `ClassLabel`, if the data has one, or else the sorted labels.
 
-    Label names are those of a `ClassLabel`, else the labels themselves in order. Rows without a label (-1, null) are
-    dropped, and their number is logged. `UserError` for what is missing: the source, a column, a split, labels, a
-    second class in train.
+    Args:
+        spec: Name of the data, as for `find_source`.
+        text_column: Name of the column with the texts; by default one of the usual names.
+        label_column: Name of the column with the labels; by default one of the usual names.
+        rng_seed: Seed that chooses the rows of the held-out validation split.
+        validation_fraction: Fraction of each class of train that is held out for validation.
+        splits: The splits to load, by default all. Files of other splits are not read.
+        unlabelled: Whether to also load the unlabelled texts that some data sets come with.
+
+    Raises:
+        UserError: If the source, a column, a split, the labels, or a second class in train is missing.
     """
     source = find_source(spec)
     if not unlabelled:
-        say_unlabelled_is_left_out(source)
+        log_unused_unlabelled(source)
     carve = "train" in source.splits and "validation" not in source.splits and validation_fraction > 0
     available = [split for split in SPLITS if split in source.splits or (carve and split == "validation")]
     wanted = available if splits is None else list(splits)
@@ -104,8 +131,8 @@ def load_labelled(
     for split in list(rows):
         if not rows[split].texts:
             if splits is not None or split == "train":
-                raise UserError(f"{source.name} has no labelled texts in {split}; expected one a row")
-            del rows[split]  # there but without labels, as the test splits of GLUE; the dropped rows have been counted
+                raise UserError(f"{source.name} has no labelled texts in {split}; expected one per row")
+            del rows[split]  # a split without labels, as in GLUE; its dropped rows have been logged
     names = label_names(rows.values(), source.name)
     loaded = {split: LabelledSplit(found.texts, label_indices(found, names)) for split, found in rows.items()}
     if "train" in loaded:
@@ -128,7 +155,14 @@ def _check_two_classes(train: LabelledSplit, names: tuple[str, ...], source: str
 def hold_out_validation(
     train: LabelledSplit, source: str, fraction: float = HELD_OUT, seed: int = HELD_OUT_SEED
 ) -> dict[str, LabelledSplit]:
-    """Train and validation from train: the share of each class, at least one row where the class has two or more."""
+    """Splits the training texts into "train" and "validation".
+
+    Args:
+        train: All training texts.
+        source: Name of the data, for the log.
+        fraction: Fraction of each class that is held out; at least one row of each class with two or more rows.
+        seed: Seed that chooses the rows.
+    """
     rng = np.random.default_rng(seed)
     held = np.zeros(len(train), bool)
     for label in np.unique(train.labels):
@@ -136,7 +170,7 @@ def hold_out_validation(
         count = max(round(fraction * len(rows)), min(1, len(rows) - 1))
         held[rng.permutation(rows)[:count]] = True
     logger.info(
-        "%s has no validation split: %d of the %d rows of train (%g %% of each class, seed %d) are held out for it",
+        "%s has no validation split: %d of the %d rows of train (%g %% of each class, seed %d) are held out",
         *(source, held.sum(), len(train), 100 * fraction, seed),
     )
     return {"train": train.where(~held), "validation": train.where(held)}

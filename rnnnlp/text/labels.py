@@ -1,4 +1,4 @@
-"""Labels as they stand in data (integers, words, class numbers, nothing) to class indices with names."""
+"""Labels as data sets write them (integers, names, class numbers, nothing) to class indices and class names."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from rnnnlp.errors import UserError
+from rnnnlp.errors import UserError, option
 from rnnnlp.text.sources import Part, PlainText
 from rnnnlp.text.tables import Table
 
@@ -22,7 +22,13 @@ _INTEGER = re.compile(r"[+-]?\d{1,18}(\.0+)?")
 
 @dataclass(frozen=True)
 class LabelledRows:
-    """Texts with their labels as read, and the names of all classes if the data has them (a `ClassLabel`)."""
+    """Texts with their labels as read.
+
+    Attributes:
+        texts: The texts.
+        labels: The label of each text.
+        class_names: The names of all classes, if the schema of the data has them (a `ClassLabel`).
+    """
 
     texts: list[str]
     labels: list[Label]
@@ -32,7 +38,13 @@ class LabelledRows:
 def read_labelled_rows(
     parts: Iterable[Part], name: str, text_column: str | None, label_column: str | None
 ) -> LabelledRows:
-    """The rows of all parts. Those without a label (-1, null, empty) are dropped and counted out loud."""
+    """Reads the rows of all files or tables of a split.
+
+    Rows without a label (-1, null or empty) are dropped, and their number is logged.
+
+    Raises:
+        UserError: If a part has no text column, no label column, or a label that cannot be one.
+    """
     texts: list[str] = []
     labels: list[Label] = []
     found_names = set()
@@ -52,22 +64,22 @@ def read_labelled_rows(
                 labels.append(label)
     if unlabelled:
         logger.warning("%s: %d rows without a label (-1 or missing) dropped", name, unlabelled)
-    return LabelledRows(texts, labels, _the_one(found_names, name))
+    return LabelledRows(texts, labels, _only(found_names, name))
 
 
 def _label(value: Any, class_names: tuple[str, ...] | None, table: Table) -> Label | None:
-    """One label in its plain form: a name, an integer, or None for no label."""
+    """A label in its plain form: a name, an integer, or None for no label."""
     if isinstance(value, str) and _INTEGER.fullmatch(value):
         value = int(value.partition(".")[0])
     elif isinstance(value, float) and value.is_integer():
         value = int(value)
     elif isinstance(value, bool):
         value = str(value).lower()
-    if value in (None, "", -1) or value != value:  # the last is true of NaN alone
+    if value in (None, "", -1) or value != value:  # only NaN differs from itself
         return None
     if not isinstance(value, int | str):
         raise UserError(
-            f"{table.name} has the label {value!r}, expected an integer or a name; choose with --label-column"
+            f"{table.name} has the label {value!r}, expected an integer or a name; choose with {option('label_column')}"
         )
     if class_names is None or value in class_names:
         return value
@@ -80,14 +92,14 @@ def _label(value: Any, class_names: tuple[str, ...] | None, table: Table) -> Lab
 
 
 def label_names(splits: Iterable[LabelledRows], name: str) -> tuple[str, ...]:
-    """The names of all classes: those of the schema, else the labels themselves in order."""
+    """The names of all classes: those of the schema, or else the sorted labels."""
     splits = list(splits)
-    of_schema = _the_one({rows.class_names for rows in splits}, name)
+    of_schema = _only({rows.class_names for rows in splits}, name)
     if of_schema is not None:
         return of_schema
     labels = {label for rows in splits for label in rows.labels}
     try:
-        return tuple(str(label) for label in sorted(labels))  # type: ignore[type-var]  # mixed ones are what fails
+        return tuple(str(label) for label in sorted(labels))  # mixed types raise
     except TypeError as error:
         integer = min(label for label in labels if isinstance(label, int))
         word = min(label for label in labels if isinstance(label, str))
@@ -100,7 +112,8 @@ def label_indices(rows: LabelledRows, names: tuple[str, ...]) -> np.ndarray:
     return np.array([index_of[str(label)] for label in rows.labels], np.int64)
 
 
-def _the_one(found: set[tuple[str, ...] | None], name: str) -> tuple[str, ...] | None:
+def _only(found: set[tuple[str, ...] | None], name: str) -> tuple[str, ...] | None:
+    """The class names that all files agree on."""
     if len(found) > 1:
         kinds = "; ".join(sorted(", ".join(names) if names else "none" for names in found))
         raise UserError(f"{name}: the schemas of its files name different classes ({kinds}); they must agree")

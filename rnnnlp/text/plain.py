@@ -1,25 +1,32 @@
-"""Lists of texts without labels, to predict."""
+"""Loads lists of texts without labels, for prediction."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
 
-from rnnnlp.errors import UserError
-from rnnnlp.text.pieces import split_lines
+from rnnnlp.errors import UserError, option
+from rnnnlp.text.chunks import split_lines
 from rnnnlp.text.readers import read_standard_input, read_text
 from rnnnlp.text.tables import TABLE_SUFFIXES, open_table
 
 
 def load_plain_texts(path: str | Path, *, text_column: str | None = None) -> list[str]:
-    r"""The texts of a csv, tsv, jsonl or parquet file, or the lines of any other file or of standard input ("-").
+    r"""Loads the texts of a table (csv, tsv, jsonl, parquet), or the lines of any other file or of standard input.
 
-    Lines end at "\n", or at "\r\n" if all lines of the file do, and nowhere else; an empty line is an empty text.
+    Lines end at "\n", or at "\r\n" if all lines of the file do, and nowhere else. An empty line is an empty text.
+
+    Args:
+        path: The file; "-" for standard input.
+        text_column: Name of the column with the texts of a table; by default one of the usual names.
+
+    Raises:
+        UserError: If the file cannot be read, or has no such column.
     """
     is_table = Path(path).suffix.lower() in TABLE_SUFFIXES
     if text_column is not None and not is_table:
         where = "standard input" if str(path) == "-" else path
-        raise UserError(f"--text-column is {text_column}, and {where} is no table; leave it out")
+        raise UserError(f"{option('text_column')} is {text_column}, and {where} is no table; leave it out")
     if str(path) == "-":
         return _lines(read_standard_input())
     file = Path(path).expanduser()
@@ -31,8 +38,8 @@ def load_plain_texts(path: str | Path, *, text_column: str | None = None) -> lis
     return [text for (text,) in table.texts_and(table.find_text_column(text_column))]
 
 
-def _lines(pieces: Iterable[str]) -> list[str]:
-    lines = list(split_lines(pieces))
+def _lines(chunks: Iterable[str]) -> list[str]:
+    lines = list(split_lines(chunks))
     ended = lines if lines and lines[-1].endswith("\n") else lines[:-1]
     line_end = "\r\n" if ended and all(line.endswith("\r\n") for line in ended) else "\n"
     return [line.removesuffix(line_end) for line in lines]

@@ -1,4 +1,4 @@
-"""What `--data` can mean, and the splits that it holds."""
+"""Finds data by what the user gives as its name: the files or tables of each split."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from rnnnlp.text.tables import TABLE_SUFFIXES, ClassFolders, Table, open_table
 logger = logging.getLogger(__name__)
 
 SPLITS = ("train", "validation", "test")
-UNLABELLED = "unlabelled"  # beside the splits of a labelled set: texts that only a language model can learn from
+UNLABELLED = "unlabelled"  # a further split of some labelled data sets: texts without a label
 _UNLABELLED_NAMES = ("unsup", "unsupervised", "unlabeled", "unlabelled")
 _SPLIT_OF = (
     {name: name for name in SPLITS}
@@ -29,7 +29,11 @@ _SPLIT_OF = (
 
 @dataclass(frozen=True)
 class PlainText:
-    """A file that is one text."""
+    """A file that is one text.
+
+    Attributes:
+        path: The file.
+    """
 
     path: Path
 
@@ -38,7 +42,7 @@ class PlainText:
         return str(self.path)
 
     def documents(self, text_column: str | None) -> Iterator[Iterator[str]]:
-        """The one text, in pieces; there are no columns to choose from."""
+        """Yields the one text, as a stream of chunks; `text_column` is not used."""
         yield read_text(self.path)
 
 
@@ -47,9 +51,11 @@ Part = Table | PlainText
 
 @dataclass(frozen=True)
 class Source:
-    """Where text comes from: `name` as the user gave it, and the parts of each split, of which "train" may be all.
+    """Where text comes from.
 
-    Besides SPLITS there may be UNLABELLED.
+    Attributes:
+        name: As the user gave it.
+        splits: The files or tables of each split. The names are of SPLITS, or UNLABELLED; "train" may be the only one.
     """
 
     name: str
@@ -57,9 +63,13 @@ class Source:
 
 
 def find_source(spec: str) -> Source:
-    """What `spec` names: a built-in set, a file, a folder, a glob or a Hub name; `UserError` if it is none of them.
+    """Finds data by its name. Of local data, only the listings of folders are read.
 
-    Nothing local is read yet but the listings of folders.
+    Args:
+        spec: The name of a built-in data set, a file, a folder, a glob pattern, or the name of a data set on the Hub.
+
+    Raises:
+        UserError: If it is none of these, or cannot be read.
     """
     try:
         return _find(spec)
@@ -94,7 +104,7 @@ def _open(path: Path) -> Part:
 
 
 def _split_of(path: Path) -> str | None:
-    """The split that a file or folder is named after: train-00000.parquet, valid.csv, test."""
+    """The split that the name of a file or folder begins with: train-00000.parquet, valid.csv, test."""
     return _SPLIT_OF.get(re.split(r"[-_.]", path.name.lower())[0])
 
 
@@ -108,7 +118,7 @@ def _glob_parts(pattern: Path) -> tuple[Part, ...]:
 def _hub_splits(spec: str) -> dict[str, tuple[Part, ...]]:
     tables = load_from_hub(spec)
     splits = {_SPLIT_OF[name]: (table,) for name, table in tables.items() if name in _SPLIT_OF}
-    return _said_what_is_left_out(spec, splits, [name for name in tables if name not in _SPLIT_OF])
+    return _log_unused(spec, splits, [name for name in tables if name not in _SPLIT_OF])
 
 
 def _folder_splits(folder: Path) -> dict[str, tuple[Part, ...]]:
@@ -117,13 +127,13 @@ def _folder_splits(folder: Path) -> dict[str, tuple[Part, ...]]:
         if _has_more_than_unlabelled(splits):
             return splits
     raise UserError(
-        f"{folder} holds no data; expected split files (train.parquet, test.csv, ...), one sub-folder of .txt files a "
-        "class, or .txt files; other plain text can be named by a glob, as in 'folder/**/*.md'"
+        f"{folder} holds no data; expected split files (train.parquet, test.csv, ...), one sub-folder of .txt files "
+        "per class, or .txt files; other plain text can be named by a glob, as in 'folder/**/*.md'"
     )
 
 
 def _split_files(folder: Path) -> dict[str, tuple[Part, ...]]:
-    """Files named after the splits, each in one or more shards; .txt files only if there is one for train."""
+    """Files named after the splits, each split in one or more files; .txt files only if one is for train."""
     tables = _tables_in(folder)
     texts = [path for path in sorted(folder.glob("*.txt")) if _split_of(path)]
     if not any(_split_of(path) == "train" for path in texts):
@@ -133,28 +143,28 @@ def _split_files(folder: Path) -> dict[str, tuple[Part, ...]]:
         if split := _split_of(path):
             found.setdefault(split, []).append(path)
     splits = {split: _open_all(paths) for split, paths in found.items()}
-    return _said_what_is_left_out(folder, splits, [path.name for path in tables if not _split_of(path)])
+    return _log_unused(folder, splits, [path.name for path in tables if not _split_of(path)])
 
 
 def _split_folders(folder: Path) -> dict[str, tuple[Part, ...]]:
-    """Sub-folders named after the splits, with class folders or files in them."""
+    """Sub-folders named after the splits, which hold class folders or files."""
     splits: dict[str, tuple[Part, ...]] = {}
     for sub in _sub_folders(folder):
         if split := _split_of(sub):
             splits[split] = _class_parts(sub, least=1) or _open_all(_tables_in(sub)) or _texts_in(sub)
         if split == "train":
             splits.setdefault(UNLABELLED, _unlabelled_folders(sub))
-    return _said_what_is_left_out(folder, {split: parts for split, parts in splits.items() if parts}, [])
+    return _log_unused(folder, {split: parts for split, parts in splits.items() if parts}, [])
 
 
 def _class_folders(folder: Path) -> dict[str, tuple[Part, ...]]:
-    """Sub-folders of .txt files, one a class."""
+    """One sub-folder of .txt files per class."""
     splits = {"train": _class_parts(folder, least=2), UNLABELLED: _unlabelled_folders(folder)}
     return {split: parts for split, parts in splits.items() if parts}
 
 
 def _files_further_down(folder: Path) -> dict[str, tuple[Part, ...]]:
-    """The split files of the one sub-folder that has some, as in a clone from the Hub (data/train-00000.parquet)."""
+    """The split files of the only sub-folder that has any, as in a clone from the Hub (data/train-00000.parquet)."""
     found = {sub.name: _split_files(sub) for sub in _sub_folders(folder)}
     found = {name: splits for name, splits in found.items() if _has_more_than_unlabelled(splits)}
     if len(found) > 1:
@@ -195,21 +205,22 @@ def _texts_in(folder: Path) -> tuple[Part, ...]:
 
 
 def _open_all(shards: list[Path]) -> tuple[Part, ...]:
-    """The files of one split, which must be of one format: in two, they would be the same rows twice."""
+    """The files of one split. They must be of one format: two formats would hold the same rows twice."""
     if len({path.suffix.lower() for path in shards}) > 1:
         raise UserError(f"{' and '.join(map(str, shards))} are one split in several formats; keep one, or name a file")
     return tuple(map(_open, shards))
 
 
-def _said_what_is_left_out(
+def _log_unused(
     source: object, splits: Mapping[str, tuple[Part, ...]], others: list[str]
 ) -> dict[str, tuple[Part, ...]]:
+    """The splits in their usual order; the names of `others`, which are not used, are logged."""
     if splits and others:
         logger.info("%s: %s left out, not one of %s", source, ", ".join(others), ", ".join(SPLITS))
     return {split: splits[split] for split in (*SPLITS, UNLABELLED) if split in splits}
 
 
-def say_unlabelled_is_left_out(source: Source) -> None:
-    """What those say who need labels, or the text of a set without them."""
+def log_unused_unlabelled(source: Source) -> None:
+    """Logs that the unlabelled texts of a source are not used."""
     for part in source.splits.get(UNLABELLED, ()):
         logger.info("%s left out: texts without a label", part.name)

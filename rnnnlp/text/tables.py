@@ -1,4 +1,4 @@
-"""Tables: files, folders and data sets whose rows hold one text each, all behind one small interface."""
+"""Tables: files, folders and Hub data sets with one text per row, all behind one small interface."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rnnnlp.errors import UserError
-from rnnnlp.text.pieces import split_lines
+from rnnnlp.errors import UserError, option
+from rnnnlp.text.chunks import split_lines
 from rnnnlp.text.readers import read_text
 
 if TYPE_CHECKING:
@@ -21,31 +21,44 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-LONGEST_LINE = 1 << 24  # characters; the csv module takes many times the memory of a field
+LONGEST_LINE = 1 << 24  # characters; the csv module needs many times the memory of a field
 USUAL_TEXT_COLUMNS = ("text", "sentence", "review", "content", "comment", "body", "review_body", "reviewtext")
 USUAL_LABEL_COLUMNS = ("label", "labels", "sentiment", "class", "category", "target", "stars", "rating", "polarity")
 
 
 class Table(ABC):
-    """Rows with named columns, read as a stream. `name` is what messages call it."""
+    """Rows with named columns, read as a stream.
+
+    Attributes:
+        name: The name of the table in messages.
+    """
 
     name: str
 
     @property
     @abstractmethod
     def columns(self) -> tuple[str, ...]:
-        """The names of the columns in order."""
+        """The names of the columns, in order."""
 
     @abstractmethod
     def rows(self, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
-        """Yield the values of `columns`, row by row; None where a value is missing."""
+        """Yields the values of `columns` of each row; None for a missing value."""
 
     def class_names(self, column: str) -> tuple[str, ...] | None:
-        """The names that integers of this column stand for, if the table says so (a `ClassLabel`)."""
+        """The class names for the integers of a column, if the schema has them (a `ClassLabel`)."""
         return None
 
-    def find_column(self, wanted: str | None, usual: Sequence[str], option: str) -> str:
-        """The column called `wanted`, or else the first of the `usual` names; `UserError` if there is none."""
+    def find_column(self, wanted: str | None, usual: Sequence[str], name_of_option: str) -> str:
+        """Finds a column by name.
+
+        Args:
+            wanted: Its name; None takes the first of the `usual` names that the table has, in upper or lower case.
+            usual: The usual names, in lower case.
+            name_of_option: The option that names the column, for the message.
+
+        Raises:
+            UserError: If the table has no such column.
+        """
         if wanted is not None:
             if wanted in self.columns:
                 return wanted
@@ -58,17 +71,23 @@ class Table(ABC):
                 return by_lower_case[name]
         raise UserError(
             f"{self.name} has none of the usual columns {', '.join(usual)}; "
-            f"its columns are {', '.join(self.columns)}: name one with {option}"
+            f"its columns are {', '.join(self.columns)}: name one with {option(name_of_option)}"
         )
 
     def find_text_column(self, wanted: str | None) -> str:
-        return self.find_column(wanted, USUAL_TEXT_COLUMNS, "--text-column")
+        """The column with the texts, as `find_column`."""
+        return self.find_column(wanted, USUAL_TEXT_COLUMNS, "text_column")
 
     def find_label_column(self, wanted: str | None) -> str:
-        return self.find_column(wanted, USUAL_LABEL_COLUMNS, "--label-column")
+        """The column with the labels, as `find_column`."""
+        return self.find_column(wanted, USUAL_LABEL_COLUMNS, "label_column")
 
     def texts_and(self, text_column: str, *others: str) -> Iterator[tuple[Any, ...]]:
-        """As `rows`, with the first value a string for certain: rows without a text are left out and counted."""
+        """Yields the text and other values of each row. Rows without a text are dropped, and their number is logged.
+
+        Raises:
+            UserError: If a value of `text_column` is not a string.
+        """
         without = 0
         for number, row in enumerate(self.rows((text_column, *others)), start=1):
             text = row[0]
@@ -79,37 +98,37 @@ class Table(ABC):
             else:
                 raise UserError(
                     f"{self.name}, row {number}: column {text_column!r} holds {type(text).__name__}, expected text; "
-                    "name another column with --text-column"
+                    f"name another column with {option('text_column')}"
                 )
         if without:
             logger.warning("%s: %d rows without a text dropped", self.name, without)
 
     def documents(self, text_column: str | None) -> Iterator[tuple[str, ...]]:
-        """Each text, in pieces (which is one)."""
+        """Yields the text of each row as its chunks, which are one."""
         return self.texts_and(self.find_text_column(text_column))
 
 
 def _lines_of_rows(path: Path) -> Iterator[str]:
-    """The lines of a file. `UserError` for an enormous one, as a file that is no table may have, or be."""
+    """Yields the lines of a file. `UserError` for an enormous line, which means that the file is not a table."""
     length = 0  # characters since the last line end
 
-    def pieces() -> Iterator[str]:
+    def chunks() -> Iterator[str]:
         nonlocal length
-        for piece in read_text(path):
-            after_line_end = piece.rfind("\n") + 1
-            length = len(piece) - after_line_end + (0 if after_line_end else length)
+        for chunk in read_text(path):
+            after_line_end = chunk.rfind("\n") + 1
+            length = len(chunk) - after_line_end + (0 if after_line_end else length)
             if length > LONGEST_LINE:
                 raise UserError(
-                    f"{path} has a line of more than {LONGEST_LINE:,} characters; expected a row a line: "
+                    f"{path} has a line of more than {LONGEST_LINE:,} characters; expected one row per line: "
                     "check the file, or divide the text"
                 )
-            yield piece
+            yield chunk
 
-    return split_lines(pieces())
+    return split_lines(chunks())
 
 
 class CsvTable(Table):
-    """A csv or tsv file with a header line, quoted as Excel, pandas and `datasets` do."""
+    """A csv or tsv file with a header line, quoted as by Excel, pandas and `datasets`."""
 
     def __init__(self, path: Path, delimiter: str) -> None:
         self.name, self._path, self._delimiter = str(path), path, delimiter
@@ -149,7 +168,7 @@ class CsvTable(Table):
 
 
 class JsonlTable(Table):
-    """A file with one JSON object a line. The first object gives the columns; a missing key is a missing value."""
+    """A file with one JSON object per line. The first object has all columns; a missing key is a missing value."""
 
     def __init__(self, path: Path) -> None:
         self.name, self._path = str(path), path
@@ -158,7 +177,7 @@ class JsonlTable(Table):
     def columns(self) -> tuple[str, ...]:
         first = next(self._objects(), None)
         if first is None:
-            raise UserError(f"{self.name} is empty; expected one JSON object a line")
+            raise UserError(f"{self.name} is empty; expected one JSON object per line")
         return tuple(first)
 
     def rows(self, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
@@ -179,17 +198,19 @@ class JsonlTable(Table):
                     f"({error.object[error.start]!r}); write the whole surrogate pair"
                 ) from error
             except (ValueError, RecursionError) as error:
-                raise UserError(f"{self.name}, line {number}: no JSON ({error}); expected one object a line") from error
+                raise UserError(
+                    f"{self.name}, line {number}: not JSON ({error}); expected one object per line"
+                ) from error
             if not isinstance(record, dict):
                 raise UserError(
                     f"{self.name}, line {number}: {type(record).__name__}, expected an object; "
-                    "write one a line, with the columns as keys"
+                    "write one per line, with the columns as keys"
                 )
             yield record
 
 
 class ParquetTable(Table):
-    """A parquet file; `ClassLabel` names are taken from the schema as `datasets` writes it."""
+    """A parquet file. Class names come from the schema that `datasets` writes (`ClassLabel`)."""
 
     def __init__(self, path: Path) -> None:
         self.name, self._path = str(path), path
@@ -231,7 +252,7 @@ class ParquetTable(Table):
 
 
 class ClassFolders(Table):
-    """A folder with one sub-folder of .txt files a class, as aclImdb unpacks; the sub-folder's name is the label."""
+    """A folder with one sub-folder of .txt files per class, as in aclImdb. The name of the sub-folder is the label."""
 
     def __init__(self, folder: Path, classes: Sequence[str]) -> None:
         self.name, self._folder, self._classes = str(folder), folder, classes
@@ -248,7 +269,7 @@ class ClassFolders(Table):
 
 
 class HubTable(Table):
-    """One split of a data set that the `datasets` library has loaded."""
+    """One split of a data set loaded by the `datasets` library."""
 
     def __init__(self, name: str, dataset: datasets.Dataset) -> None:
         self.name, self._dataset = name, dataset
@@ -276,5 +297,5 @@ TABLE_SUFFIXES = tuple(TABLES)
 
 
 def open_table(path: Path) -> Table:
-    """The table in a file whose suffix is one of `TABLE_SUFFIXES`."""
+    """Opens a file whose suffix is one of `TABLE_SUFFIXES`."""
     return TABLES[path.suffix.lower()](path)

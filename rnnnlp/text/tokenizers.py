@@ -1,4 +1,4 @@
-"""What every tokenizer can do, and the file format they share: a `tokenizer.json` of the `tokenizers` library."""
+"""The interface of all tokenizers, and their file format: a `tokenizer.json` of the `tokenizers` library."""
 
 from __future__ import annotations
 
@@ -13,19 +13,21 @@ import numpy as np
 
 from rnnnlp.errors import UserError
 
-UNKNOWN = "<unk>"  # how the unknown symbol is written, in the file and in decoded text
+UNKNOWN = "<unk>"  # the unknown symbol, in the file and in decoded text
 FILE_NAME = "tokenizer.json"
 
 
 class Tokenizer(ABC):
     """Turns text into ids and back.
 
-    A tokenizer is defined by its `to_json()`: the content of a `tokenizer.json` that `tokenizers.Tokenizer.from_file`
-    opens and that gives the same ids there.
+    A tokenizer is defined by its `to_json()`, the content of a `tokenizer.json`. `tokenizers.Tokenizer.from_file` opens
+    that file and gives the same ids.
 
-    Attributes: `kind`, its name on the command line; `tokens`, the UTF-8 bytes of each id in order; `separator`, the
-    bytes that `decode` puts between two tokens; `unknown_id`, the id of the unknown symbol, None where nothing is
-    unknown.
+    Attributes:
+        kind: Its name on the command line.
+        tokens: The UTF-8 bytes of each id, in order.
+        separator: The bytes that `decode` puts between two tokens.
+        unknown_id: The id of the unknown symbol; None if nothing is unknown.
     """
 
     kind: ClassVar[str]
@@ -39,38 +41,49 @@ class Tokenizer(ABC):
 
     @property
     def dtype(self) -> np.dtype:
-        """The smallest of uint8, uint16 and int32 that holds every id."""
+        """The smallest of uint8, uint16 and int32 that can hold every id."""
         fitting = np.min_scalar_type(self.vocab_size - 1)
         return fitting if fitting.itemsize <= 2 else np.dtype(np.int32)
 
     @classmethod
     @abstractmethod
     def train(cls, texts: Iterable[str], *args: Any, **options: Any) -> Self:
-        """A tokenizer with the vocabulary of `texts`."""
+        """Trains a tokenizer on the vocabulary of `texts`."""
 
     @abstractmethod
     def encode(self, text: str) -> np.ndarray:
-        """The ids of `text`: `(tokens,)` of `self.dtype`. `UserError` for text with lone surrogates."""
+        """The ids of a text.
+
+        Returns:
+            `(tokens,)` of `self.dtype`.
+
+        Raises:
+            UserError: If the text has lone surrogates.
+        """
 
     def encode_batch(self, texts: Iterable[str]) -> list[np.ndarray]:
-        """The ids of each text, as `encode` gives them."""
+        """The ids of each text, as by `encode`."""
         return [self.encode(text) for text in texts]
 
     @abstractmethod
     def spans(self, text: str) -> np.ndarray:
-        """The characters of `text` for which each id of `encode` stands: `(tokens, 2)`, the first, and that after."""
+        """Which characters of a text each id of `encode` stands for.
+
+        Returns:
+            `(tokens, 2)`: the position of its first character, and the position after its last.
+        """
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of `ids`. Bytes that are not valid UTF-8 become U+FFFD, the unknown symbol becomes `<unk>`."""
         return self.separator.join([self.tokens[i] for i in ids]).decode("utf-8", errors="replace")
 
     def decoder(self) -> StreamDecoder:
-        """A decoder that is given some ids at a time."""
+        """A decoder that takes a few ids at a time."""
         return StreamDecoder(self.tokens, self.separator)
 
     @abstractmethod
     def unknown_characters(self, text: str) -> list[str]:
-        """What in `text` only the unknown symbol can stand for, each once, in order: characters, or words."""
+        """The characters or words of `text` that are not in the vocabulary, each once, in order."""
 
     @abstractmethod
     def to_json(self) -> dict[str, Any]:
@@ -79,16 +92,23 @@ class Tokenizer(ABC):
     @classmethod
     @abstractmethod
     def from_json(cls, content: dict[str, Any]) -> Self:
-        """The tokenizer that `to_json` described; `KeyError`, `TypeError` or `ValueError` if it did not."""
+        """The tokenizer that `to_json` described; `KeyError`, `TypeError` or `ValueError` for other content."""
 
     def save(self, folder: Path) -> None:
-        """Write `folder/tokenizer.json`."""
+        """Writes `folder/tokenizer.json`."""
         content = json.dumps(self.to_json(), ensure_ascii=False, indent=1)
         (Path(folder) / FILE_NAME).write_text(content + "\n", encoding="utf-8", newline="")
 
 
 class StreamDecoder:
-    """Decodes ids as they come: the texts of all `push`es and of the final `flush` join to `decode` of all ids."""
+    """Decodes ids as they come.
+
+    The texts of all calls of `push` and of the final `flush`, joined, are `decode` of all ids.
+
+    Args:
+        tokens: The UTF-8 bytes of each id.
+        separator: The bytes between two tokens.
+    """
 
     def __init__(self, tokens: Sequence[bytes], separator: bytes) -> None:
         self._tokens, self._separator = tokens, separator
@@ -96,7 +116,7 @@ class StreamDecoder:
         self._utf8 = codecs.getincrementaldecoder("utf-8")(errors="replace")
 
     def push(self, ids: Sequence[int]) -> str:
-        """Take some more ids; return the text that is complete now, without characters that still lack bytes."""
+        """Takes more ids; returns the text that is complete now, without a character that still lacks bytes."""
         if len(ids) == 0:
             return ""
         text = self._utf8.decode(self._before + self._separator.join([self._tokens[i] for i in ids]))
@@ -104,12 +124,12 @@ class StreamDecoder:
         return text
 
     def flush(self) -> str:
-        """Return what is left at the end: U+FFFD for a character that never became complete."""
+        """Returns the rest at the end: U+FFFD if the last character is incomplete."""
         return self._utf8.decode(b"", final=True)
 
 
 def encode_text(text: str, encoding: str = "utf-8") -> bytes:
-    """The bytes of `text`; `UserError` for lone surrogates, which are no characters and have no bytes."""
+    """The bytes of `text`. `UserError` for lone surrogates, which are not characters and have no bytes."""
     try:
         return text.encode(encoding)
     except UnicodeEncodeError as error:
@@ -141,5 +161,5 @@ def tokenizer_json(
 
 
 def word_level_model(words: Iterable[str]) -> dict[str, Any]:
-    """The model part for a vocabulary of whole pieces, the first of which stands for all that are not in it."""
+    """The model part of a vocabulary of whole tokens. The first one is the unknown symbol."""
     return {"type": "WordLevel", "vocab": {word: i for i, word in enumerate(words)}, "unk_token": UNKNOWN}

@@ -1,4 +1,4 @@
-"""Tokenizers with a learned vocabulary, run by the `tokenizers` library: words, and byte-pair encoding."""
+"""Word-level and byte-pair-encoding (BPE) tokenizers, which learn a vocabulary. The `tokenizers` library runs them."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ import numpy as np
 
 from rnnnlp.errors import UserError
 from rnnnlp.text.characters import BYTE_SYMBOLS, byte_level_json
-from rnnnlp.text.pieces import lines
+from rnnnlp.text.chunks import lines
 from rnnnlp.text.tokenizers import UNKNOWN, Tokenizer, encode_text, tokenizer_json, word_level_model
 
 if TYPE_CHECKING:
     import tokenizers
 
-# The library takes about 100 bytes of memory a character, and holds 256 texts at once when it learns.
+# The library needs about 100 bytes of memory per character, and holds 256 texts at once in training.
 _CALL_CHARACTERS = 1 << 20
 _LONG = 1 << 16
-_LEARNT_LINE = 1 << 12
+_TRAINING_LINE = 1 << 12
 
-# Element names, not anything in angle brackets: reviews write <sigh> and <3 and mean it. No pattern reaches over a line
-# end, so encoding line by line gives the same ids as encoding at once.
+# Only the names of HTML elements, because reviews also have <sigh> and <3. No pattern matches across a line end, so
+# encoding line by line gives the same ids as encoding at once.
 _HTML_ELEMENTS = (
     "a|abbr|b|big|blockquote|body|br|center|cite|code|dd|del|div|dl|dt|em|font|h[1-6]|head|hr|html|i|img|ins|li|ol|p|pre|q|"
     "s|script|small|span|strike|strong|style|sub|sup|table|tbody|td|th|thead|tr|tt|u|ul"
@@ -40,8 +40,8 @@ _HTML_REPLACEMENTS = (
 )
 NORMALIZERS: dict[str | None, tuple[tuple[str, str], ...]] = {None: (), "html": _HTML_REPLACEMENTS}
 
-# Scripts that put no space between words are read character by character, everything else by words, which may have
-# apostrophes inside; other signs one by one, or up to three equal ones at once.
+# Scripts without spaces between words are split into characters. Other scripts are split into words, which may have
+# apostrophes inside. Other signs are single tokens; up to three equal signs in a row are one token.
 _UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}"
 _WORD = rf"[\w&&[^{_UNSPACED}]]+"
 _WORDS = {
@@ -60,9 +60,14 @@ _BYTES_OF_LINES = {
 
 
 class LearnedTokenizer(Tokenizer):
-    """A tokenizer whose vocabulary comes from texts and whose encoding is done by the `tokenizers` library.
+    """A tokenizer with a learned vocabulary, run by the `tokenizers` library.
 
-    The library uses all cores (`RAYON_NUM_THREADS`, `TOKENIZERS_PARALLELISM`); the ids do not depend on that.
+    The library uses all cores, unless `RAYON_NUM_THREADS` or `TOKENIZERS_PARALLELISM` says otherwise. The ids do not
+    depend on the number of threads.
+
+    Args:
+        lowercase: Whether letters are read in lower case.
+        normalizer: "html" replaces tags by spaces and the common entities by their characters; None replaces nothing.
     """
 
     def __init__(self, *, lowercase: bool, normalizer: str | None) -> None:
@@ -75,7 +80,7 @@ class LearnedTokenizer(Tokenizer):
         return tokenizers.Tokenizer.from_str(json.dumps(self.to_json()))
 
     def encode(self, text: str) -> np.ndarray:
-        """The ids of `text`, `(tokens,)`. A line of more than 2**18 characters is encoded in parts."""
+        """The ids of `text`, `(tokens,)`. A line longer than 2**18 characters is encoded in parts."""
         if len(text) <= _LONG:
             return self._encode_whole([text])[0]
         return np.concatenate([ids for group in _groups(lines([text])) for ids in self._encode_whole(group)])
@@ -83,10 +88,10 @@ class LearnedTokenizer(Tokenizer):
     def spans(self, text: str) -> np.ndarray:
         found: list[tuple[int, int]] = []
         begin = 0
-        for piece in [text] if len(text) <= _LONG else lines([text]):
-            offsets = self._library.encode(piece, add_special_tokens=False).offsets
+        for chunk in [text] if len(text) <= _LONG else lines([text]):
+            offsets = self._library.encode(chunk, add_special_tokens=False).offsets
             found += [(begin + start, begin + stop) for start, stop in offsets]
-            begin += len(piece)
+            begin += len(chunk)
         return np.array(found, np.int64).reshape(-1, 2)
 
     def encode_batch(self, texts: Iterable[str]) -> list[np.ndarray]:
@@ -100,23 +105,25 @@ class LearnedTokenizer(Tokenizer):
 
     def _encode_whole(self, texts: list[str]) -> list[np.ndarray]:
         for text in texts:
-            encode_text(text)  # refuses half characters, which some versions of the library replace unsaid
+            encode_text(text)  # refuses half characters, which some versions of the library replace silently
         encodings = self._library.encode_batch_fast(texts, add_special_tokens=False)
         return [np.array(encoding.ids, self.dtype) for encoding in encodings]
 
     @classmethod
     def _learn(cls, untrained: Self, trainer: Any, texts: Iterable[str]) -> dict[str, Any]:
-        """The model part of the file after training."""
+        """Trains the library's tokenizer; returns the model part of its file."""
         untrained._library.train_from_iterator(
-            (line for text in texts for line in lines([text], _LEARNT_LINE)), trainer
+            (line for text in texts for line in lines([text], _TRAINING_LINE)), trainer
         )
-        return json.loads(untrained._library.to_str())["model"]
+        model: dict[str, Any] = json.loads(untrained._library.to_str())["model"]
+        return model
 
 
 class WordTokenizer(LearnedTokenizer):
-    """One id a word or sign (a character in Chinese and Japanese). Id 0 stands for every word not in the vocabulary.
+    """One id per word or sign; in Chinese and Japanese one id per character.
 
-    Spaces are not encoded: `decode` puts one between any two tokens.
+    Id 0 stands for all words that are not in the vocabulary. Spaces are not encoded: `decode` puts one between any two
+    tokens.
     """
 
     kind = "word"
@@ -124,7 +131,13 @@ class WordTokenizer(LearnedTokenizer):
     unknown_id = 0
 
     def __init__(self, words: Sequence[str], *, lowercase: bool = True, normalizer: str | None = "html") -> None:
-        """`words` are those of the vocabulary, in the order of their ids, which start at 1."""
+        """Makes a tokenizer from its vocabulary.
+
+        Args:
+            words: The words of ids 1, 2, ...
+            lowercase: Whether letters are read in lower case.
+            normalizer: "html" or None, as for `train`.
+        """
         super().__init__(lowercase=lowercase, normalizer=normalizer)
         self.words = list(words)
         self.tokens = [UNKNOWN.encode(), *(word.encode() for word in self.words)]
@@ -139,12 +152,18 @@ class WordTokenizer(LearnedTokenizer):
         lowercase: bool = True,
         normalizer: str | None = "html",
     ) -> Self:
-        """The tokenizer of the most frequent words.
+        """Trains a tokenizer on the most frequent words of texts.
 
-        vocab_size: the most ids, the unknown symbol's included.
-        min_frequency: a word must come this often.
-        lowercase: read all letters as small ones.
-        normalizer: "html" reads tags as spaces and the common entities as the characters they stand for; None neither.
+        Args:
+            texts: The training texts.
+            vocab_size: Maximum number of ids, including the unknown symbol.
+            min_frequency: Words that occur less often are not in the vocabulary.
+            lowercase: Whether letters are read in lower case.
+            normalizer: "html" replaces tags by spaces and the common entities by their characters; None replaces
+                nothing.
+
+        Raises:
+            UserError: If `vocab_size` is too small, or the normalizer is unknown.
         """
         from tokenizers.trainers import WordLevelTrainer
 
@@ -173,7 +192,10 @@ class WordTokenizer(LearnedTokenizer):
 
 
 class BPETokenizer(LearnedTokenizer):
-    """Byte-pair encoding over UTF-8 bytes: nothing is unknown and, without a normalizer, nothing is lost."""
+    """Byte-pair encoding of UTF-8 bytes (Sennrich et al. 2016): subwords, of which none is unknown.
+
+    Without a normalizer and lower case, decoding gives back the text exactly.
+    """
 
     kind = "bpe"
 
@@ -185,7 +207,14 @@ class BPETokenizer(LearnedTokenizer):
         lowercase: bool = False,
         normalizer: str | None = None,
     ) -> None:
-        """`symbols` are the tokens in the order of their ids and `merges` their pairs, written as in the file."""
+        """Makes a tokenizer from its vocabulary, written as in the file.
+
+        Args:
+            symbols: The subwords in the order of their ids.
+            merges: The pairs of subwords that are joined, in order.
+            lowercase: Whether letters are read in lower case.
+            normalizer: "html" or None, as for `WordTokenizer.train`.
+        """
         super().__init__(lowercase=lowercase, normalizer=normalizer)
         self.symbols, self.merges = list(symbols), list(merges)
         byte_of = {symbol: byte for byte, symbol in enumerate(BYTE_SYMBOLS)}
@@ -201,11 +230,17 @@ class BPETokenizer(LearnedTokenizer):
         lowercase: bool = False,
         normalizer: str | None = None,
     ) -> Self:
-        """The tokenizer that joins the most frequent pairs.
+        """Trains a tokenizer that joins the most frequent pairs of subwords.
 
-        vocab_size: the most ids, at least 256.
-        min_frequency: a pair must come this often to be joined.
-        lowercase, normalizer: as for `WordTokenizer.train`.
+        Args:
+            texts: The training texts.
+            vocab_size: Maximum number of ids, at least 256.
+            min_frequency: Pairs that occur less often are not joined.
+            lowercase: Whether letters are read in lower case.
+            normalizer: "html" or None, as for `WordTokenizer.train`.
+
+        Raises:
+            UserError: If `vocab_size` is too small, or the normalizer is unknown.
         """
         from tokenizers.trainers import BpeTrainer
 
@@ -240,7 +275,7 @@ class BPETokenizer(LearnedTokenizer):
 
 
 def _groups(texts: Iterable[str]) -> Iterator[list[str]]:
-    """Lists of texts that together have about `_CALL_CHARACTERS` characters; a long text is the last of its list."""
+    """Yields lists of texts with about `_CALL_CHARACTERS` characters in total. A long text is the last of its list."""
     group: list[str] = []
     size = 0
     for text in texts:
@@ -278,4 +313,4 @@ def _normalizer_options(content: dict[str, Any] | None) -> dict[str, Any]:
     for name, lowercase in product(NORMALIZERS, (False, True)):
         if _normalizer_json(name, lowercase) == content:
             return {"normalizer": name, "lowercase": lowercase}
-    raise ValueError("the normalizer is none that this version can write")
+    raise ValueError("this version cannot write such a normalizer")

@@ -1,4 +1,4 @@
-"""The weights averaged over the last steps, which usually do better than the last ones (Polyak and Juditsky 1992)."""
+"""Averages of the weights over steps, which usually perform better than the last weights (Polyak and Juditsky 1992)."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -7,21 +7,25 @@ import numpy as np
 
 from rnnnlp.layers.parameter import Parameter
 
-BLOCK = 1 << 14  # numbers: what is in between stays in the cache
+BLOCK = 1 << 14  # numbers; temporary arrays of this size stay in the cache
 
 
 def blocks(array: np.ndarray) -> Iterator[slice]:
-    """Slices of the rows of `array` that have about BLOCK numbers each."""
+    """Yields slices of the rows of `array` with about BLOCK numbers each."""
     rows = max(1, BLOCK * len(array) // array.size)
     for start in range(0, len(array), rows):
         yield slice(start, start + rows)
 
 
 class AveragedWeights:
-    """An exponential moving average of every parameter: `decay` of the old and 1 - `decay` of the new at each step.
+    """An exponential moving average of every parameter.
 
-    The decay grows from 0 with the number of steps, so that the first weights are soon forgotten. Decay 0 is none: the
-    averages are the weights themselves.
+    Each step takes `decay` of the old average and `1 - decay` of the new weights. The decay grows from 0 with the
+    number of steps, so the first weights are soon forgotten.
+
+    Args:
+        parameters: The parameters, by name.
+        decay: Final decay, at least 0 and below 1. 0 means no averaging: the averages are the weights themselves.
     """
 
     def __init__(self, parameters: Mapping[str, Parameter], decay: float):
@@ -29,7 +33,7 @@ class AveragedWeights:
         self.values = {name: p.value.copy() if decay else p.value for name, p in parameters.items()}
 
     def update(self, steps: int) -> None:
-        """Takes in the weights after `steps` steps."""
+        """Adds the current weights to the averages, after `steps` steps."""
         if not self.decay:
             return
         decay = min(self.decay, steps / (steps + 10))
@@ -43,7 +47,7 @@ class AveragedWeights:
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """While inside, the parameters have the averaged values."""
+        """A context in which the parameters have the averaged values."""
         raw: dict[str, np.ndarray] = {name: p.value for name, p in self.parameters.items()}
         try:
             for name, p in self.parameters.items():

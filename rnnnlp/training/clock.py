@@ -1,39 +1,53 @@
-"""How much of a run is over: counted in steps, or in seconds of wall time, or in both."""
+"""The progress of a run, measured in steps, in seconds of wall time, or in both."""
 
 import time
 
 
 class Clock:
-    """Ends after `total_steps` steps or `budget` seconds, whichever comes first; `seconds` counts earlier sittings."""
+    """Ends after a number of steps or seconds, whichever comes first.
+
+    Args:
+        total_steps: Number of steps; None means no limit.
+        budget: Training time in seconds, including the time before a resume; None means no limit.
+        started: When the run started, by `time.monotonic`; None means now.
+    """
 
     def __init__(self, *, total_steps: int | None, budget: float | None, started: float | None = None):
         self.total_steps, self.budget = total_steps, budget
         self.step = 0
-        self.reserve = 0.0  # seconds to keep for the last evaluation
+        self.reserve = 0.0  # seconds that are kept for the last evaluation
         self._since = time.monotonic() if started is None else started
-        self._before = 0.0  # seconds of earlier sittings
+        self._before = 0.0  # seconds before the last resume
 
     def resume(self, step: int, seconds: float, reserve: float) -> None:
-        """Goes on from a checkpoint. The time that this sitting took to load is not counted again."""
+        """Continues from a checkpoint. The time that it took to load is not counted.
+
+        Args:
+            step: Number of steps so far.
+            seconds: Training time so far.
+            reserve: Seconds to keep for the last evaluation.
+        """
         self.step, self._before, self.reserve = step, seconds, reserve
         self._since = time.monotonic()
 
     @property
     def seconds(self) -> float:
+        """Training time so far, including the time before a resume."""
         return self._before + time.monotonic() - self._since
 
     @property
     def progress(self) -> float:
-        """From 0 to 1."""
+        """Fraction of the run that is over, 0 to 1."""
         of_steps = self.step / self.total_steps if self.total_steps is not None else 0.0
         of_time = self.seconds / max(self.budget - self.reserve, 1e-9) if self.budget is not None else 0.0
         return min(1.0, max(of_steps, of_time))
 
     @property
     def over(self) -> bool:
+        """Whether the run has reached its end."""
         return self.progress >= 1
 
     def remaining(self) -> float:
-        """Estimated seconds to the end."""
+        """Estimated seconds to the end of the run."""
         progress = self.progress
         return self.seconds / progress * (1 - progress) if progress else float("inf")

@@ -1,42 +1,76 @@
-"""The training loop, for all tasks: read it from top to bottom."""
+"""The training loop of all tasks: one step on top, the run below it."""
 
+import dataclasses
 import logging
 import math
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from rnnnlp.batches.draws import DROPOUT, generator
-from rnnnlp.errors import UserError
-from rnnnlp.models.model import WEIGHTS
-from rnnnlp.models.storage import Damaged, set_tensors
+from rnnnlp.batches.seeding import Stream, rng_for
+from rnnnlp.errors import UserError, option
+from rnnnlp.files import CorruptFileError, set_tensors
+from rnnnlp.layers.parameter import Parameter
 from rnnnlp.training.averaging import AveragedWeights
 from rnnnlp.training.clock import Clock
-from rnnnlp.training.config import TrainingConfig
-from rnnnlp.training.health import SPIKE_STEPS, LossWatch, UpdateRatio
-from rnnnlp.training.memory import FreedMemory
-from rnnnlp.training.optimizers import clipping, global_norm, optimizer
+from rnnnlp.training.divergence import REMEDY, Diverged, DivergenceDetector, UpdateRatio
+from rnnnlp.training.malloc import MallocTrimmer
+from rnnnlp.training.model_folder import WEIGHTS
+from rnnnlp.training.optimizers import Optimizer, clipping, global_norm, optimizer
+from rnnnlp.training.options import TrainingConfig
 from rnnnlp.training.progress import Progress
 from rnnnlp.training.run_folder import STATE, RunFolder
 from rnnnlp.training.schedules import factor
-from rnnnlp.training.tasks import Gradients, Task
+from rnnnlp.training.state import TrainingState
+from rnnnlp.training.task import BatchLoss, Objective
 
-CHECKPOINT_SECONDS = 300.0  # at the least so often, whatever --checkpoint-every says
-LOGGED_STEPS = 10  # a line in metrics.jsonl each so many steps
-SMALLEST_LR_SCALE = 2.0**-10  # a run that diverges even so is not going back once more
-
-REMEDY = "try a smaller --lr or --max-norm, or --on-divergence rollback"
+CHECKPOINT_SECONDS = 300.0  # between two checkpoints at most, whatever `checkpoint_every` says
+LOGGED_STEPS = 10  # every N-th step has a line in metrics.jsonl
+SMALLEST_LR_SCALE = 2.0**-10  # a run that diverges even so does not roll back once more
 
 log = logging.getLogger(__name__)
 
 
-class Diverged(UserError):
-    """The loss, a gradient or a weight is not a finite number, or the loss went up and stays there."""
+class Step(NamedTuple):
+    """What a training step tells: the loss of its batch, the gradient norm before clipping, and the update ratio."""
+
+    batch: BatchLoss
+    gradient_norm: float
+    update_ratio: float | None  # where it was measured
+
+
+@np.errstate(over="ignore", invalid="ignore")  # the detector looks for what is not finite
+def train_step(
+    objective: Objective,
+    trainable: Mapping[str, Parameter],
+    optimizer: Optimizer,
+    averaged: AveragedWeights,
+    detector: DivergenceDetector,
+    *,
+    lr: float,
+    max_norm: float,
+    rng: np.random.Generator,
+    measured: bool = False,
+) -> Step:
+    """One training step: the gradients of the next batch, clipped, applied, and the weights averaged.
+
+    Raises:
+        Diverged: Before the update, if the loss or a gradient is not finite or the loss stays high.
+    """
+    objective.network.zero_grad()
+    batch = objective.gradients(rng=rng)
+    norm, norms = global_norm(trainable)
+    detector.check(optimizer.steps + 1, batch.loss, norm, norms, lr)
+    ratio = UpdateRatio(optimizer.parameters) if measured else None
+    optimizer.step(lr, scale=clipping(norm, max_norm))
+    update_ratio = ratio.measure() if ratio else None
+    averaged.update(optimizer.steps)
+    return Step(batch, norm, update_ratio)
 
 
 class Interrupted(Exception):
@@ -48,149 +82,128 @@ class Interrupted(Exception):
 
 
 class Trainer:
-    """A run: a task, its optimizer and averages, how far it is, and the folder where it is kept.
+    """A run: an objective, its optimizer and averaged weights, its state, and the folder that keeps it.
 
-    Of its budget `spent` seconds are gone before it begins.
+    `spent` seconds of the budget are gone before it begins.
     """
 
     def __init__(
         self,
-        task: Task,
+        objective: Objective,
         config: TrainingConfig,
         run: RunFolder,
         *,
         started: float | None = None,
         spent: float = 0.0,
     ):
-        self.task, self.config, self.run, self.spent = task, config, run, spent
-        self.parameters = task.model.parameters()
-        self.learning = {name: p for name, p in self.parameters.items() if p.lr_scale}
+        self.objective, self.config, self.run, self.spent = objective, config, run, spent
+        self.parameters = objective.network.parameters()
+        self.trainable = {name: p for name, p in self.parameters.items() if p.lr_scale}
         self.optimizer = optimizer(
-            config.optimizer, self.parameters, weight_decay=config.weight_decay or 0.0, momentum=config.momentum
+            config.optimizer, self.parameters, weight_decay=config.weight_decay, momentum=config.momentum
         )
         self.averaged = AveragedWeights(self.parameters, config.averaging)
-        assert config.lr is not None
-        assert config.evaluations is not None
-        self.lr, self.due_evaluations = config.lr, config.evaluations
         epochs = config.epochs or config.max_epochs
-        total_steps = epochs * task.steps_per_epoch if epochs else config.steps
+        total_steps = epochs * objective.steps_per_epoch if epochs else config.steps
         budget = None if config.budget is None else config.budget - spent
         self.clock = Clock(total_steps=total_steps, budget=budget, started=started)
-        self.loss_watch = LossWatch()
-        self.lr_scale = 1.0  # halved each time the run goes back to a checkpoint
-        self.rng = generator(config.seed, DROPOUT)
-        self.evaluations, self.evaluated_at = 0, -1  # how many, and after which step the last was
-        self.best_score, self.evaluations_since_best = -math.inf, 0
-        self.best_metrics: dict[str, Any] = {}
+        self.detector = DivergenceDetector()
+        self.rng = rng_for(config.seed, Stream.DROPOUT)
+        self.state = TrainingState()
         self.last_checkpoint = time.monotonic()
-        self.freed_memory = FreedMemory()
+        self.trimmer = MallocTrimmer()
 
     @classmethod
-    def begin(cls, task: Task, config: TrainingConfig, run: RunFolder, **options: Any) -> Self:
-        """A new run in the folder, in the place of any that was there, with its first checkpoint."""
+    def begin(cls, objective: Objective, config: TrainingConfig, run: RunFolder, **options: Any) -> Self:
+        """A new run in the folder, which replaces any run that was there, with its first checkpoint."""
         run.clear()
-        task.model.save_config(run.path, extra=config.to_mapping())  # there are no trained weights yet
-        trainer = cls(task, config, run, **options)
+        objective.network.save_config(run.path, training=config.to_mapping())  # there are no trained weights yet
+        trainer = cls(objective, config, run, **options)
         trainer.save_checkpoint()
         return trainer
 
     def train(self) -> None:
-        """Trains to the end, or until a signal or a patience that ran out."""
+        """Trains to the end, or until a signal arrives or the patience runs out."""
         clock, config = self.clock, self.config
         with signals_noted() as signals, Progress(clock) as progress:
             while not clock.over and not self.out_of_patience:
                 try:
                     self.advance(progress)
                 except Diverged as error:
-                    if config.on_divergence != "rollback" or self.lr_scale <= SMALLEST_LR_SCALE:
+                    if config.on_divergence != "rollback" or self.state.lr_scale <= SMALLEST_LR_SCALE:
                         raise
                     self.roll_back(error, progress)
                 if signals:
                     self.save_checkpoint()
                     raise Interrupted(signals[0])
             if self.out_of_patience:
-                progress.say(f"no better on validation for {config.patience} evaluations: stopped early")
-            elif self.evaluated_at != clock.step:
+                progress.say(f"no improvement on validation in {config.patience} evaluations: stopped early")
+            elif self.state.evaluated_at != clock.step:
                 self.evaluate(progress)
 
     def advance(self, progress: Progress) -> None:
         """One step, and what is due after it."""
-        factor_now = factor(self.config.schedule, self.clock.progress, warmup=self.config.warmup)
-        lr = self.lr * self.lr_scale * factor_now
-        is_logged = (self.clock.step + 1) % LOGGED_STEPS == 0
-        gradients, health = self.step(lr, measured=is_logged)
-        progress.step(gradients, lr)
+        config, clock = self.config, self.clock
+        lr = config.lr * self.state.lr_scale * factor(config.schedule, clock.progress, warmup=config.warmup)
+        is_logged = (clock.step + 1) % LOGGED_STEPS == 0
+        step = train_step(
+            self.objective,
+            self.trainable,
+            self.optimizer,
+            self.averaged,
+            self.detector,
+            lr=lr,
+            max_norm=config.max_norm,
+            rng=self.rng,
+            measured=is_logged,
+        )
+        clock.step += 1
+        progress.step(step.batch, lr)
         if is_logged:
-            self.run.log(self.whereabouts() | {"loss": gradients.loss, "lr": lr} | health)
+            measured = {"gradient_norm": step.gradient_norm, "update_ratio": step.update_ratio}
+            self.run.log(self.progress_record() | {"loss": step.batch.loss, "lr": lr} | measured)
         if self.evaluation_is_due:
             self.evaluate(progress)
         elif self.checkpoint_is_due:
             self.save_checkpoint()
-        self.freed_memory.give_back()
-
-    @np.errstate(over="ignore", invalid="ignore")  # what is not finite is looked for, and said
-    def step(self, lr: float, *, measured: bool) -> tuple[Gradients, dict[str, float]]:
-        """One update: gradients of a batch, clipped, applied, averaged.
-
-        Returns what came with the gradients and, if `measured`, their norm before clipping and the `UpdateRatio`.
-        """
-        self.task.model.zero_grad()
-        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is found below
-            gradients = self.task.gradients(rng=self.rng)
-            norm, norms = global_norm(self.learning)
-        loss = gradients.loss
-        if not (math.isfinite(loss) and math.isfinite(norm)):
-            largest = max(norms, key=lambda name: norms[name] if math.isfinite(norms[name]) else math.inf)
-            raise Diverged(
-                f"step {self.clock.step + 1}: the loss is {loss:.4g} and the gradient norm {norm:.4g} (largest in "
-                f"{largest}: {norms[largest]:.4g}) at learning rate {lr:.3g}; {REMEDY}"
-            )
-        if self.loss_watch.see(loss):
-            raise Diverged(
-                f"step {self.clock.step + 1}: the loss is {loss:.4g} and was above {self.loss_watch.limit:.4g} for "
-                f"{SPIKE_STEPS} steps, after a mean of {self.loss_watch.mean:.4g}; {REMEDY}"
-            )
-        ratio = UpdateRatio(self.parameters) if measured else None
-        self.optimizer.step(lr, scale=clipping(norm, self.config.max_norm))
-        self.clock.step += 1
-        health = {"gradient_norm": norm, "update_ratio": ratio.measure()} if ratio else {}
-        self.averaged.update(self.clock.step)
-        return gradients, health
+        self.trimmer.trim_if_due()
 
     # ------------------------------------------------------------------------------------------------------ evaluation
 
     @property
     def evaluation_is_due(self) -> bool:
-        return self.clock.progress * self.due_evaluations >= self.evaluations + 1
+        return self.clock.progress * self.config.evaluations >= self.state.evaluations + 1
 
     @property
     def out_of_patience(self) -> bool:
-        return 0 < self.config.patience <= self.evaluations_since_best
+        return 0 < self.config.patience <= self.state.evaluations_since_best
 
     @np.errstate(over="ignore", invalid="ignore")  # what is not finite is found when the checkpoint is written
     def evaluate(self, progress: Progress) -> None:
-        """Validation figures of the averaged weights; keeps those if they are the best so far."""
+        """Evaluates the averaged weights on validation, and keeps them if they are the best so far."""
         started = time.monotonic()
-        self.evaluated_at = self.clock.step
-        self.evaluations = max(self.evaluations + 1, int(self.clock.progress * self.due_evaluations))
+        state, clock, due = self.state, self.clock, self.config.evaluations
+        state.evaluated_at = clock.step
+        state.evaluations = max(state.evaluations + 1, int(clock.progress * due))
         with self.averaged.applied():
-            metrics = self.task.evaluate()
+            metrics = self.objective.evaluate()
             score = metrics.pop("score")
-            if better := score > self.best_score:
-                self.best_score, self.best_metrics, self.evaluations_since_best = score, metrics, 0
-                self.task.model.save_weights(self.run.path)
+            if better := score > (-math.inf if state.best_score is None else state.best_score):
+                state.best_score, state.best_metrics, state.evaluations_since_best = score, metrics, 0
+                self.objective.network.save_weights(self.run.path)
             else:
-                self.evaluations_since_best += 1
-            sample = self.task.sample()
-        self.run.log(self.whereabouts() | {"validation": metrics} | ({"sample": sample} if sample is not None else {}))
+                state.evaluations_since_best += 1
+            sample = self.objective.sample()
+        of_sample = {} if sample is None else {"sample": sample}
+        self.run.log(self.progress_record() | {"validation": metrics} | of_sample)
         progress.evaluated(metrics, best=better, sample=sample)
-        self.clock.reserve = time.monotonic() - started
-        # Evaluations that came due while this one took its time are not caught up on.
-        self.evaluations = max(self.evaluations, int(self.clock.progress * self.due_evaluations))
-        if not self.loss_watch.high_steps or self.clock.over or self.out_of_patience:
+        clock.reserve = time.monotonic() - started
+        # Evaluations that came due while this one took its time are skipped.
+        state.evaluations = max(state.evaluations, int(clock.progress * due))
+        if not self.detector.high_steps or clock.over or self.out_of_patience:
             self.save_checkpoint()
 
-    def whereabouts(self) -> dict[str, Any]:
+    def progress_record(self) -> dict[str, Any]:
         """How far the run is, for a line of `metrics.jsonl`."""
         clock = self.clock
         return {"step": clock.step, "progress": round(clock.progress, 4), "seconds": round(clock.seconds, 2)}
@@ -199,7 +212,7 @@ class Trainer:
 
     @property
     def checkpoint_is_due(self) -> bool:
-        if self.loss_watch.high_steps:  # what a run goes back to must be from before its loss went up
+        if self.detector.high_steps:  # a rollback must reach a time before the loss went up
             return False
         every = self.config.checkpoint_every
         return (every is not None and self.clock.step % every == 0) or (
@@ -207,90 +220,99 @@ class Trainer:
         )
 
     def save_checkpoint(self) -> None:
-        """Writes all that a resume needs. Diverged if that is not finite, so that the checkpoints before stay."""
+        """Writes everything that a resume needs.
+
+        Raises:
+            Diverged: If a weight is not finite; the earlier checkpoints then stay.
+        """
         for name, p in self.parameters.items():
             if not (np.isfinite(p.value).all() and np.isfinite(self.averaged.values[name]).all()):
                 raise Diverged(f"step {self.clock.step}: {name} has weights that are not finite; {REMEDY}")
-        tensors = {f"weights.{name}": p.value for name, p in self.parameters.items()}
-        tensors |= {
-            f"optimizer.{slot}.{name}": array
-            for slot, arrays in self.optimizer.slots.items()
-            for name, array in arrays.items()
-        }
-        tensors |= {f"carried.{name}": array for name, array in self.task.carried().items()}
-        state = {
-            "step": self.clock.step,
-            "seconds": self.clock.seconds,
-            "reserve": self.clock.reserve,
-            "lr_scale": self.lr_scale,
-            "evaluations": self.evaluations,
-            "evaluated_at": self.evaluated_at,
-            "best_score": self.best_score if math.isfinite(self.best_score) else None,
-            "best_metrics": self.best_metrics,
-            "evaluations_since_best": self.evaluations_since_best,
-            "position": self.task.position(),
-            "rng": self.rng.bit_generator.state,
-            "data": self.task.fingerprint(),
-            "health": self.loss_watch.to_mapping(),
-        }
+        network = self.objective.network
+        state = dataclasses.replace(
+            self.state,
+            step=self.clock.step,
+            seconds=self.clock.seconds,
+            reserve=self.clock.reserve,
+            position=self.objective.position(),
+            rng=dict(self.rng.bit_generator.state),
+            data=self.objective.fingerprint(),
+            divergence=self.detector.to_mapping(),
+        )
+        tensors = self.raw_tensors()  # before the averages take their place
         with self.averaged.applied():
-            self.run.save_checkpoint(self.task.model, self.config.to_mapping(), tensors, state)
+            self.run.save_checkpoint(network, self.config.to_mapping(), tensors, state)
             if not (self.run.path / WEIGHTS).exists():
-                self.task.model.save_weights(self.run.path)
+                network.save_weights(self.run.path)
         self.last_checkpoint = time.monotonic()
 
     def resume(self) -> None:
-        """Goes on from the newest checkpoint of the run folder."""
-        path, state = self.go_back()
-        self.clock.resume(state["step"], state["seconds"], state["reserve"])
-        log.info("going on from step %d (%s)", state["step"], path)
+        """Continues from the newest checkpoint of the run folder."""
+        path, state = self.restore()
+        self.clock.resume(state.step, state.seconds, state.reserve)
+        log.info("resuming from step %d (%s)", state.step, path)
 
     def roll_back(self, error: Diverged, progress: Progress) -> None:
-        """Goes back to the newest checkpoint, with half the learning rate from there on. The time stays spent."""
-        scale = self.lr_scale / 2
-        path, state = self.go_back()
-        self.clock.resume(state["step"], self.clock.seconds, state["reserve"])
-        self.lr_scale = scale
+        """Returns to the newest checkpoint, with half the learning rate from there on. The time stays spent."""
+        scale = self.state.lr_scale / 2
+        path, state = self.restore()
+        self.clock.resume(state.step, self.clock.seconds, state.reserve)
+        self.state.lr_scale = scale
         progress.say(f"{error}: back to {path.name}, with the learning rate times {scale:.3g}")
 
-    def go_back(self) -> tuple[Path, dict[str, Any]]:
-        """To the newest checkpoint, in all but time; returns it and its training state."""
+    def restore(self) -> tuple[Path, TrainingState]:
+        """Restores everything but the time from the newest checkpoint.
+
+        Returns:
+            The checkpoint and its training state.
+
+        Raises:
+            UserError: If the checkpoint is damaged, or the data are not those it was written with.
+        """
         path = self.run.latest_checkpoint()
         averaged, tensors, state = self.run.load_checkpoint(path)
-        if state["data"] != self.task.fingerprint():
-            raise UserError(f"--data {self.config.data} is not what it was when {path} was written; restore it")
-        arrays = {f"weights.{name}": p.value for name, p in self.parameters.items()}
-        for slot, slot_arrays in self.optimizer.slots.items():
-            arrays |= {f"optimizer.{slot}.{name}": array for name, array in slot_arrays.items()}
-        carried = self.task.carried()
-        arrays |= {f"carried.{name}": array for name, array in carried.items()}
-        set_tensors(arrays, tensors, path)
-        fitted = self.task.model.fitted()
-        set_tensors(self.averaged.values | fitted, fitted | averaged, path)
-        self.go_to(state, carried, path)
-        self.optimizer.steps, self.lr_scale = state["step"], state["lr_scale"]
-        self.evaluations, self.evaluated_at = state["evaluations"], state["evaluated_at"]
-        self.best_score = -math.inf if state["best_score"] is None else state["best_score"]
-        self.best_metrics, self.evaluations_since_best = state["best_metrics"], state["evaluations_since_best"]
-        self.run.forget_metrics_after(state["step"])
+        if state.data != self.objective.fingerprint():
+            raise UserError(
+                f"{option('data')} {self.config.data} is not what it was when {path} was written; restore it"
+            )
+        carried = self.objective.carried()
+        set_tensors(self.raw_tensors(carried), tensors, path)
+        buffers = self.objective.network.buffers()
+        set_tensors(self.averaged.values | buffers, buffers | averaged, path)
+        self.seek(state, carried, path)
+        self.optimizer.steps = state.step
+        self.state = state
+        self.run.forget_metrics_after(state.step)
         return path, state
 
-    def go_to(self, state: dict[str, Any], carried: dict[str, np.ndarray], path: Path) -> None:
-        """To the place in the data and in the random numbers; UserError if there is no such place."""
+    def raw_tensors(self, carried: Mapping[str, np.ndarray] | None = None) -> dict[str, np.ndarray]:
+        """The arrays that `training_state.safetensors` holds, by name: they are saved from, and restored into."""
+        tensors = {f"weights.{name}": p.value for name, p in self.parameters.items()}
+        for slot, arrays in self.optimizer.slots.items():
+            tensors |= {f"optimizer.{slot}.{name}": array for name, array in arrays.items()}
+        carried = self.objective.carried() if carried is None else carried
+        return tensors | {f"carried.{name}": array for name, array in carried.items()}
+
+    def seek(self, state: TrainingState, carried: dict[str, np.ndarray], path: Path) -> None:
+        """Goes to a position in the data and in the random streams.
+
+        Raises:
+            UserError: If there is no such position.
+        """
         try:
-            epoch, batch = (state["position"][key] for key in self.task.position())
-            if type(epoch) is not int or type(batch) is not int or not 0 <= batch <= self.task.steps_per_epoch:
+            epoch, batch = (state.position[key] for key in self.objective.position())
+            if type(epoch) is not int or type(batch) is not int or not 0 <= batch <= self.objective.steps_per_epoch:
                 raise ValueError(f"there is no batch {batch} in epoch {epoch}")
-            self.task.go_to(state["position"], carried)
-            self.rng.bit_generator.state = state["rng"]
-            self.loss_watch.go_to(state["health"])
+            self.objective.seek(state.position, carried)
+            self.rng.bit_generator.state = state.rng
+            self.detector.restore(state.divergence)
         except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise Damaged(f"{path / STATE} is damaged ({error}); restore it or train again") from None
+            raise CorruptFileError(f"{path / STATE} is damaged ({error}); restore it or train again") from None
 
 
 @contextmanager
 def signals_noted() -> Iterator[list[int]]:
-    """While inside, SIGINT and SIGTERM do not interrupt but are put into the list; a second one interrupts as usual."""
+    """While inside, SIGINT and SIGTERM do not interrupt but go into the list; a second one interrupts as usual."""
     noted: list[int] = []
     before: dict[int, Any] = {}
 

@@ -1,4 +1,4 @@
-"""How good the predictions are."""
+"""Metrics of predictions."""
 
 # n examples, K classes
 
@@ -8,12 +8,21 @@ from typing import Any
 
 import numpy as np
 
-DEVIATIONS = 1.959964  # of a normal distribution, on either side of the mean: 95 % lie between
+Z_95 = 1.959964  # 95 % of a normal distribution lie within this number of standard deviations
 THRESHOLDS = tuple(hundredths / 100 for hundredths in range(5, 100, 5))
 
 
 def language_model_metrics(loss_sum: float, tokens: int, characters: float) -> dict[str, Any]:
-    """From nats summed over `tokens` that stand for `characters` characters of text."""
+    """Metrics of a language model.
+
+    Args:
+        loss_sum: The cross-entropy, summed over all tokens, in nats.
+        tokens: Number of tokens.
+        characters: Number of characters that the tokens stand for.
+
+    Returns:
+        Cross-entropy per character in nats and in bits, perplexity per token, and the number of tokens.
+    """
     nats = loss_sum / characters
     return {
         "nats_per_char": nats,
@@ -26,9 +35,17 @@ def language_model_metrics(loss_sum: float, tokens: int, characters: float) -> d
 def classification_metrics(
     probabilities: np.ndarray, targets: np.ndarray, labels: Sequence[str], predicted: np.ndarray | None = None
 ) -> dict[str, Any]:
-    """From `probabilities (n, K)` and `targets (n,)`: accuracy, macro-F1, calibration error, and counts by class.
+    """Metrics of a classifier.
 
-    `predicted (n,)` are the classes that were chosen, if not the most probable ones.
+    Args:
+        probabilities: `(n, K)`.
+        targets: The true classes, `(n,)`.
+        labels: The names of the K classes.
+        predicted: The predicted classes, `(n,)`; by default the most probable ones.
+
+    Returns:
+        Accuracy with its confidence interval, macro-F1, expected calibration error, number of examples, metrics of each
+        class, and the confusion matrix (rows: true classes, columns: predicted classes).
     """
     if predicted is None:
         predicted = probabilities.argmax(axis=1)
@@ -56,15 +73,21 @@ def classification_metrics(
 
 
 def wilson_interval(hits: int, n: int) -> list[float]:
-    """Between which two shares, with 95 % confidence, the true one lies after `hits` of `n` trials (Wilson 1927)."""
+    """The 95 % confidence interval of a share, after `hits` in `n` trials (Wilson 1927)."""
     share = hits / n
-    middle = (share + DEVIATIONS**2 / (2 * n)) / (1 + DEVIATIONS**2 / n)
-    half = DEVIATIONS * math.sqrt(share * (1 - share) / n + DEVIATIONS**2 / (4 * n**2)) / (1 + DEVIATIONS**2 / n)
+    middle = (share + Z_95**2 / (2 * n)) / (1 + Z_95**2 / n)
+    half = Z_95 * math.sqrt(share * (1 - share) / n + Z_95**2 / (4 * n**2)) / (1 + Z_95**2 / n)
     return [max(0.0, middle - half), min(1.0, middle + half)]
 
 
 def expected_calibration_error(probabilities: np.ndarray, targets: np.ndarray, bins: int = 15) -> float:
-    """How far confidence is from accuracy, on average over `bins` equal ranges of confidence (Guo et al. 2017)."""
+    """The mean distance between confidence and accuracy, over equal ranges of confidence (Guo et al. 2017).
+
+    Args:
+        probabilities: `(n, K)`.
+        targets: The true classes, `(n,)`.
+        bins: Number of ranges.
+    """
     confidence = probabilities.max(axis=1)  # (n,)
     hit = probabilities.argmax(axis=1) == targets  # (n,)
     which = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)  # (n,)
@@ -73,14 +96,22 @@ def expected_calibration_error(probabilities: np.ndarray, targets: np.ndarray, b
 
 
 def threshold_table(probability: np.ndarray, is_class: np.ndarray) -> list[dict[str, float]]:
-    """What choosing a class from a `probability (n,)` on gives, for each of THRESHOLDS; `is_class (n,)` is true."""
+    """Precision, recall and F1 of predicting a class where its probability is at least a threshold.
+
+    Args:
+        probability: Of the class, `(n,)`.
+        is_class: Whether it is the true class, bool `(n,)`.
+
+    Returns:
+        A row for each of THRESHOLDS.
+    """
     rows = []
     for threshold in THRESHOLDS:
-        chosen = probability >= threshold
-        hits = int(np.sum(chosen & is_class))
-        precision = hits / int(chosen.sum()) if chosen.any() else 1.0  # no false alarm
+        predicted = probability >= threshold
+        hits = int(np.sum(predicted & is_class))
+        precision = hits / int(predicted.sum()) if predicted.any() else 1.0  # no false alarm
         recall = hits / int(is_class.sum()) if is_class.any() else 1.0  # none missed
-        f1 = 2 * hits / max(1, int(chosen.sum() + is_class.sum()))
+        f1 = 2 * hits / max(1, int(predicted.sum() + is_class.sum()))
         rows.append({"threshold": threshold, "precision": precision, "recall": recall, "f1": f1})
     return rows
 
@@ -88,7 +119,17 @@ def threshold_table(probability: np.ndarray, is_class: np.ndarray) -> list[dict[
 def most_confident_mistakes(
     probabilities: np.ndarray, targets: np.ndarray, count: int, predicted: np.ndarray | None = None
 ) -> np.ndarray:
-    """The places of at most `count` wrongly classified examples, the most confident first; `predicted` as above."""
+    """The misclassified examples of highest confidence.
+
+    Args:
+        probabilities: `(n, K)`.
+        targets: The true classes, `(n,)`.
+        count: Maximum number of examples.
+        predicted: The predicted classes, `(n,)`; by default the most probable ones.
+
+    Returns:
+        Their indices, the most confident first.
+    """
     if predicted is None:
         predicted = probabilities.argmax(axis=1)
     wrong = np.flatnonzero(predicted != targets)

@@ -1,4 +1,4 @@
-"""Gradients to updates. Rows of a parameter without a gradient are left alone, their moments too."""
+"""Optimizers, which update parameters from gradients. Rows without a gradient, and their moments, do not change."""
 
 # m, v: running means of the gradient g and of its square
 
@@ -10,13 +10,17 @@ import numpy as np
 from rnnnlp import kernels
 from rnnnlp.layers.parameter import Parameter
 
-OPTIMIZERS = ("adamw", "adam", "rmsprop", "sgd")
-
 
 class Optimizer:
-    """Updates named parameters in place; `slots` are its arrays, by name of slot and parameter.
+    """Updates parameters in place.
 
-    Weight decay is decoupled (Loshchilov and Hutter 2019) for "adamw", else added to the gradient; it spares vectors.
+    A subclass names its state arrays in `slot_names` and defines `update`. The arrays are in `slots`, by the name of
+    the slot and of the parameter; checkpoints hold them. Weight decay does not apply to vectors, such as biases.
+    "adamw" decouples it (Loshchilov and Hutter 2019), other optimizers add it to the gradient.
+
+    Args:
+        parameters: The parameters, by name.
+        weight_decay: Strength of the weight decay.
     """
 
     slot_names: tuple[str, ...] = ()
@@ -30,10 +34,16 @@ class Optimizer:
         }
 
     def decay_of(self, p: Parameter) -> float:
+        """The weight decay of a parameter."""
         return self.weight_decay if p.value.ndim > 1 else 0.0
 
     def step(self, lr: float, scale: float = 1.0) -> None:
-        """One update of every parameter from its gradient, multiplied by `scale`."""
+        """Updates every parameter once.
+
+        Args:
+            lr: The learning rate; each parameter multiplies it by its own factor.
+            scale: Factor for the gradients, as from `clipping`.
+        """
         self.steps += 1
         for name, p in self.parameters.items():
             rows, decay = p.touched, self.decay_of(p)
@@ -48,12 +58,20 @@ class Optimizer:
                     s[rows] = part
 
     def update(self, value: np.ndarray, g: np.ndarray, lr: float, decay: float, *slots: np.ndarray) -> None:
-        """Changes `value` and `slots` in place, never `g`."""
+        """Updates the rows of one parameter that have a gradient.
+
+        Args:
+            value: The parameter, changed in place.
+            g: Its gradient, of the same shape, never changed.
+            lr: The learning rate of this parameter.
+            decay: Its weight decay.
+            slots: Its state arrays, of the same shape, changed in place, in the order of `slot_names`.
+        """
         raise NotImplementedError
 
 
 class SGD(Optimizer):
-    """Stochastic gradient descent with momentum, as `torch.optim.SGD`."""
+    """Stochastic gradient descent with momentum, like `torch.optim.SGD`."""
 
     slot_names = ("momentum",)
 
@@ -61,7 +79,7 @@ class SGD(Optimizer):
         super().__init__(parameters, weight_decay=weight_decay)
         self.momentum = momentum
 
-    def update(self, value, g, lr, decay, *slots):
+    def update(self, value: np.ndarray, g: np.ndarray, lr: float, decay: float, *slots: np.ndarray) -> None:
         (m,) = slots
         m *= self.momentum
         m += g
@@ -71,12 +89,12 @@ class SGD(Optimizer):
 
 
 class RMSprop(Optimizer):
-    """Tieleman and Hinton 2012, as `torch.optim.RMSprop`."""
+    """RMSprop (Tieleman and Hinton 2012), like `torch.optim.RMSprop`."""
 
     slot_names = ("v",)
     beta, eps = 0.99, 1e-8
 
-    def update(self, value, g, lr, decay, *slots):
+    def update(self, value: np.ndarray, g: np.ndarray, lr: float, decay: float, *slots: np.ndarray) -> None:
         (v,) = slots
         if decay:
             g = g + decay * value
@@ -96,7 +114,14 @@ class AdamW(Optimizer):
         self.adam(gradients, lr, scale, decays=[self.decay_of(p) for p in self.parameters.values()])
 
     def adam(self, gradients: list[np.ndarray], lr: float, scale: float, decays: list[float]) -> None:
-        """The update from `gradients`, one for each parameter."""
+        """Updates every parameter from the given gradients.
+
+        Args:
+            gradients: The gradient of each parameter.
+            lr: The learning rate.
+            scale: Factor for the gradients.
+            decays: The decoupled weight decay of each parameter.
+        """
         self.steps += 1
         parameters = list(self.parameters.values())
         m, v = (list(self.slots[slot].values()) for slot in self.slot_names)
@@ -118,7 +143,7 @@ class AdamW(Optimizer):
 
 
 class Adam(AdamW):
-    """Kingma and Ba 2015; weight decay is part of the gradient."""
+    """Adam (Kingma and Ba 2015); weight decay is added to the gradient."""
 
     def step(self, lr: float, scale: float = 1.0) -> None:
         parameters = self.parameters.values()
@@ -129,25 +154,37 @@ class Adam(AdamW):
         self.adam(gradients, lr, scale, decays=[0.0] * len(gradients))
 
 
+OPTIMIZERS: dict[str, type[Optimizer]] = {"adamw": AdamW, "adam": Adam, "rmsprop": RMSprop, "sgd": SGD}
+
+
 def optimizer(
     kind: str, parameters: Mapping[str, Parameter], *, weight_decay: float = 0.0, momentum: float = 0.9
 ) -> Optimizer:
-    """The optimizer named `kind`, one of OPTIMIZERS; `momentum` is for "sgd" alone."""
+    """Makes an optimizer.
+
+    Args:
+        kind: A name in OPTIMIZERS.
+        parameters: The parameters to update, by name.
+        weight_decay: Strength of the weight decay.
+        momentum: Of "sgd"; the others do not use it.
+    """
     if kind == "sgd":
         return SGD(parameters, weight_decay=weight_decay, momentum=momentum)
-    return {"adamw": AdamW, "adam": Adam, "rmsprop": RMSprop}[kind](parameters, weight_decay=weight_decay)
+    return OPTIMIZERS[kind](parameters, weight_decay=weight_decay)
 
 
 def global_norm(parameters: Mapping[str, Parameter]) -> tuple[float, dict[str, float]]:
-    """The Euclidean norm of all gradients together, and that of each parameter's."""
+    """The Euclidean norm of all gradients together, and of the gradient of each parameter."""
     gradients = [p.grad if p.rows is None else p.grad[p.rows] for p in parameters.values()]
     norms = dict(zip(parameters, kernels.of(gradients[0]).norms(gradients), strict=True))
     return math.sqrt(sum(norm * norm for norm in norms.values())), norms
 
 
 def clipping(norm: float, max_norm: float) -> float:
-    """By what to multiply gradients of this global norm so that it is at most `max_norm`, 0 for no limit.
+    """The factor for gradients that limits their global norm (gradient clipping, Pascanu et al. 2013).
 
-    Pascanu et al. 2013.
+    Args:
+        norm: Their global norm.
+        max_norm: Maximum norm; 0 means no limit.
     """
     return max_norm / norm if norm > max_norm > 0 else 1.0

@@ -1,14 +1,19 @@
-"""What a person sees while a run goes on: a bar with loss, throughput and time left, and a line an evaluation."""
+"""The display of a running training: a bar with loss, throughput and time left, and one line per evaluation."""
 
 import sys
 import time
 from typing import Any, Self
 
 from rnnnlp.training.clock import Clock
+from rnnnlp.training.task import BatchLoss
 
 
 class Progress:
-    """A `tqdm` bar on standard error that follows `clock`."""
+    """A `tqdm` progress bar on standard error.
+
+    Args:
+        clock: The clock of the run.
+    """
 
     def __init__(self, clock: Clock):
         from tqdm import tqdm
@@ -22,7 +27,7 @@ class Progress:
             initial=int(1000 * clock.progress),
             bar_format="{percentage:3.0f}%|{bar:20}| {desc}",
             dynamic_ncols=True,
-            disable=None,  # where nobody watches, only the evaluations are printed
+            disable=None,  # without a terminal, only evaluations are printed
         )
 
     def __enter__(self) -> Self:
@@ -31,14 +36,21 @@ class Progress:
     def __exit__(self, *exception: Any) -> None:
         self.bar.close()
 
-    def step(self, gradients: Any, lr: float) -> None:
-        """After a training step."""
+    def step(self, batch: BatchLoss, lr: float) -> None:
+        """Shows a training step.
+
+        Args:
+            batch: The loss and the number of tokens of its batch.
+            lr: Its learning rate.
+        """
         now = time.monotonic()
-        rate = gradients.tokens / max(now - self.last, 1e-9)
+        throughput = batch.tokens / max(now - self.last, 1e-9)
         self.last = now
-        loss = gradients.loss
+        loss = batch.loss
         self.loss = loss if self.loss is None else 0.95 * self.loss + 0.05 * loss
-        self.tokens_per_second = 0.9 * self.tokens_per_second + 0.1 * rate if self.tokens_per_second else rate
+        self.tokens_per_second = (
+            0.9 * self.tokens_per_second + 0.1 * throughput if self.tokens_per_second else throughput
+        )
         self.bar.n = int(1000 * min(1.0, self.clock.progress))
         self.bar.set_description_str(
             f"step {self.clock.step}, loss {self.loss:.4f}, {short(self.tokens_per_second)} tokens/s, "
@@ -46,6 +58,13 @@ class Progress:
         )
 
     def evaluated(self, metrics: dict[str, Any], *, best: bool, sample: str | None) -> None:
+        """Prints an evaluation.
+
+        Args:
+            metrics: The validation metrics.
+            best: Whether they are the best so far.
+            sample: A generated text, if the task has one.
+        """
         figures = ", ".join(f"{name} {value:.4g}" for name, value in metrics.items() if isinstance(value, float))
         self.say(f"step {self.clock.step}: validation {figures}{' (best so far)' if best else ''}")
         if sample is not None:
@@ -53,7 +72,7 @@ class Progress:
         self.last = time.monotonic()
 
     def say(self, text: str) -> None:
-        """Prints above the bar."""
+        """Prints a line above the bar."""
         self.bar.write(text, file=sys.stderr)
 
 

@@ -1,17 +1,17 @@
-"""The folder of a run: a model that anyone can open, its figures, and the checkpoints from which it goes on.
+"""The folder of a run: a model that anyone can open, its figures, and the checkpoints from which it resumes.
 
     config.json, tokenizer.json     what the model and the run are
     model.safetensors               the best weights on validation so far
     metrics.jsonl                   a line for each logged step and evaluation
     README.md                       the model card
-    language_model/                 of a classifier that learned the language of its texts first: that run
+    language_model/                 the run that pretrained a language model for a classifier
     checkpoints/step-00000400/      a whole model with the weights of that step, and
         training_state.safetensors  unaveraged weights, optimizer, carried state
         training_state.json         step, time, random generators, place in the data
 
-A checkpoint is written under another name and renamed, so it is there whole or not at all; `training_state.safetensors`
-has the checksums of all its files. Whoever trains in the folder holds the lock `.lock`, which the system lets go when
-the process ends, however it ends.
+A checkpoint is written under another name and renamed, so it is there whole or not at all. Its
+`training_state.safetensors` has the checksums of all its files. The process that trains in the folder holds the lock
+`.lock`, which the system releases when the process ends, however it ends.
 """
 
 import fcntl
@@ -24,69 +24,62 @@ from typing import Any, Self
 
 import numpy as np
 
-from rnnnlp.errors import UserError
-from rnnnlp.models.committee import MEMBERS
-from rnnnlp.models.config import LARGEST
-from rnnnlp.models.model import CONFIG, TOKENIZER, WEIGHTS, Model
-from rnnnlp.models.storage import Damaged, load_tensors, read_json, save_tensors, write_atomically, writing
-from rnnnlp.training.health import LossWatch
+from rnnnlp.errors import UserError, option
+from rnnnlp.files import (
+    CorruptFileError,
+    load_tensors,
+    publish_folder,
+    read_json,
+    remove,
+    save_tensors,
+    write_atomically,
+    writing,
+)
+from rnnnlp.training.earlier import current_names
+from rnnnlp.training.model_folder import CONFIG, MEMBERS, TOKENIZER, WEIGHTS, Network
+from rnnnlp.training.state import TrainingState
 
 STATE_TENSORS, STATE = "training_state.safetensors", "training_state.json"
 LOCK = ".lock"
 LANGUAGE_MODEL = "language_model"
 LONGEST_LINE = 1 << 20  # characters of metrics.jsonl
 BESIDE_STATE = (CONFIG, TOKENIZER, WEIGHTS, STATE)
-STATE_KINDS: dict[str, type | tuple[type, ...]] = {
-    "step": int,
-    "seconds": float,
-    "reserve": float,
-    "lr_scale": float,
-    "evaluations": int,
-    "evaluated_at": int,
-    "best_score": (float, type(None)),
-    "best_metrics": dict,
-    "evaluations_since_best": int,
-    "position": dict,
-    "rng": dict,
-    "data": str,
-    "health": dict,
-}
 
 
 class RunFolder:
     """A run folder to look at. `create` and `reopen` give one to train in, locked until it is left as a context."""
 
-    def __init__(self, path: str | os.PathLike):
+    def __init__(self, path: str | os.PathLike[str]):
         self.path = Path(path)
         self.metrics_path = self.path / "metrics.jsonl"
         self._lock: int | None = None  # descriptor
 
     @classmethod
-    def create(cls, path: str | os.PathLike, *, overwrite: bool, to_resume: bool = True) -> Self:
+    def create(cls, path: str | os.PathLike[str], *, overwrite: bool, to_resume: bool = True) -> Self:
         """The folder of a new run. UserError if `path` holds anything, unless it is a run and `overwrite` is given.
 
         That run stays until `clear`. `to_resume` is whether it might be what the user wants to go on with.
         """
         run = cls(path)
         if run.path.exists() and not run.path.is_dir():
-            raise UserError(f"--out {path} is a file; give the name of a new folder")
+            raise UserError(f"{option('out')} {path} is a file; give the name of a new folder")
         if run.path.is_dir() and (run.path / CONFIG).is_file():
             if not overwrite:
-                instead = f"go on with --resume {path}" if to_resume else "give the name of a new folder"
-                raise UserError(f"--out {path} already holds a run; {instead} or give --overwrite")
+                instead = f"go on with {option('resume')} {path}" if to_resume else "give the name of a new folder"
+                raise UserError(f"{option('out')} {path} already holds a run; {instead} or give {option('overwrite')}")
         elif run.path.is_dir() and any(
             entry.name != LOCK and entry not in run._left_over() for entry in run.path.iterdir()
         ):
-            raise UserError(f"--out {path} is not empty and not a run; give the name of a new folder")
+            raise UserError(f"{option('out')} {path} is not empty and not a run; give the name of a new folder")
         try:
             run.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise UserError(f"--out {path} cannot be made ({error.strerror}); give another folder") from None
+            raise UserError(f"{option('out')} {path} cannot be made ({error.strerror}); give another folder") from None
         run._take_lock()
         return run
 
     @classmethod
-    def reopen(cls, path: str | os.PathLike) -> Self:
+    def reopen(cls, path: str | os.PathLike[str]) -> Self:
         """The folder of a run to go on with. UserError if there is none, or another process trains in it."""
         run = cls(path)
         run.latest_checkpoint()
@@ -155,7 +148,7 @@ class RunFolder:
         return None
 
     def _left_over(self) -> list[Path]:
-        """What killed writers did not finish."""
+        """What killed processes did not finish writing."""
         return [path for folder in (self.path, self.path / "checkpoints") for path in folder.glob(".*.tmp")]
 
     def _remove_left_over(self) -> None:
@@ -192,33 +185,36 @@ class RunFolder:
     # ----------------------------------------------------------------------------------------------------- checkpoints
 
     def save_checkpoint(
-        self, model: Model, config: Mapping[str, Any], tensors: Mapping[str, np.ndarray], state: Mapping[str, Any]
+        self,
+        network: Network,
+        training: Mapping[str, Any],
+        tensors: Mapping[str, np.ndarray],
+        state: TrainingState,
     ) -> Path:
-        """Writes `checkpoints/step-...`: the model as it is now (averaged weights), and what a resume needs besides.
+        """Writes `checkpoints/step-...`: the network as it is now (averaged weights), and what a resume needs besides.
 
-        UserError if it cannot be written; the earlier ones are then as they were.
+        Raises:
+            UserError: If it cannot be written; the earlier checkpoints are then as they were.
         """
         parent = self.path / "checkpoints"
-        final = parent / f"step-{state['step']:08d}"
+        final = parent / f"step-{state.step:08d}"
         temporary = parent / f".{final.name}.tmp"
         with writing(final):
             parent.mkdir(exist_ok=True)
             try:
-                model.save_pretrained(temporary, extra=config)
-                write_atomically(temporary / STATE, json.dumps(state, indent=1).encode())
+                network.save_pretrained(temporary, training=training)
+                write_atomically(temporary / STATE, json.dumps(state.to_json(), indent=1).encode())
                 save_tensors(temporary / STATE_TENSORS, tensors, beside=BESIDE_STATE)
-                _sync_folder(temporary)
+                older = final.with_suffix(".old")
+                if final.exists():  # the same step once more; one of the two is there at any moment
+                    self._remove_checkpoint(older)
+                    final.rename(older)
+                publish_folder(temporary, final)
             except BaseException:
                 shutil.rmtree(temporary, ignore_errors=True)
                 raise
-            older = final.with_suffix(".old")
-            if final.exists():  # the same step once more; one of the two is there at any moment
-                self._remove_checkpoint(older)
-                final.rename(older)
-            temporary.rename(final)
-            _sync_folder(parent)
             self._remove_checkpoint(older)
-            for old in self.checkpoints()[: -config["keep_checkpoints"]]:
+            for old in self.checkpoints()[: -training["keep_checkpoints"]]:
                 self._remove_checkpoint(old)
         return final
 
@@ -239,47 +235,35 @@ class RunFolder:
         found = self.checkpoints()
         if not found and (self.path / MEMBERS).is_dir():
             raise UserError(
-                f"{self.path} is a committee, which is not trained itself; give the run of one of its members"
+                f"{self.path} is an ensemble, which is not trained itself; give the run of one of its members"
             )
         if not found:
             raise UserError(
-                f"{self.path} has no checkpoint to go on from; train again with --out {self.path} --overwrite"
+                f"{self.path} has no checkpoint to resume from; train again with {option('out')} {self.path} "
+                f"{option('overwrite')}"
             )
         return found[-1]
 
     @staticmethod
-    def load_checkpoint(path: Path) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[str, Any]]:
-        """The averaged weights, the training tensors and the training state; UserError if any of it is damaged."""
-        tensors = load_tensors(path / STATE_TENSORS, beside=BESIDE_STATE)
-        return load_tensors(path / WEIGHTS, beside=(CONFIG, TOKENIZER)), tensors, read_state(path)
+    def load_checkpoint(path: Path) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], TrainingState]:
+        """The averaged weights, the training tensors and the training state.
+
+        Raises:
+            UserError: If any of them is damaged.
+        """
+        tensors = current_names(load_tensors(path / STATE_TENSORS, beside=BESIDE_STATE))
+        averaged = current_names(load_tensors(path / WEIGHTS, beside=(CONFIG, TOKENIZER)))
+        return averaged, tensors, read_state(path)
 
 
-def read_state(path: Path) -> dict[str, Any]:
-    """The `training_state.json` of a checkpoint, of which the keys and their kinds are checked."""
-    state = read_json(path / STATE)
-    if isinstance(state, dict):  # a run from before the loss was watched goes on all the same
-        state.setdefault("health", LossWatch().to_mapping())
-    if not isinstance(state, dict) or set(state) != set(STATE_KINDS):
-        raise Damaged(f"{path / STATE} is damaged: it must have {', '.join(STATE_KINDS)}; restore it or train again")
-    for key, kind in STATE_KINDS.items():
-        value = state[key]
-        senseless = isinstance(value, bool) or (isinstance(value, int | float) and not abs(value) < LARGEST)
-        if senseless or not isinstance(value, kind):
-            raise Damaged(f"{path / STATE} is damaged: {key} is {value!r}; restore it or train again")
-    return state
+def read_state(path: Path) -> TrainingState:
+    """The `training_state.json` of a checkpoint.
 
-
-def remove(path: Path) -> None:
-    """Removes a file, or a folder with all that is in it, if it is there."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
-
-
-def _sync_folder(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
+    Raises:
+        UserError: If it is missing or damaged.
+    """
+    content = read_json(path / STATE)
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        return TrainingState.from_json(content)
+    except ValueError as error:
+        raise CorruptFileError(f"{path / STATE} is damaged: {error}; restore it or train again") from None

@@ -1,4 +1,4 @@
-"""The learning rate over a run, as a function of how much of the run is over."""
+"""Learning-rate schedules, as functions of the progress of a run."""
 
 import math
 
@@ -6,10 +6,22 @@ SCHEDULES = ("cosine", "constant", "step")
 
 
 def factor(schedule: str, progress: float, *, warmup: float, floor: float = 0.0) -> float:
-    """By what to multiply the learning rate when `progress` (0 to 1) of the run is over.
+    """The factor for the peak learning rate.
 
-    It rises in a line over the first `warmup` of the run. Then "cosine" falls to `floor` at the end (Loshchilov and
-    Hutter 2017), "step" divides by ten at a half and again at three quarters, "constant" stays.
+    It rises linearly during the warmup. After that, it depends on the schedule:
+
+    - "cosine": falls to `floor` at the end of the run (Loshchilov and Hutter 2017),
+    - "step": is divided by ten at half of the run, and again at three quarters,
+    - "constant": stays at 1.
+
+    Args:
+        schedule: One of SCHEDULES.
+        progress: Fraction of the run that is over, 0 to 1.
+        warmup: Fraction of the run in which the learning rate rises.
+        floor: Last factor of "cosine".
+
+    Returns:
+        A factor from 0 to 1.
     """
     progress = min(max(progress, 0.0), 1.0)
     if progress < warmup:

@@ -10,14 +10,15 @@ import numpy as np
 
 from rnnnlp.cli.options import read_toml
 from rnnnlp.errors import UserError
-from rnnnlp.generation import Sampling, generate
-from rnnnlp.models.char_lm import CharLM
-from rnnnlp.models.config import CharLMConfig, SentimentConfig
-from rnnnlp.models.sentiment import SentimentClassifier
+from rnnnlp.tasks import TASKS, load_task
+from rnnnlp.tasks.char_lm.config import CharLMConfig
+from rnnnlp.tasks.char_lm.generate import Sampling, generate
+from rnnnlp.tasks.char_lm.network import CharLMNetwork
+from rnnnlp.tasks.sentiment.config import SentimentConfig
+from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.text import TOKENIZERS, load_corpus, load_labelled, load_plain_texts, load_tokenizer, train_tokenizer
 from rnnnlp.text.labels import label_names, read_labelled_rows
 from rnnnlp.text.sources import find_source
-from rnnnlp.training.config import char_lm_options, sentiment_options
 
 VOCABULARY: dict[str, dict[str, Any]] = {
     "char": {},
@@ -65,8 +66,8 @@ def tokenize(kind: str, text: str, folder: Path) -> None:
         assert np.array_equal(tokenizer.encode_batch(["", text])[1], ids), "a batch gives other ids"
         decoded = tokenizer.decode(ids)
         decoder = tokenizer.decoder()
-        pieces = [decoder.push(ids[:1]), decoder.push(ids[1:]), decoder.flush()]
-        assert "".join(pieces) == decoded, "streaming gives other text"
+        texts = [decoder.push(ids[:1]), decoder.push(ids[1:]), decoder.flush()]
+        assert "".join(texts) == decoded, "streaming gives other text"
         unknown = tokenizer.unknown_characters(text)
         if tokenizer.unknown_id is not None:
             assert bool(unknown) == bool((ids == tokenizer.unknown_id).any()), "unknown characters are not named"
@@ -98,7 +99,7 @@ def read_file(name: str, content: bytes, folder: Path) -> None:
     path.write_bytes(content)
     refuses(lambda: load_plain_texts(path))
     refuses(lambda: load_labelled(str(path)))
-    refuses(lambda: sum(map(len, load_corpus(str(path)).pieces("train"))))
+    refuses(lambda: sum(map(len, load_corpus(str(path)).chunks("train"))))
     if path.suffix == ".txt":
         read_plainly(path, content)
 
@@ -108,9 +109,9 @@ def read_plainly(path: Path, content: bytes) -> None:
     try:
         wanted = content.removeprefix(codecs.BOM_UTF8).decode()
     except UnicodeDecodeError:
-        assert refuses(lambda: list(load_corpus(str(path)).pieces("train"))), "wrong UTF-8 was read"
+        assert refuses(lambda: list(load_corpus(str(path)).chunks("train"))), "wrong UTF-8 was read"
         return
-    assert "".join(load_corpus(str(path)).pieces("train")) == wanted, "other text was read"
+    assert "".join(load_corpus(str(path)).chunks("train")) == wanted, "other text was read"
 
 
 def read_back(name: str, content: bytes, rows: list[tuple[str, Any]], folder: Path) -> None:
@@ -137,30 +138,23 @@ def read_options(content: bytes, folder: Path) -> None:
     path.write_bytes(content)
     values = read_toml(str(path))
     values.pop("out", None)
-    for options, config, more in (
-        (char_lm_options, CharLMConfig, {}),
-        (sentiment_options, SentimentConfig, {"labels": ("0", "1")}),
-    ):
-
-        def check(options: Any = options, config: Any = config, more: Any = more) -> None:
-            _, model = options({"data": "x"} | values, "options")
-            config(vocab_size=3, **more, **model)
-
-        refuses(check)
+    for name in TASKS:
+        task = load_task(name)
+        refuses(lambda task=task: task.options_from({"data": "x"} | values))
 
 
 @cache
-def writer(kind: str) -> CharLM:
+def writer(kind: str) -> CharLMNetwork:
     tokenizer = known_tokenizer(kind)
     config = CharLMConfig(vocab_size=tokenizer.vocab_size, hidden_size=5, embedding_size=3)
-    return CharLM(config, tokenizer, rng=np.random.default_rng(0))
+    return CharLMNetwork(config, tokenizer, rng=np.random.default_rng(0))
 
 
 @cache
-def classifier(kind: str) -> SentimentClassifier:
+def classifier(kind: str) -> SentimentNetwork:
     tokenizer = known_tokenizer(kind)
     config = SentimentConfig(vocab_size=tokenizer.vocab_size, labels=("a", "b"), hidden_size=5, embedding_size=3)
-    return SentimentClassifier(config, tokenizer, rng=np.random.default_rng(0))
+    return SentimentNetwork(config, tokenizer, rng=np.random.default_rng(0))
 
 
 def prompt(kind: str, text: str, folder: Path) -> None:

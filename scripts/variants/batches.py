@@ -20,4 +20,4 @@ class NeverFresh(StreamBatches):
 
     def next(self) -> StreamWindow:
         window = super().next()
-        return window._replace(fresh=np.full(self.batch_size, (self.window - 1) % self.block == 0))
+        return window._replace(reset=np.full(self.batch_size, (self.window - 1) % self.block == 0))

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from rnnnlp.batches.streams import StreamBatches
-from rnnnlp.models.char_lm import CharLM
-from rnnnlp.models.config import CharLMConfig
+from rnnnlp.tasks.char_lm.config import CharLMConfig
+from rnnnlp.tasks.char_lm.network import CharLMNetwork
 from variants.batches import FixedOffsets, NeverFresh
 from variants.linear import SRU, MinGRU
 from variants.lstms import MultiplicativeLSTM, NormLSTM, ZoneoutLSTM
@@ -60,7 +60,7 @@ VARIANTS = {
     "elman": Variant("an Elman network", "Elman 1990", {"cell": "elman_tanh"}),
     # What it does without an option.
     "fixed-offsets": Variant("each epoch begins at the same character", "", batches=FixedOffsets),
-    "no-fresh": Variant("no stream ever forgets its state", "", batches=NeverFresh),
+    "no-state-reset": Variant("no stream ever forgets its state", "", batches=NeverFresh),
     # What it does not have.
     "zoneout": Variant(
         "0.5 of c and 0.05 of h keep their value",
@@ -91,7 +91,7 @@ VARIANTS = {
 }
 
 
-def products(model: CharLM) -> tuple[int, int]:
+def multiplications(model: CharLMNetwork) -> tuple[int, int]:
     """Multiplications a character of a forward pass in matrix products, and how many of those step by step.
 
     The first layer's product with its input does not count: it is made once for each distinct character of a window.
@@ -106,9 +106,9 @@ def products(model: CharLM) -> tuple[int, int]:
     return steps + window + model.head.weight.value.size, steps
 
 
-def build(variant: Variant, config: CharLMConfig, tokenizer: Any, *, rng: np.random.Generator) -> CharLM:
+def build(variant: Variant, config: CharLMConfig, tokenizer: Any, *, rng: np.random.Generator) -> CharLMNetwork:
     """A fresh model; without a stack of its own, the library's."""
-    model = CharLM(config, tokenizer, rng=rng)
+    model = CharLMNetwork(config, tokenizer, rng=rng)
     if variant.stack:
         model.recurrent = model.layers["recurrent"] = variant.stack(config, rng=rng)  # type: ignore[assignment]
     return model

@@ -1,4 +1,4 @@
-"""Figures of runs as a Markdown table."""
+"""The figures of runs as a Markdown table."""
 
 import json
 import shlex
@@ -6,60 +6,80 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from rnnnlp.errors import UserError
+from rnnnlp.errors import UserError, option
 
 Run = dict[str, Any]
-LIMITS = ("data", "steps", "epochs", "budget")
-HEAD = ["variant", "validation, nats a character", "to baseline", "steps", "s a step", "products", "command"]
+LIMITS = ("data", "steps", "epochs", "budget")  # runs are compared where these are the same
+HEAD = [
+    "variant",
+    "validation, nats per character",
+    "difference from the baseline",
+    "steps",
+    "seconds per step",
+    "multiplications per character",
+    "command",
+]
 
 
 def read(path: Path) -> list[Run]:
-    """The runs in a file of JSON lines; UserError for a line that is none."""
+    """Reads the runs in a file of JSON lines.
+
+    Raises:
+        UserError: For a line that is not a run, or if there is none.
+    """
     runs = []
     for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         try:
             run = json.loads(text)
             row([run], [])
         except (ValueError, TypeError, KeyError):
-            raise UserError(f"--table {path}: line {number} is not of a run; give a file that --json wrote") from None
+            raise UserError(
+                f"{option('table')} {path}: line {number} is not a run; give a file that {option('json')} wrote"
+            ) from None
         runs.append(run)
     if not runs:
-        raise UserError(f"--table {path} is empty; run some variants with --json {path}")
+        raise UserError(f"{option('table')} {path} is empty; run some variants with {option('json')} {path}")
     return runs
 
 
 def table(runs: list[Run]) -> str:
-    """A row for each variant with its options, best first; runs that differ in the seed alone are averaged."""
+    """A row for each variant with its options, best first; runs that differ only in the seed are averaged."""
     groups: dict[str, list[Run]] = {}
     for run in runs:
         groups.setdefault(run["variant"] + json.dumps(settings(run), sort_keys=True), []).append(run)
-    ordered = sorted(groups.values(), key=lambda group: figure(group, "validation"))
+    ordered = sorted(groups.values(), key=lambda group: average(group, "validation"))
     rows = [row(group, baseline_of(group, ordered)) for group in ordered]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in [HEAD, ["---"] * len(HEAD), *rows])
 
 
 def row(group: list[Run], baseline: list[Run]) -> list[str]:
+    """The cells of a row.
+
+    Args:
+        group: The runs of the row, which differ only in the seed.
+        baseline: The runs to compare with; empty if there are none.
+    """
     run = group[0]
     seeds = f" ({len(group)} seeds)" if len(group) > 1 else ""
-    validation, products = figure(group, "validation"), f"{run['products'] / 1e6:.2f} M"
+    validation, multiplications = average(group, "validation"), f"{run['multiplications'] / 1e6:.2f} M"
     difference = "–"
     if baseline:
-        difference = f"{validation - figure(baseline, 'validation'):+.4f}"
-        products = f"{run['products'] / baseline[0]['products']:.2f} x"
-    by_step = run["products_by_step"] / run["products"]
+        difference = f"{validation - average(baseline, 'validation'):+.4f}"
+        multiplications = f"{run['multiplications'] / baseline[0]['multiplications']:.2f} x"
+    sequential = run["sequential_multiplications"] / run["multiplications"]
     return [
         run["variant"] + seeds,
         f"{validation:.4f}",
         difference,
-        f"{figure(group, 'steps'):.0f}",
-        f"{figure(group, 'step_seconds'):.4f}",
-        f"{products}, {by_step:.0%} by step",
+        f"{average(group, 'steps'):.0f}",
+        f"{average(group, 'step_seconds'):.4f}",
+        f"{multiplications}, {sequential:.0%} step after step",
         f"`{without_seed(run['command']) if seeds else run['command']}`",
     ]
 
 
 def baseline_of(group: list[Run], groups: list[list[Run]]) -> list[Run]:
-    """The baseline on the same data for as long; of several, the one whose options are most like those of `group`."""
+    """The baseline with the same data and limits; of several, the one that shares the most options with `group`."""
     options = group[0]["options"]
     alike = [
         other
@@ -71,16 +91,18 @@ def baseline_of(group: list[Run], groups: list[list[Run]]) -> list[Run]:
 
 
 def settings(run: Run) -> dict[str, Any]:
+    """The options of a run without the seed."""
     return {name: value for name, value in run["options"].items() if name != "seed"}
 
 
-def figure(group: list[Run], name: str) -> float:
+def average(group: list[Run], name: str) -> float:
+    """The mean of a figure over the runs of a group."""
     return mean(run[name] for run in group)
 
 
 def without_seed(command: str) -> str:
     words = shlex.split(command)
     if "--seed" in words:
-        place = words.index("--seed")
-        del words[place : place + 2]
+        index = words.index("--seed")
+        del words[index : index + 2]
     return shlex.join(words)

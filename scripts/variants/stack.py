@@ -10,7 +10,7 @@ import numpy as np
 from rnnnlp.layers.dropout import Dropout
 from rnnnlp.layers.parameter import Parameter
 from rnnnlp.layers.recurrent import Direction
-from rnnnlp.models.config import CharLMConfig
+from rnnnlp.tasks.char_lm.config import CharLMConfig
 from variants.pieces import Array, Norm
 
 State = tuple[Array, ...]

@@ -1,64 +1,98 @@
-"""One run of a variant, by the library's own training, and its figures."""
+"""One run of a variant by the library's own training loop, and its figures."""
 
 import time
+from collections.abc import Mapping
 from statistics import median
 from typing import Any
 
-from rnnnlp.batches import draws
-from rnnnlp.batches.draws import generator
-from rnnnlp.errors import UserError
-from rnnnlp.models.config import LARGEST, CharLMConfig
-from rnnnlp.text import encode_corpus
-from rnnnlp.training.config import char_lm_options
-from rnnnlp.training.fit import SPLITS, char_lm_task, chosen, corpus_of, prepare, run_folder
+import numpy as np
+
+from rnnnlp.batches.seeding import Stream, rng_for
+from rnnnlp.config import LARGEST
+from rnnnlp.errors import UserError, option
+from rnnnlp.tasks.char_lm.config import CharLMTraining
+from rnnnlp.tasks.char_lm.defaults import resolve
+from rnnnlp.tasks.char_lm.network import CharLMNetwork
+from rnnnlp.tasks.char_lm.objective import CharLMObjective
+from rnnnlp.tasks.char_lm.task import TASK
+from rnnnlp.tasks.char_lm.train import corpus_of
+from rnnnlp.tasks.language_modelling import SPLITS, train_and_validation
+from rnnnlp.text import EncodedCorpus, encode_corpus
 from rnnnlp.training.loop import Trainer
+from rnnnlp.training.progress import Progress
+from rnnnlp.training.run import run_folder, use_backend, with_limit
 from rnnnlp.training.run_folder import RunFolder
-from variants.names import Variant, build, products
+from variants.names import Variant, build, multiplications
 
 
 class TimedTrainer(Trainer):
-    """Knows how long each step took."""
+    """Measures how long each step takes."""
 
     def __init__(self, *arguments: Any, **options: Any):
         super().__init__(*arguments, **options)
         self.step_seconds: list[float] = []
 
-    def step(self, *arguments: Any, **options: Any) -> Any:
+    def advance(self, progress: Progress) -> None:
         started = time.perf_counter()
-        result = super().step(*arguments, **options)
+        super().advance(progress)
         self.step_seconds.append(time.perf_counter() - started)
-        return result
 
 
-def train(variant: Variant, given: dict[str, Any]) -> dict[str, Any]:
-    """Trains with the options of `variant` and, before those, the ones `given`; returns the figures of the run."""
+class VariantObjective(CharLMObjective):
+    """The objective of a character model with the batches of a variant."""
+
+    def __init__(self, network: CharLMNetwork, encoded: EncodedCorpus, config: CharLMTraining, variant: Variant):
+        train, validation = train_and_validation(encoded)
+        super().__init__(network, train, validation, encoded.characters["validation"], config)
+        self.batches = variant.batches(
+            train,
+            batch_size=config.batch_size,
+            bptt=config.bptt,
+            seed=config.seed,
+            shuffled_block=config.shuffle_blocks,
+        )
+
+    def sample(self) -> str | None:
+        return None  # decoders generate with the library's own cells only
+
+
+def train(variant: Variant, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Trains a variant and returns the figures of the run.
+
+    Args:
+        variant: What to train.
+        given: Options of `rnnnlp train charlm`; they take precedence over those of the variant.
+    """
     started = time.monotonic()
-    options = variant.options | given
-    config, model_options = char_lm_options({"validation_tokens": LARGEST} | options, "options")
-    config = prepare(config)
-    CharLMConfig(vocab_size=1, **model_options)  # refuses bad values before the data are read
-    encoded = encode_corpus(corpus_of(config), config.tokenizer, splits=SPLITS, **config.vocabulary_options)
-    config, model_config = chosen(config, model_options, encoded)
-    model = build(variant, model_config, encoded.tokenizer, rng=generator(config.seed, draws.WEIGHTS))
-    task = char_lm_task(model, encoded, config)
-    task.sample = lambda: None  # type: ignore[method-assign]  # text is written by native steps of known cells only
-    task.batches.__class__ = variant.batches  # which differs in what it does, not in what it holds
-    task.batches.seek(task.batches.position)
+    values = {**variant.options, **given}
+    options = TASK.options_from({"validation_tokens": LARGEST, **values})
+    training = with_limit(options.training)
+    use_backend(training.backend, training.threads)
+    encoded = encode_corpus(corpus_of(training), training.tokenizer, splits=SPLITS, **training.vocabulary_options)
+    config, network_config = resolve(
+        training,
+        options.network,
+        vocab_size=encoded.tokenizer.vocab_size,
+        tokens=len(encoded.ids["train"]),
+        validation_tokens=min(len(encoded.ids["validation"]), training.validation_tokens),
+    )
+    rng: np.random.Generator = rng_for(config.seed, Stream.WEIGHTS)
+    network = build(variant, network_config, encoded.tokenizer, rng=rng)
     with run_folder(None) as folder, RunFolder.create(folder, overwrite=False) as run:
-        model.save_config(run.path)
-        trainer = TimedTrainer(task, config, run, started=started)
+        objective = VariantObjective(network, encoded, config, variant)
+        network.save_config(run.path, training=config.to_mapping())
+        trainer = TimedTrainer(objective, config, run, started=started)
         trainer.train()
     if not trainer.step_seconds:
-        raise UserError(f"--budget is {config.budget:g} seconds, over before the first step; give more time")
-    total, by_step = products(model)
+        raise UserError(f"{option('budget')} is {config.budget:g} seconds, over before the first step; give more time")
+    total, sequential = multiplications(network)
     return {
-        "options": options,
+        "options": values,
         "steps": trainer.clock.step,
         "step_seconds": median(trainer.step_seconds),
-        "seconds": sum(trainer.step_seconds),
-        "seconds_with_evaluations": trainer.clock.seconds,
-        "validation": trainer.best_metrics["nats_per_char"],
-        "parameters": sum(p.value.size for p in model.parameters().values()),
-        "products": total,
-        "products_by_step": by_step,
+        "seconds": trainer.clock.seconds,
+        "validation": trainer.state.best_metrics["nats_per_char"],
+        "parameters": sum(p.value.size for p in network.parameters().values()),
+        "multiplications": total,
+        "sequential_multiplications": sequential,
     }

@@ -3,12 +3,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnnnlp.batches.streams import FRESH_SHARE, StreamBatches
+from rnnnlp.batches.streams import STATE_RESET_PROBABILITY, StreamBatches
 from rnnnlp.errors import UserError
 
 
-def epoch(walk):
-    return [walk.next() for _ in range(walk.per_epoch)]
+def epoch(batches):
+    return [batches.next() for _ in range(batches.per_epoch)]
 
 
 def same(window, other):
@@ -24,53 +24,53 @@ def corpora(draw):
 @given(corpora(), st.integers(0, 5))
 def test_windows_of_an_epoch(corpus, seed):
     length, batch_size, bptt = corpus
-    walk = StreamBatches(np.arange(length), batch_size=batch_size, bptt=bptt, seed=seed)
-    B = walk.batch_size
+    batches = StreamBatches(np.arange(length), batch_size=batch_size, bptt=bptt, seed=seed)
+    B = batches.batch_size
     assert 1 <= B <= batch_size
     for _ in range(3):
         streams = []
-        for k, window in enumerate(epoch(walk)):
-            assert window.fresh.shape == (B,)
-            assert k > 0 or window.fresh.all()
+        for k, window in enumerate(epoch(batches)):
+            assert window.reset.shape == (B,)
+            assert k > 0 or window.reset.all()
             assert window.batch_sizes.tolist() == [B] * bptt
             assert np.array_equal(window.targets, window.inputs + 1)  # the ids that follow
             streams.append(window.inputs.reshape(bptt, B))
         together = np.concatenate(streams)  # (per_epoch * bptt, B)
-        assert (np.diff(together, axis=0) == 1).all()  # each stream goes on from step to step and window to window
-        assert len(np.unique(together)) == together.size  # no place is read twice
+        assert (np.diff(together, axis=0) == 1).all()  # each stream continues from step to step and window to window
+        assert len(np.unique(together)) == together.size  # no position is read twice
         # What an epoch leaves out is less than a window, and so is what the streams leave between them.
         assert length - together.size <= 2 * B * bptt
 
 
 @given(corpora(), st.integers(0, 5), st.integers(1, 60))
-def test_shuffled_blocks_are_those_places_in_another_order(corpus, seed, block):
+def test_shuffled_blocks_are_the_same_positions_in_another_order(corpus, seed, block):
     length, batch_size, bptt = corpus
     options = {"batch_size": batch_size, "bptt": bptt, "seed": seed}
     plain = StreamBatches(np.arange(length), **options)
-    walk = StreamBatches(np.arange(length), **options, shuffled_block=block)
-    assert (walk.per_epoch, walk.batch_size) == (plain.per_epoch, plain.batch_size)
-    windows = min(-(-block // bptt), walk.per_epoch)  # of a block
+    batches = StreamBatches(np.arange(length), **options, shuffled_block=block)
+    assert (batches.per_epoch, batches.batch_size) == (plain.per_epoch, plain.batch_size)
+    windows = min(-(-block // bptt), batches.per_epoch)  # of a block
     for _ in range(2):
-        expected, found = epoch(plain), epoch(walk)
-        for field in ("inputs", "targets"):  # each place once
+        expected, found = epoch(plain), epoch(batches)
+        for field in ("inputs", "targets"):  # each position once
             read = np.sort(np.concatenate([getattr(window, field) for window in found]))
             assert np.array_equal(read, np.sort(np.concatenate([getattr(window, field) for window in expected])))
         before = None
         for k, window in enumerate(found):
-            inputs = window.inputs.reshape(bptt, walk.batch_size)
+            inputs = window.inputs.reshape(bptt, batches.batch_size)
             assert (np.diff(inputs, axis=0) == 1).all()
             assert np.array_equal(window.targets, window.inputs + 1)
             if k % windows == 0:
-                assert window.fresh.all()  # no state is carried from one block to another
+                assert window.reset.all()  # no state is carried from one block to another
             else:
-                assert np.array_equal(inputs[0], before + 1)  # within a block the text goes on
+                assert np.array_equal(inputs[0], before + 1)  # within a block the text continues
             before = inputs[-1]
 
 
 def test_the_order_of_blocks_depends_on_seed_and_epoch():
     def orders(seed):
-        walk = StreamBatches(np.arange(4001), batch_size=4, bptt=10, seed=seed, shuffled_block=50)
-        return [tuple(window.inputs[0] // 50 for window in epoch(walk)) for _ in range(2)]
+        batches = StreamBatches(np.arange(4001), batch_size=4, bptt=10, seed=seed, shuffled_block=50)
+        return [tuple(window.inputs[0] // 50 for window in epoch(batches)) for _ in range(2)]
 
     first, second = orders(0)
     assert first != second
@@ -79,47 +79,47 @@ def test_the_order_of_blocks_depends_on_seed_and_epoch():
     assert list(first) != sorted(first)
 
 
-def test_batch_size_is_that_asked_for_when_there_is_enough():
+def test_batch_size_is_as_asked_for_when_there_is_enough_text():
     assert StreamBatches(np.arange(1000), batch_size=16, bptt=10, seed=0).batch_size == 16
     assert StreamBatches(np.arange(35), batch_size=16, bptt=10, seed=0).batch_size == 3
 
 
-def test_epochs_together_read_nearly_every_place():
+def test_epochs_together_read_nearly_every_position():
     length, batch_size, bptt = 1003, 4, 5
-    walk = StreamBatches(np.arange(length), batch_size=batch_size, bptt=bptt, seed=0)
-    seen = np.concatenate([window.targets for _ in range(50) for window in epoch(walk)])
+    batches = StreamBatches(np.arange(length), batch_size=batch_size, bptt=bptt, seed=0)
+    seen = np.concatenate([window.targets for _ in range(50) for window in epoch(batches)])
     assert len(np.unique(seen)) >= length - 2 * bptt - batch_size
 
 
-def test_streams_forget_now_and_then():
-    walk = StreamBatches(np.arange(20_000), batch_size=10, bptt=10, seed=0)
-    fresh = np.array([window.fresh for window in epoch(walk)][1:])  # the first window is fresh anyway
-    assert fresh.mean() == pytest.approx(FRESH_SHARE, abs=0.02)
-    assert (fresh.sum(axis=0) > 0).all()
+def test_states_of_streams_are_reset_at_random():
+    batches = StreamBatches(np.arange(20_000), batch_size=10, bptt=10, seed=0)
+    reset = np.array([window.reset for window in epoch(batches)][1:])  # the first window is reset anyway
+    assert reset.mean() == pytest.approx(STATE_RESET_PROBABILITY, abs=0.02)
+    assert (reset.sum(axis=0) > 0).all()
 
 
-def test_epochs_begin_at_different_places_that_depend_on_seed_and_epoch_alone():
+def test_epochs_begin_at_different_positions_that_depend_on_seed_and_epoch_alone():
     def first_ids(seed):
-        walk = StreamBatches(np.arange(500), batch_size=2, bptt=20, seed=seed)
-        return [epoch(walk)[0].inputs[0] for _ in range(8)]
+        batches = StreamBatches(np.arange(500), batch_size=2, bptt=20, seed=seed)
+        return [epoch(batches)[0].inputs[0] for _ in range(8)]
 
     assert len(set(first_ids(0))) > 3
     assert first_ids(0) == first_ids(0) != first_ids(1)
 
 
 @pytest.mark.parametrize("block", [0, 14])
-def test_going_on_from_any_position(block):
+def test_resume_at_any_position(block):
     def make():
         return StreamBatches(np.arange(200), batch_size=3, bptt=7, seed=4, shuffled_block=block)
 
-    walk = make()
-    for _ in range(2 * walk.per_epoch + 1):
-        position = walk.position
+    batches = make()
+    for _ in range(2 * batches.per_epoch + 1):
+        position = batches.position
         resumed = make()
         resumed.seek(position)
         assert resumed.position == position
-        assert same(resumed.next(), walk.next())
-        assert resumed.position == walk.position
+        assert same(resumed.next(), batches.next())
+        assert resumed.position == batches.position
 
 
 @pytest.mark.parametrize("length", [0, 1, 7])
@@ -129,9 +129,9 @@ def test_a_corpus_shorter_than_a_window(length):
 
 
 def test_the_shortest_corpus():
-    walk = StreamBatches(np.arange(8), batch_size=2, bptt=7, seed=0)
+    batches = StreamBatches(np.arange(8), batch_size=2, bptt=7, seed=0)
     for _ in range(3):
-        assert walk.next().targets.tolist() == list(range(1, 8))
+        assert batches.next().targets.tolist() == list(range(1, 8))
 
 
 def test_memory_mapped_ids_give_the_same(tmp_path):

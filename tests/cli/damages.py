@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import safetensors.numpy
 
-from rnnnlp.models.committee import beside
-from rnnnlp.models.storage import load_tensors, save_tensors
+from rnnnlp.tasks.sentiment.ensemble import beside
+from rnnnlp.files import load_tensors, save_tensors
 from rnnnlp.training.run_folder import BESIDE_STATE, STATE, STATE_TENSORS
 
 MODEL_FILES = ("config.json", "tokenizer.json")
@@ -92,13 +92,13 @@ def replace_by_folder(path: Path) -> None:
 
 
 def weigh(run: Path, weights: list[float], **changes: object) -> None:
-    """Other weights in a committee, with the right checksums."""
+    """Other weights in a ensemble, with the right checksums."""
     edit(run, **changes)
     save_tensors(run / "model.safetensors", {"weights": np.array(weights)}, beside=beside(2))
 
 
 def exchange(run: Path) -> None:
-    """The two members of a committee in the other order."""
+    """The two members of a ensemble in the other order."""
     for old, new in (("0", "2"), ("1", "0"), ("2", "1")):
         (run / "members" / old).rename(run / "members" / new)
 
@@ -155,15 +155,15 @@ OF_A_CLASSIFIER: dict[str, Damage] = {
     "labels too few": (lambda run: edit(run, labels=["good"]), "the only class is good; a classifier needs at least"),
 }
 
-# Of a committee of two, and what `rnnnlp predict` says.
+# Of a ensemble of two, and what `rnnnlp predict` says.
 OF_A_COMMITTEE: dict[str, Damage] = {
-    "committee without its weights": (lambda run: (run / "model.safetensors").unlink(), "model.safetensors is missing"),
-    "committee with others": (lambda run: edit(run, labels=["good", "bad"]), "config.json is not the file that model"),
-    "committee of none": (lambda run: edit(run, members=0), "the number of members is 0; a committee has at least 1"),
-    "committee of many": (lambda run: edit(run, members=2**50), "members/1125899906842623 is missing; restore it or"),
-    "committee of fewer": (lambda run: edit(run, members=1), "does not have the checksums that rnnnlp writes"),
+    "ensemble without its weights": (lambda run: (run / "model.safetensors").unlink(), "model.safetensors is missing"),
+    "ensemble with others": (lambda run: edit(run, labels=["good", "bad"]), "config.json is not the file that model"),
+    "ensemble of none": (lambda run: edit(run, members=0), "the number of members is 0; a ensemble has at least 1"),
+    "ensemble of many": (lambda run: edit(run, members=2**50), "members/1125899906842623 is missing; restore it or"),
+    "ensemble of fewer": (lambda run: edit(run, members=1), "does not have the checksums that rnnnlp writes"),
     "members no number": (lambda run: edit(run, members="two"), "--members is 'two'; it must be int"),
-    "committee with more": (lambda run: edit(run, cell="gru"), "unknown key 'cell'; known are labels, members"),
+    "ensemble with more": (lambda run: edit(run, cell="gru"), "unknown key 'cell'; known are labels, members"),
     "last member missing": (lambda run: shutil.rmtree(run / "members" / "1"), "members/1 is missing; restore it"),
     "first member missing": (lambda run: shutil.rmtree(run / "members" / "0"), "0/model.safetensors is missing; the"),
     "member flipped": (
@@ -172,8 +172,8 @@ OF_A_COMMITTEE: dict[str, Damage] = {
     ),
     "member with another tokenizer": (lambda run: cut(run / "members" / "0" / "tokenizer.json"), "tokenizer.json is"),
     "member of something else": (
-        lambda run: rewrite(run / "members" / "0", model_type="committee"),
-        "0 holds a committee model; a sentiment model is needed here",
+        lambda run: rewrite(run / "members" / "0", model_type="ensemble"),
+        "0 holds a ensemble model; a sentiment model is needed here",
     ),
     "members exchanged": (lambda run: exchange(run), "0/model.safetensors is not the file that model.safetensors was"),
     "three weights": (

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rnnnlp import CharLM, Committee, SentimentClassifier
+from rnnnlp import CharLMNetwork, Ensemble, SentimentNetwork
 from rnnnlp.cli.main import main
 
 TINY = "--hidden-size 4 --embedding-size 3 --steps 2 --batch-size 2 --bptt 8 --evaluations 1".split()
@@ -74,15 +74,15 @@ def furnish(home: Path) -> None:
         ["train", "sentiment", "--data", "sample-reviews", "--seed", "1", "--out", str(home / "other"), *TINY],
     ):
         assert main(words) == 0
-    Committee(
-        [SentimentClassifier.from_pretrained(home / name) for name in ("reviews", "other")], np.array([0.5, 1.5])
-    ).save_pretrained(home / "committee", extra={"runs": ["reviews", "other"], "data": "sample-reviews"})
-    mute = SentimentClassifier.from_pretrained(home / "other")
+    Ensemble(
+        [SentimentNetwork.from_pretrained(home / name) for name in ("reviews", "other")], np.array([0.5, 1.5])
+    ).save_pretrained(home / "ensemble", extra={"runs": ["reviews", "other"], "data": "sample-reviews"})
+    mute = SentimentNetwork.from_pretrained(home / "other")
     for parameter in mute.parameters().values():
         parameter.value[...] = 0
     mute.save_pretrained(home / "mute", extra={"data": "sample-reviews"})
-    SentimentClassifier.from_pretrained(home / "other").save_pretrained(home / "silent")
-    CharLM.from_pretrained(home / "lm").save_pretrained(home / "bare")  # does not say what it was trained on
+    SentimentNetwork.from_pretrained(home / "other").save_pretrained(home / "silent")
+    CharLMNetwork.from_pretrained(home / "lm").save_pretrained(home / "bare")  # does not say what it was trained on
 
 
 def write_parquet(path: Path, class_names: list[str], label: int) -> None:
@@ -263,7 +263,7 @@ MISTAKES = {
     "train charlm --data ~nobody-here/text.txt": "cannot read ~nobody-here/text.txt (Could not determine home",
     "train charlm --data {home}/folder.csv/*": "matches no file; check the pattern",
     "train sentiment --data {home}/measured": "has no split 'train'; it has test",
-    "train sentiment --data {home}/unlabelled.csv": "has no labelled texts in train; expected one a row",
+    "train sentiment --data {home}/unlabelled.csv": "has no labelled texts in train; expected one per row",
     "train sentiment --data {home}/strange_label.jsonl": "has the label 0.5, expected an integer or a name; choose",
     "train sentiment --data {home}/schema.parquet": "has the label 2, but its schema knows only bad, good; mend",
     "train sentiment --data {home}/schemas": "name different classes (bad, good; good, bad); they must agree",
@@ -271,12 +271,12 @@ MISTAKES = {
     "train sentiment --data {home}/twice": "twice/train.jsonl are one split in several formats; keep one, or",
     "train sentiment --data {home}/nested": "train.csv: Is a directory; check the path and its permissions",
     "train sentiment --data {home}/numbers.jsonl": "row 1: column 'text' holds int, expected text; name another",
-    "train sentiment --data {home}/long.csv": "has a line of more than 16,777,216 characters; expected a row a line",
+    "train sentiment --data {home}/long.csv": "has a line of more than 16,777,216 characters; expected one row per line",
     "train sentiment --data {home}/empty.csv": "is empty; expected a header line with the names of the columns",
     "train sentiment --data {home}/wide.csv": "row 1: 3 fields, expected 2 as in the header; quote fields that",
-    "train sentiment --data {home}/empty.jsonl": "is empty; expected one JSON object a line",
+    "train sentiment --data {home}/empty.jsonl": "is empty; expected one JSON object per line",
     "train sentiment --data {home}/half.jsonl": "line 1: an escape stands for half a character ('\\ud83d'); write",
-    "train sentiment --data {home}/no_json.jsonl": "line 1: no JSON (Expecting value",
+    "train sentiment --data {home}/no_json.jsonl": "line 1: not JSON (Expecting value",
     "train sentiment --data sample-reviews --pooling mean --lr-decay 2": "--lr-decay is 2.0; it must be at least 0 and",
     f"train charlm --data {{home}}/noise.txt --steps 400 {LITTLE}": " for 50 steps, after a mean of ",
     f"train charlm --data {{home}}/text.txt --steps 9 --lr 1e30 --weight-decay 1e30 --checkpoint-every 1 {LITTLE}": (
@@ -303,8 +303,8 @@ MISTAKES = {
     "combine {home}/reviews --out {home}/new": "the number of runs to combine is 1; it must be at least 2: give more",
     "combine {home}/reviews {home}/lm --out {home}/new": "holds a char_lm model; a classifier is needed here",
     "combine {home}/reviews {home}/nothing --out {home}/new": "nothing is not a folder",
-    "combine {home}/reviews {home}/committee --out {home}/new": (
-        "committee is a committee itself; give its members, {home}/committee/members/0 and so on, instead"
+    "combine {home}/reviews {home}/ensemble --out {home}/new": (
+        "ensemble is a ensemble itself; give its members, {home}/ensemble/members/0 and so on, instead"
     ),
     "combine {home}/reviews {home}/good --out {home}/new": (
         "good has the labels bad, good and {home}/reviews has negative, positive; they must be the same in the same"
@@ -317,14 +317,14 @@ MISTAKES = {
     "combine {home}/reviews {home}/other --out {home}/new --data {home}/good.csv": "labels that the model does not",
     "combine {home}/good {home}/good --out {home}/new --data {home}/lonely.csv": "there is no text to fit weights on;",
     "combine {home}/reviews {home}/other --out {home}/new --text-column mark": "has no column 'mark'",
-    "evaluate {home}/committee --weights last": "committee is a committee, which is not trained itself; give the",
-    "evaluate {home}/committee --dynamic": "--dynamic is for language models, and {home}/committee is a classifier",
-    "status {home}/committee": "committee is a committee, which is not trained itself; give the run of one",
-    "train sentiment --resume {home}/committee": "committee is a committee, which is not trained itself; give the run",
-    "train sentiment --data sample-reviews --from {home}/committee": "holds a committee model; it must be a run of pre",
-    "generate {home}/committee": "holds a committee model; a char_lm model is needed here",
-    "plot {home}/committee --json -": "metrics.jsonl has no losses to draw; give the folder of a run that has trained",
-    "plot --gradients --json - {home}/committee": "holds a committee model; a char_lm model is needed here",
+    "evaluate {home}/ensemble --weights last": "ensemble is a ensemble, which is not trained itself; give the",
+    "evaluate {home}/ensemble --dynamic": "--dynamic is for language models, and {home}/ensemble is a classifier",
+    "status {home}/ensemble": "ensemble is a ensemble, which is not trained itself; give the run of one",
+    "train sentiment --resume {home}/ensemble": "ensemble is a ensemble, which is not trained itself; give the run",
+    "train sentiment --data sample-reviews --from {home}/ensemble": "holds a ensemble model; it must be a run of pre",
+    "generate {home}/ensemble": "holds a ensemble model; a char_lm model is needed here",
+    "plot {home}/ensemble --json -": "metrics.jsonl has no losses to draw; give the folder of a run that has trained",
+    "plot --gradients --json - {home}/ensemble": "holds a ensemble model; a char_lm model is needed here",
     # Pictures.
     "plot {home}/lm": "nothing to write; give --out FILE.png for a picture, or --json FILE for its numbers",
     "plot --json -": "there is no RUN to draw; give the folders of runs, or --gradients for fresh models",
@@ -375,7 +375,7 @@ LACKING = {
 # Messages without a row: what of each, and the test that it has. They need a package, a network, another process, or a
 # value that only Python can give. Disks that are full or cannot be written: `training/test_disk.py`.
 ELSEWHERE = {
-    "a committee is needed here": "models/test_committee.py::test_another_model_is_no_committee",
+    "a ensemble is needed here": "models/test_committee.py::test_another_model_is_no_committee",
     "--out {path} cannot be written": "training/test_plots.py::test_a_picture_that_cannot_be_written",
     "finds no word twice": "training/test_baseline.py::test_texts_without_a_repeated_word_are_an_error",
     "the Hub cannot be reached": "text/test_sources.py::test_hub_names_that_do_not_load",

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from rnnnlp import CharLM, SentimentClassifier
+from rnnnlp import CharLMNetwork, SentimentNetwork
 from rnnnlp.cli.main import main
 from rnnnlp.errors import UserError
-from rnnnlp.models.model import read_config
+from rnnnlp.training.model_folder import read_config
 from rnnnlp.training.tasks import SAMPLE_LENGTH
 
 TINY = "--hidden-size 8 --embedding-size 6 --evaluations 2".split()
@@ -61,14 +61,14 @@ def test_each_evaluation_has_a_text_beside_it_if_the_model_writes(writer: str, r
         if writes:
             assert evaluations[0]["sample"] != evaluations[1]["sample"]  # each is by the model of its time
             best = min(evaluations, key=lambda line: line["validation"]["nats_per_char"])
-            assert CharLM.from_pretrained(run).generate(length=SAMPLE_LENGTH, seed=0) == best["sample"]
+            assert CharLMNetwork.from_pretrained(run).generate(length=SAMPLE_LENGTH, seed=0) == best["sample"]
 
 
 def test_the_tokenizer_of_a_run_opens_in_its_own_library(reader: str):
     from tokenizers import Tokenizer
 
     text = "What a lovely film, 质量很好!"
-    ids = SentimentClassifier.from_pretrained(reader).tokenizer.encode(text)
+    ids = SentimentNetwork.from_pretrained(reader).tokenizer.encode(text)
     assert Tokenizer.from_file(str(Path(reader) / "tokenizer.json")).encode(text).ids == ids.tolist()
 
 
@@ -186,7 +186,7 @@ def test_documents_are_kept_apart_in_training_and_evaluation(tmp_path: Path, cap
     run = tmp_path / "run"
     words = ["--data", str(tmp_path / "texts"), "--steps", "2", "--document-separator=-#\\n", "--shuffle-blocks", "100"]
     assert main(["train", "charlm", *words, *TINY, "--bptt", "8", "--batch-size", "2", "--out", str(run)]) == 0
-    assert {"#", "\n"} <= set(CharLM.from_pretrained(run).tokenizer.characters)
+    assert {"#", "\n"} <= set(CharLMNetwork.from_pretrained(run).tokenizer.characters)
     assert r"'--document-separator=-#\n'" in (run / "README.md").read_text()
     capsys.readouterr()
     assert main(["evaluate", str(run), "--json", "-"]) == 0
@@ -217,8 +217,8 @@ def test_python_does_the_same_as_the_command(tmp_path: Path):
     words = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", str(value))]
     run = tmp_path / "run"
     assert main(["train", "charlm", "--data", "python-docs", *words, "--out", str(run)]) == 0
-    model = CharLM.fit("python-docs", **options)
-    command = CharLM.from_pretrained(run)
+    model = CharLMNetwork.fit("python-docs", **options)
+    command = CharLMNetwork.from_pretrained(run)
     assert model.generate("def ", length=30, seed=3) == command.generate("def ", length=30, seed=3)
     for name, parameter in model.parameters().items():
         assert (parameter.value == command.parameters()[name].value).all()
@@ -227,12 +227,12 @@ def test_python_does_the_same_as_the_command(tmp_path: Path):
 def test_fit_predict_and_score_in_python(tmp_path: Path):
     texts = ["good fine lovely", "bad awful poor"] * 20
     labels = ["up", "down"] * 20
-    model = SentimentClassifier.fit(texts, labels, epochs=12, hidden_size=8, embedding_size=8, batch_size=8, lr=0.01)
+    model = SentimentNetwork.fit(texts, labels, epochs=12, hidden_size=8, embedding_size=8, batch_size=8, lr=0.01)
     assert model.score(texts, labels) == 1
     assert model.predict(["a lovely fine day"]) == ["up"]
     assert model.predict_proba([]).shape == (0, 2)
     model.save_pretrained(tmp_path / "model")
-    again = SentimentClassifier.from_pretrained(tmp_path / "model")
+    again = SentimentNetwork.from_pretrained(tmp_path / "model")
     assert (again.predict_proba(texts) == model.predict_proba(texts)).all()
 
 
@@ -248,7 +248,7 @@ def test_fit_predict_and_score_in_python(tmp_path: Path):
 )
 def test_labels_that_python_gives_are_checked(labels: list[str], validation: Any, message: str):
     with pytest.raises(UserError, match=message):
-        SentimentClassifier.fit(["good", "bad"], labels, validation=validation, steps=1)
+        SentimentNetwork.fit(["good", "bad"], labels, validation=validation, steps=1)
 
 
 def test_help_explains_every_command(capsys: pytest.CaptureFixture):

@@ -16,15 +16,15 @@ import pytest
 import rnnnlp
 from rnnnlp.cli.main import main
 from rnnnlp.errors import UserError
-from rnnnlp.models.config import option
-from rnnnlp.models.storage import load_tensors, save_tensors
+from rnnnlp.config import option
+from rnnnlp.files import load_tensors, save_tensors
 from rnnnlp.training.run_folder import RunFolder
 from tests.cli.damages import OF_A_CLASSIFIER, OF_A_COMMITTEE, OF_A_MODEL, OF_A_RUN, Damage
 from tests.cli.mistakes import ELSEWHERE, ENVIRONMENT, LACKING, MISTAKES, TINY, furnish
 
 PACKAGE = Path(rnnnlp.__file__).parent
 TESTS = Path(__file__).parents[1]
-ERRORS = ("UserError", "Damaged", "CannotWrite", "Diverged")
+ERRORS = ("UserError", "CorruptFileError", "WriteError", "Diverged")
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +114,7 @@ def test_a_damaged_classifier_is_refused(damage: str, home: Path, tmp_path: Path
 
 @pytest.mark.parametrize("damage", OF_A_COMMITTEE)
 def test_a_damaged_committee_is_refused(damage: str, home: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
-    assert_refused(OF_A_COMMITTEE, damage, home / "committee", tmp_path, ["predict"], capsys)
+    assert_refused(OF_A_COMMITTEE, damage, home / "ensemble", tmp_path, ["predict"], capsys)
 
 
 @pytest.mark.parametrize("damage", OF_A_RUN)

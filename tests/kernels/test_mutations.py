@@ -154,7 +154,7 @@ LAYER_MISTAKES = [
     of_layer("Direction.backward", "forget the hidden bias", ("] += gradient", "] += 0"), cells=("gru",)),
     of_layer("Direction.backward", "count the hidden bias twice", ("] = 0  # its", "] += 0  # its"), cells=("gru",)),
     of_layer("Recurrent.backward", "forget the gradient of the final state", ("dstate_T or ", "")),
-    of_layer("Recurrent.backward", "mix up the layers' states", ("place = -1 - len(starts)", "place = len(starts)")),
+    of_layer("Recurrent.backward", "mix up the layers' states", ("index = -1 - len(starts)", "index = len(starts)")),
     of_layer("Direction.forward", "always read forward", ("reverse=self.reverse", "reverse=False"), reason=VALUES),
 ]
 

@@ -33,8 +33,8 @@ def run(layer, x, batch_sizes, state, dy, dstate_T, bptt=None):
 def window_by_window(layer, reverse, x, state, dy, dstate_T, bptt):
     """What truncation means, written out: one sequence at a time, each window a computation of its own.
 
-    Only the values of the state go from one window to the next. The error of the final state enters the window that is
-    walked last; that of the initial state leaves the one walked first.
+    Only the values of the state go from one window to the next. The gradient of the final state enters the window that
+    runs last; that of the initial state leaves the one that runs first.
     """
     dxs, dstates, total = [], [], None
     for b, (x_b, dy_b) in enumerate(zip(unpack(x, BATCH_SIZES), unpack(dy, BATCH_SIZES), strict=True)):

@@ -5,9 +5,10 @@ import pytest
 
 from rnnnlp.batches.documents import batch_of
 from rnnnlp.layers.pooling import POOLINGS
-from rnnnlp.models.char_lm import CharLM
-from rnnnlp.models.config import CharLMConfig, SentimentConfig
-from rnnnlp.models.sentiment import SentimentClassifier
+from rnnnlp.tasks.char_lm.config import CharLMConfig
+from rnnnlp.tasks.char_lm.network import CharLMNetwork
+from rnnnlp.tasks.sentiment.config import SentimentConfig
+from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.training.optimizers import Adam, clipping, global_norm, optimizer
 from tests.parity.torch_or_skip import torch
 from tests.parity.twins import CELLS, CharLMTwin, SentimentTwin, as_torch_state, as_tuple, tensor
@@ -71,7 +72,7 @@ def test_language_model(cell, num_layers, tied):
         tied_weights=tied,
     )
     rng = np.random.default_rng(0)
-    model = CharLM(config, rng=rng, dtype=np.float64)
+    model = CharLMNetwork(config, rng=rng, dtype=np.float64)
     twin = CharLMTwin(model)
     batch_sizes = np.full(T, B)
     windows = [(every_id_first(rng, T * B), rng.integers(V, size=T * B)) for _ in range(STEPS)]
@@ -112,7 +113,7 @@ def test_classifier(cell, pooling, num_layers, bidirectional):
         dropout=0.0,
     )
     rng = np.random.default_rng(0)
-    model = SentimentClassifier(config, rng=rng, dtype=np.float64)
+    model = SentimentNetwork(config, rng=rng, dtype=np.float64)
     twin = SentimentTwin(model)
     weights = np.array([0.5, 1.0, 2.0])
     batches = []
@@ -125,5 +126,9 @@ def test_classifier(cell, pooling, num_layers, bidirectional):
         logits = twin(tensor(batch.ids), batch.batch_sizes)
         return torch.nn.functional.cross_entropy(logits, tensor(batch.labels), weight=tensor(weights))
 
-    ours, theirs = train(model, lambda step: model.gradients(batches[step], class_weights=weights), twin, their_loss)
+    def gradients(step):
+        done = model.gradients(batches[step], class_weights=weights)
+        return done.loss_sum, done.count
+
+    ours, theirs = train(model, gradients, twin, their_loss)
     np.testing.assert_allclose(ours, theirs, rtol=TOLERANCE)

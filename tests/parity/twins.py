@@ -82,14 +82,13 @@ class CharLMTwin(torch.nn.Module):
 class SentimentTwin(torch.nn.Module):
     def __init__(self, model):
         super().__init__()
-        reader = model.reader
-        V, D = reader.embedding.weight.value.shape
+        V, D = model.embedding.weight.value.shape
         self.kind, self.both_ways = model.config.pooling, model.config.bidirectional
         self.embedding = torch.nn.Embedding(V, D, dtype=torch.float64)
-        self.recurrent = recurrent_twin(model.config.cell, reader.recurrent)
+        self.recurrent = recurrent_twin(model.config.cell, model.recurrent)
         if self.kind == "attention":
-            self.query = torch.nn.Parameter(torch.empty(reader.recurrent.output_size, dtype=torch.float64))
-        self.head = torch.nn.Linear(reader.pool.output_size, len(model.config.labels), dtype=torch.float64)
+            self.query = torch.nn.Parameter(torch.empty(model.recurrent.output_size, dtype=torch.float64))
+        self.head = torch.nn.Linear(model.pool.output_size, len(model.config.labels), dtype=torch.float64)
         carry_over(model.parameters(), dict(self.named_parameters()), model_twin_name)
 
     def forward(self, ids, batch_sizes):

@@ -13,7 +13,7 @@ from variants.stack import Stack
 
 from rnnnlp import kernels
 from rnnnlp.layers.recurrent import Recurrent
-from rnnnlp.models.config import CharLMConfig
+from rnnnlp.tasks.char_lm.config import CharLMConfig
 from tests.gradients import check_gradients, pairs, randomize, read_only
 from tests.recurrences import inner, sigmoid
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from rnnnlp.errors import UserError
 from rnnnlp.text import load_plain_texts
-from rnnnlp.text.pieces import blocks, line_blocks, lines, split_lines, stretch
+from rnnnlp.text.chunks import blocks, line_blocks, lines, slice_chunks, split_lines
 from rnnnlp.text.readers import read_text
 from tests.text.samples import HARD_TEXTS
 
@@ -17,13 +17,13 @@ PIECES = st.lists(st.text(alphabet="ab\n\r\u2028 中", max_size=8))
 
 
 @pytest.mark.parametrize("text", HARD_TEXTS[:8])
-def test_text_is_read_as_it_stands(tmp_path, text):
+def test_text_is_read_unchanged(tmp_path, text):
     path = tmp_path / "file.txt"
     path.write_bytes(text.encode())
     assert "".join(read_text(path)) == text
 
 
-def test_mark_at_the_start_is_dropped_and_said_once(tmp_path, caplog):
+def test_byte_order_mark_is_dropped_and_logged_once(tmp_path, caplog):
     path = tmp_path / "file.txt"
     path.write_bytes("\ufeffa\ufeffb".encode())
     with caplog.at_level("INFO", "rnnnlp"):
@@ -41,7 +41,7 @@ MIB = 1 << 20
         (b"caf\xe9 au lait", 3),  # Latin-1
         (b"\xed\xa0\x80", 0),  # a surrogate
         (b"whole \xe4\xb8", 6),  # cut inside a character
-        (b"a" * (MIB - 1) + "中".encode() + b"\x80", MIB + 2),  # after a character over the border of two pieces
+        (b"a" * (MIB - 1) + "中".encode() + b"\x80", MIB + 2),  # after a character across two chunks
         (b"a" * (MIB - 1) + b"\xe4\xff", MIB - 1),  # begun before the border, wrong behind it
     ],
 )
@@ -52,7 +52,7 @@ def test_offset_of_invalid_bytes(tmp_path, content, offset):
         list(read_text(path))
 
 
-def test_characters_over_the_border_of_two_pieces(tmp_path):
+def test_characters_across_two_chunks(tmp_path):
     path = tmp_path / "file.txt"
     text = "a" * (MIB - 2) + "👩" * 10
     path.write_bytes(text.encode())
@@ -67,25 +67,25 @@ def test_unreadable_path(tmp_path):
 
 
 @given(PIECES)
-def test_lines_end_at_line_feeds_alone(pieces):
-    assert list(split_lines(pieces)) == [line for line in io.StringIO("".join(pieces), newline="\n")]
+def test_lines_end_at_line_feeds_alone(chunks):
+    assert list(split_lines(chunks)) == [line for line in io.StringIO("".join(chunks), newline="\n")]
 
 
 @given(PIECES, st.integers(1, 5))
-def test_blocks(pieces, size):
-    found = list(blocks(pieces, size))
-    assert "".join(found) == "".join(pieces)
+def test_blocks(chunks, size):
+    found = list(blocks(chunks, size))
+    assert "".join(found) == "".join(chunks)
     assert all(len(block) == size for block in found[:-1])
     assert all(0 < len(block) <= size for block in found[-1:])
 
 
 @given(PIECES, st.integers(1, 5))
-def test_line_blocks_do_not_depend_on_the_pieces(pieces, size):
-    found = list(line_blocks(pieces, size))
-    assert "".join(found) == "".join(pieces)
-    assert found == list(line_blocks(["".join(pieces)], size))
+def test_line_blocks_do_not_depend_on_the_chunks(chunks, size):
+    found = list(line_blocks(chunks, size))
+    assert "".join(found) == "".join(chunks)
+    assert found == list(line_blocks(["".join(chunks)], size))
     assert all(0 < len(block) <= 2 * size for block in found)
-    assert "".join(lines(pieces, size)) == "".join(pieces)
+    assert "".join(lines(chunks, size)) == "".join(chunks)
 
 
 def test_long_lines_are_cut_before_a_space_if_there_is_one():
@@ -95,8 +95,8 @@ def test_long_lines_are_cut_before_a_space_if_there_is_one():
 
 
 @given(PIECES, st.integers(0, 30), st.integers(0, 30))
-def test_stretch(pieces, start, stop):
-    assert "".join(stretch(pieces, start, stop)) == "".join(pieces)[start:stop]
+def test_slice_chunks(chunks, start, stop):
+    assert "".join(slice_chunks(chunks, start, stop)) == "".join(chunks)[start:stop]
 
 
 @pytest.mark.parametrize(
@@ -125,6 +125,6 @@ def test_plain_texts_of_a_table(tmp_path):
     assert load_plain_texts(str(path), text_column="id") == ["1", "2"]
 
 
-def test_no_plain_texts(tmp_path):
+def test_missing_file_of_plain_texts(tmp_path):
     with pytest.raises(UserError, match="no such file"):
         load_plain_texts(tmp_path / "none.txt")

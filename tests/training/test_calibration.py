@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rnnnlp import SentimentClassifier
+from rnnnlp import SentimentNetwork
 from rnnnlp.layers.loss import softmax, softmax_cross_entropy
-from rnnnlp.training.calibration import HOTTEST, fit_temperature
+from rnnnlp.training.calibration import MAX_TEMPERATURE, fit_temperature
 from rnnnlp.training.metrics import expected_calibration_error
 
 OPTIONS = {"hidden_size": 6, "embedding_size": 5, "batch_size": 4, "steps": 8, "evaluations": 2}
@@ -59,17 +59,17 @@ def test_few_texts_without_a_mistake_do_not_make_certain(n: int):
 
 def test_a_model_that_is_always_wrong_is_made_as_unsure_as_can_be():
     logits = np.tile([5.0, 0.0], (50, 1))
-    assert fit_temperature(logits, np.ones(50, np.int64)) == pytest.approx(HOTTEST, rel=1e-3)
+    assert fit_temperature(logits, np.ones(50, np.int64)) == pytest.approx(MAX_TEMPERATURE, rel=1e-3)
 
 
 def test_a_trained_model_keeps_the_temperature_of_its_weights(tmp_path: Path):
     texts, labels = ["good fine film", "bad poor film"] * 20, ["up", "down"] * 20
-    model = SentimentClassifier.fit(texts, labels, out=str(tmp_path / "run"), **OPTIONS)
+    model = SentimentNetwork.fit(texts, labels, out=str(tmp_path / "run"), **OPTIONS)
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     temperatures = [line["validation"]["temperature"] for line in lines if "validation" in line]
     assert model.temperature in temperatures
     assert model.temperature != 1
     model.save_pretrained(tmp_path / "copy")
-    assert SentimentClassifier.from_pretrained(tmp_path / "copy").temperature == model.temperature
+    assert SentimentNetwork.from_pretrained(tmp_path / "copy").temperature == model.temperature
     logits = model.logits(model.encode(texts))
     np.testing.assert_array_equal(model.predict_proba(texts), softmax(logits / model.temperature))

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from rnnnlp import SentimentClassifier
+from rnnnlp import SentimentNetwork
 from rnnnlp.errors import UserError
-from rnnnlp.models.config import SentimentConfig
-from rnnnlp.training.config import SentimentTraining
-from rnnnlp.training.tasks import SentimentTask, balanced_weights
+from rnnnlp.config import SentimentConfig
+from rnnnlp.training.options import SentimentTraining
+from rnnnlp.training.tasks import SentimentObjective, balanced_weights
 from tests.gradients import check_gradients, pairs, randomize
 
 RARE = np.array([0, 1, 0, 0, 2, 0, 1, 0])
@@ -24,12 +24,12 @@ def test_gradient_of_the_weighted_loss_to_every_parameter():
     config = SentimentConfig(
         vocab_size=6, labels=("a", "b", "c"), embedding_size=2, hidden_size=3, dropout=0, variational=False
     )
-    model = SentimentClassifier(config, rng=np.random.default_rng(0), dtype=np.float64)
+    model = SentimentNetwork(config, rng=np.random.default_rng(0), dtype=np.float64)
     randomize(model.parameters(), np.random.default_rng(1))
     rng = np.random.default_rng(2)
     documents = [rng.integers(6, size=length) for length in (3, 1, 4, 2, 5, 3, 2, 2)]
     training = SentimentTraining(data="", batch_size=64, class_weights="balanced", label_smoothing=0.0)
-    task = SentimentTask(model, (documents, RARE), (documents, RARE), training)
+    task = SentimentObjective(model, (documents, RARE), (documents, RARE), training)
     counts = np.array([5, 2, 1])
 
     def loss() -> float:
@@ -47,7 +47,7 @@ def test_a_rare_class_is_predicted_where_it_is_likelier_than_usual():
     labels = ["usual"] * 100 + ["rare"] * 10
     options = {"hidden_size": 4, "embedding_size": 4, "batch_size": 11, "epochs": 12, "lr": 0.02, "evaluations": 1}
     for class_weights, expected in (("none", "usual"), ("balanced", "rare")):
-        model = SentimentClassifier.fit(texts, labels, class_weights=class_weights, dropout=0.0, **options)
+        model = SentimentNetwork.fit(texts, labels, class_weights=class_weights, dropout=0.0, **options)
         assert model.predict(["plain", "odd"]) == ["usual", expected]
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from rnnnlp.cli.main import main
-from rnnnlp.models.char_lm import CharLM
+from rnnnlp.tasks.char_lm.network import CharLMNetwork
 from rnnnlp.training.run_folder import RunFolder
 
 LONG = "--hidden-size 16 --embedding-size 4 --evaluations 1 --batch-size 4 --bptt 16 --steps 100000".split()
@@ -60,7 +60,7 @@ def assert_whole(folder: Path) -> None:
     assert checkpoints
     for checkpoint in checkpoints:
         RunFolder.load_checkpoint(checkpoint)
-        CharLM.from_pretrained(checkpoint)
+        CharLMNetwork.from_pretrained(checkpoint)
     with RunFolder.reopen(folder):
         assert not list(folder.glob("**/.*.tmp"))
 

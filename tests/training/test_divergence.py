@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from rnnnlp.cli.main import main
-from rnnnlp.models.char_lm import CharLM
+from rnnnlp.tasks.char_lm.network import CharLMNetwork
 from rnnnlp.training.run_folder import RunFolder, read_state
 
 WILD = "--optimizer sgd --max-norm 0 --warmup 0 --schedule constant --averaging 0 --momentum 0 --dropout 0"
@@ -26,7 +26,7 @@ def test_it_stops_and_keeps_the_checkpoints_that_are_finite(
     assert main([*words, "--lr", "1e38"]) == 2
     assert "try a smaller --lr or --max-norm, or --on-divergence rollback" in capsys.readouterr().err
     for checkpoint in RunFolder(tmp_path / "run").checkpoints():
-        CharLM.from_pretrained(checkpoint)
+        CharLMNetwork.from_pretrained(checkpoint)
 
 
 def test_it_goes_back_with_half_the_learning_rate(words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture):
@@ -62,13 +62,13 @@ def test_a_loss_that_goes_up_for_good_goes_back_to_before_it_did(
 ):
     from rnnnlp.training import tasks
 
-    gradients_of, steps = tasks.CharLMTask.gradients, iter(range(10_000))
+    gradients_of, steps = tasks.CharLMObjective.gradients, iter(range(10_000))
 
     def gradients(task, *, rng):
         found = gradients_of(task, rng=rng)
         return found._replace(loss=50.0) if 151 <= next(steps) <= 201 else found
 
-    monkeypatch.setattr(tasks.CharLMTask, "gradients", gradients)
+    monkeypatch.setattr(tasks.CharLMObjective, "gradients", gradients)
     more = ["--lr", "0.1", "--on-divergence", "rollback", "--steps", "220"]
     assert main([*words, *more]) == 0
     said = capsys.readouterr().err

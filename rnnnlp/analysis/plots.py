@@ -1,0 +1,201 @@
+"""Plots by matplotlib: training curves of runs, and gradient norms over time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeGuard
+
+import numpy as np
+
+from rnnnlp.errors import UserError, option
+from rnnnlp.training.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+FORMATS = (".png", ".svg", ".pdf")
+AXES = {"steps": "steps", "time": "training time (minutes)"}
+SMOOTHING = 40  # the training loss is a running mean over 1/40 of the run
+START = 0.05  # of a run: its high losses are outside the vertical axis
+BAND = (10, 90)  # percentiles of the streams, shown around their median
+
+
+@dataclass
+class Curves:
+    """The curves in the `metrics.jsonl` of a run. Losses are in nats per token; for a classifier, in nats per text.
+
+    Attributes:
+        steps: Steps of the training losses.
+        seconds: Training times of the training losses.
+        loss: Training losses.
+        validation_steps: Steps of the evaluations.
+        validation_seconds: Training times of the evaluations.
+        validation_loss: Validation losses.
+        accuracy: Validation accuracies of a classifier.
+    """
+
+    steps: list[int] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    loss: list[float] = field(default_factory=list)
+    validation_steps: list[int] = field(default_factory=list)
+    validation_seconds: list[float] = field(default_factory=list)
+    validation_loss: list[float] = field(default_factory=list)
+    accuracy: list[float] = field(default_factory=list)
+
+    def along(self, axis: str) -> tuple[np.ndarray, np.ndarray]:
+        """The horizontal positions of the training losses and of the evaluations, on an axis of AXES."""
+        if axis == "steps":
+            return np.array(self.steps), np.array(self.validation_steps)
+        return np.array(self.seconds) / 60, np.array(self.validation_seconds) / 60
+
+
+def training_curves(folder: str | Path) -> Curves:
+    """Reads the curves of a run, which may still be running.
+
+    Raises:
+        UserError: If the folder has no losses.
+    """
+    run, curves = RunFolder(folder), Curves()
+    for record in run.metrics():
+        step, seconds, figures = record["step"], record.get("seconds"), record.get("validation")
+        if not _finite(seconds):
+            continue
+        if _finite(record.get("loss")):
+            curves.steps.append(step)
+            curves.seconds.append(seconds)
+            curves.loss.append(record["loss"])
+        if isinstance(figures, dict) and (loss := _loss(figures)) is not None:
+            curves.validation_steps.append(step)
+            curves.validation_seconds.append(seconds)
+            curves.validation_loss.append(loss)
+            if _finite(figures.get("accuracy")):
+                curves.accuracy.append(figures["accuracy"])
+    if not curves.loss and not curves.validation_loss:
+        raise UserError(f"{run.metrics_path} has no losses to draw; give the folder of a run that has trained a while")
+    return curves
+
+
+def _loss(figures: dict[str, Any]) -> float | None:
+    """The validation loss in the unit of the training loss."""
+    perplexity, loss = figures.get("perplexity"), figures.get("loss")
+    if _finite(perplexity) and perplexity > 0:
+        return math.log(perplexity)
+    return loss if _finite(loss) else None
+
+
+def _finite(value: Any) -> TypeGuard[float]:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def check_output(path: str | Path) -> None:
+    """Checks that a plot can be drawn.
+
+    Raises:
+        UserError: If matplotlib is not installed, or the file name does not end in one of FORMATS.
+    """
+    if Path(path).suffix.lower() not in FORMATS:
+        raise UserError(f"{option('out')} is {path}; its name must end in {', '.join(FORMATS)}")
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError:
+        raise UserError(
+            f"pictures need matplotlib; pip install 'rnnnlp[plot]', or give {option('json')} instead"
+        ) from None
+
+
+def save(figure: Figure, path: str | Path) -> None:
+    """Writes a plot to a file.
+
+    Raises:
+        UserError: If the file cannot be written.
+    """
+    try:
+        figure.savefig(path, dpi=150)
+    except OSError as error:
+        raise UserError(f"{option('out')} {path} cannot be written ({error.strerror}); give another path") from None
+
+
+def draw_curves(runs: Mapping[str, Curves], *, axis: str = "steps") -> Figure:
+    """Draws the training and validation losses of runs; below them, the accuracies of classifiers.
+
+    Args:
+        runs: The curves of each run, by name.
+        axis: The horizontal axis, one of AXES.
+    """
+    with_accuracy = any(curves.accuracy for curves in runs.values())
+    figure = _figure(height=7.5 if with_accuracy else 5)
+    heights = (3, 2) if with_accuracy else (1,)
+    panels = list(figure.subplots(len(heights), sharex=True, squeeze=False, height_ratios=heights)[:, 0])
+    for number, (name, curves) in enumerate(runs.items()):
+        _draw_run(panels, _label(name), curves, f"C{number % 10}", axis)
+    panels[0].set(title="Training and validation loss", ylabel="loss (nats per prediction)")
+    panels[0].set_ylim(top=1.02 * max(_highest(curves) for curves in runs.values()))
+    panels[0].plot([], [], color="gray", label="training (running mean)")
+    panels[0].plot([], [], "o--", color="gray", markersize=4, label="validation")
+    panels[0].legend(frameon=False)
+    panels[0].grid(alpha=0.3)
+    if with_accuracy:
+        panels[1].grid(alpha=0.3)
+        panels[1].set(title="Accuracy on validation", ylabel="accuracy")
+    panels[-1].set_xlabel(AXES[axis])
+    panels[-1].set_xlim(left=0)
+    return figure
+
+
+def _highest(curves: Curves) -> float:
+    """The highest loss that is shown."""
+    return max(curves.loss[int(START * len(curves.loss)) :] + curves.validation_loss)
+
+
+def _draw_run(panels: Sequence[Axes], label: str, curves: Curves, color: str, axis: str) -> None:
+    x, validation_x = curves.along(axis)
+    loss = np.array(curves.loss)
+    panels[0].plot(x, loss, color=color, alpha=0.2, linewidth=0.8)
+    width = max(1, len(loss) // SMOOTHING)
+    if len(loss):
+        middle = slice((width - 1) // 2, (width - 1) // 2 + len(loss) - width + 1)
+        panels[0].plot(x[middle], np.convolve(loss, np.full(width, 1 / width), "valid"), color=color)
+    panels[0].plot(validation_x, curves.validation_loss, "o--", color=color, markersize=4)
+    panels[0].plot([], [], color=color, linewidth=4, label=label)
+    if curves.accuracy:
+        panels[1].plot(validation_x, curves.accuracy, "o--", color=color, markersize=4)
+
+
+def draw_gradient_norms(norms: Mapping[str, np.ndarray]) -> Figure:
+    """Draws gradient norms over time on a log scale: the median and the spread over the streams.
+
+    Args:
+        norms: `(steps, streams)` of each model, by name, as from `gradient_norms`.
+    """
+    figure = _figure(height=5)
+    axes = figure.subplots()
+    for name, values in norms.items():
+        back = np.arange(1, len(values) + 1)
+        low, middle, high = np.percentile(values, (BAND[0], 50, BAND[1]), axis=1)
+        (line,) = axes.plot(back, middle, label=_label(name))
+        axes.fill_between(back, low, high, color=line.get_color(), alpha=0.15, linewidth=0)
+    axes.set_yscale("log", nonpositive="mask")  # the gradient through relu units may be zero
+    axes.set(
+        title="Gradient of one step's loss that reaches each step before it",
+        xlabel="steps back in time",
+        ylabel="norm of the gradient of the state",
+        xlim=(1, max(map(len, norms.values()))),
+    )
+    streams = max(values.shape[1] for values in norms.values())
+    axes.legend(frameon=False, title=f"median, {BAND[0]} % and {BAND[1]} % of {streams} positions")
+    axes.grid(alpha=0.3)
+    return figure
+
+
+def _figure(*, height: float) -> Figure:
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(8, height), layout="constrained")
+
+
+def _label(name: str) -> str:
+    return name.replace("$", r"\$")  # otherwise matplotlib reads it as mathematics

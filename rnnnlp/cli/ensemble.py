@@ -1,0 +1,34 @@
+"""rnnnlp ensemble RUN RUN ..."""
+
+import argparse
+import sys
+
+from rnnnlp.cli.options import add_backend_options, add_column_options
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="the folders of two or more trained classifiers")
+    parser.add_argument("--out", metavar="RUN", required=True, help="the new folder of the ensemble")
+    parser.add_argument("--overwrite", action="store_true", help="replace the run that is in --out")
+    parser.add_argument(
+        "--data", help="the data whose validation texts fit the stacking weights (default: the data of the first run)"
+    )
+    add_column_options(parser)
+    add_backend_options(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    from rnnnlp.tasks.sentiment.config import EnsembleOptions
+    from rnnnlp.tasks.sentiment.stacking import make_ensemble
+    from rnnnlp.training.run import use_backend
+
+    ensemble_options = EnsembleOptions(
+        runs=tuple(options.runs),
+        data=options.data,
+        text_column=options.text_column,
+        label_column=options.label_column,
+    )
+    use_backend(options.backend, options.threads)
+    make_ensemble(ensemble_options, options.out, overwrite=options.overwrite)
+    print(f'{options.out}: done; use it with: rnnnlp predict {options.out} "..."', file=sys.stderr)
+    return 0

@@ -1,0 +1,1 @@
+"""Character language models: train on any text, generate text."""

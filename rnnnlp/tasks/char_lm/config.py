@@ -1,0 +1,76 @@
+"""The configurations of a character language model."""
+
+from dataclasses import dataclass
+
+from rnnnlp.config import NetworkConfig, at_least, decided, one_of, setting, share
+from rnnnlp.errors import option
+from rnnnlp.kernels import CELLS
+from rnnnlp.layers.recurrent import num_parameters
+from rnnnlp.training.options import TrainingOptions
+
+PRESETS = ("auto", "tiny", "small", "base", "large", "huge")
+
+
+@dataclass(frozen=True)
+class CharLMConfig(NetworkConfig):
+    """The network: embedding, recurrent layers, softmax over the vocabulary."""
+
+    cell: str = setting(f"recurrent cell: {', '.join(CELLS)}", "lstm", check=one_of(CELLS))
+    embedding_size: int = setting("number of features of a token", 64, check=at_least(1), auto=True)
+    hidden_size: int = setting("number of hidden units of a recurrent layer", 512, check=at_least(1), auto=True)
+    num_layers: int = setting("number of recurrent layers", 1, check=at_least(1))
+    dropout: float = setting("fraction of features that are dropped in training", 0.2, check=share(), auto=True)
+    weight_drop: float = setting(
+        "fraction of recurrent weights that are dropped in training, drawn anew for each window", 0.0, check=share()
+    )
+    variational: bool = setting("drop the same features at every step of a sequence", False)
+    tied_weights: bool = setting("use the embedding as the output weights too", False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        same = self.embedding_size == self.hidden_size
+        sizes = f"{option('embedding_size')} is {option('hidden_size')}"
+        self.require("tied_weights", same or not self.tied_weights, f"false unless {sizes}")
+
+    @property
+    def num_parameters(self) -> int:
+        V, D, H = self.vocab_size, self.embedding_size, self.hidden_size
+        return V * D + num_parameters(self.cell, D, H, self.num_layers) + (0 if self.tied_weights else H * V) + V
+
+
+@dataclass(frozen=True, kw_only=True)
+class CharLMOptions(TrainingOptions):
+    """How to train, as the user said it. None is decided by `defaults`."""
+
+    preset: str = setting(
+        "size, learning rate and number of streams: tiny, small, base, large, huge (128, 256, 512, 768, 1024 units), "
+        "or auto, the largest that the time allows",
+        "auto",
+        check=one_of(PRESETS),
+    )
+    tokenizer: str = setting("char, byte, word or bpe", "char")
+    vocab_size: int = setting("maximum vocabulary size (word, bpe)", 10_000, check=at_least(1))
+    batch_size: int | None = setting("number of streams of the text in a batch", None, check=at_least(1), auto=True)
+    bptt: int = setting("number of steps of a window, through which the gradient flows back", 64, check=at_least(1))
+    lr: float | None = setting("peak learning rate", None, auto=True)
+    weight_decay: float | None = setting("weight decay; biases are spared", None, auto=True)
+    validation_tokens: int = setting(
+        "maximum number of validation tokens that the evaluations of a run read", 200_000, check=at_least(1)
+    )
+    document_separator: str | None = setting(
+        r"what stands between two files or rows, such as '\n\n' or '<end>' (default: \n)", None
+    )
+    shuffle_blocks: int = setting(
+        "shuffle blocks of this number of tokens in each epoch; 0 reads the text in order", 0, check=at_least(0)
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CharLMTraining(CharLMOptions):
+    """How a run trains, everything decided."""
+
+    batch_size: int = decided()
+    lr: float = decided()
+    weight_decay: float = decided(0.0)
+    label_smoothing: float = decided(0.0)
+    evaluations: int = decided()

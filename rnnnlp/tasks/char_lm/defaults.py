@@ -1,0 +1,132 @@
+"""Options of a character model that the user leaves open: chosen from the text, the time and a measurement.
+
+Three facts decide: how many tokens there are, how many the model will read (from steps or epochs, or from the budget
+and the measured speed), and so how often it will read each. docs/results/ has the experiments behind the rules.
+"""
+
+import logging
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rnnnlp.batches.seeding import Stream, rng_for
+from rnnnlp.tasks.char_lm.config import CharLMConfig, CharLMOptions, CharLMTraining
+from rnnnlp.tasks.char_lm.network import CharLMNetwork
+from rnnnlp.training.throughput import evaluations_of, shortest
+
+SHOWN = ("hidden_size", "embedding_size", "dropout", "weight_decay", "lr", "batch_size", "evaluations")
+DROPOUT_PER_DOUBLING = 0.1  # of the number of times that each weight sees each token
+MAX_DROPOUT = 0.5
+WEIGHT_DECAY = 0.3  # where dropout alone would not keep the model from overfitting
+SHORT_RUN = 5000  # steps for which a preset's learning rate is meant
+
+log = logging.getLogger(__name__)
+
+
+class Preset(NamedTuple):
+    """A size and what goes with it; `tokens` is how many `base` would have to read for this size to pay."""
+
+    hidden_size: int
+    embedding_size: int
+    lr: float
+    batch_size: int
+    tokens: float
+
+
+PRESETS = {
+    "tiny": Preset(128, 32, 2e-2, 32, 0),
+    "small": Preset(256, 64, 1.5e-2, 32, 1e5),
+    "base": Preset(512, 64, 1e-2, 32, 5e5),
+    "large": Preset(768, 64, 6e-3, 64, 1e7),
+    "huge": Preset(1024, 64, 5e-3, 64, 5e7),
+}
+
+
+def resolve(
+    options: CharLMOptions, given: Mapping[str, Any], *, vocab_size: int, tokens: int, validation_tokens: int
+) -> tuple[CharLMTraining, CharLMConfig]:
+    """Decides what the options leave open, and logs it.
+
+    The size is that of the preset; with "auto", it is the largest that the time allows. Dropout grows with the number
+    of epochs and with the model; where it can grow no more, weight decay begins.
+
+    Args:
+        options: How to train.
+        given: The options of the network that were given.
+        vocab_size: Of the tokenizer.
+        tokens: The number of tokens to train on.
+        validation_tokens: The number of tokens that an evaluation reads.
+    """
+    seen = tokens_seen(options, vocab_size, tokens)  # by a model of the size "base"
+    size = PRESETS[largest_for(seen) if options.preset == "auto" else options.preset]
+    network_options = {"hidden_size": size.hidden_size, "embedding_size": size.embedding_size, **given}
+    if options.budget is not None:
+        seen *= work(PRESETS["base"].hidden_size) / work(network_options["hidden_size"])
+    parameters = CharLMConfig(vocab_size, **network_options).num_parameters
+    usual_dropout = dropout(seen / tokens, parameters / tokens)
+    network_options.setdefault("dropout", usual_dropout)
+    batch_size = options.batch_size or size.batch_size
+    weight_decay = options.weight_decay
+    if weight_decay is None:
+        weight_decay = WEIGHT_DECAY if usual_dropout == MAX_DROPOUT else 0.0
+    decided = {
+        "batch_size": batch_size,
+        "lr": options.lr or scaled_lr(size.lr, seen / (batch_size * options.bptt)),
+        "weight_decay": weight_decay,
+        "label_smoothing": options.label_smoothing or 0.0,
+        "evaluations": options.evaluations or evaluations_of(seen, validation_tokens),
+    }
+    training = CharLMTraining(**options.to_mapping() | decided)
+    config = CharLMConfig(vocab_size, **network_options)
+    values = {name: getattr(config if hasattr(config, name) else training, name) for name in SHOWN}
+    log.info(
+        "about %.3g epochs of %d tokens; chosen or given: %s",
+        seen / tokens,
+        tokens,
+        ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in values.items()),
+    )
+    return training, config
+
+
+def largest_for(tokens: float) -> str:
+    """The largest preset that pays in a run in which "base" would read this number of tokens."""
+    return max((name for name in PRESETS if PRESETS[name].tokens <= tokens), key=lambda name: PRESETS[name].tokens)
+
+
+def tokens_seen(options: CharLMOptions, vocab_size: int, tokens: int) -> float:
+    """The number of tokens that the run reads if its model has the size "base"."""
+    if options.epochs is not None:
+        return float(options.epochs * tokens)
+    if options.steps is not None:
+        return float(options.steps * (options.batch_size or PRESETS["base"].batch_size) * options.bptt)
+    return (options.budget or 0.0) * throughput(options, vocab_size)
+
+
+def throughput(options: CharLMOptions, vocab_size: int) -> float:
+    """Tokens a second in training of a model of the size "base", measured for half a second."""
+    size, T = PRESETS["base"], options.bptt
+    B = options.batch_size or size.batch_size
+    rng = rng_for(options.seed, Stream.WEIGHTS)
+    config = CharLMConfig(vocab_size, hidden_size=size.hidden_size, embedding_size=size.embedding_size)
+    network = CharLMNetwork(config, rng=rng)
+    ids = rng.integers(vocab_size, size=B * T + B)
+    batch_sizes = np.full(T, B)
+    return B * T / shortest(lambda: network.gradients(ids[:-B], ids[B:], batch_sizes, network.zero_state(B), rng=rng))
+
+
+def scaled_lr(short: float, steps: float) -> float:
+    """The learning rate: that of short runs, or a smaller one the longer the run is, with two digits."""
+    return float(f"{short * min(1.0, (SHORT_RUN / steps) ** (2 / 3)):.1e}")
+
+
+def work(hidden_size: int) -> float:
+    """The work for a token with this number of units, up to a factor: products, and elementwise operations."""
+    return hidden_size**2 + 100 * hidden_size
+
+
+def dropout(epochs: float, parameters_per_token: float) -> float:
+    """More dropout the more often each weight sees each token, up to a half."""
+    doublings = math.log2(max(1.0, epochs * parameters_per_token))
+    return round(min(MAX_DROPOUT, DROPOUT_PER_DOUBLING * doublings), 2)

@@ -1,0 +1,91 @@
+"""The public class of character language models."""
+
+import os
+from typing import Any, Self
+
+import numpy as np
+
+from rnnnlp.errors import UserError
+from rnnnlp.tasks.char_lm.generate import Sampling, generate
+from rnnnlp.tasks.char_lm.network import CharLMNetwork
+from rnnnlp.tasks.char_lm.task import TASK
+from rnnnlp.text import Corpus
+from rnnnlp.text.given import GivenTexts, as_texts
+from rnnnlp.training.estimator import Estimator
+from rnnnlp.training.run import run_folder, train, training_of
+
+GIVEN = "(texts)"  # what a run folder calls data that Python gave
+
+
+class CharLM(Estimator):
+    """A character language model: trains on any text, and generates text.
+
+    Args:
+        options: Those of `rnnnlp train charlm`, with underscores, such as `budget="3m"` or `hidden_size=256`.
+
+    Attributes:
+        network_: The trained network.
+
+    Example:
+        >>> model = CharLM(budget="3m").fit("book.txt")
+        >>> print(model.generate("It was", length=300, temperature=0.7, seed=1))
+    """
+
+    task = TASK
+    network_: CharLMNetwork
+
+    def fit(
+        self,
+        data: Any,
+        *,
+        validation_data: Any = None,
+        out: str | os.PathLike[str] | None = None,
+        overwrite: bool = False,
+    ) -> Self:
+        """Trains a new model.
+
+        Args:
+            data: A path, a Hub name or a built-in data set, as `--data` takes it; or texts in any container.
+            validation_data: Texts to validate on, beside texts; by default the last tenth of the characters.
+            out: A new folder that keeps the run.
+            overwrite: Whether to replace a run that is in `out`.
+
+        Raises:
+            UserError: For a mistake in options or data.
+        """
+        corpus = None
+        if not isinstance(data, str | os.PathLike):
+            splits = {"train": (GivenTexts(tuple(as_texts(data, "data"))),)}
+            if validation_data is not None:
+                splits["validation"] = (GivenTexts(tuple(as_texts(validation_data, "validation_data"))),)
+            corpus = Corpus(GIVEN, splits)
+        elif validation_data is not None:
+            raise UserError("validation_data is given beside a path; give both as texts, or put both into one folder")
+        with run_folder(out) as folder:
+            options = self._options(GIVEN if corpus else os.fspath(data))
+            network = train(self.task, options, folder, overwrite=overwrite, data=corpus)
+            return self._take_over(network, training_of(folder))
+
+    def generate(self, prompt: str = "", *, seed: int | None = None, **sampling: Any) -> str:
+        """Text that follows a prompt.
+
+        Args:
+            prompt: The text to continue.
+            seed: The same seed gives the same text; None gives another one each time.
+            sampling: The options of `Sampling`, such as `length=300` and `temperature=0.7`.
+        """
+        network, rng = self._fitted(), np.random.default_rng(seed)
+        return "".join(generate(network, prompt, Sampling(**sampling), rng=rng))
+
+    def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
+        """Writes the model into a folder, from which `from_pretrained` reads it."""
+        self._fitted().save_pretrained(folder, training=self.training_)
+
+    @classmethod
+    def from_pretrained(cls, folder: str | os.PathLike[str]) -> Self:
+        """The model in a folder that `save_pretrained` or a training run wrote.
+
+        Raises:
+            UserError: If there is none, or it is damaged.
+        """
+        return cls()._take_over(CharLMNetwork.from_pretrained(folder), training_of(folder))

@@ -1,0 +1,67 @@
+"""The figures of a character language model on a split, and how they are shown."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rnnnlp.errors import UserError, option
+from rnnnlp.tasks.char_lm.config import CharLMTraining
+from rnnnlp.tasks.char_lm.dynamic import Learning, dynamic_loss
+from rnnnlp.tasks.char_lm.network import CharLMNetwork
+from rnnnlp.tasks.char_lm.train import corpus_of
+from rnnnlp.tasks.language_modelling import language_model_loss
+from rnnnlp.text import encode_corpus, load_corpus
+from rnnnlp.training.metrics import language_model_metrics
+from rnnnlp.training.task import Evaluation
+
+
+def evaluate(folder: Path, data: str, split: str, training: Mapping[str, Any], asked: Evaluation) -> dict[str, Any]:
+    """The figures of the model in a folder on a split of a text.
+
+    Args:
+        folder: A run folder or a checkpoint.
+        data: The text.
+        split: The split to read.
+        training: How the model was trained; the text is read in the same way.
+        asked: With `dynamic`, the model learns from the text that it has just predicted.
+
+    Returns:
+        Nats and bits per character, perplexity per token, and the number of predicted tokens.
+    """
+    from tqdm import tqdm
+
+    if asked.dynamic_lr is not None and not asked.dynamic:
+        raise UserError(f"{option('dynamic_lr')} is {asked.dynamic_lr} without {option('dynamic')}; give both")
+    network = CharLMNetwork.from_pretrained(folder)
+    corpus = load_corpus(
+        data,
+        text_column=asked.text_column or training.get("text_column"),
+        document_separator=training.get("document_separator"),
+    )
+    encoded = encode_corpus(corpus, network.tokenizer, splits=(split,))
+    ids = encoded.ids[split]
+    with tqdm(total=len(ids) - 1, unit=" tokens", unit_scale=True, desc=split, disable=None) as bar:
+        if asked.dynamic:
+            if "data" not in training:
+                raise UserError(
+                    f"{folder} does not say what it was trained on, which {option('dynamic')} needs; leave it out"
+                )
+            trained_on = corpus_of(CharLMTraining.from_mapping(training, str(folder)))
+            train_ids = encode_corpus(trained_on, network.tokenizer, splits=("train",)).ids["train"]
+            learning = Learning() if asked.dynamic_lr is None else Learning(lr=asked.dynamic_lr)
+            loss_sum, tokens = dynamic_loss(network, ids, train_ids, learning, on_progress=bar.update)
+        else:
+            loss_sum, tokens = language_model_loss(network, ids, on_progress=bar.update)
+    # The first token is given, not predicted; in characters it counts as one token's share.
+    characters = encoded.characters[split] * tokens / len(ids)
+    return language_model_metrics(loss_sum, tokens, characters) | ({"dynamic": True} if asked.dynamic else {})
+
+
+def report(results: Sequence[Mapping[str, Any]]) -> str:
+    """The figures for a person, one line a data set."""
+    return "\n".join(
+        f"{figures['data']}, {figures['split']}{', dynamic evaluation' if 'dynamic' in figures else ''}: "
+        f"{figures['nats_per_char']:.4f} nats per character, {figures['bits_per_char']:.4f} bits per character, "
+        f"perplexity {figures['perplexity']:.3f} over {figures['tokens']:,} tokens"
+        for figures in results
+    )

@@ -1,0 +1,78 @@
+"""What the training loop drives: windows of contiguous streams, the state carried from each to the next."""
+
+# T steps, B streams, L layers, H hidden
+
+from typing import Any
+
+import numpy as np
+
+from rnnnlp.batches.streams import StreamBatches
+from rnnnlp.kernels.backend import State
+from rnnnlp.tasks.char_lm.config import CharLMTraining
+from rnnnlp.tasks.char_lm.generate import Sampling, generate
+from rnnnlp.tasks.char_lm.network import CharLMNetwork
+from rnnnlp.tasks.language_modelling import carried_state, corpus_fingerprint, language_model_loss
+from rnnnlp.training.metrics import language_model_metrics
+from rnnnlp.training.task import BatchLoss
+
+EVALUATION_STREAMS = 64
+SAMPLE_LENGTH = 200  # characters
+
+
+class CharLMObjective:
+    """Truncated backpropagation through time over `ids (length,)`; see `training.task.Objective`."""
+
+    def __init__(
+        self,
+        network: CharLMNetwork,
+        train: np.ndarray,
+        validation: np.ndarray,
+        characters: int,
+        config: CharLMTraining,
+    ):
+        self.network = network
+        self.config = config
+        self.batches = StreamBatches(
+            train,
+            batch_size=config.batch_size,
+            bptt=config.bptt,
+            seed=config.seed,
+            shuffled_block=config.shuffle_blocks,
+        )
+        self.steps_per_epoch = self.batches.per_epoch
+        self.validation = validation[: config.validation_tokens + 1]
+        self.characters_per_token = characters / max(1, len(validation))
+        self.state: State = network.zero_state(self.batches.batch_size)
+
+    def gradients(self, *, rng: np.random.Generator) -> BatchLoss:
+        window = self.batches.next()
+        loss_sum, count, self.state = self.network.gradients(
+            window.inputs,
+            window.targets,
+            window.batch_sizes,
+            carried_state(window, self.state),
+            rng=rng,
+            label_smoothing=self.config.label_smoothing,
+        )
+        return BatchLoss(loss_sum / count, len(window.inputs))
+
+    def evaluate(self) -> dict[str, Any]:
+        loss_sum, tokens = language_model_loss(self.network, self.validation, streams=EVALUATION_STREAMS)
+        metrics = language_model_metrics(loss_sum, tokens, tokens * self.characters_per_token)
+        return {"score": -metrics["nats_per_char"], **metrics}
+
+    def sample(self) -> str | None:
+        return "".join(generate(self.network, "", Sampling(length=SAMPLE_LENGTH), rng=np.random.default_rng(0)))
+
+    def position(self) -> dict[str, Any]:
+        return self.batches.position
+
+    def carried(self) -> dict[str, np.ndarray]:
+        return {str(i): s for i, s in enumerate(self.state)}
+
+    def seek(self, position: dict[str, Any], carried: dict[str, np.ndarray]) -> None:
+        self.batches.seek(position)
+        self.state = tuple(carried[str(i)] for i in range(len(self.state)))
+
+    def fingerprint(self) -> str:
+        return corpus_fingerprint(self.batches.ids)

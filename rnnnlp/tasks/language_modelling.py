@@ -1,0 +1,177 @@
+"""What the language models of characters and of words share: the trunk, carried states, and the loss on a text."""
+
+# N tokens, U unique tokens, T steps, B streams, D embedding, H hidden, K outputs
+
+import hashlib
+import logging
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from rnnnlp.batches.streams import StreamWindow
+from rnnnlp.errors import UserError
+from rnnnlp.kernels.backend import State
+from rnnnlp.layers.dropout import Dropout
+from rnnnlp.layers.embedding import Embedding
+from rnnnlp.layers.linear import Linear
+from rnnnlp.layers.recurrent import Recurrent
+from rnnnlp.text import EncodedCorpus
+
+SPLITS = ("train", "validation")  # the ones that training reads
+WINDOW_TOKENS = 8192  # predicted at a time
+WARMUP = 200  # tokens that a stream reads before its first counted one
+
+log = logging.getLogger(__name__)
+
+
+class TrunkTape(NamedTuple):
+    """What the layers of a trunk keep for the backward pass."""
+
+    rows: np.ndarray  # of the embedding, (U,)
+    recurrent: Any
+    mask: np.ndarray | None
+    head: np.ndarray
+
+
+class LanguageModelTrunk:
+    """Embedding, recurrent layers, dropout, linear head: from ids to an output for each token."""
+
+    embedding: Embedding
+    recurrent: Recurrent
+    dropout: Dropout
+    head: Linear
+    dtype: np.dtype[Any]
+
+    def zero_state(self, batch_size: int) -> State:
+        """The state before any text, for `batch_size` streams: for each of h (and c) zeros `(L, B, H)`."""
+        return self.recurrent.zero_state(batch_size, self.dtype)
+
+    def forward(
+        self,
+        ids: np.ndarray,
+        batch_sizes: np.ndarray,
+        state: State,
+        *,
+        rng: np.random.Generator | None = None,
+        keep_tape: bool = True,
+    ) -> tuple[np.ndarray, State, TrunkTape]:
+        """Runs the network over a batch.
+
+        Args:
+            ids: `(N,)`, packed and time-major.
+            batch_sizes: `(T,)`.
+            state: The initial state, as `zero_state`.
+            rng: For dropout; None evaluates without it.
+            keep_tape: False where no `backward` follows.
+
+        Returns:
+            The outputs `(N, K)`, the final state, and the tape.
+        """
+        x, row_index, rows = self.embedding.unique(ids)  # (U, D), (N,)
+        h, state_T, recurrent_tape = self.recurrent.forward(
+            x, batch_sizes, state, rng=rng, row_index=row_index, keep_tape=keep_tape
+        )  # (N, H)
+        h, mask = self.dropout.forward(h, batch_sizes, rng=rng)
+        y, head_tape = self.head.forward(h)  # (N, K)
+        return y, state_T, TrunkTape(rows, recurrent_tape, mask, head_tape)
+
+    def backward(self, dy: np.ndarray, tape: TrunkTape) -> None:
+        """Adds the gradients of all parameters; none flows past the beginning of the window.
+
+        Args:
+            dy: The gradient of the outputs, `(N, K)`.
+            tape: Of the forward pass.
+        """
+        dh = self.head.backward(dy, tape.head)  # (N, H)
+        dh = self.dropout.backward(dh, tape.mask)
+        dx, _ = self.recurrent.backward(dh, None, tape.recurrent)  # (U, D)
+        self.embedding.backward(dx, tape.rows)
+
+
+def carried_state(window: StreamWindow, state: State) -> State:
+    """The state at the beginning of a window: that of the window before, or zeros in the streams that are reset."""
+    return tuple(np.where(window.reset[:, None], 0, s) for s in state)  # (L, B, H)
+
+
+def train_and_validation(encoded: EncodedCorpus) -> tuple[np.ndarray, np.ndarray]:
+    """The ids of the two splits `(length,)`; their number is logged."""
+    train, validation = encoded.ids["train"], encoded.ids["validation"]
+    log.info("%s: %d tokens to train on, %d to validate", encoded.source, len(train), len(validation))
+    return train, validation
+
+
+def corpus_fingerprint(ids: np.ndarray) -> str:
+    """The length of a text and a hash of its ends, to recognise it again."""
+    ends = np.concatenate([ids[:4096], ids[-4096:]]).astype(np.int64)
+    return f"{len(ids)}:{hashlib.sha256(ends.tobytes()).hexdigest()[:16]}"
+
+
+class LanguageModel(Protocol):
+    """A `CharLMNetwork`, or one direction of a `WordLMNetwork`."""
+
+    def zero_state(self, batch_size: int) -> State: ...
+
+    def forward(self, ids: np.ndarray, batch_sizes: np.ndarray, state: State) -> tuple[np.ndarray, State, Any]: ...
+
+    def loss(
+        self, inputs: np.ndarray, targets: np.ndarray, batch_sizes: np.ndarray, state: State
+    ) -> tuple[float, float, State]: ...
+
+
+def require_two(ids: np.ndarray) -> None:
+    """UserError unless there is a token to predict from another one."""
+    if len(ids) < 2:
+        raise UserError(f"the split has {len(ids)} tokens; to predict one from another it must have 2: give more text")
+
+
+def language_model_loss(
+    model: LanguageModel, ids: np.ndarray, *, streams: int = 1, on_progress: Callable[[int], Any] = lambda tokens: None
+) -> tuple[float, int]:
+    """The loss on a text.
+
+    With one stream the state is carried through the whole text: that is the exact figure. More streams cut the text
+    into segments and read them in parallel, many times faster. Each stream first reads the WARMUP tokens before its
+    segment, so the figure is nearly the same.
+
+    Args:
+        model: The language model.
+        ids: The text, `(length,)`.
+        streams: The number of streams.
+        on_progress: Called with the number of tokens done since the last call.
+
+    Returns:
+        Nats summed over all tokens but the first, and the number of those tokens.
+    """
+    require_two(ids)
+    streams = max(1, min(streams, (len(ids) - 1) // (2 * WARMUP)))
+    length, longer = divmod(len(ids) - 1, streams)  # the first `longer` streams have one token more
+    begin = np.arange(streams) * length + np.minimum(np.arange(streams), longer)  # (B,)
+    state = _warm_state(model, ids, begin)
+    loss_sum, count = 0.0, 0
+    steps = max(1, WINDOW_TOKENS // streams)
+    for start, stop, B in [(t, min(t + steps, length), streams) for t in range(0, length, steps)] + [
+        (length, length + 1, longer)
+    ]:
+        if B == 0:
+            continue
+        indices = (begin[:B] + np.arange(start, stop)[:, None]).ravel()  # (N,)
+        carried = tuple(s[:, :B] for s in state)
+        batch_sizes = np.full(stop - start, B)
+        window_loss, window_count, state = model.loss(ids[indices], ids[indices + 1], batch_sizes, carried)
+        loss_sum += window_loss
+        count += int(window_count)
+        on_progress(int(window_count))
+    return loss_sum, count
+
+
+def _warm_state(model: LanguageModel, ids: np.ndarray, begin: np.ndarray) -> State:
+    """The state of each stream after the tokens before its position in `begin (B,)`; the first has none before it."""
+    state = model.zero_state(len(begin))
+    others = len(begin) - 1
+    if others:
+        indices = (begin[1:] + np.arange(-WARMUP, 0)[:, None]).ravel()
+        _, warm, _ = model.forward(ids[indices], np.full(WARMUP, others), model.zero_state(others))
+        for s, w in zip(state, warm, strict=True):
+            s[:, 1:] = w
+    return state

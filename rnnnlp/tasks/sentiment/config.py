@@ -1,0 +1,171 @@
+"""The configurations of a classifier of texts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from rnnnlp.config import Config, NetworkConfig, at_least, decided, from_0_to_1, one_of, setting, share
+from rnnnlp.errors import UserError, option
+from rnnnlp.kernels import CELLS
+from rnnnlp.layers.pooling import POOLINGS
+from rnnnlp.layers.recurrent import num_parameters
+from rnnnlp.training.earlier import OPTIONS
+from rnnnlp.training.options import TrainingOptions
+
+SHAPE = ("cell", "embedding_size", "hidden_size", "num_layers")  # what a classifier takes from a language model
+FROM_PRETRAINED = ("tokenizer", "vocab_size", "min_frequency", *SHAPE)  # what nobody gives beside `from_`
+LABEL_TYPES = ("str", "int", "float", "bool")
+CLASS_WEIGHTS = ("none", "balanced")
+
+
+@dataclass(frozen=True)
+class SentimentConfig(NetworkConfig):
+    """The network: embedding, recurrent layers, pooling, softmax over the classes, and perhaps n-gram features."""
+
+    earlier_names: ClassVar[Mapping[str, str]] = OPTIONS
+    retired: ClassVar[Mapping[str, Any]] = {"pairs": 0, "members": 1}  # before 0.1
+    from_data: ClassVar[tuple[str, ...]] = ("vocab_size", "labels", "label_type")
+    sizes: ClassVar[tuple[str, ...]] = ("hidden_size", "embedding_size", "num_layers", "ngram_buckets")
+
+    labels: tuple[str, ...]
+    cell: str = setting(f"recurrent cell: {', '.join(CELLS)}", "lstm", check=one_of(CELLS))
+    embedding_size: int = setting("number of features of a token", 128, check=at_least(1), auto=True)
+    hidden_size: int = setting(
+        "number of hidden units of a recurrent layer, in each direction", 128, check=at_least(1), auto=True
+    )
+    num_layers: int = setting("number of recurrent layers", 1, check=at_least(1))
+    bidirectional: bool = setting("read in both directions", True)
+    pooling: str = setting(
+        f"how the outputs of all steps become one vector: {', '.join(POOLINGS)}", "mean+max", check=one_of(POOLINGS)
+    )
+    dropout: float = setting("fraction of features that are dropped in training", 0.5, check=share(), auto=True)
+    variational: bool = setting("drop the same features at every step of a sequence", True)
+    max_length: int = setting(
+        "maximum number of tokens that are read of a text: of a longer one the beginning and the end",
+        800,
+        check=at_least(1),
+    )
+    ngram_buckets: int = setting(
+        "number of hash buckets for NB-SVM features of 1- to 3-grams beside the recurrent layers; 0: no such features",
+        0,
+        check=at_least(0),
+        auto=True,
+    )
+    label_type: str = setting("the type of the labels: str, int, float or bool", "str", check=one_of(LABEL_TYPES))
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(self.labels) < 2:
+            raise UserError(f"the only class is {', '.join(self.labels)}; a classifier needs at least two")
+
+    @property
+    def num_parameters(self) -> int:
+        directions = 2 if self.bidirectional else 1
+        pooled = directions * self.hidden_size * (2 if self.pooling == "mean+max" else 1)
+        query = pooled if self.pooling == "attention" else 0
+        recurrent = num_parameters(self.cell, self.embedding_size, self.hidden_size, self.num_layers, directions)
+        head = (pooled + 1) * len(self.labels)
+        ngrams = self.ngram_buckets * len(self.labels)
+        return self.vocab_size * self.embedding_size + recurrent + query + head + 2 * ngrams
+
+
+@dataclass(frozen=True, kw_only=True)
+class SentimentOptions(TrainingOptions):
+    """How to train, as the user said it. None is decided by `defaults`."""
+
+    label_column: str | None = setting("name of the column with the labels, where it is not a usual one", None)
+    from_: str | None = setting(
+        "start from this run of `pretrain` or `train charlm`: with its tokenizer, sizes, embedding and recurrent "
+        "layers, and a dropout of 0.2 if no other is given",
+        None,
+    )
+    pretraining: int | None = setting(
+        "number of epochs of language-model pretraining on all texts, also those without a label; 0: no pretraining",
+        None,
+        check=at_least(0),
+        auto=True,
+    )
+    lr_decay: float = setting(
+        "learning rate of each layer relative to the layer above it; 0 trains only the head, pooling and n-gram "
+        "features",
+        1.0,
+        check=from_0_to_1(),
+    )
+    tokenizer: str | None = setting("char, byte, word or bpe", None, auto=True)
+    vocab_size: int | None = setting("maximum vocabulary size (word, bpe)", None, auto=True)
+    batch_size: int | None = setting("number of texts in a batch", None, auto=True)
+    lr: float | None = setting("peak learning rate", 2e-3)
+    label_smoothing: float | None = setting("fraction of each target that is spread over all classes", None, auto=True)
+    class_weights: str = setting(
+        "balanced gives all classes the same weight in the loss, however few texts they have; none counts each text "
+        "once",
+        "none",
+        check=one_of(CLASS_WEIGHTS),
+    )
+    crop: int | None = setting(
+        "texts longer than this number of tokens are randomly cropped to it, differently in each epoch; evaluation "
+        "reads up to max_length tokens",
+        None,
+        check=at_least(1),
+        auto=True,
+    )
+    adversarial: float | None = setting(
+        "adversarial training: train on each batch a second time, with its word embeddings perturbed by this fraction "
+        "of their norm in the direction that increases the loss most (doubles the time); 0: off",
+        None,
+        check=at_least(0),
+        auto=True,
+    )
+    virtual_adversarial: float = setting(
+        "virtual adversarial training: predictions must not change when word embeddings are perturbed by this fraction "
+        "of their norm in the direction that changes them most; also uses texts without labels (takes four times the "
+        "time); 0: off",
+        0.0,
+        check=at_least(0),
+    )
+    max_epochs: int | None = setting("with a budget: maximum number of passes over the data", None, auto=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.require("pretraining", not (self.pretraining and self.from_), f"0, or left out, beside {option('from_')}")
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any], where: str) -> Self:
+        """As `Config.from_mapping`. The first runs of 0.1 have true or false for `class_weights`."""
+        if isinstance(values.get("class_weights"), bool):
+            values = {**values, "class_weights": "balanced" if values["class_weights"] else "none"}
+        return super().from_mapping(values, where)
+
+    @property
+    def inherited(self) -> tuple[str, ...]:
+        """The options that come from the pretrained model."""
+        return FROM_PRETRAINED if self.from_ is not None else ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class SentimentTraining(SentimentOptions):
+    """How a run trains, everything decided."""
+
+    pretraining: int = decided(0)
+    tokenizer: str = decided()
+    batch_size: int = decided()
+    lr: float = decided()
+    weight_decay: float = decided(0.0)
+    label_smoothing: float = decided(0.0)
+    adversarial: float = decided(0.0)
+    evaluations: int = decided()
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnsembleOptions(Config):
+    """Which runs become an ensemble, and on whose validation texts the stacking weights are fitted."""
+
+    runs: tuple[str, ...]
+    data: str | None = setting("data whose validation texts fit the stacking weights (default: of the first run)", None)
+    text_column: str | None = setting("name of the column with the texts, where it is not a usual one", None)
+    label_column: str | None = setting("name of the column with the labels, where it is not a usual one", None)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(self.runs) < 2:
+            raise UserError(f"an ensemble of {len(self.runs)} runs makes no sense; it must be of at least 2: give more")

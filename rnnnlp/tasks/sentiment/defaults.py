@@ -1,0 +1,232 @@
+"""Options of a classifier that the user leaves open: chosen from the texts, the time and a measurement.
+
+Four facts decide: how many texts there are, how long they are, how many tokens a second the machine trains on
+(measured), and so how often it could read each text. docs/results/ has the experiments behind the rules.
+"""
+
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from rnnnlp.batches.documents import DocumentBatch
+from rnnnlp.batches.seeding import Stream, rng_for
+from rnnnlp.tasks.sentiment.adversarial import vat_gradients
+from rnnnlp.tasks.sentiment.config import SentimentConfig, SentimentOptions, SentimentTraining
+from rnnnlp.tasks.sentiment.network import SentimentNetwork
+from rnnnlp.tasks.sentiment.pretraining import MAX_SHARE_OF_BUDGET, pretraining_config, word_lm_config
+from rnnnlp.tasks.sentiment.transfer import PRETRAINED_DROPOUT
+from rnnnlp.tasks.word_lm.train import new_objective
+from rnnnlp.text import LabelledData, Tokenizer, has_spaces, train_tokenizer
+from rnnnlp.training.throughput import evaluations_of, shortest
+
+SHOWN = (
+    *("pretraining", "tokenizer", "vocab_size", "hidden_size", "embedding_size", "dropout", "ngram_buckets"),
+    *("label_smoothing", "batch_size", "crop", "adversarial", "max_epochs", "evaluations"),
+)
+MEASURED_TEXTS = 1000
+CROP = 400  # tokens; enough of a review for a model trained from scratch
+NGRAM_BUCKETS = range(17, 23)  # powers of two
+MAX_NGRAM_WEIGHTS = 2**23  # buckets times classes: each takes 24 bytes in training
+NGRAM_LENGTH, NGRAM_TOKENS = 30, 1e5  # with shorter or fewer texts n-gram features only overfit
+NGRAM_LENGTH_PRETRAINED = 100  # mean tokens per text below which n-gram features hurt a pretrained model
+LABEL_SMOOTHING = 0.05  # without n-gram features, which the log-count ratios regularise
+ADVERSARIAL = 0.03  # of the norm of the word embeddings
+ADVERSARIAL_WORK = 2.0  # two forward and two backward passes
+MIN_EPOCHS, MAX_EPOCHS = 3, 20
+PRETRAINING_LENGTH, PRETRAINING_TOKENS = 15, 1e5  # phrases and few texts are no use in pretraining
+MIN_PRETRAINING_EPOCHS, MAX_PRETRAINING_EPOCHS = 3, 4  # more epochs overfit on few texts
+VOCABULARY = {"word": 30_000, "bpe": 20_000}
+USED_BUDGET = 0.7  # the optimizer's work is not measured, and machines are shared
+PRETRAINED_NETWORK = {"hidden_size": 256, "embedding_size": 256, "dropout": PRETRAINED_DROPOUT}
+
+log = logging.getLogger(__name__)
+
+
+def resolve(
+    options: SentimentOptions, given: Mapping[str, Any], data: LabelledData, tokenizer: Tokenizer
+) -> tuple[SentimentTraining, SentimentConfig]:
+    """Decides what the options leave open, and logs it.
+
+    Args:
+        options: How to train, with tokenizer and pretraining decided: see `resolve_pretraining`.
+        given: The options of the network that were given.
+        data: The labelled texts.
+        tokenizer: The tokenizer of the classifier.
+    """
+    config = SentimentConfig(
+        vocab_size=tokenizer.vocab_size, labels=data.label_names, label_type=data.label_type, **given
+    )
+    pretrained = bool(options.pretraining or options.from_)
+    texts, crop = len(data.splits["train"]), options.crop or (config.max_length if pretrained else CROP)
+    batch_size = options.batch_size or batch_size_for(texts)
+    lengths = np.minimum(sampled_lengths(data.splits["train"].texts, tokenizer), config.max_length)
+    mean = float(lengths.mean())
+    long = NGRAM_LENGTH_PRETRAINED if pretrained else NGRAM_LENGTH
+    if "ngram_buckets" not in given and mean >= long and texts * mean >= NGRAM_TOKENS:
+        config = config.changed(ngram_buckets=buckets_for(texts * mean, len(data.label_names)))
+    label_smoothing = options.label_smoothing
+    if label_smoothing is None:
+        label_smoothing = 0.0 if config.ngram_buckets else LABEL_SMOOTHING
+    cropped = float(np.minimum(lengths, crop).mean())  # tokens a text
+    epochs = affordable_epochs(options, config, texts, cropped, batch_size)
+    work = 1.0 if options.budget is None else ADVERSARIAL_WORK  # a run with a budget pays for it with epochs
+    max_epochs = options.max_epochs or max_epochs_for(texts * cropped)
+    adversarial = options.adversarial
+    if adversarial is None:
+        enough = epochs >= work * max_epochs
+        adversarial = ADVERSARIAL if enough and not config.ngram_buckets else 0.0
+    epochs /= work if adversarial else 1
+    if options.budget is None:
+        epochs = min(epochs, options.max_epochs or math.inf)
+    else:
+        options = options.changed(max_epochs=max_epochs)
+        epochs = min(epochs, max_epochs)
+    validation_tokens = int(len(data.splits["validation"]) * mean)
+    decided = {
+        "pretraining": options.pretraining or 0,
+        "batch_size": batch_size,
+        "crop": crop,
+        "weight_decay": options.weight_decay or 0.0,
+        "label_smoothing": label_smoothing,
+        "adversarial": adversarial,
+        "evaluations": options.evaluations or evaluations_of(epochs * texts * cropped, validation_tokens),
+    }
+    training = SentimentTraining(**options.to_mapping() | decided)
+    values = {name: getattr(training, name, getattr(config, name, None)) for name in SHOWN}
+    log.info(
+        "about %.3g epochs of %d texts of about %.0f tokens; chosen or given: %s",
+        epochs,
+        texts,
+        mean,
+        ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in values.items() if value is not None),
+    )
+    return training, config
+
+
+def may_pretrain(options: SentimentOptions) -> bool:
+    """Whether a language model may be pretrained on the texts: where that is said, or there is a budget."""
+    if options.pretraining is None:
+        return options.from_ is None and options.budget is not None
+    return options.pretraining > 0
+
+
+def resolve_pretraining(
+    options: SentimentOptions, given: Mapping[str, Any], data: LabelledData
+) -> tuple[SentimentOptions, dict[str, Any], Tokenizer]:
+    """Decides whether a language model is pretrained on the texts, of what size, and with what tokenizer.
+
+    It is if the time is enough, by a margin, for enough epochs of pretraining and all of the classifier. Subwords then
+    carry more meaning than the single characters of a text without spaces.
+    """
+    texts = data.splits["train"].texts
+
+    def tokenized(kind: str) -> tuple[SentimentOptions, Tokenizer]:
+        of_kind = options.changed(tokenizer=kind, vocab_size=options.vocab_size or VOCABULARY.get(kind))
+        return of_kind, train_tokenizer(kind, texts, **of_kind.vocabulary_options)
+
+    kind = without_pretraining = options.tokenizer or "word"
+    if options.tokenizer is None and may_pretrain(options) and not has_spaces(sample(texts)):
+        kind = "bpe"
+    resolved, tokenizer = tokenized(kind)
+    if may_pretrain(options):
+        network_options = {**PRETRAINED_NETWORK, **given}
+        if resolved.pretraining is None:
+            epochs = pretraining_epochs(resolved, network_options, data, tokenizer)
+            resolved = resolved.changed(pretraining=epochs)
+        if resolved.pretraining:
+            return resolved, network_options, tokenizer
+        if kind != without_pretraining:
+            resolved, tokenizer = tokenized(without_pretraining)
+    return resolved.changed(pretraining=0), dict(given), tokenizer
+
+
+def pretraining_epochs(
+    options: SentimentOptions, given: Mapping[str, Any], data: LabelledData, tokenizer: Tokenizer
+) -> int:
+    """The number of epochs of pretraining: 0 where the texts, or the time, are not enough."""
+    texts = data.splits["train"].texts
+    parts = [part for part in (texts, data.unlabelled) if part]
+    tokens = sum(float(sampled_lengths(part, tokenizer).mean()) * len(part) for part in parts)
+    if tokens < max(PRETRAINING_TOKENS, PRETRAINING_LENGTH * sum(map(len, parts))):
+        return 0
+    config = SentimentConfig(vocab_size=tokenizer.vocab_size, labels=data.label_names, **given)
+    crop = min(options.crop or config.max_length, config.max_length)
+    cropped = float(np.minimum(sampled_lengths(texts, tokenizer), crop).mean())
+    batch_size = options.batch_size or batch_size_for(len(texts))
+    speed = throughput(options, config, cropped, batch_size)
+    classifier_seconds = max_epochs_for(len(texts) * cropped) * len(texts) * cropped / speed
+    epoch_seconds = 2 * tokens / pretraining_throughput(options, config, tokenizer)
+    left = USED_BUDGET * (options.budget or 0.0) - classifier_seconds
+    epochs = min(MAX_PRETRAINING_EPOCHS, int(left / epoch_seconds))
+    return epochs if epochs >= MIN_PRETRAINING_EPOCHS else 0
+
+
+def pretraining_throughput(options: SentimentOptions, config: SentimentConfig, tokenizer: Tokenizer) -> float:
+    """Tokens a second in training of language models of this size, both directions counted; as `throughput`."""
+    training = pretraining_config(options, MAX_PRETRAINING_EPOCHS)
+    rng = rng_for(options.seed, Stream.WEIGHTS)
+    ids = random_ids(2 * training.batch_size * training.bptt, config.vocab_size, rng)
+    objective = new_objective(word_lm_config(config), tokenizer, ids, ids, training)
+    return objective.gradients(rng=rng).tokens / shortest(lambda: objective.gradients(rng=rng))
+
+
+def sample(texts: Sequence[str]) -> Sequence[str]:
+    """At most MEASURED_TEXTS of the texts, evenly spread."""
+    return texts[:: -(-len(texts) // MEASURED_TEXTS)]
+
+
+def sampled_lengths(texts: Sequence[str], tokenizer: Tokenizer) -> np.ndarray:
+    """The lengths, in tokens, of a sample of the texts."""
+    return np.array([max(1, len(ids)) for ids in tokenizer.encode_batch(sample(texts))])
+
+
+def buckets_for(tokens: float, classes: int) -> int:
+    """About one bucket for each token: most n-grams occur once, and few collide."""
+    most = min(NGRAM_BUCKETS[-1], math.floor(math.log2(MAX_NGRAM_WEIGHTS / classes)))
+    return int(2 ** min(most, max(NGRAM_BUCKETS[0], round(math.log2(tokens)))))
+
+
+def batch_size_for(texts: int) -> int:
+    """A power of two from 8 to 64: small batches for few texts, so that an epoch has enough steps."""
+    return int(min(64, max(8, 2 ** math.floor(math.log2(max(texts, 1) / 64)))))
+
+
+def max_epochs_for(tokens: float) -> int:
+    """More epochs the fewer tokens an epoch has, from MIN_EPOCHS to MAX_EPOCHS: still more would overfit."""
+    return int(min(MAX_EPOCHS, max(MIN_EPOCHS, math.sqrt(1.6e7 / tokens))))
+
+
+def affordable_epochs(
+    options: SentimentOptions, config: SentimentConfig, texts: int, length: float, batch_size: int
+) -> float:
+    """The number of epochs that the run can make without adversarial training."""
+    if options.epochs is not None:
+        return float(options.epochs)
+    if options.steps is not None:
+        return options.steps * batch_size / texts
+    budget = (options.budget or 0.0) * (1 - MAX_SHARE_OF_BUDGET if options.pretraining else 1)
+    return budget * throughput(options, config, length, batch_size) / (texts * length)
+
+
+def throughput(options: SentimentOptions, config: SentimentConfig, length: float, batch_size: int) -> float:
+    """Tokens a second in training, measured for half a second on a batch of texts of this length."""
+    B, T = batch_size, max(1, round(length))
+    rng = rng_for(options.seed, Stream.WEIGHTS)
+    network = SentimentNetwork(config, rng=rng)
+    ids = random_ids(B * T, config.vocab_size, rng)
+    batch = DocumentBatch(ids, np.full(T, B), np.zeros(B, np.int64), np.arange(B))
+
+    def step() -> None:
+        network.gradients(batch, rng=rng)
+        if options.virtual_adversarial:  # on as many texts
+            vat_gradients(network, batch, options.virtual_adversarial, rng=rng)
+
+    return B * T / shortest(step)
+
+
+def random_ids(count: int, vocab_size: int, rng: np.random.Generator) -> np.ndarray:
+    """Ids `(count,)` of a text to measure on: small ids are frequent words."""
+    return (vocab_size * rng.random(count) ** 3).astype(np.int32)

@@ -1,0 +1,249 @@
+"""An ensemble of classifiers: their logits are added, each with a stacking weight."""
+
+# n texts, M members, K classes, W words
+
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from rnnnlp.config import Config
+from rnnnlp.errors import UserError
+from rnnnlp.files import CorruptFileError, load_tensors, save_tensors, set_tensors, writing
+from rnnnlp.layers.loss import log_odds_gradient
+from rnnnlp.tasks.sentiment.explain import Contribution, Gradient, contributions
+from rnnnlp.tasks.sentiment.network import SentimentNetwork
+from rnnnlp.tasks.sentiment.predictor import Predictor
+from rnnnlp.training.model_folder import CONFIG, MEMBERS, WEIGHTS, read_config, write_config
+
+CONTENT = (MEMBERS, WEIGHTS, CONFIG)  # of an ensemble's folder
+
+
+@dataclass(frozen=True)
+class EnsembleConfig(Config):
+    """The number of members of an ensemble, and the labels that they share."""
+
+    labels: tuple[str, ...]
+    members: int
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.members < 1:
+            raise UserError(f"the number of members is {self.members}; an ensemble has at least 1")
+
+
+class Ensemble(Predictor):
+    """Separately trained classifiers: probabilities are softmax(sum of w_m * logits_m).
+
+    Their errors differ, so together they err less (stacked generalization, Wolpert 1992). Their `labels` are the same;
+    their tokenizers need not be.
+
+    A saved ensemble is a folder with `config.json`, `model.safetensors` (the weights) and a whole model in each of
+    `members/0`, `members/1`, ...; `model.safetensors` has the checksums of all that is not in those of the members.
+
+    Args:
+        members: The M classifiers.
+        weights: The stacking weights, `(M,)`.
+        trainings: How each member was trained, as their folders say.
+    """
+
+    model_type = "ensemble"
+
+    def __init__(
+        self,
+        members: Sequence[SentimentNetwork],
+        weights: np.ndarray,
+        trainings: Sequence[Mapping[str, Any]] | None = None,
+    ):
+        self.members, self.weights = list(members), np.asarray(weights, np.float64)
+        self.trainings = [{}] * len(self.members) if trainings is None else list(trainings)
+
+    @classmethod
+    def from_runs(
+        cls,
+        runs: Sequence[str | os.PathLike[str]],
+        *,
+        data: str | None = None,
+        text_column: str | None = None,
+        label_column: str | None = None,
+        out: str | os.PathLike[str] | None = None,
+        overwrite: bool = False,
+    ) -> "Ensemble":
+        """The ensemble of the classifiers in run folders, as `rnnnlp ensemble` makes it.
+
+        Args:
+            runs: The folders.
+            data: The stacking weights are fitted on its validation texts; by default on the data of the first run.
+            text_column: The name of the column with the texts.
+            label_column: The name of the column with the labels.
+            out: A new folder that keeps the ensemble.
+            overwrite: Whether to replace a run that is in `out`.
+
+        Raises:
+            UserError: If a run is no classifier, their labels differ, or none is better than chance.
+        """
+        from rnnnlp.tasks.sentiment.config import EnsembleOptions
+        from rnnnlp.tasks.sentiment.stacking import make_ensemble
+        from rnnnlp.training.run import run_folder
+
+        options = EnsembleOptions(
+            runs=tuple(map(str, runs)), data=data, text_column=text_column, label_column=label_column
+        )
+        with run_folder(out) as folder:
+            return make_ensemble(options, folder, overwrite=overwrite)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return self.members[0].labels
+
+    @property
+    def temperature(self) -> float:
+        """The temperature of the mean of the logits; it is not fitted, but follows from the weights."""
+        return 1 / float(self.weights.sum())
+
+    @property
+    def shares(self) -> list[float]:
+        """The weights `(M,)`, scaled so that their sum is 1."""
+        shares: list[float] = (self.weights / self.weights.sum()).tolist()
+        return shares
+
+    def logits_of(self, texts: Sequence[str]) -> np.ndarray:
+        """The weighted mean of the members' logits, `(len(texts), K)`."""
+        return self.mean([member.logits_of(texts) for member in self.members])
+
+    def mean(self, logits: Sequence[np.ndarray]) -> np.ndarray:
+        """The logits of the ensemble, `(n, K)`, from those of each member, `(n, K)`."""
+        first, *others = [share * of_member for share, of_member in zip(self.shares, logits, strict=True)]
+        return sum(others, start=first)
+
+    def explain(self, texts: Sequence[str], chosen: np.ndarray | None = None) -> list[list[Contribution]]:
+        """The contribution of each word of each text to the decision of the ensemble, in the order of the text.
+
+        As `explain.explain`: each token's embedding times the gradient of the log-odds of the ensemble. The words are
+        those of the first member's tokenizer; the contributions of tokens are added up over each word's characters.
+        """
+        logits = self.logits_of(texts) / self.temperature  # (n, K)
+        label = logits.argmax(axis=1) if chosen is None else chosen  # (n,)
+        dlogits = log_odds_gradient(logits, label)  # (n, K)
+        found: list[list[Contribution]] = [[] for _ in texts]
+        for member, weight in zip(self.members, self.weights.tolist(), strict=True):
+            # logits = sum of w_m * logits_m
+            of_member = contributions(member, texts, rows_of(weight * dlogits))
+            for of_text, tokens in zip(found, of_member, strict=True):
+                of_text += tokens
+        tokenizer = self.members[0].tokenizer
+        return [by_word(tokens, tokenizer.spans(text)) for text, tokens in zip(texts, found, strict=True)]
+
+    def save_pretrained(self, folder: str | os.PathLike[str], *, training: Mapping[str, Any] | None = None) -> None:
+        """Writes the ensemble into a folder.
+
+        An ensemble that is there stays until the new one is written; one that is moved half over is recognised as
+        damaged.
+
+        Args:
+            folder: The folder; it is made if it is not there.
+            training: How the ensemble was made, for `config.json`.
+
+        Raises:
+            UserError: If the disk is full or the folder cannot be written.
+        """
+        folder = Path(folder)
+        config = EnsembleConfig(self.labels, len(self.members))
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=folder, prefix=".", suffix=".tmp") as temporary:
+                new = Path(temporary)
+                for k, (member, of_member) in enumerate(zip(self.members, self.trainings, strict=True)):
+                    member.save_pretrained(new / MEMBERS / str(k), training=of_member)
+                write_config(new, self.model_type, config.to_mapping(), training)
+                save_tensors(new / WEIGHTS, {"weights": self.weights}, beside=beside(len(self.members)))
+                if (folder / MEMBERS).exists():
+                    (folder / MEMBERS).rename(new / "earlier")
+                for name in CONTENT:
+                    (new / name).replace(folder / name)
+
+    @classmethod
+    def from_pretrained(cls, folder: str | os.PathLike[str]) -> Self:
+        """Reads an ensemble that `save_pretrained` wrote.
+
+        Raises:
+            UserError: If something is missing, damaged, no ensemble, or does not fit together.
+        """
+        folder = Path(folder)
+        content = read_config(folder)
+        if content["model_type"] != cls.model_type:
+            raise UserError(f"{folder} holds a {content['model_type']} model; an ensemble is needed here")
+        config = EnsembleConfig.from_mapping(content["model"], str(folder / CONFIG))
+        last = folder / MEMBERS / str(config.members - 1)
+        if not last.is_dir():  # said before a list of senseless length is made
+            raise CorruptFileError(f"{last} is missing; restore it or make the ensemble again")
+        path = folder / WEIGHTS
+        tensors = load_tensors(path, beside=beside(config.members))
+        weights = np.zeros(config.members)
+        set_tensors({"weights": weights}, tensors, path)
+        if weights.min() < 0 or weights.sum() == 0:
+            raise CorruptFileError(
+                f"{path}: the weights are {', '.join(map(str, weights))}; none may be below 0, nor all be 0: "
+                "restore it or make the ensemble again"
+            )
+        paths = [folder / MEMBERS / str(k) for k in range(config.members)]
+        members = [SentimentNetwork.from_pretrained(path) for path in paths]
+        for path, member in zip(paths, members, strict=True):
+            if member.labels != config.labels:
+                raise UserError(
+                    f"{path} has the labels {', '.join(member.labels)} and {folder / CONFIG} has "
+                    f"{', '.join(config.labels)}; they are not of the same ensemble: restore both"
+                )
+        return cls(members, weights, [read_config(path).get("training", {}) for path in paths])
+
+
+def beside(members: int) -> tuple[str, ...]:
+    """The files of an ensemble whose checksums `model.safetensors` has; the others are in those of the members."""
+    return (CONFIG, *(f"{MEMBERS}/{k}/{WEIGHTS}" for k in range(members)))
+
+
+def rows_of(dlogits: np.ndarray) -> Gradient:
+    """The gradient of each batch, taken from that of all texts, `(n, K)`."""
+    return lambda _, indices: dlogits[indices]
+
+
+def by_word(tokens: Sequence[Contribution], spans: np.ndarray) -> list[Contribution]:
+    """The contributions of words, from those of tokens of other tokenizers.
+
+    The weight of a token is spread evenly over its characters, and a word has the weight of its characters. Characters
+    between two words, such as spaces, count for the next word, those at the end for the last word.
+
+    Args:
+        tokens: The contributions of tokens.
+        spans: Of the words, `(W, 2)`, in the order of the text.
+    """
+    words = np.unique(spans, axis=0)  # the bytes of one character are one word
+    if not len(words):
+        return []
+    length = max(stop for _, stop in [*words.tolist(), *(token[:2] for token in tokens)])
+    rises = np.zeros(length + 1)  # difference array: change of weight at each character
+    for start, stop, weight in tokens:
+        rises[start] += weight / (stop - start)
+        rises[stop] -= weight / (stop - start)
+    of_word = np.searchsorted(words[:, 1], np.arange(length), side="right")  # the first word that ends behind it
+    of_word = np.minimum(of_word, len(words) - 1)
+    weights = np.bincount(of_word, rises.cumsum()[:-1], len(words))  # (W,)
+    return [Contribution(a, b, weight) for (a, b), weight in zip(words.tolist(), weights.tolist(), strict=True)]
+
+
+def load_predictor(folder: str | os.PathLike[str]) -> SentimentNetwork | Ensemble:
+    """The classifier in a folder, one network or an ensemble.
+
+    Raises:
+        UserError: If there is none.
+    """
+    model_type = read_config(Path(folder))["model_type"]
+    if model_type == Ensemble.model_type:
+        return Ensemble.from_pretrained(folder)
+    if model_type != SentimentNetwork.model_type:
+        raise UserError(f"{folder} holds a {model_type} model; a classifier is needed here")
+    return SentimentNetwork.from_pretrained(folder)

@@ -1,0 +1,100 @@
+"""The figures of a classifier on a split of labelled texts."""
+
+# n texts, K classes
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rnnnlp.errors import UserError, option
+from rnnnlp.layers.loss import softmax
+from rnnnlp.tasks.sentiment.ensemble import load_predictor
+from rnnnlp.tasks.sentiment.predictor import Predictor
+from rnnnlp.tasks.sentiment.threshold import Threshold, label_index
+from rnnnlp.text import load_labelled
+from rnnnlp.training.metrics import (
+    classification_metrics,
+    expected_calibration_error,
+    most_confident_mistakes,
+    threshold_table,
+)
+from rnnnlp.training.task import Evaluation
+
+MISTAKE_WIDTH = 160  # characters
+
+
+def document_logits(
+    predictor: Predictor,
+    texts: Sequence[str],
+    *,
+    chunk: int = 2000,
+    on_progress: Callable[[int], Any] = lambda documents: None,
+) -> np.ndarray:
+    """The logits `(len(texts), K)`; `on_progress` is called with the number of texts done since the last call."""
+    parts = []
+    for start in range(0, max(1, len(texts)), chunk):  # without texts there is one part without a row
+        parts.append(predictor.logits_of(texts[start : start + chunk]))
+        on_progress(len(parts[-1]))
+    return np.concatenate(parts)
+
+
+def evaluate(folder: Path, data: str, split: str, training: Mapping[str, Any], asked: Evaluation) -> dict[str, Any]:
+    """The figures of the classifier in a folder on a split of labelled texts.
+
+    Args:
+        folder: A run folder, a checkpoint or an ensemble.
+        data: The labelled texts.
+        split: The split to read.
+        training: How the classifier was trained; columns are taken from there where `asked` names none.
+        asked: Mistakes, a threshold or its table, a baseline.
+
+    Returns:
+        `classification_metrics`, the temperature, the calibration error without it, the most confident mistakes, and
+        what was asked for.
+    """
+    from tqdm import tqdm
+
+    mistakes = asked.mistakes or 0
+    if mistakes < 0:
+        raise UserError(f"{option('mistakes')} is {mistakes}; it must be at least 0")
+    predictor = load_predictor(folder)
+    names, wanted = predictor.labels, asked.threshold
+    threshold = Threshold.parse(wanted, names) if wanted and "=" in wanted else None
+    shown_class = label_index(wanted, names) if wanted is not None and threshold is None else None
+    labelled = load_labelled(
+        data,
+        text_column=asked.text_column or training.get("text_column"),
+        label_column=asked.label_column or training.get("label_column"),
+        splits=(split,) if asked.baseline is None else tuple(dict.fromkeys(("train", split))),
+    ).relabelled(names)
+    found = labelled.splits[split]
+    extra: dict[str, Any] = {}
+    if asked.baseline is not None:
+        theirs = asked.baseline(labelled.splits["train"], found.texts, len(names))
+        extra["baseline"] = classification_metrics(theirs, found.labels, names)
+    with tqdm(total=len(found.texts), unit=" texts", desc=split, disable=None) as bar:
+        logits = document_logits(predictor, found.texts, on_progress=bar.update)
+    probabilities = predictor.probabilities(logits)
+    predicted = threshold.decide(probabilities) if threshold else probabilities.argmax(axis=1)  # (n,)
+    if shown_class is not None:
+        extra["thresholds"] = threshold_table(probabilities[:, shown_class], found.labels == shown_class)
+    extra["uncalibrated_error"] = expected_calibration_error(softmax(logits), found.labels)
+    extra["temperature"] = predictor.temperature
+    extra["mistakes"] = [
+        {
+            "text": shorten(found.texts[i]),
+            "label": names[found.labels[i]],
+            "prediction": names[predicted[i]],
+            "probability": float(probabilities[i, predicted[i]]),
+        }
+        for i in most_confident_mistakes(probabilities, found.labels, mistakes, predicted)
+    ]
+    return classification_metrics(probabilities, found.labels, names, predicted) | extra
+
+
+def shorten(text: str, width: int = MISTAKE_WIDTH) -> str:
+    """The text on one line of at most `width` characters."""
+    flat = " ".join(text.split())
+    return flat if len(flat) <= width else flat[: width - 4] + " ..."

@@ -1,0 +1,226 @@
+"""The network of a classifier of documents."""
+
+# N tokens, U unique tokens, T steps, B documents, D embedding, H hidden, R directions, K classes
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from rnnnlp.batches.documents import DocumentBatch, batch_of, clip, in_order_of_length
+from rnnnlp.layers.dropout import Dropout
+from rnnnlp.layers.embedding import Embedding
+from rnnnlp.layers.linear import Linear
+from rnnnlp.layers.loss import softmax_cross_entropy, weighted_cross_entropy
+from rnnnlp.layers.ngram_features import NgramFeatures
+from rnnnlp.layers.pooling import pooling
+from rnnnlp.layers.recurrent import Recurrent
+from rnnnlp.tasks.sentiment.config import SentimentConfig
+from rnnnlp.tasks.sentiment.explain import Contribution, explain
+from rnnnlp.tasks.sentiment.predictor import Predictor
+from rnnnlp.text import Tokenizer
+from rnnnlp.training.model_folder import Network
+
+PROJECT_ALL = 8  # project the whole embedding table once if there are this many tokens per vocabulary entry
+
+
+class Tape(NamedTuple):
+    """What the layers keep for the backward pass."""
+
+    rows: np.ndarray  # of the embedding, (U,) or (N,)
+    x_mask: np.ndarray | None
+    recurrent: Any
+    pool: Any
+    pooled_mask: np.ndarray | None
+    head: np.ndarray
+    ngrams: Any
+
+
+@dataclass(frozen=True)
+class BatchGradients:
+    """The loss of a batch, and the gradient of its mean with respect to the embedded tokens."""
+
+    loss_sum: float
+    count: float
+    rows: np.ndarray  # of the embedding, (U,)
+    dx: np.ndarray  # (U, D)
+
+
+class SentimentNetwork(Network, Predictor):
+    """Embedding, recurrent layers, pooling over all steps, and a linear head.
+
+    With `ngram_buckets` in the configuration, n-gram features add their logits.
+    """
+
+    model_type = "sentiment"
+    config_type = SentimentConfig
+    config: SentimentConfig
+
+    def __init__(
+        self,
+        config: SentimentConfig,
+        tokenizer: Tokenizer | None = None,
+        *,
+        rng: np.random.Generator,
+        dtype: npt.DTypeLike = np.float32,
+    ):
+        super().__init__(config, tokenizer, rng=rng, dtype=dtype)
+        c = config
+        self.embedding = Embedding(c.vocab_size, c.embedding_size, scale=0.1, dtype=self.dtype, rng=rng)
+        self.embedding_dropout = Dropout(c.dropout)  # of a token, wherever it occurs in the batch
+        self.recurrent = Recurrent(
+            c.cell,
+            c.embedding_size,
+            c.hidden_size,
+            num_layers=c.num_layers,
+            bidirectional=c.bidirectional,
+            dropout=c.dropout,
+            variational=c.variational,
+            dtype=self.dtype,
+            rng=rng,
+        )
+        size = self.recurrent.output_size
+        self.pool = pooling(c.pooling, size, bidirectional=c.bidirectional, dtype=self.dtype, rng=rng)
+        self.dropout = Dropout(c.dropout)
+        self.head = Linear(self.pool.output_size, len(c.labels), dtype=self.dtype, rng=rng)
+        self.ngrams = NgramFeatures(c.ngram_buckets, len(c.labels), dtype=self.dtype) if c.ngram_buckets else None
+        self.layers: dict[str, Any] = {
+            "embedding": self.embedding,
+            "recurrent": self.recurrent,
+            "pool": self.pool,
+            "head": self.head,
+        }
+        if self.ngrams is not None:
+            self.layers["ngrams"] = self.ngrams
+        self.log_temperature = np.zeros(1)  # any number is a valid one, so a folder cannot hold a wrong one
+
+    def buffers(self) -> dict[str, np.ndarray]:
+        ngrams = {} if self.ngrams is None else {"ngrams.log_count_ratio": self.ngrams.log_count_ratio}
+        return {"log_temperature": self.log_temperature} | ngrams
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return self.config.labels
+
+    @property
+    def temperature(self) -> float:
+        return float(np.exp(self.log_temperature[0]))
+
+    def forward(
+        self,
+        ids: np.ndarray,
+        batch_sizes: np.ndarray,
+        *,
+        rng: np.random.Generator | None = None,
+        bptt: int | None = None,
+        keep_tape: bool = True,
+        each_token: bool = False,
+        projected: Sequence[np.ndarray] | None = None,
+    ) -> tuple[np.ndarray, Tape]:
+        """Runs the network over a batch of documents.
+
+        Args:
+            ids: `(N,)`, packed and time-major.
+            batch_sizes: `(T,)`.
+            rng: For dropout; None evaluates without it.
+            bptt: Cuts the gradient of the backward pass, but never the state, every `bptt` steps.
+            keep_tape: False where no `backward` follows.
+            each_token: Whether each token has an embedding gradient of its own; else equal tokens share one.
+            projected: The whole embedding projected by the first recurrent layer, if that was done before.
+
+        Returns:
+            The logits `(B, K)`, and the tape.
+        """
+        row_index = None
+        if projected is not None:
+            x, row_index, rows = self.embedding.weight.value, ids, ids
+        elif each_token:
+            x, rows = self.embedding.forward(ids)  # (N, D)
+        else:
+            x, row_index, rows = self.embedding.unique(ids)  # (U, D), (N,)
+        x, x_mask = self.embedding_dropout.forward(x, batch_sizes, rng=rng)
+        state = self.recurrent.zero_state(int(batch_sizes[0]), self.dtype)
+        h, _, recurrent_tape = self.recurrent.forward(
+            x, batch_sizes, state, rng=rng, row_index=row_index, projected=projected, bptt=bptt, keep_tape=keep_tape
+        )  # (N, R*H)
+        pooled, pool_tape = self.pool.forward(h, batch_sizes)  # (B, P)
+        pooled, pooled_mask = self.dropout.forward(pooled, batch_sizes[:1], rng=rng)
+        logits, head_tape = self.head.forward(pooled)  # (B, K)
+        ngrams_tape = None
+        if self.ngrams is not None:
+            of_ngrams, ngrams_tape = self.ngrams.forward(ids, batch_sizes)  # (B, K)
+            logits += of_ngrams
+        return logits, Tape(rows, x_mask, recurrent_tape, pool_tape, pooled_mask, head_tape, ngrams_tape)
+
+    def backward(self, dlogits: np.ndarray, tape: Tape) -> None:
+        """Adds the gradients of all parameters, from that of the logits `(B, K)`."""
+        self.embedding.backward(self.input_gradient(dlogits, tape), tape.rows)
+
+    def input_gradient(self, dlogits: np.ndarray, tape: Tape) -> np.ndarray:
+        """The gradient of the embedded tokens, `(U, D)` or `(N, D)`; adds all gradients but the embedding's."""
+        if self.ngrams is not None:
+            self.ngrams.backward(dlogits, tape.ngrams)
+        dpooled = self.dropout.backward(self.head.backward(dlogits, tape.head), tape.pooled_mask)  # (B, P)
+        dh = self.pool.backward(dpooled, tape.pool)  # (N, R*H)
+        dx, _ = self.recurrent.backward(dh, None, tape.recurrent)  # (N, D) or (U, D)
+        return self.embedding_dropout.backward(dx, tape.x_mask)
+
+    def gradients(
+        self,
+        batch: DocumentBatch,
+        *,
+        rng: np.random.Generator | None = None,
+        bptt: int | None = None,
+        label_smoothing: float = 0.0,
+        class_weights: np.ndarray | None = None,
+        sample_weights: np.ndarray | None = None,
+    ) -> BatchGradients:
+        """Adds the gradient of the mean loss of a batch into every parameter.
+
+        Args:
+            batch: The documents and their labels.
+            rng: For dropout.
+            bptt: Cuts the gradient every `bptt` steps.
+            label_smoothing: As in `layers.loss.softmax_cross_entropy`.
+            class_weights: `(K,)`, as there.
+            sample_weights: `(B,)`, a weight for each document.
+        """
+        logits, tape = self.forward(batch.ids, batch.batch_sizes, rng=rng, bptt=bptt)
+        options: dict[str, Any] = {"label_smoothing": label_smoothing, "class_weights": class_weights}
+        if sample_weights is None:
+            loss_sum, count, dlogits = softmax_cross_entropy(logits, batch.labels, **options)
+        else:
+            loss_sum, count, dlogits = weighted_cross_entropy(logits, batch.labels, sample_weights, **options)
+        dlogits /= count or 1.0  # a batch without any weight has no gradient
+        dx = self.input_gradient(dlogits, tape)
+        self.embedding.backward(dx, tape.rows)
+        return BatchGradients(loss_sum, count, tape.rows, dx)
+
+    def fit_ngrams(self, documents: Sequence[np.ndarray], labels: np.ndarray) -> None:
+        """Sets the log-count ratios of the n-gram features, if there are any, from documents and their classes."""
+        if self.ngrams is not None:
+            self.ngrams.fit(documents, labels)
+
+    def encode(self, texts: Sequence[str]) -> list[np.ndarray]:
+        """The ids of each text, at most `max_length` of them; an empty text is one unknown token (or id 0)."""
+        blank = np.array([self.tokenizer.unknown_id or 0], np.int32)
+        return [clip(ids, self.config.max_length) if len(ids) else blank for ids in self.tokenizer.encode_batch(texts)]
+
+    def logits(self, documents: Sequence[np.ndarray], *, batch_size: int = 64) -> np.ndarray:
+        """The logits `(len(documents), K)` of encoded documents, in their order."""
+        logits = np.zeros((len(documents), len(self.config.labels)), self.dtype)
+        labels = np.zeros(len(documents), np.int64)
+        enough = sum(map(len, documents)) >= PROJECT_ALL * self.config.vocab_size
+        projected = self.recurrent.project(self.embedding.weight.value) if enough else None
+        for indices in in_order_of_length(documents, batch_size):
+            batch = batch_of(documents, labels, indices)
+            logits[batch.indices], _ = self.forward(batch.ids, batch.batch_sizes, keep_tape=False, projected=projected)
+        return logits
+
+    def logits_of(self, texts: Sequence[str]) -> np.ndarray:
+        return self.logits(self.encode(texts))
+
+    def explain(self, texts: Sequence[str], chosen: np.ndarray | None = None) -> list[list[Contribution]]:
+        return explain(self, texts, chosen)

@@ -1,0 +1,106 @@
+"""What the training loop drives: shuffled batches of whole documents of similar length."""
+
+# N texts, K classes
+
+import hashlib
+import math
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from rnnnlp.batches.documents import DocumentBatches
+from rnnnlp.layers.loss import softmax_cross_entropy
+from rnnnlp.tasks.sentiment.adversarial import adversarial_gradients, vat_gradients
+from rnnnlp.tasks.sentiment.config import SentimentTraining
+from rnnnlp.tasks.sentiment.network import SentimentNetwork
+from rnnnlp.training.calibration import fit_temperature
+from rnnnlp.training.metrics import classification_metrics
+from rnnnlp.training.task import BatchLoss
+
+Documents = tuple[list[np.ndarray], np.ndarray]  # ids of each text, and the labels (N,)
+LOSS_IN_SCORE = 1e-3  # accuracy decides which weights are kept; the loss decides between equal accuracies
+
+
+class SentimentObjective:
+    """The loss of documents, with adversarial parts if the configuration says so; see `training.task.Objective`."""
+
+    def __init__(
+        self,
+        network: SentimentNetwork,
+        train: Documents,
+        validation: Documents,
+        config: SentimentTraining,
+        unlabelled: Sequence[np.ndarray] = (),
+        sample_weights: np.ndarray | None = None,
+    ):
+        self.network = network
+        self.config = config
+        batches = partial(DocumentBatches, batch_size=config.batch_size, seed=config.seed, crop=config.crop)
+        self.batches = batches(*train)
+        self.steps_per_epoch = self.batches.per_epoch
+        everything = [*train[0], *unlabelled] if config.virtual_adversarial else []
+        self.vat_batches = batches(everything, np.zeros(len(everything), np.int64)) if everything else None
+        self.validation = validation
+        self.sample_weights = sample_weights
+        self.class_weights: np.ndarray | None = None
+        if config.class_weights == "balanced":
+            self.class_weights = balanced_weights(train[1], len(network.config.labels))
+
+    def gradients(self, *, rng: np.random.Generator) -> BatchLoss:
+        config = self.config
+        if self.vat_batches is not None:
+            vat_gradients(self.network, self.vat_batches.next(), config.virtual_adversarial, rng=rng, bptt=config.bptt)
+        batch = self.batches.next()
+        found = adversarial_gradients(
+            self.network,
+            batch,
+            config.adversarial,
+            rng=rng,
+            bptt=config.bptt,
+            label_smoothing=config.label_smoothing,
+            class_weights=self.class_weights,
+            sample_weights=None if self.sample_weights is None else self.sample_weights[batch.indices],
+        )
+        return BatchLoss(found.loss_sum / (found.count or 1.0), len(batch.ids))
+
+    def evaluate(self) -> dict[str, Any]:
+        documents, labels = self.validation
+        logits = self.network.logits(documents)
+        self.network.log_temperature[0] = math.log(fit_temperature(logits, labels))
+        loss_sum, count, _ = softmax_cross_entropy(logits, labels)
+        metrics = classification_metrics(self.network.probabilities(logits), labels, self.network.labels)
+        del metrics["per_class"], metrics["confusion_matrix"], metrics["accuracy_interval"]
+        metrics["temperature"] = self.network.temperature
+        score = metrics["accuracy"] - LOSS_IN_SCORE * loss_sum / count
+        return {"score": score, "loss": loss_sum / count, **metrics}
+
+    def sample(self) -> str | None:
+        return None
+
+    def position(self) -> dict[str, Any]:
+        return self.batches.position
+
+    def carried(self) -> dict[str, np.ndarray]:
+        return {}
+
+    def seek(self, position: dict[str, Any], carried: dict[str, np.ndarray]) -> None:
+        self.batches.seek(position)
+        if self.vat_batches is not None:
+            steps = self.batches.epoch * self.batches.per_epoch + self.batches.batch
+            epoch, batch = divmod(steps, self.vat_batches.per_epoch)
+            self.vat_batches.seek({"epoch": epoch, "batch": batch})
+
+    def fingerprint(self) -> str:
+        digest = hashlib.sha256()
+        for ids in self.batches.documents:
+            digest.update(ids.tobytes())
+        digest.update(self.batches.labels.tobytes())
+        return f"{len(self.batches.documents)}:{digest.hexdigest()[:16]}"
+
+
+def balanced_weights(labels: np.ndarray, classes: int) -> np.ndarray:
+    """Weights `(classes,)` with which every class has the same weight in total; their mean over the labels is 1."""
+    counts = np.maximum(np.bincount(labels, minlength=classes), 1)
+    return len(labels) / (classes * counts)

@@ -1,0 +1,251 @@
+"""Stacking: an ensemble of trained classifiers, its weights fitted on validation texts."""
+
+# n texts, M members, K classes
+
+import logging
+import os
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rnnnlp.errors import UserError, dashed, option
+from rnnnlp.files import write_atomically
+from rnnnlp.layers.loss import softmax, softmax_cross_entropy
+from rnnnlp.tasks.sentiment.config import EnsembleOptions, SentimentTraining
+from rnnnlp.tasks.sentiment.ensemble import CONTENT, Ensemble, load_predictor
+from rnnnlp.tasks.sentiment.evaluate import document_logits
+from rnnnlp.tasks.sentiment.network import SentimentNetwork
+from rnnnlp.tasks.sentiment.predictor import Predictor
+from rnnnlp.text import LabelledSplit, load_labelled
+from rnnnlp.training.metrics import classification_metrics
+from rnnnlp.training.model_folder import CONFIG, MEMBERS, read_config
+from rnnnlp.training.run_folder import RunFolder
+
+STEPS = 100
+FLAT = 1e-10  # a slope below this, in nats, counts as zero
+EDGE = 1e-3  # active-set tolerance of the projected Newton step
+RIDGE = 1e-10  # added to the curvature, so that identical members get the same weight
+SHORTEST = 2.0**-30  # of a Newton step
+
+log = logging.getLogger(__name__)
+
+
+def stacking_weights(logits: Sequence[np.ndarray], targets: np.ndarray) -> np.ndarray:
+    """The weights at which softmax(sum of w_m * logits_m) has the least cross-entropy (Wolpert 1992).
+
+    Weights are not negative; a member that does not improve the others has the weight 0 (Breiman 1996). As in
+    `fit_temperature`, K texts are added to the n texts, one with each label; with one member its weight is 1 / that
+    temperature. The cross-entropy is convex in the weights. Each step is Newton's among the weights that are free to
+    move, cut off at 0 and halved until the cross-entropy falls (Bertsekas 1982).
+
+    Args:
+        logits: Of each of M members, `(n, K)`.
+        targets: `(n,)`.
+
+    Returns:
+        The weights, `(M,)`.
+    """
+    x = np.stack([of_member.astype(np.float64) for of_member in logits])  # (M, n, K)
+    M, n, K = x.shape
+    x -= x.mean(axis=2, keepdims=True)  # a constant over the classes has no effect
+    scale = np.sqrt(np.mean(x**2, axis=(1, 2)))  # (M,)
+    scale[scale == 0] = 1
+    x /= scale[:, None, None]
+
+    def loss_and_gradient(w: np.ndarray) -> tuple[float, np.ndarray]:
+        """The mean cross-entropy, and its gradient with respect to the sum of the logits, `(n, K)`."""
+        loss_sum, _, dz = softmax_cross_entropy(np.tensordot(w, x, 1), targets, label_smoothing=K / (n + K))
+        return loss_sum / n, dz / n
+
+    w = np.zeros(M)
+    loss, dz = loss_and_gradient(w)
+    for _ in range(STEPS):
+        dw = np.tensordot(x, dz, 2)  # (M,)
+        flatness = np.abs(w - np.maximum(w - dw, 0)).max()
+        if flatness < FLAT:
+            break
+        free = (w > min(EDGE, flatness)) | (dw < 0)  # (M,)
+        H = curvature(x[free], softmax(np.tensordot(w, x, 1)))
+        step = -dw  # (M,)
+        step[free] = np.linalg.solve(H + RIDGE * np.eye(len(H)), -dw[free])
+        fraction = 1.0
+        while fraction > SHORTEST:
+            new = np.maximum(w + fraction * step, 0)
+            new_loss, new_dz = loss_and_gradient(new)
+            if new_loss < loss:
+                break
+            fraction /= 2
+        else:  # no improvement in this arithmetic
+            break
+        w, loss, dz = new, new_loss, new_dz
+    return w / scale
+
+
+def curvature(x: np.ndarray, p: np.ndarray) -> np.ndarray:
+    """The second derivatives `(M, M)` of the mean cross-entropy, with `x (M, n, K)` at the probabilities `p (n, K)`."""
+    centred = x - (p * x).sum(axis=2, keepdims=True)  # (M, n, K)
+    # covariance of the members' logits under p, the mean over the texts
+    return np.tensordot(p * centred, centred, ((1, 2), (1, 2))) / p.shape[0]
+
+
+def make_ensemble(options: EnsembleOptions, out: str | os.PathLike[str], *, overwrite: bool = False) -> Ensemble:
+    """Makes an ensemble of the classifiers in the folders `options.runs` and writes it into the new folder `out`.
+
+    The weights are fitted on the validation texts of `options.data`, by default the data of the first run. Runs whose
+    weight is 0 are left out.
+
+    Raises:
+        UserError: If a run is no classifier, their labels differ, or none is better than chance.
+    """
+    members, trainings = load_members(options.runs)
+    options = on_the_data_of(trainings[0], options)
+    if Path(out).resolve() in (Path(run).resolve() for run in options.runs):
+        raise UserError(f"{option('out')} {out} is one of the runs of the ensemble; give the name of a new folder")
+    with RunFolder.create(out, overwrite=overwrite, to_resume=False) as folder:
+        split = validation_texts(options, members[0].labels)
+        logits = logits_of_each(members, split.texts)
+        weights = stacking_weights(logits, split.labels)
+        kept = np.flatnonzero(weights)
+        if not len(kept):
+            raise UserError(
+                f"{options.data}: on its validation texts none of {', '.join(options.runs)} is better than chance; "
+                "give runs that were trained on such texts, or train them longer"
+            )
+        ensemble = Ensemble([members[m] for m in kept], weights[kept], [trainings[m] for m in kept])
+        rows = [
+            {"run": run, "data": training.get("data"), "weight": float(weight), **figures(member, z, split)}
+            for run, training, weight, member, z in zip(options.runs, trainings, weights, members, logits, strict=True)
+        ]
+        together = figures(ensemble, ensemble.mean([logits[m] for m in kept]), split)
+        log_figures(options, rows, together)
+        ensemble.save_pretrained(folder.path, training=options.to_mapping())
+        folder.clear(but=CONTENT)
+        write_atomically(folder.path / "README.md", ensemble_card(options, rows, together).encode())
+    return ensemble
+
+
+def load_members(runs: Sequence[str]) -> tuple[list[SentimentNetwork], list[dict[str, Any]]]:
+    """The classifiers in folders, and how they were trained.
+
+    Raises:
+        UserError: Unless they have the same labels.
+    """
+    members: list[SentimentNetwork] = []
+    trainings = []
+    for run in runs:
+        member = load_predictor(run)
+        if isinstance(member, Ensemble):
+            raise UserError(f"{run} is an ensemble itself; give its members, {run}/{MEMBERS}/0 and so on, instead")
+        if member.labels != (labels := [*members, member][0].labels):
+            raise UserError(
+                f"{run} has the labels {', '.join(member.labels)} and {runs[0]} has {', '.join(labels)}; "
+                "they must be the same in the same order: give runs that were trained on the same labels"
+            )
+        training = read_config(Path(run)).get("training", {})
+        if training:
+            SentimentTraining.from_mapping(training, str(Path(run) / CONFIG))
+        members.append(member)
+        trainings.append(training)
+    return members, trainings
+
+
+def on_the_data_of(training: dict[str, Any], options: EnsembleOptions) -> EnsembleOptions:
+    """The options with data, and with the columns of the training where no others are given."""
+    if options.data is None and not training:
+        raise UserError(f"{options.runs[0]} does not say what it was trained on; give {option('data')}")
+    names = ("data", "text_column", "label_column")
+    given = {name: getattr(options, name) for name in names}
+    return options.changed(**{name: value or training.get(name) for name, value in given.items()})
+
+
+def validation_texts(options: EnsembleOptions, labels: tuple[str, ...]) -> LabelledSplit:
+    data = load_labelled(
+        options.data or "", text_column=options.text_column, label_column=options.label_column, splits=("validation",)
+    )
+    split = data.relabelled(labels).splits["validation"]
+    if not split.texts:
+        raise UserError(f"{options.data}: there is no text to fit weights on; give data with two or more of a class")
+    return split
+
+
+def logits_of_each(members: Sequence[SentimentNetwork], texts: Sequence[str]) -> list[np.ndarray]:
+    """The logits of each member, `(n, K)`."""
+    from tqdm import tqdm
+
+    with tqdm(total=len(members) * len(texts), unit=" texts", desc="validation", disable=None) as bar:
+        return [document_logits(member, texts, on_progress=bar.update) for member in members]
+
+
+def figures(predictor: Predictor, logits: np.ndarray, split: LabelledSplit) -> dict[str, Any]:
+    """Accuracy, calibrated loss and calibration error of a classifier that has these logits `(n, K)`."""
+    of_all = classification_metrics(predictor.probabilities(logits), split.labels, predictor.labels)
+    loss_sum, count, _ = softmax_cross_entropy(logits / predictor.temperature, split.labels)
+    return {
+        "accuracy": of_all["accuracy"],
+        "loss": loss_sum / count,
+        "expected_calibration_error": of_all["expected_calibration_error"],
+        "examples": of_all["examples"],
+    }
+
+
+def log_figures(options: EnsembleOptions, rows: Sequence[dict[str, Any]], together: dict[str, Any]) -> None:
+    """Logs a line for each member and one for the ensemble."""
+    for row in rows:
+        line = "%s: weight %s; alone: accuracy %.4f, calibrated loss %.4f"
+        log.info(line, row["run"], weight_of(row), row["accuracy"], row["loss"])
+    log.info(
+        "ensemble: accuracy %.4f, loss %.4f, expected calibration error %.4f on the %d validation texts of %s. "
+        "The weights were fitted to these texts: figures on other texts are a little worse",
+        *(together["accuracy"], together["loss"], together["expected_calibration_error"], together["examples"]),
+        options.data,
+    )
+
+
+def ensemble_card(options: EnsembleOptions, rows: Sequence[dict[str, Any]], together: dict[str, Any]) -> str:
+    """The model card.
+
+    Args:
+        options: Of the ensemble.
+        rows: The run, its weight and its figures, for each member.
+        together: The figures of the ensemble.
+    """
+    words = ["rnnnlp", "ensemble", *options.runs, "--out", "RUN"]
+    for name in ("data", "text_column", "label_column"):
+        if (value := getattr(options, name)) is not None:
+            words += [dashed(name), value]
+    members = "\n".join(
+        f"| {row['run']} | {row['data'] or 'not known'} | {weight_of(row)} "
+        f"| {row['accuracy']:.4f} | {row['loss']:.4f} |"
+        for row in rows
+    )
+    return f"""# Ensemble of sentiment classifiers
+
+An ensemble of separately trained classifiers, made by rnnnlp: their logits are added with stacking weights.
+
+    {shlex.join(words)}
+
+Use it with
+
+    rnnnlp predict RUN "a text" "another text"
+
+## Figures on validation
+
+These are of the {together["examples"]:,} validation texts of `{options.data}`, to which the weights were fitted; on
+other texts they are a little worse. For the figures of a split that nothing was fitted to, run
+`rnnnlp evaluate RUN --split test`.
+
+| run | trained on | weight | accuracy | loss, calibrated |
+| --- | --- | --- | --- | --- |
+{members}
+| ensemble | | | {together["accuracy"]:.4f} | {together["loss"]:.4f} |
+
+The expected calibration error of the ensemble is {together["expected_calibration_error"]:.4f}.
+"""
+
+
+def weight_of(row: dict[str, Any]) -> str:
+    """The weight of a run in an ensemble, for a person."""
+    return f"{row['weight']:.4g}" if row["weight"] else "0 (left out)"

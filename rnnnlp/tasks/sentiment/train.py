@@ -1,0 +1,112 @@
+"""Beginning and reopening a training run of a classifier."""
+
+import logging
+import time
+
+from rnnnlp.batches.seeding import Stream, rng_for
+from rnnnlp.errors import UserError, option
+from rnnnlp.tasks.sentiment.config import FROM_PRETRAINED, SentimentConfig, SentimentOptions, SentimentTraining
+from rnnnlp.tasks.sentiment.defaults import may_pretrain, resolve, resolve_pretraining
+from rnnnlp.tasks.sentiment.network import SentimentNetwork
+from rnnnlp.tasks.sentiment.objective import SentimentObjective
+from rnnnlp.tasks.sentiment.pretraining import pretrain, seconds_of_pretraining
+from rnnnlp.tasks.sentiment.transfer import load_pretrained, options_from_pretrained, set_lr_scales, start_from
+from rnnnlp.text import LabelledData, load_labelled
+from rnnnlp.text.labelled import HELD_OUT_SEED
+from rnnnlp.training.loop import Trainer
+from rnnnlp.training.run_folder import RunFolder, read_state
+from rnnnlp.training.task import Options
+
+SPLITS = ("train", "validation")  # the ones that training reads
+
+log = logging.getLogger(__name__)
+
+
+def begin(options: Options[SentimentOptions], run: RunFolder, *, data: LabelledData | None, started: float) -> Trainer:
+    """The trainer of a new run on `data`, or on what the options name; pretraining is done when it is returned."""
+    training, given = options.training, options.network
+    pretrained = None if training.from_ is None else load_pretrained(training.from_)
+    if pretrained is not None:
+        training, given = options_from_pretrained(pretrained, training, given)
+    data = data or load_data(training)
+    if not data.splits["validation"].texts:
+        raise UserError(f"{data.source}: there is no text to validate on; give two or more of a class, or such a split")
+    if pretrained is None:
+        training, given, tokenizer = resolve_pretraining(training, given, data)
+    else:
+        tokenizer = pretrained.tokenizer
+    config, network_config = resolve(training, given, data, tokenizer)
+    network = SentimentNetwork(network_config, tokenizer, rng=rng_for(config.seed, Stream.WEIGHTS))
+    if pretrained is not None:
+        start_from(pretrained, network)
+    trainer = Trainer.begin(objective(network, data, config), config, run, started=started)
+    return after_pretraining(trainer, network, data, config, started) if config.pretraining else trainer
+
+
+def reopen(
+    network: SentimentNetwork, config: SentimentTraining, run: RunFolder, *, data: LabelledData | None
+) -> Trainer:
+    """The trainer of a run that goes on from its newest checkpoint, pretraining first if that was not finished."""
+    own = data or load_data(config)
+    task = objective(network, own, config)
+    if data is None and task.fingerprint() != read_state(run.latest_checkpoint()).data:
+        # The first runs of 0.1 held out other texts for each seed.
+        task = objective(network, load_data(config, held_out_seed=config.seed), config)
+    trainer = Trainer(task, config, run, spent=seconds_of_pretraining(run))
+    trainer.resume()
+    if config.pretraining and trainer.clock.step == 0:
+        trainer = after_pretraining(trainer, network, own, config, time.monotonic())
+    return trainer
+
+
+def after_pretraining(
+    trainer: Trainer, network: SentimentNetwork, data: LabelledData, config: SentimentTraining, started: float
+) -> Trainer:
+    """The trainer of a classifier that has not begun, once its language models are there and it starts from them."""
+    spent = pretrain(network, data, config, trainer.run, started=started)
+    trainer = Trainer(trainer.objective, config, trainer.run, spent=spent)
+    trainer.save_checkpoint()
+    return trainer
+
+
+def objective(network: SentimentNetwork, data: LabelledData, config: SentimentTraining) -> SentimentObjective:
+    """What the training loop drives, on the encoded texts; the n-gram features are fitted to them."""
+    splits = [
+        (network.encode(split.texts), split.labels) for split in (data.splits["train"], data.splits["validation"])
+    ]
+    tokens = sum(len(ids) for ids in splits[0][0])
+    log.info(
+        "%s: %d texts (%d tokens) to train on, %d to validate",
+        data.source,
+        len(splits[0][0]),
+        tokens,
+        len(splits[1][0]),
+    )
+    set_lr_scales(network, config.lr_decay)
+    network.fit_ngrams(*splits[0])
+    unlabelled = []
+    if config.virtual_adversarial:
+        unlabelled = network.encode(data.unlabelled)
+        log.info("%s: %d texts without labels for virtual adversarial training", data.source, len(unlabelled))
+    return SentimentObjective(network, splits[0], splits[1], config, unlabelled, data.splits["train"].weights)
+
+
+def load_data(options: SentimentOptions, *, held_out_seed: int = HELD_OUT_SEED) -> LabelledData:
+    return load_labelled(
+        options.data,
+        text_column=options.text_column,
+        label_column=options.label_column,
+        rng_seed=held_out_seed,
+        splits=SPLITS,
+        unlabelled=options.virtual_adversarial > 0 or may_pretrain(options),
+    )
+
+
+def check(options: Options[SentimentOptions], where: str) -> None:
+    """Refuses what does not go together, and bad values of the network, before any data are read."""
+    if options.training.from_ is not None:
+        defaults = {name: field.default for name, field in SentimentOptions.__dataclass_fields__.items()}
+        for name in FROM_PRETRAINED:
+            if name in options.network or getattr(options.training, name, None) != defaults.get(name):
+                raise UserError(f"{option(name)} is that of the pretrained model of {option('from_')}; leave it out")
+    SentimentConfig(vocab_size=1, labels=("", " "), **options.network)

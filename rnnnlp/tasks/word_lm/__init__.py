@@ -1,0 +1,1 @@
+"""Language models of words in both directions: language-model pretraining for classifiers."""

@@ -1,0 +1,63 @@
+"""The configurations of word language models."""
+
+from dataclasses import dataclass
+
+from rnnnlp.config import NetworkConfig, at_least, decided, one_of, setting, share
+from rnnnlp.errors import option
+from rnnnlp.kernels import CELLS
+from rnnnlp.layers.recurrent import num_parameters
+from rnnnlp.training.options import TrainingOptions
+
+
+@dataclass(frozen=True)
+class WordLMConfig(NetworkConfig):
+    """Two language models, one a direction: embedding, recurrent layers, softmax over the vocabulary."""
+
+    cell: str = setting(f"recurrent cell: {', '.join(CELLS)}", "lstm", check=one_of(CELLS))
+    embedding_size: int = setting("number of features of a token", 256, check=at_least(1))
+    hidden_size: int = setting("number of hidden units of a recurrent layer, in each direction", 256, check=at_least(1))
+    num_layers: int = setting("number of recurrent layers", 1, check=at_least(1))
+    dropout: float = setting("fraction of features that are dropped in training", 0.1, check=share())
+
+    @property
+    def num_parameters(self) -> int:
+        V, D, H = self.vocab_size, self.embedding_size, self.hidden_size
+        one_direction = num_parameters(self.cell, D, H, self.num_layers) + (H + 1) * D
+        return V * (D + 1) + 2 * one_direction
+
+
+@dataclass(frozen=True, kw_only=True)
+class WordLMOptions(TrainingOptions):
+    """How to train, as the user said it."""
+
+    tokenizer: str = setting("char, byte, word or bpe", "word")
+    vocab_size: int = setting("maximum vocabulary size (word, bpe)", 30_000)
+    batch_size: int = setting("number of streams of the text in a batch", 32)
+    bptt: int = setting("number of steps of a window, through which the gradient flows back", 64)
+    samples: int = setting(
+        "number of words that are drawn as candidates for each window, besides those that are in it",
+        1024,
+        check=at_least(1),
+    )
+    lr: float | None = setting("peak learning rate", 5e-3)
+    evaluations: int | None = setting("number of evaluations, spread evenly over the run", 5)
+    validation_tokens: int = setting(
+        "maximum number of validation tokens that the evaluations of a run read", 20_000, check=at_least(1)
+    )
+    document_separator: str | None = setting(
+        r"what stands between two files or rows, such as '\n\n' or '<end>' (default: \n)", None
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.require("label_smoothing", not self.label_smoothing, f"0 with {option('samples')}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class WordLMTraining(WordLMOptions):
+    """How a run trains, everything decided."""
+
+    lr: float = decided(5e-3)
+    weight_decay: float = decided(0.0)
+    label_smoothing: float = decided(0.0)
+    evaluations: int = decided(5)

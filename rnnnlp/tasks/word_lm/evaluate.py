@@ -1,0 +1,65 @@
+"""The figures of word language models on a split, and how they are shown."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rnnnlp.tasks.language_modelling import language_model_loss
+from rnnnlp.tasks.word_lm.network import WordLMNetwork, both_directions
+from rnnnlp.text import encode_corpus, load_corpus
+from rnnnlp.training.task import Evaluation
+
+
+def word_lm_metrics(
+    network: WordLMNetwork,
+    ids: np.ndarray,
+    *,
+    streams: int = 1,
+    on_progress: Callable[[int], Any] = lambda tokens: None,
+) -> dict[str, Any]:
+    """The perplexity of each direction on a text.
+
+    Args:
+        network: Both directions.
+        ids: The text, `(length,)`.
+        streams: As for `language_model_loss`.
+        on_progress: As for `language_model_loss`.
+
+    Returns:
+        "loss" in nats a token and "perplexity", both of the mean over the directions; the perplexity of each direction;
+        the number of tokens.
+    """
+    losses = {}
+    for name, text in zip(network.directions, both_directions(ids), strict=True):
+        loss_sum, tokens = language_model_loss(network.directions[name], text, streams=streams, on_progress=on_progress)
+        losses[f"perplexity_{name}"] = loss_sum / tokens
+    loss = sum(losses.values()) / len(losses)
+    perplexities = {name: float(np.exp(x)) for name, x in {"perplexity": loss, **losses}.items()}
+    return {"loss": loss, **perplexities, "tokens": tokens}
+
+
+def evaluate(folder: Path, data: str, split: str, training: Mapping[str, Any], asked: Evaluation) -> dict[str, Any]:
+    """The figures of the models in a folder on a split of a text; see `word_lm_metrics`."""
+    from tqdm import tqdm
+
+    network = WordLMNetwork.from_pretrained(folder)
+    corpus = load_corpus(
+        data,
+        text_column=asked.text_column or training.get("text_column"),
+        document_separator=training.get("document_separator"),
+        unlabelled=True,
+    )
+    ids = encode_corpus(corpus, network.tokenizer, splits=(split,)).ids[split]
+    with tqdm(total=2 * (len(ids) - 1), unit=" tokens", unit_scale=True, desc=split, disable=None) as bar:
+        return word_lm_metrics(network, ids, on_progress=bar.update)
+
+
+def report(results: Sequence[Mapping[str, Any]]) -> str:
+    """The figures for a person, one line a data set."""
+    return "\n".join(
+        f"{figures['data']}, {figures['split']}: perplexity {figures['perplexity_forward']:.3f} read forward, "
+        f"{figures['perplexity_reverse']:.3f} read backward, over {figures['tokens']:,} tokens"
+        for figures in results
+    )

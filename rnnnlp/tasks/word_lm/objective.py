@@ -1,0 +1,66 @@
+"""What the training loop drives: windows of streams from the beginning of the text, and from its end."""
+
+# B streams, L layers, H hidden, V vocabulary
+
+from typing import Any
+
+import numpy as np
+
+from rnnnlp.batches.streams import StreamBatches
+from rnnnlp.layers.sampled_softmax import Sampler
+from rnnnlp.tasks.language_modelling import carried_state, corpus_fingerprint
+from rnnnlp.tasks.word_lm.config import WordLMTraining
+from rnnnlp.tasks.word_lm.evaluate import word_lm_metrics
+from rnnnlp.tasks.word_lm.network import WordLMNetwork, both_directions
+from rnnnlp.training.task import BatchLoss
+
+EVALUATION_STREAMS = 64
+COUNTED_TOKENS = 1 << 20  # at a time
+
+
+class WordLMObjective:
+    """Truncated backpropagation through time in both directions; see `training.task.Objective`."""
+
+    def __init__(self, network: WordLMNetwork, train: np.ndarray, validation: np.ndarray, config: WordLMTraining):
+        self.network = network
+        self.sampler = Sampler(token_counts(train, network.config.vocab_size), config.samples)
+        self.batches = [
+            StreamBatches(ids, batch_size=config.batch_size, bptt=config.bptt, seed=config.seed)
+            for ids in both_directions(train)
+        ]
+        self.steps_per_epoch = self.batches[0].per_epoch
+        self.validation = validation[: config.validation_tokens + 1]
+        self.states = [d.zero_state(self.batches[0].batch_size) for d in network.directions.values()]
+
+    def gradients(self, *, rng: np.random.Generator) -> BatchLoss:
+        windows = [batches.next() for batches in self.batches]
+        states = [carried_state(window, state) for window, state in zip(windows, self.states, strict=True)]
+        loss_sum, count, self.states = self.network.gradients(windows, states, self.sampler, rng=rng)
+        return BatchLoss(loss_sum / count, count)
+
+    def evaluate(self) -> dict[str, Any]:
+        metrics = word_lm_metrics(self.network, self.validation, streams=EVALUATION_STREAMS)
+        return {"score": -metrics["loss"], **metrics}
+
+    def sample(self) -> str | None:
+        return None
+
+    def position(self) -> dict[str, Any]:
+        return self.batches[0].position
+
+    def carried(self) -> dict[str, np.ndarray]:
+        return {f"{r}.{i}": s for r, state in enumerate(self.states) for i, s in enumerate(state)}
+
+    def seek(self, position: dict[str, Any], carried: dict[str, np.ndarray]) -> None:
+        for batches in self.batches:
+            batches.seek(position)
+        self.states = [tuple(carried[f"{r}.{i}"] for i in range(len(s))) for r, s in enumerate(self.states)]
+
+    def fingerprint(self) -> str:
+        return corpus_fingerprint(self.batches[0].ids)
+
+
+def token_counts(ids: np.ndarray, vocab_size: int) -> np.ndarray:
+    """The number of times each token occurs in `ids`, which may be memory-mapped: `(V,)`."""
+    blocks = (ids[start : start + COUNTED_TOKENS] for start in range(0, len(ids), COUNTED_TOKENS))
+    return sum((np.bincount(block, minlength=vocab_size) for block in blocks), np.zeros(vocab_size, np.int64))

@@ -1,0 +1,60 @@
+"""Beginning and reopening a training run of word language models."""
+
+import numpy as np
+
+from rnnnlp.batches.seeding import Stream, rng_for
+from rnnnlp.tasks.language_modelling import SPLITS, train_and_validation
+from rnnnlp.tasks.word_lm.config import WordLMConfig, WordLMOptions, WordLMTraining
+from rnnnlp.tasks.word_lm.network import WordLMNetwork
+from rnnnlp.tasks.word_lm.objective import WordLMObjective
+from rnnnlp.text import Corpus, Tokenizer, encode_corpus, load_corpus
+from rnnnlp.training.loop import Trainer
+from rnnnlp.training.run_folder import RunFolder
+from rnnnlp.training.task import Options
+
+
+def begin(options: Options[WordLMOptions], run: RunFolder, *, data: Corpus | None, started: float) -> Trainer:
+    """The trainer of a new run on `data`, or on what the options name."""
+    config = resolve(options.training)
+    encoded = encode_corpus(data or corpus_of(config), config.tokenizer, splits=SPLITS, **config.vocabulary_options)
+    network_config = WordLMConfig(encoded.tokenizer.vocab_size, **options.network)
+    train, validation = train_and_validation(encoded)
+    objective = new_objective(network_config, encoded.tokenizer, train, validation, config)
+    return Trainer.begin(objective, config, run, started=started)
+
+
+def reopen(network: WordLMNetwork, config: WordLMTraining, run: RunFolder, *, data: Corpus | None) -> Trainer:
+    """The trainer of a run that goes on from its newest checkpoint."""
+    encoded = encode_corpus(data or corpus_of(config), network.tokenizer, splits=SPLITS)
+    trainer = Trainer(WordLMObjective(network, *train_and_validation(encoded), config), config, run)
+    trainer.resume()
+    return trainer
+
+
+def resolve(options: WordLMOptions) -> WordLMTraining:
+    """The configuration of a run; nothing is chosen from data or time."""
+    return WordLMTraining.from_mapping(options.to_mapping(), "options")
+
+
+def new_objective(
+    config: WordLMConfig, tokenizer: Tokenizer, train: np.ndarray, validation: np.ndarray, training: WordLMTraining
+) -> WordLMObjective:
+    """A new network, and the objective that trains it on the ids `train (length,)`."""
+    network = WordLMNetwork(config, tokenizer, rng=rng_for(training.seed, Stream.WEIGHTS))
+    objective = WordLMObjective(network, train, validation, training)
+    network.output.bias.value[...] = np.log(objective.sampler.share)  # known without training
+    return objective
+
+
+def corpus_of(options: WordLMOptions) -> Corpus:
+    return load_corpus(
+        options.data,
+        text_column=options.text_column,
+        document_separator=options.document_separator,
+        unlabelled=True,
+    )
+
+
+def check(options: Options[WordLMOptions], where: str) -> None:
+    """Refuses bad values of the network before any data are read."""
+    WordLMConfig(vocab_size=1, **options.network)

@@ -1,0 +1,96 @@
+"""What the public classes share: options in the constructor, and scikit-learn's contract without scikit-learn."""
+
+import difflib
+import inspect
+from dataclasses import MISSING, fields
+from typing import Any, ClassVar, Self
+
+from rnnnlp.config import Config, describe
+from rnnnlp.errors import UserError
+from rnnnlp.training.task import Task, network_options
+
+
+class NotFittedError(UserError, AttributeError):
+    """The estimator was used before `fit` or `from_pretrained`."""
+
+
+class Estimator:
+    """Options in the constructor, `get_params`, `set_params`; `fit` returns self and may be called again.
+
+    The options have the names of the command line's options, with underscores. An option is None where training
+    chooses it from data and time.
+    """
+
+    task: ClassVar[Task]
+    defaults: ClassVar[dict[str, Any]]  # of each option
+    network_: Any  # of the task
+    training_: dict[str, Any]  # how it was trained
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "task" not in vars(cls):
+            return
+        options, network = cls.task.options, cls.task.network.config_type
+        named: list[tuple[type[Config], Any]] = [
+            (options, f) for f in fields(options) if f.name not in ("data", *cls.task.leave_out)
+        ]
+        named += [(network, f) for f in network_options(network)]
+        cls.defaults = {
+            f.name: None if f.default is MISSING or describe(config, f.name).get("auto") else f.default
+            for config, f in named
+        }
+        keyword = inspect.Parameter.KEYWORD_ONLY
+        parameters = [inspect.Parameter(name, keyword, default=value) for name, value in cls.defaults.items()]
+        itself = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        cls.__init__.__signature__ = inspect.Signature([itself, *parameters])  # type: ignore[attr-defined]
+        cls.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+
+    def __init__(self, **options: Any):
+        self._require_known(options)
+        for name, default in self.defaults.items():
+            setattr(self, name, options.get(name, default))
+
+    def _require_known(self, options: dict[str, Any]) -> None:
+        for name in options:
+            if name not in self.defaults:
+                near = difflib.get_close_matches(name, self.defaults, 1)
+                hint = f"; did you mean {near[0]}?" if near else f"; it has {', '.join(self.defaults)}"
+                raise TypeError(f"{type(self).__name__} has no option {name!r}{hint}")
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """The options by name, as scikit-learn asks for them; `deep` changes nothing."""
+        return {name: getattr(self, name) for name in self.defaults}
+
+    def set_params(self, **options: Any) -> Self:
+        """Changes options; they take effect at the next `fit`."""
+        unknown = sorted(set(options) - set(self.defaults))
+        if unknown:  # what scikit-learn raises for its own estimators
+            raise ValueError(f"{type(self).__name__} has no option {unknown[0]!r}; it has {', '.join(self.defaults)}")
+        for name, value in options.items():
+            setattr(self, name, value)
+        return self
+
+    def __repr__(self) -> str:
+        given = (f"{n}={v!r}" for n, v in self.get_params().items() if v is not None and v != self.defaults[n])
+        return f"{type(self).__name__}({', '.join(given)})"
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "network_")
+
+    def _fitted(self) -> Any:
+        """The trained network; NotFittedError where there is none."""
+        if not hasattr(self, "network_"):
+            name = type(self).__name__
+            raise NotFittedError(f"this {name} is not fitted yet; call fit first, or {name}.from_pretrained(folder)")
+        return self.network_
+
+    def _options(self, data: str) -> Any:
+        """What the task trains with; errors name the options as the caller wrote them."""
+        params = self.get_params().items()
+        given = {name: value for name, value in params if value is not None and value != self.defaults[name]}
+        return self.task.options_from({"data": data, **given})
+
+    def _take_over(self, network: Any, training: dict[str, Any]) -> Self:
+        """Becomes the estimator of a trained network, with the options that it was trained with."""
+        self.network_, self.training_ = network, training
+        return self

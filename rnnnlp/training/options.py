@@ -1,0 +1,136 @@
+"""How a run trains: the options that all tasks share. A run folder keeps them in `config.json`.
+
+Options have two stages. What the user said is a subclass of `TrainingOptions`, in which None leaves a choice open. What
+the run stores is a subclass of that, in which everything is decided: see `TrainingConfig`.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from rnnnlp.config import Config, above_zero, at_least, one_of, setting, share
+from rnnnlp.errors import UserError, option
+from rnnnlp.text.registry import TOKENIZERS
+from rnnnlp.training.optimizers import OPTIMIZERS
+from rnnnlp.training.schedules import SCHEDULES
+
+DEFAULT_BUDGET = 600.0  # seconds, where no epochs, steps or budget are given
+
+
+class TrainingConfig(Protocol):
+    """What the training loop needs of a resolved configuration."""
+
+    @property
+    def data(self) -> str: ...
+    @property
+    def seed(self) -> int: ...
+    @property
+    def optimizer(self) -> str: ...
+    @property
+    def lr(self) -> float: ...
+    @property
+    def momentum(self) -> float: ...
+    @property
+    def weight_decay(self) -> float: ...
+    @property
+    def schedule(self) -> str: ...
+    @property
+    def warmup(self) -> float: ...
+    @property
+    def max_norm(self) -> float: ...
+    @property
+    def averaging(self) -> float: ...
+    @property
+    def epochs(self) -> int | None: ...
+    @property
+    def steps(self) -> int | None: ...
+    @property
+    def budget(self) -> float | None: ...
+    @property
+    def max_epochs(self) -> int | None: ...
+    @property
+    def evaluations(self) -> int: ...
+    @property
+    def patience(self) -> int: ...
+    @property
+    def checkpoint_every(self) -> int | None: ...
+    @property
+    def keep_checkpoints(self) -> int: ...
+    @property
+    def on_divergence(self) -> str: ...
+    @property
+    def backend(self) -> str: ...
+    @property
+    def threads(self) -> int | None: ...
+    def to_mapping(self) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingOptions(Config):
+    """The options that all tasks share; tasks change some defaults and add options of their own."""
+
+    data: str = setting("what to train on: a file, a folder, a Hub name or a built-in data set (see the README)")
+    text_column: str | None = setting("name of the column with the texts, where it is not a usual one", None)
+    seed: int = setting("random seed: the same seed, data and options give the same model", 0, check=at_least(0))
+    tokenizer: str | None = setting("char, byte, word or bpe", None, check=one_of(TOKENIZERS))
+    vocab_size: int | None = setting("maximum vocabulary size (word, bpe)", None, check=at_least(1))
+    min_frequency: int = setting("tokens seen less often than this are unknown (word, bpe)", 2, check=at_least(0))
+    batch_size: int | None = setting(
+        "number of documents, or of streams of a text, in a batch", None, check=at_least(1)
+    )
+    bptt: int | None = setting("number of steps through which the gradient flows back", None, check=at_least(1))
+    optimizer: str = setting(f"one of {', '.join(OPTIMIZERS)}", "adamw", check=one_of(OPTIMIZERS))
+    lr: float | None = setting("peak learning rate", None, check=above_zero())
+    momentum: float = setting("momentum of sgd", 0.9, check=share())
+    weight_decay: float | None = setting("weight decay; biases are spared", 0.0, check=at_least(0))
+    schedule: str = setting(f"learning-rate schedule: {', '.join(SCHEDULES)}", "cosine", check=one_of(SCHEDULES))
+    warmup: float = setting("fraction of the run in which the learning rate rises", 0.02, check=share())
+    max_norm: float = setting("clip the gradient norm to this value; 0 does not clip", 1.0, check=at_least(0))
+    label_smoothing: float | None = setting(
+        "fraction of each target that is spread over all classes", 0.0, check=share()
+    )
+    averaging: float = setting(
+        "decay of the averaged weights, which are evaluated and kept; 0 keeps the last weights", 0.99, check=share()
+    )
+    epochs: int | None = setting("number of passes over the data", None, check=at_least(1))
+    steps: int | None = setting("number of optimizer steps", None, check=at_least(1))
+    budget: float | None = setting(
+        "training time, such as 90s, 10m or 1h30m (default: 10m)", None, check=above_zero("seconds")
+    )
+    max_epochs: int | None = setting("with a budget: maximum number of passes over the data", None, check=at_least(1))
+    evaluations: int | None = setting(
+        "number of evaluations on the validation split, spread evenly over the run", None, check=at_least(1), auto=True
+    )
+    patience: int = setting(
+        "stop early after this number of evaluations without improvement; 0 never stops early", 5, check=at_least(0)
+    )
+    checkpoint_every: int | None = setting(
+        "also save a checkpoint every N steps (always: at each evaluation and every 5 minutes)",
+        None,
+        check=at_least(1),
+    )
+    keep_checkpoints: int = setting("number of checkpoints to keep", 2, check=at_least(1))
+    on_divergence: str = setting(
+        "stop, or rollback to the last checkpoint at half the learning rate, when the loss is not finite or stays high "
+        "for 50 steps (above its running mean by 6 standard deviations, by half of it, and by half of what was "
+        "learned)",
+        "stop",
+        check=one_of(("stop", "rollback")),
+    )
+    backend: str = setting("auto, numpy or native", "auto")
+    threads: int | None = setting("number of threads", None, check=at_least(1))
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if sum(limit is not None for limit in (self.epochs, self.steps, self.budget)) > 1:
+            names = f"{option('epochs')}, {option('steps')} and {option('budget')}"
+            raise UserError(f"{names} exclude one another; give one of them")
+        if self.max_epochs is not None and (self.epochs is not None or self.steps is not None):
+            name = option("max_epochs")
+            raise UserError(f"{name} is {self.max_epochs}, which limits a {option('budget')}; leave it out here")
+
+    @property
+    def vocabulary_options(self) -> dict[str, Any]:
+        """The options with which a tokenizer of this kind is trained."""
+        if self.tokenizer in ("char", "byte"):
+            return {}
+        return {"vocab_size": self.vocab_size, "min_frequency": self.min_frequency}

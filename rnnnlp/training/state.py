@@ -1,0 +1,55 @@
+"""All that a resume needs besides tensors, as one typed object: `training_state.json` of a checkpoint."""
+
+import dataclasses
+import math
+from dataclasses import dataclass, field
+from typing import Any, Self, get_args, get_type_hints
+
+from rnnnlp.config import LARGEST
+from rnnnlp.training.divergence import DivergenceDetector
+from rnnnlp.training.earlier import STATE_KEYS
+
+
+@dataclass
+class TrainingState:
+    """Where a run is, what it has reached, and where its random numbers are."""
+
+    step: int = 0
+    seconds: float = 0.0  # of training, in all sittings
+    reserve: float = 0.0  # seconds to keep for the last evaluation
+    lr_scale: float = 1.0  # halved at each rollback
+    evaluations: int = 0  # how many have been made or skipped
+    evaluated_at: int = -1  # the step of the last one
+    best_score: float | None = None
+    best_metrics: dict[str, Any] = field(default_factory=dict)
+    evaluations_since_best: int = 0
+    position: dict[str, Any] = field(default_factory=dict)  # in the data
+    rng: dict[str, Any] = field(default_factory=dict)
+    data: str = ""  # fingerprint
+    divergence: dict[str, Any] = field(default_factory=lambda: DivergenceDetector().to_mapping())
+
+    def to_json(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, content: Any) -> Self:
+        """The state in a JSON object, also in one of an earlier version.
+
+        Raises:
+            ValueError: If a key is missing or unknown, or a value is one that it cannot have.
+        """
+        hints = get_type_hints(cls)
+        if not isinstance(content, dict):
+            raise ValueError(f"it must have {', '.join(hints)}")
+        content = {STATE_KEYS.get(key, key): value for key, value in content.items()}
+        content.setdefault("divergence", DivergenceDetector().to_mapping())  # the first runs did not watch the loss
+        if set(content) != set(hints):
+            raise ValueError(f"it must have {', '.join(hints)}")
+        for key, value in content.items():
+            expected = tuple(getattr(kind, "__origin__", kind) for kind in (get_args(hints[key]) or (hints[key],)))
+            if expected[0] is str and len(expected) > 1:  # dict[str, Any]
+                expected = (dict,)
+            senseless = isinstance(value, bool) or (isinstance(value, int | float) and not abs(value) < LARGEST)
+            if senseless or not isinstance(value, expected) or (isinstance(value, float) and math.isnan(value)):
+                raise ValueError(f"{key} is {value!r}")
+        return cls(**content)

@@ -1,0 +1,143 @@
+"""What the training loop, the command line and model cards know of a task."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
+
+import numpy as np
+
+from rnnnlp.config import Config, NetworkConfig, as_given, describe, seconds
+from rnnnlp.errors import UserError, option
+from rnnnlp.training.earlier import OPTIONS
+from rnnnlp.training.model_folder import Network
+from rnnnlp.training.options import TrainingOptions
+
+if TYPE_CHECKING:
+    from rnnnlp.training.loop import Trainer
+
+Training = TypeVar("Training", bound=TrainingOptions)
+
+
+class BatchLoss(NamedTuple):
+    """The loss that came with the gradients of a batch."""
+
+    loss: float  # nats, the mean over the targets
+    tokens: int
+
+
+class Objective(Protocol):
+    """What the training loop drives: the gradients of a network on its data, and how good the network is."""
+
+    @property
+    def network(self) -> Network: ...
+
+    steps_per_epoch: int
+
+    def gradients(self, *, rng: np.random.Generator) -> BatchLoss:
+        """Takes the next batch forward and backward, and adds into the gradients of the parameters."""
+
+    def evaluate(self) -> dict[str, Any]:
+        """Figures on the validation split. "score" decides which weights are kept; higher is better."""
+
+    def sample(self) -> str | None:
+        """A text that the network generates, if it generates."""
+
+    def position(self) -> dict[str, Any]:
+        """The position in the data."""
+
+    def carried(self) -> dict[str, np.ndarray]:
+        """The hidden state that is carried from one batch to the next."""
+
+    def seek(self, position: dict[str, Any], carried: dict[str, np.ndarray]) -> None:
+        """Goes to where `position` and `carried` were taken."""
+
+    def fingerprint(self) -> str:
+        """The same string for the same training data."""
+
+
+@dataclass(frozen=True)
+class Options(Generic[Training]):
+    """What the user said of a run: how to train, and those options of the network that were given."""
+
+    training: Training
+    network: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What `rnnnlp evaluate` was asked for besides data and split; None or False where it was not."""
+
+    text_column: str | None = None
+    label_column: str | None = None
+    mistakes: int | None = None  # how many of the most confident mistakes to report
+    threshold: str | None = None
+    baseline: Callable[..., np.ndarray] | None = None  # probabilities of a baseline: see `analysis.linear_baseline`
+    dynamic: bool = False
+    dynamic_lr: float | None = None
+
+
+@dataclass(frozen=True)
+class Task:
+    """A kind of network, how it is trained and evaluated, and how the command line presents it.
+
+    A task is a folder of `rnnnlp.tasks` with an object of this class, `TASK`; `rnnnlp.tasks.TASKS` lists the folders.
+    """
+
+    name: str  # also `model_type` in config.json
+    command: str  # of the command line, such as "train charlm"
+    title: str  # of the model card
+    about: str  # for --help: "Train <about>."
+    use: str  # a command that uses a trained run, with {run} in it
+    options: type[TrainingOptions]  # how to train: what the user may say
+    training: type[Config]  # the same with everything decided: what the run stores
+    network: type[Network]
+    begin: "Callable[..., Trainer]"  # (options, run, *, data, started) -> the trainer of a new run
+    reopen: "Callable[..., Trainer]"  # (network, training, run, *, data) -> the trainer of a run that goes on
+    evaluate: Callable[..., dict[str, Any]]  # (folder, data, split, training, asked) -> figures
+    report: Callable[[Sequence[Mapping[str, Any]]], str]  # figures of one or more data sets -> text
+    evaluations: tuple[str, ...] = ()  # the fields of `Evaluation` that mean something here
+    leave_out: tuple[str, ...] = ()  # options that are not for this task
+    also_opens: Mapping[str, type[Config]] = field(default_factory=dict)  # further model types that `evaluate` opens
+    check: Callable[[Options[Any], str], None] = field(default=lambda options, where: None)  # of options together
+
+    def options_from(self, values: Mapping[str, Any], where: str = "options") -> Options[Any]:
+        """The options of a run among named values.
+
+        Raises:
+            UserError: For an unknown name, a wrong type, a value that a check refuses, or if there is no data.
+        """
+        of_training = {f.name for f in fields(self.options)} - set(self.leave_out)
+        of_network = {f.name: f.type for f in network_options(self.network.config_type)}
+        for name in values:
+            if name in OPTIONS and OPTIONS[name] in of_training | of_network.keys():
+                raise UserError(f"{where}: {option(name)} is now {option(OPTIONS[name])}; use that name")
+            if name not in of_training | of_network.keys():
+                raise UserError(
+                    f"{where}: {name!r} is not an option of this training; {option('help')} lists those that are"
+                )
+        if "data" not in values:
+            raise UserError(f"{option('data')} is missing; give a file, a folder, a Hub name or a built-in set")
+        training = {name: value for name, value in values.items() if name in of_training}
+        if isinstance(budget := training.get("budget"), str):
+            try:
+                training["budget"] = seconds(budget)
+            except UserError as error:
+                raise UserError(f"{where}: {option('budget')} {error.marked}") from None
+        network = {name: as_given(of_network[name], v, name) for name, v in values.items() if name in of_network}
+        options = Options(self.options.from_mapping(training, where), network)
+        self.check(options, where)
+        return options
+
+    def auto_options(self) -> list[str]:
+        """The options that training chooses from data and time where the user gives none."""
+        return [
+            f.name
+            for config in (self.options, self.network.config_type)
+            for f in fields(config)
+            if describe(config, f.name).get("auto")
+        ]
+
+
+def network_options(config: type[NetworkConfig]) -> list[Any]:
+    """The fields of a network's configuration that the user may give."""
+    return [f for f in fields(config) if f.name not in config.from_data]

@@ -1,0 +1,131 @@
+"""Pictures are of the numbers in the run folders. Without matplotlib the drawing itself is not tested."""
+
+import json
+import math
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rnnnlp.cli.main import main
+from rnnnlp.errors import UserError
+from rnnnlp.analysis.plots import Curves, draw_curves, draw_gradient_norms, training_curves
+
+if os.environ.get("RNNNLP_REQUIRE_MATPLOTLIB") == "1":
+    import matplotlib  # noqa: F401
+
+drawing = pytest.mark.usefixtures("matplotlib_or_skip")
+
+
+@pytest.fixture
+def matplotlib_or_skip():
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed: no pictures are drawn")
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    folder = tmp_path_factory.mktemp("runs")
+    small = "--hidden-size 8 --embedding-size 6 --evaluations 3 --steps 60".split()
+    runs = {"charlm": str(folder / "lm"), "sentiment": str(folder / "reviews $1 and $2")}
+    for kind, data in (("charlm", "python-docs"), ("sentiment", "sample-reviews")):
+        assert main(["train", kind, "--data", data, "--out", runs[kind], *small]) == 0
+    return runs
+
+
+def test_curves_are_those_of_the_metrics(runs: dict[str, str]):
+    lines = [json.loads(line) for line in (Path(runs["charlm"]) / "metrics.jsonl").read_text().splitlines()]
+    curves = training_curves(runs["charlm"])
+    assert curves.steps == [10, 20, 30, 40, 50, 60]
+    assert curves.loss == [line["loss"] for line in lines if "loss" in line]
+    assert curves.validation_steps == [20, 40, 60]
+    nats = [line["validation"]["nats_per_char"] for line in lines if "validation" in line]
+    assert curves.validation_loss == pytest.approx(nats)  # a token is a character here
+    assert curves.accuracy == []
+    assert np.all(np.diff(curves.seconds) >= 0)
+
+    reviews = training_curves(runs["sentiment"])
+    assert len(reviews.accuracy) == len(reviews.validation_loss) == 3
+    assert all(0 <= accuracy <= 1 for accuracy in reviews.accuracy)
+
+
+def test_lines_that_make_no_sense_are_left_out(tmp_path: Path):
+    good = {"step": 10, "seconds": 1.5, "loss": 2.0}
+    bad = [{"loss": math.nan}, {"loss": "2"}, {"seconds": None}, {"validation": 3}, {"validation": {"perplexity": -1}}]
+    lines = [good, *({**good, **change} for change in bad[:3]), *({"step": 1, "seconds": 1, **v} for v in bad[3:])]
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"step": 20, "se')
+    assert training_curves(tmp_path) == Curves(steps=[10], seconds=[1.5], loss=[2.0])
+    (tmp_path / "metrics.jsonl").write_text("")
+    with pytest.raises(UserError, match=r"metrics\.jsonl has no losses to draw"):
+        training_curves(tmp_path)
+
+
+def test_numbers_need_no_matplotlib(
+    runs: dict[str, str], capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert main(["plot", runs["charlm"], "--json", "-"]) == 0
+    assert json.loads(capsys.readouterr().out)[runs["charlm"]]["steps"] == [10, 20, 30, 40, 50, 60]
+    fresh = "plot --gradients --cells gru,elman_tanh --hidden-size 4 --steps 5 --streams 3 --json -".split()
+    assert main(fresh) == 0
+    numbers = json.loads(capsys.readouterr().out)
+    assert list(numbers) == ["gru, 4 units, untrained", "elman_tanh, 4 units, untrained"]
+    for norms in numbers.values():
+        assert np.shape(norms["streams"]) == (3, 5)
+        assert norms["median"] == np.median(norms["streams"], axis=0).tolist()
+    assert main(["plot", runs["charlm"], "--out", "curves.png"]) == 2
+    assert "pip install 'rnnnlp[plot]'" in capsys.readouterr().err
+
+
+def test_gradients_of_a_run_are_those_of_its_model(runs: dict[str, str], capsys: pytest.CaptureFixture):
+    words = ["plot", "--gradients", runs["charlm"], *"--steps 5 --streams 3 --json -".split()]
+    assert main(words) == 0
+    trained = json.loads(capsys.readouterr().out)[runs["charlm"]]["median"]
+    assert len(trained) == 5
+    assert all(norm > 0 for norm in trained)
+
+
+def test_larger_recurrent_weights_carry_gradients_further(capsys: pytest.CaptureFixture):
+    last = []
+    for scale in ("1", "2"):
+        words = f"plot --gradients --cells elman_tanh --hidden-size 16 --steps 20 --json - --scale {scale}".split()
+        assert main(words) == 0
+        (numbers,) = json.loads(capsys.readouterr().out).values()
+        last.append(numbers["median"][-1])
+    assert last[1] > 100 * last[0]
+
+
+@drawing
+def test_pictures_are_written(runs: dict[str, str], tmp_path: Path):
+    signatures = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}
+    for suffix, signature in signatures.items():
+        path = tmp_path / f"curves.{suffix}"
+        assert main(["plot", *runs.values(), "--x", "time", "--out", str(path)]) == 0
+        assert path.read_bytes().startswith(signature)
+    path = tmp_path / "gradients.png"
+    assert main(["plot", "--gradients", runs["charlm"], "--steps", "5", "--out", str(path)]) == 0
+    assert path.read_bytes().startswith(b"\x89PNG")
+
+
+@drawing
+def test_what_is_drawn():
+    curves = Curves(steps=[1, 2, 3], seconds=[60, 120, 180], loss=[3, 2, 1], validation_steps=[3], validation_loss=[4])
+    curves.validation_seconds = [180]
+    (axes,) = draw_curves({"a": curves}, axis="time").axes
+    drawn = [line.get_xydata().tolist() for line in axes.lines]
+    assert [[1, 3], [2, 2], [3, 1]] in drawn
+    assert [[3, 4]] in drawn
+    assert "minutes" in axes.get_xlabel()
+    assert "a" in [text.get_text() for text in axes.get_legend().texts]
+    assert axes.get_ylim()[1] > 4
+
+    (axes,) = draw_gradient_norms({"a": np.array([[1.0, 3.0], [0.0, 0.0]])}).axes
+    assert axes.get_yscale() == "log"
+    assert axes.lines[0].get_xydata().tolist() == [[1, 2], [2, 0]]
+
+
+@drawing
+def test_a_picture_that_cannot_be_written(runs: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture):
+    assert main(["plot", runs["charlm"], "--out", str(tmp_path / "none" / "curves.png")]) == 2
+    assert "cannot be written" in capsys.readouterr().err

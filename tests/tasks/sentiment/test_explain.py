@@ -1,0 +1,103 @@
+"""What `explain` says of a token is the derivative of the log-odds along its vector, at its place in the text."""
+
+import numpy as np
+import pytest
+
+from rnnnlp import SentimentNetwork
+from rnnnlp.kernels import CELLS
+from rnnnlp.layers.loss import log_odds_gradient, softmax
+from rnnnlp.layers.pooling import POOLINGS
+from rnnnlp.config import SentimentConfig
+from rnnnlp.text import WordTokenizer
+from tests.gradients import check_gradients, randomize
+from tests.models.log_odds import slope_along
+
+WORDS = "the film was good but bad".split()
+
+
+def make(cell: str = "gru", pooling: str = "mean+max", labels: str = "abc", **settings) -> SentimentNetwork:
+    tokenizer = WordTokenizer(WORDS)
+    config = SentimentConfig(
+        vocab_size=tokenizer.vocab_size,
+        labels=tuple(labels),
+        cell=cell,
+        embedding_size=3,
+        hidden_size=4,
+        pooling=pooling,
+        **settings,
+    )
+    model = SentimentNetwork(config, tokenizer, rng=np.random.default_rng(0), dtype=np.float64)
+    randomize(model.parameters(), np.random.default_rng(1))
+    model.log_temperature[0] = 0.3
+    return model
+
+
+def test_another_label_than_the_most_probable():
+    model, texts = make(labels="ab"), ["the film was good", "bad but good"]
+    of_labels = [model.explain(texts, np.full(2, label)) for label in (0, 1)]
+    for words in zip(*of_labels, strict=True):
+        one, other = ([word.weight for word in of_label] for of_label in words)
+        assert one == pytest.approx([-weight for weight in other])  # for one of two is against the other
+    best = model.predict_proba(texts).argmax(axis=1)
+    assert model.explain(texts, best) == model.explain(texts)
+
+
+@pytest.mark.parametrize("classes", [[0, 1, 3, 2, 1], [3, 3, 0, 0, 2]])
+def test_gradient_of_the_log_odds(classes):
+    logits, row = np.random.default_rng(0).normal(size=(5, 4)), np.arange(5)
+
+    def loss() -> float:
+        p = softmax(logits)[row, classes]
+        return float(np.log(p / (1 - p)).sum())
+
+    check_gradients(loss, {"logits": (logits, log_odds_gradient(logits, np.array(classes)))})
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_a_token_counts_as_much_as_the_log_odds_change_along_its_vector(cell: str, pooling: str):
+    model = make(cell, pooling, num_layers=2)
+    for text in ("the film was good", "bad but good, bad film"):
+        label = int(model.predict_proba([text])[0].argmax())
+        (found,) = model.explain([text])
+        for word in set(text.replace(",", " ,").split()):
+            row = model.reader.embedding.weight.value[model.encode([word])[0][0]]
+            total = sum(weight for start, stop, weight in found if text[start:stop] == word)
+            assert total == pytest.approx(slope_along([row], model, text, label), rel=1e-6, abs=1e-8), word
+
+
+def test_each_text_is_explained_as_if_it_were_alone_and_in_order():
+    model = make()
+    texts = ["good", "", "the film was bad but good", "the the the bad", "good film"]
+    together = model.explain(texts)
+    for text, found in zip(texts, together, strict=True):
+        (alone,) = model.explain([text])
+        assert [word[:2] for word in found] == [word[:2] for word in alone]
+        np.testing.assert_allclose([w.weight for w in found], [w.weight for w in alone], rtol=1e-10)
+        assert [text[start:stop] for start, stop, _ in found] == text.split()
+    assert model.explain([]) == []
+
+
+def test_no_gradient_is_left_behind():
+    model = make(pooling="attention")
+    model.explain(["the film was good", "bad"])
+    assert not any(p.grad.any() for p in model.parameters().values())
+
+
+def test_of_a_long_text_the_parts_that_were_read_are_explained():
+    model = make(max_length=4)
+    text = "the film was good but bad good"
+    (found,) = model.explain([text])
+    assert [text[start:stop] for start, stop, _ in found] == ["the", "film", "bad", "good"]
+
+
+def test_votes_count_beside_the_vectors():
+    """Along all vectors and votes at once the log-odds change by as much as all tokens say."""
+    model, text = make(votes=20), "the film was good but good"
+    rng = np.random.default_rng(5)
+    for table in (model.reader.votes.ratio, model.reader.votes.weight.value):
+        table[...] = 0.1 * rng.normal(size=table.shape)
+    label = int(model.predict_proba([text])[0].argmax())
+    (found,) = model.explain([text])
+    tables = [model.reader.embedding.weight.value, model.reader.votes.weight.value]
+    assert sum(word.weight for word in found) == pytest.approx(slope_along(tables, model, text, label), rel=1e-6)

@@ -1,0 +1,150 @@
+"""The public classes: options in the constructor, data in `fit`, folders that keep everything."""
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rnnnlp
+from rnnnlp import CharLM, SentimentClassifier, WordLM
+from rnnnlp.errors import UserError
+from rnnnlp.tasks.sentiment.estimator import labelled
+
+TEXTS = ["good film", "lovely day", "bad film", "awful day"] * 5
+LABELS = [1, 1, 0, 0] * 5
+SMALL: dict[str, Any] = {"steps": 3, "hidden_size": 6, "embedding_size": 4, "batch_size": 2, "backend": "numpy"}
+LM = SMALL | {"bptt": 8}
+
+
+def test_every_public_name_is_there():
+    for name in rnnnlp.__all__:
+        assert getattr(rnnnlp, name)
+    with pytest.raises(AttributeError, match="no attribute 'Reader'"):
+        _ = rnnnlp.Reader  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("estimator", [CharLM, SentimentClassifier, WordLM])
+def test_the_signature_names_the_options_of_the_command_line(estimator: type[Any]):
+    names = set(inspect.signature(estimator).parameters)
+    assert {"budget", "epochs", "hidden_size", "cell", "seed", "threads"} <= names
+    assert names == set(estimator().get_params())
+    assert "data" not in names
+
+
+def test_an_unknown_option_names_the_nearest_one():
+    with pytest.raises(TypeError, match="no option 'hiden_size'; did you mean hidden_size"):
+        SentimentClassifier(hiden_size=3)
+    with pytest.raises(ValueError, match="no option 'nothing'"):
+        SentimentClassifier().set_params(nothing=3)
+
+
+def test_options_are_kept_as_given_and_checked_by_fit():
+    classifier = SentimentClassifier(hidden_size=0, epochs=1)
+    assert classifier.hidden_size == 0
+    assert repr(classifier) == "SentimentClassifier(epochs=1, hidden_size=0)"
+    with pytest.raises(UserError, match=r"^hidden_size is 0; it must be at least 1$"):
+        classifier.fit(TEXTS, LABELS)
+
+
+def test_options_may_be_of_numpy_or_durations(tmp_path: Path):
+    options = SMALL | {"steps": None, "budget": "0.5s", "hidden_size": np.int64(6), "lr": np.float32(0.01)}
+    classifier = SentimentClassifier(**options).fit(TEXTS, LABELS, out=tmp_path / "run")
+    assert classifier.training_["budget"] == 0.5
+    with pytest.raises(UserError, match="budget '1 hour' is not a duration"):
+        CharLM(budget="1 hour").fit(TEXTS)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ("one text", "texts is one string"),
+        ([*TEXTS[:-1], None], r"texts\[19\] is None"),
+        ({"text": TEXTS}, "texts is a dict"),
+        (3, "texts is 3"),
+    ],
+)
+def test_what_is_no_list_of_texts_is_named(wrong: Any, message: str):
+    with pytest.raises(UserError, match=message):
+        SentimentClassifier(**SMALL).fit(wrong, LABELS)
+
+
+def test_usual_containers_of_texts_give_the_same_model():
+    def probabilities(texts: Any) -> np.ndarray:
+        return SentimentClassifier(**SMALL).fit(texts, LABELS).predict_proba(TEXTS)
+
+    expected = probabilities(TEXTS)
+    for container in (tuple(TEXTS), np.array(TEXTS), np.array(TEXTS, object), (text for text in TEXTS)):
+        assert (probabilities(container) == expected).all()
+
+
+def test_labels_sort_as_what_they_are_and_come_back_from_a_folder(tmp_path: Path):
+    labels = [10, 2] * 10
+    classifier = SentimentClassifier(**SMALL).fit(TEXTS, labels)
+    assert classifier.classes_.tolist() == [2, 10]
+    classifier.save_pretrained(tmp_path)
+    loaded = SentimentClassifier.from_pretrained(tmp_path)
+    assert loaded.classes_.tolist() == [2, 10]
+    assert (loaded.predict_proba(TEXTS) == classifier.predict_proba(TEXTS)).all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((TEXTS, LABELS[:-1]), "there are 20 texts and 19 labels"),
+        ((TEXTS, [1] * 20), "the given labels are all '1'"),
+        ((TEXTS, LABELS, [1.0] * 3), "there are 20 texts and 3 sample weights"),
+        ((TEXTS, LABELS, [-1.0] * 20), "sample_weight has a value that is negative"),
+        ((TEXTS, LABELS, None, (["a"], [7])), "the label 7 is not one of training, 0, 1"),
+    ],
+)
+def test_labels_that_do_not_fit_are_named(arguments: Any, message: str):
+    with pytest.raises(UserError, match=message):
+        labelled(*arguments)
+
+
+def test_a_weight_counts_as_that_many_copies_of_a_text():
+    """One step over all texts at once: weights 2 and 0 are as a text twice and a text left out."""
+    one_step = SMALL | {
+        "steps": 1,
+        "batch_size": 64,
+        "dropout": 0.0,
+        "averaging": 0.0,
+        "label_smoothing": 0.1,
+        "tokenizer": "byte",
+    }
+    held_out = (TEXTS[:4], LABELS[:4])
+    twice = SentimentClassifier(**one_step).fit(
+        TEXTS[:4] + TEXTS[:2], LABELS[:4] + LABELS[:2], validation_data=held_out
+    )
+    weights = [2.0, 2.0, 1.0, 1.0, 0.0]
+    texts, labels = [*TEXTS[:4], "good film"], [*LABELS[:4], 0]
+    weighted = SentimentClassifier(**one_step).fit(texts, labels, sample_weight=weights, validation_data=held_out)
+    np.testing.assert_allclose(weighted.predict_proba(TEXTS), twice.predict_proba(TEXTS), rtol=2e-5)
+
+
+def test_before_fit_it_says_what_to_do():
+    with pytest.raises(UserError, match=r"not fitted yet; call fit first, or CharLM\.from_pretrained"):
+        CharLM().generate()
+
+
+def test_a_character_model_from_a_path_or_from_texts(tmp_path: Path):
+    path = tmp_path / "book.txt"
+    path.write_text("\n".join(TEXTS * 10))
+    from_path = CharLM(**LM).fit(path, out=tmp_path / "run")
+    assert from_path.training_["data"] == str(path)
+    from_texts = CharLM(**LM).fit(TEXTS * 10)
+    assert from_path.generate("go", length=9, seed=1) == from_texts.generate("go", length=9, seed=1)
+    reopened = CharLM.from_pretrained(tmp_path / "run")
+    assert reopened.generate("go", length=9, seed=1) == from_path.generate("go", length=9, seed=1)
+    with pytest.raises(UserError, match="temperature is -1; it must be at least 0"):
+        reopened.generate(temperature=-1)
+
+
+def test_word_models_from_which_a_classifier_starts(tmp_path: Path):
+    WordLM(**LM, samples=4, min_frequency=1).fit(TEXTS * 5, out=tmp_path / "words")
+    classifier = SentimentClassifier(from_=tmp_path / "words", steps=2, backend="numpy").fit(TEXTS, LABELS)
+    assert classifier.network_.config.hidden_size == 6
+    with pytest.raises(UserError, match="hidden_size is that of the pretrained model of from_; leave it out"):
+        SentimentClassifier(from_=tmp_path / "words", hidden_size=3, steps=2).fit(TEXTS, LABELS)

@@ -1,0 +1,51 @@
+"""The how-tos do what they say: their Python blocks run, and the files that the documents name exist."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from rnnnlp.kernels import CELLS
+
+ROOT = Path(__file__).parents[1]
+HOWTOS = sorted((ROOT / "docs" / "howto").glob("*.md"))
+DOCUMENTS = [ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def python_blocks(path):
+    text = path.read_text(encoding="utf-8")
+    for match in re.finditer(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+        before = text.count("\n", 0, match.start(1))
+        yield compile("\n" * before + match[1], str(path), "exec")  # so that an error names the line of the document
+
+
+@pytest.mark.parametrize("path", HOWTOS, ids=lambda path: path.stem)
+def test_blocks_run(path):
+    pytest.importorskip("rnnnlp.kernels.cells")
+    before = dict(CELLS)
+    namespace = {"__name__": "howto"}
+    try:
+        for block in python_blocks(path):
+            exec(block, namespace)
+    finally:
+        CELLS.clear()
+        CELLS.update(before)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_links_lead_to_files_and_headings(path):
+    text = path.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"https?:|mailto:", target):
+            continue
+        name, _, heading = target.partition("#")
+        linked = (path.parent / name).resolve() if name else path
+        assert linked.exists(), f"{path.name} links to {target}, which does not exist"
+        if heading:
+            headings = re.findall(r"^#+ (.*)$", linked.read_text(encoding="utf-8"), re.MULTILINE)
+            assert heading in {anchor(h) for h in headings}, f"{path.name} links to {target}: there is no such heading"
+
+
+def anchor(heading):
+    """The anchor of a heading as GitHub makes it."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
