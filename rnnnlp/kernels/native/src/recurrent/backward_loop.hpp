@@ -20,7 +20,7 @@ struct BackwardScratch {
 template <class Cell>
 struct BackwardStep {
   const Backward* job;
-  const BackwardScratch* scratch;
+  BackwardScratch scratch;   // a copy: through a pointer the compiler would load it again after each store
   LeftFactor dgates;         // (B, gates * gate_stride(H)): the gradients of the sums, for the product with the weights
   LeftFactor second_dgates;  // (B, H): the same for the second product
   float *dh_sums, *second_dsums;  // (B, stride): row-wise, the gradients of h and of the second factor
@@ -45,10 +45,10 @@ struct BackwardStep {
   // Gradients
   RNNNLP_INLINE const float* dh(long row) const { return job->dh + (first + row) * job->dh_stride; }
   RNNNLP_INLINE float* dpre(long row) const { return job->dpre + (first + row) * (G * job->H); }
-  RNNNLP_INLINE float* dstate(int k, long row) const { return scratch->running[k] + row * scratch->stride; }
-  RNNNLP_INLINE float* rows(int k, long row) const { return scratch->rows[k] + row * scratch->stride; }
+  RNNNLP_INLINE float* dstate(int k, long row) const { return scratch.running[k] + row * scratch.stride; }
+  RNNNLP_INLINE float* rows(int k, long row) const { return scratch.rows[k] + row * scratch.stride; }
   RNNNLP_INLINE float* packed(long row) const {
-    return scratch->packed + (first + row) * (Cell::info.backward_packed * job->H);
+    return scratch.packed + (first + row) * (Cell::info.backward_packed * job->H);
   }
 
  private:
@@ -159,7 +159,7 @@ RNNNLP_INLINE void backward_product(const BackwardStep<Cell>& step, const WorkPa
                             }
                             if (job.dh) dh += load(step.dh(row + r) + unit, lanes);
                             if constexpr (rowwise<Cell>)
-                              store(step.dh_sums + (row + r) * step.scratch->stride + unit, dh);
+                              store(step.dh_sums + (row + r) * step.scratch.stride + unit, dh);
                             else
                               Cell::backward_epilogue(step, row + r, unit, lanes, dh);
                           }
@@ -180,7 +180,7 @@ RNNNLP_INLINE void second_backward_product(const BackwardStep<Cell>& step, const
         if (unit >= H) continue;
         const vec d = load(tile + r * C * V + u);
         if constexpr (rowwise<Cell>)
-          store(step.second_dsums + (row + r) * step.scratch->stride + unit, d);
+          store(step.second_dsums + (row + r) * step.scratch.stride + unit, d);
         else
           Cell::Second::backward_epilogue(step, row + r, unit, H - unit, d);
       }
@@ -195,7 +195,7 @@ RNNNLP_INLINE void publish_gradients(ThreadPool& pool, const BackwardStep<Cell>&
   if constexpr (rowwise<Cell>)
     run_rows(
         pool, partition, out, rows_now, gates, H,
-        [&](long row) { P::backward_row(step, row, dsums + row * step.scratch->stride); }, from);
+        [&](long row) { P::backward_row(step, row, dsums + row * step.scratch.stride); }, from);
   else
     publish<Panels::backward_vectors * V>(pool, partition, out, rows_now, gates, H, from);
 }
@@ -231,7 +231,7 @@ void backward_loop(ThreadPool& pool, const Backward& job, const BackwardScratch&
   const LeftFactor dgates[2] = {left_factor(Scratch::dgates_in, job.B, K, pool.size()),
                                 left_factor(Scratch::dgates_out, job.B, K, pool.size())};
   BackwardStep<Cell> whole{
-      &job,      &scratch_arrays,
+      &job,      scratch_arrays,
       dgates[0], left_factor(Scratch::second_dgates, has_second<Cell> ? job.B : 0, gate_stride(H), pool.size()),
       nullptr,   nullptr};
   if constexpr (rowwise<Cell>) {
