@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from rnnnlp import CharLMNetwork
+from rnnnlp.tasks.char_lm.network import CharLMNetwork
+from rnnnlp.tasks.char_lm.objective import CharLMObjective
 from rnnnlp.tasks.language_modelling import language_model_loss
-from rnnnlp.training.tasks import CharLMObjective
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "reproduce_warpeace.py"
 TEXT = "".join(f"{n}: well, Prince, so Genoa and Lucca\r\n" for n in range(60))
