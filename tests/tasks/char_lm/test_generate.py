@@ -8,7 +8,7 @@ from rnnnlp.errors import UserError
 from rnnnlp.kernels.sampling import sample_token
 from rnnnlp.tasks.char_lm import generate as generation
 from rnnnlp.tasks.char_lm.config import CharLMConfig
-from rnnnlp.tasks.char_lm.generate import Sampling, StopStringBuffer, generate, samples
+from rnnnlp.tasks.char_lm.generate import Sampling, generate, samples
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
 from rnnnlp.text import ByteTokenizer, CharTokenizer, WordTokenizer
 
@@ -26,10 +26,10 @@ def backend(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(params=list(kernels.CELLS))
-def model(request: pytest.FixtureRequest, backend: str) -> CharLM:
+def model(request: pytest.FixtureRequest, backend: str) -> CharLMNetwork:
     tokenizer = CharTokenizer("\n abcdefgh")
     config = CharLMConfig(tokenizer.vocab_size, cell=request.param, embedding_size=5, hidden_size=11, num_layers=2)
-    return CharLM(config, tokenizer, rng=np.random.default_rng(3))
+    return CharLMNetwork(config, tokenizer, rng=np.random.default_rng(3))
 
 
 def shares(**options: object) -> np.ndarray:
@@ -72,14 +72,14 @@ def test_a_repetition_penalty_makes_recent_tokens_less_probable():
     assert penalised[3] > plain[3]
 
 
-def test_a_model_that_has_diverged_chooses_a_token_all_the_same(model: CharLM):
+def test_a_model_that_has_diverged_chooses_a_token_all_the_same(model: CharLMNetwork):
     assert 0 <= sample_token(np.full(5, np.nan), (), 0.5, **PLAIN) < 5
     for parameter in model.parameters().values():
         parameter.value[...] = np.nan
     assert len("".join(generate(model, "ab", Sampling(length=5), rng=np.random.default_rng(0)))) == 5
 
 
-def test_the_state_is_carried_and_not_lost(model: CharLM):
+def test_the_state_is_carried_and_not_lost(model: CharLMNetwork):
     """Each token is the one that reading everything again from the start would choose."""
     prompt, seed = "abc", 4
     sampling = Sampling(length=40, temperature=1.5)
@@ -93,7 +93,7 @@ def test_the_state_is_carried_and_not_lost(model: CharLM):
     assert text == again.removeprefix(prompt)
 
 
-def test_both_backends_write_the_same(model: CharLM):
+def test_both_backends_write_the_same(model: CharLMNetwork):
     sampling = Sampling(length=60, temperature=1.2, top_k=6, top_p=0.9, repetition_penalty=1.3, repetition_window=5)
     text = "".join(generate(model, "ab", sampling, rng=np.random.default_rng(0)))
     kernels.use("numpy")
@@ -112,7 +112,7 @@ def test_the_text_does_not_depend_on_how_many_tokens_are_made_at_a_time(
     assert len(texts[0]) == 50
 
 
-def test_samples_begin_at_the_end_of_the_prompt(model: CharLM):
+def test_samples_begin_at_the_end_of_the_prompt(model: CharLMNetwork):
     sampling = Sampling(length=30, temperature=0.0)
     endless = samples(model, "abc", sampling, rng=np.random.default_rng(0))
     first, second = "".join(next(endless)), "".join(next(endless))
@@ -138,10 +138,10 @@ def test_bytes_that_are_no_text_come_out_as_replacement_characters(backend: str)
 
 
 def test_what_may_begin_a_stop_string_is_held_back():
-    held = HeldBack(("END", "dE"))
+    held = StopStringBuffer(("END", "dE"))
     assert [held.push(text) for text in ("abE", "N", "x", "d", "E")] == ["ab", "", "ENx", "", ""]
     assert held.stopped
-    open_end = HeldBack(("END",))
+    open_end = StopStringBuffer(("END",))
     assert open_end.push("abEN") + open_end.flush() == "abEN"
 
 
