@@ -1,4 +1,4 @@
-"""scripts/benchmark.py: the smallest case, and errors in one line. The figures themselves are not judged here."""
+"""scripts/benchmark.py: the smallest case, and mistakes in one line. The figures themselves are not judged here."""
 
 import importlib.util
 import json
@@ -18,31 +18,43 @@ SCRIPT = ROOT / "scripts" / "benchmark.py"
 def run(*words):
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.run(
-        [sys.executable, SCRIPT, "--against", "numpy", "--threads", "1", "--repeats", "1", "--seconds", "0", *words],
+        [sys.executable, SCRIPT, "--threads", "1", "--repeats", "1", "--seconds", "0", *words],
         env=environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
 
 
-def test_smallest_case(tmp_path):
-    done = run("--only", "lm lstm 32,64,128", "--json", str(tmp_path / "figures.json"))
+@pytest.mark.parametrize("other", ["numpy", sys.executable], ids=["numpy", "installation"])
+def test_smallest_case(other, tmp_path):
+    done = run("--against", other, "--only", "lm lstm 32,64,128", "--json", str(tmp_path / "figures.json"))
     assert done.returncode == 0, done.stderr
     assert "matrix-product peak" in done.stdout
     figures = json.loads((tmp_path / "figures.json").read_text())
     (case,) = figures["cases"]
-    assert set(case) == {"name", "ours", "theirs", "unit", "ratio", "peak_fraction"}
+    assert set(case) == {"name", "this", "other", "unit", "ratio", "peak_fraction"}
     assert (case["name"], case["unit"]) == ("lm lstm 32,64,128", "ms")
-    assert case["ratio"] == pytest.approx(case["theirs"] / case["ours"])
+    assert case["ratio"] == pytest.approx(case["other"] / case["this"])
     assert case["peak_fraction"] > 0
     assert figures["geomean"] == pytest.approx(case["ratio"])
+    assert figures["geomean_of_all"] == pytest.approx(case["ratio"])
+
+
+def test_an_environment_without_rnnnlp_is_an_error_of_one_line(tmp_path):
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} -S "$@"\n')
+    python.chmod(0o755)
+    done = run("--against", str(python), "--only", "lm lstm 32,64,128")
+    assert done.returncode == 2
+    assert str(sys.executable) in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 def test_unknown_case_is_an_error_of_one_line():
-    done = run("--only", "nothing of the kind")
-    assert done.returncode == 1
-    assert done.stderr.startswith("error: --only is 'nothing of the kind'")
+    done = run("--against", "numpy", "--only", "nothing of the kind")
+    assert done.returncode == 2
+    assert done.stderr.startswith("rnnnlp: error: --only is 'nothing of the kind'")
     assert done.stderr.count("\n") == 1
 
 
@@ -51,6 +63,7 @@ def test_unknown_case_is_an_error_of_one_line():
     [
         ([], "needs PyTorch: pip install torch"),
         (["--threads", "0"], "--threads is 0; it must be at least 1"),
+        (["--against", "nothing"], "--against is nothing; it must be torch, numpy, or the Python"),
         (["--against", "numpy", "--json", "no/such/folder.json"], "there is no folder"),
     ],
 )
@@ -61,5 +74,6 @@ def test_refused_before_anything_is_measured(words, message, monkeypatch):
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(UserError, match=message):
-        script.require_sense(script.parsed(words))
+    with pytest.raises(UserError) as error:
+        script.check(script.parse(words))
+    assert message in error.value.command_line

@@ -2,7 +2,9 @@
 
 import argparse
 
-CHAR_LM_BUDGET, SENTIMENT_EPOCHS = 100.0, 15
+from rnnnlp.cli.options import duration
+
+CHAR_LM_BUDGET, SENTIMENT_EPOCHS = 100.0, 15  # seconds, epochs
 TEXTS = (
     "What a wonderful film, I loved every minute.",
     "It broke after two days. A waste of money.",
@@ -14,6 +16,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", default="runs/quickstart", metavar="FOLDER", help="folder for the two runs (default: runs/quickstart)"
     )
+    parser.add_argument(
+        "--budget",
+        type=duration,
+        metavar="TIME",
+        help=f"training time of each model (default: {CHAR_LM_BUDGET:g}s for the language model, "
+        f"{SENTIMENT_EPOCHS} epochs for the classifier)",
+    )
     parser.add_argument("--backend", default="auto", help="auto, numpy or native (default: auto)")
 
 
@@ -24,8 +33,14 @@ def run(options: argparse.Namespace) -> int:
 
     out, backend = Path(options.out), ["--backend", options.backend]
     classifier, model = str(out / "sample-reviews"), str(out / "python-docs")
-    small = ["--hidden-size", "256", "--budget", f"{CHAR_LM_BUDGET:g}s", "--evaluations", "3"]
-    tiny = ["--epochs", str(SENTIMENT_EPOCHS), "--batch-size", "16", "--hidden-size", "64", "--embedding-size", "64"]
+    epochs = str(SENTIMENT_EPOCHS)
+    if options.budget is None:
+        model_limit, classifier_limit = ["--budget", f"{CHAR_LM_BUDGET:g}s"], ["--epochs", epochs]
+    else:
+        model_limit = ["--budget", f"{options.budget:g}s"]
+        classifier_limit = [*model_limit, "--max-epochs", epochs]
+    small = ["--hidden-size", "256", *model_limit, "--evaluations", "3"]
+    tiny = [*classifier_limit, "--batch-size", "16", "--hidden-size", "64", "--embedding-size", "64"]
     for words in (
         ["train", "charlm", "--data", "python-docs", "--out", model, "--overwrite", *small, *backend],
         ["generate", model, "--prompt", "The for statement", "--length", "400", "--seed", "1"],

@@ -1,4 +1,4 @@
-"""What is measured: the cases, their data where that is drawn, and the arithmetic that they need."""
+"""What is measured: the cases, their random data, and the arithmetic that they need."""
 
 # N tokens, T steps, B sequences, G gates, H hidden, V vocabulary
 
@@ -9,13 +9,12 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarking.documents import WORDS, Documents
-from rnnnlp.kernels import CELLS
 
 CHARACTERS = 65  # vocabulary of the language models
 EMBEDDING = {"lm": 64, "generation": 64, "classifier": 128, "inference": 128}
 LABELS = ("negative", "positive")
 PROMPT = (40, 41, 42, 33, 1, 50, 60, 7)  # ids
-LENGTH = 1000  # characters that are generated at a time
+LENGTH = 1000  # characters generated in a run
 TEMPERATURE = 0.8
 BATCH_SIZE = 64  # documents
 LEARNING_RATE, WEIGHT_DECAY, MAX_NORM = 1e-3, 0.01, 1.0
@@ -24,14 +23,24 @@ BETAS, EPSILON = (0.9, 0.99), 1e-8
 
 @dataclass(frozen=True)
 class Case:
-    """`rival` is how the other side is told to do it, where there are several ways."""
+    """One case of the benchmark.
 
-    task: str  # lm, classifier, generation, inference
+    Attributes:
+        task: lm (a training step of a language model), classifier (the same of a classifier), generation or inference.
+        cell: lstm or gru.
+        hidden_size: H.
+        num_layers: L.
+        batch_size: B.
+        steps: T of a language model's window.
+        rival: How the other side does it, where there are several ways.
+    """
+
+    task: str
     cell: str
     hidden_size: int
     num_layers: int = 1
     batch_size: int = BATCH_SIZE
-    steps: int = 0  # of a language model's window
+    steps: int = 0
     rival: str = ""
 
     @property
@@ -54,12 +63,13 @@ class Case:
 
     @property
     def tolerance(self) -> float:
-        """The share by which the two sides' losses may differ: padded, the backward direction begins on padding."""
+        """The relative difference that the two losses may have. With padding, one direction begins on the padding."""
         return 0.1 if self.rival == "padded" else 1e-3
 
 
-def all_cases(against: str) -> list[Case]:
-    rivals, loops = (("packed", "padded"), ("nn.LSTM", "nn.LSTMCell")) if against == "torch" else (("",), ("",))
+def all_cases(*, of_torch: bool) -> list[Case]:
+    """All cases; PyTorch does some of them in two ways."""
+    rivals, loops = (("packed", "padded"), ("nn.LSTM", "nn.LSTMCell")) if of_torch else (("",), ("",))
     return [
         Case("lm", "lstm", 128, batch_size=32, steps=64),
         Case("lm", "lstm", 128, batch_size=50, steps=50, num_layers=2),
@@ -88,7 +98,7 @@ def windows(case: Case) -> list[Window]:
 
 
 def count(case: Case, documents: Documents | None) -> int:
-    """How many steps, characters or reviews a run of the case does."""
+    """The number of steps, characters or reviews of a run."""
     if case.task == "lm":
         return 1
     if documents is None:
@@ -97,9 +107,9 @@ def count(case: Case, documents: Documents | None) -> int:
 
 
 def flops(case: Case, documents: Documents | None) -> float:
-    """Floating-point operations of the matrix products that a run of the case cannot do without.
+    """The number of floating-point operations of the matrix products that a run needs at least.
 
-    The first layer's input is one of few rows of the embedding: its product is needed once for each distinct token.
+    The first layer's input is one of few rows of the embedding, so its product is needed once for each unique token.
     A backward pass has two products for each one of the forward pass.
     """
     passes = 3 if case.task in ("lm", "classifier") else 1
@@ -107,7 +117,7 @@ def flops(case: Case, documents: Documents | None) -> float:
 
 
 def _sizes(case: Case, documents: Documents | None) -> Iterator[tuple[int, int, int]]:
-    """Tokens, distinct tokens, and multiplications of the head, for each batch of a run."""
+    """The number of tokens, of unique tokens, and of multiplications of the head, for each batch of a run."""
     if documents is None:
         tokens = case.batch_size * case.steps if case.task == "lm" else LENGTH
         yield tokens, CHARACTERS, tokens * case.hidden_size * CHARACTERS
@@ -117,10 +127,12 @@ def _sizes(case: Case, documents: Documents | None) -> Iterator[tuple[int, int, 
         yield len(ids), len(np.unique(ids)), len(batch) * 4 * case.hidden_size * len(LABELS)
 
 
-def _forward_flops(case: Case, tokens: int, distinct: int, head: int) -> float:
+def _forward_flops(case: Case, tokens: int, unique: int, head: int) -> float:
+    from rnnnlp.kernels import CELLS  # here: other installations import this file, too, and theirs may differ
+
     directions = 2 if case.of_documents else 1
     columns = directions * len(CELLS[case.cell].gates) * case.hidden_size  # gates of both directions
     recurrence = case.num_layers * tokens * columns * case.hidden_size
-    inputs = distinct * columns * EMBEDDING[case.task]
+    inputs = unique * columns * EMBEDDING[case.task]
     inputs += (case.num_layers - 1) * tokens * columns * directions * case.hidden_size
     return 2.0 * (recurrence + inputs + head)

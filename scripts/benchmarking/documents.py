@@ -1,4 +1,4 @@
-"""Encoded reviews for the classifiers: IMDB where it is there, else drawn."""
+"""Encoded reviews for the classifiers: IMDB if it is there, else random ones."""
 
 # B documents
 
@@ -8,10 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from rnnnlp.batches.documents import DocumentBatches, clip, in_order_of_length
-
 WORDS, MAX_LENGTH, BATCH_SIZE = 30_000, 400, 64
-BATCHES = 5  # of a measurement
+BATCHES = 5  # of a run
 TESTED = 5_000  # reviews
 # The logarithm of the number of tokens of a review, about as in IMDB.
 MEAN, DEVIATION = 5.38, 0.62
@@ -19,7 +17,14 @@ MEAN, DEVIATION = 5.38, 0.62
 
 @dataclass(frozen=True)
 class Documents:
-    """Training batches, each B documents with their labels, documents to predict, and where they are from."""
+    """Encoded documents.
+
+    Attributes:
+        batches: Training batches of B documents.
+        labels: The labels `(B,)` of each batch.
+        test: Documents to predict.
+        source: What they are, for people.
+    """
 
     batches: list[list[np.ndarray]]
     labels: list[np.ndarray]
@@ -27,13 +32,17 @@ class Documents:
     source: str
 
     def test_batches(self) -> Iterator[list[np.ndarray]]:
+        from rnnnlp.batches.documents import in_order_of_length
+
         for indices in in_order_of_length(self.test, BATCH_SIZE):
             yield [self.test[i] for i in indices]
 
 
 def documents_of(folder: Path) -> Documents:
-    """The reviews of the IMDB set in `folder`, or drawn ones if there is no such folder."""
-    train, labels, test, source = _imdb(folder) if folder.is_dir() else _drawn()
+    """The reviews of the IMDB set in `folder`, or random ones if there is no such folder."""
+    from rnnnlp.batches.documents import DocumentBatches
+
+    train, labels, test, source = _imdb(folder) if folder.is_dir() else _random()
     order = DocumentBatches(train, labels, batch_size=BATCH_SIZE, seed=0)
     batches = [order.next() for _ in range(order.per_epoch)]
     full = sorted((b for b in batches if len(b.indices) == BATCH_SIZE), key=lambda b: len(b.ids))
@@ -48,19 +57,20 @@ def documents_of(folder: Path) -> Documents:
 
 
 def _imdb(folder: Path) -> tuple[list[np.ndarray], np.ndarray, list[np.ndarray], str]:
+    from rnnnlp.batches.documents import clip
     from rnnnlp.text import WordTokenizer
     from rnnnlp.text.labelled import load_labelled
 
     splits = load_labelled(str(folder), splits=("train", "test"), validation_fraction=0).splits
     train, test = splits["train"], splits["test"]
     tokenizer = WordTokenizer.train(train.texts, vocab_size=WORDS)
-    tested = test.texts[:: max(1, len(test.texts) // TESTED)]
-    encoded = [[clip(ids, MAX_LENGTH) for ids in tokenizer.encode_batch(texts)] for texts in (train.texts, tested)]
-    source = f"{folder}: {len(train.texts)} reviews to train on, {len(tested)} of {len(test.texts)} to predict"
+    chosen = test.texts[:: max(1, len(test.texts) // TESTED)]
+    encoded = [[clip(ids, MAX_LENGTH) for ids in tokenizer.encode_batch(texts)] for texts in (train.texts, chosen)]
+    source = f"{folder}: {len(train.texts)} reviews to train on, {len(chosen)} of {len(test.texts)} to predict"
     return encoded[0], train.labels, encoded[1], source
 
 
-def _drawn() -> tuple[list[np.ndarray], np.ndarray, list[np.ndarray], str]:
+def _random() -> tuple[list[np.ndarray], np.ndarray, list[np.ndarray], str]:
     rng = np.random.default_rng(0)
     p = 1 / (np.arange(WORDS) + 2.7)  # Zipf's law
 
@@ -69,5 +79,5 @@ def _drawn() -> tuple[list[np.ndarray], np.ndarray, list[np.ndarray], str]:
         return np.split(rng.choice(WORDS, lengths.sum(), p=p / p.sum()).astype(np.uint16), np.cumsum(lengths)[:-1])
 
     train, test = draw(10_000), draw(TESTED)
-    source = f"drawn reviews (log-normal lengths, mean {MEAN} and deviation {DEVIATION} of the logarithm)"
+    source = f"random reviews (log-normal lengths, mean {MEAN} and deviation {DEVIATION} of the logarithm)"
     return train, rng.integers(2, size=len(train)), test, source

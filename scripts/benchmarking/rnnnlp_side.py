@@ -1,4 +1,4 @@
-"""Our side: rnnnlp, with its native or its NumPy backend."""
+"""The side of rnnnlp, with its native or its NumPy backend."""
 
 # N tokens, T steps, B sequences, V vocabulary
 
@@ -23,13 +23,16 @@ from benchmarking.cases import (
     windows,
 )
 from benchmarking.documents import MAX_LENGTH, WORDS, Documents
-from rnnnlp import kernels
+from benchmarking.installed import (
+    CharLMConfig,
+    CharLMNetwork,
+    Sampling,
+    SentimentConfig,
+    SentimentNetwork,
+    generate,
+)
+from rnnnlp import __version__, kernels
 from rnnnlp.batches.documents import batch_of
-from rnnnlp.tasks.char_lm.config import CharLMConfig
-from rnnnlp.tasks.char_lm.generate import Sampling, generate
-from rnnnlp.tasks.char_lm.network import CharLMNetwork
-from rnnnlp.tasks.sentiment.config import SentimentConfig
-from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.text import CharTokenizer
 from rnnnlp.training.optimizers import AdamW, clipping, global_norm, optimizer
 
@@ -38,20 +41,28 @@ Weights = dict[str, np.ndarray]
 
 def start(backend: str | None, threads: int) -> str:
     """Makes the process ready; returns what runs, for people."""
-    assert (AdamW.beta1, AdamW.beta2, AdamW.eps) == (*BETAS, EPSILON)  # what the other side is told
-    return f"rnnnlp, {kernels.use(backend, threads)}"
+    assert (AdamW.beta1, AdamW.beta2, AdamW.eps) == (*BETAS, EPSILON)  # the values of torch_side
+    return f"rnnnlp {__version__}, {kernels.use(backend, threads)}"
 
 
 def job(case: Case, documents: Documents | None, weights: Weights | None = None) -> Any:
-    """What runs the case: `weights`, `check()` and `run()`. The initial weights are the same in every process."""
+    """Makes what runs the case, with these weights or new ones: `weights`, `check()`, `run()` and `how`."""
     rng = np.random.default_rng(0)
     if documents is None:
-        tokenizer = CharTokenizer("".join(chr(ord(" ") + i) for i in range(CHARACTERS - 1)))  # id 0 is none of them
+        tokenizer = CharTokenizer("".join(chr(ord(" ") + i) for i in range(CHARACTERS - 1)))  # id 0 is unknown
         lm = CharLMNetwork(CharLMConfig(dropout=0.0, **_sizes(case)), tokenizer, rng=rng)
+        _set_weights(lm, weights)
         return TrainCharLM(lm, case) if case.task == "lm" else Generate(lm, tokenizer)
     config = SentimentConfig(labels=LABELS, dropout=0.0, max_length=MAX_LENGTH, **_sizes(case))
     classifier = SentimentNetwork(config, rng=rng)
+    _set_weights(classifier, weights)
     return TrainClassifier(classifier, documents) if case.task == "classifier" else Predict(classifier, documents)
+
+
+def _set_weights(network: Any, weights: Weights | None) -> None:
+    if weights is not None:
+        for name, parameter in network.parameters().items():
+            parameter.value[...] = weights[name]
 
 
 def _sizes(case: Case) -> dict[str, Any]:
@@ -120,8 +131,8 @@ class TrainClassifier(Training):
         ]
 
     def gradients(self, batch: Any) -> float:
-        done = self.model.gradients(batch)
-        return done.loss_sum / done.count
+        loss_sum, number, *_ = self.model.gradients(batch)
+        return loss_sum / number
 
     def check(self) -> list[float]:
         return [*self.step(self.batches[0]), *self.step(self.batches[0])]
@@ -141,8 +152,8 @@ class Generate(Job):
         return self.model.decoder().read(np.array(PROMPT)).tolist()
 
     def run(self) -> None:
-        written = "".join(generate(self.model, self.prompt, self.sampling, rng=self.rng))
-        assert len(written) == LENGTH
+        text = "".join(generate(self.model, self.prompt, self.sampling, rng=self.rng))
+        assert len(text) == LENGTH
 
 
 class Predict(Job):
@@ -158,7 +169,7 @@ class Predict(Job):
 
 
 def peak(tries: int = 4) -> float:
-    """The most operations a second in a large matrix product, ours or NumPy's."""
+    """The highest number of floating-point operations per second in a large matrix product of rnnnlp or NumPy."""
     size = 2048
     rng = np.random.default_rng(0)
     a, b = (rng.random((size, size), np.float32) for _ in range(2))
