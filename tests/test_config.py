@@ -5,11 +5,11 @@ import dataclasses
 import numpy as np
 import pytest
 
+from rnnnlp.config import CharLMConfig, SentimentConfig
 from rnnnlp.errors import UserError
 from rnnnlp.kernels import CELLS
 from rnnnlp.layers.pooling import POOLINGS
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
-from rnnnlp.config import CharLMConfig, SentimentConfig
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
 
 
