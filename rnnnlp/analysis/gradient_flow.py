@@ -1,7 +1,7 @@
-"""How much of the gradient of one step's loss reaches each step before it: what vanishes, and what explodes.
+"""Vanishing and exploding gradients: how much of the gradient of one step's loss reaches each earlier step.
 
-The subject of Bengio, Simard and Frasconi 1994 ("Learning long-term dependencies with gradient descent is difficult")
-and of Pascanu, Mikolov and Bengio 2013 ("On the difficulty of training recurrent neural networks").
+See Bengio, Simard and Frasconi 1994 ("Learning long-term dependencies with gradient descent is difficult") and
+Pascanu, Mikolov and Bengio 2013 ("On the difficulty of training recurrent neural networks").
 """
 
 # T steps, B streams, L layers, H hidden
@@ -17,15 +17,21 @@ from rnnnlp.tasks.char_lm.network import CharLMNetwork
 
 
 def state_gradients(model: CharLMNetwork, ids: np.ndarray, state: State) -> Iterator[State]:
-    """The gradient of the last step's loss with respect to the state before each step, from the last step to the first.
+    """The gradient of the last step's loss with respect to the state before each step.
 
-    `ids (T + 1, B)`: T steps of input, and what follows the last of them. `state` of `(L, B, H)` is that before the
-    first step. Yields T gradients, each in the shape of `state`. A stream's loss is that of its own last step, so its
-    gradients do not depend on the other streams. The parameters' gradients are left at zero.
+    The loss of a stream is that of its own last step, so its gradients do not depend on the other streams.
+
+    Args:
+        model: The language model. Its parameters' gradients are zero afterwards.
+        ids: `(T + 1, B)`, T steps of input and the targets of the last step.
+        state: The state before the first step, arrays `(L, B, H)`.
+
+    Yields:
+        T gradients, from the last step to the first, each of the shapes of `state`.
     """
     one_step = np.array([ids.shape[1]])  # batch_sizes (1,)
     tapes = []
-    for inputs in ids[:-1]:  # windows of one step: the gradient of the initial state of each is what we want
+    for inputs in ids[:-1]:  # windows of one step, because each yields the gradient of its initial state
         x, _ = model.embedding.forward(inputs)  # (B, D)
         h, state, tape = model.recurrent.forward(x, one_step, state, rng=None)  # (B, H)
         tapes.append(tape)
@@ -37,16 +43,27 @@ def state_gradients(model: CharLMNetwork, ids: np.ndarray, state: State) -> Iter
         _, dstate = model.recurrent.backward(dh, dstate, tape)
         model.zero_grad()
         yield dstate
-        dh = np.zeros_like(dh)  # no loss but the last step's
+        dh = np.zeros_like(dh)  # only the last step has a loss
 
 
-@np.errstate(over="ignore", invalid="ignore")  # what is not finite is looked for, and said
+@np.errstate(over="ignore", invalid="ignore")  # values that are not finite are checked below
 def gradient_norms(model: CharLMNetwork, ids: np.ndarray, *, steps: int, streams: int) -> np.ndarray:
-    """`(steps, streams)`: the norm of the gradient of a loss with respect to the state 1, 2, ... steps before it.
+    """The norm of the gradient of a step's loss with respect to the state 1, 2, ... steps earlier.
 
-    The state is that of all layers, for an LSTM h and c together. The streams are evenly spread over `ids (length,)`;
-    each first reads `steps` tokens, so that its state is one of the middle of a text. UserError if there are too few,
-    or if the gradients grow beyond any number.
+    The state is that of all layers; for an LSTM, h and c together. Each stream first reads `steps` tokens, so its state
+    is that of the middle of a text.
+
+    Args:
+        model: The language model; float64 is advised.
+        ids: A text, `(length,)`.
+        steps: Number of steps back in time.
+        streams: Number of positions in the text, evenly spread.
+
+    Returns:
+        `(steps, streams)`.
+
+    Raises:
+        UserError: If the text is too short, or a gradient is not finite.
     """
     needed = 2 * steps + 1
     if len(ids) < needed:
@@ -65,5 +82,5 @@ def gradient_norms(model: CharLMNetwork, ids: np.ndarray, *, steps: int, streams
 
 
 def _norms(state: State) -> np.ndarray:
-    """`(B,)`: the norm of each stream's part of a state of `(L, B, H)`."""
+    """The norm of each stream's part of a state `(L, B, H)`: `(B,)`."""
     return np.sqrt(sum(np.square(s).sum(axis=(0, 2)) for s in state))

@@ -1,4 +1,4 @@
-"""A linear model of word counts on the same texts: the figure that a network has to beat."""
+"""A linear baseline, TF-IDF with logistic regression, that a network should outperform."""
 
 # n texts, K classes
 
@@ -13,9 +13,9 @@ from rnnnlp.text import LabelledSplit, has_spaces
 
 
 def baseline_probabilities(train: LabelledSplit, texts: Sequence[str], classes: int) -> np.ndarray:
-    """Probabilities of texts by TF-IDF and logistic regression.
+    """Trains the baseline and predicts class probabilities.
 
-    The features are words and pairs of words or, in text without spaces between words, 1- to 3-grams of characters.
+    The features are word 1- and 2-grams. For text without spaces between words, they are character 1- to 3-grams.
 
     Args:
         train: The texts to train on.
@@ -26,7 +26,7 @@ def baseline_probabilities(train: LabelledSplit, texts: Sequence[str], classes: 
         `(n, classes)`.
 
     Raises:
-        UserError: If scikit-learn is not installed, or `train` has no word twice.
+        UserError: If scikit-learn is not installed, or no word occurs in two texts of `train`.
     """
     try:
         from sklearn.exceptions import ConvergenceWarning

@@ -1,4 +1,4 @@
-"""Pictures of runs, drawn by matplotlib: training curves, and how far gradients reach."""
+"""Plots by matplotlib: training curves of runs, and gradient norms over time."""
 
 from __future__ import annotations
 
@@ -19,14 +19,24 @@ if TYPE_CHECKING:
 
 FORMATS = (".png", ".svg", ".pdf")
 AXES = {"steps": "steps", "time": "training time (minutes)"}
-SMOOTHED = 40  # the curve of the training loss is the mean over so small a part of the run
-START = 0.05  # of a run, where its loss is far above all that comes: the scale need not reach there
-BAND = (10, 90)  # percentiles of the streams, around their median
+SMOOTHING = 40  # the training loss is a running mean over 1/40 of the run
+START = 0.05  # of a run: its high losses are outside the vertical axis
+BAND = (10, 90)  # percentiles of the streams, shown around their median
 
 
 @dataclass
 class Curves:
-    """What `metrics.jsonl` says of a run; losses are in nats per token, or per text for a classifier."""
+    """The curves in the `metrics.jsonl` of a run. Losses are in nats per token; for a classifier, in nats per text.
+
+    Attributes:
+        steps: Steps of the training losses.
+        seconds: Training times of the training losses.
+        loss: Training losses.
+        validation_steps: Steps of the evaluations.
+        validation_seconds: Training times of the evaluations.
+        validation_loss: Validation losses.
+        accuracy: Validation accuracies of a classifier.
+    """
 
     steps: list[int] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
@@ -34,17 +44,21 @@ class Curves:
     validation_steps: list[int] = field(default_factory=list)
     validation_seconds: list[float] = field(default_factory=list)
     validation_loss: list[float] = field(default_factory=list)
-    accuracy: list[float] = field(default_factory=list)  # of a classifier, on validation
+    accuracy: list[float] = field(default_factory=list)
 
     def along(self, axis: str) -> tuple[np.ndarray, np.ndarray]:
-        """Where the training losses and the validations stand on an axis of `AXES`."""
+        """The horizontal positions of the training losses and of the evaluations, on an axis of AXES."""
         if axis == "steps":
             return np.array(self.steps), np.array(self.validation_steps)
         return np.array(self.seconds) / 60, np.array(self.validation_seconds) / 60
 
 
 def training_curves(folder: str | Path) -> Curves:
-    """The curves of a run, running or not. UserError if it has no metrics."""
+    """Reads the curves of a run, which may still be running.
+
+    Raises:
+        UserError: If the folder has no losses.
+    """
     run, curves = RunFolder(folder), Curves()
     for record in run.metrics():
         step, seconds, figures = record["step"], record.get("seconds"), record.get("validation")
@@ -78,7 +92,11 @@ def _finite(value: Any) -> TypeGuard[float]:
 
 
 def check_output(path: str | Path) -> None:
-    """UserError if there is nothing to draw with, or the name of a picture has no format in it."""
+    """Checks that a plot can be drawn.
+
+    Raises:
+        UserError: If matplotlib is not installed, or the file name does not end in one of FORMATS.
+    """
     if Path(path).suffix.lower() not in FORMATS:
         raise UserError(f"{option('out')} is {path}; its name must end in {', '.join(FORMATS)}")
     try:
@@ -90,7 +108,11 @@ def check_output(path: str | Path) -> None:
 
 
 def save(figure: Figure, path: str | Path) -> None:
-    """Writes a picture; UserError for a place where that cannot be."""
+    """Writes a plot to a file.
+
+    Raises:
+        UserError: If the file cannot be written.
+    """
     try:
         figure.savefig(path, dpi=150)
     except OSError as error:
@@ -98,7 +120,12 @@ def save(figure: Figure, path: str | Path) -> None:
 
 
 def draw_curves(runs: Mapping[str, Curves], *, axis: str = "steps") -> Figure:
-    """Training and validation losses of runs by name, and below them the accuracies of classifiers."""
+    """Draws the training and validation losses of runs; below them, the accuracies of classifiers.
+
+    Args:
+        runs: The curves of each run, by name.
+        axis: The horizontal axis, one of AXES.
+    """
     with_accuracy = any(curves.accuracy for curves in runs.values())
     figure = _figure(height=7.5 if with_accuracy else 5)
     heights = (3, 2) if with_accuracy else (1,)
@@ -120,26 +147,30 @@ def draw_curves(runs: Mapping[str, Curves], *, axis: str = "steps") -> Figure:
 
 
 def _highest(curves: Curves) -> float:
-    """The highest loss that is to be seen."""
+    """The highest loss that is shown."""
     return max(curves.loss[int(START * len(curves.loss)) :] + curves.validation_loss)
 
 
 def _draw_run(panels: Sequence[Axes], label: str, curves: Curves, color: str, axis: str) -> None:
-    places, validation_places = curves.along(axis)
+    x, validation_x = curves.along(axis)
     loss = np.array(curves.loss)
-    panels[0].plot(places, loss, color=color, alpha=0.2, linewidth=0.8)
-    width = max(1, len(loss) // SMOOTHED)
+    panels[0].plot(x, loss, color=color, alpha=0.2, linewidth=0.8)
+    width = max(1, len(loss) // SMOOTHING)
     if len(loss):
         middle = slice((width - 1) // 2, (width - 1) // 2 + len(loss) - width + 1)
-        panels[0].plot(places[middle], np.convolve(loss, np.full(width, 1 / width), "valid"), color=color)
-    panels[0].plot(validation_places, curves.validation_loss, "o--", color=color, markersize=4)
+        panels[0].plot(x[middle], np.convolve(loss, np.full(width, 1 / width), "valid"), color=color)
+    panels[0].plot(validation_x, curves.validation_loss, "o--", color=color, markersize=4)
     panels[0].plot([], [], color=color, linewidth=4, label=label)
     if curves.accuracy:
-        panels[1].plot(validation_places, curves.accuracy, "o--", color=color, markersize=4)
+        panels[1].plot(validation_x, curves.accuracy, "o--", color=color, markersize=4)
 
 
 def draw_gradient_norms(norms: Mapping[str, np.ndarray]) -> Figure:
-    """Norms `(steps, streams)` by name, as of `gradient_norms`: median and spread over the streams, on a log scale."""
+    """Draws gradient norms over time on a log scale: the median and the spread over the streams.
+
+    Args:
+        norms: `(steps, streams)` of each model, by name, as from `gradient_norms`.
+    """
     figure = _figure(height=5)
     axes = figure.subplots()
     for name, values in norms.items():
@@ -147,7 +178,7 @@ def draw_gradient_norms(norms: Mapping[str, np.ndarray]) -> Figure:
         low, middle, high = np.percentile(values, (BAND[0], 50, BAND[1]), axis=1)
         (line,) = axes.plot(back, middle, label=_label(name))
         axes.fill_between(back, low, high, color=line.get_color(), alpha=0.15, linewidth=0)
-    axes.set_yscale("log", nonpositive="mask")  # units of a relu may pass on nothing
+    axes.set_yscale("log", nonpositive="mask")  # the gradient through relu units may be zero
     axes.set(
         title="Gradient of one step's loss that reaches each step before it",
         xlabel="steps back in time",
@@ -155,7 +186,7 @@ def draw_gradient_norms(norms: Mapping[str, np.ndarray]) -> Figure:
         xlim=(1, max(map(len, norms.values()))),
     )
     streams = max(values.shape[1] for values in norms.values())
-    axes.legend(frameon=False, title=f"median, {BAND[0]} % and {BAND[1]} % of {streams} places")
+    axes.legend(frameon=False, title=f"median, {BAND[0]} % and {BAND[1]} % of {streams} positions")
     axes.grid(alpha=0.3)
     return figure
 
@@ -167,4 +198,4 @@ def _figure(*, height: float) -> Figure:
 
 
 def _label(name: str) -> str:
-    return name.replace("$", r"\$")  # or it would be set as mathematics
+    return name.replace("$", r"\$")  # otherwise matplotlib reads it as mathematics

@@ -8,13 +8,14 @@ from rnnnlp.cli.options import add_backend_options
 from rnnnlp.errors import UserError, dashed, option
 
 HELP = {
-    "length": "maximum number of tokens",
-    "temperature": "lower values are safer, higher values wilder; 0 takes the most probable token each time",
-    "top_k": "sample from the k most probable tokens; 0: from all",
-    "top_p": "sample from the fewest tokens that together have this probability",
+    "length": "maximum number of tokens to generate",
+    "temperature": "sampling temperature: below 1 the text is more predictable, above 1 more random; "
+    "0 always takes the most probable token",
+    "top_k": "sample from the k most probable tokens; 0 samples from all",
+    "top_p": "nucleus sampling: sample from the fewest tokens whose probabilities sum to at least this value",
     "repetition_penalty": "values above 1 make recent tokens less probable",
     "repetition_window": "number of tokens that count as recent",
-    "stop": "stop before this text; may be given several times",
+    "stop": "end the text before this string; may be given several times",
 }
 
 
@@ -22,8 +23,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     from rnnnlp.tasks.char_lm.generate import Sampling
 
     default = Sampling()
-    parser.add_argument("run_folder", metavar="RUN", help="the folder of a trained character model")
-    parser.add_argument("--prompt", default="", help="the text to continue (default: none)")
+    parser.add_argument("run_folder", metavar="RUN", help="run folder of a trained character model")
+    parser.add_argument("--prompt", default="", metavar="TEXT", help="text to continue (default: none)")
     for name, text in HELP.items():
         value = getattr(default, name)
         if name == "stop":
@@ -33,7 +34,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
             parser.add_argument(
                 dashed(name), type=type(value), default=value, metavar=metavar, help=f"{text} (default: {value})"
             )
-    parser.add_argument("--samples", type=int, default=1, metavar="N", help="number of texts (default: 1)")
+    parser.add_argument("--samples", type=int, default=1, metavar="N", help="number of texts to generate (default: 1)")
     parser.add_argument(
         "--seed", type=int, metavar="N", help="random seed: the same seed gives the same text (default: random)"
     )
@@ -57,10 +58,10 @@ def run(options: argparse.Namespace) -> int:
     model = CharLMNetwork.from_pretrained(options.run_folder)
     if unknown := model.tokenizer.unknown_characters(options.prompt):
         logging.getLogger(__name__).warning(
-            "the model has never seen %s: read as the unknown symbol",
+            "not in the vocabulary of the model, and read as the unknown symbol: %s",
             ", ".join(f"{c!r} (U+{ord(c):04X})" for c in unknown),
         )
-    # What the terminal cannot show is replaced, never an error in the middle of a text.
+    # Characters that the terminal cannot show are replaced, because an error would cut the text.
     sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
     rng = np.random.default_rng(options.seed)
     for number, sample in zip(range(options.samples), samples(model, options.prompt, sampling, rng=rng), strict=False):

@@ -1,4 +1,4 @@
-"""The words that moved a decision, on a terminal: green spoke for it, red against it, the strongest in bold."""
+"""Shows the words that explain a prediction: green for it, red against it, the strongest in bold."""
 
 import os
 from collections.abc import Sequence
@@ -8,18 +8,23 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from rnnnlp.tasks.sentiment.explain import Contribution
 
-SHOWN = 5  # words for, and as many against
-WEAK, STRONG = 0.1, 0.5  # of the largest weight in the text: plain below, bold above
+SHOWN = 5  # maximum number of words for the prediction, and of words against it
+WEAK, STRONG = 0.1, 0.5  # shares of the largest weight in the text: no colour up to WEAK, bold above STRONG
 GREEN, RED, END = "\x1b[{}32m", "\x1b[{}31m", "\x1b[0m"
 
 
 def colours_wanted(file: TextIO) -> bool:
-    """Whether `file` is a terminal and NO_COLOR is not set (https://no-color.org)."""
+    """Whether `file` is a terminal, and NO_COLOR is not set (https://no-color.org)."""
     return file.isatty() and not os.environ.get("NO_COLOR")
 
 
 def highlighted(text: str, words: Sequence["Contribution"]) -> str:
-    """The text on one line, each character in the colour of what its words weigh."""
+    """The text on one line, with each character in the colour of its weight.
+
+    Args:
+        text: The text.
+        words: The weights of its words; weights of overlapping words are added.
+    """
     weights = [0.0] * len(text)
     for start, stop, weight in words:
         for index in range(start, stop):
@@ -31,14 +36,14 @@ def highlighted(text: str, words: Sequence["Contribution"]) -> str:
 
 
 def colour(weight: float, largest: float) -> str:
-    """The escape sequence that begins a colour, or none."""
+    """The escape sequence for the colour of a weight; empty for a weak one."""
     if abs(weight) <= WEAK * largest:
         return ""
     return (GREEN if weight > 0 else RED).format("1;" if abs(weight) > STRONG * largest else "")
 
 
 def strongest(text: str, words: Sequence["Contribution"]) -> str:
-    """The words that weigh most, in each direction: "for: lovely +1.20  good +0.31   against: but -0.52"."""
+    """The words with the largest weights, such as "for: lovely +1.20  good +0.31   against: but -0.52"."""
     by_weight = sorted(words, key=lambda word: -abs(word.weight))
     sides = {
         "for": [word for word in by_weight if word.weight > 0][:SHOWN],

@@ -1,4 +1,4 @@
-"""The command `rnnnlp`: chooses the command, and turns a user's mistake into one line and exit code 2."""
+"""The command `rnnnlp`: runs a command, and reports a mistake of the user in one line, with exit code 2."""
 
 import argparse
 import logging
@@ -20,10 +20,10 @@ COMMANDS = {
     "ensemble": "combine trained classifiers into an ensemble with stacking weights",
     "generate": "generate text with a trained character model",
     "evaluate": "measure a trained model on a split of a data set",
-    "predict": "classify texts with a trained classifier",
-    "plot": "plot training curves, or how far gradients reach back in time",
-    "quickstart": "train, evaluate and use two small models on built-in data in a few minutes",
-    "status": "show the progress of a run",
+    "predict": "classify texts with a trained classifier: labels, probabilities, explanations",
+    "plot": "plot training curves, or vanishing and exploding gradients",
+    "quickstart": "try everything: train, evaluate and use two small models on built-in data in a few minutes",
+    "status": "show the progress of a run: step, time, losses, best validation metrics",
     "info": "show the versions, kernels and threads of this installation",
 }
 
@@ -32,20 +32,29 @@ EXAMPLES = """examples:
   rnnnlp train charlm --data book.txt --budget 5m --out runs/book
   rnnnlp generate runs/book --prompt "Once upon a time"
   rnnnlp train sentiment --data reviews/ --budget 10m --out runs/reviews
+  rnnnlp evaluate runs/reviews --split test
   rnnnlp predict runs/reviews "What a lovely film."
+  rnnnlp plot runs/book runs/reviews --out curves.png
 
 'rnnnlp COMMAND --help' explains the options of a command."""
 
 
 class Parser(argparse.ArgumentParser):
-    """Reports a mistake like every other one: in one line, with what to do."""
+    """An argument parser that raises `UserError` for a mistake."""
 
     def error(self, message: str) -> NoReturn:
         raise UserError(f"{message}; '{self.prog} --help' lists the options")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command; returns the exit code: 0 done, 2 a mistake of the user, 128 + n stopped by signal n."""
+    """Runs one command.
+
+    Args:
+        arguments: The words of the command line; by default those of this process.
+
+    Returns:
+        The exit code: 0 if done, 2 for a mistake of the user, 128 + n if stopped by signal n.
+    """
     words = list(sys.argv[1:] if arguments is None else arguments)
     parser = Parser(
         prog="rnnnlp",
@@ -71,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = parse(parser, words)
         log_to_stderr()
         code = options.run(options) or 0
-        sys.stdout.flush()  # so that a full disk is noticed here
+        sys.stdout.flush()  # so a full disk is noticed here
         return code
     except UserError as error:
         return fail(error.command_line)
@@ -80,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("rnnnlp: stopped", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # whoever reads the output is gone, such as `head`
+    except BrokenPipeError:  # the reader of the output has ended, such as `head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except OSError as error:
@@ -90,7 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parse(parser: Parser, words: list[str]) -> argparse.Namespace:
-    """The parsed options. Texts and runs may also follow an option, where argparse does not expect them any more."""
+    """Parses the options. Unlike in argparse, texts and runs may also follow an option."""
     options, left = parser.parse_known_args(words)
     for name in ("texts", "runs"):
         if hasattr(options, name) and not any(word.startswith("-") for word in left):
@@ -106,8 +115,8 @@ def parse(parser: Parser, words: list[str]) -> argparse.Namespace:
 
 
 def fail(message: str) -> int:
-    """Prints a mistake on one line, whatever characters it has, and returns the exit code."""
-    if len(message) > LONGEST_MESSAGE:  # its beginning says what is wrong, its end what to do
+    """Prints an error message on one line, whatever characters it has; returns the exit code."""
+    if len(message) > LONGEST_MESSAGE:  # the beginning says what is wrong, the end what to do
         message = f"{message[: LONGEST_MESSAGE // 2]} ... {message[-LONGEST_MESSAGE // 2 :]}"
     line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in message)
     print(f"rnnnlp: error: {line}", file=sys.stderr)
@@ -115,7 +124,7 @@ def fail(message: str) -> int:
 
 
 def log_to_stderr() -> None:
-    """Prints what the library logs to standard error, without decoration."""
+    """Prints the log messages of the library to standard error, as they are."""
     logger = logging.getLogger("rnnnlp")
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(message)s"))

@@ -19,37 +19,47 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "rnnnlp plot RUN [RUN ...] --out FILE.png [--x steps|time]\n"
         "       rnnnlp plot --gradients [RUN ...] --out FILE.png [options]"
     )
-    parser.add_argument("runs", nargs="*", metavar="RUN", help="folders of runs, running or not")
-    parser.add_argument("--out", metavar="FILE", help="the picture: .png, .svg or .pdf")
-    parser.add_argument("--json", metavar="FILE", help="the numbers of the picture as JSON; - for standard output")
+    parser.add_argument("runs", nargs="*", metavar="RUN", help="run folders; a run may still be training")
+    parser.add_argument("--out", metavar="FILE", help="write the plot to this file: .png, .svg or .pdf")
+    parser.add_argument("--json", metavar="FILE", help="write the numbers of the plot as JSON; - for standard output")
     parser.add_argument(
-        "--x", choices=("steps", "time"), default="steps", help="the horizontal axis (default: %(default)s)"
+        "--x",
+        choices=("steps", "time"),
+        default="steps",
+        help="horizontal axis: steps or training time (default: steps)",
     )
     gradients = parser.add_argument_group(
         "gradients",
-        "the norm of the gradient that a step's loss sends to each step before it, "
-        "through trained language models, or through untrained ones if no RUN is given",
+        "Vanishing and exploding gradients: plot the norm of the gradient of one step's loss at each earlier step. The "
+        "models are the character models in RUN or, without RUN, untrained models of --cells.",
     )
-    gradients.add_argument("--gradients", action="store_true", help="draw gradient norms, not training curves")
+    gradients.add_argument("--gradients", action="store_true", help="plot gradient norms instead of training curves")
     gradients.add_argument("--steps", type=int, default=100, metavar="N", help="number of steps back (default: 100)")
     gradients.add_argument(
-        "--streams", type=int, default=64, metavar="N", help="number of places in the text (default: 64)"
+        "--streams", type=int, default=64, metavar="N", help="number of positions in the text (default: 64)"
     )
     gradients.add_argument(
-        "--data", help="the data whose validation text is read (default: of the run, or python-docs)"
+        "--data", metavar="DATA", help="data whose validation split is read (default: data of the run, or python-docs)"
     )
     gradients.add_argument(
-        "--cells", default="lstm,gru,elman_tanh", help="cells of untrained models (default: %(default)s)"
+        "--cells",
+        default="lstm,gru,elman_tanh",
+        metavar="CELL,...",
+        help="cells of untrained models (default: %(default)s)",
     )
     gradients.add_argument(
-        "--hidden-size", type=int, default=128, metavar="N", help="hidden units of untrained models (default: 128)"
+        "--hidden-size",
+        type=int,
+        default=128,
+        metavar="N",
+        help="hidden units of untrained models (default: 128)",
     )
     gradients.add_argument(
         "--scale",
         type=float,
         default=1.0,
         metavar="X",
-        help="factor for the recurrent weights of untrained models (default: 1)",
+        help="factor for the initial recurrent weights of untrained models (default: 1)",
     )
     gradients.add_argument(
         "--seed", type=int, default=0, metavar="N", help="random seed of untrained models (default: 0)"
@@ -76,7 +86,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def curves(options: argparse.Namespace) -> tuple[dict[str, Any], Callable[[], "Figure"]]:
-    """The training curves of runs: numbers, and what draws them."""
+    """The numbers of the training curves of runs, and a function that draws them."""
     from rnnnlp.analysis.plots import draw_curves, training_curves
 
     if not options.runs:
@@ -88,7 +98,7 @@ def curves(options: argparse.Namespace) -> tuple[dict[str, Any], Callable[[], "F
 
 
 def gradients(options: argparse.Namespace) -> tuple[dict[str, Any], Callable[[], "Figure"]]:
-    """The gradient norms of models: numbers, and what draws them."""
+    """The numbers of the gradient norms of models, and a function that draws them."""
     from numpy import float64, median
 
     from rnnnlp.analysis.gradient_flow import gradient_norms
@@ -107,7 +117,7 @@ def gradients(options: argparse.Namespace) -> tuple[dict[str, Any], Callable[[],
 
 
 def trained_models(options: argparse.Namespace) -> Iterator[tuple[str, "CharLMNetwork", Any]]:
-    """The name, model and validation ids of each run."""
+    """Yields the name, the model and the validation ids of each run."""
     from pathlib import Path
 
     from rnnnlp.tasks.char_lm.network import CharLMNetwork
@@ -130,7 +140,7 @@ def trained_models(options: argparse.Namespace) -> Iterator[tuple[str, "CharLMNe
 
 
 def untrained_models(options: argparse.Namespace) -> Iterator[tuple[str, "CharLMNetwork", Any]]:
-    """The name of each of `--cells`, an untrained model of it, and the validation ids."""
+    """Yields a name, an untrained model and the validation ids for each of `--cells`."""
     from numpy import errstate
 
     from rnnnlp.batches.seeding import Stream, rng_for
@@ -144,7 +154,7 @@ def untrained_models(options: argparse.Namespace) -> Iterator[tuple[str, "CharLM
         config = CharLMConfig(vocab_size=vocab_size, cell=cell.strip(), hidden_size=options.hidden_size)
         model = CharLMNetwork(config, encoded.tokenizer, rng=rng_for(options.seed, Stream.WEIGHTS))
         for layer in model.recurrent.layers:
-            with errstate(over="ignore"):  # what is not finite is looked for in the gradients
+            with errstate(over="ignore"):  # gradients that are not finite raise an error later
                 layer[0].W_h.value *= options.scale
         scaled = "" if options.scale == 1 else f", recurrent weights × {options.scale:g}"
         yield f"{config.cell}, {config.hidden_size} units, untrained{scaled}", model, encoded.ids["validation"]

@@ -15,26 +15,30 @@ if TYPE_CHECKING:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run_folder", metavar="RUN", help="the folder of a trained classifier")
+    parser.add_argument("run_folder", metavar="RUN", help="run folder of a trained classifier or an ensemble")
     parser.add_argument(
-        "texts", nargs="*", metavar="TEXT", help="texts to classify (default: the lines of standard input)"
+        "texts", nargs="*", metavar="TEXT", help="texts to classify (default: each line of standard input)"
     )
     parser.add_argument(
         "--file",
         metavar="FILE",
-        help="classify the texts of a txt (one text per line), csv, tsv, jsonl or parquet file",
+        help="classify the texts of a csv, tsv, jsonl or parquet file, or each line of a txt file",
     )
     add_column_options(parser, labels=False)
     parser.add_argument(
         "--json",
         metavar="FILE",
-        help="write labels and probabilities as JSON, one object per line; - for standard output",
+        help="write labels and class probabilities as JSON, one object per line; - for standard output",
     )
-    parser.add_argument("--explain", action="store_true", help="show which words spoke for and against each decision")
+    parser.add_argument(
+        "--explain",
+        action="store_true",
+        help="explain each prediction: show the words for and against it",
+    )
     parser.add_argument(
         "--threshold",
         metavar="LABEL=P",
-        help="predict LABEL where its probability is at least P (see evaluate --threshold)",
+        help="predict LABEL if its probability is at least P (see evaluate --threshold)",
     )
     add_backend_options(parser)
 
@@ -79,7 +83,15 @@ def run(options: argparse.Namespace) -> int:
 
 
 def as_json(text: str, labels: Sequence[str], p: Any, k: int, words: "list[Contribution] | None") -> str:
-    """The prediction for `text` as a line of JSON; its probabilities are `p (K,)` and the chosen class is `k`."""
+    """A prediction as a line of JSON.
+
+    Args:
+        text: The text.
+        labels: The names of the K classes.
+        p: Their probabilities, `(K,)`.
+        k: The predicted class.
+        words: The weights of the words, if asked for.
+    """
     prediction: dict[str, Any] = {
         "text": text,
         "label": labels[k],
@@ -96,7 +108,7 @@ def as_json(text: str, labels: Sequence[str], p: Any, k: int, words: "list[Contr
 def as_lines(
     text: str, labels: Sequence[str], p: Any, k: int, words: "list[Contribution] | None", *, coloured: bool
 ) -> str:
-    """The same for a person: a line, and below it the strongest words if there are any."""
+    """A prediction for a person to read: a line, and below it the words with the largest weights. See `as_json`."""
     from rnnnlp.tasks.sentiment.evaluate import shorten
 
     shown = highlighted(text, words) if words and coloured else shorten(text)

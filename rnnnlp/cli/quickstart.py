@@ -14,7 +14,7 @@ TEXTS = (
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--out", default="runs/quickstart", metavar="FOLDER", help="where the two runs go (default: runs/quickstart)"
+        "--out", default="runs/quickstart", metavar="FOLDER", help="folder for the two runs (default: runs/quickstart)"
     )
     parser.add_argument(
         "--budget",

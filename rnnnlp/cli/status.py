@@ -8,7 +8,7 @@ LAST_LOSSES = 5
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run_folder", metavar="RUN", help="the folder of a run, running or not")
+    parser.add_argument("run_folder", metavar="RUN", help="run folder; the run may still be training")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from rnnnlp.errors import UserError, option
 from rnnnlp.text.characters import CODE_POINTS, code_points
 from rnnnlp.text.chunks import blocks
-from rnnnlp.text.sources import UNLABELLED, Part, find_source, log_unused_unlabelled
+from rnnnlp.text.sources import UNLABELLED, find_source, log_unused_unlabelled
 
 _ESCAPES = {r"\n": "\n", r"\r": "\r", r"\t": "\t", r"\\": "\\"}
+
+
+class HasDocuments(Protocol):
+    """A part of a corpus: a file, a table, or the texts of a caller."""
+
+    def documents(self, text_column: str | None) -> Iterator[Iterable[str]]:
+        """Yields each document as a stream of chunks."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +37,7 @@ class Corpus:
     """
 
     source: str
-    splits: dict[str, tuple[Part, ...]]
+    splits: Mapping[str, Sequence[HasDocuments]]
     text_column: str | None = None
     separator: str = "\n"
 

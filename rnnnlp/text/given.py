@@ -1,4 +1,4 @@
-"""Texts as a caller of Python gives them: in any usual container, or as the parts of a corpus."""
+"""Texts that a Python caller gives: in any usual container, or as a part of a corpus."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -8,14 +8,14 @@ from rnnnlp.errors import UserError
 
 
 def as_texts(texts: Any, name: str = "texts") -> list[str]:
-    """The texts in a list, tuple, array, column of pandas or `datasets`, or generator.
+    """The texts of a list, tuple, array, generator, or column of pandas or `datasets`.
 
     Args:
         texts: The container.
-        name: What the caller calls it.
+        name: The name of the argument, for messages.
 
     Raises:
-        UserError: For one string, a table, or an item that is not a string.
+        UserError: If it is a single string, a table, or has an item that is not a string.
     """
     if isinstance(texts, str):
         raise UserError(f"{name} is one string, {texts[:40]!r}; it must be several texts: put it into a list")
@@ -30,17 +30,22 @@ def as_texts(texts: Any, name: str = "texts") -> list[str]:
                 f"{name}[{index}] is {text!r} ({type(text).__name__}); every text must be a string: "
                 "remove what has no text, or convert it with str"
             )
-    return [str(text) for text in found]  # those of NumPy are a class of their own
+    return [str(text) for text in found]  # NumPy has a string class of its own
 
 
 @dataclass(frozen=True)
 class GivenTexts:
-    """Texts of a caller as a part of a corpus."""
+    """Texts of a caller, as a part of a corpus.
+
+    Attributes:
+        texts: The texts.
+        name: Their name in messages.
+    """
 
     texts: tuple[str, ...]
     name: str = "the given texts"
 
     def documents(self, text_column: str | None) -> Iterator[Iterator[str]]:
-        """Each text, as a stream of chunks; there are no columns to choose from."""
+        """Yields each text as a stream of chunks; `text_column` is not used."""
         for text in self.texts:
             yield iter([text])

@@ -26,7 +26,7 @@ class LabelledSplit:
     Attributes:
         texts: The texts.
         labels: int64 `(len(texts),)`, indices into the `label_names` of the data.
-        weights: `(len(texts),)`, how much each text counts in training; None counts all the same.
+        weights: `(len(texts),)`, the weight of each text in training; None means that all weights are equal.
     """
 
     texts: list[str]
@@ -51,6 +51,7 @@ class LabelledData:
         label_names: The names of the classes.
         source: Name of the data, as the user gave it.
         unlabelled: The texts without a label that some data sets come with, if they were asked for.
+        label_type: Type of the labels that a Python caller gave: str, int, float or bool.
     """
 
     splits: dict[str, LabelledSplit]

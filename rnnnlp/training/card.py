@@ -2,12 +2,13 @@
 
 import json
 import shlex
+from dataclasses import fields
 from typing import Any
 
 from rnnnlp.errors import dashed
 from rnnnlp.training.model_folder import Network
 from rnnnlp.training.options import TrainingConfig
-from rnnnlp.training.task import Task
+from rnnnlp.training.task import Task, network_options
 
 
 def command_of(task: Task, config: TrainingConfig, network: Network) -> str:
@@ -16,12 +17,14 @@ def command_of(task: Task, config: TrainingConfig, network: Network) -> str:
     Options that training may choose are written out even where they have their defaults.
     """
     words, auto = ["rnnnlp", *task.command.split()], task.auto_options()
-    inherited = getattr(config, "inherited", ())
-    for part in (config, network.config):
-        for name, value in part.to_mapping().items():
-            given_by_data = part is network.config and name in network.config.from_data
-            default = (task.options if part is config else type(part)).__dataclass_fields__[name].default
-            if name in inherited or given_by_data or value is None or (value == default and name not in auto):
+    inherited, of_network = getattr(config, "inherited", ()), network_options(network.config_type)
+    for options, values in (
+        (fields(task.options), config.to_mapping()),
+        (of_network, network.config.to_mapping()),
+    ):
+        for field in options:
+            name, value = field.name, values[field.name]
+            if name in inherited or value is None or (value == field.default and name not in auto):
                 continue
             if isinstance(value, bool):
                 words.append(dashed(name) if value else dashed(f"no_{name}"))

@@ -5,9 +5,8 @@ import inspect
 from dataclasses import MISSING, fields
 from typing import Any, ClassVar, Self
 
-from rnnnlp.config import describe
+from rnnnlp.config import Config, describe
 from rnnnlp.errors import UserError
-from rnnnlp.training.model_folder import Network
 from rnnnlp.training.task import Task, network_options
 
 
@@ -24,13 +23,17 @@ class Estimator:
 
     task: ClassVar[Task]
     defaults: ClassVar[dict[str, Any]]  # of each option
+    network_: Any  # of the task
+    training_: dict[str, Any]  # how it was trained
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "task" not in vars(cls):
             return
         options, network = cls.task.options, cls.task.network.config_type
-        named = [(options, f) for f in fields(options) if f.name not in ("data", *cls.task.leave_out)]
+        named: list[tuple[type[Config], Any]] = [
+            (options, f) for f in fields(options) if f.name not in ("data", *cls.task.leave_out)
+        ]
         named += [(network, f) for f in network_options(network)]
         cls.defaults = {
             f.name: None if f.default is MISSING or describe(config, f.name).get("auto") else f.default
@@ -87,7 +90,7 @@ class Estimator:
         given = {name: value for name, value in params if value is not None and value != self.defaults[name]}
         return self.task.options_from({"data": data, **given})
 
-    def _take_over(self, network: Network, training: dict[str, Any]) -> Self:
+    def _take_over(self, network: Any, training: dict[str, Any]) -> Self:
         """Becomes the estimator of a trained network, with the options that it was trained with."""
         self.network_, self.training_ = network, training
         return self

@@ -109,4 +109,5 @@ def run_folder(out: str | os.PathLike[str] | None) -> AbstractContextManager[str
 
 def training_of(folder: str | os.PathLike[str]) -> dict[str, Any]:
     """How the model in a folder was trained, as its `config.json` says; empty where it does not say."""
-    return read_config(Path(folder)).get("training", {})
+    training: dict[str, Any] = read_config(Path(folder)).get("training", {})
+    return training

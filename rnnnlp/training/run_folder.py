@@ -49,13 +49,13 @@ BESIDE_STATE = (CONFIG, TOKENIZER, WEIGHTS, STATE)
 class RunFolder:
     """A run folder to look at. `create` and `reopen` give one to train in, locked until it is left as a context."""
 
-    def __init__(self, path: str | os.PathLike):
+    def __init__(self, path: str | os.PathLike[str]):
         self.path = Path(path)
         self.metrics_path = self.path / "metrics.jsonl"
         self._lock: int | None = None  # descriptor
 
     @classmethod
-    def create(cls, path: str | os.PathLike, *, overwrite: bool, to_resume: bool = True) -> Self:
+    def create(cls, path: str | os.PathLike[str], *, overwrite: bool, to_resume: bool = True) -> Self:
         """The folder of a new run. UserError if `path` holds anything, unless it is a run and `overwrite` is given.
 
         That run stays until `clear`. `to_resume` is whether it might be what the user wants to go on with.
@@ -79,7 +79,7 @@ class RunFolder:
         return run
 
     @classmethod
-    def reopen(cls, path: str | os.PathLike) -> Self:
+    def reopen(cls, path: str | os.PathLike[str]) -> Self:
         """The folder of a run to go on with. UserError if there is none, or another process trains in it."""
         run = cls(path)
         run.latest_checkpoint()

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rnnnlp.analysis.plots import Curves, draw_curves, draw_gradient_norms, training_curves
 from rnnnlp.cli.main import main
 from rnnnlp.errors import UserError
-from rnnnlp.analysis.plots import Curves, draw_curves, draw_gradient_norms, training_curves
 
 if os.environ.get("RNNNLP_REQUIRE_MATPLOTLIB") == "1":
     import matplotlib  # noqa: F401

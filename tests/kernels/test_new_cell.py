@@ -12,10 +12,12 @@ from rnnnlp.kernels.backend import Array, State
 from rnnnlp.kernels.cells import CELLS, Cell, Extra
 from rnnnlp.kernels.definition import Saved, Step, StepBackward
 from rnnnlp.layers.recurrent import Direction, Recurrent
-from rnnnlp.models.config import CharLMConfig, SentimentConfig
-from rnnnlp.models.sentiment import SentimentClassifier
+from rnnnlp.tasks.char_lm.config import CharLMConfig
+from rnnnlp.tasks.char_lm.network import CharLMNetwork
+from rnnnlp.tasks.sentiment.config import SentimentConfig
+from rnnnlp.tasks.sentiment.network import SentimentNetwork
+from rnnnlp.tasks.sentiment.transfer import start_from
 from rnnnlp.text import CharTokenizer
-from rnnnlp.training.transfer import start_from
 from tests.kernels.minimal_gated_unit import minimal_gated_unit
 from tests.recurrences import EVEN, RAGGED, check_kernel, check_recurrent, numpy_kernel
 
@@ -71,16 +73,17 @@ def test_it_trains_a_character_model(cell: str, backend: str, tmp_path: Path, ca
     text = tmp_path / "text.txt"
     text.write_text("".join(f"line {i} of a text, as long as {i * i} grains of sand.\n" for i in range(300)))
     options = {"embedding_size": 16, "hidden_size": 32, "batch_size": 16, "bptt": 40, "evaluations": 2, "seed": 3}
-    model = CharLM.fit(str(text), cell=cell, steps=60, lr=0.01, backend=backend, out=str(tmp_path / "run"), **options)
+    model = CharLM(cell=cell, steps=60, lr=0.01, backend=backend, **options).fit(text, out=tmp_path / "run")
+    network = model.network_
     said = [record for record in caplog.records if f"do not have the cell {cell}" in record.getMessage()]
     native = kernels.of(np.empty(0, np.float32)) is not kernels.of(np.empty(0, np.float64))
     assert len(said) == native
-    ids = model.tokenizer.encode(text.read_text())[:4000]
-    loss_sum, count, _ = model.loss(ids[:-1], ids[1:], np.ones(len(ids) - 1, np.int64), model.zero_state(1))
-    assert loss_sum / count < 2.0 < np.log(model.tokenizer.vocab_size)  # nats a character
+    ids = network.tokenizer.encode(text.read_text())[:4000]
+    loss_sum, count, _ = network.loss(ids[:-1], ids[1:], np.ones(len(ids) - 1, np.int64), network.zero_state(1))
+    assert loss_sum / count < 2.0 < np.log(network.tokenizer.vocab_size)  # nats a character
     again = CharLM.from_pretrained(tmp_path / "run")
-    for name, parameter in model.parameters().items():
-        np.testing.assert_array_equal(again.parameters()[name].value, parameter.value)
+    for name, parameter in network.parameters().items():
+        np.testing.assert_array_equal(again.network_.parameters()[name].value, parameter.value)
     assert again.generate("line ", length=20, seed=1) == model.generate("line ", length=20, seed=1)
 
 
@@ -96,11 +99,11 @@ def test_parameters_of_its_own_are_named_counted_and_transferred(with_gain: str)
     assert np.ptp(direction.extra["shift"].value) > 0
     tokenizer, rng = CharTokenizer("\n abc"), np.random.default_rng(0)
     sizes = {"cell": with_gain, "embedding_size": 3, "hidden_size": 4}
-    lm = CharLM(CharLMConfig(tokenizer.vocab_size, **sizes), tokenizer, rng=rng)
-    assert lm.config.weights == sum(p.value.size for p in lm.parameters().values())
+    lm = CharLMNetwork(CharLMConfig(tokenizer.vocab_size, **sizes), tokenizer, rng=rng)
+    assert lm.config.num_parameters == sum(p.value.size for p in lm.parameters().values())
     lm.parameters()["recurrent.0.forward.gain"].value[...] = rng.normal(size=4)
     config = SentimentConfig(tokenizer.vocab_size, labels=("no", "yes"), bidirectional=False, **sizes)
-    classifier = SentimentClassifier(config, tokenizer, rng=rng)
+    classifier = SentimentNetwork(config, tokenizer, rng=rng)
     start_from(lm, classifier)
     for name in ("gain", "shift", "W_h", "b_h"):
         path = f"recurrent.0.forward.{name}"

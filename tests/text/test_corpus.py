@@ -30,7 +30,7 @@ def cache(tmp_path, monkeypatch):
 
 @pytest.fixture
 def corpus(tmp_path):
-    """Of 10 * n characters, whose last tenth has two that the rest has not."""
+    """A corpus of 10 * n characters; two characters occur only in the last tenth."""
     path = tmp_path / "text.txt"
     path.write_bytes((TEXT[:-2] + "é中").encode())
     return load_corpus(str(path))
@@ -51,7 +51,7 @@ def test_last_tenth_of_the_characters_is_validation(corpus, cache, kind):
     assert encoded.source == corpus.source
 
 
-def test_vocabulary_is_of_train_alone_and_unknowns_are_said(corpus, cache, caplog):
+def test_vocabulary_is_of_train_alone_and_unknown_characters_are_logged(corpus, cache, caplog):
     for _ in range(2):  # encoded, and from the cache
         caplog.clear()
         encoded = encode_corpus(corpus, "char")
@@ -84,7 +84,7 @@ def test_splits_of_the_source(tmp_path, cache):
     assert encoded.characters == {"train": 9, "validation": 1, "test": 1}
 
 
-def test_what_stands_between_documents(tmp_path, cache):
+def test_document_separator(tmp_path, cache):
     (tmp_path / "texts").mkdir()
     for name, text in (("1", "one\n"), ("2", "two"), ("3", "")):
         (tmp_path / "texts" / f"{name}.txt").write_text(text)
@@ -117,7 +117,7 @@ def test_second_time_comes_from_the_cache(corpus, cache, monkeypatch, kind):
     encode_corpus(corpus, first.tokenizer)  # as evaluation does
 
 
-def test_other_content_or_options_are_another_entry(corpus, cache, tmp_path):
+def test_other_content_or_options_make_another_entry(corpus, cache, tmp_path):
     encode_corpus(corpus, "word", vocab_size=5)
     count = len(list(cache.iterdir()))
     assert encode_corpus(corpus, "word", vocab_size=6).tokenizer.vocab_size == 6
@@ -181,7 +181,7 @@ def hours_ago(entry, hours):
     os.utime(entry, (then, then))
 
 
-def test_entries_not_used_for_longest_go_when_there_are_too_many(tmp_path, monkeypatch):
+def test_least_recently_used_entries_are_removed_above_the_limit(tmp_path, monkeypatch):
     def add(name, hours):
         entry = cached(tmp_path, cache_key(name=name), lambda folder: (folder / "content").write_bytes(bytes(400)))
         hours_ago(entry, hours)
@@ -207,7 +207,7 @@ def test_entries_not_used_for_longest_go_when_there_are_too_many(tmp_path, monke
     assert (tmp_path / "mine" / "letter").stat().st_size == 5000
 
 
-def test_use_is_remembered(tmp_path):
+def test_use_of_an_entry_is_recorded(tmp_path):
     entry = cached(tmp_path, cache_key(name="an entry"), lambda folder: None)
     hours_ago(entry, 5)
     cached(tmp_path, entry.name, None)
@@ -215,7 +215,7 @@ def test_use_is_remembered(tmp_path):
 
 
 @pytest.mark.parametrize("limit", ["much", "-1", "nan"])
-def test_limits_that_are_none(corpus, cache, monkeypatch, limit):
+def test_limits_that_are_not_numbers_are_refused(corpus, cache, monkeypatch, limit):
     monkeypatch.setenv("RNNNLP_CACHE_LIMIT", limit)
     with pytest.raises(UserError, match=f"RNNNLP_CACHE_LIMIT is {limit}; it must be a number of GB, at least 0"):
         encode_corpus(corpus, "char")
@@ -275,7 +275,7 @@ def test_survey(chunks):
     assert found == survey([text])
 
 
-ENCODE_AND_SAY_PEAK = """
+ENCODE_AND_PRINT_PEAK = """
 import re, sys
 from rnnnlp.text import encode_corpus, load_corpus
 encode_corpus(load_corpus(sys.argv[1]), "char", cache_dir=sys.argv[2])
@@ -289,7 +289,7 @@ def test_memory_does_not_grow_with_the_text(tmp_path):
     for megabytes in (4, 64):
         path = tmp_path / f"{megabytes}.txt"
         path.write_bytes(b"one line of text \xe4\xb8\xad\n" * (megabytes * 10**6 // 21))
-        command = [sys.executable, "-c", ENCODE_AND_SAY_PEAK, str(path), str(tmp_path / "cache")]
+        command = [sys.executable, "-c", ENCODE_AND_PRINT_PEAK, str(path), str(tmp_path / "cache")]
         peaks.append(int(subprocess.run(command, capture_output=True, text=True, check=True).stdout) / 1024)
     assert peaks[1] < peaks[0] + 16  # MiB; the ids alone are 57 MB
 
@@ -306,7 +306,7 @@ print(len(os.listdir("/proc/self/task")) - before)
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="counts threads where Linux says them")
-def test_tokenizers_use_as_many_threads_as_they_may():
+def test_tokenizers_use_the_allowed_number_of_threads():
     for threads in (1, 3):
         command = [sys.executable, "-c", TOKENIZE_AND_COUNT_THREADS, str(threads)]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -320,7 +320,7 @@ def test_importing_is_cheap():
     assert done.stdout.strip() == "[]"
 
 
-def test_learnt_tokenizer_in_the_cache_can_be_opened(corpus, cache):
+def test_trained_tokenizer_in_the_cache_can_be_loaded(corpus, cache):
     encoded = encode_corpus(corpus, "bpe")
     (folder,) = (path.parent for path in cache.glob("*/tokenizer.json"))
     assert load_tokenizer(folder).to_json() == encoded.tokenizer.to_json()

@@ -1,4 +1,4 @@
-"""Labelled data: labels of every form, splits, the validation draw, and what is refused."""
+"""Labelled data: labels of every form, splits, the held-out validation split, and errors."""
 
 import json
 
@@ -50,7 +50,7 @@ def test_labels_of_csv(tmp_path, labels, names):
     assert len(data.splits["train"]) == 2
 
 
-def test_rows_without_a_label_are_dropped_and_counted(tmp_path, caplog):
+def test_rows_without_a_label_are_dropped_and_logged(tmp_path, caplog):
     spec = write_jsonl(tmp_path / "a.jsonl", [0, 1, -1, None, "", float("nan")])
     assert load_labelled(spec, validation_fraction=0).splits["train"].texts == ["0", "1"]
     assert f"{spec}, train: 4 rows without a label (-1 or missing) dropped" in caplog.text
@@ -96,7 +96,7 @@ def test_schemas_that_disagree(tmp_path):
 @pytest.mark.parametrize(
     "wanted", [None, ("train", "validation"), ("validation", "train"), ("validation",), ("train",)]
 )
-def test_the_same_rows_are_held_out_whatever_is_loaded(tmp_path, wanted):
+def test_the_same_rows_are_held_out_whichever_splits_are_loaded(tmp_path, wanted):
     write_jsonl(tmp_path / "train.jsonl", [0] * 60 + [1] * 139 + [2])
     write_jsonl(tmp_path / "test.jsonl", [0, 1])
     everything = load_labelled(str(tmp_path), rng_seed=3).splits
@@ -111,7 +111,7 @@ def test_the_same_rows_are_held_out_whatever_is_loaded(tmp_path, wanted):
     assert other.texts != everything["validation"].texts
 
 
-def test_held_out_rows_are_said(tmp_path, caplog):
+def test_held_out_rows_are_logged(tmp_path, caplog):
     with caplog.at_level("INFO", "rnnnlp"):
         load_labelled(write_jsonl(tmp_path / "a.jsonl", [0, 1] * 50), rng_seed=7)
     assert "has no validation split: 4 of the 100 rows of train (5 % of each class, seed 7) are held out" in caplog.text
@@ -166,7 +166,7 @@ def relabelled(tmp_path, labels, names):
         ([5, 1], ("1", "5"), [1, 0]),
     ],
 )
-def test_relabelled_as_a_model_knows_them(tmp_path, labels, names, expected):
+def test_labels_as_indices_into_the_labels_of_a_model(tmp_path, labels, names, expected):
     assert relabelled(tmp_path, labels, names) == expected
 
 

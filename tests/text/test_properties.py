@@ -1,4 +1,4 @@
-"""What must hold for any text at all. `scripts/fuzz_text.py` does the same with many more inputs, and larger ones."""
+"""Properties that hold for any text. `scripts/fuzz_text.py` does the same with many more inputs, and larger ones."""
 
 import sys
 from contextlib import suppress
@@ -42,7 +42,7 @@ def test_a_tokenizer_gives_back_what_it_read(kind: str, text: str, tmp_path: Pat
 @pytest.mark.parametrize("kind", KINDS)
 @FEW
 @given(text=ANY_TEXT)
-def test_any_prompt_is_gone_on_from_and_any_text_is_judged(kind: str, text: str, tmp_path: Path):
+def test_any_prompt_is_continued_and_any_text_classified(kind: str, text: str, tmp_path: Path):
     targets.prompt(kind, text, tmp_path)
 
 

@@ -17,13 +17,13 @@ PIECES = st.lists(st.text(alphabet="ab\n\r\u2028 中", max_size=8))
 
 
 @pytest.mark.parametrize("text", HARD_TEXTS[:8])
-def test_text_is_read_as_it_stands(tmp_path, text):
+def test_text_is_read_unchanged(tmp_path, text):
     path = tmp_path / "file.txt"
     path.write_bytes(text.encode())
     assert "".join(read_text(path)) == text
 
 
-def test_mark_at_the_start_is_dropped_and_said_once(tmp_path, caplog):
+def test_byte_order_mark_is_dropped_and_logged_once(tmp_path, caplog):
     path = tmp_path / "file.txt"
     path.write_bytes("\ufeffa\ufeffb".encode())
     with caplog.at_level("INFO", "rnnnlp"):
@@ -41,7 +41,7 @@ MIB = 1 << 20
         (b"caf\xe9 au lait", 3),  # Latin-1
         (b"\xed\xa0\x80", 0),  # a surrogate
         (b"whole \xe4\xb8", 6),  # cut inside a character
-        (b"a" * (MIB - 1) + "中".encode() + b"\x80", MIB + 2),  # after a character over the border of two chunks
+        (b"a" * (MIB - 1) + "中".encode() + b"\x80", MIB + 2),  # after a character across two chunks
         (b"a" * (MIB - 1) + b"\xe4\xff", MIB - 1),  # begun before the border, wrong behind it
     ],
 )
@@ -52,7 +52,7 @@ def test_offset_of_invalid_bytes(tmp_path, content, offset):
         list(read_text(path))
 
 
-def test_characters_over_the_border_of_two_chunks(tmp_path):
+def test_characters_across_two_chunks(tmp_path):
     path = tmp_path / "file.txt"
     text = "a" * (MIB - 2) + "👩" * 10
     path.write_bytes(text.encode())
@@ -125,6 +125,6 @@ def test_plain_texts_of_a_table(tmp_path):
     assert load_plain_texts(str(path), text_column="id") == ["1", "2"]
 
 
-def test_no_plain_texts(tmp_path):
+def test_missing_file_of_plain_texts(tmp_path):
     with pytest.raises(UserError, match="no such file"):
         load_plain_texts(tmp_path / "none.txt")

@@ -1,4 +1,4 @@
-"""What `--data` can mean: files, folders as they are found in the wild, globs, built-in sets, Hub names."""
+"""Names of data: files, folders as published data sets have them, globs, built-in data sets, Hub names."""
 
 from pydoc_data.topics import topics
 
@@ -15,7 +15,7 @@ ROWS = [{"text": f"text {i}", "label": i % 2} for i in range(40)]
 
 
 def fill(folder, files):
-    """Write files of text by their paths."""
+    """Writes text files, given by their paths."""
     for name, content in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -51,7 +51,7 @@ def test_folders_of_split_files(tmp_path, names, splits):
     assert sum(map(len, source.splits.values())) == len([name for name in names if name != "README.md"])
 
 
-def test_other_splits_are_left_out_and_never_opened(tmp_path, caplog):
+def test_other_splits_are_not_used_and_never_opened(tmp_path, caplog):
     write_table(tmp_path / "train.parquet", ROWS)
     (tmp_path / "unsupervised-00000.parquet").write_bytes(b"not read")
     (tmp_path / "test.parquet").write_bytes(b"not read")
@@ -61,7 +61,7 @@ def test_other_splits_are_left_out_and_never_opened(tmp_path, caplog):
     assert "unsupervised-00000.parquet left out" in caplog.text
 
 
-def test_texts_without_a_label_are_there_to_learn_a_language_from(tmp_path, caplog):
+def test_unlabelled_texts_are_for_pretraining_a_language_model(tmp_path, caplog):
     of_files, of_folders, of_classes = (tmp_path / name for name in ("files", "folders", "classes"))
     for folder in (of_files, of_folders / "data"):
         folder.mkdir(parents=True)
@@ -80,7 +80,7 @@ def test_texts_without_a_label_are_there_to_learn_a_language_from(tmp_path, capl
         assert "left out: texts without a label" in caplog.text
 
 
-def test_texts_without_a_label_may_be_all(tmp_path):
+def test_a_source_may_have_only_unlabelled_texts(tmp_path):
     write_table(tmp_path / "unsupervised.parquet", [{"text": "alone"}])
     for unlabelled in (True, False):
         corpus = load_corpus(str(tmp_path / "unsupervised.parquet"), unlabelled=unlabelled)
@@ -197,7 +197,7 @@ def test_python_docs():
         ("a\0b", "no such file or folder"),
     ],
 )
-def test_specs_that_name_nothing(tmp_path, monkeypatch, spec, message):
+def test_names_of_no_data(tmp_path, monkeypatch, spec, message):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=message):
         find_source(spec)

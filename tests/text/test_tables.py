@@ -1,4 +1,4 @@
-"""Tables: each format gives its texts unchanged, and says what is wrong with it."""
+"""Tables: each format gives its texts unchanged, and an error that names what is wrong."""
 
 import json
 from pathlib import Path
@@ -33,7 +33,7 @@ def write_table(path, rows=ROWS):
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl", ".parquet"])
-def test_texts_come_unchanged(tmp_path, suffix):
+def test_texts_are_read_unchanged(tmp_path, suffix):
     table = open_table(write_table(tmp_path / f"table{suffix}"))
     assert table.columns == ("text", "label", "other")
     assert [text for text, _ in table.rows(("text", "label"))] == [row["text"] for row in ROWS]
@@ -65,7 +65,7 @@ def test_columns_are_found_by_their_usual_names(tmp_path):
         open_table(path).find_text_column(None)
 
 
-def test_rows_without_a_text_are_counted(tmp_path, caplog):
+def test_rows_without_a_text_are_dropped_and_logged(tmp_path, caplog):
     path = write_table(tmp_path / "t.jsonl", [{"text": "a"}, {"text": None}, {"label": 1}, {"text": ""}])
     assert list(open_table(path).texts_and("text")) == [("a",), ("",)]
     assert "2 rows without a text dropped" in caplog.text
@@ -124,7 +124,7 @@ def test_whole_surrogate_pairs_and_long_fields(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["long.csv", "long.tsv", "long.jsonl"])
-def test_a_line_that_is_no_row_is_refused_before_it_fills_the_memory(name: str, tmp_path: Path):
+def test_a_line_that_is_not_a_row_is_refused_before_it_fills_the_memory(name: str, tmp_path: Path):
     path = tmp_path / name
     path.write_text('{"text": "a"}\n' if name == "long.jsonl" else "text\n")
     with path.open("a") as file:

@@ -94,8 +94,8 @@ def test_long_texts_in_a_batch(tokenizer):
 def test_streaming_bytes_joins_to_decode(data):
     tokenizer = ByteTokenizer()
     decoder = tokenizer.decoder()
-    chunks = [decoder.push([byte]) for byte in data]
-    assert "".join([*chunks, decoder.flush()]) == tokenizer.decode(data) == data.decode("utf-8", errors="replace")
+    texts = [decoder.push([byte]) for byte in data]
+    assert "".join([*texts, decoder.flush()]) == tokenizer.decode(data) == data.decode("utf-8", errors="replace")
 
 
 def test_streaming_joins_to_decode(tokenizer):
@@ -104,8 +104,8 @@ def test_streaming_joins_to_decode(tokenizer):
         decoder = tokenizer.decoder()
         assert "".join([*(decoder.push([i]) for i in ids), decoder.flush()]) == tokenizer.decode(ids)
         decoder = tokenizer.decoder()
-        chunks = [decoder.push(ids[:2]), decoder.push([]), decoder.push(ids[2:]), decoder.flush()]
-        assert "".join(chunks) == tokenizer.decode(ids)
+        texts = [decoder.push(ids[:2]), decoder.push([]), decoder.push(ids[2:]), decoder.flush()]
+        assert "".join(texts) == tokenizer.decode(ids)
 
 
 def test_streaming_waits_for_whole_characters():
@@ -115,7 +115,7 @@ def test_streaming_waits_for_whole_characters():
     assert decoder.flush() == "\ufffd"
 
 
-def test_saved_tokenizer_comes_back(tokenizer, tmp_path):
+def test_saved_tokenizer_is_loaded_again(tokenizer, tmp_path):
     tokenizer.save(tmp_path)
     loaded = load_tokenizer(tmp_path)
     assert type(loaded) is type(tokenizer)
@@ -250,7 +250,7 @@ def test_kinds():
 
 @given(ANY_TEXT)
 @settings(max_examples=150)
-def test_spans_are_where_each_token_comes_from(tokenizer, text):
+def test_spans_are_the_characters_of_each_token(tokenizer, text):
     spans = tokenizer.spans(text)
     assert spans.shape == (len(tokenizer.encode(text)), 2)
     assert (np.diff(spans[:, 0]) >= 0).all()
@@ -275,6 +275,6 @@ def test_spans_of_a_long_text(tokenizer):
     assert spans[-1, 0] >= len(text) - 2 >= spans[-1, 1] - 2
 
 
-def test_spaces_are_looked_for():
+def test_has_spaces():
     assert has_spaces(["a lovely film", "so lovely, so good"])
     assert not has_spaces(["质量很好，非常喜欢，包装也很仔细，下次还会再来买。", "差"])

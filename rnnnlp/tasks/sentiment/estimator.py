@@ -3,7 +3,7 @@
 # n texts, K classes
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -20,7 +20,7 @@ from rnnnlp.training.estimator import Estimator
 from rnnnlp.training.run import run_folder, train, training_of
 
 GIVEN = "(texts)"  # what a run folder calls data that Python gave
-READ_AS = {"str": str, "int": int, "float": float, "bool": lambda name: name == "True"}
+READ_AS: dict[str, Callable[[str], Any]] = {"str": str, "int": int, "float": float, "bool": lambda name: name == "True"}
 
 
 class SentimentClassifier(Estimator):
@@ -127,7 +127,7 @@ class SentimentClassifier(Estimator):
         one = predictor.members[0] if isinstance(predictor, Ensemble) else predictor
         estimator = cls()
         estimator.classes_ = np.array([READ_AS[one.config.label_type](name) for name in predictor.labels])
-        return estimator._take_over(predictor, training_of(folder))  # type: ignore[arg-type]
+        return estimator._take_over(predictor, training_of(folder))
 
 
 def labelled(

@@ -3,6 +3,7 @@
 # N tokens, U unique tokens, T steps, B documents, D embedding, H hidden, R directions, K classes
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -37,7 +38,8 @@ class Tape(NamedTuple):
     ngrams: Any
 
 
-class BatchGradients(NamedTuple):
+@dataclass(frozen=True)
+class BatchGradients:
     """The loss of a batch, and the gradient of its mean with respect to the embedded tokens."""
 
     loss_sum: float
@@ -186,7 +188,7 @@ class SentimentNetwork(Network, Predictor):
             sample_weights: `(B,)`, a weight for each document.
         """
         logits, tape = self.forward(batch.ids, batch.batch_sizes, rng=rng, bptt=bptt)
-        options = {"label_smoothing": label_smoothing, "class_weights": class_weights}
+        options: dict[str, Any] = {"label_smoothing": label_smoothing, "class_weights": class_weights}
         if sample_weights is None:
             loss_sum, count, dlogits = softmax_cross_entropy(logits, batch.labels, **options)
         else:

@@ -61,7 +61,7 @@ class SentimentObjective:
             bptt=config.bptt,
             label_smoothing=config.label_smoothing,
             class_weights=self.class_weights,
-            sample_weights=None if self.sample_weights is None else self.sample_weights[batch.places],
+            sample_weights=None if self.sample_weights is None else self.sample_weights[batch.indices],
         )
         return BatchLoss(found.loss_sum / (found.count or 1.0), len(batch.ids))
 

@@ -88,7 +88,7 @@ def objective(network: SentimentNetwork, data: LabelledData, config: SentimentTr
     if config.virtual_adversarial:
         unlabelled = network.encode(data.unlabelled)
         log.info("%s: %d texts without labels for virtual adversarial training", data.source, len(unlabelled))
-    return SentimentObjective(network, *splits, config, unlabelled, data.splits["train"].weights)
+    return SentimentObjective(network, splits[0], splits[1], config, unlabelled, data.splits["train"].weights)
 
 
 def load_data(options: SentimentOptions, *, held_out_seed: int = HELD_OUT_SEED) -> LabelledData:

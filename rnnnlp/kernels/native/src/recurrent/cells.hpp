@@ -5,6 +5,7 @@
 #include "recurrent/gru.hpp"
 #include "recurrent/gru_reset_first.hpp"
 #include "recurrent/lstm.hpp"
+#include "recurrent/rowwise.hpp"
 
 namespace rnnnlp::ISA {
 
@@ -28,6 +29,14 @@ struct CellList {
   }
 };
 
-using Cells = CellList<LSTM, GRU, GRUResetFirst, Elman<Tanh>, Elman<Relu>>;
+#if defined(RNNNLP_ROWWISE_SCHEDULE)
+template <class... Cell>
+using CellsInUse = CellList<Rowwise<Cell>...>;
+#else
+template <class... Cell>
+using CellsInUse = CellList<Cell...>;
+#endif
+
+using Cells = CellsInUse<LSTM, GRU, GRUResetFirst, Elman<Tanh>, Elman<Relu>>;
 
 }  // namespace rnnnlp::ISA

@@ -32,15 +32,19 @@ struct Elman : OneProduct {
     store(step.h(row) + unit, h, lanes);
   }
 
-  static RNNNLP_INLINE void prefetch_tape(const BackwardStep<Elman>& step, long row, long unit) {
+  template <class Step>
+  static RNNNLP_INLINE void prefetch_tape(const Step& step, long row, long unit) {
     prefetch(step.h(row) + unit, 2 * V);
   }
 
-  static RNNNLP_INLINE const float* dgates(const BackwardStep<Elman>& step, long row, int) { return step.dpre(row); }
+  template <class Step>
+  static RNNNLP_INLINE const float* dgates(const Step& step, long row, int) { return step.dpre(row); }
 
-  static RNNNLP_INLINE vec carried_dh(const BackwardStep<Elman>&, long, long) { return vec{}; }
+  template <class Step>
+  static RNNNLP_INLINE vec carried_dh(const Step&, long, long) { return vec{}; }
 
-  static RNNNLP_INLINE void backward_epilogue(const BackwardStep<Elman>& step, long row, long unit, long lanes, vec dh) {
+  template <class Step>
+  static RNNNLP_INLINE void backward_epilogue(const Step& step, long row, long unit, long lanes, vec dh) {
     vec da = Nonlinearity::backward(dh, load(step.h(row) + unit, lanes));
     step.dgates.store(row, unit, da);
     store(step.dpre(row) + unit, da, lanes);

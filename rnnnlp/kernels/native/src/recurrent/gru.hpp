@@ -47,20 +47,24 @@ struct GRU : OneProduct {
     }
   }
 
-  static RNNNLP_INLINE void prefetch_tape(const BackwardStep<GRU>& step, long row, long unit) {
+  template <class Step>
+  static RNNNLP_INLINE void prefetch_tape(const Step& step, long row, long unit) {
     prefetch(step.saved(Saved::a_hn, row) + unit, 2 * V);
     prefetch(step.h_before(row) + unit, 2 * V);
   }
 
-  static RNNNLP_INLINE const float* dgates(const BackwardStep<GRU>& step, long row, int gate) {
+  template <class Step>
+  static RNNNLP_INLINE const float* dgates(const Step& step, long row, int gate) {
     return gate == 2 ? step.packed_rows(PackedRows::da_hn, row) : step.dpre(row) + gate * step.job->H;
   }
 
-  static RNNNLP_INLINE vec carried_dh(const BackwardStep<GRU>& step, long row, long unit) {
+  template <class Step>
+  static RNNNLP_INLINE vec carried_dh(const Step& step, long row, long unit) {
     return load(step.rows(Rows::dh_past_product, row) + unit);
   }
 
-  static RNNNLP_INLINE void backward_epilogue(const BackwardStep<GRU>& step, long row, long unit, long lanes, vec dh) {
+  template <class Step>
+  static RNNNLP_INLINE void backward_epilogue(const Step& step, long row, long unit, long lanes, vec dh) {
     const long H = step.job->H;
     const float* gates_row = step.gates(row) + unit;
     vec r = load(gates_row, lanes), z = load(gates_row + H, lanes), n = load(gates_row + 2 * H, lanes);

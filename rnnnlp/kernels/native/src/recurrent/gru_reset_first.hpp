@@ -43,19 +43,23 @@ struct GRUResetFirst : OneProduct {
     }
   }
 
-  static RNNNLP_INLINE void prefetch_tape(const BackwardStep<GRUResetFirst>& step, long row, long unit) {
+  template <class Step>
+  static RNNNLP_INLINE void prefetch_tape(const Step& step, long row, long unit) {
     prefetch(step.h_before(row) + unit, 2 * V);
   }
 
-  static RNNNLP_INLINE const float* dgates(const BackwardStep<GRUResetFirst>& step, long row, int gate) {
+  template <class Step>
+  static RNNNLP_INLINE const float* dgates(const Step& step, long row, int gate) {
     return step.dpre(row) + gate * step.job->H;
   }
 
-  static RNNNLP_INLINE vec carried_dh(const BackwardStep<GRUResetFirst>& step, long row, long unit) {
+  template <class Step>
+  static RNNNLP_INLINE vec carried_dh(const Step& step, long row, long unit) {
     return load(step.rows(BackwardRows::dh_past_product, row) + unit);
   }
 
-  static RNNNLP_INLINE void backward_epilogue(const BackwardStep<GRUResetFirst>& step, long row, long unit, long lanes, vec dh) {
+  template <class Step>
+  static RNNNLP_INLINE void backward_epilogue(const Step& step, long row, long unit, long lanes, vec dh) {
     const long H = step.job->H;
     const float* gates_row = step.gates(row) + unit;
     vec z = load(gates_row + H, lanes), n = load(gates_row + 2 * H, lanes);
@@ -103,12 +107,14 @@ struct GRUResetFirst::Second {
     if (step.keeps_tape()) store(step.gates(row) + 2 * H + unit, n, lanes);
   }
 
-  static RNNNLP_INLINE const float* dgates(const BackwardStep<GRUResetFirst>& step, long row) {
+  template <class Step>
+  static RNNNLP_INLINE const float* dgates(const Step& step, long row) {
     return step.dpre(row) + 2 * step.job->H;
   }
 
   // gated_h = r*h_before
-  static RNNNLP_INLINE void backward_epilogue(const BackwardStep<GRUResetFirst>& step, long row, long unit, long lanes, vec dgated_h) {
+  template <class Step>
+  static RNNNLP_INLINE void backward_epilogue(const Step& step, long row, long unit, long lanes, vec dgated_h) {
     vec r = load(step.gates(row) + unit, lanes), h_before = load(step.h_before(row) + unit, lanes);
     vec da_r = dgated_h * h_before * (r * (1.0f - r));
     float* dh = step.rows(BackwardRows::dh_past_product, row) + unit;

@@ -45,18 +45,22 @@ struct LSTM : OneProduct {
     }
   }
 
-  static RNNNLP_INLINE void prefetch_tape(const BackwardStep<LSTM>& step, long row, long unit) {
+  template <class Step>
+  static RNNNLP_INLINE void prefetch_tape(const Step& step, long row, long unit) {
     prefetch(step.saved(Saved::c, row) + unit, 2 * V);
     prefetch(step.state_before(State::c, Saved::c, row) + unit, 2 * V);
   }
 
-  static RNNNLP_INLINE const float* dgates(const BackwardStep<LSTM>& step, long row, int gate) {
+  template <class Step>
+  static RNNNLP_INLINE const float* dgates(const Step& step, long row, int gate) {
     return step.dpre(row) + gate * step.job->H;
   }
 
-  static RNNNLP_INLINE vec carried_dh(const BackwardStep<LSTM>&, long, long) { return vec{}; }
+  template <class Step>
+  static RNNNLP_INLINE vec carried_dh(const Step&, long, long) { return vec{}; }
 
-  static RNNNLP_INLINE void backward_epilogue(const BackwardStep<LSTM>& step, long row, long unit, long lanes, vec dh) {
+  template <class Step>
+  static RNNNLP_INLINE void backward_epilogue(const Step& step, long row, long unit, long lanes, vec dh) {
     const long H = step.job->H;
     const float* gates_row = step.gates(row) + unit;
     vec i = load(gates_row, lanes), f = load(gates_row + H, lanes);
