@@ -52,10 +52,10 @@ def job(case: Case, documents: Documents | None, weights: dict[str, np.ndarray])
 
 
 def _torch_name(name: str) -> str:
-    layer, *place, kind = name.split(".")
+    layer, *direction, kind = name.split(".")  # recurrent, 0 and forward, W_x
     if layer != "recurrent":
         return name
-    return f"recurrent.{NAMES[kind]}_l{place[0]}" + ("_reverse" if place[1] == "reverse" else "")
+    return f"recurrent.{NAMES[kind]}_l{direction[0]}" + ("_reverse" if direction[1] == "reverse" else "")
 
 
 class Model(nn.Module):

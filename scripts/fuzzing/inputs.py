@@ -135,14 +135,14 @@ def rows(rng: np.random.Generator) -> list[tuple[str, Any]]:
 
 def csv_of(rows: Sequence[tuple[str, Any]], rng: np.random.Generator, *, delimiter: str = ",") -> bytes:
     out = io.StringIO()
-    writer = csv.writer(
+    table = csv.writer(
         out,
         delimiter=delimiter,
         lineterminator=("\n", "\r\n")[int(rng.integers(2))],
         quoting=(csv.QUOTE_MINIMAL, csv.QUOTE_ALL)[int(rng.integers(2))],
     )
-    writer.writerow(("text", "label"))
-    writer.writerows(rows)
+    table.writerow(("text", "label"))
+    table.writerows(rows)
     return out.getvalue().encode("utf-8", "surrogatepass")
 
 

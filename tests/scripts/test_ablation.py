@@ -127,7 +127,7 @@ def test_fixed_offsets_begin_every_epoch_at_the_same_place():
 
 def test_streams_are_reset_at_the_beginning_of_an_epoch_alone():
     batches = NoStateReset(np.arange(1000) % 7, batch_size=3, bptt=8, seed=0)
-    assert batches.per_epoch > 20  # so many that some would be reset
+    assert batches.per_epoch > 20  # enough for some to be reset at random
     for _ in range(2):
         reset = [batches.next().reset for _ in range(batches.per_epoch)]
         assert reset[0].all()
