@@ -16,13 +16,13 @@ struct Recurrence {
   long N = 0, T = 0, B = 0, H = 0;
   const int64_t* batch_sizes = nullptr;  // (T,)
   bool reverse = false;
-  const float* W_h = nullptr;            // (G*H, H)
-  const float* extra[max_extra] = {};    // as the cell's info says
-  const float* state[max_states] = {};   // (B, H) each: the initial states
-  float* h = nullptr;                    // (N, H), rows h_stride apart
+  const float* W_h = nullptr;           // (G*H, H)
+  const float* extra[max_extra] = {};   // as the cell's info says
+  const float* state[max_states] = {};  // (B, H) each: the initial states
+  float* h = nullptr;                   // (N, H), rows h_stride apart
   long h_stride = 0;
-  float* gates = nullptr;                // (N, G*H) after their nonlinearities; null for inference
-  float* saved[max_saved] = {};          // as the cell's info says; null for inference
+  float* gates = nullptr;        // (N, G*H) after their nonlinearities; null for inference
+  float* saved[max_saved] = {};  // as the cell's info says; null for inference
 };
 
 struct Forward : Recurrence {
@@ -32,7 +32,7 @@ struct Forward : Recurrence {
 };
 
 struct Backward : Recurrence {
-  const float* dh = nullptr;               // (N, H), rows dh_stride apart, or null for zeros
+  const float* dh = nullptr;  // (N, H), rows dh_stride apart, or null for zeros
   long dh_stride = 0;
   const float* dstate_T[max_states] = {};  // (B, H) each, or null for zeros
   float* dpre = nullptr;                   // (N, G*H); may be `gates`
@@ -44,17 +44,17 @@ struct Backward : Recurrence {
 // C (M, N) = A @ B + bias
 struct Matmul {
   long M = 0, N = 0, K = 0;
-  const float* A = nullptr;              // (M, K), or (K, M) if A_by_k
-  long A_stride = 0;                     // floats from row to row of A as it is stored
+  const float* A = nullptr;  // (M, K), or (K, M) if A_by_k
+  long A_stride = 0;         // floats from row to row of A as it is stored
   bool A_by_k = false;
-  const float* B = nullptr;              // (N, K), or (K, N) if B_by_k
+  const float* B = nullptr;  // (N, K), or (K, N) if B_by_k
   long B_stride = 0;
   bool B_by_k = false;
   const float* const* B_rows = nullptr;  // (K,) pointers to the rows of (K, N), instead of B
   const float* bias = nullptr;           // (N,) or null
   float* C = nullptr;
   long C_stride = 0;
-  float* A_sums = nullptr;               // (M,) receives the sums of A over K, with A_by_k; or null
+  float* A_sums = nullptr;  // (M,) receives the sums of A over K, with A_by_k; or null
 };
 
 // Cross-entropy of N rows of K logits; q = keep*onehot + spread is the target, each class weighs w_k.
@@ -64,17 +64,17 @@ struct Loss {
   const int32_t* targets = nullptr;      // (N,)
   const float* class_weights = nullptr;  // (K,) or null
   float weights_sum = 0, keep = 1, spread = 0;
-  float* dlogits = nullptr;              // (N, K)
+  float* dlogits = nullptr;  // (N, K)
 };
 
 // The mean and the maximum of the rows of each sequence, or their gradients.
 struct Pooling {
   long T = 0, B = 0, D = 0;
-  const int64_t* batch_sizes = nullptr;                   // (T,)
-  const float* x = nullptr;                               // (N, D)
-  float *mean = nullptr, *largest = nullptr;              // (B, D)
-  const float *dmean = nullptr, *dlargest = nullptr;      // (B, D), for the gradients
-  float* dx = nullptr;                                    // (N, D)
+  const int64_t* batch_sizes = nullptr;               // (T,)
+  const float* x = nullptr;                           // (N, D)
+  float *mean = nullptr, *largest = nullptr;          // (B, D)
+  const float *dmean = nullptr, *dlargest = nullptr;  // (B, D), for the gradients
+  float* dx = nullptr;                                // (N, D)
 };
 
 struct Array {
@@ -104,23 +104,23 @@ struct DecoderLayer {
   const float* bias = nullptr;                 // (G*H,)
   const float* extra[max_extra] = {};          // as the cell's info says
   long D = 0;
-  float* h[2] = {};                            // (padded H) each: the state, and the next one
-  float* state[max_states] = {};               // (padded H) each: the states after h
-  float* rows[max_rows] = {};                  // (padded H) each: scratch of the cell
-  float* second_factor = nullptr;              // (padded H): what a second product multiplies
-  float *pre = nullptr, *h_output = nullptr;   // (G*H,), (H,)
-  float* sums = nullptr;                       // (G, padded H) of a cell with the row-wise schedule
+  float* h[2] = {};                           // (padded H) each: the state, and the next one
+  float* state[max_states] = {};              // (padded H) each: the states after h
+  float* rows[max_rows] = {};                 // (padded H) each: scratch of the cell
+  float* second_factor = nullptr;             // (padded H): what a second product multiplies
+  float *pre = nullptr, *h_output = nullptr;  // (G*H,), (H,)
+  float* sums = nullptr;                      // (G, padded H) of a cell with the row-wise schedule
 };
 
 // A language model that reads or samples one token at a time.
 struct Decoder {
   int cell = 0;
   long layers = 0, H = 0, vocabulary = 0;
-  const float* table = nullptr;                       // (V, G*H): the embedding times the first layer's W_x, plus its bias
-  const float *W_out = nullptr, *b_out = nullptr;     // packed; (V,)
+  const float* table = nullptr;                    // (V, G*H): the embedding times the first layer's W_x, plus its bias
+  const float *W_out = nullptr, *b_out = nullptr;  // packed; (V,)
   DecoderLayer* layer = nullptr;
-  float* logits = nullptr;                            // (V,) of the next token
-  int parity = 0;                                     // layer.h[parity] is the state
+  float* logits = nullptr;  // (V,) of the next token
+  int parity = 0;           // layer.h[parity] is the state
 };
 
 struct Sampling {
@@ -128,7 +128,7 @@ struct Sampling {
   long top_k = 0;
   double top_p = 1, repetition_penalty = 1;
   long window = 0;
-  int32_t excluded = -1;           // a token that is never sampled, or -1
+  int32_t excluded = -1;            // a token that is never sampled, or -1
   const int32_t* recent = nullptr;  // (num_recent,) tokens before this call
   long num_recent = 0;
 };
@@ -139,7 +139,7 @@ struct DecodeJob {
   const double* uniforms = nullptr;  // one for each token, from [0, 1), to sample it; or
   const int32_t* given = nullptr;    // the tokens to read
   long first = 0, last = 0;
-  int32_t* tokens = nullptr;         // receives the tokens; those before `first` are there
+  int32_t* tokens = nullptr;  // receives the tokens; those before `first` are there
 };
 
 struct Kernels {
@@ -156,7 +156,8 @@ struct Kernels {
   void (*add_rows)(ThreadPool& pool, const float* rows, const int32_t* ids, long N, long D, float* table);
   void (*mean_and_max)(ThreadPool& pool, const Pooling& job);
   void (*mean_and_max_backward)(ThreadPool& pool, const Pooling& job);
-  // The decoder's weights: floats of a packed matrix (G*H, K), or of the output matrix (vocabulary, K), and how to pack them.
+  // The decoder's weights: floats of a packed matrix (G*H, K), or of the output matrix (vocabulary, K), and how to pack
+  // them.
   long (*padded)(long columns);
   long (*packed_gates_size)(int cell, long H, long K);
   void (*pack_gates)(int cell, long H, const float* W, long K, float* to);
@@ -165,8 +166,8 @@ struct Kernels {
   void (*decode)(ThreadPool& pool, Decoder& decoder, const DecodeJob& job);
 };
 
-const Kernels* find_kernels(const char* isa);        // the best for this processor, or the named one; null if it cannot run
-const char* names_of_kernels();                      // those that this processor can run, best first, with commas
-[[noreturn]] void throw_unknown_cell(int id);        // std::invalid_argument
+const Kernels* find_kernels(const char* isa);  // the best for this processor, or the named one; null if it cannot run
+const char* names_of_kernels();                // those that this processor can run, best first, with commas
+[[noreturn]] void throw_unknown_cell(int id);  // std::invalid_argument
 
 }  // namespace rnnnlp

@@ -39,7 +39,8 @@ void expect(const char* name, std::initializer_list<long> shape, std::initialize
 
 template <class A>
 void expect(const char* name, const A& a, long rows, long columns) {
-  if ((long)a.shape(0) != rows || (long)a.shape(1) != columns) expect(name, {(long)a.shape(0), (long)a.shape(1)}, {rows, columns});
+  if ((long)a.shape(0) != rows || (long)a.shape(1) != columns)
+    expect(name, {(long)a.shape(0), (long)a.shape(1)}, {rows, columns});
 }
 // The same, and TypeError if the rows are not contiguous or overlap; returns the distance of the rows.
 template <class A>

@@ -22,10 +22,10 @@ using Memory = std::unique_ptr<float, ReturnMemory>;
 // (W_x, or None for the first layer; W_h; bias; extra)
 using Layer = std::tuple<std::optional<Matrix>, Matrix, Vector, std::vector<Vector>>;
 
-// Decides whether one thread or the pool makes the next part of the tokens. A token takes microseconds: whether the pool is worth
-// its barriers depends on the caches, and on who else uses the cores. So the last times decide. The slower way is tried again now and
-// then, less and less often while it loses; it is tried twice, because its first part also wakes threads and fills caches. The results
-// are the same.
+// Decides whether one thread or the pool makes the next part of the tokens. A token takes microseconds: whether the
+// pool is worth its barriers depends on the caches, and on who else uses the cores. So the last times decide. The
+// slower way is tried again now and then, less and less often while it loses; it is tried twice, because its first part
+// also wakes threads and fills caches. The results are the same.
 class ThreadChoice {
  public:
   bool alone_next() {
@@ -48,15 +48,17 @@ class ThreadChoice {
 
  private:
   static constexpr long tries = 2, shortest_pause = 128;
-  double seconds_per_token_[2] = {};                                     // of the pool, and of one thread alone
-  long parts_ = 0, next_try_ = shortest_pause, pause_ = shortest_pause;  // pause_: parts between two tries of the slower way
-  bool tried_ = false;                                                   // the way that is tried: alone, or the pool
+  double seconds_per_token_[2] = {};  // of the pool, and of one thread alone
+  long parts_ = 0, next_try_ = shortest_pause,
+       pause_ = shortest_pause;  // pause_: parts between two tries of the slower way
+  bool tried_ = false;           // the way that is tried: alone, or the pool
 };
 
 // Copies the weights, packed.
 class DecoderObject {
  public:
-  DecoderObject(const std::string& cell, const Matrix& table, const std::vector<Layer>& layers, const Matrix& W_out, const Vector& b_out)
+  DecoderObject(const std::string& cell, const Matrix& table, const std::vector<Layer>& layers, const Matrix& W_out,
+                const Vector& b_out)
       : kernels_(kernels_in_use()), layers_(layers.size()) {
     if (layers.empty()) throw nb::value_error("a decoder needs a layer");
     decoder_.cell = cell_id(cell);
@@ -80,19 +82,22 @@ class DecoderObject {
 
   // The states (L, H) each, and the logits (V,) of the next token.
   void set(const std::vector<Matrix>& state, const Vector& logits) {
-    if (state.size() != (size_t)info().states) throw nb::value_error("the state must have one array for each state of the cell");
+    if (state.size() != (size_t)info().states)
+      throw nb::value_error("the state must have one array for each state of the cell");
     for (const Matrix& s : state) expect("a state", s, decoder_.layers, decoder_.H);
     expect("logits", logits, decoder_.vocabulary);
     std::copy_n(logits.data(), decoder_.vocabulary, decoder_.logits);
     for (int k = 0; k < info().states; k++)
-      for (long l = 0; l < decoder_.layers; l++) std::copy_n(state[k].data() + l * decoder_.H, decoder_.H, state_of(l, k));
+      for (long l = 0; l < decoder_.layers; l++)
+        std::copy_n(state[k].data() + l * decoder_.H, decoder_.H, state_of(l, k));
   }
 
   std::vector<Out> state() const {
     std::vector<Out> state;
     for (int k = 0; k < info().states; k++) {
       state.push_back(new_array({(size_t)decoder_.layers, (size_t)decoder_.H}));
-      for (long l = 0; l < decoder_.layers; l++) std::copy_n(state_of(l, k), decoder_.H, state[k].data() + l * decoder_.H);
+      for (long l = 0; l < decoder_.layers; l++)
+        std::copy_n(state_of(l, k), decoder_.H, state[k].data() + l * decoder_.H);
     }
     return state;
   }
@@ -109,12 +114,18 @@ class DecoderObject {
     decode({.given = tokens.data()}, out);
   }
 
-  std::vector<int32_t> sample(const In<double, 1>& uniforms, double temperature, long top_k, double top_p, double repetition_penalty,
-                              long window, int excluded, const Indices& recent) {
+  std::vector<int32_t> sample(const In<double, 1>& uniforms, double temperature, long top_k, double top_p,
+                              double repetition_penalty, long window, int excluded, const Indices& recent) {
     expect_below("recent", recent, decoder_.vocabulary);
     if (excluded >= decoder_.vocabulary) throw nb::value_error("excluded is not a token of the vocabulary");
-    const Sampling sampling{.temperature = temperature, .top_k = top_k, .top_p = top_p, .repetition_penalty = repetition_penalty,
-                            .window = window, .excluded = excluded, .recent = recent.data(), .num_recent = (long)recent.shape(0)};
+    const Sampling sampling{.temperature = temperature,
+                            .top_k = top_k,
+                            .top_p = top_p,
+                            .repetition_penalty = repetition_penalty,
+                            .window = window,
+                            .excluded = excluded,
+                            .recent = recent.data(),
+                            .num_recent = (long)recent.shape(0)};
     std::vector<int32_t> tokens(uniforms.shape(0));
     decode({.sampling = sampling, .uniforms = uniforms.data()}, tokens);
     return tokens;
@@ -173,7 +184,8 @@ class DecoderObject {
     layer.D = H;
     expect("bias", bias, GH);
     layer.bias = copy(bias.data(), GH);
-    if (extra.size() != (size_t)info().num_extra()) throw nb::value_error("a layer must have all extra parameters of its cell");
+    if (extra.size() != (size_t)info().num_extra())
+      throw nb::value_error("a layer must have all extra parameters of its cell");
     for (int k = 0; k < info().num_extra(); k++) {
       const long columns = info().extra[k].columns(H);
       expect(info().extra[k].name, extra[k], columns);
@@ -198,14 +210,14 @@ class DecoderObject {
 
 void bind_decoder(nb::module_& m) {
   nb::class_<DecoderObject>(m, "Decoder")
-      .def(nb::init<const std::string&, const Matrix&, const std::vector<Layer>&, const Matrix&, const Vector&>(), nb::arg("cell"),
-           nb::arg("table"), nb::arg("layers"), nb::arg("W_out"), nb::arg("b_out"))
+      .def(nb::init<const std::string&, const Matrix&, const std::vector<Layer>&, const Matrix&, const Vector&>(),
+           nb::arg("cell"), nb::arg("table"), nb::arg("layers"), nb::arg("W_out"), nb::arg("b_out"))
       .def("set", &DecoderObject::set, nb::arg("state"), nb::arg("logits"))
       .def("state", &DecoderObject::state)
       .def("logits", &DecoderObject::logits)
       .def("read", &DecoderObject::read, nb::arg("tokens"))
-      .def("sample", &DecoderObject::sample, nb::arg("uniforms"), nb::arg("temperature"), nb::arg("top_k"), nb::arg("top_p"),
-           nb::arg("repetition_penalty"), nb::arg("window"), nb::arg("excluded"), nb::arg("recent"));
+      .def("sample", &DecoderObject::sample, nb::arg("uniforms"), nb::arg("temperature"), nb::arg("top_k"),
+           nb::arg("top_p"), nb::arg("repetition_penalty"), nb::arg("window"), nb::arg("excluded"), nb::arg("recent"));
 }
 
 }  // namespace rnnnlp

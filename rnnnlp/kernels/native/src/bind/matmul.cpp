@@ -14,10 +14,19 @@ Out matmul(const Matrix& A, bool A_by_k, const Matrix& B, bool B_by_k, const std
   if (bias) expect("bias", *bias, N);
   if (A_sums) expect("sums", *A_sums, M);
   Out C = new_array({(size_t)M, (size_t)N});
-  const Matmul job{.M = M, .N = N, .K = K,
-                   .A = A.data(), .A_stride = (long)A.shape(1), .A_by_k = A_by_k,
-                   .B = B.data(), .B_stride = (long)B.shape(1), .B_by_k = B_by_k,
-                   .bias = data_of(bias), .C = C.data(), .C_stride = N, .A_sums = data_of(A_sums)};
+  const Matmul job{.M = M,
+                   .N = N,
+                   .K = K,
+                   .A = A.data(),
+                   .A_stride = (long)A.shape(1),
+                   .A_by_k = A_by_k,
+                   .B = B.data(),
+                   .B_stride = (long)B.shape(1),
+                   .B_by_k = B_by_k,
+                   .bias = data_of(bias),
+                   .C = C.data(),
+                   .C_stride = N,
+                   .A_sums = data_of(A_sums)};
   if (M && N) {
     nb::gil_scoped_release others_may_run;
     PoolLock lock;

@@ -18,7 +18,8 @@ const Kernels* selected = nullptr;
 
 void select_isa(const std::string& isa) {
   const Kernels* found = find_kernels(isa.c_str());
-  if (found == nullptr) throw nb::value_error(("instruction set " + isa + " cannot run here; there are: " + names_of_kernels()).c_str());
+  if (found == nullptr)
+    throw nb::value_error(("instruction set " + isa + " cannot run here; there are: " + names_of_kernels()).c_str());
   selected = found;
 }
 
@@ -68,7 +69,9 @@ void expect_below(const char* name, const Indices& indices, long limit) {
     high = p[k] > high ? p[k] : high;
   }
   if (low < 0 || high >= limit)
-    throw nb::value_error((std::string(name) + " has " + std::to_string(low < 0 ? low : high) + "; expected 0 to " + std::to_string(limit - 1)).c_str());
+    throw nb::value_error((std::string(name) + " has " + std::to_string(low < 0 ? low : high) + "; expected 0 to " +
+                           std::to_string(limit - 1))
+                              .c_str());
 }
 
 const Kernels& kernels_in_use() {
@@ -94,23 +97,33 @@ int cell_id(const std::string& name) {
 NB_MODULE(_native, m) {
   using namespace rnnnlp;
   nb::set_leak_warnings(false);  // a decoder may live until the interpreter ends
-  m.def("set_threads", [](int threads) {
-    if (threads < 1) throw nb::value_error(("threads is " + std::to_string(threads) + "; it must be at least 1").c_str());
-    set_threads(threads);
-  }, nb::arg("threads"));
+  m.def(
+      "set_threads",
+      [](int threads) {
+        if (threads < 1)
+          throw nb::value_error(("threads is " + std::to_string(threads) + "; it must be at least 1").c_str());
+        set_threads(threads);
+      },
+      nb::arg("threads"));
   m.def("threads", &threads);
   m.def("instruction_set", [] { return std::string(kernels_in_use().name); });
   m.def("instruction_sets", [] { return std::string(names_of_kernels()); });
   m.def("use_instruction_set", &select_isa, nb::arg("isa"));
   m.def("used_bytes", &used_bytes);
   m.def("kept_bytes", &kept_bytes);
-  m.def("empty", [](std::vector<size_t> shape) {
-    switch (shape.size()) {
-      case 1: return new_array({shape[0]});
-      case 2: return new_array({shape[0], shape[1]});
-      default: throw nb::value_error("empty takes one or two dimensions");
-    }
-  }, nb::arg("shape"));
+  m.def(
+      "empty",
+      [](std::vector<size_t> shape) {
+        switch (shape.size()) {
+          case 1:
+            return new_array({shape[0]});
+          case 2:
+            return new_array({shape[0], shape[1]});
+          default:
+            throw nb::value_error("empty takes one or two dimensions");
+        }
+      },
+      nb::arg("shape"));
   m.def("cells", &cells);
   bind_recurrent(m);
   bind_matmul(m);

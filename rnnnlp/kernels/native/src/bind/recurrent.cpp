@@ -13,15 +13,16 @@ const CellInfo& info_of(const Recurrence& job) { return kernels_in_use().cells[j
 
 void expect_number(const char* what, const CellInfo& info, size_t number, size_t expected) {
   if (number == expected) return;
-  const std::string counts = std::to_string(number) + " " + what + "; cell " + info.name + " has " + std::to_string(expected);
+  const std::string counts =
+      std::to_string(number) + " " + what + "; cell " + info.name + " has " + std::to_string(expected);
   throw nb::value_error(counts.c_str());
 }
 
 std::string name_of(const char* what, int k) { return std::string(what) + "[" + std::to_string(k) + "]"; }
 
 // What both directions have in common, checked.
-void set_common(Recurrence& job, const std::string& cell, const Sizes& batch_sizes, const Matrices& state, const Matrix& W_h,
-                const Vectors& extra, bool reverse) {
+void set_common(Recurrence& job, const std::string& cell, const Sizes& batch_sizes, const Matrices& state,
+                const Matrix& W_h, const Vectors& extra, bool reverse) {
   job.cell = cell_id(cell);
   const CellInfo& info = info_of(job);
   expect_number("arrays of the state", info, state.size(), info.states);
@@ -35,7 +36,8 @@ void set_common(Recurrence& job, const std::string& cell, const Sizes& batch_siz
       throw nb::value_error("batch_sizes must fall from the number of sequences, and be at least 1");
     job.N += job.batch_sizes[t];
   }
-  if (job.T < 1 || job.batch_sizes[0] != job.B) throw nb::value_error("batch_sizes[0] must be the number of rows of the state");
+  if (job.T < 1 || job.batch_sizes[0] != job.B)
+    throw nb::value_error("batch_sizes[0] must be the number of rows of the state");
   expect("W_h", W_h, info.gates * job.H, job.H);
   for (int k = 0; k < info.states; k++) {
     expect(name_of("state", k).c_str(), state[k], job.B, job.H);
@@ -59,11 +61,12 @@ std::vector<Out> new_arrays(int number, long rows, long columns, float** data) {
   return arrays;
 }
 
-// h goes to `out`. `gates_out`, which may be `pre`, takes the gates of the tape, if the cell saves them. Returns the final state and the
-// arrays of the tape, of which there are none for inference.
-nb::tuple forward(const std::string& cell, const Matrix& pre, const std::optional<Indices>& row_index, const Sizes& batch_sizes,
-                  const Matrices& state, const Matrix& W_h, const Vectors& extra, bool reverse, bool keep_tape,
-                  const std::optional<InOut<float, 2>>& gates_out, const ColumnsOut& out) {
+// h goes to `out`. `gates_out`, which may be `pre`, takes the gates of the tape, if the cell saves them. Returns the
+// final state and the arrays of the tape, of which there are none for inference.
+nb::tuple forward(const std::string& cell, const Matrix& pre, const std::optional<Indices>& row_index,
+                  const Sizes& batch_sizes, const Matrices& state, const Matrix& W_h, const Vectors& extra,
+                  bool reverse, bool keep_tape, const std::optional<InOut<float, 2>>& gates_out,
+                  const ColumnsOut& out) {
   const Kernels& kernels = kernels_in_use();
   Forward job{};
   set_common(job, cell, batch_sizes, state, W_h, extra, reverse);
@@ -103,8 +106,9 @@ nb::tuple forward(const std::string& cell, const Matrix& pre, const std::optiona
 }
 
 // `tape` is that of forward. With `overwrite`, dpre takes the memory of its gates, if the cell saves them.
-nb::tuple backward(const std::string& cell, const std::optional<Columns>& dh, const std::vector<std::optional<Matrix>>& dstate_T,
-                   const Columns& h, const std::vector<InOut<float, 2>>& tape, const Sizes& batch_sizes, const Matrices& state,
+nb::tuple backward(const std::string& cell, const std::optional<Columns>& dh,
+                   const std::vector<std::optional<Matrix>>& dstate_T, const Columns& h,
+                   const std::vector<InOut<float, 2>>& tape, const Sizes& batch_sizes, const Matrices& state,
                    const Matrix& W_h, const Vectors& extra, bool reverse, bool overwrite) {
   const Kernels& kernels = kernels_in_use();
   Backward job{};
@@ -137,7 +141,8 @@ nb::tuple backward(const std::string& cell, const std::optional<Columns>& dh, co
     std::vector<Out> made = new_arrays(1, N, GH, &job.dpre);
     dpre = nb::cast(std::move(made[0]));
   }
-  std::vector<Out> dstate_0 = new_arrays(info.states, B, H, job.dstate_0), dW_h = new_arrays(1, GH, H, &job.dW_h), dextra;
+  std::vector<Out> dstate_0 = new_arrays(info.states, B, H, job.dstate_0), dW_h = new_arrays(1, GH, H, &job.dW_h),
+                   dextra;
   for (int k = 0; k < info.num_extra(); k++) {
     dextra.push_back(new_array({(size_t)info.extra[k].columns(H)}));
     job.dextra[k] = dextra[k].data();
@@ -154,11 +159,13 @@ nb::tuple backward(const std::string& cell, const std::optional<Columns>& dh, co
 
 void bind_recurrent(nb::module_& m) {
   m.def("forward", &forward, nb::arg("cell"), nb::arg("pre").noconvert(), nb::arg("row_index").noconvert().none(),
-        nb::arg("batch_sizes").noconvert(), nb::arg("state").noconvert(), nb::arg("W_h").noconvert(), nb::arg("extra").noconvert(),
-        nb::arg("reverse"), nb::arg("keep_tape"), nb::arg("gates_out").noconvert().none(), nb::arg("out").noconvert());
+        nb::arg("batch_sizes").noconvert(), nb::arg("state").noconvert(), nb::arg("W_h").noconvert(),
+        nb::arg("extra").noconvert(), nb::arg("reverse"), nb::arg("keep_tape"), nb::arg("gates_out").noconvert().none(),
+        nb::arg("out").noconvert());
   m.def("backward", &backward, nb::arg("cell"), nb::arg("dh").noconvert().none(), nb::arg("dstate_T").noconvert(),
-        nb::arg("h").noconvert(), nb::arg("tape").noconvert(), nb::arg("batch_sizes").noconvert(), nb::arg("state").noconvert(),
-        nb::arg("W_h").noconvert(), nb::arg("extra").noconvert(), nb::arg("reverse"), nb::arg("overwrite"));
+        nb::arg("h").noconvert(), nb::arg("tape").noconvert(), nb::arg("batch_sizes").noconvert(),
+        nb::arg("state").noconvert(), nb::arg("W_h").noconvert(), nb::arg("extra").noconvert(), nb::arg("reverse"),
+        nb::arg("overwrite"));
 }
 
 }  // namespace rnnnlp

@@ -25,8 +25,14 @@ nb::tuple softmax_cross_entropy(const Matrix& logits, const Indices& targets, do
     for (size_t n = 0; n < N; n++) count += class_weights->data()[targets.data()[n]];
   }
   Out dlogits = new_array({N, K});
-  const Loss job{.N = (long)N, .K = (long)K, .logits = logits.data(), .targets = targets.data(), .class_weights = data_of(class_weights),
-                 .weights_sum = (float)weights_sum, .keep = (float)(1 - label_smoothing), .spread = (float)(label_smoothing / K),
+  const Loss job{.N = (long)N,
+                 .K = (long)K,
+                 .logits = logits.data(),
+                 .targets = targets.data(),
+                 .class_weights = data_of(class_weights),
+                 .weights_sum = (float)weights_sum,
+                 .keep = (float)(1 - label_smoothing),
+                 .spread = (float)(label_smoothing / K),
                  .dlogits = dlogits.data()};
   double loss_sum;
   {
@@ -58,9 +64,10 @@ void same_size(const char* name, size_t size, size_t expected) {
   if (size != expected) expect(name, {(long)size}, {(long)expected});
 }
 
-void adam(const std::vector<FlatOut>& values, const std::vector<Flat>& grads, const std::vector<FlatOut>& m, const std::vector<FlatOut>& v,
-          const std::vector<std::optional<RowIndices>>& rows, const std::vector<double>& decays,
-          double lr, double beta1, double beta2, double eps, long step, double scale) {
+void adam(const std::vector<FlatOut>& values, const std::vector<Flat>& grads, const std::vector<FlatOut>& m,
+          const std::vector<FlatOut>& v, const std::vector<std::optional<RowIndices>>& rows,
+          const std::vector<double>& decays, double lr, double beta1, double beta2, double eps, long step,
+          double scale) {
   const size_t number = values.size();
   for (size_t others : {grads.size(), m.size(), v.size(), rows.size(), decays.size()})
     same_size("the lists of adam", others, number);
@@ -69,8 +76,13 @@ void adam(const std::vector<FlatOut>& values, const std::vector<Flat>& grads, co
     const size_t size = values[a].size();
     for (size_t other : {grads[a].size(), m[a].size(), v[a].size()}) same_size("an array of adam", other, size);
     const long all_rows = values[a].ndim() ? values[a].shape(0) : 1;
-    AdamParameter p{.value = values[a].data(), .grad = grads[a].data(), .m = m[a].data(), .v = v[a].data(),
-                    .row_size = (long)size / (all_rows ? all_rows : 1), .size = (long)size, .decay = (float)decays[a]};
+    AdamParameter p{.value = values[a].data(),
+                    .grad = grads[a].data(),
+                    .m = m[a].data(),
+                    .v = v[a].data(),
+                    .row_size = (long)size / (all_rows ? all_rows : 1),
+                    .size = (long)size,
+                    .decay = (float)decays[a]};
     if (rows[a]) {
       static const int64_t nothing = 0;  // an empty array may have no address, and null would mean all rows
       p.rows = rows[a]->shape(0) ? rows[a]->data() : &nothing;
@@ -80,9 +92,15 @@ void adam(const std::vector<FlatOut>& values, const std::vector<Flat>& grads, co
     }
     parameters.push_back(p);
   }
-  const Adam job{.parameters = parameters.data(), .number = (long)number, .lr = (float)lr, .beta1 = (float)beta1, .beta2 = (float)beta2,
-                 .eps = (float)eps, .correction1 = (float)(1 - std::pow(beta1, step)),
-                 .correction2 = (float)(1 - std::pow(beta2, step)), .scale = (float)scale};
+  const Adam job{.parameters = parameters.data(),
+                 .number = (long)number,
+                 .lr = (float)lr,
+                 .beta1 = (float)beta1,
+                 .beta2 = (float)beta2,
+                 .eps = (float)eps,
+                 .correction1 = (float)(1 - std::pow(beta1, step)),
+                 .correction2 = (float)(1 - std::pow(beta2, step)),
+                 .scale = (float)scale};
   double floats = 0;
   for (const AdamParameter& p : parameters) floats += p.rows ? p.num_rows * p.row_size : p.size;
   nb::gil_scoped_release others_may_run;
@@ -125,11 +143,13 @@ nb::tuple mean_and_max(const Matrix& x, const Sizes& batch_sizes) {
   return nb::make_tuple(std::move(mean), std::move(largest));
 }
 
-Out mean_and_max_backward(const Matrix& dmean, const Matrix& dlargest, const Matrix& x, const Matrix& largest, const Sizes& batch_sizes) {
+Out mean_and_max_backward(const Matrix& dmean, const Matrix& dlargest, const Matrix& x, const Matrix& largest,
+                          const Sizes& batch_sizes) {
   Pooling job = pooling(x, batch_sizes);
   for (const Matrix* a : {&dmean, &dlargest, &largest}) expect("a gradient of the pooling", *a, job.B, job.D);
   Out dx = new_array({x.shape(0), x.shape(1)});
-  job.largest = const_cast<float*>(largest.data()), job.dmean = dmean.data(), job.dlargest = dlargest.data(), job.dx = dx.data();
+  job.largest = const_cast<float*>(largest.data()), job.dmean = dmean.data(), job.dlargest = dlargest.data(),
+  job.dx = dx.data();
   nb::gil_scoped_release others_may_run;
   PoolLock lock;
   kernels_in_use().mean_and_max_backward(lock.pool_for((double)x.size()), job);
@@ -141,7 +161,8 @@ void add_rows(const Matrix& rows, const Indices& ids, const InOut<float, 2>& tab
   expect_below("ids", ids, table.shape(0));
   nb::gil_scoped_release others_may_run;
   PoolLock lock;
-  kernels_in_use().add_rows(lock.pool_for((double)rows.size()), rows.data(), ids.data(), ids.shape(0), table.shape(1), table.data());
+  kernels_in_use().add_rows(lock.pool_for((double)rows.size()), rows.data(), ids.data(), ids.shape(0), table.shape(1),
+                            table.data());
 }
 
 // The ids that occur, in order, and for each id its index among them.
@@ -170,8 +191,9 @@ void bind_step(nb::module_& m) {
   m.def("softmax_cross_entropy", &softmax_cross_entropy, nb::arg("logits").noconvert(), nb::arg("targets").noconvert(),
         nb::arg("label_smoothing"), nb::arg("class_weights").noconvert().none());
   m.def("norms", &norms, nb::arg("arrays"));
-  m.def("adam", &adam, nb::arg("values"), nb::arg("grads"), nb::arg("m"), nb::arg("v"), nb::arg("rows"), nb::arg("decays"),
-        nb::arg("lr"), nb::arg("beta1"), nb::arg("beta2"), nb::arg("eps"), nb::arg("step"), nb::arg("scale"));
+  m.def("adam", &adam, nb::arg("values"), nb::arg("grads"), nb::arg("m"), nb::arg("v"), nb::arg("rows"),
+        nb::arg("decays"), nb::arg("lr"), nb::arg("beta1"), nb::arg("beta2"), nb::arg("eps"), nb::arg("step"),
+        nb::arg("scale"));
   m.def("unique", &unique, nb::arg("ids").noconvert(), nb::arg("vocab_size"));
   m.def("gather_rows", &gather_rows, nb::arg("table").noconvert(), nb::arg("ids").noconvert());
   m.def("mean_and_max", &mean_and_max, nb::arg("x").noconvert(), nb::arg("batch_sizes").noconvert());

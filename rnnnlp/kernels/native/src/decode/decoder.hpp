@@ -1,5 +1,5 @@
-// Decoding at batch size 1: a language model reads or samples many tokens in one call. There is one barrier after each layer and one
-// after the logits.
+// Decoding at batch size 1: a language model reads or samples many tokens in one call. There is one barrier after each
+// layer and one after the logits.
 
 // L layers, H hidden, G gates, V lanes of a vector
 #pragma once
@@ -9,8 +9,8 @@
 
 namespace rnnnlp::ISA {
 
-// The packed weights of a layer are float panels, as in forward_loop, on every instruction set: reading them takes longer than the
-// arithmetic, and slices would be no smaller.
+// The packed weights of a layer are float panels, as in forward_loop, on every instruction set: reading them takes
+// longer than the arithmetic, and slices would be no smaller.
 
 // Floats of the packed weights (gates * H, K) of one product.
 template <class P>
@@ -38,7 +38,9 @@ inline void pack_gates(int cell, long H, const float* W, long K, float* to) {
   });
 }
 
-inline long packed_output_size(long vocabulary, long K) { return groups_of(vocabulary, 2 * V) * FloatPanels::size(K, 2); }
+inline long packed_output_size(long vocabulary, long K) {
+  return groups_of(vocabulary, 2 * V) * FloatPanels::size(K, 2);
+}
 
 inline void pack_output(const float* W, long vocabulary, long K, float* to) {
   for (long p = 0; p < groups_of(vocabulary, 2 * V); p++)
@@ -70,7 +72,8 @@ void decode_product(const LayerStep& at, const Step& step, const float* W_x, con
       for (int g = 0; g < P::gates; g++)
         for (long u = 0; u < P::U; u += V) {
           const long unit = p * P::U + u, place = (P::first_gate + g) * H + unit;
-          if (unit < H) store(layer.pre + place, load(tile + g * P::U + u) + load(layer.bias + place, H - unit), H - unit);
+          if (unit < H)
+            store(layer.pre + place, load(tile + g * P::U + u) + load(layer.bias + place, H - unit), H - unit);
         }
     }
     FloatPanels::multiply<C>(1, P::factor(step), 0, W_h + p * H * C * V, H, tile);
@@ -99,8 +102,15 @@ void decode_layer(ThreadPool& pool, const LayerStep& at) {
   job.pre = at.pre_row ? at.pre_row : layer.pre;
   job.state[0] = layer.h[at.parity], job.h = layer.h_output, job.h_stride = H;
   for (int k = 0; k < Cell::info.num_extra(); k++) job.extra[k] = layer.extra[k];
-  ForwardStep<Cell, Row> step{&job, padded(H), Row(layer.h[at.parity], 1, H), Row(layer.h[1 - at.parity], 1, H),
-                              Row(layer.second_factor, 1, H), {}, {}, layer.sums, nullptr};
+  ForwardStep<Cell, Row> step{&job,
+                              padded(H),
+                              Row(layer.h[at.parity], 1, H),
+                              Row(layer.h[1 - at.parity], 1, H),
+                              Row(layer.second_factor, 1, H),
+                              {},
+                              {},
+                              layer.sums,
+                              nullptr};
   for (int k = 1; k < Cell::info.states; k++) step.running[k] = layer.state[k];
   for (int k = 0; k < Cell::info.forward_rows; k++) step.scratch[k] = layer.rows[k];
   step.second_sums = layer.sums + Cell::gates * step.stride;
@@ -136,7 +146,8 @@ void decode_tokens(ThreadPool& pool, Decoder& decoder, const DecodeJob& job) {
     int parity = decoder.parity;
     for (long n = job.first; n < job.last; n++) {
       // Each thread samples the same token itself: that takes less time than to wait for another thread.
-      const int32_t token = job.given ? job.given[n] : sample_token(job.sampling, decoder, job.uniforms[n], job.tokens, n);
+      const int32_t token =
+          job.given ? job.given[n] : sample_token(job.sampling, decoder, job.uniforms[n], job.tokens, n);
       if (thread == 0) job.tokens[n] = token;
       const float* pre = decoder.table + (long)token * Cell::info.gates * decoder.H;
       const float* x = nullptr;
@@ -153,7 +164,8 @@ void decode_tokens(ThreadPool& pool, Decoder& decoder, const DecodeJob& job) {
   if ((job.last - job.first) % 2) decoder.parity = 1 - decoder.parity;
 }
 
-// Reads or samples the tokens first .. last - 1, which follow tokens[0 .. first - 1]; leaves the state and the logits after them.
+// Reads or samples the tokens first .. last - 1, which follow tokens[0 .. first - 1]; leaves the state and the logits
+// after them.
 inline void decode(ThreadPool& pool, Decoder& decoder, const DecodeJob& job) {
   Cells::with_cell(decoder.cell, [&](auto type) { decode_tokens<typename decltype(type)::type>(pool, decoder, job); });
 }

@@ -43,7 +43,8 @@ void keep_top_p(double top_p, std::vector<double>& p) {
 
 }  // namespace
 
-int32_t sample_token(const Sampling& sampling, const Decoder& decoder, double uniform, const int32_t* tokens, long number) {
+int32_t sample_token(const Sampling& sampling, const Decoder& decoder, double uniform, const int32_t* tokens,
+                     long number) {
   std::vector<double> p(decoder.logits, decoder.logits + decoder.vocabulary);
   if (sampling.excluded >= 0) p[sampling.excluded] = -INFINITY;
   if (sampling.repetition_penalty != 1) penalize_recent(sampling, tokens, number, p);

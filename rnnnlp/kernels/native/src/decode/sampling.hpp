@@ -5,7 +5,9 @@
 
 namespace rnnnlp {
 
-// A token for `uniform`, from [0, 1), by the decoder's logits. The tokens before it are sampling.recent, then tokens[0 .. number - 1].
-int32_t sample_token(const Sampling& sampling, const Decoder& decoder, double uniform, const int32_t* tokens, long number);
+// A token for `uniform`, from [0, 1), by the decoder's logits. The tokens before it are sampling.recent, then tokens[0
+// .. number - 1].
+int32_t sample_token(const Sampling& sampling, const Decoder& decoder, double uniform, const int32_t* tokens,
+                     long number);
 
 }  // namespace rnnnlp

@@ -7,7 +7,8 @@
 
 namespace rnnnlp::ISA {
 
-// The distance of the rows of a float matrix: whole vectors, and not a power of two, which would use only a few cache sets.
+// The distance of the rows of a float matrix: whole vectors, and not a power of two, which would use only a few cache
+// sets.
 RNNNLP_INLINE long padded(long columns) { return groups_of(columns, 16) * 16 + 16; }
 
 // The distance of the gates in a row of gradients: each gate starts at a whole vector.
@@ -62,7 +63,8 @@ struct FloatPanels {
 
   // sums (rows, C*V) = rows `row` and on of `left` @ panel
   template <int C>
-  static RNNNLP_INLINE void multiply(long rows, const LeftFactor& left, long row, const float* panel, long K, float* sums) {
+  static RNNNLP_INLINE void multiply(long rows, const LeftFactor& left, long row, const float* panel, long K,
+                                     float* sums) {
     ISA::multiply<C>(rows, left.rows_ + row * left.stride_, left.stride_, panel, K, sums);
   }
 

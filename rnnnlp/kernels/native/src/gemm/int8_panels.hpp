@@ -1,10 +1,11 @@
 // The products of a time loop on the matrix unit of newer Intel processors (AMX), in int8 slices.
 //
-// Each row of the left factor, and each column of the right one, is scaled so that its entries become integers of 24 bits:
-// a = a0*2^16 + a1*2^8 + a2 with three int8 slices a0, a1, a2 from -128 to 127. The unit multiplies slices and adds the products
-// without any error. Six of the nine products of slices are computed; the other three are no larger than a rounding of the largest
-// entries. So an error is that of a float32 number as large as the largest entry of the row times the largest of the column, and
-// it does not grow from term to term. After Ootomo, Ozaki and Yokota 2024, "DGEMM on Integer Matrix Multiplication Unit".
+// Each row of the left factor, and each column of the right one, is scaled so that its entries become integers of 24
+// bits: a = a0*2^16 + a1*2^8 + a2 with three int8 slices a0, a1, a2 from -128 to 127. The unit multiplies slices and
+// adds the products without any error. Six of the nine products of slices are computed; the other three are no larger
+// than a rounding of the largest entries. So an error is that of a float32 number as large as the largest entry of the
+// row times the largest of the column, and it does not grow from term to term. After Ootomo, Ozaki and Yokota 2024,
+// "DGEMM on Integer Matrix Multiplication Unit".
 //
 // The left factor has one row of int8 numbers for each sequence, the three slices of 64 terms after each other:
 //
@@ -33,8 +34,8 @@
 //     6          a slice of the left factor              a slice of the right factor
 //     7          a slice of the right factor, kept       a slice of the left factor, kept
 
-// B rows, H hidden, G gates, C vectors of a panel's columns, V lanes of a vector. A tile has 16 rows of 64 bytes: 16 sums of 32 bits, or
-// 64 int8 numbers. K terms of each sum, in blocks of 64
+// B rows, H hidden, G gates, C vectors of a panel's columns, V lanes of a vector. A tile has 16 rows of 64 bytes: 16
+// sums of 32 bits, or 64 int8 numbers. K terms of each sum, in blocks of 64
 #pragma once
 
 #include "gemm/float_panels.hpp"
@@ -45,11 +46,13 @@ namespace rnnnlp::ISA {
 constexpr long terms_of_int8_block = 64;
 constexpr long int8_of_tile = 16 * terms_of_int8_block;
 constexpr int num_slices = 3;
-constexpr float largest_integer = 8355000.0f;  // of three slices: 127*256^2 + 127*256 + 127, minus what rounding may add
-constexpr long blocks_of_sum = 640;            // 3 * 128 * 128 * 64 times this is less than 2^31
+// The largest of three slices, 127*256^2 + 127*256 + 127, minus what rounding may add.
+constexpr float largest_integer = 8355000.0f;
+// Blocks of terms until a sum of 32 bits could overflow: 3 * 128 * 128 * 64 times this is less than 2^31.
+constexpr long blocks_of_sum = 640;
 
-// The factors that quantize the entries of a row and dequantize its sums, from the bits of its largest magnitude. If an entry is
-// infinite or NaN, all sums of the row are NaN.
+// The factors that quantize the entries of a row and dequantize its sums, from the bits of its largest magnitude. If an
+// entry is infinite or NaN, all sums of the row are NaN.
 struct Scale {
   float quantize, dequantize;
 
@@ -68,7 +71,8 @@ struct Scale {
   }
 };
 
-// The larger magnitudes of 16 numbers and those before them, as bits. The bits of NaN are larger than those of any number.
+// The larger magnitudes of 16 numbers and those before them, as bits. The bits of NaN are larger than those of any
+// number.
 RNNNLP_INLINE __m512i larger_bits(__m512i before, vec x) {
   return _mm512_max_epi32(before, _mm512_and_si512((__m512i)x, _mm512_set1_epi32(0x7fffffff)));
 }
@@ -99,7 +103,8 @@ RNNNLP_INLINE void store_slices(vec x, float scale, int8_t* to, long slice_step)
 
 // The sums of 16*R rows and 16*C columns: one tile of 32-bit sums for each level, (R or C, 3 levels, 16, 16).
 template <int R, int C>
-__attribute__((noinline)) void int8_sums(const int8_t* left, long stride, const int8_t* right, int columns, long blocks, int32_t* sums) {
+__attribute__((noinline)) void int8_sums(const int8_t* left, long stride, const int8_t* right, int columns, long blocks,
+                                         int32_t* sums) {
   static_assert(R * C <= 2);
   const int8_t* below = left + 16 * stride;
   const long slice_step = columns * int8_of_tile;
@@ -112,36 +117,44 @@ __attribute__((noinline)) void int8_sums(const int8_t* left, long stride, const 
     _tile_zero(4);
     _tile_zero(5);
   }
-// GCC's tile intrinsics take only literal register numbers, hence macros. Register 7 keeps a slice of one factor. ROWS multiplies it with
-// slice `left_slice` of two tiles of rows, COLUMNS with slice `right_slice` of one or two tiles of columns; the products are added to acc0
-// and acc1.
-#define RNNNLP_ROWS(left_slice, acc0, acc1)                                \
-  _tile_loadd(6, left + left_slice * terms_of_int8_block, stride);         \
-  _tile_dpbssd(acc0, 6, 7);                                                \
-  _tile_loadd(6, below + left_slice * terms_of_int8_block, stride);        \
+// GCC's tile intrinsics take only literal register numbers, hence macros. Register 7 keeps a slice of one factor. ROWS
+// multiplies it with slice `left_slice` of two tiles of rows, COLUMNS with slice `right_slice` of one or two tiles of
+// columns; the products are added to acc0 and acc1.
+#define RNNNLP_ROWS(left_slice, acc0, acc1)                         \
+  _tile_loadd(6, left + left_slice * terms_of_int8_block, stride);  \
+  _tile_dpbssd(acc0, 6, 7);                                         \
+  _tile_loadd(6, below + left_slice * terms_of_int8_block, stride); \
   _tile_dpbssd(acc1, 6, 7);
-#define RNNNLP_COLUMNS(right_slice, acc0, acc1)                            \
-  _tile_loadd(6, right + right_slice * slice_step, 64);                    \
-  _tile_dpbssd(acc0, 7, 6);                                                \
-  if constexpr (C > 1) {                                                   \
-    _tile_loadd(6, right + right_slice * slice_step + int8_of_tile, 64);   \
-    _tile_dpbssd(acc1, 7, 6);                                              \
+#define RNNNLP_COLUMNS(right_slice, acc0, acc1)                          \
+  _tile_loadd(6, right + right_slice * slice_step, 64);                  \
+  _tile_dpbssd(acc0, 7, 6);                                              \
+  if constexpr (C > 1) {                                                 \
+    _tile_loadd(6, right + right_slice * slice_step + int8_of_tile, 64); \
+    _tile_dpbssd(acc1, 7, 6);                                            \
   }
   for (long block = 0; block < blocks; block++) {
     if constexpr (R == 2) {
       _tile_loadd(7, right, 64);
-      RNNNLP_ROWS(0, 0, 3) RNNNLP_ROWS(1, 1, 4) RNNNLP_ROWS(2, 2, 5)
+      RNNNLP_ROWS(0, 0, 3);
+      RNNNLP_ROWS(1, 1, 4);
+      RNNNLP_ROWS(2, 2, 5);
       _tile_loadd(7, right + slice_step, 64);
-      RNNNLP_ROWS(0, 1, 4) RNNNLP_ROWS(1, 2, 5)
+      RNNNLP_ROWS(0, 1, 4);
+      RNNNLP_ROWS(1, 2, 5);
       _tile_loadd(7, right + 2 * slice_step, 64);
-      RNNNLP_ROWS(0, 2, 5)
+      RNNNLP_ROWS(0, 2, 5);
+
     } else {
       _tile_loadd(7, left, stride);
-      RNNNLP_COLUMNS(0, 0, 3) RNNNLP_COLUMNS(1, 1, 4) RNNNLP_COLUMNS(2, 2, 5)
+      RNNNLP_COLUMNS(0, 0, 3);
+
+      RNNNLP_COLUMNS(1, 1, 4);
+      RNNNLP_COLUMNS(2, 2, 5);
       _tile_loadd(7, left + terms_of_int8_block, stride);
-      RNNNLP_COLUMNS(0, 1, 4) RNNNLP_COLUMNS(1, 2, 5)
+      RNNNLP_COLUMNS(0, 1, 4);
+      RNNNLP_COLUMNS(1, 2, 5);
       _tile_loadd(7, left + 2 * terms_of_int8_block, stride);
-      RNNNLP_COLUMNS(0, 2, 5)
+      RNNNLP_COLUMNS(0, 2, 5);
     }
     left += num_slices * terms_of_int8_block, below += num_slices * terms_of_int8_block;
     right += num_slices * slice_step;
@@ -187,7 +200,8 @@ struct Int8Panels {
       for (long block = 0; block < groups_of(K, terms_of_int8_block); block++) {
         for (long lane = 0; lane < V; lane++)
           for (long k = 0; k < terms_of_int8_block; k += V)
-            store_slices(weights(lane, block * terms_of_int8_block + k), scale_of[lane], rows[0] + lane * terms_of_int8_block + k, int8_of_tile);
+            store_slices(weights(lane, block * terms_of_int8_block + k), scale_of[lane],
+                         rows[0] + lane * terms_of_int8_block + k, int8_of_tile);
         for (int slice = 0; slice < num_slices; slice++)
           transpose(rows[slice], tiles + ((block * num_slices + slice) * C + c) * int8_of_tile, 64);
       }
@@ -220,23 +234,30 @@ struct Int8Panels {
         for (int slice = 0; slice < num_slices; slice++) {
           __m512i four{};
           for (int j = 3; j >= 0; j--)
-            four = _mm512_or_si512(_mm512_slli_epi32(four, 8), _mm512_and_si512(_mm512_srli_epi32(term[j], 16 - 8 * slice), _mm512_set1_epi32(255)));
-          _mm512_store_si512(tiles + ((k / terms_of_int8_block * num_slices + slice) * C + c) * int8_of_tile + k % terms_of_int8_block * V, four);
+            four =
+                _mm512_or_si512(_mm512_slli_epi32(four, 8),
+                                _mm512_and_si512(_mm512_srli_epi32(term[j], 16 - 8 * slice), _mm512_set1_epi32(255)));
+          _mm512_store_si512(tiles + ((k / terms_of_int8_block * num_slices + slice) * C + c) * int8_of_tile +
+                                 k % terms_of_int8_block * V,
+                             four);
         }
       }
     }
   }
 
-  // The rows (B, K) of the left factor, quantized, and the scale of each. The scale needs the largest entry of the whole row. So `store`
-  // does nothing; when a row is complete, it is quantized from memory. If threads split the units, each thread finds the largest entry
-  // of its own part in a slot of its own.
+  // The rows (B, K) of the left factor, quantized, and the scale of each. The scale needs the largest entry of the
+  // whole row. So `store` does nothing; when a row is complete, it is quantized from memory. If threads split the
+  // units, each thread finds the largest entry of its own part in a slot of its own.
   class LeftFactor {
    public:
     static long floats(long B, long K, int threads) {
       return (B + 32) * stride_of(K) / (long)sizeof(float) + B * (1 + threads);  // tiles read past the last row
     }
     LeftFactor(float* memory, long B, long K)
-        : rows_(reinterpret_cast<int8_t*>(memory)), stride_(stride_of(K)), B_(B), scales_(memory + (B + 32) * stride_ / (long)sizeof(float)) {}
+        : rows_(reinterpret_cast<int8_t*>(memory)),
+          stride_(stride_of(K)),
+          B_(B),
+          scales_(memory + (B + 32) * stride_ / (long)sizeof(float)) {}
 
     RNNNLP_INLINE void store(long, long, vec) const {}
 
@@ -251,13 +272,16 @@ struct Int8Panels {
 
     // Quantizes these entries, when all slots are known. Those of gate g become the terms from g*gate_step + first on.
     template <class From>
-    RNNNLP_INLINE void quantize_row(int slot, int slots, long row, int gates, long n, long first, long gate_step, From&& from) const {
+    RNNNLP_INLINE void quantize_row(int slot, int slots, long row, int gates, long n, long first, long gate_step,
+                                    From&& from) const {
       int32_t largest = 0;
       for (int s = 0; s < slots; s++) largest = absmax_of(s)[row] > largest ? absmax_of(s)[row] : largest;
       const Scale scale(largest);
       if (slot == 0) scales_[row] = scale.dequantize;
       for (int g = 0; g < gates; g++)
-        for (long k = 0; k < n; k += V) store_slices(load(from(g) + k, n - k), scale.quantize, address(row, g * gate_step + first + k), terms_of_int8_block);
+        for (long k = 0; k < n; k += V)
+          store_slices(load(from(g) + k, n - k), scale.quantize, address(row, g * gate_step + first + k),
+                       terms_of_int8_block);
     }
 
     void set(long row, const float* entries, long n) const {
@@ -269,9 +293,13 @@ struct Int8Panels {
    private:
     friend Int8Panels;
     // Not a power of two, which would use only a few cache sets.
-    static long stride_of(long K) { return groups_of(K, terms_of_int8_block) * num_slices * terms_of_int8_block + 64 * (1 + groups_of(K, terms_of_int8_block) % 2); }
+    static long stride_of(long K) {
+      return groups_of(K, terms_of_int8_block) * num_slices * terms_of_int8_block +
+             64 * (1 + groups_of(K, terms_of_int8_block) % 2);
+    }
     RNNNLP_INLINE int8_t* address(long row, long k) const {
-      return rows_ + row * stride_ + k / terms_of_int8_block * num_slices * terms_of_int8_block + k % terms_of_int8_block;
+      return rows_ + row * stride_ + k / terms_of_int8_block * num_slices * terms_of_int8_block +
+             k % terms_of_int8_block;
     }
     int32_t* absmax_of(int slot) const { return reinterpret_cast<int32_t*>(scales_) + (1 + slot) * B_; }
 
@@ -281,7 +309,8 @@ struct Int8Panels {
   };
 
   template <int C>
-  static RNNNLP_INLINE void multiply(long rows, const LeftFactor& left, long row, const float* panel, long K, float* sums) {
+  static RNNNLP_INLINE void multiply(long rows, const LeftFactor& left, long row, const float* panel, long K,
+                                     float* sums) {
     const int8_t* from = left.rows_ + row * left.stride_;
     const int8_t* tiles = reinterpret_cast<const int8_t*>(panel);
     const float *of_rows = left.scales_ + row, *of_columns = scales(panel, K, C);
@@ -323,7 +352,9 @@ struct Int8Panels {
  private:
   static long tiles_size(long K, int C) { return groups_of(K, terms_of_int8_block) * num_slices * C * int8_of_tile; }
   static float* scales(float* panel, long K, int C) { return panel + tiles_size(K, C) / (long)sizeof(float); }
-  static const float* scales(const float* panel, long K, int C) { return panel + tiles_size(K, C) / (long)sizeof(float); }
+  static const float* scales(const float* panel, long K, int C) {
+    return panel + tiles_size(K, C) / (long)sizeof(float);
+  }
 };
 
 }  // namespace rnnnlp::ISA

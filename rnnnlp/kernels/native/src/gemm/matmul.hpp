@@ -30,7 +30,8 @@ inline void pack_rows(const Matmul& job, long k0, long terms, long first, long l
     for (long p = first; p < last; p++) {
       const long width = width_of_panel(job, p);
       float* line = to + (p - first) * terms_of_part * panel_columns + k * width;
-      for (long n = 0; n < width; n += V) store(line + n, load(row + p * panel_columns + n, job.N - p * panel_columns - n));
+      for (long n = 0; n < width; n += V)
+        store(line + n, load(row + p * panel_columns + n, job.N - p * panel_columns - n));
     }
   }
 }
@@ -45,17 +46,19 @@ inline void pack_panel(const Matmul& job, long k0, long terms, long column, long
     }
 }
 
-// Copies the rows of a chunk to where its tiles read them. If A is stored (K, M), they become blocks of block_rows rows, each (terms,
-// rows of the block); the last block may be smaller. If A is stored (M, K), only the distance of the rows changes: it must not be a
-// power of two, which would use only a few cache sets.
+// Copies the rows of a chunk to where its tiles read them. If A is stored (K, M), they become blocks of block_rows
+// rows, each (terms, rows of the block); the last block may be smaller. If A is stored (M, K), only the distance of the
+// rows changes: it must not be a power of two, which would use only a few cache sets.
 inline void pack_chunk(const Matmul& job, long row, long rows, long k0, long terms, float* to, bool sums) {
   if (!job.A_by_k) {
-    for (long r = 0; r < rows; r++) __builtin_memcpy(to + r * row_stride, job.A + (row + r) * job.A_stride + k0, terms * sizeof(float));
+    for (long r = 0; r < rows; r++)
+      __builtin_memcpy(to + r * row_stride, job.A + (row + r) * job.A_stride + k0, terms * sizeof(float));
     return;
   }
   for (long k = 0; k < terms; k++) {
     const float* from = job.A + (k0 + k) * job.A_stride + row;
-    if (k + 8 < terms) prefetch(from + 8 * job.A_stride, rows);  // the processor does not predict rows that are far apart
+    if (k + 8 < terms)
+      prefetch(from + 8 * job.A_stride, rows);  // the processor does not predict rows that are far apart
     for (long block = 0; block < rows; block += block_rows) {
       float* line = to + block * terms;
       if (rows - block >= block_rows) {
@@ -72,7 +75,8 @@ inline void pack_chunk(const Matmul& job, long row, long rows, long k0, long ter
 
 // One tile of the result. Its first part starts from zero or from the bias, the others from C.
 template <int C>
-void multiply_tile(const Matmul& job, const float* A, long row, long rows, const float* panel, long column, long terms, bool first) {
+void multiply_tile(const Matmul& job, const float* A, long row, long rows, const float* panel, long column, long terms,
+                   bool first) {
   const long columns = smaller(C * V, job.N - column);
   float* to = job.C + row * job.C_stride + column;
   alignas(64) float edge[block_rows * C * V];
@@ -88,7 +92,8 @@ void multiply_tile(const Matmul& job, const float* A, long row, long rows, const
     if (from_bias || sums == edge)
       for (long r = 0; r < rows; r++)
         for (long n = 0; n < columns; n += V)
-          store(sums + r * stride + n, load(from_bias ? job.bias + column + n : to + r * job.C_stride + n, columns - n));
+          store(sums + r * stride + n,
+                load(from_bias ? job.bias + column + n : to + r * job.C_stride + n, columns - n));
   }
   with_rows<block_rows>(rows, [&](auto R) {
     if (job.A_by_k)

@@ -9,11 +9,11 @@ namespace rnnnlp::ISA {
 
 // What the loop shares with the weight gradients of a cell.
 struct BackwardScratch {
-  const long* offsets;           // (T + 1,) first packed row of each step
-  long stride;                   // floats from row to row of the following arrays
-  float* running[max_states];    // (B, stride) each: gradients of the states after h, here and now; running[0] is unused
-  float* rows[max_rows];         // (B, stride) each: rows that the cell names
-  float* packed_rows[max_rows];  // (N, H) each: rows that the cell names
+  const long* offsets;         // (T + 1,) first packed row of each step
+  long stride;                 // floats from row to row of the following arrays
+  float* running[max_states];  // (B, stride) each: gradients of the states after h, here and now; running[0] is unused
+  float* rows[max_rows];       // (B, stride) each: rows that the cell names
+  float* packed;               // (N, backward_packed * H): one row for each token
 };
 
 // One step as a cell sees it. Rows are the sequences that are alive.
@@ -24,9 +24,9 @@ struct BackwardStep {
   LeftFactor dgates;         // (B, gates * gate_stride(H)): the gradients of the sums, for the product with the weights
   LeftFactor second_dgates;  // (B, H): the same for the second product
   float *dh_sums, *second_dsums;  // (B, stride): row-wise, the gradients of h and of the second factor
-  long first = 0;            // packed row of the step's row 0
-  long before = 0;           // packed row of row 0 of the step before, in the forward direction
-  long rows_before = 0;      // the number of rows that have a step before; the others started from the initial state
+  long first = 0;                 // packed row of the step's row 0
+  long before = 0;                // packed row of row 0 of the step before, in the forward direction
+  long rows_before = 0;  // the number of rows that have a step before; the others started from the initial state
 
   static constexpr int G = Cell::info.gates;
 
@@ -47,10 +47,14 @@ struct BackwardStep {
   RNNNLP_INLINE float* dpre(long row) const { return job->dpre + (first + row) * (G * job->H); }
   RNNNLP_INLINE float* dstate(int k, long row) const { return scratch->running[k] + row * scratch->stride; }
   RNNNLP_INLINE float* rows(int k, long row) const { return scratch->rows[k] + row * scratch->stride; }
-  RNNNLP_INLINE float* packed_rows(int k, long row) const { return scratch->packed_rows[k] + (first + row) * job->H; }
+  RNNNLP_INLINE float* packed(long row) const {
+    return scratch->packed + (first + row) * (Cell::info.backward_packed * job->H);
+  }
 
  private:
-  RNNNLP_INLINE const float* saved_row(int k, long n) const { return job->saved[k] + n * Cell::info.saved[k].columns(job->H); }
+  RNNNLP_INLINE const float* saved_row(int k, long n) const {
+    return job->saved[k] + n * Cell::info.saved[k].columns(job->H);
+  }
 };
 
 // This thread's panels of W (G*H, H).
@@ -82,15 +86,36 @@ struct GateGradients {
 };
 
 // dW (gates * H, H) = dgates.T @ before, with `before` (N,) pointers to rows (H,)
-inline void weight_gradient(ThreadPool& pool, const Backward& job, const GateGradients& d, const float* const* before, float* dW) {
-  matmul(pool, Matmul{.M = d.gates * job.H, .N = job.H, .K = job.N, .A = d.dgates, .A_stride = d.stride, .A_by_k = true,
-                      .B_by_k = true, .B_rows = before, .C = dW, .C_stride = job.H, .A_sums = d.db});
+inline void weight_gradient(ThreadPool& pool, const Backward& job, const GateGradients& d, const float* const* before,
+                            float* dW) {
+  matmul(pool, Matmul{.M = d.gates * job.H,
+                      .N = job.H,
+                      .K = job.N,
+                      .A = d.dgates,
+                      .A_stride = d.stride,
+                      .A_by_k = true,
+                      .B_by_k = true,
+                      .B_rows = before,
+                      .C = dW,
+                      .C_stride = job.H,
+                      .A_sums = d.db});
 }
 
 // The same with `factor` (N, H).
-inline void weight_gradient(ThreadPool& pool, const Backward& job, const GateGradients& d, const float* factor, float* dW) {
-  matmul(pool, Matmul{.M = d.gates * job.H, .N = job.H, .K = job.N, .A = d.dgates, .A_stride = d.stride, .A_by_k = true,
-                      .B = factor, .B_stride = job.H, .B_by_k = true, .C = dW, .C_stride = job.H, .A_sums = d.db});
+inline void weight_gradient(ThreadPool& pool, const Backward& job, const GateGradients& d, const float* factor,
+                            float* dW) {
+  matmul(pool, Matmul{.M = d.gates * job.H,
+                      .N = job.H,
+                      .K = job.N,
+                      .A = d.dgates,
+                      .A_stride = d.stride,
+                      .A_by_k = true,
+                      .B = factor,
+                      .B_stride = job.H,
+                      .B_by_k = true,
+                      .C = dW,
+                      .C_stride = job.H,
+                      .A_sums = d.db});
 }
 
 // Prefetches what the cell will read and write, while the product runs.
@@ -105,43 +130,46 @@ RNNNLP_INLINE void prefetch_backward(const BackwardStep<Cell>& step, long row, l
   Cell::prefetch_tape(step, row, unit);
 }
 
-// The gradient of h: through the product (`dgates_later`, the gates of the step after this one), past it (carried_dh), from the final
-// state and from the output. The cell then goes back through its gates. Rows that are not alive at this step end with the gradient of
-// their initial state; the others go on.
+// The gradient of h: through the product (`dgates_later`, the gates of the step after this one), past it (carried_dh),
+// from the final state and from the output. The cell then goes back through its gates. Rows that are not alive at this
+// step end with the gradient of their initial state; the others go on.
 template <class Cell>
-RNNNLP_INLINE void backward_product(const BackwardStep<Cell>& step, const WorkPartition& partition, bool backwards, long rows_later,
-                                    long rows_now, const LeftFactor& dgates_later, const float* weights, float* tile) {
+RNNNLP_INLINE void backward_product(const BackwardStep<Cell>& step, const WorkPartition& partition, bool backwards,
+                                    long rows_later, long rows_now, const LeftFactor& dgates_later,
+                                    const float* weights, float* tile) {
   constexpr int C = Panels::backward_vectors;
   const Backward& job = *step.job;
   const long H = job.H, K = Cell::gates * gate_stride(H), panel_size = Panels::size(K, C);
-  partition.for_tiles(backwards, larger(rows_later, rows_now), [&](long panel, long row, long rows) RNNNLP_INLINE_LAMBDA {
-    const long through = smaller(rows, rows_later - row), now = smaller(rows, rows_now - row);
-    for (long r = 0; r < now; r++) prefetch_backward<Cell>(step, row + r, panel * C * V);
-    if (through > 0) Panels::multiply<C>(through, dgates_later, row, weights + panel * panel_size, K, tile);
-    for (long r = 0; r < rows; r++)
-      for (long u = 0; u < C * V; u += V) {
-        const long unit = panel * C * V + u, lanes = H - unit, at = (row + r) * H + unit;
-        if (lanes <= 0) continue;
-        vec dh = r < through         ? load(tile + r * C * V + u) + Cell::carried_dh(step, row + r, unit)
-                 : job.dstate_T[0] ? load(job.dstate_T[0] + at, lanes)
-                                   : vec{};
-        if (r >= now) {
-          store(job.dstate_0[0] + at, dh, lanes);
-          continue;
-        }
-        if (job.dh) dh += load(step.dh(row + r) + unit, lanes);
-        if constexpr (rowwise<Cell>)
-          store(step.dh_sums + (row + r) * step.scratch->stride + unit, dh);
-        else
-          Cell::backward_epilogue(step, row + r, unit, lanes, dh);
-      }
-  });
+  partition.for_tiles(backwards, larger(rows_later, rows_now),
+                      [&](long panel, long row, long rows) RNNNLP_INLINE_LAMBDA {
+                        const long through = smaller(rows, rows_later - row), now = smaller(rows, rows_now - row);
+                        for (long r = 0; r < now; r++) prefetch_backward<Cell>(step, row + r, panel * C * V);
+                        if (through > 0)
+                          Panels::multiply<C>(through, dgates_later, row, weights + panel * panel_size, K, tile);
+                        for (long r = 0; r < rows; r++)
+                          for (long u = 0; u < C * V; u += V) {
+                            const long unit = panel * C * V + u, lanes = H - unit, at = (row + r) * H + unit;
+                            if (lanes <= 0) continue;
+                            vec dh = r < through ? load(tile + r * C * V + u) + Cell::carried_dh(step, row + r, unit)
+                                     : job.dstate_T[0] ? load(job.dstate_T[0] + at, lanes)
+                                                       : vec{};
+                            if (r >= now) {
+                              store(job.dstate_0[0] + at, dh, lanes);
+                              continue;
+                            }
+                            if (job.dh) dh += load(step.dh(row + r) + unit, lanes);
+                            if constexpr (rowwise<Cell>)
+                              store(step.dh_sums + (row + r) * step.scratch->stride + unit, dh);
+                            else
+                              Cell::backward_epilogue(step, row + r, unit, lanes, dh);
+                          }
+                      });
 }
 
 // The gradient of the second factor, through the second product of this step.
 template <class Cell>
-RNNNLP_INLINE void second_backward_product(const BackwardStep<Cell>& step, const WorkPartition& partition, long rows_now,
-                                           const float* weights, float* tile) {
+RNNNLP_INLINE void second_backward_product(const BackwardStep<Cell>& step, const WorkPartition& partition,
+                                           long rows_now, const float* weights, float* tile) {
   constexpr int C = Panels::backward_vectors;
   const long H = step.job->H, K = gate_stride(H), panel_size = Panels::size(K, C);
   partition.for_tiles(false, rows_now, [&](long panel, long row, long rows) RNNNLP_INLINE_LAMBDA {
@@ -161,27 +189,32 @@ RNNNLP_INLINE void second_backward_product(const BackwardStep<Cell>& step, const
 
 // Goes back through the gates row by row (row-wise), and makes the gradients of a product ready for the next product.
 template <class Cell, class P, class From>
-RNNNLP_INLINE void publish_gradients(ThreadPool& pool, const BackwardStep<Cell>& step, const WorkPartition& partition, long rows_now,
-                                     const float* dsums, const LeftFactor& out, int gates, From&& from) {
+RNNNLP_INLINE void publish_gradients(ThreadPool& pool, const BackwardStep<Cell>& step, const WorkPartition& partition,
+                                     long rows_now, const float* dsums, const LeftFactor& out, int gates, From&& from) {
   const long H = step.job->H;
   if constexpr (rowwise<Cell>)
-    run_rows(pool, partition, out, rows_now, gates, H,
-             [&](long row) { P::backward_row(step, row, dsums + row * step.scratch->stride); }, from);
+    run_rows(
+        pool, partition, out, rows_now, gates, H,
+        [&](long row) { P::backward_row(step, row, dsums + row * step.scratch->stride); }, from);
   else
     publish<Panels::backward_vectors * V>(pool, partition, out, rows_now, gates, H, from);
 }
 
-// What follows the product with the state. A cell with a second product first has the gates of that one, and so the gradient of its factor.
+// What follows the product with the state. A cell with a second product first has the gates of that one, and so the
+// gradient of its factor.
 template <class Cell>
-RNNNLP_INLINE void finish_backward_step(ThreadPool& pool, const BackwardStep<Cell>& step, const WorkPartition& partition, long rows_now,
-                                        const float* second_weights, float* tile) {
+RNNNLP_INLINE void finish_backward_step(ThreadPool& pool, const BackwardStep<Cell>& step,
+                                        const WorkPartition& partition, long rows_now, const float* second_weights,
+                                        float* tile) {
   using Second = typename Cell::Second;
   auto dgates_of = [&](long row, int gate) { return Cell::dgates(step, row, gate); };
   if constexpr (has_second<Cell>) {
     auto second_dgates_of = [&](long row, int) { return Second::dgates(step, row); };
-    publish_gradients<Cell, Cell>(pool, step, partition, rows_now, step.dh_sums, step.second_dgates, 1, second_dgates_of);
+    publish_gradients<Cell, Cell>(pool, step, partition, rows_now, step.dh_sums, step.second_dgates, 1,
+                                  second_dgates_of);
     second_backward_product<Cell>(step, partition, rows_now, second_weights, tile);
-    publish_gradients<Cell, Second>(pool, step, partition, rows_now, step.second_dsums, step.dgates, Cell::gates, dgates_of);
+    publish_gradients<Cell, Second>(pool, step, partition, rows_now, step.second_dsums, step.dgates, Cell::gates,
+                                    dgates_of);
   } else {
     publish_gradients<Cell, Cell>(pool, step, partition, rows_now, step.dh_sums, step.dgates, Cell::gates, dgates_of);
   }
@@ -197,9 +230,10 @@ void backward_loop(ThreadPool& pool, const Backward& job, const BackwardScratch&
   float* weights = scratch(Scratch::packed_weights, weights_size + second_size);
   const LeftFactor dgates[2] = {left_factor(Scratch::dgates_in, job.B, K, pool.size()),
                                 left_factor(Scratch::dgates_out, job.B, K, pool.size())};
-  BackwardStep<Cell> whole{&job, &scratch_arrays, dgates[0],
-                           left_factor(Scratch::second_dgates, has_second<Cell> ? job.B : 0, gate_stride(H), pool.size()), nullptr,
-                           nullptr};
+  BackwardStep<Cell> whole{
+      &job,      &scratch_arrays,
+      dgates[0], left_factor(Scratch::second_dgates, has_second<Cell> ? job.B : 0, gate_stride(H), pool.size()),
+      nullptr,   nullptr};
   if constexpr (rowwise<Cell>) {
     whole.dh_sums = scratch(Scratch::dh_sums, job.B * stride);
     if constexpr (has_second<Cell>) whole.second_dsums = scratch(Scratch::second_dsums, job.B * stride);
@@ -214,14 +248,16 @@ void backward_loop(ThreadPool& pool, const Backward& job, const BackwardScratch&
     if constexpr (has_second<Cell>)
       pack_backward_product(1, job.W_h + Cell::gates * H * H, H, thread, pool.size(), weights + weights_size);
     if (thread == 0)
-      for (int k = 1; k < Cell::info.states; k++) copy_rows(job.dstate_T[k], job.B, H, scratch_arrays.running[k], stride);
+      for (int k = 1; k < Cell::info.states; k++)
+        copy_rows(job.dstate_T[k], job.B, H, scratch_arrays.running[k], stride);
     pool.barrier(thread);
     alignas(64) float tile[rows_of_block * C * V];
-    // Step s brings the gradients of the step after it through the product, then takes those of its own rows through the gates. The last
-    // one, s = T, has no rows of its own: it gives the gradients of the initial states.
+    // Step s brings the gradients of the step after it through the product, then takes those of its own rows through
+    // the gates. The last one, s = T, has no rows of its own: it gives the gradients of the initial states.
     for (long s = 0; s <= job.T; s++) {
       const bool alive = s < job.T;
-      const long t = job.reverse ? s : job.T - 1 - s, later = job.reverse ? t - 1 : t + 1, earlier = job.reverse ? t + 1 : t - 1;
+      const long t = job.reverse ? s : job.T - 1 - s, later = job.reverse ? t - 1 : t + 1,
+                 earlier = job.reverse ? t + 1 : t - 1;
       const long rows_later = s > 0 ? job.batch_sizes[later] : 0, rows_now = alive ? job.batch_sizes[t] : 0;
       BackwardStep<Cell> step = whole;
       step.dgates = dgates[s % 2];
@@ -241,10 +277,10 @@ void backward_loop(ThreadPool& pool, const Backward& job, const BackwardScratch&
 // All gradients of a cell: the time loop, then one large product for the weights.
 template <class Cell>
 void cell_backward(ThreadPool& pool, const Backward& job) {
-  BackwardScratch arrays{step_offsets(job), padded(job.H), {}, {}, {}};
+  BackwardScratch arrays{step_offsets(job), padded(job.H), {}, {}, nullptr};
   split_scratch(Scratch::running_dstates, Cell::info.states - 1, job.B * arrays.stride, arrays.running + 1);
   split_scratch(Scratch::backward_rows, Cell::info.backward_rows, job.B * arrays.stride, arrays.rows);
-  split_scratch(Scratch::backward_packed_rows, Cell::info.backward_packed_rows, job.N * job.H, arrays.packed_rows);
+  arrays.packed = scratch(Scratch::backward_packed, job.N * job.H * Cell::info.backward_packed);
   backward_loop<Cell>(pool, job, arrays);
   Cell::weight_gradients(pool, job, arrays, states_before(job, arrays.offsets));
 }

@@ -27,16 +27,17 @@ struct ArrayInfo {
 
 struct CellInfo {
   const char* name = nullptr;
-  int gates = 0;                   // W_h is (gates * H, H), and `pre` is (N, gates * H)
-  int states = 1;                  // 1: h. 2: h and c. Each is (B, H).
+  int gates = 0;                    // W_h is (gates * H, H), and `pre` is (N, gates * H)
+  int states = 1;                   // 1: h. 2: h and c. Each is (B, H).
   ArrayInfo extra[max_extra] = {};  // further parameters: vectors of columns(H) floats
-  // What the tape holds besides h. The gates, after their nonlinearities, are (N, gates * H); they may take the memory of `pre`, and
-  // `dpre` may take theirs. The other arrays are (N, columns(H)).
+  // What the tape holds besides h. The gates, after their nonlinearities, are (N, gates * H); they may take the memory
+  // of `pre`, and `dpre` may take theirs. The other arrays are (N, columns(H)).
   bool saves_gates = false;
   ArrayInfo saved[max_saved] = {};
   Schedule schedule = Schedule::fused;
-  // Scratch: (B, H) each on the way forward, (B, H) each and (N, H) each on the way back.
-  int forward_rows = 0, backward_rows = 0, backward_packed_rows = 0;
+  int forward_rows = 0;     // number of scratch arrays (B, H) on the way forward
+  int backward_rows = 0;    // the same on the way back
+  int backward_packed = 0;  // one scratch array (N, backward_packed * H) on the way back
 
   constexpr int num_extra() const { return count(extra); }
   constexpr int num_saved() const { return count(saved); }

@@ -1,4 +1,5 @@
-// The list of cells. A new cell is a header beside this file and a name in this list; rnnnlp/kernels/cells.py lists the same cells.
+// The list of cells. A new cell is a header beside this file and a name in this list; rnnnlp/kernels/cells.py lists the
+// same cells.
 #pragma once
 
 #include "recurrent/elman.hpp"
@@ -20,7 +21,7 @@ struct CellList {
   static constexpr int size = sizeof...(Cell);
   static constexpr CellInfo infos[] = {Cell::info...};
 
-  // Calls f(CellType<Cell>) for the cell with this id, its place in the list. Throws for an unknown id.
+  // Calls f(CellType<Cell>) for the cell with this id, its index in the list. Throws for an unknown id.
   template <class F>
   static void with_cell(int id, F&& f) {
     int k = 0;

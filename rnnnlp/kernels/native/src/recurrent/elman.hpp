@@ -38,10 +38,14 @@ struct Elman : OneProduct {
   }
 
   template <class Step>
-  static RNNNLP_INLINE const float* dgates(const Step& step, long row, int) { return step.dpre(row); }
+  static RNNNLP_INLINE const float* dgates(const Step& step, long row, int) {
+    return step.dpre(row);
+  }
 
   template <class Step>
-  static RNNNLP_INLINE vec carried_dh(const Step&, long, long) { return vec{}; }
+  static RNNNLP_INLINE vec carried_dh(const Step&, long, long) {
+    return vec{};
+  }
 
   template <class Step>
   static RNNNLP_INLINE void backward_epilogue(const Step& step, long row, long unit, long lanes, vec dh) {
@@ -51,7 +55,8 @@ struct Elman : OneProduct {
   }
 
   // a = pre + h_before @ W_h.T
-  static void weight_gradients(ThreadPool& pool, const Backward& job, const BackwardScratch&, const float* const* h_before) {
+  static void weight_gradients(ThreadPool& pool, const Backward& job, const BackwardScratch&,
+                               const float* const* h_before) {
     weight_gradient(pool, job, {.dgates = job.dpre, .gates = 1, .stride = job.H}, h_before, job.dW_h);
   }
 };

@@ -36,9 +36,13 @@ struct ForwardStep {
   RNNNLP_INLINE float* rows(int k, long row) const { return scratch[k] + row * stride; }
   RNNNLP_INLINE const float* extra(int k) const { return job->extra[k]; }
   // The tape. There is none for inference.
-  RNNNLP_INLINE bool keeps_tape() const { return Cell::info.saves_gates ? job->gates != nullptr : job->saved[0] != nullptr; }
+  RNNNLP_INLINE bool keeps_tape() const {
+    return Cell::info.saves_gates ? job->gates != nullptr : job->saved[0] != nullptr;
+  }
   RNNNLP_INLINE float* gates(long row) const { return job->gates + (first + row) * (G * job->H); }
-  RNNNLP_INLINE float* saved(int k, long row) const { return job->saved[k] + (first + row) * Cell::info.saved[k].columns(job->H); }
+  RNNNLP_INLINE float* saved(int k, long row) const {
+    return job->saved[k] + (first + row) * Cell::info.saved[k].columns(job->H);
+  }
 };
 
 // This thread's panels of the part of W (G*H, K) that product P multiplies with.
@@ -74,12 +78,14 @@ RNNNLP_INLINE void prefetch_forward(const Step& step, long row, long unit) {
   for (int g = 0; g < P::gates; g++) prefetch(step.pre(row) + (P::first_gate + g) * H + unit, P::U);
   prefetch<true>(step.h(row) + unit, P::U);
   if (!step.keeps_tape()) return;
-  for (int g = 0; Cell::info.saves_gates && g < P::gates; g++) prefetch<true>(step.gates(row) + (P::first_gate + g) * H + unit, P::U);
+  for (int g = 0; Cell::info.saves_gates && g < P::gates; g++)
+    prefetch<true>(step.gates(row) + (P::first_gate + g) * H + unit, P::U);
   for (int k = 0; k < Cell::info.num_saved(); k++)
     if (Cell::info.saved[k].per_hidden == 1) prefetch<true>(step.saved(k, row) + unit, P::U);
 }
 
-// This thread's part of one product of one step, and what the cell makes of the sums. `out` is the factor of the next product.
+// This thread's part of one product of one step, and what the cell makes of the sums. `out` is the factor of the next
+// product.
 template <class Cell, class P, class Step>
 RNNNLP_INLINE void forward_product(ThreadPool& pool, const Step& step, const WorkPartition& partition, long rows_alive,
                                    const float* weights, float* tile, float* all_sums, const LeftFactor& out) {
@@ -92,18 +98,22 @@ RNNNLP_INLINE void forward_product(ThreadPool& pool, const Step& step, const Wor
   });
   auto h = [&](long row, int) { return step.h(row); };
   if constexpr (rowwise<Cell>)
-    run_rows(pool, partition, out, rows_alive, 1, H,
-             [&](long row) { P::forward_row(step, row, all_sums + row * P::gates * step.stride); }, h);
+    run_rows(
+        pool, partition, out, rows_alive, 1, H,
+        [&](long row) { P::forward_row(step, row, all_sums + row * P::gates * step.stride); }, h);
   else
     publish<P::U>(pool, partition, out, rows_alive, 1, H, h);
 }
 
 // state_T: what each sequence has after its last step.
-inline void store_final_states(const Forward& job, const long* offsets, float* const* running, long stride, int states) {
+inline void store_final_states(const Forward& job, const long* offsets, float* const* running, long stride,
+                               int states) {
   for (long b = 0; b < job.B; b++) {
     long t = job.T - 1;  // the last step that the loop made with this row
-    if (job.reverse) t = 0;
-    else while (job.batch_sizes[t] <= b) t--;
+    if (job.reverse)
+      t = 0;
+    else
+      while (job.batch_sizes[t] <= b) t--;
     for (long k = 0; k < job.H; k++) {
       job.state_T[0][b * job.H + k] = job.h[(offsets[t] + b) * job.h_stride + k];
       for (int s = 1; s < states; s++) job.state_T[s][b * job.H + k] = running[s][b * stride + k];
@@ -127,14 +137,22 @@ void forward_loop(ThreadPool& pool, const Forward& job) {
   float* weights = scratch(Scratch::packed_weights, weights_size + second_size);
   const LeftFactor h_buffers[2] = {left_factor(Scratch::h_in, job.B, job.H, pool.size()),
                                    left_factor(Scratch::h_out, job.B, job.H, pool.size())};
-  ForwardStep<Cell, LeftFactor> whole{&job, stride, h_buffers[0], h_buffers[1],
-                                      left_factor(Scratch::second_factor, has_second<Cell> ? job.B : 0, job.H, pool.size()), {}, {},
-                                      nullptr, nullptr};
+  ForwardStep<Cell, LeftFactor> whole{
+      &job,
+      stride,
+      h_buffers[0],
+      h_buffers[1],
+      left_factor(Scratch::second_factor, has_second<Cell> ? job.B : 0, job.H, pool.size()),
+      {},
+      {},
+      nullptr,
+      nullptr};
   split_scratch(Scratch::running_states, states - 1, job.B * stride, whole.running + 1);
   split_scratch(Scratch::forward_rows, Cell::info.forward_rows, job.B * stride, whole.scratch);
   if constexpr (rowwise<Cell>) {
     whole.sums = scratch(Scratch::forward_sums, job.B * Cell::gates * stride);
-    if constexpr (has_second<Cell>) whole.second_sums = scratch(Scratch::second_sums, job.B * Cell::Second::gates * stride);
+    if constexpr (has_second<Cell>)
+      whole.second_sums = scratch(Scratch::second_sums, job.B * Cell::Second::gates * stride);
   }
   const bool by_units = split_by_units(job.B, weights_size + second_size, pool);
 
@@ -146,7 +164,8 @@ void forward_loop(ThreadPool& pool, const Forward& job) {
     // If the units are split, each thread packs what it reads itself, else an equal part.
     pack_forward_product<Cell, Panels>(job.H, job.W_h, job.H, thread, pool.size(), weights);
     if constexpr (has_second<Cell>)
-      pack_forward_product<typename Cell::Second, Panels>(job.H, job.W_h, job.H, thread, pool.size(), weights + weights_size);
+      pack_forward_product<typename Cell::Second, Panels>(job.H, job.W_h, job.H, thread, pool.size(),
+                                                          weights + weights_size);
     if (thread == 0) {
       for (const LeftFactor& h : h_buffers)  // in reverse, a row may join at any step and so start from either
         for (long b = 0; b < job.B; b++) h.set(b, job.state[0] + b * job.H, job.H);
@@ -155,15 +174,16 @@ void forward_loop(ThreadPool& pool, const Forward& job) {
     pool.barrier(thread);
     alignas(64) float tile[rows_of_block * C * V];
     for (long s = 0; s < job.T; s++) {
-      const long t = job.reverse ? job.T - 1 - s : s, before = job.reverse ? t + 1 : t - 1, rows_alive = job.batch_sizes[t];
+      const long t = job.reverse ? job.T - 1 - s : s, before = job.reverse ? t + 1 : t - 1,
+                 rows_alive = job.batch_sizes[t];
       ForwardStep<Cell, LeftFactor> step = whole;
       step.h_in = h_buffers[s % 2], step.h_out = h_buffers[(s + 1) % 2];
       step.first = offsets[t], step.backwards = s % 2 == 1;
       if (s > 0) step.before = offsets[before], step.rows_before = job.batch_sizes[before];
       if constexpr (has_second<Cell>) {
         forward_product<Cell, Cell>(pool, step, partition, rows_alive, weights, tile, step.sums, step.second_factor);
-        forward_product<Cell, typename Cell::Second>(pool, step, second_partition, rows_alive, weights + weights_size, tile,
-                                                     step.second_sums, step.h_out);
+        forward_product<Cell, typename Cell::Second>(pool, step, second_partition, rows_alive, weights + weights_size,
+                                                     tile, step.second_sums, step.h_out);
       } else {
         forward_product<Cell, Cell>(pool, step, partition, rows_alive, weights, tile, step.sums, step.h_out);
       }

@@ -1,4 +1,5 @@
-// GRU with the reset after the product, as in cuDNN and PyTorch: the gates of one row and V units, forward and backward.
+// GRU with the reset after the product, as in cuDNN and PyTorch: the gates of one row and V units, forward and
+// backward.
 
 // H hidden, V lanes of a vector; gates r z n
 #pragma once
@@ -9,8 +10,13 @@
 namespace rnnnlp::ISA {
 
 struct GRU : OneProduct {
-  static constexpr CellInfo info{.name = "gru", .gates = 3, .extra = {{"b_hn", 1}}, .saves_gates = true, .saved = {{"a_hn", 1}},
-                                 .backward_rows = 1, .backward_packed_rows = 1};
+  static constexpr CellInfo info{.name = "gru",
+                                 .gates = 3,
+                                 .extra = {{"b_hn", 1}},
+                                 .saves_gates = true,
+                                 .saved = {{"a_hn", 1}},
+                                 .backward_rows = 1,
+                                 .backward_packed = 1};
   static constexpr int gates = 3, U = V;
   struct Extra {
     static constexpr int b_hn = 0;
@@ -21,9 +27,7 @@ struct GRU : OneProduct {
   struct Rows {
     static constexpr int dh_past_product = 0;  // dh*z
   };
-  struct PackedRows {
-    static constexpr int da_hn = 0;
-  };
+  // backward_packed: da_hn (N, H)
 
   template <class Step>
   static RNNNLP_INLINE void epilogue(const Step& step, long row, long unit, long lanes, const float* sums) {
@@ -55,7 +59,7 @@ struct GRU : OneProduct {
 
   template <class Step>
   static RNNNLP_INLINE const float* dgates(const Step& step, long row, int gate) {
-    return gate == 2 ? step.packed_rows(PackedRows::da_hn, row) : step.dpre(row) + gate * step.job->H;
+    return gate == 2 ? step.packed(row) : step.dpre(row) + gate * step.job->H;
   }
 
   template <class Step>
@@ -85,14 +89,15 @@ struct GRU : OneProduct {
     store(dpre, da_r, lanes);
     store(dpre + H, da_z, lanes);
     store(dpre + 2 * H, da_n, lanes);
-    store(step.packed_rows(PackedRows::da_hn, row) + unit, da_hn, lanes);
+    store(step.packed(row) + unit, da_hn, lanes);
   }
 
   // r, z: pre + h_before @ W_h.T;  a_hn = h_before @ W_hn.T + b_hn
-  static void weight_gradients(ThreadPool& pool, const Backward& job, const BackwardScratch& scratch, const float* const* h_before) {
+  static void weight_gradients(ThreadPool& pool, const Backward& job, const BackwardScratch& scratch,
+                               const float* const* h_before) {
     const long H = job.H;
     weight_gradient(pool, job, {.dgates = job.dpre, .gates = 2, .stride = 3 * H}, h_before, job.dW_h);
-    weight_gradient(pool, job, {.dgates = scratch.packed_rows[PackedRows::da_hn], .stride = H, .db = job.dextra[Extra::b_hn]}, h_before,
+    weight_gradient(pool, job, {.dgates = scratch.packed, .stride = H, .db = job.dextra[Extra::b_hn]}, h_before,
                     job.dW_h + 2 * H * H);
   }
 };

@@ -1,4 +1,5 @@
-// GRU with the reset before the product (Cho et al. 2014): a step has two products, and the second one multiplies r*h_before.
+// GRU with the reset before the product (Cho et al. 2014): a step has two products, and the second one multiplies
+// r*h_before.
 
 // H hidden, V lanes of a vector; gates r z n
 #pragma once
@@ -10,8 +11,12 @@ namespace rnnnlp::ISA {
 
 // The first product, of h_before, gives r and z.
 struct GRUResetFirst : OneProduct {
-  static constexpr CellInfo info{.name = "gru_reset_first", .gates = 3, .saves_gates = true, .saved = {{"gated_h", 1}},
-                                 .forward_rows = 1, .backward_rows = 1};
+  static constexpr CellInfo info{.name = "gru_reset_first",
+                                 .gates = 3,
+                                 .saves_gates = true,
+                                 .saved = {{"gated_h", 1}},
+                                 .forward_rows = 1,
+                                 .backward_rows = 1};
   static constexpr int gates = 2, U = V;
   struct Saved {
     static constexpr int gated_h = 0;  // r*h_before
@@ -33,7 +38,8 @@ struct GRUResetFirst : OneProduct {
     two_sigmoids(r, z);
     vec gated_h = r * load(step.h_before(row) + unit, lanes);
     step.second_factor.store(row, unit, gated_h);
-    if constexpr (Panels::quantized) store(step.h(row) + unit, gated_h, lanes);  // to be quantized from there; later h takes its place
+    if constexpr (Panels::quantized)
+      store(step.h(row) + unit, gated_h, lanes);  // to be quantized from there; later h takes its place
     store(step.rows(ForwardRows::z, row) + unit, z);
     if (step.keeps_tape()) {
       float* gates_row = step.gates(row) + unit;
@@ -78,11 +84,13 @@ struct GRUResetFirst : OneProduct {
   }
 
   // r, z: pre + h_before @ W_rz.T;  n: pre + gated_h @ W_n.T
-  static void weight_gradients(ThreadPool& pool, const Backward& job, const BackwardScratch&, const float* const* h_before) {
+  static void weight_gradients(ThreadPool& pool, const Backward& job, const BackwardScratch&,
+                               const float* const* h_before) {
     const long H = job.H;
     weight_gradient(pool, job, {.dgates = job.dpre, .gates = 2, .stride = 3 * H}, h_before, job.dW_h);
     const float* gated_h = job.saved[Saved::gated_h];
-    weight_gradient(pool, job, {.dgates = job.dpre + 2 * H, .gates = 1, .stride = 3 * H}, gated_h, job.dW_h + 2 * H * H);
+    weight_gradient(pool, job, {.dgates = job.dpre + 2 * H, .gates = 1, .stride = 3 * H}, gated_h,
+                    job.dW_h + 2 * H * H);
   }
 };
 

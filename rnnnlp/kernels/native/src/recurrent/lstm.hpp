@@ -57,7 +57,9 @@ struct LSTM : OneProduct {
   }
 
   template <class Step>
-  static RNNNLP_INLINE vec carried_dh(const Step&, long, long) { return vec{}; }
+  static RNNNLP_INLINE vec carried_dh(const Step&, long, long) {
+    return vec{};
+  }
 
   template <class Step>
   static RNNNLP_INLINE void backward_epilogue(const Step& step, long row, long unit, long lanes, vec dh) {
@@ -88,7 +90,8 @@ struct LSTM : OneProduct {
   }
 
   // a = pre + h_before @ W_h.T
-  static void weight_gradients(ThreadPool& pool, const Backward& job, const BackwardScratch&, const float* const* h_before) {
+  static void weight_gradients(ThreadPool& pool, const Backward& job, const BackwardScratch&,
+                               const float* const* h_before) {
     weight_gradient(pool, job, {.dgates = job.dpre, .gates = 4, .stride = 4 * job.H}, h_before, job.dW_h);
   }
 };

@@ -8,10 +8,10 @@
 
 namespace rnnnlp::ISA {
 
-// The part of one thread. While the weights fit the L2 cache of a core, a thread has some rows of the batch and all units: no thread
-// waits for another. Larger weights are split by units, so that the part of each thread stays in its cache; then all threads wait
-// for each other at each step. Rows are cut into blocks of nearly equal size. The first rows of a ragged batch live longest, so the
-// blocks go to the threads in a snake order: 0 1 2 2 1 0 0 1 2 ...
+// The part of one thread. While the weights fit the L2 cache of a core, a thread has some rows of the batch and all
+// units: no thread waits for another. Larger weights are split by units, so that the part of each thread stays in its
+// cache; then all threads wait for each other at each step. Rows are cut into blocks of nearly equal size. The first
+// rows of a ragged batch live longest, so the blocks go to the threads in a snake order: 0 1 2 2 1 0 0 1 2 ...
 struct WorkPartition {
   bool by_units;
   int thread, threads;
@@ -30,8 +30,9 @@ struct WorkPartition {
   long first_panel() const { return by_units ? panels * thread / threads : 0; }
   long last_panel() const { return by_units ? panels * (thread + 1) / threads : panels; }
 
-  // Calls f(panel, row, rows) for the tiles of this thread in the rows before `limit`. Every other step takes the panels backwards: the
-  // last panels of a step are still in the L2 cache when they come first in the next one. That matters if the weights exceed the cache.
+  // Calls f(panel, row, rows) for the tiles of this thread in the rows before `limit`. Every other step takes the
+  // panels backwards: the last panels of a step are still in the L2 cache when they come first in the next one. That
+  // matters if the weights exceed the cache.
   template <class F>
   RNNNLP_INLINE void for_tiles(bool backwards, long limit, F&& f) const {
     const long first = first_panel(), last = last_panel();

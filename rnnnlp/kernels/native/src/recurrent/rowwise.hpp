@@ -1,5 +1,5 @@
-// Any cell on the row-wise schedule, unit by unit. The build option ROWWISE_SCHEDULE runs all cells so, and the tests then prove the
-// schedule: the results have the same bits.
+// Any cell on the row-wise schedule, unit by unit. The build option ROWWISE_SCHEDULE runs all cells so, and the tests
+// then prove the schedule: the results have the same bits.
 
 // H hidden, V lanes of a vector
 #pragma once

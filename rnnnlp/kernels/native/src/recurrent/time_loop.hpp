@@ -1,8 +1,9 @@
 // What the two directions of the time loop share. forward_loop.hpp and backward_loop.hpp have the loops.
 //
-// A step multiplies the state of the sequences (or the gradients of the gates) with the recurrent weights. The weights are packed
-// once for each call into panels: a panel has, for each term of the sums, the weights of all gates of the same few units. `Panels`
-// (gemm.hpp) multiplies, and a cell turns the sums into gates and states. A cell has one of two schedules:
+// A step multiplies the state of the sequences (or the gradients of the gates) with the recurrent weights. The weights
+// are packed once for each call into panels: a panel has, for each term of the sums, the weights of all gates of the
+// same few units. `Panels` (gemm.hpp) multiplies, and a cell turns the sums into gates and states. A cell has one of
+// two schedules:
 //
 //   fused     for each panel of this thread:            rowwise     for each panel of this thread:
 //               for each block of rows:                               for each block of rows:
@@ -13,29 +14,45 @@
 //                                                                     row hook: all units; publish the row
 //                                                                   barrier, if threads split the units
 //
-// The fused schedule is faster: the sums stay in registers or the L1 cache. A cell needs the row-wise one if a gate depends on all sums
-// of its row, as in layer normalisation.
+// The fused schedule is faster: the sums stay in registers or the L1 cache. A cell needs the row-wise one if a gate
+// depends on all sums of its row, as in layer normalisation.
 //
-// A cell is a struct. It has
+// A cell is a struct with these members:
 //
-//   info                        its facts: cell_info.hpp
-//   first_gate, gates, U        its product with the state: gates first_gate .. first_gate + gates - 1, U units a panel (V or 2 * V)
-//   Second                      a second product in the same step, of a factor that the first one gave; void if there is none.
-//                               Second is a struct with first_gate, gates, U and the functions below.
-//   factor(step)                what the product multiplies: step.h_in, or step.second_factor
-//   epilogue(step, row, unit, lanes, sums)      fused: V units of a row, of which `lanes` exist. The sums of gate g are at sums + g * U.
-//   backward_epilogue(step, row, unit, lanes, dh)   fused: the same units back; dh is the gradient of h (or of the second factor).
-//   forward_row(step, row, sums)                row-wise: all units of a row. The sums of gate g are at sums + g * step.stride.
-//   backward_row(step, row, dh)                 row-wise: all units back; dh points to the gradients of the row.
-//   carried_dh(step, row, unit)                 the part of the gradient of the state before that does not pass through the product
-//   dgates(step, row, gate)                     where the gradients of the sums of a gate are in memory
-//   prefetch_tape(step, row, unit)              prefetches what backward_epilogue reads
+//   info
+//       Its facts: cell_info.hpp.
+//   first_gate, gates, U
+//       Its product with the state gives the gates first_gate .. first_gate + gates - 1, in panels of U units (V or
+//       2*V).
+//   Second
+//       A second product of the same step, whose factor the first one gives; void if there is none. It is a struct with
+//       first_gate, gates, U, and the functions of its own.
+//   factor(step)
+//       What the product multiplies: step.h_in, or step.second_factor.
+//   epilogue(step, row, unit, lanes, sums)
+//       Fused, forward: V units of a row, of which `lanes` exist. The sums of gate g are at sums + g*U.
+//   backward_epilogue(step, row, unit, lanes, dh)
+//       Fused, backward: the same units. dh is the gradient of h; in Second, that of its factor.
+//   forward_row(step, row, sums)
+//       Row-wise, forward: all units of a row. The sums of gate g are at sums + g*step.stride.
+//   backward_row(step, row, dh)
+//       Row-wise, backward: all units. dh (H,) is the gradient of h; in Second, that of its factor.
+//   carried_dh(step, row, unit)
+//       The part of the gradient of the state before that does not pass through the product.
+//   dgates(step, row, gate)
+//       The address of the gradients (H,) of the sums of a gate.
+//   prefetch_tape(step, row, unit)
+//       Prefetches what the way back reads of the tape.
 //   weight_gradients(pool, job, scratch, h_before)
+//       The gradients of W_h and of the extra parameters, after the loop: sums over all N rows, in a fixed order.
 //
-// An epilogue or a row hook writes new entries of a left factor in two places: into the factor, with `store`, and into memory, at
-// step.h(row) or dgates(...). FloatPanels multiplies the former. Int8Panels quantizes the latter, when the row is complete.
-// A row hook may read and write all arrays of its own row, in any order and as often as it needs; a row is always on one thread, so
-// its statistics have the same bits from any number of threads. What the way back needs of them is an array of `info.saved`.
+// An epilogue or a row hook writes the new entries of a left factor twice: into the factor, with `store`, and to
+// memory, at step.h(row) or dgates(...). FloatPanels multiplies the factor. Int8Panels quantizes the entries from
+// memory when the row is complete.
+//
+// A row hook may read and write all arrays of its own row, as often as it needs. A row is always on one thread, so its
+// statistics have the same bits for any number of threads. Statistics that the way back needs are an array of
+// `info.saved`, with `fixed` columns.
 
 // N tokens, T steps, B sequences, B_t sequences alive at step t, H hidden, G gates, V lanes of a vector
 #pragma once
@@ -92,15 +109,18 @@ inline void split_scratch(Scratch purpose, int number, long floats, float** arra
   for (int k = 0; k < number; k++) arrays[k] = all + k * floats;
 }
 
-// Fused: makes the rows of a step ready for the next product, after this thread has done its part, whose panels are `width` units
-// wide. from(row, gate) is where the entries of a row are in memory. Int8 panels need the largest entry of the whole row before they
-// quantize it; if threads split the units, all of them find it together.
-template <long width, class Factor, class From>  // Factor is LeftFactor, as a parameter because FloatPanels has no `row_absmax`
-void publish(ThreadPool& pool, const WorkPartition& partition, const Factor& factor, long rows_alive, int gates, long H, From&& from) {
+// Fused: makes the rows of a step ready for the next product, after this thread has done its part, whose panels are
+// `width` units wide. from(row, gate) is where the entries of a row are in memory. Int8 panels need the largest entry
+// of the whole row before they quantize it; if threads split the units, all of them find it together.
+template <long width, class Factor,
+          class From>  // Factor is LeftFactor, as a parameter because FloatPanels has no `row_absmax`
+void publish(ThreadPool& pool, const WorkPartition& partition, const Factor& factor, long rows_alive, int gates, long H,
+             From&& from) {
   if constexpr (Panels::quantized) {
     const long first = partition.first_panel() * width, n = smaller(partition.last_panel() * width, H) - first;
     auto own_part = [&](long row) { return [&from, row, first](int gate) { return from(row, gate) + first; }; };
-    partition.for_rows(rows_alive, [&](long row) { factor.row_absmax(partition.slot(), row, gates, n, own_part(row)); });
+    partition.for_rows(rows_alive,
+                       [&](long row) { factor.row_absmax(partition.slot(), row, gates, n, own_part(row)); });
     if (partition.by_units) pool.barrier(partition.thread);
     partition.for_rows(rows_alive, [&](long row) {
       factor.quantize_row(partition.slot(), partition.slots(), row, gates, n, first, gate_stride(H), own_part(row));
@@ -109,11 +129,11 @@ void publish(ThreadPool& pool, const WorkPartition& partition, const Factor& fac
   if (partition.by_units) pool.barrier(partition.thread);
 }
 
-// Row-wise: calls hook(row) on one thread for each row, when all threads have stored their sums, and makes the rows ready for the next
-// product.
+// Row-wise: calls hook(row) on one thread for each row, when all threads have stored their sums, and makes the rows
+// ready for the next product.
 template <class Factor, class Hook, class From>
-void run_rows(ThreadPool& pool, const WorkPartition& partition, const Factor& factor, long rows_alive, int gates, long H, Hook&& hook,
-              From&& from) {
+void run_rows(ThreadPool& pool, const WorkPartition& partition, const Factor& factor, long rows_alive, int gates,
+              long H, Hook&& hook, From&& from) {
   if (partition.by_units) pool.barrier(partition.thread);
   partition.for_whole_rows(rows_alive, [&](long row) {
     hook(row);

@@ -13,7 +13,10 @@
 
 namespace rnnnlp {
 
-#define RNNNLP_DECLARE(isa) namespace isa { extern const Kernels kernels; }
+#define RNNNLP_DECLARE(isa)     \
+  namespace isa {               \
+  extern const Kernels kernels; \
+  }
 #if defined(RNNNLP_AMX)
 RNNNLP_DECLARE(amx)
 #endif
@@ -34,7 +37,8 @@ struct Candidate {
 // Linux must save the tile registers of a thread, and gives permission only on request.
 bool may_use_tiles() {
   unsigned a, b, c, d;
-  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (~d & (1u << 22 | 1u << 24 | 1u << 25))) return false;  // AMX-BF16, -TILE, -INT8
+  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (~d & (1u << 22 | 1u << 24 | 1u << 25)))
+    return false;                                                               // AMX-BF16, -TILE, -INT8
   if (!__get_cpuid_count(7, 1, &a, &b, &c, &d) || !(a >> 5 & 1)) return false;  // AVX512-BF16
   constexpr long request_permission = 0x1023, tile_data = 18;
   return syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
@@ -43,8 +47,9 @@ bool may_use_tiles() {
 
 const Candidate* candidates() {
 #if defined(__x86_64__)
-  static const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw") &&
-                             __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512cd");
+  static const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+                             __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+                             __builtin_cpu_supports("avx512cd");
   static const Candidate all[] = {
 #if defined(RNNNLP_AMX)
       {&amx::kernels, avx512 && may_use_tiles()},

@@ -43,8 +43,8 @@ size_t size_class(size_t bytes) {
 
 struct Store {
   std::mutex mutex;
-  std::multimap<size_t, float*> kept;        // by bytes
-  std::unordered_map<float*, size_t> used;   // bytes of each
+  std::multimap<size_t, float*> kept;       // by bytes
+  std::unordered_map<float*, size_t> used;  // bytes of each
   size_t bytes_kept = 0, bytes_used = 0, most_used = 0;
 };
 

@@ -10,22 +10,22 @@ enum class Scratch {
   // Time loop
   step_offsets,
   packed_weights,
-  h_in,              // left factors: the state before a step, and after it
+  h_in,  // left factors: the state before a step, and after it
   h_out,
-  second_factor,     // left factor of a second product
-  running_states,    // states after h, of the current step
-  forward_rows,      // rows that a cell names
-  forward_sums,      // row-wise: sums of a step
+  second_factor,   // left factor of a second product
+  running_states,  // states after h, of the current step
+  forward_rows,    // rows that a cell names
+  forward_sums,    // row-wise: sums of a step
   second_sums,
-  dgates_in,         // left factors on the way back: gradients of the gates of a step, and of the step after it
+  dgates_in,  // left factors on the way back: gradients of the gates of a step, and of the step after it
   dgates_out,
   second_dgates,
   running_dstates,
   backward_rows,
-  backward_packed_rows,
+  backward_packed,
   dh_sums,
   second_dsums,
-  h_before,          // pointers to the state before each row
+  h_before,  // pointers to the state before each row
   // Matrix products
   matmul_panels,
   matmul_rows,

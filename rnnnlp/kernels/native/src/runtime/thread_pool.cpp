@@ -90,8 +90,8 @@ void ThreadPool::worker_loop(int thread) {
   }
 }
 
-// Each thread writes its own number and reads the numbers of the others. So a cache line changes hands once; a common counter
-// would take three turns.
+// Each thread writes its own number and reads the numbers of the others. So a cache line changes hands once; a common
+// counter would take three turns.
 void ThreadPool::barrier(int thread) {
   if (size_ == 1) return;
   const unsigned here = arrivals_[thread].number.load(std::memory_order_relaxed) + 1;

@@ -11,7 +11,8 @@
 namespace rnnnlp {
 
 // Runs one function on all its threads at once. The caller is thread 0. Between calls the other threads spin for some
-// microseconds, because the next call usually follows at once. Then they sleep, so that they take no core from other programs.
+// microseconds, because the next call usually follows at once. Then they sleep, so that they take no core from other
+// programs.
 class ThreadPool {
  public:
   using Work = void (*)(void* context, int thread);
@@ -56,12 +57,14 @@ void run_on(ThreadPool& pool, F&& f) {
 int available_cores();  // of this process: its affinity
 long bytes_of_L2();     // of one core
 
-// Holds the pool of this process while it is alive; no other caller has it meanwhile. After a fork the child gets a new pool.
+// Holds the pool of this process while it is alive; no other caller has it meanwhile. After a fork the child gets a new
+// pool.
 class PoolLock {
  public:
   explicit PoolLock();
   ThreadPool& pool() { return *pool_; }
-  ThreadPool& pool_for(double floats);  // the caller alone if there is so little to do that waking threads would take longer
+  ThreadPool& pool_for(
+      double floats);  // the caller alone if there is so little to do that waking threads would take longer
   static ThreadPool& caller_alone();
 
  private:

@@ -1,9 +1,9 @@
 // Products of float32 on the matrix unit of newer Intel processors (AMX), which multiplies bfloat16.
 //
-// A float32 number has 24 significant bits. It is the exact sum of three bf16 splits of 8 bits each: high, middle and low. Six of the
-// nine products of splits are computed; the other three are below 2^-25 of the whole. Sums are kept in float32. So a product is as
-// exact as in float32, and faster. After Henry, Tang and Heinecke 2019, "Leveraging the bfloat16 Artificial Intelligence Datatype For
-// Higher-Precision Computations".
+// A float32 number has 24 significant bits. It is the exact sum of three bf16 splits of 8 bits each: high, middle and
+// low. Six of the nine products of splits are computed; the other three are below 2^-25 of the whole. Sums are kept in
+// float32. So a product is as exact as in float32, and faster. After Henry, Tang and Heinecke 2019, "Leveraging the
+// bfloat16 Artificial Intelligence Datatype For Higher-Precision Computations".
 //
 // The eight tile registers in tiles_of<2, 2>; smaller R or C leave some unused:
 //
@@ -62,7 +62,8 @@ RNNNLP_INLINE HalfSplits split_row(vec x) {
   return s;
 }
 
-// 16 rows of 16 entries of 4 bytes (pairs of bf16 numbers, or groups of four int8 numbers) to rows `to_stride` bytes apart: rows become columns.
+// 16 rows of 16 entries of 4 bytes (pairs of bf16 numbers, or groups of four int8 numbers) to rows `to_stride` bytes
+// apart: rows become columns.
 inline void transpose(const void* from, void* to, long to_stride) {
   auto row = [&](long k) { return (const char*)from + k * 64; };
   auto column = [&](long k) { return (char*)to + k * to_stride; };
@@ -104,8 +105,8 @@ struct TilesInUse {
 
 // sums (16*R, 16*C) = left @ right, or added to them.
 template <int R, int C, bool add>
-__attribute__((noinline)) void tiles_of(const bf16* left, long stride, const bf16* right, int columns, long blocks, float* sums,
-                                        long sums_stride) {
+__attribute__((noinline)) void tiles_of(const bf16* left, long stride, const bf16* right, int columns, long blocks,
+                                        float* sums, long sums_stride) {
   static_assert(R <= 2 && C <= 2);
   const long row_bytes = stride * sizeof(bf16), sum_bytes = sums_stride * sizeof(float);
   const bf16* below = left + 16 * stride;
@@ -122,28 +123,35 @@ __attribute__((noinline)) void tiles_of(const bf16* left, long stride, const bf1
     _tile_zero(2);
     _tile_zero(3);
   }
-// GCC's tile intrinsics take only literal register numbers, hence macros. LEFT loads a split of the left factor; RIGHT adds its product
-// with a split of the right factor to the sums.
-#define RNNNLP_LEFT(left_split)                                      \
-  _tile_loadd(4, left + left_split * terms_of_block, row_bytes);      \
+// GCC's tile intrinsics take only literal register numbers, hence macros. LEFT loads a split of the left factor; RIGHT
+// adds its product with a split of the right factor to the sums.
+#define RNNNLP_LEFT(left_split)                                  \
+  _tile_loadd(4, left + left_split * terms_of_block, row_bytes); \
   if constexpr (R > 1) _tile_loadd(5, below + left_split * terms_of_block, row_bytes);
-#define RNNNLP_RIGHT(right_split)                                                 \
-  {                                                                          \
-    const bf16* tile = right + right_split * columns * bf16_of_tile;              \
-    _tile_loadd(6, tile, 64);                                                \
-    _tile_dpbf16ps(0, 4, 6);                                                 \
-    if constexpr (R > 1) _tile_dpbf16ps(2, 5, 6);                            \
-    if constexpr (C > 1) {                                                   \
-      _tile_loadd(7, tile + bf16_of_tile, 64);                              \
-      _tile_dpbf16ps(1, 4, 7);                                               \
-      if constexpr (R > 1) _tile_dpbf16ps(3, 5, 7);                          \
-    }                                                                        \
+#define RNNNLP_RIGHT(right_split)                                    \
+  {                                                                  \
+    const bf16* tile = right + right_split * columns * bf16_of_tile; \
+    _tile_loadd(6, tile, 64);                                        \
+    _tile_dpbf16ps(0, 4, 6);                                         \
+    if constexpr (R > 1) _tile_dpbf16ps(2, 5, 6);                    \
+    if constexpr (C > 1) {                                           \
+      _tile_loadd(7, tile + bf16_of_tile, 64);                       \
+      _tile_dpbf16ps(1, 4, 7);                                       \
+      if constexpr (R > 1) _tile_dpbf16ps(3, 5, 7);                  \
+    }                                                                \
   }
   for (long block = 0; block < blocks; block++) {
-    RNNNLP_LEFT(0) RNNNLP_RIGHT(0) RNNNLP_RIGHT(1) RNNNLP_RIGHT(2)
-    RNNNLP_LEFT(1) RNNNLP_RIGHT(1) RNNNLP_RIGHT(0)
-    RNNNLP_LEFT(2) RNNNLP_RIGHT(0)
-    left += num_splits * terms_of_block, below += num_splits * terms_of_block;
+    RNNNLP_LEFT(0);
+
+    RNNNLP_RIGHT(0);
+    RNNNLP_RIGHT(1);
+    RNNNLP_RIGHT(2);
+    RNNNLP_LEFT(1);
+    RNNNLP_RIGHT(1);
+    RNNNLP_RIGHT(0);
+    RNNNLP_LEFT(2);
+
+    RNNNLP_RIGHT(0) left += num_splits * terms_of_block, below += num_splits * terms_of_block;
     right += num_splits * columns * bf16_of_tile;
   }
 #undef RNNNLP_LEFT

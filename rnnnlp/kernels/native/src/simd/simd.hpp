@@ -1,7 +1,8 @@
 // Vectors of floats in the compiler's vector extension, and the nonlinearities of the gates on them.
 //
-// Everything in an ISA namespace is compiled once for each instruction set (see kernels.cpp). Such a file uses no inline function
-// of the standard library: the linker would keep one copy of it, perhaps with instructions that the processor lacks.
+// Everything in an ISA namespace is compiled once for each instruction set (see kernels.cpp). Such a file uses no
+// inline function of the standard library: the linker would keep one copy of it, perhaps with instructions that the
+// processor lacks.
 
 // V lanes of a vector
 #pragma once
@@ -65,9 +66,14 @@ RNNNLP_INLINE void prefetch(const float* p, long n) {
 
 // The comparisons let NaN pass: a diverged run must be noticed.
 #if defined(__AVX512F__)
-// One instruction, where the compiler would make a mask and a masked move. If one operand is NaN, it returns the second one.
-RNNNLP_INLINE vec at_most(vec x, float high) { return (vec)_mm512_maskz_min_ps(0xffff, (__m512)(vec{} + high), (__m512)x); }
-RNNNLP_INLINE vec at_least(vec x, float low) { return (vec)_mm512_maskz_max_ps(0xffff, (__m512)(vec{} + low), (__m512)x); }
+// One instruction, where the compiler would make a mask and a masked move. If one operand is NaN, it returns the second
+// one.
+RNNNLP_INLINE vec at_most(vec x, float high) {
+  return (vec)_mm512_maskz_min_ps(0xffff, (__m512)(vec{} + high), (__m512)x);
+}
+RNNNLP_INLINE vec at_least(vec x, float low) {
+  return (vec)_mm512_maskz_max_ps(0xffff, (__m512)(vec{} + low), (__m512)x);
+}
 #else
 RNNNLP_INLINE vec at_most(vec x, float high) { return x > high ? vec{} + high : x; }
 RNNNLP_INLINE vec at_least(vec x, float low) { return x < low ? vec{} + low : x; }
@@ -76,14 +82,16 @@ RNNNLP_INLINE vec at_least(vec x, float low) { return x < low ? vec{} + low : x;
 // 1 / x for 2^-126 < |x| < 2^126, within two units in the last place.
 #if defined(__AVX512F__)
 RNNNLP_INLINE vec reciprocal(vec x) {
-  vec r = (vec)_mm512_rcp14_ps((__m512)x);  // 14 bits; one step of Newton's method doubles them, and is faster than a division
+  vec r = (vec)_mm512_rcp14_ps(
+      (__m512)x);  // 14 bits; one step of Newton's method doubles them, and is faster than a division
   return r + r * (1.0f - x * r);
 }
 #else
 RNNNLP_INLINE vec reciprocal(vec x) { return 1.0f / x; }
 #endif
 
-// a * b + c, rounded once where the instruction set can. The compiler would choose which of two products it fuses with a sum.
+// a * b + c, rounded once where the instruction set can. The compiler would choose which of two products it fuses with
+// a sum.
 RNNNLP_INLINE float multiply_add(float a, float b, float c) {
 #if defined(__FP_FAST_FMAF)
   return __builtin_fmaf(a, b, c);

@@ -8,7 +8,9 @@
 namespace rnnnlp::ISA {
 
 // Rows that fill the registers with sums and leave room for the panel's row.
-constexpr int rows_of_tile(int C) { return registers == 32 ? (C == 4 ? 6 : C == 3 ? 8 : 12) : (C == 4 ? 3 : C == 3 ? 4 : 6); }
+constexpr int rows_of_tile(int C) {
+  return registers == 32 ? (C == 4 ? 6 : C == 3 ? 8 : 12) : (C == 4 ? 3 : C == 3 ? 4 : 6);
+}
 
 template <int R>
 struct Rows {
@@ -23,9 +25,11 @@ RNNNLP_INLINE void with_rows(long rows, F&& f) {
 }
 
 // sums (R, C*V) = A (R, K) @ panel (K, C*V), or added to `sums`. A's element (r, k) is at A[r*stride + k*R] if packed
-// (stride 1), else at A[r*stride + k]. Each sum runs over k in order whatever R is: results do not depend on the cut into tiles.
+// (stride 1), else at A[r*stride + k]. Each sum runs over k in order whatever R is: results do not depend on the cut
+// into tiles.
 template <int R, int C, bool packed, bool add>
-__attribute__((noinline)) void tile_of(const float* A, long stride, const float* panel, long K, float* sums, long sums_stride) {
+__attribute__((noinline)) void tile_of(const float* A, long stride, const float* panel, long K, float* sums,
+                                       long sums_stride) {
   vec s[R][C];
   for (int r = 0; r < R; r++)
     for (int c = 0; c < C; c++) s[r][c] = add ? load(sums + r * sums_stride + c * V) : vec{};
@@ -47,7 +51,8 @@ __attribute__((noinline)) void tile_of(const float* A, long stride, const float*
 // The same for rows known at run time; sums (rows, C*V) are written.
 template <int C>
 RNNNLP_INLINE void multiply(long rows, const float* A, long stride, const float* panel, long K, float* sums) {
-  with_rows<rows_of_tile(C)>(rows, [&](auto R) { tile_of<R.count, C, false, false>(A, stride, panel, K, sums, C * V); });
+  with_rows<rows_of_tile(C)>(rows,
+                             [&](auto R) { tile_of<R.count, C, false, false>(A, stride, panel, K, sums, C * V); });
 }
 
 }  // namespace rnnnlp::ISA

@@ -10,8 +10,8 @@
 namespace rnnnlp::ISA {
 
 struct RowLoss {
-  float smooth_sum;   // sum of w_k * log p_k, of label smoothing
-  float nll;          // -log p of the target
+  float smooth_sum;  // sum of w_k * log p_k, of label smoothing
+  float nll;         // -log p of the target
 };
 
 // One row: dlogits = d loss / d logits.
@@ -23,7 +23,7 @@ inline RowLoss loss_of_row(const Loss& job, long row) {
   for (long k = 0; k < job.K; k += V) {
     vec x = load(logits + k, job.K - k);
     for (long j = job.K - k; j < V; j++) x[j] = logits[0];  // past the last class
-    top = x > top ? x : top;  // NaN is dropped here, but the total is NaN
+    top = x > top ? x : top;                                // NaN is dropped here, but the total is NaN
   }
   const float highest = largest(top);
   vec totals = {}, weighted = {};
@@ -37,7 +37,8 @@ inline RowLoss loss_of_row(const Loss& job, long row) {
   const float total = sum(totals), log_total = __builtin_logf(total);
   const long target = job.targets[row];
   const float row_weight = w ? w[target] : 1.0f;
-  RowLoss loss{job.spread > 0 ? log_total * job.weights_sum - sum(weighted) : 0.0f, (log_total - (logits[target] - highest)) * row_weight};
+  RowLoss loss{job.spread > 0 ? log_total * job.weights_sum - sum(weighted) : 0.0f,
+               (log_total - (logits[target] - highest)) * row_weight};
   // loss = -sum over k of q_k * w_k * log p_k, with q = keep*onehot + spread
   const float factor = multiply_add(job.keep, row_weight, job.spread * job.weights_sum) / total, spread = job.spread;
   for (long k = 0; k < job.K; k += V) {

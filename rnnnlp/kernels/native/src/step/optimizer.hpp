@@ -30,7 +30,8 @@ inline void square_sums(ThreadPool& pool, const Array* arrays, long number, doub
   run_on(pool, [&](int) {
     long a = 0, first = 0;  // the array of the task, and its first task
     for (long task = pool.next_task(); task < tasks; task = pool.next_task()) {
-      while (task - first >= groups_of(arrays[a].size, entries_of_task)) first += groups_of(arrays[a++].size, entries_of_task);
+      while (task - first >= groups_of(arrays[a].size, entries_of_task))
+        first += groups_of(arrays[a++].size, entries_of_task);
       long start = (task - first) * entries_of_task;
       sums[task] = square_sum(arrays[a].data + start, smaller(entries_of_task, arrays[a].size - start));
     }
@@ -46,7 +47,8 @@ inline void adam_entries(const Adam& job, const AdamParameter& p, long start, lo
   const float* __restrict grad = p.grad + start;
   float* __restrict m = p.m + start;
   float* __restrict v = p.v + start;
-  const float shrink = 1 - job.lr * p.decay, rate = job.lr / job.correction1, unbias = 1 / __builtin_sqrtf(job.correction2);
+  const float shrink = 1 - job.lr * p.decay, rate = job.lr / job.correction1,
+              unbias = 1 / __builtin_sqrtf(job.correction2);
   const float beta1 = job.beta1, beta2 = job.beta2, eps = job.eps, scale = job.scale;
   for (long k = 0; k < n; k++) {
     float g = grad[k] * scale;

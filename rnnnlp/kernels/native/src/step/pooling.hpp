@@ -41,7 +41,8 @@ inline void mean_and_max(ThreadPool& pool, const Pooling& job) {
   });
 }
 
-// The gradient of a maximum goes to the first step that has it. `remainder` is the gradient that has not found its step yet.
+// The gradient of a maximum goes to the first step that has it. `remainder` is the gradient that has not found its step
+// yet.
 inline void mean_and_max_backward(ThreadPool& pool, const Pooling& job) {
   const long D = job.D, tasks = groups_of(job.B, sequences_of_task);
   float* remainder = scratch(Scratch::pooling_remainder, job.B * D);

@@ -18,7 +18,8 @@ inline void gather_rows(ThreadPool& pool, const float* table, const int32_t* ids
   });
 }
 
-// table[ids[n]] += rows[n], in the order of n. Each thread has a block of columns, so no two threads write the same entry.
+// table[ids[n]] += rows[n], in the order of n. Each thread has a block of columns, so no two threads write the same
+// entry.
 inline void add_rows(ThreadPool& pool, const float* rows, const int32_t* ids, long N, long D, float* table) {
   const long columns = larger(64, groups_of(D, pool.size() * 64) * 64), tasks = groups_of(D, columns);
   run_on(pool, [&](int) {
@@ -28,7 +29,8 @@ inline void add_rows(ThreadPool& pool, const float* rows, const int32_t* ids, lo
         const float* from = rows + n * D + column;
         if (n + 4 < N) prefetch(from + 4 * D, width);
         float* to = table + ids[n] * D + column;
-        for (long k = 0; k < width; k += V) store(to + k, load(to + k, width - k) + load(from + k, width - k), width - k);
+        for (long k = 0; k < width; k += V)
+          store(to + k, load(to + k, width - k) + load(from + k, width - k), width - k);
       }
     }
   });
