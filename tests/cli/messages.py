@@ -41,7 +41,7 @@ class Template:
         return sum(len(piece) for piece in self.pieces if piece is not None)
 
     def makes(self, line: str) -> bool:
-        """Whether a message may be made from this template; another may add a place before it, and a remedy after it."""
+        """Whether a message may be made from this template; another may add a place before it and a remedy after it."""
         pattern = "".join(".*" if piece is None else re.escape(piece) for piece in self.pieces)
         return re.fullmatch(f"(.*: )?{pattern}([,;] .*)?", line, re.DOTALL) is not None
 
@@ -142,8 +142,9 @@ def template_of(row: str) -> Template | None:
     parts = row.split(GAP)
     shingles = {part[i : i + ENOUGH] for part in parts for i in range(len(part) - ENOUGH + 1)}
     common = Counter(template for shingle in shingles for template in by_shingle().get(shingle, ()))
-    scores = {template: sum(map(template.shared, parts)) for template, _ in common.most_common(CANDIDATES)}
-    return max(scores, key=lambda template: (scores[template], -template.literal), default=None)
+    candidates = sorted(common, key=lambda template: (-common[template], template.literal, str(template)))[:CANDIDATES]
+    scores = {template: sum(map(template.shared, parts)) for template in candidates}
+    return max(scores, key=lambda template: (scores[template], -template.literal, str(template)), default=None)
 
 
 def without_row(rows: Iterable[str]) -> list[str]:
