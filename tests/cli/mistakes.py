@@ -298,7 +298,7 @@ MISTAKES = {
     "train sentiment --data {home}/twice": "twice/train.jsonl are one split in several formats; keep one, or",
     "train sentiment --data {home}/nested": "train.csv: Is a directory; check the path and its permissions",
     "train sentiment --data {home}/numbers.jsonl": "row 1: column 'text' holds int, expected text; name another",
-    "train sentiment --data {home}/long.csv": "has a line of more than 16,777,216 characters; expected one row per line",
+    "train sentiment --data {home}/long.csv": "a line of more than 16,777,216 characters; expected one row per line",
     "train sentiment --data {home}/empty.csv": "is empty; expected a header line with the names of the columns",
     "train sentiment --data {home}/wide.csv": "row 1: 3 fields, expected 2 as in the header; quote fields that",
     "train sentiment --data {home}/empty.jsonl": "is empty; expected one JSON object per line",
