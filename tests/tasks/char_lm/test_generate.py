@@ -8,7 +8,7 @@ from rnnnlp.errors import UserError
 from rnnnlp.kernels.sampling import sample_token
 from rnnnlp.tasks.char_lm import generate as generation
 from rnnnlp.tasks.char_lm.config import CharLMConfig
-from rnnnlp.tasks.char_lm.generate import Sampling, generate, samples
+from rnnnlp.tasks.char_lm.generate import Sampling, StopStringBuffer, generate, samples
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
 from rnnnlp.text import ByteTokenizer, CharTokenizer, WordTokenizer
 
