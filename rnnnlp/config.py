@@ -136,8 +136,9 @@ class NetworkConfig(Config):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.require("vocab_size", self.vocab_size >= 1, "at least 1")
-        others = " or ".join(option(name) for name in self.sizes if name != "hidden_size")
-        self.require(self.sizes[0], self.num_parameters <= MAX_PARAMETERS, f"smaller, or {others}")
+        first, *others = self.sizes
+        smaller = f"smaller, or {' or '.join(map(option, others))}" if others else "smaller"
+        self.require(first, self.num_parameters <= MAX_PARAMETERS, smaller)
 
     @property
     def num_parameters(self) -> int:

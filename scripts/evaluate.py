@@ -1,4 +1,4 @@
-"""The same as `rnnnlp evaluate`, for those who like a script."""
+"""Does what `rnnnlp evaluate` does."""
 
 import sys
 

@@ -1,10 +1,11 @@
-"""Looks for text that breaks something, guided by which lines of the library each input reaches.
+"""Searches for text that breaks something, guided by the lines of the library that each input reaches.
 
     python scripts/fuzz_atheris.py -max_total_time=600 [CORPUS] [options of libFuzzer]
 
-It needs `pip install atheris`. The first byte of an input says what is done with the rest (see `actions`): a tokenizer,
-a reader, the configuration, or a prompt. An exception other than UserError, a result that is wrong, 5 seconds or 1 GB
-stop it, and libFuzzer writes the input to a file whose path, given instead of CORPUS, does the same again.
+It needs `pip install atheris`. The first byte of an input chooses what is done with the rest (see `actions`): a
+tokenizer, a reader, the configuration, or a prompt. It stops at an exception other than UserError, a wrong result, and
+after 5 seconds or with 1 GB for one input. libFuzzer then writes the input to a file; give the path of that file
+instead of CORPUS to repeat the failure.
 """
 
 import logging
@@ -15,7 +16,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-os.environ |= {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1"}
 LIMITS = ["-timeout=5", "-rss_limit_mb=1024"]
 
 
@@ -25,13 +25,16 @@ def main() -> int:
     except ImportError:
         print("fuzz_atheris.py needs atheris, which is not installed; pip install atheris", file=sys.stderr)
         return 2
+    from fuzzing.cases import set_environment
+
+    set_environment()
     with atheris.instrument_imports(include=["rnnnlp"]):
         from fuzzing import targets
 
         from rnnnlp.errors import UserError
 
     def text(content: bytes) -> str:
-        """As UTF-8 that may hold lone surrogates; else each byte a character."""
+        """Decodes UTF-8 that may have lone surrogates, or else each byte as a character."""
         with suppress(UnicodeDecodeError):
             return content.decode("utf-8", "surrogatepass")
         return content.decode("latin-1")

@@ -1,4 +1,4 @@
-"""The same as `rnnnlp generate`, for those who like a script."""
+"""Does what `rnnnlp generate` does."""
 
 import sys
 

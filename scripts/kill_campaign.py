@@ -1,11 +1,10 @@
-"""Kills training runs at random moments and goes on with them: each must end in the bits of the run left alone.
+"""Kills training runs at random moments and resumes them. Each must end in the bits of an uninterrupted run.
 
     python scripts/kill_campaign.py --kills 50 --seed 0
 
-The kill is SIGKILL, at a random moment of the whole life of the process: while it loads, trains, evaluates, or writes
-a checkpoint. A run is killed once to four times before it may end. Compared are the best weights, the last checkpoint,
-and the figures in metrics.jsonl. A process killed before its first checkpoint has left nothing to go on with; it begins
-again.
+The signal is SIGKILL, at any moment of the process: while it loads, trains, evaluates, or writes a checkpoint. A run is
+killed one to four times before it may end. The script then compares the best weights, the last checkpoint, and the
+figures in metrics.jsonl. A run that is killed before its first checkpoint starts again from the beginning.
 """
 
 import argparse
@@ -37,17 +36,17 @@ def start(words: list[str]) -> subprocess.Popen:
 
 
 def finish(words: list[str]) -> float:
-    """Runs to the end; returns the seconds."""
+    """Runs the command to its end; returns the seconds that it took."""
     started = time.monotonic()
     process = start(words)
-    said = process.communicate()[1]
+    error = process.communicate()[1]
     if process.returncode:
-        raise SystemExit(f"FAILED: {' '.join(words)} ended with {process.returncode}: {said}")
+        raise SystemExit(f"FAILED: {' '.join(words)} ended with {process.returncode}: {error}")
     return time.monotonic() - started
 
 
 def result(folder: Path) -> dict[str, Any]:
-    """What must be the same: everything but the time it took."""
+    """Everything in a run folder that must be the same: all but times."""
     last = max((folder / "checkpoints").glob("step-*"))
     state = json.loads((last / "training_state.json").read_bytes())
     figures = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
@@ -63,8 +62,8 @@ def result(folder: Path) -> dict[str, Any]:
 def killed_run(
     kind: str, options: list[str], folder: Path, kills: int, seconds: float, rng: np.random.Generator
 ) -> int:
-    """A run that is killed so many times, and then ends; returns how many kills met a process that still ran."""
-    met = 0
+    """Starts a run, kills it `kills` times, and lets it end; returns the number of kills that hit a living process."""
+    hits = 0
     for attempt in range(kills + 1):
         has_checkpoint = any(folder.glob("checkpoints/step-*"))
         begin = [*options, "--out", str(folder), "--overwrite"]
@@ -74,18 +73,18 @@ def killed_run(
             break
         process = start(words)
         try:
-            said = process.communicate(timeout=rng.uniform(0.0, seconds))[1]
+            error = process.communicate(timeout=rng.uniform(0.0, seconds))[1]
             if process.returncode:
-                raise SystemExit(f"FAILED: {' '.join(words)} ended with {process.returncode}: {said}")
+                raise SystemExit(f"FAILED: {' '.join(words)} ended with {process.returncode}: {error}")
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
-            met += 1
-    return met
+            hits += 1
+    return hits
 
 
 def campaign(kills: int, seed: int) -> bool:
-    """Whether every run ended in the same bits."""
+    """Runs the campaign; returns whether every run ended in the same bits."""
     rng = np.random.default_rng(seed)
     counts: Counter[str] = Counter()
     with tempfile.TemporaryDirectory(prefix="rnnnlp-kills-") as name:
@@ -111,9 +110,13 @@ def campaign(kills: int, seed: int) -> bool:
     return not counts["different"]
 
 
-if __name__ == "__main__":
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kills", type=int, default=50)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--kills", type=int, default=50, metavar="N", help="number of kills (default: 50)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="random seed (default: 0)")
     given = parser.parse_args()
-    sys.exit(not campaign(given.kills, given.seed))
+    return int(not campaign(given.kills, given.seed))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

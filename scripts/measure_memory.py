@@ -1,8 +1,8 @@
-"""Does the memory of training grow with the corpus? Trains on 10 MB and on 1 GB and prints the peak of each.
+"""Measures whether the memory of training grows with the text: prints the peaks for 10 MB and for 1 GB.
 
     python scripts/measure_memory.py [--gigabytes 1] [--steps 50]
 
-The texts are made by repeating the language reference that every Python carries, in a temporary folder.
+The texts repeat Python's own language reference. They are in a temporary folder.
 """
 
 import argparse
@@ -14,15 +14,15 @@ from pydoc_data.topics import topics
 
 
 def make_text(path: Path, size: int) -> None:
-    """Writes `size` bytes."""
-    piece = "\n".join(topics[name] for name in sorted(topics)).encode("ascii", "replace")
+    """Writes a text of `size` bytes."""
+    reference = "\n".join(topics[name] for name in sorted(topics)).encode("ascii", "replace")
     with open(path, "wb") as file:
-        for start in range(0, size, len(piece)):
-            file.write(piece[: size - start])
+        for start in range(0, size, len(reference)):
+            file.write(reference[: size - start])
 
 
 def peak_of_training(text: Path, folder: Path, steps: int) -> float:
-    """The largest resident memory, in MB, of a process that trains on `text` for `steps` steps."""
+    """The peak resident memory, in MB, of a process that trains on `text` for `steps` steps."""
     words = ["train", "charlm", "--data", str(text), "--out", str(folder / text.stem), "--steps", str(steps)]
     words += ["--hidden-size", "128", "--evaluations", "1"]
     environment = {**os.environ, "RNNNLP_CACHE": str(folder / "cache")}
@@ -34,9 +34,9 @@ def peak_of_training(text: Path, folder: Path, steps: int) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--gigabytes", type=float, default=1.0, help="size of the large text")
-    parser.add_argument("--steps", type=int, default=50, help="training steps")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--gigabytes", type=float, default=1.0, metavar="X", help="size of the large text (default: 1)")
+    parser.add_argument("--steps", type=int, default=50, metavar="N", help="number of optimizer steps (default: 50)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="rnnnlp-memory-") as name:
         folder = Path(name)

@@ -1,4 +1,4 @@
-"""The same as `rnnnlp predict`, for those who like a script."""
+"""Does what `rnnnlp predict` does."""
 
 import sys
 

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs the oldest versions of the dependencies that pyproject.toml allows, into an environment of its own that is
-# removed again, and runs the tests with them. Needs Python 3.11 or later as python3 (or PYTHON) and an index of packages.
+# Runs the tests with the oldest versions of the dependencies that pyproject.toml allows, in a temporary environment.
+# It needs Python 3.11 or later as python3 (or PYTHON), and a package index.
 #
 #     scripts/test_lower_bounds.sh [options of pytest]
 set -eu
@@ -13,5 +13,5 @@ trap 'rm -rf "$home"' EXIT
 "$home/venv/bin/uv" pip freeze --python "$home/venv/bin/python"
 cp -r "$root/tests" "$root/scripts" "$root/data" "$root/docs" "$root/README.md" "$root/pyproject.toml" "$home"
 cd "$home"
-# The documents are compared with the sources, which are not here: the tests are of the package as it was installed.
+# The package is tested as it was installed, without its source, so documents cannot be compared with the source.
 OMP_NUM_THREADS=1 "$home/venv/bin/python" -m pytest --ignore tests/test_documentation.py "$@"

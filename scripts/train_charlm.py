@@ -1,4 +1,4 @@
-"""The same as `rnnnlp train charlm`, for those who like a script."""
+"""Does what `rnnnlp train charlm` does."""
 
 import sys
 

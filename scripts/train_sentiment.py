@@ -1,4 +1,4 @@
-"""The same as `rnnnlp train sentiment`, for those who like a script."""
+"""Does what `rnnnlp train sentiment` does."""
 
 import sys
 

@@ -80,9 +80,9 @@ def own_held_out(folder: Path) -> list[str]:
 
 def resume(run: Run) -> None:
     """Resumes the run of the working folder to its end."""
-    begun = read_state(RunFolder("run").latest_checkpoint())["step"]
+    begun = read_state(RunFolder("run").latest_checkpoint()).step
     run(*TRAIN.get(model_type_of("run"), ["pretrain"]), "--resume", "run")
-    assert read_state(RunFolder("run").latest_checkpoint())["step"] == STEPS > begun
+    assert read_state(RunFolder("run").latest_checkpoint()).step == STEPS > begun
 
 
 def test_there_are_fixtures():

@@ -1,4 +1,4 @@
-"""The soak: a leak and a slowdown must show, an even run must not, and what was measured survives a run that fails."""
+"""scripts/soak.py: a leak and a slowdown show, an even run is even, and a run that fails keeps its measurements."""
 
 import importlib.util
 import json
@@ -26,15 +26,15 @@ def soak() -> ModuleType:
 def run(soak, *, growth=0.0, slowdown=0.0, machine=0.0):
     """1000 seconds at 50 steps a second, after 10 seconds of preparation with little memory.
 
-    By `slowdown` the run alone gets slower, by `machine` the fresh process too, which is there in 3 samples of 10.
+    With `slowdown` only the run gets slower, with `machine` the new process too, which is there in 3 of 10 samples.
     """
     samples = [soak.Sample(0.0, 50 * MIB, 60 * MIB, 0)]
-    fresh = 0
+    new_step = 0
     for i in range(101):
         step = 10 + round(500 * (i - (slowdown + machine) * i * i / 200))
-        fresh = fresh + round(500 * (1 - machine * i / 100)) if i % 10 in (5, 6, 7) else 0
+        new_step = new_step + round(500 * (1 - machine * i / 100)) if i % 10 in (5, 6, 7) else 0
         memory = round(100 * MIB * (1 + growth * i / 100))
-        samples.append(soak.Sample(10.0 * (i + 1), memory, memory + 30 * MIB, step, fresh))
+        samples.append(soak.Sample(10.0 * (i + 1), memory, memory + 30 * MIB, step, new_step))
     return samples
 
 
@@ -46,7 +46,7 @@ def test_an_even_run_is_flat_and_its_table_has_its_speed_and_memory(soak):
     assert table[4] == pytest.approx((100 * MIB, 130 * MIB, 50.0, 1.0))
     assert found["memory_is_flat"]
     assert found["speed_is_even"]
-    assert found["speed_beside_a_fresh_process_is_even"]
+    assert found["speed_beside_a_new_process_is_even"]
     assert found["spread_of_anonymous"] == 0.0
     assert "yes" in soak.report(table, found)
     assert "NO" not in soak.report(table, found)
@@ -63,7 +63,7 @@ def test_a_slowdown_shows(soak):
     samples = run(soak, slowdown=0.1)
     found = soak.figures(soak.tenths(samples), samples)
     assert not found["speed_is_even"]
-    assert not found["speed_beside_a_fresh_process_is_even"]
+    assert not found["speed_beside_a_new_process_is_even"]
     assert found["spread_of_steps_per_second"] == pytest.approx(0.08, rel=0.15)
 
 
@@ -71,7 +71,7 @@ def test_a_machine_that_gets_slower_is_not_the_run(soak):
     samples = run(soak, machine=0.1)
     found = soak.figures(soak.tenths(samples), samples)
     assert not found["speed_is_even"]
-    assert found["speed_beside_a_fresh_process_is_even"]
+    assert found["speed_beside_a_new_process_is_even"]
 
 
 def test_too_short_a_run_is_refused(soak):
@@ -79,7 +79,7 @@ def test_too_short_a_run_is_refused(soak):
         soak.tenths(run(soak)[:9])
 
 
-def test_metrics_are_read_on_from_where_they_ended(soak, tmp_path):
+def test_metrics_are_read_from_where_the_last_read_ended(soak, tmp_path):
     path = tmp_path / "metrics.jsonl"
     metrics = soak.Metrics(path)
     metrics.update()
@@ -93,10 +93,10 @@ def test_metrics_are_read_on_from_where_they_ended(soak, tmp_path):
     assert (metrics.step, metrics.lines, metrics.cut) == (20, 2, 1)
 
 
-def test_an_interrupted_soak_gives_what_it_measured(soak, tmp_path, monkeypatch, capsys):
+def test_an_interrupted_soak_keeps_its_measurements(soak, tmp_path, monkeypatch, capsys):
     measured = iter(run(soak))
 
-    def sample_or_interrupt(process, seconds, step, fresh):
+    def sample_or_interrupt(process, seconds, step, new_step):
         for sample in measured:
             return sample
         raise KeyboardInterrupt

@@ -2,15 +2,12 @@
 
 import argparse
 
-from rnnnlp.cli.train import add_run_options, begin_or_resume
-from rnnnlp.tasks import load_task
-
-TASK = "word_lm"
+from rnnnlp.cli.train import add_run_options, begin_or_resume, task_of_command
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    add_run_options(parser, load_task(TASK))
+    add_run_options(parser, task_of_command("pretrain"))
 
 
 def run(options: argparse.Namespace) -> int:
-    return begin_or_resume(options, load_task(TASK))
+    return begin_or_resume(options, task_of_command("pretrain"))

@@ -5,6 +5,7 @@ from collections import deque
 from typing import Any
 
 LAST_LOSSES = 5
+SIZES = ("cell", "hidden_size", "num_layers")  # shown where the network has them
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -29,10 +30,10 @@ def run(options: argparse.Namespace) -> int:
         if isinstance(record.get("loss"), float):
             losses.append(record["loss"])
     step, seconds = last.get("step", state.step), last.get("seconds", state.seconds)
-    sizes = ", ".join(f"{name} {config['model'].get(name)}" for name in ("cell", "hidden_size", "num_layers"))
+    sizes = [f"{name} {config['model'][name]}" for name in SIZES if name in config["model"]]
     best = ", ".join(f"{name} {value:.4g}" for name, value in state.best_metrics.items() if isinstance(value, float))
     lines = {
-        "model": f"{config['model_type']}, {sizes}",
+        "model": ", ".join([config["model_type"], *sizes]),
         "data": config.get("training", {}).get("data"),
         "process": "none" if process is None else f"{process} is training in it",
         "step": f"{step}, {last.get('progress', 0):.0%} of the run" if last else step,

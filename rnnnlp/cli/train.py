@@ -81,5 +81,10 @@ def begin_or_resume(options: argparse.Namespace, task: Task) -> int:
     return 0
 
 
+def task_of_command(command: str) -> Task:
+    """The task that this command trains."""
+    return next(task for task in map(load_task, TASKS) if task.command == command)
+
+
 def command_to_resume(task: Task, out: str) -> str:
     return shlex.join(["rnnnlp", *task.command.split(), dashed("resume"), str(out)])

@@ -81,8 +81,11 @@ class LabelledData:
                 f"it knows {', '.join(map(repr, names))}: rename them in a copy of the data, or train on them"
             )
         new_index = np.array([index_of.get(name, -1) for name in self.label_names], np.int64)  # -1: no row has it
-        splits = {name: LabelledSplit(split.texts, new_index[split.labels]) for name, split in self.splits.items()}
-        return type(self)(splits, tuple(names), self.source)
+        splits = {
+            name: LabelledSplit(split.texts, new_index[split.labels], split.weights)
+            for name, split in self.splits.items()
+        }
+        return type(self)(splits, tuple(names), self.source, self.unlabelled, self.label_type)
 
 
 def load_labelled(

@@ -1,1 +1,1 @@
-"""The parts of `scripts/benchmark.py`: what is measured, the two sides, and the processes in which they run."""
+"""The parts of `scripts/benchmark.py`: the cases, the two sides, and the processes in which they run."""

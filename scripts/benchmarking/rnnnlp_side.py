@@ -131,7 +131,8 @@ class TrainClassifier(Training):
         ]
 
     def gradients(self, batch: Any) -> float:
-        loss_sum, number, *_ = self.model.gradients(batch)
+        done = self.model.gradients(batch)
+        loss_sum, number = done if isinstance(done, tuple) else (done.loss_sum, done.count)  # a tuple in version 0.1
         return loss_sum / number
 
     def check(self) -> list[float]:

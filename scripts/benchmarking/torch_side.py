@@ -1,4 +1,4 @@
-"""The other side: what someone who knows PyTorch well writes for the same work."""
+"""The side of PyTorch: what someone who knows it well writes for the same work."""
 
 # T steps, B sequences, D embedding, H hidden, V vocabulary
 
@@ -41,9 +41,9 @@ def start(backend: str | None, threads: int) -> str:
 
 
 def job(case: Case, documents: Documents | None, weights: dict[str, np.ndarray]) -> Any:
-    """What runs the case with these weights: `check()`, `run()`, and `how` where it is one of several ways."""
+    """Makes what runs the case with these weights: `check()`, `run()`, and `how`, which of several ways it takes."""
     model = Model(case)
-    model.load_state_dict({_their_name(name): torch.from_numpy(w.copy()) for name, w in weights.items()})
+    model.load_state_dict({_torch_name(name): torch.from_numpy(w.copy()) for name, w in weights.items()})
     if documents is None:
         return TrainCharLM(model, case) if case.task == "lm" else Generate(model, case.rival)
     if case.task == "classifier":
@@ -51,15 +51,15 @@ def job(case: Case, documents: Documents | None, weights: dict[str, np.ndarray])
     return Predict(model, documents)
 
 
-def _their_name(name: str) -> str:
-    layer, *place, kind = name.split(".")
+def _torch_name(name: str) -> str:
+    layer, *direction, kind = name.split(".")  # recurrent, 0 and forward, W_x
     if layer != "recurrent":
         return name
-    return f"recurrent.{NAMES[kind]}_l{place[0]}" + ("_reverse" if place[1] == "reverse" else "")
+    return f"recurrent.{NAMES[kind]}_l{direction[0]}" + ("_reverse" if direction[1] == "reverse" else "")
 
 
 class Model(nn.Module):
-    """Both models: a language model's head takes each step, a classifier's the mean and maximum over all steps."""
+    """A language model, with a head over each step, or a classifier, with mean and maximum pooling."""
 
     def __init__(self, case: Case):
         super().__init__()
@@ -76,7 +76,7 @@ class Model(nn.Module):
         return self.pooled(y, _inside(ids, lengths), lengths)
 
     def padded(self, ids: Tensor, lengths: Tensor) -> Tensor:
-        """As `packed`, but the layers run on the padding too."""
+        """The same as `packed`, but the layers also compute the padding."""
         y, _ = self.recurrent(self.embedding(ids))  # (T, B, 2*H)
         inside = _inside(ids, lengths)
         return self.pooled(y * inside, inside, lengths)
@@ -87,12 +87,12 @@ class Model(nn.Module):
 
 
 def _inside(ids: Tensor, lengths: Tensor) -> Tensor:
-    """`(T, B, 1)`: whether a document has that step."""
+    """A mask `(T, B, 1)`: whether a document has that step."""
     return (torch.arange(len(ids))[:, None] < lengths)[..., None]
 
 
 class Training:
-    """A step with `AdamW(fused=True)`. The embedding's gradient is dense: the fused AdamW takes no sparse one."""
+    """A training step with `AdamW(fused=True)`, which takes no sparse gradients: the embedding's is dense."""
 
     def __init__(self, model: Model):
         self.model, self.how = model, ""
@@ -160,13 +160,13 @@ class TrainClassifier(Training):
 
 
 def _collated(documents: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-    """`ids (T, B)` padded, longest first, `lengths (B,)`, and the places of these documents among the given."""
+    """`ids (T, B)` padded, longest first, `lengths (B,)`, and the indices `(B,)` of the documents."""
     lengths, order = torch.tensor([len(d) for d in documents]).sort(descending=True, stable=True)
     return pad_sequence([documents[i] for i in order.tolist()]), lengths, order
 
 
 class Predict:
-    """Batches sorted by length, packed or padded: whichever is faster on some of them."""
+    """Batches sorted by length, packed or padded, whichever is faster on some of them."""
 
     def __init__(self, model: Model, documents: Documents):
         self.documents = [torch.from_numpy(ids.astype(np.int64)) for ids in documents.test]
@@ -180,9 +180,9 @@ class Predict:
     @torch.inference_mode()
     def logits(self, forward: Callable[[Tensor, Tensor], Tensor], batches: Any) -> Tensor:
         logits = torch.empty(len(self.documents), len(LABELS))
-        for places in batches:
-            ids, lengths, order = _collated([self.documents[i] for i in places.tolist()])
-            logits[places[order]] = forward(ids, lengths)
+        for indices in batches:
+            ids, lengths, order = _collated([self.documents[i] for i in indices.tolist()])
+            logits[indices[order]] = forward(ids, lengths)
         return logits
 
     def check(self) -> list[float]:
@@ -194,32 +194,32 @@ class Predict:
 
 
 class Generate:
-    """Character by character with a layer or with cells: the fastest of three ways to choose and one or all threads."""
+    """Generates with `nn.LSTM` or `nn.LSTMCell`, with the fastest of three ways to sample, on one or all threads."""
 
     def __init__(self, model: Model, rival: str):
         self.model = model
         self.ids = list(torch.arange(model.embedding.num_embeddings)[:, None])
         self.rng = np.random.default_rng(0)
         self.loop = {"nn.LSTM": self.by_layers, "nn.LSTMCell": self.by_cells}[rival]
-        choices = {"multinomial": multinomial, "exponential": exponential, "numpy": self.by_numpy}
+        samplers = {"multinomial": multinomial, "exponential": exponential, "numpy": self.by_numpy}
         threads = sorted({1, torch.get_num_threads()})
-        ways = {f"{name}, {n} threads": (choices[name], n) for name, n in product(choices, threads)}
-        self.way, self.how = fastest(ways, lambda way: self.write(way, 100))
+        ways = {f"{name}, {n} threads": (samplers[name], n) for name, n in product(samplers, threads)}
+        self.way, self.how = fastest(ways, lambda way: self.generate(way, 100))
 
     @torch.inference_mode()
-    def write(self, way: tuple[Callable, int], length: int) -> str:
-        choose, threads = way
+    def generate(self, way: tuple[Callable, int], length: int) -> str:
+        sample, threads = way
         torch.set_num_threads(threads)
         step, logits = self.loop()
         tokens = []
         for _ in range(length):
-            token = choose(logits)  # (1,)
+            token = sample(logits)  # (1,)
             tokens.append(token)
             logits = step(token)
         return "".join(chr(ord(" ") + i) for i in torch.cat(tokens).tolist())
 
     def by_layers(self) -> tuple[Callable[[Tensor], Tensor], Tensor]:
-        """A step from a token `(1,)` to logits `(V,)`, and the logits after the prompt."""
+        """A function from a token `(1,)` to the next logits `(V,)`, and the logits after the prompt."""
         model, state = self.model, None
 
         def step(token: Tensor) -> Tensor:
@@ -264,7 +264,7 @@ class Generate:
         return self.loop()[1].tolist()
 
     def run(self) -> None:
-        assert len(self.write(self.way, LENGTH)) == LENGTH
+        assert len(self.generate(self.way, LENGTH)) == LENGTH
 
 
 def multinomial(logits: Tensor) -> Tensor:
@@ -272,13 +272,13 @@ def multinomial(logits: Tensor) -> Tensor:
 
 
 def exponential(logits: Tensor) -> Tensor:
-    """Which of exponential variables with these rates comes first."""
+    """Samples a token by exponential variables: the first one with these rates has these probabilities."""
     p = torch.softmax(logits / TEMPERATURE, dim=-1)
     return (p / torch.empty_like(p).exponential_()).argmax(dim=-1, keepdim=True)
 
 
 def fastest(ways: dict[str, Any], run: Callable[[Any], Any]) -> tuple[Any, str]:
-    """The way that takes `run` the shortest time, and its name."""
+    """The way with which `run` takes the shortest time, and its name."""
     shortest: dict[str, float] = {}
     for name in [*ways] * 3:
         started = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Hostile inputs: text of any kind, files of each format with it, and bytes that are changed at random."""
+"""Random hostile inputs: text of any kind, files of each format, and bytes changed at random."""
 
 import csv
 import io
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-# First and last code points of ranges that are treated in ways of their own.
+# First and last code points of ranges that programs treat in different ways.
 RANGES = (
     *((0x20, 0x7E), (0x61, 0x7A), (0x00, 0x1F), (0x7F, 0x9F), (0xA0, 0x17F), (0x300, 0x36F), (0x400, 0x4FF)),
     *((0x590, 0x6FF), (0xE00, 0xE7F), (0x1100, 0x11FF), (0x2000, 0x206F), (0x3040, 0x30FF), (0x4E00, 0x9FFF)),
@@ -75,7 +75,13 @@ LABELS: tuple[Any, ...] = (
 
 
 def text(rng: np.random.Generator, *, longest: int = 200, halves: float = 0.05) -> str:
-    """Up to about so many characters; with lone surrogates in this share of the texts."""
+    """A random text.
+
+    Args:
+        rng: Draws it.
+        longest: About the maximum number of characters.
+        halves: The probability of a lone surrogate.
+    """
     if rng.random() < 0.05:
         return ""
     parts: list[str] = []
@@ -98,7 +104,7 @@ def text(rng: np.random.Generator, *, longest: int = 200, halves: float = 0.05) 
 
 
 def mutated(content: bytes, rng: np.random.Generator) -> bytes:
-    """With a few changes: bytes flipped, removed, repeated, or put in."""
+    """The same bytes with a few random changes: bytes replaced, removed, repeated or inserted."""
     changed = bytearray(content)
     for _ in range(int(rng.integers(1, 6))):
         at = int(rng.integers(len(changed) + 1))
@@ -122,21 +128,21 @@ def mutated(content: bytes, rng: np.random.Generator) -> bytes:
 
 
 def rows(rng: np.random.Generator) -> list[tuple[str, Any]]:
-    """Texts and labels, of which most are such as a person would write."""
+    """Texts and labels; most labels are usual ones."""
     few: Sequence[Any] = ((0, 1), ("neg", "pos"), LABELS)[int(rng.integers(3))]
     return [(text(rng, longest=60, halves=0.01), few[int(rng.integers(len(few)))]) for _ in range(rng.integers(0, 12))]
 
 
 def csv_of(rows: Sequence[tuple[str, Any]], rng: np.random.Generator, *, delimiter: str = ",") -> bytes:
     out = io.StringIO()
-    writer = csv.writer(
+    table = csv.writer(
         out,
         delimiter=delimiter,
         lineterminator=("\n", "\r\n")[int(rng.integers(2))],
         quoting=(csv.QUOTE_MINIMAL, csv.QUOTE_ALL)[int(rng.integers(2))],
     )
-    writer.writerow(("text", "label"))
-    writer.writerows(rows)
+    table.writerow(("text", "label"))
+    table.writerows(rows)
     return out.getvalue().encode("utf-8", "surrogatepass")
 
 
@@ -156,7 +162,7 @@ def jsonl_file(rng: np.random.Generator) -> bytes:
 
 
 def parquet_file(rng: np.random.Generator) -> bytes:
-    """With columns that are nested, of other types, or empty."""
+    """A parquet file whose columns may be nested, empty, or of any type."""
     import pyarrow
     import pyarrow.parquet
 
@@ -209,7 +215,7 @@ def toml_file(rng: np.random.Generator) -> bytes:
 
 
 def enormous_line(rng: np.random.Generator, name: str) -> bytes:
-    """100 MB without a line end, as a file of this kind."""
+    """A file of the format of `name` with 100 MB without a line end."""
     unit = ("a", "word ", "é", "中", "👩")[int(rng.integers(5))].encode()
     line = unit * (100_000_000 // len(unit))
     match Path(name).suffix:

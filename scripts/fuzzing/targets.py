@@ -1,4 +1,4 @@
-"""What is done with hostile inputs. A target may raise UserError and nothing else; AssertionError: a wrong result."""
+"""What is done with hostile inputs. A target raises UserError or nothing; AssertionError means a wrong result."""
 
 import codecs
 from collections.abc import Callable
@@ -30,7 +30,7 @@ KNOWN = "It was the best of times, it was the worst of times. 中文！\n"
 
 
 def is_whole(text: str) -> bool:
-    """Without lone surrogates."""
+    """Whether a text has no lone surrogates."""
     return not any("\ud800" <= c <= "\udfff" for c in text)
 
 
@@ -42,17 +42,17 @@ def refuses(action: Callable[[], Any]) -> bool:
     return False
 
 
-# --------------------------------------------------------------------------------------------------------- tokenizers
+# Tokenizers.
 
 
 def tokenize(kind: str, text: str, folder: Path) -> None:
-    """A tokenizer of the text itself, and one of other text: each gives back what it read, after a restart too."""
+    """A tokenizer trained on the text, and one trained on another text, must both give the text back."""
     import tokenizers
 
     if not is_whole(text):
         other = known_tokenizer(kind)
-        assert refuses(lambda: other.encode(text)), "half a character was encoded"
-        assert refuses(lambda: other.encode_batch([text, "a"])), "half a character was encoded in a batch"
+        assert refuses(lambda: other.encode(text)), "a lone surrogate was encoded"
+        assert refuses(lambda: other.encode_batch([text, "a"])), "a lone surrogate was encoded in a batch"
         return
     trained = train_tokenizer(kind, [text], **VOCABULARY[kind])
     trained.save(folder)
@@ -84,17 +84,17 @@ def known_tokenizer(kind: str) -> Any:
 
 
 def open_tokenizer(content: bytes, folder: Path) -> None:
-    """A `tokenizer.json` is refused, or works."""
+    """A `tokenizer.json` must be refused or work."""
     (folder / "tokenizer.json").write_bytes(content)
     tokenizer = load_tokenizer(folder)
     tokenizer.decode(tokenizer.encode("a b"))
 
 
-# ------------------------------------------------------------------------------------------------------------ readers
+# Readers.
 
 
 def read_file(name: str, content: bytes, folder: Path) -> None:
-    """A file of data is read in every way, or refused each time."""
+    """Reads a data file in every way; each must read it or refuse it."""
     path = folder / name
     path.write_bytes(content)
     refuses(lambda: load_plain_texts(path))
@@ -105,7 +105,7 @@ def read_file(name: str, content: bytes, folder: Path) -> None:
 
 
 def read_plainly(path: Path, content: bytes) -> None:
-    """The text of a file, not a character changed but a byte order mark; refused if it is not UTF-8."""
+    """A text file must be read unchanged except for a byte order mark, or refused if it is not UTF-8."""
     try:
         wanted = content.removeprefix(codecs.BOM_UTF8).decode()
     except UnicodeDecodeError:
@@ -115,7 +115,7 @@ def read_plainly(path: Path, content: bytes) -> None:
 
 
 def read_back(name: str, content: bytes, rows: list[tuple[str, Any]], folder: Path) -> None:
-    """Rows that were written by others are read as they were, or refused."""
+    """Rows that another program wrote must be read as they were, or refused."""
     path = folder / name
     path.write_bytes(content)
     try:
@@ -129,11 +129,11 @@ def read_back(name: str, content: bytes, rows: list[tuple[str, Any]], folder: Pa
     assert len(label_names([read], name)) <= len({str(value) for _, value in kept}), "there are new labels"
 
 
-# ------------------------------------------------------------------------------------------- configuration and prompts
+# Configuration and prompts.
 
 
 def read_options(content: bytes, folder: Path) -> None:
-    """A TOML file gives options that are checked."""
+    """Options from a TOML file must be accepted or refused by each task."""
     path = folder / "options.toml"
     path.write_bytes(content)
     values = read_toml(str(path))
@@ -144,7 +144,7 @@ def read_options(content: bytes, folder: Path) -> None:
 
 
 @cache
-def writer(kind: str) -> CharLMNetwork:
+def language_model(kind: str) -> CharLMNetwork:
     tokenizer = known_tokenizer(kind)
     config = CharLMConfig(vocab_size=tokenizer.vocab_size, hidden_size=5, embedding_size=3)
     return CharLMNetwork(config, tokenizer, rng=np.random.default_rng(0))
@@ -158,16 +158,16 @@ def classifier(kind: str) -> SentimentNetwork:
 
 
 def prompt(kind: str, text: str, folder: Path) -> None:
-    """Any prompt is gone on from, and any text is judged; half a character is refused."""
-    model, judge = writer(kind), classifier(kind)
+    """Any prompt must be continued and any text classified; a lone surrogate must be refused."""
+    model, sentiment = language_model(kind), classifier(kind)
     if not is_whole(text):
         assert refuses(lambda: list(generate(model, text, Sampling(length=3), rng=np.random.default_rng(0))))
-        assert refuses(lambda: judge.predict_proba([text]))
+        assert refuses(lambda: sentiment.predict_proba([text]))
         return
     sampling = Sampling(length=5, stop=(text[:3],) if text else ())
-    written = "".join(generate(model, text, sampling, rng=np.random.default_rng(0)))
-    assert is_whole(written)
-    assert not text or text[:3] not in written, "the stop text was written"
-    p = judge.predict_proba([text, ""])
+    generated = "".join(generate(model, text, sampling, rng=np.random.default_rng(0)))
+    assert is_whole(generated)
+    assert not text or text[:3] not in generated, "the stop string was generated"
+    p = sentiment.predict_proba([text, ""])
     assert np.isfinite(p).all()
     assert np.allclose(p.sum(axis=1), 1, atol=1e-5)

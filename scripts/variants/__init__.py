@@ -1,1 +1,1 @@
-"""Recurrent layers that were tried and are not part of the library, for `scripts/ablation.py`."""
+"""The variants of `scripts/ablation.py`, and recurrent layers for them that the library does not have."""

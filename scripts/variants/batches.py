@@ -1,4 +1,4 @@
-"""Windows of a corpus without two things that `StreamBatches` does."""
+"""Batches that leave out one thing that `StreamBatches` does."""
 
 from typing import Any
 
@@ -8,15 +8,15 @@ from rnnnlp.batches.streams import StreamBatches, StreamWindow
 
 
 class FixedOffsets(StreamBatches):
-    """Each epoch begins where the first did, so that windows always end at the same places."""
+    """Every epoch begins at the same offset, so windows always end at the same characters."""
 
     def seek(self, position: dict[str, Any]) -> None:
         super().seek(position | {"epoch": 0})
         self.epoch = int(position["epoch"])
 
 
-class NeverFresh(StreamBatches):
-    """The state is carried from window to window through the whole of what is read in order."""
+class NoStateReset(StreamBatches):
+    """No stream is reset at random: the state is carried through the whole epoch."""
 
     def next(self) -> StreamWindow:
         window = super().next()

@@ -1,4 +1,4 @@
-"""Recurrences without a matrix product from step to step: all products are of the whole window."""
+"""Recurrences without a matrix product in the time loop: all matrix products are of the whole window."""
 
 # N tokens (T*B), T steps, B streams, D input, H hidden
 
@@ -8,18 +8,18 @@ from typing import Any
 import numpy as np
 
 from rnnnlp.layers.parameter import Parameter
-from variants.pieces import Array, Input, before, sigmoid_, times_slope_of_sigmoid, to_table
+from variants.building_blocks import Array, Projection, before, sigmoid_, times_slope_of_sigmoid, to_table
 
 
 class MinGRU:
-    """h = (1 - z)*h + z*g, of which z and g depend on the input alone (Feng et al. 2024)."""
+    """h = (1 - z)*h_before + z*g, where z and g depend on the input only (Feng et al. 2024)."""
 
     states = 1
 
     def __init__(self, input_size: int, hidden_size: int, *, dtype: Any, rng: np.random.Generator):
-        self.gate = Input(input_size, hidden_size, dtype=dtype, rng=rng)
+        self.gate = Projection(input_size, hidden_size, dtype=dtype, rng=rng)
         self.gate.b.value -= 1  # remember at first
-        self.candidate = Input(input_size, hidden_size, dtype=dtype, rng=rng)
+        self.candidate = Projection(input_size, hidden_size, dtype=dtype, rng=rng)
 
     def parameters(self) -> dict[str, Parameter]:
         gate, candidate = self.gate, self.candidate
@@ -28,18 +28,17 @@ class MinGRU:
     def forward(
         self, x: Array, batch_sizes: Array, state: tuple[Array, ...], *, rng: Any, row_index: Array | None, **_: Any
     ) -> tuple[Array, tuple[Array, ...], Any]:
-        """`x (N, D)`, `state` of `(B, H)` -> `h (N, H)`, the final state, tape."""
         (h0,) = state
         shape = (len(batch_sizes), *h0.shape)
         z = sigmoid_(self.gate.forward(x, row_index)).reshape(shape)  # (T, B, H)
         a = self.candidate.forward(x, row_index).reshape(shape)  # (T, B, H)
-        # g = a + 1/2 where a is positive, sigmoid(a) elsewhere: never negative, and smooth enough
+        # g = a + 1/2 where a >= 0, else sigmoid(a)
         s = sigmoid_(np.minimum(a, 0))
         g = np.maximum(a, 0) + s
         h = np.empty_like(z)
         h_t = h0
         for t in range(len(h)):
-            # h = h + z*(g - h)
+            # h = h_before + z*(g - h_before)
             np.subtract(g[t], h_t, out=h[t])
             h[t] *= z[t]
             h[t] += h_t
@@ -50,7 +49,7 @@ class MinGRU:
         x, row_index, z, positive, s, g, h, h0 = tape
         dh = dh.reshape(h.shape).copy()
         keep = 1 - z
-        dh_t = dstate_T[0].copy()  # (B, H) the running error
+        dh_t = dstate_T[0].copy()  # (B, H) running gradient
         for t in reversed(range(len(h))):
             dh[t] += dh_t
             np.multiply(dh[t], keep[t], out=dh_t)
@@ -66,13 +65,17 @@ class MinGRU:
 
 
 class SRU:
-    """c = f*c + (1 - f)*u, h = r*c + (1 - r)*x: gates see the state through a vector only (Lei et al. 2018)."""
+    """c = f*c_before + (1 - f)*u, h = r*c + (1 - r)*x (Lei et al. 2018).
+
+    The gates f and r see the state only through an elementwise product with a vector. A matrix takes x to H features
+    where it has another number of them.
+    """
 
     states = 1
-    SKIP = 3**0.5  # keeps the size of the values from layer to layer, where r is 1/2
+    SKIP = 3**0.5  # keeps the variance of the values from layer to layer, where r is 1/2
 
     def __init__(self, input_size: int, hidden_size: int, *, dtype: Any, rng: np.random.Generator):
-        make = partial(Input, input_size, hidden_size, scale=3**0.5, dtype=dtype, rng=rng)
+        make = partial(Projection, input_size, hidden_size, scale=3**0.5, dtype=dtype, rng=rng)
         self.gates = [make() for _ in "ufr"]
         self.gates[1].b.value += 1  # remember at first
         self.skip = None if input_size == hidden_size else make()
@@ -87,7 +90,6 @@ class SRU:
     def forward(
         self, x: Array, batch_sizes: Array, state: tuple[Array, ...], *, rng: Any, row_index: Array | None, **_: Any
     ) -> tuple[Array, tuple[Array, ...], Any]:
-        """`x (N, D)`, `state` of `(B, H)` -> `h (N, H)`, the final state, tape."""
         (c0,) = state
         shape = (len(batch_sizes), *c0.shape)
         u, f, r = (gate.forward(x, row_index).reshape(shape) for gate in self.gates)  # (T, B, H) each
@@ -101,7 +103,7 @@ class SRU:
             f[t] += np.multiply(self.v_f.value, c_t, out=scratch)
             r[t] += np.multiply(self.v_r.value, c_t, out=scratch)
             sigmoid_(f[t])
-            # c = u + f*(c - u)
+            # c = u + f*(c_before - u)
             np.subtract(c_t, u[t], out=c[t])
             c[t] *= f[t]
             c[t] += u[t]

@@ -1,4 +1,4 @@
-"""LSTMs with something added: zoneout, layer normalisation, or an input-dependent recurrent matrix."""
+"""LSTMs with zoneout, with layer normalisation, or with a recurrent matrix that depends on the input."""
 
 # N tokens (T*B), T steps, B streams, D input, H hidden
 
@@ -8,13 +8,13 @@ import numpy as np
 
 from rnnnlp import kernels
 from rnnnlp.layers.parameter import Parameter, uniform
-from variants.pieces import Array, Input, Norm, before, sigmoid_, times_slope_of_sigmoid, to_table
+from variants.building_blocks import Array, Norm, Projection, before, sigmoid_, times_slope_of_sigmoid, to_table
 
 State = tuple[Array, ...]
 
 
 def gates_forward(a: Array, c: Array, c_new: Array) -> None:
-    """`a (B, 4H)` to the gates i f g o in place, and c_new = f*c + i*g."""
+    """Turns the pre-activations `a (B, 4H)` into the gates i f g o, in place, and sets c_new = f*c + i*g."""
     i, f, g, o = np.split(a, 4, axis=1)
     for gate in (i, f, o):
         sigmoid_(gate)
@@ -24,8 +24,16 @@ def gates_forward(a: Array, c: Array, c_new: Array) -> None:
 
 
 def gates_backward(dh: Array, dc: Array, gates: Array, c: Array, tanh: Array, da: Array) -> None:
-    """Of c_new = f*c + i*g, h = o*tanh: `da (B, 4H)` from the error `dh` of h and that of c_new, `dc`, which becomes
-    the error of c. What h says of c_new through the tanh is already in `dc`."""
+    """The backward pass of c_new = f*c + i*g, h = o*tanh.
+
+    Args:
+        dh: Gradient of h, `(B, H)`.
+        dc: Gradient of c_new, `(B, H)`, with the part that comes from h. It becomes the gradient of c, in place.
+        gates: i f g o, `(B, 4H)`.
+        c: The state before the step, `(B, H)`.
+        tanh: tanh(c_new), `(B, H)`.
+        da: Receives the gradient of the pre-activations, `(B, 4H)`.
+    """
     i, f, g, o = np.split(gates, 4, axis=1)
     da_i, da_f, da_g, da_o = np.split(da, 4, axis=1)
     np.multiply(dh, tanh, out=da_o)
@@ -44,7 +52,7 @@ class LSTM:
     states = 2
 
     def __init__(self, input_size: int, hidden_size: int, *, dtype: Any, rng: np.random.Generator):
-        self.input = Input(input_size, 4 * hidden_size, dtype=dtype, rng=rng)
+        self.input = Projection(input_size, 4 * hidden_size, dtype=dtype, rng=rng)
         self.input.b.value[hidden_size : 2 * hidden_size] += 1  # remember at first
         self.W_h = uniform(4 * hidden_size, hidden_size, bound=hidden_size**-0.5, dtype=dtype, rng=rng)  # (4H, H)
 
@@ -52,27 +60,26 @@ class LSTM:
         return {"W_x": self.input.W, "b": self.input.b, "W_h": self.W_h}
 
     def recurrent_gradient(self, da: Array, h: Array) -> None:
-        """Of a = h W_h^T at all steps: `da (T, B, 4H)`, `h (T, B, H)`."""
+        """Adds the gradient of W_h in a = h @ W_h.T: `da (T, B, 4H)`, `h (T, B, H)` before each step."""
         self.W_h.add(kernels.of(da).matmul_tn(rows(da), rows(h)))
 
 
 class ZoneoutLSTM(LSTM):
-    """Each unit of c and h keeps its old value with the given probability at a step (Krueger et al. 2017)."""
+    """Each unit of c and h keeps its value of the step before with probability `c_p` or `h_p` (Krueger et al. 2017)."""
 
-    def __init__(self, *sizes: int, c_rate: float, h_rate: float, dtype: Any, rng: np.random.Generator):
+    def __init__(self, *sizes: int, c_p: float, h_p: float, dtype: Any, rng: np.random.Generator):
         super().__init__(*sizes, dtype=dtype, rng=rng)
-        self.rates = c_rate, h_rate
+        self.p = c_p, h_p
 
     def forward(
         self, x: Array, batch_sizes: Array, state: State, *, rng: Any, row_index: Array | None, **_: Any
     ) -> tuple[Array, State, Any]:
-        """`x (N, D)`, `state` of `(B, H)` -> `h (N, H)`, the final state, tape. Without `rng` the rates themselves mix
-        old and new."""
+        """Without `rng` the new state is the expected one: a weighted mean of old and new values."""
         h0, c0 = state
         k, shape = kernels.of(x), (len(batch_sizes), *h0.shape)
         gates = self.input.forward(x, row_index).reshape(*shape[:2], -1)  # (T, B, 4H)
         h, c, tanh = np.empty((3, *shape), x.dtype)
-        keep_c, keep_h = (self.draw(rate, shape, x.dtype, rng) for rate in self.rates)  # (T, B, H)
+        keep_c, keep_h = (self.draw_mask(p, shape, x.dtype, rng) for p in self.p)  # (T, B, H)
         h_t, c_t = h0, c0
         for t in range(len(h)):
             gates[t] += k.matmul_nt(h_t, self.W_h.value)
@@ -90,7 +97,7 @@ class ZoneoutLSTM(LSTM):
         k, da = kernels.of(x), np.empty_like(gates)
         dh = dh.reshape(h.shape)
         c_before = before(c0, c)
-        dh_t, dc_t = (d.copy() for d in dstate_T)  # (B, H) the running errors
+        dh_t, dc_t = (d.copy() for d in dstate_T)  # (B, H) running gradients
         for t in reversed(range(len(h))):
             dh_t += dh[t]
             # c = c_new + keep_c*(c_before - c_new), and h in the same way
@@ -107,15 +114,15 @@ class ZoneoutLSTM(LSTM):
         return self.input.backward(rows(da), x, row_index), (dh_t, dc_t)
 
     @staticmethod
-    def draw(rate: float, shape: tuple[int, ...], dtype: Any, rng: np.random.Generator | None) -> Array:
-        """1 where a unit keeps its old value, 0 where it takes the new."""
+    def draw_mask(p: float, shape: tuple[int, ...], dtype: Any, rng: np.random.Generator | None) -> Array:
+        """1 where a unit keeps its old value, 0 where it takes the new one; p everywhere without `rng`."""
         if rng is None:
-            return np.broadcast_to(np.array(rate, dtype), shape)
-        return (rng.random(shape, np.float32) < rate).astype(dtype)
+            return np.broadcast_to(np.array(p, dtype), shape)
+        return (rng.random(shape, np.float32) < p).astype(dtype)
 
 
 class NormLSTM(LSTM):
-    """The input's and the state's share of the gates, and the cell that is read, are normalised (Ba et al. 2016)."""
+    """Layer normalisation of x @ W_x.T, of h @ W_h.T, and of c inside o*tanh(c) (Ba et al. 2016)."""
 
     def __init__(self, *sizes: int, dtype: Any, rng: np.random.Generator):
         super().__init__(*sizes, dtype=dtype, rng=rng)
@@ -130,7 +137,6 @@ class NormLSTM(LSTM):
     def forward(
         self, x: Array, batch_sizes: Array, state: State, *, rng: Any, row_index: Array | None, **_: Any
     ) -> tuple[Array, State, Any]:
-        """`x (N, D)`, `state` of `(B, H)` -> `h (N, H)`, the final state, tape."""
         h0, c0 = state
         k, shape = kernels.of(x), (len(batch_sizes), *h0.shape)
         pre, tape_x = self.norm_x.forward(k.matmul_nt(x, self.input.W.value))  # (U, 4H)
@@ -154,10 +160,10 @@ class NormLSTM(LSTM):
     def backward(self, dh: Array, dstate_T: State, tape: Any) -> tuple[Array, State]:
         x, row_index, gates, c, tanh, h, tape_x, tapes, h0, c0 = tape
         k = kernels.of(x)
-        da, dp = np.empty((2, *gates.shape), gates.dtype)  # (T, B, 4H) of the gates, and of the product in them
+        da, dp = np.empty((2, *gates.shape), gates.dtype)  # (T, B, 4H) of the gates, and of h @ W_h.T
         dh = dh.reshape(h.shape)
         c_before = before(c0, c)
-        dh_t, dc_t = (d.copy() for d in dstate_T)  # (B, H) the running errors
+        dh_t, dc_t = (d.copy() for d in dstate_T)  # (B, H) running gradients
         for t in reversed(range(len(h))):
             tape_h, tape_c = tapes[t]
             dh_t += dh[t]
@@ -166,7 +172,7 @@ class NormLSTM(LSTM):
             self.b_c.add(dn.sum(axis=0))
             dc_t += self.norm_c.backward(dn, tape_c)
             gates_backward(dh_t, dc_t, gates[t], c_before[t], tanh[t], da[t])
-            # a = norm(h W_h^T) + the input's share
+            # a = norm(h @ W_h.T) + the input's part
             dp[t] = self.norm_h.backward(da[t], tape_h)
             dh_t = k.matmul(dp[t], self.W_h.value)
         self.recurrent_gradient(dp, before(h0, h))
@@ -178,14 +184,13 @@ class NormLSTM(LSTM):
 
 
 class MultiplicativeLSTM(LSTM):
-    """The gates see m = (W_m h) * (W_xm x) in place of h: each input has a recurrent matrix of its own (Krause et al.
-    2016)."""
+    """Multiplicative LSTM (Krause et al. 2016): the gates see m = (h @ W_m.T) * (x @ W_xm.T + b_m) instead of h."""
 
     def __init__(self, *sizes: int, dtype: Any, rng: np.random.Generator):
         super().__init__(*sizes, dtype=dtype, rng=rng)
         D, H = sizes
-        self.factor = Input(D, H, dtype=dtype, rng=rng)
-        self.factor.b.value += 1  # at first about an LSTM with a product of two matrices
+        self.factor = Projection(D, H, dtype=dtype, rng=rng)
+        self.factor.b.value += 1  # so that m is about h @ W_m.T at first
         self.W_m = uniform(H, H, bound=(3 / H) ** 0.5, dtype=dtype, rng=rng)
 
     def parameters(self) -> dict[str, Parameter]:
@@ -194,7 +199,6 @@ class MultiplicativeLSTM(LSTM):
     def forward(
         self, x: Array, batch_sizes: Array, state: State, *, rng: Any, row_index: Array | None, **_: Any
     ) -> tuple[Array, State, Any]:
-        """`x (N, D)`, `state` of `(B, H)` -> `h (N, H)`, the final state, tape."""
         h0, c0 = state
         k, shape = kernels.of(x), (len(batch_sizes), *h0.shape)
         gates = self.input.forward(x, row_index).reshape(*shape[:2], -1)  # (T, B, 4H)
@@ -217,13 +221,13 @@ class MultiplicativeLSTM(LSTM):
         dm, dq = np.empty((2, *h.shape), h.dtype)
         dh = dh.reshape(h.shape)
         c_before = before(c0, c)
-        dh_t, dc_t = (d.copy() for d in dstate_T)  # (B, H) the running errors
+        dh_t, dc_t = (d.copy() for d in dstate_T)  # (B, H) running gradients
         for t in reversed(range(len(h))):
             dh_t += dh[t]
             # h = o*tanh(c)
             dc_t += dh_t * gates[t][:, 3 * h.shape[2] :] * (1 - tanh[t] * tanh[t])
             gates_backward(dh_t, dc_t, gates[t], c_before[t], tanh[t], da[t])
-            # a = m W_h^T + the input's share, m = (h W_m^T) * factor
+            # a = m @ W_h.T + the input's part, m = (h @ W_m.T) * factor
             dm[t] = k.matmul(da[t], self.W_h.value)
             np.multiply(dm[t], factor[t], out=dq[t])
             dh_t = k.matmul(dq[t], self.W_m.value)

@@ -1,4 +1,4 @@
-"""Every variant by its name: what it changes of the defaults, and where the idea is from."""
+"""The variants by name: what each changes of the defaults, and the paper."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ import numpy as np
 from rnnnlp.batches.streams import StreamBatches
 from rnnnlp.tasks.char_lm.config import CharLMConfig
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
-from variants.batches import FixedOffsets, NeverFresh
+from variants.batches import FixedOffsets, NoStateReset
 from variants.linear import SRU, MinGRU
 from variants.lstms import MultiplicativeLSTM, NormLSTM, ZoneoutLSTM
 from variants.stack import LSTMLayer, Stack
@@ -18,19 +18,27 @@ from variants.stack import LSTMLayer, Stack
 
 @dataclass(frozen=True)
 class Variant:
-    """`options` of `rnnnlp train charlm` that differ, and, where those are not enough, other `batches` or another
-    `stack` of recurrent layers, made from the model's configuration."""
+    """What a variant changes.
+
+    Attributes:
+        about: For people.
+        paper: Where the idea is from.
+        options: Options of `rnnnlp train charlm` that differ from the defaults.
+        batches: The windows of the text.
+        stack: Makes the recurrent layers from the configuration of the network. None takes the library's own.
+        unused: Options of the network that `stack` ignores.
+    """
 
     about: str
     paper: str = ""
     options: dict[str, Any] = field(default_factory=dict)
     batches: type[StreamBatches] = StreamBatches
     stack: Callable[..., Stack] | None = None
-    unused: tuple[str, ...] = ()  # options of a model that its stack would not look at
+    unused: tuple[str, ...] = ()
 
 
 def stack_of(layer: Callable[..., Any], **options: Any) -> dict[str, Any]:
-    """What a variant says of a stack of such layers."""
+    """The fields of a variant with a stack of these layers."""
     return {"stack": partial(Stack, layer, **options), "unused": ("cell", "weight_drop")}
 
 
@@ -40,7 +48,7 @@ def residual_lstm(config: CharLMConfig, **options: Any) -> Stack:
 
 VARIANTS = {
     "baseline": Variant("the defaults"),
-    # What the library has as an option.
+    # Options of the library.
     "no-dropout": Variant("no dropout", "Srivastava et al. 2014", {"dropout": 0.0}),
     "dropout-0.5": Variant("dropout 0.5", "Srivastava et al. 2014", {"dropout": 0.5}),
     "variational": Variant("the same dropout mask at each step", "Gal and Ghahramani 2016", {"variational": True}),
@@ -58,19 +66,19 @@ VARIANTS = {
     "gru": Variant("a GRU", "Cho et al. 2014", {"cell": "gru"}),
     "gru-reset-first": Variant("a GRU that resets before the product", "Cho et al. 2014", {"cell": "gru_reset_first"}),
     "elman": Variant("an Elman network", "Elman 1990", {"cell": "elman_tanh"}),
-    # What it does without an option.
+    # What the library always does.
     "fixed-offsets": Variant("each epoch begins at the same character", "", batches=FixedOffsets),
-    "no-state-reset": Variant("no stream ever forgets its state", "", batches=NeverFresh),
-    # What it does not have.
+    "no-state-reset": Variant("the state of a stream is never reset", "", batches=NoStateReset),
+    # What the library does not have.
     "zoneout": Variant(
         "0.5 of c and 0.05 of h keep their value",
         "Krueger et al. 2017",
-        **stack_of(partial(ZoneoutLSTM, c_rate=0.5, h_rate=0.05)),
+        **stack_of(partial(ZoneoutLSTM, c_p=0.5, h_p=0.05)),
     ),
     "zoneout-light": Variant(
         "0.1 of c and 0.05 of h keep their value",
         "Krueger et al. 2017",
-        **stack_of(partial(ZoneoutLSTM, c_rate=0.1, h_rate=0.05)),
+        **stack_of(partial(ZoneoutLSTM, c_p=0.1, h_p=0.05)),
     ),
     "layer-norm": Variant("layer normalisation in the LSTM", "Ba et al. 2016", **stack_of(NormLSTM)),
     "residual": Variant(
@@ -92,9 +100,12 @@ VARIANTS = {
 
 
 def multiplications(model: CharLMNetwork) -> tuple[int, int]:
-    """Multiplications a character of a forward pass in matrix products, and how many of those step by step.
+    """The number of multiplications per character in the matrix products of a forward pass.
 
-    The first layer's product with its input does not count: it is made once for each distinct character of a window.
+    The first layer's projection of its input does not count: it is done once for each unique character of a window.
+
+    Returns:
+        All of them, and those that are done step after step.
     """
     steps = window = 0
     for name, p in model.recurrent.parameters().items():
@@ -107,7 +118,7 @@ def multiplications(model: CharLMNetwork) -> tuple[int, int]:
 
 
 def build(variant: Variant, config: CharLMConfig, tokenizer: Any, *, rng: np.random.Generator) -> CharLMNetwork:
-    """A fresh model; without a stack of its own, the library's."""
+    """A new network of a variant."""
     model = CharLMNetwork(config, tokenizer, rng=rng)
     if variant.stack:
         model.recurrent = model.layers["recurrent"] = variant.stack(config, rng=rng)  # type: ignore[assignment]

@@ -1,4 +1,4 @@
-"""Layers on top of each other, with the interface of `rnnnlp.layers.recurrent.Recurrent`."""
+"""A stack of any recurrent layers, with the interface of `rnnnlp.layers.recurrent.Recurrent`."""
 
 # N tokens, B streams, D input, H hidden, L layers
 
@@ -11,13 +11,13 @@ from rnnnlp.layers.dropout import Dropout
 from rnnnlp.layers.parameter import Parameter
 from rnnnlp.layers.recurrent import Direction
 from rnnnlp.tasks.char_lm.config import CharLMConfig
-from variants.pieces import Array, Norm
+from variants.building_blocks import Array, Norm
 
 State = tuple[Array, ...]
 
 
 class LSTMLayer(Direction):
-    """The library's own LSTM as a layer of a stack."""
+    """The library's own LSTM as a layer of a `Stack`."""
 
     states = 2
 
@@ -26,10 +26,15 @@ class LSTMLayer(Direction):
 
 
 class Stack:
-    """`config.num_layers` layers, each made by `layer(D, H, dtype=, rng=)`, with dropout between them.
+    """Recurrent layers on top of each other, with dropout between them.
 
-    `residual` adds the input of each layer but the first to its output (He et al. 2016); `norm` normalises what those
-    layers take in, and the output of the last.
+    Args:
+        layer: Makes one layer: `layer(D, H, dtype=, rng=)`.
+        config: Of the network: sizes and dropout.
+        residual: Add the input of each layer but the first to its output (He et al. 2016).
+        norm: Normalise the input of each layer but the first, and the output of the last.
+        dtype: float32 or float64.
+        rng: Draws the initial parameters.
     """
 
     def __init__(
@@ -54,7 +59,7 @@ class Stack:
         return named | {f"{k}.gain": norm.gain for k, norm in enumerate(self.norms, 1)}
 
     def zero_state(self, batch_size: int, dtype: Any) -> State:
-        """The initial state: for each of h (and c) zeros `(L, B, H)`."""
+        """The initial state: zeros `(L, B, H)` for each state of the layers."""
         shape = (len(self.layers), batch_size, self.hidden_size)
         return tuple(np.zeros(shape, dtype) for _ in range(self.layers[0].states))
 

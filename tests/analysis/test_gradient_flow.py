@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from rnnnlp.analysis.gradient_flow import gradient_norms, state_gradients
 from rnnnlp.errors import UserError
 from rnnnlp.kernels import CELLS
+from rnnnlp.tasks.char_lm.config import CharLMConfig
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
-from rnnnlp.config import CharLMConfig
-from rnnnlp.analysis.gradient_flow import gradient_norms, in_float64, state_gradients
 from tests.gradients import check_gradients, randomize
 from tests.recurrences import draw_states
 
@@ -78,7 +78,7 @@ def test_in_float64_small_gradients_are_seen():
         layer[0].W_h.value *= 1e-3
     ids = np.random.default_rng(2).integers(V, size=101)
     assert gradient_norms(model, ids, steps=20, streams=1)[-1] == 0
-    assert 0 < gradient_norms(in_float64(model), ids, steps=20, streams=1)[-1] < 1e-45
+    assert 0 < gradient_norms(model.copy(np.float64), ids, steps=20, streams=1)[-1] < 1e-45
 
 
 def test_too_little_text():

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rnnnlp import SentimentNetwork
+from rnnnlp.analysis.linear_baseline import baseline_probabilities
 from rnnnlp.cli.main import main
 from rnnnlp.errors import UserError
 from rnnnlp.text import LabelledSplit
-from rnnnlp.analysis.linear_baseline import baseline_probabilities
+from tests.runs import trained_on
 
 if os.environ.get("RNNNLP_REQUIRE_SKLEARN") == "1":
     import sklearn  # noqa: F401
@@ -69,7 +69,7 @@ def test_without_scikit_learn_an_error_says_what_to_install(monkeypatch: pytest.
 def test_evaluate_puts_it_beside_the_network(tmp_path: Path, capsys: pytest.CaptureFixture):
     texts, labels = (GOOD + BAD) * 5, ["up", "up", "down", "down"] * 5
     options = {"steps": 4, "hidden_size": 4, "embedding_size": 4, "evaluations": 1}
-    SentimentNetwork.fit(texts, labels, out=str(tmp_path / "run"), **options)
+    trained_on(texts, labels, tmp_path / "run", **options)
     rows = "".join(f"{json.dumps({'text': t, 'label': name})}\n" for t, name in zip(texts, labels, strict=True))
     for name in ("train", "test"):
         (tmp_path / "data").mkdir(exist_ok=True)

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rnnnlp.analysis.plots import Curves, draw_curves, draw_gradient_norms, training_curves
 from rnnnlp.cli.main import main
 from rnnnlp.errors import UserError
-from rnnnlp.analysis.plots import Curves, draw_curves, draw_gradient_norms, training_curves
 
 if os.environ.get("RNNNLP_REQUIRE_MATPLOTLIB") == "1":
     import matplotlib  # noqa: F401
@@ -67,8 +67,8 @@ def test_numbers_need_no_matplotlib(
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     assert main(["plot", runs["charlm"], "--json", "-"]) == 0
     assert json.loads(capsys.readouterr().out)[runs["charlm"]]["steps"] == [10, 20, 30, 40, 50, 60]
-    fresh = "plot --gradients --cells gru,elman_tanh --hidden-size 4 --steps 5 --streams 3 --json -".split()
-    assert main(fresh) == 0
+    untrained = "plot --gradients --cells gru,elman_tanh --hidden-size 4 --steps 5 --streams 3 --json -".split()
+    assert main(untrained) == 0
     numbers = json.loads(capsys.readouterr().out)
     assert list(numbers) == ["gru, 4 units, untrained", "elman_tanh, 4 units, untrained"]
     for norms in numbers.values():

@@ -20,7 +20,7 @@ lengths_lists = st.lists(st.integers(1, 9), min_size=1, max_size=8)
 
 
 def tagged(lengths):
-    """Sequences `(length, 2)` of which every row says whose it is and at which step."""
+    """Sequences `(length, 2)` whose rows hold the index of the sequence and the step."""
     return [np.array([(b, t) for t in range(length)]) for b, length in enumerate(lengths)]
 
 
@@ -30,8 +30,8 @@ def test_unpack_gives_back_what_was_packed(lengths):
     packed = pack(sequences)
     assert sorted(packed.order) == list(range(len(lengths)))
     back = unpack(packed.values, packed.batch_sizes)
-    for place, sequence in zip(packed.order, back, strict=True):
-        assert np.array_equal(sequence, sequences[place])
+    for index, sequence in zip(packed.order, back, strict=True):
+        assert np.array_equal(sequence, sequences[index])
 
 
 @given(lengths_lists)

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import safetensors.numpy
 
-from rnnnlp.tasks.sentiment.ensemble import beside
 from rnnnlp.files import load_tensors, save_tensors
+from rnnnlp.tasks.sentiment.ensemble import beside
 from rnnnlp.training.run_folder import BESIDE_STATE, STATE, STATE_TENSORS
 
 MODEL_FILES = ("config.json", "tokenizer.json")
@@ -92,13 +92,13 @@ def replace_by_folder(path: Path) -> None:
 
 
 def weigh(run: Path, weights: list[float], **changes: object) -> None:
-    """Other weights in a ensemble, with the right checksums."""
+    """Other weights in an ensemble, with the right checksums."""
     edit(run, **changes)
     save_tensors(run / "model.safetensors", {"weights": np.array(weights)}, beside=beside(2))
 
 
 def exchange(run: Path) -> None:
-    """The two members of a ensemble in the other order."""
+    """The two members of an ensemble in the other order."""
     for old, new in (("0", "2"), ("1", "0"), ("2", "1")):
         (run / "members" / old).rename(run / "members" / new)
 
@@ -107,37 +107,58 @@ Damage = tuple[Callable[[Path], object], str]
 
 # What was done to the folder of a character model, and what the one line of `rnnnlp generate` says.
 OF_A_MODEL: dict[str, Damage] = {
-    "config missing": (lambda run: (run / "config.json").unlink(), "config.json is missing"),
-    "config cut": (lambda run: cut(run / "config.json"), "config.json is damaged"),
-    "config nested": (lambda run: (run / "config.json").write_text("[" * 100_000), "config.json is damaged"),
+    "config missing": (lambda run: (run / "config.json").unlink(), "config.json is missing; the folder does not"),
+    "config cut": (lambda run: cut(run / "config.json"), "config.json is damaged ("),
+    "config nested": (lambda run: (run / "config.json").write_text("[" * 100_000), "config.json is damaged ("),
     "config of something else": (
         lambda run: (run / "config.json").write_text("{}"),
         "is not the configuration of a model; it must have format, model_type, model",
     ),
     "config of a later version": (lambda run: rewrite(run, format=2), "has format 2; this version reads format 1"),
-    "config with more": (lambda run: rewrite(run, models={}), "unknown key 'models'; known are format, model_type"),
+    "config with more": (
+        lambda run: rewrite(run, models={}),
+        "unknown key 'models'; known are format, model_type, model, training",
+    ),
     "unknown key": (lambda run: edit(run, hiden_size=3), "unknown key 'hiden_size'"),
     "missing key": (lambda run: drop(run, "vocab_size"), "key 'vocab_size' is missing; the file is incomplete"),
     "wrong type": (lambda run: edit(run, hidden_size="many"), "--hidden-size is 'many'; it must be int"),
     "wrong value": (lambda run: edit(run, hidden_size=-3), "--hidden-size is -3; it must be at least 1"),
     "another size": (lambda run: edit(run, hidden_size=5), "config.json is not the file that model.safetensors was"),
     "wrong size": (lambda run: seal(run, hidden_size=3), "tensor recurrent.0.forward.W_x is float32 (16, 3) and must"),
-    "huge size": (lambda run: seal(run, hidden_size=10**5), "they are not of the same model"),
+    "huge size": (
+        lambda run: seal(run, hidden_size=10**5),
+        "holds 288 weights and config.json describes 40003800072; they",
+    ),
     "senseless size": (lambda run: edit(run, hidden_size=10**400), "--hidden-size is larger than any number that"),
     "a key twice": (lambda run: append(run / "config.json", ', "format": 1}'), "config.json is damaged (a key comes"),
     "training of another kind": (lambda run: rewrite(run, training={"lr": "x"}), "config.json is not the file that"),
     "training no object": (lambda run: rewrite(run, training=[]), "training is []; it must be an object"),
     "wrong vocabulary": (lambda run: edit(run, vocab_size=5), "they are not of the same model"),
-    "tokenizer missing": (lambda run: (run / "tokenizer.json").unlink(), "tokenizer.json"),
-    "tokenizer cut": (lambda run: cut(run / "tokenizer.json"), "tokenizer.json is damaged"),
+    "tokenizer missing": (
+        lambda run: (run / "tokenizer.json").unlink(),
+        "tokenizer.json is missing; the folder does not hold",
+    ),
+    "tokenizer cut": (
+        lambda run: cut(run / "tokenizer.json"),
+        "tokenizer.json is damaged ( ... ); restore it from a copy",
+    ),
     "tokenizer of something else": (
         lambda run: (run / "tokenizer.json").write_text("{}"),
         "tokenizer.json is damaged, or not written by rnnnlp: it is no char, byte, word, bpe tokenizer",
     ),
     "tokenizer enormous": (lambda run: os.truncate(run / "tokenizer.json", 1 << 36), "it has 68719476736 bytes"),
-    "weights missing": (lambda run: (run / "model.safetensors").unlink(), "model.safetensors is missing"),
-    "weights cut": (lambda run: cut(run / "model.safetensors"), "model.safetensors is damaged"),
-    "weights empty": (lambda run: (run / "model.safetensors").write_bytes(b""), "model.safetensors is damaged"),
+    "weights missing": (
+        lambda run: (run / "model.safetensors").unlink(),
+        "model.safetensors is missing; the folder does not",
+    ),
+    "weights cut": (
+        lambda run: cut(run / "model.safetensors"),
+        "model.safetensors is damaged ( ... ); restore it or train again",
+    ),
+    "weights empty": (
+        lambda run: (run / "model.safetensors").write_bytes(b""),
+        "model.safetensors is damaged ( ... ); restore it or train again",
+    ),
     "a tensor missing": (lambda run: drop_tensor(run), "is missing; it and config.json"),
     "weights flipped": (lambda run: flip_last_bit(run / "model.safetensors"), "its checksum is not the one in it"),
     "weights unsealed": (lambda run: unseal(run), "does not have the checksums that rnnnlp writes"),
@@ -155,22 +176,31 @@ OF_A_CLASSIFIER: dict[str, Damage] = {
     "labels too few": (lambda run: edit(run, labels=["good"]), "the only class is good; a classifier needs at least"),
 }
 
-# Of a ensemble of two, and what `rnnnlp predict` says.
-OF_A_COMMITTEE: dict[str, Damage] = {
-    "ensemble without its weights": (lambda run: (run / "model.safetensors").unlink(), "model.safetensors is missing"),
+# Of an ensemble of two, and what `rnnnlp predict` says.
+OF_AN_ENSEMBLE: dict[str, Damage] = {
+    "ensemble without its weights": (
+        lambda run: (run / "model.safetensors").unlink(),
+        "model.safetensors is missing; the folder does not",
+    ),
     "ensemble with others": (lambda run: edit(run, labels=["good", "bad"]), "config.json is not the file that model"),
-    "ensemble of none": (lambda run: edit(run, members=0), "the number of members is 0; a ensemble has at least 1"),
+    "ensemble of none": (lambda run: edit(run, members=0), "the number of members is 0; an ensemble has at least 1"),
     "ensemble of many": (lambda run: edit(run, members=2**50), "members/1125899906842623 is missing; restore it or"),
     "ensemble of fewer": (lambda run: edit(run, members=1), "does not have the checksums that rnnnlp writes"),
     "members no number": (lambda run: edit(run, members="two"), "--members is 'two'; it must be int"),
     "ensemble with more": (lambda run: edit(run, cell="gru"), "unknown key 'cell'; known are labels, members"),
     "last member missing": (lambda run: shutil.rmtree(run / "members" / "1"), "members/1 is missing; restore it"),
-    "first member missing": (lambda run: shutil.rmtree(run / "members" / "0"), "0/model.safetensors is missing; the"),
+    "first member missing": (
+        lambda run: shutil.rmtree(run / "members" / "0"),
+        "0/model.safetensors is missing; the folder does",
+    ),
     "member flipped": (
         lambda run: flip_last_bit(run / "members" / "1" / "model.safetensors"),
-        "1/model.safetensors is",
+        "1/model.safetensors is not the file that model.safetensors was saved with",
     ),
-    "member with another tokenizer": (lambda run: cut(run / "members" / "0" / "tokenizer.json"), "tokenizer.json is"),
+    "member with another tokenizer": (
+        lambda run: cut(run / "members" / "0" / "tokenizer.json"),
+        "tokenizer.json is damaged ( ... ); restore it from a copy",
+    ),
     "member of something else": (
         lambda run: rewrite(run / "members" / "0", model_type="ensemble"),
         "0 holds a ensemble model; a sentiment model is needed here",
@@ -192,24 +222,29 @@ OF_A_COMMITTEE: dict[str, Damage] = {
 # Of a run that trained for two steps, and what `rnnnlp train charlm --resume` says.
 OF_A_RUN: dict[str, Damage] = {
     "tensors flipped": (lambda run: flip_last_bit(last(run) / STATE_TENSORS), "its checksum is not the one in it"),
-    "tensors cut": (lambda run: cut(last(run) / STATE_TENSORS), "training_state.safetensors is damaged"),
-    "configuration cut": (lambda run: cut(last(run) / "config.json"), "step-00000002 to go on from step-00000000"),
-    "weights missing": (lambda run: (last(run) / "model.safetensors").unlink(), "model.safetensors is missing"),
+    "tensors cut": (lambda run: cut(last(run) / STATE_TENSORS), "training_state.safetensors is damaged ("),
+    "configuration cut": (lambda run: cut(last(run) / "config.json"), "step-00000002 to resume from step-00000000"),
+    "weights missing": (
+        lambda run: (last(run) / "model.safetensors").unlink(),
+        "model.safetensors is missing; the folder does not",
+    ),
     "weights of another step": (
         lambda run: shutil.copy(run / "checkpoints" / "step-00000000" / "model.safetensors", last(run)),
         "model.safetensors is not the file that training_state.safetensors was saved with",
     ),
     "state cut": (lambda run: cut(last(run) / STATE), "training_state.json is not the file that training_state.safe"),
-    "state nested": (lambda run: forge(run, "[" * 100_000), "training_state.json is damaged"),
+    "state nested": (lambda run: forge(run, "[" * 100_000), "training_state.json is damaged ("),
     "state of something else": (lambda run: forge(run, "{}"), "is damaged: it must have step, seconds"),
     "step no number": (lambda run: forge_state(run, step="2"), "is damaged: step is '2'"),
     "step senseless": (lambda run: forge_state(run, step=10**30), "is damaged: step is 1000"),
-    "no such batch": (lambda run: forge_state(run, position={"epoch": 0, "window": 10**9}), "there is no batch 1000"),
-    "no random numbers": (lambda run: forge_state(run, rng={}), "training_state.json is damaged"),
+    "no such batch": (
+        lambda run: forge_state(run, position={"epoch": 0, "window": 10**9}),
+        "is damaged (there is no batch 1000000000 in epoch 0); restore",
+    ),
+    "no random numbers": (lambda run: forge_state(run, rng={}), "training_state.json is damaged ("),
     "other data": (lambda run: forge_state(run, data="other"), "is not what it was when"),
     "figures that cannot be written": (
         lambda run: replace_by_folder(run / "metrics.jsonl"),
-        "metrics.jsonl cannot be written (Is a directory); make it writable, or use another folder, then go on with: "
-        "rnnnlp train charlm --resume ",
+        "metrics.jsonl ... , then resume with: rnnnlp train charlm --resume ",
     ),
 }

@@ -5,8 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from rnnnlp import CharLMNetwork, Ensemble, SentimentNetwork
 from rnnnlp.cli.main import main
+from rnnnlp.tasks.char_lm.network import CharLMNetwork
+from rnnnlp.tasks.sentiment.ensemble import Ensemble
+from rnnnlp.tasks.sentiment.network import SentimentNetwork
+from rnnnlp.training.model_folder import read_config
 
 TINY = "--hidden-size 4 --embedding-size 3 --steps 2 --batch-size 2 --bptt 8 --evaluations 1".split()
 LITTLE = "--hidden-size 4 --batch-size 1 --bptt 8 --warmup 0"
@@ -36,6 +39,7 @@ FILES = {
     "bad.toml": "hidden-size = ",
     "smooth.toml": "label-smoothing = 0.1\n",
     "soon.toml": 'budget = "soon"\n',
+    "votes.toml": "votes = 9\n",
     "size.toml": 'hidden-size = "64"\n',
     "out.toml": "out = 5\n",
     "few.csv": "text,label\n" + "good,1\nbad,0\n" * 4,
@@ -76,11 +80,12 @@ def furnish(home: Path) -> None:
         assert main(words) == 0
     Ensemble(
         [SentimentNetwork.from_pretrained(home / name) for name in ("reviews", "other")], np.array([0.5, 1.5])
-    ).save_pretrained(home / "ensemble", extra={"runs": ["reviews", "other"], "data": "sample-reviews"})
+    ).save_pretrained(home / "ensemble", training={"runs": ["reviews", "other"], "data": "sample-reviews"})
     mute = SentimentNetwork.from_pretrained(home / "other")
     for parameter in mute.parameters().values():
         parameter.value[...] = 0
-    mute.save_pretrained(home / "mute", extra={"data": "sample-reviews"})
+    training = read_config(home / "other")["training"]
+    mute.save_pretrained(home / "mute", training=training)
     SentimentNetwork.from_pretrained(home / "other").save_pretrained(home / "silent")
     CharLMNetwork.from_pretrained(home / "lm").save_pretrained(home / "bare")  # does not say what it was trained on
 
@@ -100,71 +105,89 @@ def write_parquet(path: Path, class_names: list[str], label: int) -> None:
 # What was done, and what the one line says. Each is a mistake of the user: exit code 2.
 MISTAKES = {
     # Options that no command has, or that have no such value.
-    "": "the following arguments are required: COMMAND; 'rnnnlp --help' says what can be given",
-    "nonsense": "invalid choice: 'nonsense' (choose from ",
-    "train": "the following arguments are required: charlm|sentiment; 'rnnnlp train --help' says",
-    "generate": "the following arguments are required: RUN; 'rnnnlp generate --help' says",
-    "predict": "the following arguments are required: RUN",
-    "train charlm --data": "--data: expected one argument; 'rnnnlp train charlm --help' says",
-    "train charlm --hidden-sise 3": "--hidden-sise 3 is not among what can be given; 'rnnnlp train charlm --help' says",
-    "train charlm --hidden-size many": "--hidden-size: invalid int value: 'many'; 'rnnnlp train charlm --help' says",
+    "": "the following arguments are required: COMMAND; 'rnnnlp --help' lists the options",
+    "nonsense": "invalid choice: 'nonsense' (choose from ... ; 'rnnnlp --help' lists the options",
+    "train": "the following arguments are required: charlm|sentiment; 'rnnnlp train --help' lists",
+    "generate": "the following arguments are required: RUN; 'rnnnlp generate --help' lists",
+    "predict": "the following arguments are required: RUN, TEXT; 'rnnnlp predict --help' lists",
+    "train charlm --data": "--data: expected one argument; 'rnnnlp train charlm --help' lists",
+    "train charlm --hidden-sise 3": "--hidden-sise 3: there is no such option; 'rnnnlp train charlm --help' lists",
+    "train charlm --hidden-size many": "--hidden-size: invalid int value: 'many'; 'rnnnlp train charlm --help' lists",
     "train charlm --budget soon": "'soon' is not a duration; write it as 90s, 10m, 1.5h or 1h30m",
     "train sentiment --lr-decay fast": "--lr-decay: invalid float value: 'fast'; 'rnnnlp train sentiment --help'",
-    "pretrain --samples few": "--samples: invalid int value: 'few'; 'rnnnlp pretrain --help' says",
-    "evaluate {home}/lm --weights first": "--weights: invalid choice: 'first' (choose from ",
-    "plot {home}/lm --x place": "--x: invalid choice: 'place' (choose from ",
+    "pretrain --samples few": "--samples: invalid int value: 'few'; 'rnnnlp pretrain --help' lists",
+    "evaluate {home}/lm --weights first": (
+        "--weights: invalid choice: 'first' (choose from ... ; 'rnnnlp evaluate --help' lists"
+    ),
+    "plot {home}/lm --x place": "--x: invalid choice: 'place' (choose from ... ; 'rnnnlp plot --help' lists",
+    # Names of version 0.1.
+    "combine {home}/reviews {home}/other --out {home}/new": "the command combine is now ensemble; use that name",
+    "train sentiment --data sample-reviews --votes 9": "--votes is now --ngram-buckets; use that name",
+    "train sentiment --data sample-reviews --config {home}/votes.toml": "options: --votes is now --ngram-buckets; use",
     # Training.
     "train charlm": "--data is missing",
-    "train charlm --data {home}/nothing.txt": "nothing.txt",
-    "train charlm --data {home}/empty.txt": "empty.txt",
+    "train charlm --data {home}/nothing.txt": "nothing.txt': no such file or folder; expected a path",
+    "train charlm --data {home}/empty.txt": "empty.txt has 0 characters in train: too few for a train split; give",
     "train charlm --data {home}/short.txt": "give more text or a smaller --bptt",
     "train charlm --data {home}/latin.txt": "byte 3 is not valid UTF-8",
     "train charlm --data {home}/text.txt --hidden-size 0": "--hidden-size is 0; it must be at least 1",
     "train charlm --data {home}/text.txt --dropout 1.5": "--dropout is 1.5; it must be at least 0 and below 1",
     "train charlm --data {home}/text.txt --cell lstn": "--cell is lstn; it must be one of lstm, gru",
     "train charlm --data {home}/text.txt --hidden-size 10000000": "--hidden-size is 10000000; it must be smaller",
-    "train sentiment --data sample-reviews --num-layers 999999999": "smaller, or --embedding-size or --num-layers",
+    "train sentiment --data sample-reviews --num-layers 999999999": (
+        "; it must be smaller, or --embedding-size or --num-layers"
+    ),
     "train charlm --data {home}/text.txt --config {home}/senseless.toml": "senseless.toml is not valid TOML",
     "train charlm --data {home}/text.txt --on-divergence go": "--on-divergence is go; it must be one of stop, rollback",
-    "train charlm --data {home}/text.txt --optimizer sgd --max-norm 0 --lr 1e38 --steps 9": "try a smaller --lr",
+    "train charlm --data {home}/text.txt --optimizer sgd --max-norm 0 --lr 1e38 --steps 9": (
+        "at learning rate 9.79e+37; try a smaller --lr"
+    ),
     "train charlm --data {home}/text.txt --keep-checkpoints 0": "--keep-checkpoints is 0; it must be at least 1",
     "train charlm --data {home}/text.txt --shuffle-blocks -1": "--shuffle-blocks is -1; it must be at least 0",
     "train charlm --data {home}/text.txt --document-separator \\x": r"--document-separator is \x; write a backslash as",
     "train charlm --data {home}/text.txt --lr 0": "--lr is 0.0; it must be above 0",
-    "train charlm --data {home}/text.txt --lr nan": "--lr is nan",
+    "train charlm --data {home}/text.txt --lr nan": "--lr is nan; it must be finite",
     "train charlm --data {home}/text.txt --backend gpu": "--backend is gpu; it must be one of auto, numpy",
     "train charlm --data {home}/text.txt --epochs 1 --steps 3": "--epochs, --steps and --budget exclude one another",
     "train charlm --data {home}/text.txt --tied-weights": "--tied-weights is True; it must be false unless",
     "train charlm --data {home}/text.txt --out {home}/lm": "--resume {home}/lm or give --overwrite",
     "train charlm --data {home}/text.txt --out {home}/stranger": "not empty and not a run",
     "train charlm --data {home}/text.txt --out {home}/text.txt": "is a file; give the name of a new folder",
-    "train charlm --data {home}/text.txt --config {home}/none.toml": "none.toml",
+    "train charlm --data {home}/text.txt --config {home}/none.toml": (
+        "--config {home}/none.toml: No such file or directory; give the path of a TOML file"
+    ),
     "train charlm --data {home}/text.txt --config {home}/bad.toml": "bad.toml is not valid TOML",
     "train charlm --data {home}/text.txt --config {home}/unknown.toml": "'hidden_sise' is not an option",
-    "train charlm --data {home}/text.txt --lr 1e38 --max-norm 0 --bptt 8 --steps 9": "try a smaller --lr or --max-norm",
+    "train charlm --data {home}/text.txt --lr 1e38 --max-norm 0 --bptt 8 --steps 9": (
+        " at learning rate 9.79e+37; try a smaller --lr or --max-norm"
+    ),
     "train sentiment --data sample-reviews --lr 1e38 --max-norm 0 --steps 9": "(largest in",
     "pretrain --data {home}/text.txt --samples 0": "--samples is 0; it must be at least 1",
-    "pretrain --data {home}/text.txt --config {home}/smooth.toml": "--label-smoothing is 0.1; it must be 0 among",
+    "pretrain --data {home}/text.txt --config {home}/smooth.toml": (
+        "'label_smoothing' is not an option of this training; --help"
+    ),
     "pretrain --data {home}/short.txt": "give more text or a smaller --bptt",
     "train sentiment --data sample-reviews --from {home}/nothing": "nothing is not a folder",
     "train sentiment --data sample-reviews --from {home}/reviews": "reviews holds a sentiment model; it must be a run",
     "train sentiment --data sample-reviews --from {home}/words --hidden-size 3": "--hidden-size is that of the",
     "train sentiment --data sample-reviews --from {home}/words --tokenizer bpe": "--tokenizer is that of the",
     "train sentiment --data sample-reviews --lr-decay -1": "--lr-decay is -1.0; it must be at least 0 and at most 1",
-    "evaluate {home}/words --dynamic": "--dynamic is for character language models, and {home}/words is of words",
-    "evaluate {home}/words --mistakes 2": "--mistakes is for classifiers",
-    "predict {home}/words text": "holds a bidirectional_lm model; a classifier is needed here",
-    "generate {home}/words": "holds a bidirectional_lm model; a char_lm model is needed here",
+    "evaluate {home}/words --dynamic": "--dynamic means nothing for a word_lm model, as {home}/words is",
+    "evaluate {home}/words --mistakes 2": "--mistakes means nothing for a ",
+    "predict {home}/words text": "holds a word_lm model; a classifier is needed here",
+    "generate {home}/words": "holds a word_lm model; a char_lm model is needed here",
     "pretrain --data {home}/text.txt --resume {home}/lm": "leave out --data",
-    "pretrain --resume {home}/lm": "holds a char_lm model; a bidirectional_lm model is needed here",
-    "train charlm --resume {home}/stranger": "no checkpoint to go on from",
-    "status {home}/stranger": "config.json is missing",
+    "pretrain --resume {home}/lm": "holds a char_lm model; a word_lm model is needed here",
+    "train charlm --resume {home}/stranger": "no checkpoint to resume from",
+    "status {home}/stranger": "config.json is missing; the folder does not hold a (complete) model: give another one",
     "status {home}/nothing": "nothing is not a folder",
     "train charlm --resume {home}/nothing": "nothing is not a folder",
     "train charlm --resume {home}/reviews": "holds a sentiment model; a char_lm model is needed here",
     "train charlm --resume {home}/lm --lr 1": "leave out --lr",
     "train sentiment --data {home}/one_class.csv": "only the label",
-    "train sentiment --data {home}/no_label.csv": "--label-column",
+    "train sentiment --data {home}/no_label.csv": (
+        "has none of the usual columns label, labels, ... ; its columns are text, other: name one with --label-column"
+    ),
     "train sentiment --data {home}/no_label.csv --label-column sentiment": "has no column 'sentiment'",
     "train sentiment --data sample-reviews --class-weights 2": "--class-weights is 2; it must be one of none, balanced",
     "train sentiment --data sample-reviews --pooling sum": "--pooling is sum; it must be one of last, mean",
@@ -174,27 +197,29 @@ MISTAKES = {
     "generate {home}/lm --seed -1": "--seed is -1; it must be at least 0",
     "generate {home}/reviews": "holds a sentiment model; a char_lm model is needed here",
     "generate {home}/nothing": "is not a folder",
-    "generate {home}/stranger": "config.json is missing",
+    "generate {home}/stranger": "config.json is missing; the folder does not hold a (complete) model: give another one",
     "evaluate {home}/lm --split test": "has no split 'test'",
     "evaluate {home}/reviews --data {home}/other_label.csv --split train": (
         "labels that the model does not know, 'terrible', 'wonderful'; it knows 'negative', 'positive': rename them in"
     ),
-    "evaluate {home}/reviews --split test --json {home}/none/out.json": "cannot be written",
-    "evaluate {home}/reviews --split test --dynamic": "is a classifier",
+    "evaluate {home}/reviews --split test --json {home}/none/out.json": (
+        "--json {home}/none/out.json cannot be written (No"
+    ),
+    "evaluate {home}/reviews --split test --dynamic": "--dynamic means nothing for a sentiment model, as",
     "evaluate {home}/reviews --mistakes -1": "--mistakes is -1; it must be at least 0",
-    "evaluate {home}/lm --mistakes 3": "--mistakes is for classifiers",
-    "evaluate {home}/lm --threshold good": "--threshold is for classifiers",
-    "evaluate {home}/reviews --threshold nice": "--threshold is of the label 'nice'; it must be of one of",
-    "evaluate {home}/reviews --threshold nice=0.5": "--threshold is of the label 'nice'; it must be of one of",
+    "evaluate {home}/lm --mistakes 3": "--mistakes means nothing for a ",
+    "evaluate {home}/lm --threshold good": "--threshold means nothing for a char_lm model",
+    "evaluate {home}/reviews --threshold nice": "--threshold has the label 'nice'; it must be one of",
+    "evaluate {home}/reviews --threshold nice=0.5": "--threshold has the label 'nice'; it must be one of",
     "evaluate {home}/reviews --threshold positive=2": "--threshold is 'positive=2'; it must be LABEL=P with P from",
     "predict {home}/reviews text --threshold positive": "--threshold is 'positive'; it must be LABEL=P with P from",
-    "evaluate {home}/lm --baseline": "--baseline is for classifiers",
+    "evaluate {home}/lm --baseline": "--baseline means nothing for a ",
     "evaluate {home}/lm --dynamic-lr 0.1": "without --dynamic",
-    "evaluate {home}/lm --dynamic --dynamic-lr -1": "--dynamic-lr is -1.0; it must be at least 0",
+    "evaluate {home}/lm --dynamic --dynamic-lr -1": "--dynamic-lr is -1.0; it must be at least 0 and finite",
     "evaluate {home}/reviews --split test --threads 0": "--threads is 0; it must be at least 1",
     "predict {home}/lm text": "holds a char_lm model; a classifier is needed here",
-    "predict {home}/reviews text --file {home}/text.txt": "give one of them",
-    "predict {home}/reviews --file {home}/none.txt": "none.txt",
+    "predict {home}/reviews text --file {home}/text.txt": "texts and --file are both given; give one of them",
+    "predict {home}/reviews --file {home}/none.txt": "none.txt: no such file; expected a file of texts, or",
     "train charlm --data {home}/text.txt --batch-size 0": "--batch-size is 0; it must be at least 1",
     "train charlm --data {home}/text.txt --bptt 0": "--bptt is 0; it must be at least 1",
     "train charlm --data {home}/text.txt --steps 0": "--steps is 0; it must be at least 1",
@@ -234,15 +259,15 @@ MISTAKES = {
     "generate {home}/lm --repetition-penalty 0": "--repetition-penalty is 0.0; it must be above 0",
     "generate {home}/lm --repetition-window 0": "--repetition-window is 0; it must be at least 1",
     "evaluate {home}/reviews --data {home}/nothing.csv": "nothing.csv': no such file or folder; expected",
-    "predict {home}/reviews text --json {home}/none/out.json": "cannot be written",
+    "predict {home}/reviews text --json {home}/none/out.json": "--json {home}/none/out.json cannot be written (No such",
     "train charlm --data {home}/text.txt --preset giant": "--preset is giant; it must be one of auto, tiny, small",
     "train charlm --data {home}/text.txt --weight-drop 1": "--weight-drop is 1.0; it must be at least 0 and below 1",
     "train charlm --data {home}/text.txt --min-frequency -1": "--min-frequency is -1; it must be at least 0",
     "train charlm --data {home}/text.txt --vocab-size 0": "--vocab-size is 0; it must be at least 1",
     "train sentiment --data sample-reviews --crop 0": "--crop is 0; it must be at least 1",
-    "train sentiment --data sample-reviews --votes -1": "--votes is -1; it must be at least 0",
+    "train sentiment --data sample-reviews --ngram-buckets -1": "--ngram-buckets is -1; it must be at least 0",
     "train sentiment --data sample-reviews --virtual-adversarial -1": "--virtual-adversarial is -1.0; it must be at",
-    "train sentiment --data {home}/few.csv --pretraining 2 --steps 3": "few.csv has 12 tokens; to learn a language",
+    "train sentiment --data {home}/few.csv --pretraining 2 --steps 3": "few.csv has 12 tokens; to pretrain",
     "train sentiment --data sample-reviews --pretraining -1": "--pretraining is -1; it must be at least 0",
     "train sentiment --data sample-reviews --pretraining 2 --from {home}/words": "--pretraining is 2; it must be 0, or",
     "train sentiment --data sample-reviews --adversarial -1": "--adversarial is -1.0; it must be at least 0",
@@ -252,12 +277,14 @@ MISTAKES = {
     "train charlm --data {home}/text.txt --config {home}/out.toml": "--out is 5; it must be str",
     "train sentiment --data {home}/lonely.csv": "lonely.csv: there is no text to validate on; give two or",
     "train sentiment --data sample-reviews --from {home}/lm --bidirectional": "lm reads in one direction only",
-    "train sentiment --data sample-reviews --votes 900000000000": "or --num-layers or --votes",
-    "evaluate {home}/lm --label-column mark": "--label-column is for classifiers, and",
+    "train sentiment --data sample-reviews --ngram-buckets 900000000000": (
+        "; it must be smaller, or --embedding-size or --num-layers or --ngram-buckets"
+    ),
+    "evaluate {home}/lm --label-column mark": "--label-column means nothing for a char_lm model, as",
     "predict {home}/reviews text --text-column mark": "--text-column is mark, and the texts are given; leave it out",
     "predict {home}/reviews --file {home}/text.txt --text-column mark": "text.txt is no table; leave it out",
     # Data.
-    "train charlm --data {home}/text.txt --config {home}/soon.toml": "budget 'soon' is not a duration; write it as",
+    "train charlm --data {home}/text.txt --config {home}/soon.toml": "options: --budget 'soon'",
     "train charlm --data {home}/text.txt --out {home}/text.txt/run": "cannot be made (Not a directory); give another",
     "train charlm --data {home}/measured": "has no split 'train'; it has test",
     "train charlm --data ~nobody-here/text.txt": "cannot read ~nobody-here/text.txt (Could not determine home",
@@ -271,13 +298,15 @@ MISTAKES = {
     "train sentiment --data {home}/twice": "twice/train.jsonl are one split in several formats; keep one, or",
     "train sentiment --data {home}/nested": "train.csv: Is a directory; check the path and its permissions",
     "train sentiment --data {home}/numbers.jsonl": "row 1: column 'text' holds int, expected text; name another",
-    "train sentiment --data {home}/long.csv": "has a line of more than 16,777,216 characters; expected one row per line",
+    "train sentiment --data {home}/long.csv": "a line of more than 16,777,216 characters; expected one row per line",
     "train sentiment --data {home}/empty.csv": "is empty; expected a header line with the names of the columns",
     "train sentiment --data {home}/wide.csv": "row 1: 3 fields, expected 2 as in the header; quote fields that",
     "train sentiment --data {home}/empty.jsonl": "is empty; expected one JSON object per line",
     "train sentiment --data {home}/half.jsonl": "line 1: an escape stands for half a character ('\\ud83d'); write",
     "train sentiment --data {home}/no_json.jsonl": "line 1: not JSON (Expecting value",
-    "train sentiment --data sample-reviews --pooling mean --lr-decay 2": "--lr-decay is 2.0; it must be at least 0 and",
+    "train sentiment --data sample-reviews --pooling mean --lr-decay 2": (
+        "--lr-decay is 2.0; it must be at least 0 and at most 1"
+    ),
     f"train charlm --data {{home}}/noise.txt --steps 400 {LITTLE}": " for 50 steps, after a mean of ",
     f"train charlm --data {{home}}/text.txt --steps 9 --lr 1e30 --weight-decay 1e30 --checkpoint-every 1 {LITTLE}": (
         "has weights that are not finite; try a smaller --lr"
@@ -292,45 +321,49 @@ MISTAKES = {
     "evaluate {home}/reviews --data {home}/measured --split train": "has no split 'train'; it has test",
     "evaluate {home}/reviews --data sample-reviews --data {home}/nothing.csv": "nothing.csv': no such file or folder",
     "evaluate {home}/lm --data {home}/text.txt --data {home}/measured --split train": "has no split 'train'; it has",
-    "evaluate {home}/words --baseline": "--baseline is for classifiers",
-    "evaluate {home}/stranger --weights last": "stranger has no checkpoint to go on from",
-    "predict {home}/reviews --explain --json {home}/none/out.json text": "none/out.json cannot be written",
+    "evaluate {home}/words --baseline": "--baseline means nothing for a ",
+    "evaluate {home}/stranger --weights last": "stranger has no checkpoint to resume from",
+    "predict {home}/reviews --explain --json {home}/none/out.json text": (
+        "--json {home}/none/out.json cannot be written (No such file"
+    ),
     "predict {home}/lm --explain text": "holds a char_lm model; a classifier is needed here",
     "predict {home}/reviews \udcff": r"the text holds half a character ('\udcff'); expected whole Unicode characters",
     "predict {home}/reviews --file {home}/no_label.csv --text-column review": "has no column 'review'; its columns are",
-    # Committees.
-    "combine": "the following arguments are required: RUN, --out; 'rnnnlp combine --help' says what can be given",
-    "combine {home}/reviews --out {home}/new": "the number of runs to combine is 1; it must be at least 2: give more",
-    "combine {home}/reviews {home}/lm --out {home}/new": "holds a char_lm model; a classifier is needed here",
-    "combine {home}/reviews {home}/nothing --out {home}/new": "nothing is not a folder",
-    "combine {home}/reviews {home}/ensemble --out {home}/new": (
-        "ensemble is a ensemble itself; give its members, {home}/ensemble/members/0 and so on, instead"
+    # Ensembles.
+    "ensemble": "the following arguments are required: RUN, --out; 'rnnnlp ensemble --help' lists the options",
+    "ensemble {home}/reviews --out {home}/new": "an ensemble of 1 runs makes no sense; it must be of at least 2",
+    "ensemble {home}/reviews {home}/lm --out {home}/new": "holds a char_lm model; a classifier is needed here",
+    "ensemble {home}/reviews {home}/nothing --out {home}/new": "nothing is not a folder",
+    "ensemble {home}/reviews {home}/ensemble --out {home}/new": (
+        "ensemble is an ensemble itself; give its members, {home}/ensemble/members/0 and so on, instead"
     ),
-    "combine {home}/reviews {home}/good --out {home}/new": (
+    "ensemble {home}/reviews {home}/good --out {home}/new": (
         "good has the labels bad, good and {home}/reviews has negative, positive; they must be the same in the same"
     ),
-    "combine {home}/silent {home}/reviews --out {home}/new": "silent does not say what it was trained on; give --data",
-    "combine {home}/mute {home}/mute --out {home}/new": "none of {home}/mute, {home}/mute is better than chance; give",
-    "combine {home}/reviews {home}/other --out {home}/other --overwrite": "other is one of the runs to combine; give",
-    "combine {home}/reviews {home}/other --out {home}/lm": "lm already holds a run; give the name of a new folder or",
-    "combine {home}/reviews {home}/other --out {home}/stranger": "stranger is not empty and not a run; give the name",
-    "combine {home}/reviews {home}/other --out {home}/new --data {home}/good.csv": "labels that the model does not",
-    "combine {home}/good {home}/good --out {home}/new --data {home}/lonely.csv": "there is no text to fit weights on;",
-    "combine {home}/reviews {home}/other --out {home}/new --text-column mark": "has no column 'mark'",
-    "evaluate {home}/ensemble --weights last": "ensemble is a ensemble, which is not trained itself; give the",
-    "evaluate {home}/ensemble --dynamic": "--dynamic is for language models, and {home}/ensemble is a classifier",
-    "status {home}/ensemble": "ensemble is a ensemble, which is not trained itself; give the run of one",
-    "train sentiment --resume {home}/ensemble": "ensemble is a ensemble, which is not trained itself; give the run",
+    "ensemble {home}/silent {home}/reviews --out {home}/new": "silent does not say what it was trained on; give --data",
+    "ensemble {home}/mute {home}/mute --out {home}/new": "none of {home}/mute, {home}/mute is better than chance; give",
+    "ensemble {home}/reviews {home}/other --out {home}/other --overwrite": (
+        "other is one of the runs of the ensemble; give"
+    ),
+    "ensemble {home}/reviews {home}/other --out {home}/lm": "lm already holds a run; give the name of a new folder or",
+    "ensemble {home}/reviews {home}/other --out {home}/stranger": "stranger is not empty and not a run; give the name",
+    "ensemble {home}/reviews {home}/other --out {home}/new --data {home}/good.csv": "labels that the model does not",
+    "ensemble {home}/good {home}/good --out {home}/new --data {home}/lonely.csv": "there is no text to fit weights on;",
+    "ensemble {home}/reviews {home}/other --out {home}/new --text-column mark": "has no column 'mark'",
+    "evaluate {home}/ensemble --weights last": "ensemble is an ensemble, which is not trained itself; give the",
+    "evaluate {home}/ensemble --dynamic": "--dynamic means nothing for a ensemble model, as {home}/ensemble is",
+    "status {home}/ensemble": "ensemble is an ensemble, which is not trained itself; give the run of one",
+    "train sentiment --resume {home}/ensemble": "ensemble is an ensemble, which is not trained itself; give the run",
     "train sentiment --data sample-reviews --from {home}/ensemble": "holds a ensemble model; it must be a run of pre",
     "generate {home}/ensemble": "holds a ensemble model; a char_lm model is needed here",
     "plot {home}/ensemble --json -": "metrics.jsonl has no losses to draw; give the folder of a run that has trained",
     "plot --gradients --json - {home}/ensemble": "holds a ensemble model; a char_lm model is needed here",
     # Pictures.
     "plot {home}/lm": "nothing to write; give --out FILE.png for a picture, or --json FILE for its numbers",
-    "plot --json -": "there is no RUN to draw; give the folders of runs, or --gradients for fresh models",
+    "plot --json -": "there is no RUN to draw; give the folders of runs, or --gradients for untrained models",
     "plot {home}/lm --out {home}/curves": "curves; its name must end in .png, .svg, .pdf",
     "plot {home}/bare --json -": "metrics.jsonl has no losses to draw; give the folder of a run that has trained",
-    "plot {home}/lm --json {home}/none/curves.json": "cannot be written (No such file or directory); give another path",
+    "plot {home}/lm --json {home}/none/curves.json": "--json {home}/none/curves.json cannot be written (No such file",
     "plot --gradients {home}/lm --json - --steps 0": "--steps is 0; it must be at least 1",
     "plot --gradients {home}/bare --json -": "bare does not say what it was trained on; give --data",
     "plot --gradients {home}/lm --json - --steps 999": "tokens and 999 steps need 1999; give more text or fewer steps",
@@ -372,25 +405,29 @@ LACKING = {
     ),
 }
 
-# Messages without a row: what of each, and the test that it has. They need a package, a network, another process, or a
-# value that only Python can give. Disks that are full or cannot be written: `training/test_disk.py`.
+# Messages without a row here, and the test that each of them has. They need a package, a network, another process, a
+# disk that is full, or a value that only Python can give.
 ELSEWHERE = {
-    "a ensemble is needed here": "models/test_committee.py::test_another_model_is_no_committee",
-    "--out {path} cannot be written": "training/test_plots.py::test_a_picture_that_cannot_be_written",
-    "finds no word twice": "training/test_baseline.py::test_texts_without_a_repeated_word_are_an_error",
-    "the Hub cannot be reached": "text/test_sources.py::test_hub_names_that_do_not_load",
-    "does not load from the Hub": "text/test_sources.py::test_hub_names_that_do_not_load",
-    "RNNNLP_ISA is": "cli/test_errors.py::test_a_mistake_in_the_environment_is_named",
-    "cannot write the cache": "cli/test_errors.py::test_a_mistake_in_the_environment_is_named",
-    "RNNNLP_CACHE_LIMIT is": "cli/test_errors.py::test_a_mistake_in_the_environment_is_named",
-    "changed while it was read": "text/test_corpus.py::test_text_that_changes_while_it_is_read",
-    "install rnnnlp again, or clone": "text/test_sources.py::test_sample_reviews_in_an_installed_package",
-    "tokenizer is {kind!r}": "text/test_tokenizers.py::test_wrong_options",
-    "has no meaning for a {kind} tokenizer": "text/test_tokenizers.py::test_wrong_options",
-    "normalizer is {name!r}": "text/test_tokenizers.py::test_wrong_options",
-    "expected a folder with a saved tokenizer": "text/test_tokenizers.py::test_missing_file",
-    "the given labels are all": "cli/test_commands.py::test_labels_that_python_gives_are_checked",
-    "give one label a text": "cli/test_commands.py::test_labels_that_python_gives_are_checked",
-    "which are no longer known; train it again": "models/test_config.py::test_what_the_first_runs_had",
-    "is not one of training": "cli/test_commands.py::test_labels_that_python_gives_are_checked",
+    "cannot be written (No space left on device); make room on": (
+        "training/test_disk.py::test_a_full_disk_ends_the_run_and_leaves_the_checkpoints"
+    ),
+    "holds a {} model; an ensemble is needed here": (
+        "tasks/sentiment/test_ensemble.py::test_another_model_is_no_ensemble"
+    ),
+    "--out {} cannot be written ({}); give another path": (
+        "analysis/test_plots.py::test_a_picture_that_cannot_be_written"
+    ),
+    "--baseline finds no word twice in the training texts": (
+        "analysis/test_linear_baseline.py::test_texts_without_a_repeated_word_are_an_error"
+    ),
+    "is no local path, and the Hub cannot be reached (": "text/test_sources.py::test_hub_names_that_do_not_load",
+    "is no local path, and does not load from the Hub": "text/test_sources.py::test_hub_names_that_do_not_load",
+    "changed while it was read; try again": "text/test_corpus.py::test_text_that_changes_while_it_is_read",
+    "; install rnnnlp again, or clone": "text/test_sources.py::test_sample_reviews_in_an_installed_package",
+    "tokenizer is {}; it must be one of": "text/test_tokenizers.py::test_wrong_options",
+    "has no meaning for a {} tokenizer; leave it": "text/test_tokenizers.py::test_wrong_options",
+    "normalizer is {}; it must be one of": "text/test_tokenizers.py::test_wrong_options",
+    "; expected a folder with a saved tokenizer": "text/test_tokenizers.py::test_missing_file",
+    "which this version does not know any more": "test_config.py::test_fields_of_the_first_runs",
+    "is in use: process {} trains in it; wait": "cli/test_errors.py::test_a_second_run_in_one_folder_is_refused",
 }

@@ -6,35 +6,37 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import pytest
 
-from rnnnlp import CharLMNetwork, SentimentNetwork
 from rnnnlp.cli.main import main
-from rnnnlp.errors import UserError
+from rnnnlp.tasks.char_lm.generate import Sampling, generate
+from rnnnlp.tasks.char_lm.network import CharLMNetwork
+from rnnnlp.tasks.char_lm.objective import SAMPLE_LENGTH
+from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.training.model_folder import read_config
-from rnnnlp.training.tasks import SAMPLE_LENGTH
+from tests.runs import trained, trained_on
 
 TINY = "--hidden-size 8 --embedding-size 6 --evaluations 2".split()
 
 
 @pytest.fixture(scope="module")
-def writer(tmp_path_factory: pytest.TempPathFactory) -> str:
-    run = str(tmp_path_factory.mktemp("runs") / "writer")
+def language_model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    run = str(tmp_path_factory.mktemp("runs") / "language_model")
     assert main(["train", "charlm", "--data", "python-docs", "--steps", "6", *TINY, "--out", run]) == 0
     return run
 
 
 @pytest.fixture(scope="module")
-def reader(tmp_path_factory: pytest.TempPathFactory) -> str:
-    run = str(tmp_path_factory.mktemp("runs") / "reader")
+def classifier(tmp_path_factory: pytest.TempPathFactory) -> str:
+    run = str(tmp_path_factory.mktemp("runs") / "classifier")
     assert main(["train", "sentiment", "--data", "sample-reviews", "--epochs", "1", *TINY, "--out", run]) == 0
     return run
 
 
-def test_a_run_folder_is_complete(writer: str, reader: str):
-    for run in (writer, reader):
+def test_a_run_folder_is_complete(language_model: str, classifier: str):
+    for run in (language_model, classifier):
         names = {path.name for path in Path(run).iterdir()}
         assert names == {
             *(
@@ -49,64 +51,67 @@ def test_a_run_folder_is_complete(writer: str, reader: str):
         }
         lines = [json.loads(line) for line in (Path(run) / "metrics.jsonl").read_text().splitlines()]
         assert sum("validation" in line for line in lines) == 2
-        assert f"rnnnlp train {'charlm' if run == writer else 'sentiment'}" in (Path(run) / "README.md").read_text()
+        assert (
+            f"rnnnlp train {'charlm' if run == language_model else 'sentiment'}"
+            in (Path(run) / "README.md").read_text()
+        )
 
 
-def test_each_evaluation_has_a_text_beside_it_if_the_model_writes(writer: str, reader: str):
-    for run, writes in ((writer, True), (reader, False)):
+def test_each_evaluation_of_a_language_model_has_a_sample(language_model: str, classifier: str):
+    for run, writes in ((language_model, True), (classifier, False)):
         lines = [json.loads(line) for line in (Path(run) / "metrics.jsonl").read_text().splitlines()]
         assert all(("sample" in line) == (writes and "validation" in line) for line in lines)
         evaluations = [line for line in lines if "sample" in line]
         assert len(evaluations) == (2 if writes else 0)
         if writes:
-            assert evaluations[0]["sample"] != evaluations[1]["sample"]  # each is by the model of its time
+            assert evaluations[0]["sample"] != evaluations[1]["sample"]  # each with the weights of that step
             best = min(evaluations, key=lambda line: line["validation"]["nats_per_char"])
-            assert CharLMNetwork.from_pretrained(run).generate(length=SAMPLE_LENGTH, seed=0) == best["sample"]
+            assert generated(CharLMNetwork.from_pretrained(run), length=SAMPLE_LENGTH) == best["sample"]
 
 
-def test_the_tokenizer_of_a_run_opens_in_its_own_library(reader: str):
+def test_the_tokenizer_of_a_run_opens_in_its_own_library(classifier: str):
     from tokenizers import Tokenizer
 
     text = "What a lovely film, 质量很好!"
-    ids = SentimentNetwork.from_pretrained(reader).tokenizer.encode(text)
-    assert Tokenizer.from_file(str(Path(reader) / "tokenizer.json")).encode(text).ids == ids.tolist()
+    ids = SentimentNetwork.from_pretrained(classifier).tokenizer.encode(text)
+    assert Tokenizer.from_file(str(Path(classifier) / "tokenizer.json")).encode(text).ids == ids.tolist()
 
 
-def test_generate_repeats_itself_with_the_same_seed(writer: str, capsys: pytest.CaptureFixture):
+def test_generate_repeats_itself_with_the_same_seed(language_model: str, capsys: pytest.CaptureFixture):
     texts = []
     for seed in ("1", "1", "2"):
-        assert main(["generate", writer, "--prompt", "The ", "--length", "60", "--seed", seed]) == 0
+        assert main(["generate", language_model, "--prompt", "The ", "--length", "60", "--seed", seed]) == 0
         texts.append(capsys.readouterr().out)
     assert texts[0] == texts[1] != texts[2]
     assert texts[0].startswith("The ")
     assert len(texts[0]) == len("The ") + 60 + 1
 
 
-def test_generate_says_which_characters_are_new(writer: str, capsys: pytest.CaptureFixture):
-    assert main(["generate", writer, "--prompt", "中a🙂", "--length", "5", "--temperature", "0"]) == 0
+def test_generate_says_which_characters_are_new(language_model: str, capsys: pytest.CaptureFixture):
+    assert main(["generate", language_model, "--prompt", "中a🙂", "--length", "5", "--temperature", "0"]) == 0
     captured = capsys.readouterr()
     assert "'中' (U+4E2D), '🙂' (U+1F642)" in captured.err
     assert captured.out.startswith("中a🙂")
 
 
-def test_samples_read_the_prompt_once_and_differ(writer: str, capsys: pytest.CaptureFixture):
-    assert main(["generate", writer, "--samples", "3", "--length", "40", "--seed", "0"]) == 0
+def test_samples_read_the_prompt_once_and_differ(language_model: str, capsys: pytest.CaptureFixture):
+    assert main(["generate", language_model, "--samples", "3", "--length", "40", "--seed", "0"]) == 0
     parts = capsys.readouterr().out.split("-" * 40)
     assert len({part.strip("\n") for part in parts}) == 3
 
 
-def test_evaluate_a_language_model(writer: str, capsys: pytest.CaptureFixture):
-    assert main(["evaluate", writer, "--json", "-"]) == 0
+def test_evaluate_a_language_model(language_model: str, capsys: pytest.CaptureFixture):
+    assert main(["evaluate", language_model, "--json", "-"]) == 0
     figures = json.loads(capsys.readouterr().out)
     assert set(figures) == {"nats_per_char", "bits_per_char", "perplexity", "tokens", "split", "data", "seconds"}
     assert figures["split"] == "validation"
     assert figures["bits_per_char"] == pytest.approx(figures["nats_per_char"] / 0.6931472, rel=1e-6)
 
 
-def test_evaluate_a_language_model_that_goes_on_learning(writer: str, capsys: pytest.CaptureFixture):
+def test_dynamic_evaluation_of_a_language_model(language_model: str, capsys: pytest.CaptureFixture):
     found = []
     for words in ([], ["--dynamic", "--dynamic-lr", "0"], ["--dynamic"]):
-        assert main(["evaluate", writer, *words, "--json", "-"]) == 0
+        assert main(["evaluate", language_model, *words, "--json", "-"]) == 0
         found.append(json.loads(capsys.readouterr().out))
     still, without, dynamic = (figures["nats_per_char"] for figures in found)
     assert without == pytest.approx(still, rel=1e-6)
@@ -114,9 +119,9 @@ def test_evaluate_a_language_model_that_goes_on_learning(writer: str, capsys: py
     assert [figures.get("dynamic") for figures in found] == [None, True, True]
 
 
-def test_evaluate_a_classifier(reader: str, tmp_path: Path, capsys: pytest.CaptureFixture):
+def test_evaluate_a_classifier(classifier: str, tmp_path: Path, capsys: pytest.CaptureFixture):
     path = tmp_path / "figures.json"
-    assert main(["evaluate", reader, "--split", "test", "--json", str(path)]) == 0
+    assert main(["evaluate", classifier, "--split", "test", "--json", str(path)]) == 0
     figures = json.loads(path.read_text())
     assert set(figures) >= {"accuracy", "macro_f1", "expected_calibration_error", "per_class", "confusion_matrix"}
     assert figures["examples"] == 100
@@ -125,24 +130,24 @@ def test_evaluate_a_classifier(reader: str, tmp_path: Path, capsys: pytest.Captu
     assert f"accuracy {figures['accuracy']:.4f}" in said
     for error in ("expected_calibration_error", "uncalibrated_error"):
         assert f"{figures[error]:.4f}" in said
-    assert main(["evaluate", reader, "--split", "test", "--weights", "last", "--json", "-"]) == 0
+    assert main(["evaluate", classifier, "--split", "test", "--weights", "last", "--json", "-"]) == 0
 
 
 def test_predict_from_arguments_files_and_standard_input(
-    reader: str, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+    classifier: str, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ):
     texts = ["good", "", "bad " * 3000]
-    assert main(["predict", reader, *texts, "--json", "-"]) == 0
+    assert main(["predict", classifier, *texts, "--json", "-"]) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["text"] for line in lines] == texts
     assert all(sum(line["probabilities"].values()) == pytest.approx(1, abs=1e-5) for line in lines)
 
     file = tmp_path / "texts.txt"
     file.write_text("good\n\nbad")
-    assert main(["predict", reader, "--file", str(file)]) == 0
+    assert main(["predict", classifier, "--file", str(file)]) == 0
     from_file = capsys.readouterr().out
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(file.read_bytes())))
-    assert main(["predict", reader]) == 0
+    assert main(["predict", classifier]) == 0
     assert capsys.readouterr().out == from_file
     assert len(from_file.splitlines()) == 3
 
@@ -194,7 +199,7 @@ def test_documents_are_kept_apart_in_training_and_evaluation(tmp_path: Path, cap
     assert json.loads(capsys.readouterr().out)["tokens"] == characters - int(0.9 * characters) - 1
 
 
-def test_a_model_that_goes_on_learning_reads_documents_apart_too(tmp_path: Path, capsys: pytest.CaptureFixture):
+def test_dynamic_evaluation_keeps_documents_apart_too(tmp_path: Path, capsys: pytest.CaptureFixture):
     texts = [f"text {number} ends " * 9 for number in range(20)]
     (tmp_path / "texts").mkdir()
     for number, text in enumerate(texts):
@@ -217,17 +222,18 @@ def test_python_does_the_same_as_the_command(tmp_path: Path):
     words = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", str(value))]
     run = tmp_path / "run"
     assert main(["train", "charlm", "--data", "python-docs", *words, "--out", str(run)]) == 0
-    model = CharLMNetwork.fit("python-docs", **options)
+    model = trained("char_lm", tmp_path / "python", data="python-docs", **options)
     command = CharLMNetwork.from_pretrained(run)
-    assert model.generate("def ", length=30, seed=3) == command.generate("def ", length=30, seed=3)
+    assert generated(model, "def ", length=30) == generated(command, "def ", length=30)
     for name, parameter in model.parameters().items():
         assert (parameter.value == command.parameters()[name].value).all()
 
 
-def test_fit_predict_and_score_in_python(tmp_path: Path):
+def test_train_predict_and_score_in_python(tmp_path: Path):
     texts = ["good fine lovely", "bad awful poor"] * 20
     labels = ["up", "down"] * 20
-    model = SentimentNetwork.fit(texts, labels, epochs=12, hidden_size=8, embedding_size=8, batch_size=8, lr=0.01)
+    options = {"epochs": 12, "hidden_size": 8, "embedding_size": 8, "batch_size": 8, "lr": 0.01}
+    model = trained_on(texts, labels, tmp_path / "run", **options)
     assert model.score(texts, labels) == 1
     assert model.predict(["a lovely fine day"]) == ["up"]
     assert model.predict_proba([]).shape == (0, 2)
@@ -236,19 +242,8 @@ def test_fit_predict_and_score_in_python(tmp_path: Path):
     assert (again.predict_proba(texts) == model.predict_proba(texts)).all()
 
 
-@pytest.mark.parametrize(
-    ("labels", "validation", "message"),
-    [
-        (["up", "up"], None, "the given labels are all 'up'; a classifier needs two classes"),
-        (["up"], None, "there are 2 texts and 1 labels; give one label a text"),
-        (["up", "down"], ([], []), "there is no text to validate on; give two or more of a class"),
-        (["up", "down"], None, "there is no text to validate on; give two or more of a class"),
-        (["up", "down"], (["so-so"], ["level"]), "the label 'level' of a validation text is not one of"),
-    ],
-)
-def test_labels_that_python_gives_are_checked(labels: list[str], validation: Any, message: str):
-    with pytest.raises(UserError, match=message):
-        SentimentNetwork.fit(["good", "bad"], labels, validation=validation, steps=1)
+def generated(model: CharLMNetwork, prompt: str = "", *, length: int) -> str:
+    return "".join(generate(model, prompt, Sampling(length=length), rng=np.random.default_rng(0)))
 
 
 def test_help_explains_every_command(capsys: pytest.CaptureFixture):

@@ -1,4 +1,4 @@
-"""`rnnnlp combine`, and the commands that take its folder as that of a run."""
+"""`rnnnlp ensemble`, and the commands that take its folder as that of a run."""
 
 import json
 from pathlib import Path
@@ -17,23 +17,23 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, options in (("words", []), ("characters", ["--tokenizer", "char", "--seed", "3"])):
         words = ["train", "sentiment", "--data", "sample-reviews", *options, *TINY, "--out", str(home / name)]
         assert main(words) == 0
-    assert main(["combine", str(home / "words"), str(home / "characters"), "--out", str(home / "ensemble")]) == 0
+    assert main(["ensemble", str(home / "words"), str(home / "characters"), "--out", str(home / "ensemble")]) == 0
     return home
 
 
-def test_it_says_what_it_does(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
-    words = ["combine", "--out", str(tmp_path / "out"), str(home / "characters"), str(home / "words")]
+def test_it_prints_what_it_does(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
+    words = ["ensemble", "--out", str(tmp_path / "out"), str(home / "characters"), str(home / "words")]
     assert main(words) == 0  # runs may stand after an option
     said = capsys.readouterr().err.splitlines()
     assert said[-4].startswith(f"{home}/characters: weight ")
     assert said[-3].startswith(f"{home}/words: weight ")
-    assert said[-2].startswith("together: accuracy ")
+    assert said[-2].startswith("ensemble: accuracy ")
     assert said[-1] == f'{tmp_path}/out: done; use it with: rnnnlp predict {tmp_path}/out "..."'
     assert main(words) == 2
     assert main([*words, "--overwrite"]) == 0
 
 
-def test_predict_takes_a_committee(home: Path, capsys: pytest.CaptureFixture):
+def test_predict_takes_an_ensemble(home: Path, capsys: pytest.CaptureFixture):
     words = ["predict", str(home / "ensemble"), *TEXTS, "--explain"]
     assert main(words) == 0
     shown = capsys.readouterr().out.splitlines()
@@ -45,13 +45,13 @@ def test_predict_takes_a_committee(home: Path, capsys: pytest.CaptureFixture):
         assert all(text[word["start"] : word["end"]] == word["text"] for word in line["words"])
 
 
-def test_evaluate_takes_a_committee(home: Path, capsys: pytest.CaptureFixture):
+def test_evaluate_takes_an_ensemble(home: Path, capsys: pytest.CaptureFixture):
     words = ["evaluate", str(home / "ensemble")]
     assert main([*words, "--json", "-"]) == 0
     of_training = json.loads(capsys.readouterr().out)
     card = (home / "ensemble" / "README.md").read_text()
-    assert f"| together | | | {of_training['accuracy']:.4f} |" in card  # the same texts
-    assert f"error of all together is {of_training['expected_calibration_error']:.4f}." in card
+    assert f"| ensemble | | | {of_training['accuracy']:.4f} |" in card  # the same texts
+    assert f"error of the ensemble is {of_training['expected_calibration_error']:.4f}." in card
     assert main([*words, "--split", "test", "--mistakes", "2", "--threshold", "negative"]) == 0
     said = capsys.readouterr().out
     assert said.startswith("sample-reviews, test:\naccuracy ")
@@ -59,7 +59,7 @@ def test_evaluate_takes_a_committee(home: Path, capsys: pytest.CaptureFixture):
     assert "best F1" in said
 
 
-def test_evaluate_sets_a_committee_beside_the_baseline(home: Path, capsys: pytest.CaptureFixture):
+def test_evaluate_compares_an_ensemble_with_the_baseline(home: Path, capsys: pytest.CaptureFixture):
     pytest.importorskip("sklearn")
     assert main(["evaluate", str(home / "ensemble"), "--split", "test", "--baseline"]) == 0
     assert "| TF-IDF accuracy (95 %) |" in capsys.readouterr().out

@@ -2,29 +2,35 @@
 `mistakes.py` and `damages.py`, in which each message of the package has a row.
 """
 
-import ast
 import os
+import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-import rnnnlp
 from rnnnlp.cli.main import main
-from rnnnlp.errors import UserError
-from rnnnlp.config import option
+from rnnnlp.config import describe
+from rnnnlp.errors import dashed
 from rnnnlp.files import load_tensors, save_tensors
+from rnnnlp.tasks import TASKS, load_task
 from rnnnlp.training.run_folder import RunFolder
-from tests.cli.damages import OF_A_CLASSIFIER, OF_A_COMMITTEE, OF_A_MODEL, OF_A_RUN, Damage
+from tests.cli.damages import OF_A_CLASSIFIER, OF_A_MODEL, OF_A_RUN, OF_AN_ENSEMBLE, Damage
+from tests.cli.messages import GAP, template_of, without_row
 from tests.cli.mistakes import ELSEWHERE, ENVIRONMENT, LACKING, MISTAKES, TINY, furnish
 
-PACKAGE = Path(rnnnlp.__file__).parent
 TESTS = Path(__file__).parents[1]
-ERRORS = ("UserError", "CorruptFileError", "WriteError", "Diverged")
+PREFIX = "rnnnlp: error: "
+ROWS = [
+    *MISTAKES.values(),
+    *ENVIRONMENT.values(),
+    *(row for _, row in LACKING.values()),
+    *(row for table in (OF_A_MODEL, OF_A_CLASSIFIER, OF_AN_ENSEMBLE, OF_A_RUN) for _, row in table.values()),
+]
 
 
 @pytest.fixture(scope="module")
@@ -34,31 +40,24 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-made: set[tuple[str, int]] = set()  # where in the package errors were made: file and line
-ran: set[str] = set()  # rows of the tables
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _noting_where_errors_are_made() -> Iterator[None]:
-    def note(error: UserError, *said: object) -> None:
-        caller = sys._getframe(1)
-        made.add((caller.f_code.co_filename, caller.f_lineno))
-        ValueError.__init__(error, *said)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(UserError, "__init__", note)
-        yield
-
-
 def error_of(words: list[str], capsys: pytest.CaptureFixture) -> str:
     """The line in which a command fails; it must fail as a user's mistake."""
     capsys.readouterr()
     assert main(words) == 2
     said = capsys.readouterr().err
     assert "Traceback" not in said
-    (line,) = [line for line in said.splitlines() if line.startswith("rnnnlp: error: ")]
+    (line,) = [line for line in said.splitlines() if line.startswith(PREFIX)]
     assert "; " in line  # what is wrong, and what to do
-    return line
+    return line.removeprefix(PREFIX)
+
+
+def assert_says(row: str, line: str, home: Path | None = None) -> None:
+    """The message has the parts of the row, and is made from the template to which the row belongs."""
+    parts = row.format(home=home).split(GAP)
+    assert re.search(".*".join(map(re.escape, parts)), line), f"expected {row!r} in {line!r}"
+    template = template_of(row)
+    assert template, f"{row!r} has too little of a message"
+    assert template.makes(line), f"{row!r} belongs to {str(template)!r}, and the message is {line!r}"
 
 
 def words_of(command: str, home: Path, tmp_path: Path) -> list[str]:
@@ -70,13 +69,11 @@ def words_of(command: str, home: Path, tmp_path: Path) -> list[str]:
 
 @pytest.mark.parametrize("command", MISTAKES)
 def test_a_mistake_is_named(command: str, home: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
-    ran.add(command)
-    assert MISTAKES[command].format(home=home) in error_of(words_of(command, home, tmp_path), capsys)
+    assert_says(MISTAKES[command], error_of(words_of(command, home, tmp_path), capsys), home)
 
 
 @pytest.mark.parametrize("variable", ENVIRONMENT)
 def test_a_mistake_in_the_environment_is_named(variable: str, home: Path, tmp_path: Path):
-    ran.add(variable)
     name, _, value = variable.partition("=")
     words = ["train", "charlm", "--data", str(home / "text.txt"), "--out", str(tmp_path / "run"), *TINY]
     if name == "RNNNLP_ISA":
@@ -85,7 +82,8 @@ def test_a_mistake_in_the_environment_is_named(variable: str, home: Path, tmp_pa
     environment = os.environ | {"RNNNLP_CACHE": str(tmp_path / "cache"), name: value}
     ended = subprocess.run(program, env=environment, capture_output=True, text=True, timeout=60)
     assert ended.returncode == 2
-    assert ENVIRONMENT[variable] in ended.stderr
+    (line,) = [line for line in ended.stderr.splitlines() if line.startswith(PREFIX)]
+    assert_says(ENVIRONMENT[variable], line.removeprefix(PREFIX))
     assert "Traceback" not in ended.stderr
 
 
@@ -93,13 +91,12 @@ def test_a_mistake_in_the_environment_is_named(variable: str, home: Path, tmp_pa
 def test_a_package_that_is_not_installed_is_named(
     module: str, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ):
-    ran.add(module)
     command, message = LACKING[module]
     package, _, name = module.rpartition(".")
     if package in sys.modules:
         monkeypatch.delattr(sys.modules[package], name, raising=False)
     monkeypatch.setitem(sys.modules, module, None)
-    assert message in error_of(words_of(command, home, tmp_path), capsys)
+    assert_says(message, error_of(words_of(command, home, tmp_path), capsys), home)
 
 
 @pytest.mark.parametrize("damage", OF_A_MODEL)
@@ -112,9 +109,9 @@ def test_a_damaged_classifier_is_refused(damage: str, home: Path, tmp_path: Path
     assert_refused(OF_A_CLASSIFIER, damage, home / "reviews", tmp_path, ["evaluate"], capsys)
 
 
-@pytest.mark.parametrize("damage", OF_A_COMMITTEE)
-def test_a_damaged_committee_is_refused(damage: str, home: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
-    assert_refused(OF_A_COMMITTEE, damage, home / "ensemble", tmp_path, ["predict"], capsys)
+@pytest.mark.parametrize("damage", OF_AN_ENSEMBLE)
+def test_a_damaged_ensemble_is_refused(damage: str, home: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
+    assert_refused(OF_AN_ENSEMBLE, damage, home / "ensemble", tmp_path, ["predict"], capsys)
 
 
 @pytest.mark.parametrize("damage", OF_A_RUN)
@@ -125,12 +122,11 @@ def test_a_damaged_checkpoint_is_refused(damage: str, home: Path, tmp_path: Path
 def assert_refused(
     table: dict[str, Damage], damage: str, model: Path, tmp_path: Path, words: list[str], capsys: pytest.CaptureFixture
 ) -> None:
-    ran.add(damage)
     run = tmp_path / "run"
     shutil.copytree(model, run)
     break_it, message = table[damage]
     break_it(run)
-    assert message in error_of([*words, str(run)], capsys)
+    assert_says(message, error_of([*words, str(run)], capsys))
 
 
 def test_a_second_run_in_one_folder_is_refused(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
@@ -143,34 +139,26 @@ def test_a_second_run_in_one_folder_is_refused(home: Path, tmp_path: Path, capsy
 
 
 def test_every_message_has_its_row():
-    tables = (MISTAKES, ENVIRONMENT, LACKING, OF_A_MODEL, OF_A_CLASSIFIER, OF_A_COMMITTEE, OF_A_RUN)
-    if left_out := {row for table in tables for row in table} - ran:
-        pytest.skip(f"{len(left_out)} rows were left out")
-    messages = {
-        (str(path), call.lineno): ast.unparse(call)
-        for path in PACKAGE.rglob("*.py")
-        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in ERRORS
+    assert without_row([*ROWS, *ELSEWHERE]) == []
+
+
+@pytest.mark.parametrize(("row", "test"), ELSEWHERE.items())
+def test_a_message_of_another_test(row: str, test: str):
+    assert template_of(row)
+    file, _, name = test.partition("::")
+    assert f"def {name}(" in (TESTS / file).read_text(encoding="utf-8")
+
+
+def test_every_check_of_an_option_has_its_row():
+    names = {
+        field.name
+        for task in map(load_task, TASKS)
+        for config in (task.options, task.network.config_type)
+        for field in fields(config)
+        if describe(config, field.name).get("check") and field.name not in task.leave_out
     }
-    without = {place: message for place, message in messages.items() if place not in made}
-    assert [message for message in without.values() if not any(part in message for part in ELSEWHERE)] == []
-    for part, test in ELSEWHERE.items():
-        file, _, name = test.partition("::")
-        assert any(part in message for message in without.values()), f"{part!r} has a row, or is no message"
-        assert f"def {name}(" in (TESTS / file).read_text(encoding="utf-8")
-
-
-def test_every_option_that_can_be_refused_has_its_row():
-    checks = [
-        call
-        for configuration in ("models/config.py", "training/config.py")
-        for call in ast.walk(ast.parse((PACKAGE / configuration).read_text(encoding="utf-8")))
-        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr.startswith("require")
-    ]
-    words = {argument.value for call in checks for argument in call.args if isinstance(argument, ast.Constant)}
-    names = {option(word) for word in words if isinstance(word, str) and word.isidentifier()}
-    assert {"--lr", "--cell", "--samples", "--crop"} < names
-    assert [name for name in names if not any(f"{name} is " in message for message in MISTAKES.values())] == []
+    assert {"lr", "cell", "samples", "crop"} < names
+    assert [name for name in sorted(names) if not any(f"{dashed(name)} is " in row for row in ROWS)] == []
 
 
 def test_a_line_stays_a_line_whatever_is_in_it(tmp_path: Path, capsys: pytest.CaptureFixture):

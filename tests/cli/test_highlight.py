@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from rnnnlp import SentimentNetwork
 from rnnnlp.cli.highlight import colours_wanted, highlighted, strongest
 from rnnnlp.cli.main import main
-from rnnnlp.tasks.sentiment.predictor import Contribution
+from rnnnlp.tasks.sentiment.explain import Contribution
+from tests.runs import trained_on
 
 TEXT = "a good\nfilm, but long"
 WORDS = [Contribution(0, 1, 0.01), Contribution(2, 6, 2.0), Contribution(7, 11, 0.5), Contribution(17, 21, -1.5)]
@@ -25,7 +25,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = str(tmp_path_factory.mktemp("runs") / "run")
     texts, labels = ["a good film", "a bad film"] * 20, ["up", "down"] * 20
     options = {"epochs": 12, "hidden_size": 8, "embedding_size": 8, "batch_size": 8, "lr": 0.01, "evaluations": 1}
-    SentimentNetwork.fit(texts, labels, out=folder, **options)
+    trained_on(texts, labels, folder, **options)
     return folder
 
 

@@ -22,7 +22,7 @@ def draw_parameters(rng):
 
 
 def groups(twins, weight_decay):
-    """torch.optim decays what it is told to: here, as ours, matrices and not vectors."""
+    """Weight decay for matrices but not for vectors, as in ours."""
     return [
         {"params": [p for p in twins if p.ndim > 1], "weight_decay": weight_decay},
         {"params": [p for p in twins if p.ndim == 1], "weight_decay": 0.0},

@@ -24,7 +24,7 @@ def assert_close(name, array, expected, tolerance):
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize("lengths", LENGTHS.values(), ids=LENGTHS)
-@pytest.mark.parametrize("bidirectional", [False, True], ids=["one-way", "both-ways"])
+@pytest.mark.parametrize("bidirectional", [False, True], ids=["forward", "bidirectional"])
 @pytest.mark.parametrize("num_layers", [1, 2])
 @pytest.mark.parametrize("cell", CELLS)
 def test_values_and_gradients(cell, num_layers, bidirectional, lengths, dtype):
@@ -67,7 +67,7 @@ def test_packed_as_torch_packs():
 
 
 def test_torch_from_padded_sequences():
-    """The way most torch programs come to a ragged batch: padded, with lengths, unsorted."""
+    """A ragged batch as most torch programs make it: padded, with lengths, unsorted."""
     rng = np.random.default_rng(0)
     sequences = [rng.normal(size=(length, D)) for length in (3, 7, 1, 5)]
     layer = Recurrent("gru", D, H, bidirectional=True, dtype=np.float64, rng=rng)

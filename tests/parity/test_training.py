@@ -1,4 +1,4 @@
-"""The first 20 training steps of whole models against the same models written with torch.nn."""
+"""The first 20 training steps of whole networks against the same networks in torch.nn."""
 
 import numpy as np
 import pytest
@@ -32,7 +32,10 @@ def their_optimizer(twin):
 
 
 def train(model, gradients, twin, their_loss):
-    """The losses of both, step by step, each from its own gradients. The calls give the loss of step k."""
+    """The losses of both at each step, each trained with its own gradients.
+
+    `gradients(k)` and `their_loss(k)` compute the loss of step k.
+    """
     ours = optimizer("adamw", model.parameters(), weight_decay=WEIGHT_DECAY)
     theirs = their_optimizer(twin)
     losses, clipped = [], 0
@@ -54,7 +57,7 @@ def train(model, gradients, twin, their_loss):
 
 
 def every_id_first(rng, size):
-    """Ids of which each occurs: ours leaves embeddings alone that a batch does not use, torch.optim does not."""
+    """Random ids with each id at least once: torch.optim, unlike ours, also changes embeddings without a gradient."""
     return np.concatenate([rng.permutation(V), rng.integers(V, size=size - V)])
 
 

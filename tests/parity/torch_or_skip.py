@@ -1,4 +1,4 @@
-"""torch for the comparisons, which are skipped without it, or fail with RNNNLP_REQUIRE_TORCH=1."""
+"""Imports torch. Without it the comparisons are skipped, or fail if RNNNLP_REQUIRE_TORCH is 1."""
 
 import os
 
@@ -7,7 +7,7 @@ import pytest
 if os.environ.get("RNNNLP_REQUIRE_TORCH") == "1":
     import torch
 else:
-    torch = pytest.importorskip("torch", reason="torch is not installed: nothing is compared with torch.nn")
+    torch = pytest.importorskip("torch", reason="torch is not installed")
 
 torch.set_num_threads(1)
 

@@ -1,4 +1,4 @@
-"""The same layers and models in torch.nn, with the weights carried over."""
+"""The same layers and networks in torch.nn, with copies of the weights."""
 
 # N tokens, T steps, B sequences, D input, H hidden, L layers, R directions
 
@@ -24,7 +24,7 @@ def packed(values, batch_sizes):
 
 
 def as_torch_state(state):
-    """A tuple of states, as torch.nn takes it: LSTM a pair, the others a tensor."""
+    """A tuple of states as torch.nn takes it: a pair for the LSTM, else a tensor."""
     return tuple(state) if len(state) == 2 else state[0]
 
 
@@ -34,8 +34,8 @@ def as_tuple(state):
 
 def twin_name(name):
     """`0.reverse.W_h` -> `weight_hh_l0_reverse`."""
-    k, way, array = name.split(".")
-    return f"{NAMES[array]}_l{k}" + ("_reverse" if way == "reverse" else "")
+    k, direction, array = name.split(".")
+    return f"{NAMES[array]}_l{k}" + ("_reverse" if direction == "reverse" else "")
 
 
 def recurrent_twin(cell, layer):
@@ -51,12 +51,12 @@ def recurrent_twin(cell, layer):
         dtype=tensor(W_x).dtype,
         **options,
     )
-    carry_over(parameters, dict(twin.named_parameters()), twin_name)
+    copy_weights(parameters, dict(twin.named_parameters()), twin_name)
     return twin
 
 
-def carry_over(parameters, twins, name_of=lambda name: name):
-    """Our values into their parameters, of which there must be exactly as many."""
+def copy_weights(parameters, twins, name_of=lambda name: name):
+    """Copies our parameters into theirs; the names must be the same."""
     assert {name_of(name) for name in parameters} == set(twins)
     with torch.no_grad():
         for name, parameter in parameters.items():
@@ -72,7 +72,7 @@ class CharLMTwin(torch.nn.Module):
         self.head = torch.nn.Linear(model.config.hidden_size, V, dtype=torch.float64)
         if model.config.tied_weights:
             self.head.weight = self.embedding.weight
-        carry_over(model.parameters(), dict(self.named_parameters()), model_twin_name)
+        copy_weights(model.parameters(), dict(self.named_parameters()), model_twin_name)
 
     def forward(self, ids, batch_sizes, state):
         h, state_T = self.recurrent(packed(self.embedding(ids), batch_sizes), state)
@@ -83,13 +83,13 @@ class SentimentTwin(torch.nn.Module):
     def __init__(self, model):
         super().__init__()
         V, D = model.embedding.weight.value.shape
-        self.kind, self.both_ways = model.config.pooling, model.config.bidirectional
+        self.kind, self.bidirectional = model.config.pooling, model.config.bidirectional
         self.embedding = torch.nn.Embedding(V, D, dtype=torch.float64)
         self.recurrent = recurrent_twin(model.config.cell, model.recurrent)
         if self.kind == "attention":
             self.query = torch.nn.Parameter(torch.empty(model.recurrent.output_size, dtype=torch.float64))
         self.head = torch.nn.Linear(model.pool.output_size, len(model.config.labels), dtype=torch.float64)
-        carry_over(model.parameters(), dict(self.named_parameters()), model_twin_name)
+        copy_weights(model.parameters(), dict(self.named_parameters()), model_twin_name)
 
     def forward(self, ids, batch_sizes):
         h, end = self.recurrent(packed(self.embedding(ids), batch_sizes))
@@ -104,7 +104,7 @@ class SentimentTwin(torch.nn.Module):
         if self.kind == "attention":
             weight = (x @ self.query)[:, :, None].masked_fill(~alive, -torch.inf).softmax(dim=0)
             return (weight * x).sum(dim=0)
-        last = torch.cat([end[-2], end[-1]], dim=1) if self.both_ways else end[-1]
+        last = torch.cat([end[-2], end[-1]], dim=1) if self.bidirectional else end[-1]
         return {"last": last, "mean": mean, "max": largest, "mean+max": torch.cat([mean, largest], dim=1)}[self.kind]
 
 

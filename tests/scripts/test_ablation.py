@@ -1,11 +1,11 @@
-"""scripts/ablation.py: every variant trains, the baseline is the library's own training, and what the table says."""
+"""scripts/ablation.py: every variant trains, the baseline is the library's own training, and the table."""
 
 import json
 
 import ablation
 import numpy as np
 import pytest
-from variants.batches import FixedOffsets, NeverFresh
+from variants.batches import FixedOffsets, NoStateReset
 from variants.names import VARIANTS
 
 from rnnnlp.tasks.char_lm.task import TASK
@@ -70,7 +70,7 @@ def test_table_averages_seeds_and_compares_with_the_baseline(tmp_path, capsys):
     assert baseline[-1] == "`go --data a.txt --steps 9`"
 
 
-def test_table_compares_like_with_like(tmp_path, capsys):
+def test_table_compares_runs_of_the_same_length_and_options(tmp_path, capsys):
     runs = [
         a_run("baseline", 2.0, steps=5),  # shorter
         a_run("baseline", 1.8, lr=1),
@@ -95,9 +95,9 @@ def test_table_compares_like_with_like(tmp_path, capsys):
         (["--minutes", "1e-9"], "over before the first step"),
     ],
 )
-def test_mistakes_are_said_in_one_line(words, message, text, capsys):
+def test_mistakes_are_reported_in_one_line(words, message, text, capsys):
     assert ablation.main(["--data", text, *words]) == 2
-    *_, error = capsys.readouterr().err.splitlines()  # after what was read, if anything was
+    *_, error = capsys.readouterr().err.splitlines()  # after what was logged
     assert error.startswith("rnnnlp: error: ")
     assert message in error
 
@@ -126,8 +126,8 @@ def test_fixed_offsets_begin_every_epoch_at_the_same_place():
 
 
 def test_streams_are_reset_at_the_beginning_of_an_epoch_alone():
-    batches = NeverFresh(np.arange(1000) % 7, batch_size=3, bptt=8, seed=0)
-    assert batches.per_epoch > 20  # so many that some would be reset
+    batches = NoStateReset(np.arange(1000) % 7, batch_size=3, bptt=8, seed=0)
+    assert batches.per_epoch > 20  # enough for some to be reset at random
     for _ in range(2):
         reset = [batches.next().reset for _ in range(batches.per_epoch)]
         assert reset[0].all()

@@ -1,6 +1,6 @@
-"""The experimental layers of scripts/variants, held against central differences and plain recurrences in float64."""
+"""The layers of scripts/variants against central differences and plain recurrences in float64."""
 
-# N tokens, U distinct tokens, T steps, B streams, D input, H hidden, L layers
+# N tokens, U unique tokens, T steps, B streams, D input, H hidden, L layers
 
 from functools import partial
 
@@ -18,7 +18,7 @@ from tests.gradients import check_gradients, pairs, randomize, read_only
 from tests.recurrences import inner, sigmoid
 
 B, D, H = 2, 2, 3
-Zoneout = partial(ZoneoutLSTM, c_rate=0.4, h_rate=0.3)
+Zoneout = partial(ZoneoutLSTM, c_p=0.4, h_p=0.3)
 STACKS = {
     "zoneout": partial(Stack, Zoneout),
     "layer norm": partial(Stack, NormLSTM),
@@ -175,5 +175,5 @@ def test_float32_stays_float32_and_agrees(name):
         np.testing.assert_allclose(b, a, rtol=1e-3, atol=1e-4)
 
 
-def test_every_variant_is_told_of():
+def test_every_variant_has_a_description():
     assert all(v.about for v in VARIANTS.values())

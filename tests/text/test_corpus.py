@@ -283,7 +283,7 @@ print(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1])
 """
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the peak of memory where Linux says it")
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the peak of memory, which only Linux gives")
 def test_memory_does_not_grow_with_the_text(tmp_path):
     peaks = []
     for megabytes in (4, 64):
@@ -305,7 +305,7 @@ print(len(os.listdir("/proc/self/task")) - before)
 """
 
 
-@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="counts threads where Linux says them")
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="counts threads, which only Linux gives")
 def test_tokenizers_use_the_allowed_number_of_threads():
     for threads in (1, 3):
         command = [sys.executable, "-c", TOKENIZE_AND_COUNT_THREADS, str(threads)]

@@ -40,13 +40,13 @@ def test_words_of_movie_reviews(shared_data):
 
 
 @pytest.mark.parametrize(
-    ("name", "characters", "distinct"), [("tinyshakespeare", 1_115_394, 65), ("warpeace", 3_258_226, 83)]
+    ("name", "characters", "num_characters"), [("tinyshakespeare", 1_115_394, 65), ("warpeace", 3_258_226, 83)]
 )
 @pytest.mark.parametrize("kind", ["char", "byte"])
-def test_texts(shared_data, tmp_path, name, characters, distinct, kind):
+def test_texts(shared_data, tmp_path, name, characters, num_characters, kind):
     corpus = load_corpus(str(shared_data / name / "input.txt"))
     encoded = encode_corpus(corpus, kind, cache_dir=tmp_path)
     assert sum(encoded.characters.values()) == characters
-    assert encoded.tokenizer.vocab_size == (distinct + 1 if kind == "char" else 256)
+    assert encoded.tokenizer.vocab_size == (num_characters + 1 if kind == "char" else 256)
     raw = (shared_data / name / "input.txt").read_bytes().removeprefix(b"\xef\xbb\xbf")
     assert "".join(encoded.tokenizer.decode(ids) for ids in encoded.ids.values()).encode() == raw

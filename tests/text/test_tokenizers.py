@@ -257,7 +257,7 @@ def test_spans_are_the_characters_of_each_token(tokenizer, text):
     assert (spans[:, 0] <= spans[:, 1]).all()
     assert not len(spans) or (spans.min() >= 0 and spans.max() <= len(text))
     if tokenizer.kind in ("char", "byte", "bpe"):  # these leave out nothing
-        covered = {place for start, stop in spans for place in range(start, stop)}
+        covered = {position for start, stop in spans for position in range(start, stop)}
         assert covered == set(range(len(text)))
 
 

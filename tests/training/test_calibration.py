@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rnnnlp import SentimentNetwork
 from rnnnlp.layers.loss import softmax, softmax_cross_entropy
+from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.training.calibration import MAX_TEMPERATURE, fit_temperature
 from rnnnlp.training.metrics import expected_calibration_error
+from tests.runs import trained_on
 
 OPTIONS = {"hidden_size": 6, "embedding_size": 5, "batch_size": 4, "steps": 8, "evaluations": 2}
 
@@ -64,7 +65,7 @@ def test_a_model_that_is_always_wrong_is_made_as_unsure_as_can_be():
 
 def test_a_trained_model_keeps_the_temperature_of_its_weights(tmp_path: Path):
     texts, labels = ["good fine film", "bad poor film"] * 20, ["up", "down"] * 20
-    model = SentimentNetwork.fit(texts, labels, out=str(tmp_path / "run"), **OPTIONS)
+    model = trained_on(texts, labels, tmp_path / "run", **OPTIONS)
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     temperatures = [line["validation"]["temperature"] for line in lines if "validation" in line]
     assert model.temperature in temperatures

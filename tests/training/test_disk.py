@@ -55,7 +55,7 @@ def after_some_checkpoints(folder: Path, process: subprocess.Popen, do: Callable
 
 
 def assert_whole(folder: Path) -> None:
-    """Every checkpoint can be read, and the newest can be gone on from."""
+    """Every checkpoint can be read, and the newest can be resumed."""
     checkpoints = RunFolder(folder).checkpoints()
     assert checkpoints
     for checkpoint in checkpoints:
@@ -79,7 +79,7 @@ def test_a_full_disk_ends_the_run_and_leaves_the_checkpoints(text: Path, small_d
 
     said = after_some_checkpoints(folder, process, fill)
     assert process.returncode == 2, said
-    assert "cannot be written (No space left on device); make room on that disk, then go on with: rnnnlp train" in said
+    assert "cannot be written (No space left on device); make room on that disk, then resume with: rnnnlp train" in said
     assert "Traceback" not in said
     filler.unlink()
     assert_whole(folder)

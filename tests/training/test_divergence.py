@@ -1,4 +1,4 @@
-"""A run that diverges says so; it stops, or goes back to its last checkpoint and takes smaller steps."""
+"""A run that diverges says so. It stops, or rolls back to its last checkpoint with a smaller learning rate."""
 
 import json
 from pathlib import Path
@@ -7,6 +7,7 @@ import pytest
 
 from rnnnlp.cli.main import main
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
+from rnnnlp.tasks.char_lm.objective import CharLMObjective
 from rnnnlp.training.run_folder import RunFolder, read_state
 
 WILD = "--optimizer sgd --max-norm 0 --warmup 0 --schedule constant --averaging 0 --momentum 0 --dropout 0"
@@ -29,14 +30,14 @@ def test_it_stops_and_keeps_the_checkpoints_that_are_finite(
         CharLMNetwork.from_pretrained(checkpoint)
 
 
-def test_it_goes_back_with_half_the_learning_rate(words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture):
+def test_it_rolls_back_with_half_the_learning_rate(words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture):
     assert main([*words, "--lr", "1e38", "--on-divergence", "rollback"]) in (0, 2)
     said = capsys.readouterr().err
     assert "back to step-00000000, with the learning rate times 0.5" in said
     assert "back to step-00000000, with the learning rate times 0.25" in said
 
 
-def test_a_run_that_went_back_ends_and_remembers_its_learning_rate(
+def test_a_run_that_rolled_back_ends_and_remembers_its_learning_rate(
     words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     from rnnnlp.training import loop
@@ -51,24 +52,22 @@ def test_a_run_that_went_back_ends_and_remembers_its_learning_rate(
     assert main([*words, "--lr", "0.5", "--on-divergence", "rollback"]) == 0
     run = RunFolder(tmp_path / "run")
     state = read_state(run.latest_checkpoint())
-    assert (state["step"], state["lr_scale"]) == (40, 0.5)
+    assert (state.step, state.lr_scale) == (40, 0.5)
     lines = [json.loads(line) for line in run.metrics_path.read_text().splitlines()]
     assert [line["step"] for line in lines if "lr" in line] == [10, 20, 30, 40]
     assert {line["lr"] for line in lines if "lr" in line} == {0.25}
 
 
-def test_a_loss_that_goes_up_for_good_goes_back_to_before_it_did(
+def test_a_loss_that_stays_high_rolls_back_to_before_it_went_up(
     words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ):
-    from rnnnlp.training import tasks
+    gradients_of, steps = CharLMObjective.gradients, iter(range(10_000))
 
-    gradients_of, steps = tasks.CharLMObjective.gradients, iter(range(10_000))
-
-    def gradients(task, *, rng):
-        found = gradients_of(task, rng=rng)
+    def gradients(objective, *, rng):
+        found = gradients_of(objective, rng=rng)
         return found._replace(loss=50.0) if 151 <= next(steps) <= 201 else found
 
-    monkeypatch.setattr(tasks.CharLMObjective, "gradients", gradients)
+    monkeypatch.setattr(CharLMObjective, "gradients", gradients)
     more = ["--lr", "0.1", "--on-divergence", "rollback", "--steps", "220"]
     assert main([*words, *more]) == 0
     said = capsys.readouterr().err

@@ -8,9 +8,9 @@ from rnnnlp.training.divergence import KNOWN_STEPS, SPIKE_STEPS, DivergenceDetec
 
 
 def noticed(losses: np.ndarray) -> int | None:
-    """The step at which the watch speaks."""
-    watch = DivergenceDetector()
-    return next((step for step, loss in enumerate(losses) if watch.see(float(loss))), None)
+    """The step at which divergence is noticed."""
+    detector = DivergenceDetector()
+    return next((step for step, loss in enumerate(losses) if detector.see(float(loss))), None)
 
 
 def falling(rng: np.random.Generator, *, first: float, last: float, noise: float, steps: int = 2000) -> np.ndarray:
@@ -24,7 +24,7 @@ def test_an_ordinary_run_is_left_alone(first: float, last: float, noise: float):
     assert noticed(falling(np.random.default_rng(0), first=first, last=last, noise=noise)) is None
 
 
-def test_hard_batches_and_a_hard_stretch_are_left_alone():
+def test_hard_batches_and_a_hard_part_of_the_text_are_left_alone():
     losses = falling(np.random.default_rng(0), first=4.2, last=1.5, noise=0.02)
     losses[300::10] *= 4
     losses[1000 : 1000 + SPIKE_STEPS - 1] = 4.0
@@ -45,7 +45,7 @@ def test_what_was_seen_can_be_saved_and_given_back():
         whole.see(loss)
     for loss in losses[: KNOWN_STEPS + 7]:
         begun.see(loss)
-    resumed.go_to(begun.to_mapping())
+    resumed.restore(begun.to_mapping())
     for loss in losses[KNOWN_STEPS + 7 :]:
         resumed.see(loss)
     assert resumed.to_mapping() == whole.to_mapping()
@@ -54,8 +54,8 @@ def test_what_was_seen_can_be_saved_and_given_back():
 @pytest.mark.parametrize("wrong", [{}, {"steps": 1}, {"steps": -1}, {"variance": float("nan")}, {"mean": "1"}])
 def test_a_senseless_state_is_refused(wrong: dict):
     state = DivergenceDetector().to_mapping() | wrong if wrong and wrong != {"steps": 1} else wrong
-    with pytest.raises(ValueError, match="health"):
-        DivergenceDetector().go_to(state)
+    with pytest.raises(ValueError, match="divergence"):
+        DivergenceDetector().restore(state)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

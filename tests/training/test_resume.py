@@ -18,22 +18,14 @@ SMALL = "--hidden-size 12 --embedding-size 6 --evaluations 3 --checkpoint-every 
 RUNS = {
     "charlm": [*SMALL, "--data", "{text}", "--steps", "60", "--batch-size", "4", "--bptt", "16", "--dropout", "0.2"],
     "sentiment": [*SMALL, "--data", "sample-reviews", "--epochs", "2", "--batch-size", "16", "--patience", "0"],
-    "votes": [*SMALL, "--data", "sample-reviews", "--epochs", "2", "--batch-size", "16", "--votes", "256"],
+    "n-grams": [*SMALL, "--data", "sample-reviews", "--epochs", "2", "--batch-size", "16", "--ngram-buckets", "256"],
     "pretrain": [*SMALL, "--data", "{text}", "--steps", "60", "--batch-size", "4", "--bptt", "8", "--samples", "4"],
 }
-RUNS["smooth"] = [*RUNS["sentiment"], "--virtual-adversarial", "0.1"]
-RUNS["language"] = [*RUNS["sentiment"], "--pretraining", "2"]
+RUNS["virtual"] = [*RUNS["sentiment"], "--virtual-adversarial", "0.1"]
+RUNS["pretraining"] = [*RUNS["sentiment"], "--pretraining", "2"]
 RUNS["transfer"] = ["--from", "{words}", *RUNS["sentiment"][4:]]
-STEPS = {"charlm": 60, "sentiment": 48, "votes": 48, "smooth": 48, "language": 48, "pretrain": 60, "transfer": 48}
-COMMANDS = {
-    "charlm": ["train", "charlm"],
-    "sentiment": ["train", "sentiment"],
-    "votes": ["train", "sentiment"],
-    "smooth": ["train", "sentiment"],
-    "language": ["train", "sentiment"],
-    "pretrain": ["pretrain"],
-    "transfer": ["train", "sentiment"],
-}
+STEPS = {kind: 60 if kind in ("charlm", "pretrain") else 48 for kind in RUNS}
+COMMANDS = {kind: ["train", "sentiment"] for kind in RUNS} | {"charlm": ["train", "charlm"], "pretrain": ["pretrain"]}
 
 
 @pytest.fixture(scope="module")
@@ -95,11 +87,11 @@ def test_a_killed_run_resumes_to_the_same_bits(finished: tuple[str, Path], text:
     assert steps_logged(folder) == steps_logged(whole)
 
 
-def test_a_run_that_was_killed_while_it_learned_the_language_resumes_to_the_same_bits(
+def test_a_run_that_was_killed_in_pretraining_resumes_to_the_same_bits(
     text: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ):
     whole, folder = tmp_path / "whole", tmp_path / "run"
-    words = [*arguments("language", text, whole)[:-1]]
+    words = [*arguments("pretraining", text, whole)[:-1]]
     words[words.index("--pretraining") + 1] = "20"
     assert main([*words, str(whole)]) == 0
     process = start([*words, str(folder)])
@@ -108,14 +100,14 @@ def test_a_run_that_was_killed_while_it_learned_the_language_resumes_to_the_same
     assert 4 <= last_checkpoint(folder / LANGUAGE_MODEL) < last_checkpoint(whole / LANGUAGE_MODEL)
     assert main(["status", str(folder)]) == 0
     said = capsys.readouterr().out
-    assert f"{folder} learns the language first: {folder / LANGUAGE_MODEL}" in said
-    assert "model        bidirectional_lm" in said
-    assert main([*COMMANDS["language"], "--resume", str(folder)]) == 0
+    assert f"{folder} pretrains a language model first: {folder / LANGUAGE_MODEL}" in said
+    assert "model        word_lm" in said
+    assert main([*COMMANDS["pretraining"], "--resume", str(folder)]) == 0
     for model in ("model.safetensors", f"{LANGUAGE_MODEL}/model.safetensors"):
         assert (folder / model).read_bytes() == (whole / model).read_bytes()
 
 
-def test_a_polite_signal_saves_and_says_how_to_go_on(finished: tuple[str, Path], text: Path, tmp_path: Path):
+def test_a_polite_signal_saves_and_says_how_to_resume(finished: tuple[str, Path], text: Path, tmp_path: Path):
     kind, whole = finished
     folder = tmp_path / "run"
     process = start(arguments(kind, text, folder))
@@ -126,7 +118,7 @@ def test_a_polite_signal_saves_and_says_how_to_go_on(finished: tuple[str, Path],
     assert (folder / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
 
 
-def test_shuffled_blocks_go_on_in_the_same_order(text: Path, tmp_path: Path):
+def test_shuffled_blocks_resume_in_the_same_order(text: Path, tmp_path: Path):
     options = [*SMALL, "--data", str(text), *"--steps 60 --batch-size 16 --bptt 16 --shuffle-blocks 64".split()]
     whole, folder = tmp_path / "whole", tmp_path / "run"
     assert main(["train", "charlm", *options, "--out", str(whole)]) == 0
@@ -148,7 +140,7 @@ def test_resuming_a_finished_run_changes_nothing(finished: tuple[str, Path]):
     assert (whole / "model.safetensors").read_bytes() == before
 
 
-def test_a_budget_goes_on_with_the_time_it_had_left(text: Path, tmp_path: Path):
+def test_a_budget_resumes_with_the_time_that_was_left(text: Path, tmp_path: Path):
     folder = tmp_path / "run"
     words = [*SMALL, "--data", str(text), "--budget", "3s", "--batch-size", "4", "--bptt", "16", "--out", str(folder)]
     process = start(["train", "charlm", *words])

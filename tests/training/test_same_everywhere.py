@@ -1,7 +1,7 @@
 """The same seed, data and options give the same bits: with 1 and 2 threads, in a fresh process, from Python.
 
-With the NumPy backend the number of threads must be the same too: its BLAS may divide sums in another way for another
-number of threads.
+With the NumPy backend the number of threads must be the same too: a BLAS may add in another order with another number
+of threads.
 """
 
 import json
@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from rnnnlp import CharLMNetwork, SentimentNetwork, kernels
+from rnnnlp import kernels
 from rnnnlp.cli.main import main
 from rnnnlp.errors import UserError
 from rnnnlp.text.builtin import SAMPLE_REVIEWS, sample_folder
+from tests.runs import trained, trained_on
 
 STEPS = 12
 SMALL: dict[str, Any] = {"hidden_size": 33, "embedding_size": 20, "steps": STEPS, "evaluations": 2, "seed": 3}
@@ -47,7 +48,7 @@ def words(kind: str, data: Data, folder: Path, **options: Any) -> list[str]:
     return ["train", kind, *(word for pair in pairs for word in pair)]
 
 
-def trained(kind: str, data: Data, folder: Path, **options: Any) -> dict[str, bytes]:
+def trained_in_a_process(kind: str, data: Data, folder: Path, **options: Any) -> dict[str, bytes]:
     """The tensors of a run in a fresh process, whose environment leaves the threads alone."""
     environment = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
     command = [sys.executable, "-m", "rnnnlp.cli.main", *words(kind, data, folder, **options)]
@@ -64,13 +65,15 @@ def tensors(folder: Path) -> dict[str, bytes]:
 @pytest.mark.usefixtures("native")
 @pytest.mark.parametrize("kind", list(TASKS))
 def test_one_and_two_native_threads_give_the_same_bits(kind: str, data: Data, tmp_path: Path):
-    one, two = (trained(kind, data, tmp_path / str(n), backend="native", threads=n) for n in (1, 2))
+    one, two = (trained_in_a_process(kind, data, tmp_path / str(n), backend="native", threads=n) for n in (1, 2))
     assert one == two
 
 
 @pytest.mark.parametrize("kind", list(TASKS))
 def test_fresh_processes_with_as_many_threads_give_the_same_bits(kind: str, data: Data, tmp_path: Path):
-    first, second = (trained(kind, data, tmp_path / name, backend="numpy", threads=2) for name in ("a", "b"))
+    first, second = (
+        trained_in_a_process(kind, data, tmp_path / name, backend="numpy", threads=2) for name in ("a", "b")
+    )
     assert first == second
 
 
@@ -86,7 +89,7 @@ def test_one_and_two_threads_of_numpy_differ_by_rounding_only(data: Data, tmp_pa
 
 def test_python_gives_the_bits_of_the_command_for_a_language_model(data: Data, tmp_path: Path):
     assert main(words("charlm", data, tmp_path / "command", backend="numpy")) == 0
-    CharLMNetwork.fit(str(data["charlm"]), out=str(tmp_path / "python"), backend="numpy", **SMALL, **TASKS["charlm"])
+    trained("char_lm", tmp_path / "python", data=str(data["charlm"]), backend="numpy", **SMALL, **TASKS["charlm"])
     assert tensors(tmp_path / "python") == tensors(tmp_path / "command")
 
 
@@ -94,15 +97,14 @@ def test_python_gives_the_bits_of_the_command_for_a_classifier(data: Data, tmp_p
     assert main(words("sentiment", data, tmp_path / "command", backend="numpy")) == 0
     rows = [json.loads(line) for line in data["sentiment"].read_text(encoding="utf-8").splitlines()]
     texts, labels = ([row[name] for row in rows] for name in ("text", "label"))
-    out = str(tmp_path / "python")
-    SentimentNetwork.fit(texts, labels, out=out, backend="numpy", **SMALL, **TASKS["sentiment"])
+    trained_on(texts, labels, tmp_path / "python", backend="numpy", **SMALL, **TASKS["sentiment"])
     assert tensors(tmp_path / "python") == tensors(tmp_path / "command")
 
 
 @pytest.mark.usefixtures("native")
 @pytest.mark.parametrize("kind", list(TASKS))
 @pytest.mark.parametrize(("first", "then"), [("numpy", "native"), ("native", "numpy")])
-def test_a_run_goes_on_with_the_other_backend(
+def test_a_run_resumes_with_the_other_backend(
     kind: str, first: str, then: str, data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     ended = {}

@@ -5,9 +5,9 @@ import pytest
 
 from rnnnlp import kernels
 from rnnnlp.errors import UserError
-from rnnnlp.tasks.char_lm.network import CharLMNetwork
-from rnnnlp.config import CharLMConfig
+from rnnnlp.tasks.char_lm.config import CharLMConfig
 from rnnnlp.tasks.char_lm.dynamic import Learning, dynamic_loss, dynamic_losses, gradient_sizes
+from rnnnlp.tasks.char_lm.network import CharLMNetwork
 from rnnnlp.tasks.language_modelling import language_model_loss
 from tests.gradients import difference_quotients, randomize
 
@@ -59,7 +59,7 @@ def test_rule_by_difference_quotients(cell, tied):
 
 
 def test_sizes_are_the_root_mean_square_of_the_gradients_of_windows():
-    model, ids = make(), text(31)  # so short a text is one stretch, read again and again
+    model, ids = make(), text(31)  # so short a text is one segment, read again and again
     squares = {name: np.zeros_like(p.value) for name, p in model.parameters().items()}
     state = model.zero_state(1)
     for start in (0, 10, 20):
@@ -121,10 +121,10 @@ def test_a_certain_model_has_nothing_to_learn():
 @pytest.mark.parametrize(
     ("lr", "ids", "message"),
     [
-        (-1.0, text(9), "--dynamic-lr is -1.0; it must be at least 0"),
-        (float("nan"), text(9), "--dynamic-lr is nan; it must be at least 0"),
+        (-1.0, text(9), "dynamic_lr is -1.0; it must be at least 0"),
+        (float("nan"), text(9), "dynamic_lr is nan; it must be at least 0"),
         (0.1, text(1), "the split has 1 tokens; to predict one from another"),
-        (1e38, text(200), "give a smaller --dynamic-lr"),
+        (1e38, text(200), "give a smaller dynamic_lr"),
     ],
 )
 def test_refused(lr, ids, message):

@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
-from rnnnlp import generation, kernels
+from rnnnlp import kernels
 from rnnnlp.errors import UserError
-from rnnnlp.generation import HeldBack, Sampling, generate, samples
 from rnnnlp.kernels.sampling import sample_token
-from rnnnlp.models.char_lm import CharLM
-from rnnnlp.models.config import CharLMConfig
+from rnnnlp.tasks.char_lm import generate as generation
+from rnnnlp.tasks.char_lm.config import CharLMConfig
+from rnnnlp.tasks.char_lm.generate import Sampling, StopStringBuffer, generate, samples
+from rnnnlp.tasks.char_lm.network import CharLMNetwork
 from rnnnlp.text import ByteTokenizer, CharTokenizer, WordTokenizer
 
 LOGITS = np.log([0.05, 0.1, 0.15, 0.3, 0.4])
@@ -25,10 +26,10 @@ def backend(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(params=list(kernels.CELLS))
-def model(request: pytest.FixtureRequest, backend: str) -> CharLM:
+def model(request: pytest.FixtureRequest, backend: str) -> CharLMNetwork:
     tokenizer = CharTokenizer("\n abcdefgh")
     config = CharLMConfig(tokenizer.vocab_size, cell=request.param, embedding_size=5, hidden_size=11, num_layers=2)
-    return CharLM(config, tokenizer, rng=np.random.default_rng(3))
+    return CharLMNetwork(config, tokenizer, rng=np.random.default_rng(3))
 
 
 def shares(**options: object) -> np.ndarray:
@@ -71,14 +72,14 @@ def test_a_repetition_penalty_makes_recent_tokens_less_probable():
     assert penalised[3] > plain[3]
 
 
-def test_a_model_that_has_diverged_chooses_a_token_all_the_same(model: CharLM):
+def test_a_model_that_has_diverged_chooses_a_token_all_the_same(model: CharLMNetwork):
     assert 0 <= sample_token(np.full(5, np.nan), (), 0.5, **PLAIN) < 5
     for parameter in model.parameters().values():
         parameter.value[...] = np.nan
     assert len("".join(generate(model, "ab", Sampling(length=5), rng=np.random.default_rng(0)))) == 5
 
 
-def test_the_state_is_carried_and_not_lost(model: CharLM):
+def test_the_state_is_carried_and_not_lost(model: CharLMNetwork):
     """Each token is the one that reading everything again from the start would choose."""
     prompt, seed = "abc", 4
     sampling = Sampling(length=40, temperature=1.5)
@@ -92,14 +93,16 @@ def test_the_state_is_carried_and_not_lost(model: CharLM):
     assert text == again.removeprefix(prompt)
 
 
-def test_both_backends_write_the_same(model: CharLM):
+def test_both_backends_write_the_same(model: CharLMNetwork):
     sampling = Sampling(length=60, temperature=1.2, top_k=6, top_p=0.9, repetition_penalty=1.3, repetition_window=5)
     text = "".join(generate(model, "ab", sampling, rng=np.random.default_rng(0)))
     kernels.use("numpy")
     assert text == "".join(generate(model, "ab", sampling, rng=np.random.default_rng(0)))
 
 
-def test_the_text_does_not_depend_on_how_many_tokens_are_made_at_a_time(model: CharLM, monkeypatch: pytest.MonkeyPatch):
+def test_the_text_does_not_depend_on_how_many_tokens_are_made_at_a_time(
+    model: CharLMNetwork, monkeypatch: pytest.MonkeyPatch
+):
     sampling = Sampling(length=50, repetition_penalty=1.4, repetition_window=7)
     texts = []
     for tokens in (1, 7, 50):
@@ -109,7 +112,7 @@ def test_the_text_does_not_depend_on_how_many_tokens_are_made_at_a_time(model: C
     assert len(texts[0]) == 50
 
 
-def test_samples_begin_at_the_end_of_the_prompt(model: CharLM):
+def test_samples_begin_at_the_end_of_the_prompt(model: CharLMNetwork):
     sampling = Sampling(length=30, temperature=0.0)
     endless = samples(model, "abc", sampling, rng=np.random.default_rng(0))
     first, second = "".join(next(endless)), "".join(next(endless))
@@ -117,7 +120,9 @@ def test_samples_begin_at_the_end_of_the_prompt(model: CharLM):
 
 
 def test_a_stop_string_ends_the_text_and_is_not_shown(backend: str):
-    model = CharLM(CharLMConfig(256, hidden_size=8, embedding_size=4), ByteTokenizer(), rng=np.random.default_rng(0))
+    model = CharLMNetwork(
+        CharLMConfig(256, hidden_size=8, embedding_size=4), ByteTokenizer(), rng=np.random.default_rng(0)
+    )
     whole = "".join(generate(model, "x", Sampling(length=200), rng=np.random.default_rng(2)))
     stop = whole[60:63]
     cut = "".join(generate(model, "x", Sampling(length=200, stop=(stop,)), rng=np.random.default_rng(2)))
@@ -125,27 +130,29 @@ def test_a_stop_string_ends_the_text_and_is_not_shown(backend: str):
 
 
 def test_bytes_that_are_no_text_come_out_as_replacement_characters(backend: str):
-    model = CharLM(CharLMConfig(256, hidden_size=4, embedding_size=4), ByteTokenizer(), rng=np.random.default_rng(0))
+    model = CharLMNetwork(
+        CharLMConfig(256, hidden_size=4, embedding_size=4), ByteTokenizer(), rng=np.random.default_rng(0)
+    )
     text = "".join(generate(model, "é", Sampling(length=300, temperature=3.0), rng=np.random.default_rng(0)))
     assert text.encode("utf-8").decode("utf-8") == text
 
 
 def test_what_may_begin_a_stop_string_is_held_back():
-    held = HeldBack(("END", "dE"))
+    held = StopStringBuffer(("END", "dE"))
     assert [held.push(text) for text in ("abE", "N", "x", "d", "E")] == ["ab", "", "ENx", "", ""]
     assert held.stopped
-    open_end = HeldBack(("END",))
+    open_end = StopStringBuffer(("END",))
     assert open_end.push("abEN") + open_end.flush() == "abEN"
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"length": -1}, "--length is -1; it must be at least 0"),
-        ({"temperature": float("nan")}, "--temperature is nan"),
-        ({"top_k": -1}, "--top-k is -1"),
-        ({"top_p": 1.5}, "--top-p is 1.5"),
-        ({"repetition_penalty": 0.0}, "--repetition-penalty is 0.0"),
+        ({"length": -1}, "length is -1; it must be at least 0"),
+        ({"temperature": float("nan")}, "temperature is nan"),
+        ({"top_k": -1}, "top_k is -1"),
+        ({"top_p": 1.5}, "top_p is 1.5"),
+        ({"repetition_penalty": 0.0}, "repetition_penalty is 0.0"),
         ({"stop": ("",)}, "it must be not an empty string"),
     ],
 )
@@ -160,5 +167,5 @@ def test_a_prompt_without_a_token_is_gone_on_from(prompt: str, backend: str):
     kernels.use(backend)
     tokenizer = WordTokenizer.train(["it was the best of times"], min_frequency=1)
     config = CharLMConfig(vocab_size=tokenizer.vocab_size, hidden_size=5, embedding_size=3)
-    model = CharLM(config, tokenizer, rng=np.random.default_rng(0))
-    assert model.generate(prompt, length=5, seed=0)
+    model = CharLMNetwork(config, tokenizer, rng=np.random.default_rng(0))
+    assert "".join(generate(model, prompt, Sampling(length=5), rng=np.random.default_rng(0)))

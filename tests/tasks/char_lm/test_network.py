@@ -5,8 +5,8 @@ import pytest
 
 from rnnnlp.kernels import CELLS
 from rnnnlp.layers.loss import softmax_cross_entropy
+from rnnnlp.tasks.char_lm.config import CharLMConfig
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
-from rnnnlp.config import CharLMConfig
 from tests.gradients import check_gradients, pairs, randomize
 from tests.recurrences import EVEN, RAGGED, draw_states
 

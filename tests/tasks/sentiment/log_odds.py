@@ -1,14 +1,14 @@
-"""How the log-odds of a decision change along vectors of a classifier: what `explain` says is held against it."""
+"""The derivative of the log-odds of a decision along embeddings: contributions of `explain` are compared with it."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from rnnnlp.tasks.sentiment.predictor import Classifier
+from rnnnlp.tasks.sentiment.predictor import Predictor
 from tests.gradients import EPS
 
 
-def slope_along(tables: Sequence[np.ndarray], model: Classifier, text: str, label: int) -> float:
+def slope_along(tables: Sequence[np.ndarray], model: Predictor, text: str, label: int) -> float:
     """The derivative of the log-odds of `label` as all tables grow by the same factor; they stay as they were."""
     before = [table.copy() for table in tables]
     found = []

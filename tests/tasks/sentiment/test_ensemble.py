@@ -1,4 +1,4 @@
-"""A ensemble: its members' logits added with their weights, forward, explained, and in a folder."""
+"""An ensemble: the weighted sum of its members' logits, explanations, and its folder."""
 
 import json
 from pathlib import Path
@@ -6,16 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rnnnlp import Ensemble, SentimentNetwork
 from rnnnlp.errors import UserError
 from rnnnlp.layers.loss import softmax
-from rnnnlp.models import classifier
-from rnnnlp.tasks.sentiment.predictor import Contribution
-from rnnnlp.tasks.sentiment.ensemble import by_word, load_classifier
-from rnnnlp.config import SentimentConfig
+from rnnnlp.tasks.sentiment import predictor
+from rnnnlp.tasks.sentiment.config import SentimentConfig
+from rnnnlp.tasks.sentiment.ensemble import Ensemble, by_word, load_predictor
+from rnnnlp.tasks.sentiment.explain import Contribution
+from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.text import ByteTokenizer, CharTokenizer, Tokenizer, WordTokenizer
 from tests.gradients import randomize
-from tests.models.log_odds import slope_along
+from tests.tasks.sentiment.log_odds import slope_along
 
 TEXTS = ["the film was good", "bad but good, bad film", "", "好 film — the  good", " ", "unknown words alone"]
 WEIGHTS = np.array([0.5, 1.5, 0.25])
@@ -49,7 +49,7 @@ def test_probabilities_are_those_of_the_weighted_sum():
     assert model.score(TEXTS, model.predict(TEXTS)) == 1
 
 
-def test_of_one_it_says_what_that_says():
+def test_an_ensemble_of_one_is_that_one():
     one = member(TOKENIZERS["word"])
     model = Ensemble([one], np.array([1 / one.temperature]))
     np.testing.assert_allclose(model.predict_proba(TEXTS), one.predict_proba(TEXTS), rtol=1e-12)
@@ -65,30 +65,30 @@ def test_no_texts_and_many(kind: str, monkeypatch: pytest.MonkeyPatch):
         assert model.predict([]) == model.explain([]) == []
         expected = model.predict_proba(TEXTS)
         with monkeypatch.context() as patch:
-            patch.setattr(classifier, "CHUNK", 2)
+            patch.setattr(predictor, "CHUNK", 2)
             np.testing.assert_allclose(model.predict_proba(TEXTS), expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize("label", [None, 0, 1, 2])
-def test_a_word_counts_as_much_as_the_log_odds_change_along_its_vectors(label: int | None):
-    """In both members, whose tokenizers are the same, the vector of a word is moved."""
+def test_a_contribution_is_the_change_of_the_log_odds_along_the_embeddings(label: int | None):
+    """Of both members, whose tokenizers are the same."""
     model = ensemble("word", "word", pooling="attention", num_layers=2)
     for text in ("the film was good", "bad but good, bad film"):
         (found,) = model.explain([text], None if label is None else np.array([label]))
         of_label = int(model.predict_proba([text])[0].argmax()) if label is None else label
         for word in set(text.replace(",", " ,").split()):
-            rows = [m.reader.embedding.weight.value[m.encode([word])[0][0]] for m in model.members]
+            rows = [m.embedding.weight.value[m.encode([word])[0][0]] for m in model.members]
             total = sum(weight for start, stop, weight in found if text[start:stop] == word)
             assert total == pytest.approx(slope_along(rows, model, text, of_label), rel=1e-6, abs=1e-8), word
 
 
 @pytest.mark.parametrize("kinds", [("word", "char", "byte"), ("byte", "word"), ("char", "byte", "word")])
 @pytest.mark.parametrize("text", [text for text in TEXTS if text.strip()])
-def test_words_count_as_much_as_all_tokens_of_all_members(kinds: tuple[str, ...], text: str):
+def test_contributions_of_words_add_up_to_those_of_all_tokens_of_all_members(kinds: tuple[str, ...], text: str):
     model = ensemble(*kinds)
     (found,) = model.explain([text])
     label = int(model.predict_proba([text])[0].argmax())
-    tables = [m.reader.embedding.weight.value for m in model.members]
+    tables = [m.embedding.weight.value for m in model.members]
     assert sum(word.weight for word in found) == pytest.approx(slope_along(tables, model, text, label), rel=1e-6)
     spans = np.unique(model.members[0].tokenizer.spans(text), axis=0)
     assert [word[:2] for word in found] == [tuple(span) for span in spans.tolist()]
@@ -123,8 +123,8 @@ def test_no_gradient_is_left_behind():
 
 def test_a_folder_holds_all_of_it(tmp_path: Path):
     model = ensemble("word", "char", "byte", dtype=np.float32)
-    model.save_pretrained(tmp_path / "one", extra={"data": "some"})
-    opened = load_classifier(tmp_path / "one")
+    model.save_pretrained(tmp_path / "one", training={"data": "some"})
+    opened = load_predictor(tmp_path / "one")
     assert isinstance(opened, Ensemble)
     assert np.array_equal(opened.weights, model.weights)
     assert np.array_equal(opened.predict_proba(TEXTS), model.predict_proba(TEXTS))
@@ -138,7 +138,7 @@ def test_a_folder_holds_all_of_it(tmp_path: Path):
     }
     alone = SentimentNetwork.from_pretrained(tmp_path / "one" / "members" / "1")
     assert np.array_equal(alone.predict_proba(TEXTS), model.members[1].predict_proba(TEXTS))
-    opened.save_pretrained(tmp_path / "two", extra={"data": "some"})
+    opened.save_pretrained(tmp_path / "two", training={"data": "some"})
     files = [path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*") if path.is_file()]
     assert len(files) == 2 + 3 * 3
     for file in files:
@@ -168,8 +168,8 @@ def test_one_that_cannot_be_written_leaves_the_one_before(tmp_path: Path, monkey
     assert sorted(path.name for path in tmp_path.iterdir()) == ["config.json", "members", "model.safetensors"]
 
 
-def test_another_model_is_no_committee(tmp_path: Path):
+def test_another_model_is_no_ensemble(tmp_path: Path):
     member(TOKENIZERS["char"], dtype=np.float32).save_pretrained(tmp_path)
-    assert isinstance(load_classifier(tmp_path), SentimentNetwork)
-    with pytest.raises(UserError, match="holds a sentiment model; a ensemble is needed here"):
+    assert isinstance(load_predictor(tmp_path), SentimentNetwork)
+    with pytest.raises(UserError, match="holds a sentiment model; an ensemble is needed here"):
         Ensemble.from_pretrained(tmp_path)

@@ -1,16 +1,16 @@
-"""What `explain` says of a token is the derivative of the log-odds along its vector, at its place in the text."""
+"""The contribution of a token is the derivative of the log-odds along its embedding, at its position in the text."""
 
 import numpy as np
 import pytest
 
-from rnnnlp import SentimentNetwork
 from rnnnlp.kernels import CELLS
 from rnnnlp.layers.loss import log_odds_gradient, softmax
 from rnnnlp.layers.pooling import POOLINGS
-from rnnnlp.config import SentimentConfig
+from rnnnlp.tasks.sentiment.config import SentimentConfig
+from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.text import WordTokenizer
 from tests.gradients import check_gradients, randomize
-from tests.models.log_odds import slope_along
+from tests.tasks.sentiment.log_odds import slope_along
 
 WORDS = "the film was good but bad".split()
 
@@ -55,13 +55,13 @@ def test_gradient_of_the_log_odds(classes):
 
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("pooling", POOLINGS)
-def test_a_token_counts_as_much_as_the_log_odds_change_along_its_vector(cell: str, pooling: str):
+def test_a_contribution_is_the_change_of_the_log_odds_along_the_embedding(cell: str, pooling: str):
     model = make(cell, pooling, num_layers=2)
     for text in ("the film was good", "bad but good, bad film"):
         label = int(model.predict_proba([text])[0].argmax())
         (found,) = model.explain([text])
         for word in set(text.replace(",", " ,").split()):
-            row = model.reader.embedding.weight.value[model.encode([word])[0][0]]
+            row = model.embedding.weight.value[model.encode([word])[0][0]]
             total = sum(weight for start, stop, weight in found if text[start:stop] == word)
             assert total == pytest.approx(slope_along([row], model, text, label), rel=1e-6, abs=1e-8), word
 
@@ -91,13 +91,13 @@ def test_of_a_long_text_the_parts_that_were_read_are_explained():
     assert [text[start:stop] for start, stop, _ in found] == ["the", "film", "bad", "good"]
 
 
-def test_votes_count_beside_the_vectors():
-    """Along all vectors and votes at once the log-odds change by as much as all tokens say."""
-    model, text = make(votes=20), "the film was good but good"
+def test_ngram_features_contribute_too():
+    """Along all embeddings and n-gram weights at once the log-odds change by the sum of all contributions."""
+    model, text = make(ngram_buckets=20), "the film was good but good"
     rng = np.random.default_rng(5)
-    for table in (model.reader.votes.ratio, model.reader.votes.weight.value):
+    for table in (model.ngrams.log_count_ratio, model.ngrams.weight.value):
         table[...] = 0.1 * rng.normal(size=table.shape)
     label = int(model.predict_proba([text])[0].argmax())
     (found,) = model.explain([text])
-    tables = [model.reader.embedding.weight.value, model.reader.votes.weight.value]
+    tables = [model.embedding.weight.value, model.ngrams.weight.value]
     assert sum(word.weight for word in found) == pytest.approx(slope_along(tables, model, text, label), rel=1e-6)

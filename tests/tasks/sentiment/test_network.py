@@ -8,8 +8,9 @@ from rnnnlp.batches.packed import batch_sizes_of, unpack
 from rnnnlp.kernels import CELLS
 from rnnnlp.layers.loss import softmax, softmax_cross_entropy
 from rnnnlp.layers.pooling import POOLINGS
-from rnnnlp.models import sentiment
-from rnnnlp.config import SentimentConfig
+from rnnnlp.tasks.sentiment import network as network_module
+from rnnnlp.tasks.sentiment.adversarial import adversarial_gradients, vat_gradients
+from rnnnlp.tasks.sentiment.config import SentimentConfig
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from tests.gradients import check_gradients, pairs, randomize
 from tests.recurrences import RAGGED
@@ -51,8 +52,8 @@ def check_model(model, batch, *, zero=(), **options):
         return loss_sum / count
 
     model.zero_grad()
-    loss_sum, count = model.gradients(batch, rng=np.random.default_rng(3), **options)
-    assert loss_sum / count == loss()
+    found = model.gradients(batch, rng=np.random.default_rng(3), **options)
+    assert found.loss_sum / found.count == loss()
     gradients = pairs(model.parameters())
     check_gradients(loss, gradients, zero=zero)
 
@@ -82,23 +83,23 @@ def test_gradient_of_the_loss_with_layers_and_dropout(cell, variational):
     check_model(model, documents([3, 2, 2]))
 
 
-def test_gradient_of_the_loss_where_runs_vote():
-    model, batch = make(votes=30, dropout=0.3), documents([4, 3, 1])
-    model.reader.votes.fit(unpack(batch.ids, batch.batch_sizes), batch.labels)
+def test_gradient_of_the_loss_with_ngram_features():
+    model, batch = make(ngram_buckets=30, dropout=0.3), documents([4, 3, 1])
+    model.fit_ngrams(unpack(batch.ids, batch.batch_sizes), batch.labels)
     check_model(model, batch)
-    tensors = [p.value for p in model.parameters().values()] + [model.reader.votes.ratio]
-    assert model.config.weights == sum(tensor.size for tensor in tensors)
+    tensors = [p.value for p in model.parameters().values()] + [model.ngrams.log_count_ratio]
+    assert model.config.num_parameters == sum(tensor.size for tensor in tensors)
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.3])
-def test_gradient_of_the_loss_where_words_are_moved_against_the_model(dropout):
-    """Of the loss as it is plus the loss at the moved vectors, the move held constant."""
+def test_gradient_of_the_adversarial_loss(dropout):
+    """The loss plus the loss under the perturbation, which counts as a constant."""
     model, batch, size = make(dropout=dropout), documents([4, 3, 1]), 0.7
-    V_D = model.reader.embedding.weight.value
+    V_D = model.embedding.weight.value
 
-    def loss(move=0.0):
+    def loss(perturbation=0.0):
         rng, total = np.random.default_rng(3), 0.0
-        for step in (0.0, move):
+        for step in (0.0, perturbation):
             V_D[...] += step
             logits, _ = model.forward(batch.ids, batch.batch_sizes, rng=rng)
             V_D[...] -= step
@@ -107,40 +108,40 @@ def test_gradient_of_the_loss_where_words_are_moved_against_the_model(dropout):
         return total
 
     model.gradients(batch, rng=np.random.default_rng(3))
-    first = model.reader.embedding.weight.grad.copy()  # (V, D)
+    first = model.embedding.weight.grad.copy()  # (V, D)
     seen = np.unique(batch.ids)
-    move = size * np.sqrt((V_D[seen] ** 2).sum()) * first / np.sqrt((first**2).sum())
+    perturbation = size * np.sqrt((V_D[seen] ** 2).sum()) * first / np.sqrt((first**2).sum())
     model.zero_grad()
     before = V_D.copy()
-    model.gradients(batch, rng=np.random.default_rng(3), adversarial=size)
+    adversarial_gradients(model, batch, size, rng=np.random.default_rng(3))
     np.testing.assert_array_equal(V_D, before)
-    check_gradients(lambda: loss(move), pairs(model.parameters()))
+    check_gradients(lambda: loss(perturbation), pairs(model.parameters()))
     if dropout == 0:
-        assert loss(move) > loss()  # the move is one that hurts
+        assert loss(perturbation) > loss()
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.3])
-@pytest.mark.parametrize("votes", [0, 16], ids=["alone", "votes"])
-def test_gradient_of_what_a_move_changes(votes, dropout, monkeypatch):
-    """Of the divergence at the moved vectors, the move and the probabilities of the unmoved held constant."""
-    model, batch, size = make(dropout=dropout, votes=votes), documents([4, 3, 1]), 0.5
-    if votes:
-        ratio = model.reader.votes.ratio
+@pytest.mark.parametrize("buckets", [0, 16], ids=["alone", "n-grams"])
+def test_gradient_of_the_virtual_adversarial_loss(buckets, dropout, monkeypatch):
+    """Of the divergence under a perturbation; that and the probabilities without it count as constants."""
+    model, batch, size = make(dropout=dropout, ngram_buckets=buckets), documents([4, 3, 1]), 0.5
+    if buckets:
+        ratio = model.ngrams.log_count_ratio
         ratio[...] = np.random.default_rng(4).normal(size=ratio.shape) / 10  # or all is certain
-    weight = model.reader.embedding.weight.value  # (V, D)
-    before, moves = weight.copy(), []
-    perturbed = model.reader.embedding.perturbed
+    weight = model.embedding.weight.value  # (V, D)
+    before, perturbations = weight.copy(), []
+    perturbed = model.embedding.perturbed
 
     def noted(rows, step):
-        moves.append(np.zeros_like(weight))
-        moves[-1][rows] = step
+        perturbations.append(np.zeros_like(weight))
+        perturbations[-1][rows] = step
         return perturbed(rows, step)
 
-    monkeypatch.setattr(model.reader.embedding, "perturbed", noted)
+    monkeypatch.setattr(model.embedding, "perturbed", noted)
     p = softmax(model.forward(batch.ids, batch.batch_sizes)[0])
-    change = model.smoothing_gradients(batch, size, rng=np.random.default_rng(3))
+    change = vat_gradients(model, batch, size, rng=np.random.default_rng(3))
     np.testing.assert_array_equal(weight, before)
-    probe, move = moves
+    probe, final = perturbations
 
     def loss(step, **options):
         weight[...] += step
@@ -153,19 +154,19 @@ def test_gradient_of_what_a_move_changes(votes, dropout, monkeypatch):
         rng.standard_normal((len(np.unique(batch.ids)), weight.shape[1]))
         return rng
 
-    assert change == pytest.approx(loss(move, rng=dropped()), rel=1e-9)
-    check_gradients(lambda: loss(move, rng=dropped()), pairs(model.parameters()))
+    assert change == pytest.approx(loss(final, rng=dropped()), rel=1e-9)
+    check_gradients(lambda: loss(final, rng=dropped()), pairs(model.parameters()))
     length = np.sqrt((weight[np.unique(batch.ids)] ** 2).sum())
-    assert np.sqrt((move**2).sum()) == pytest.approx(size * length)
-    # The move is along the gradient of the divergence at the probe, and changes more than the probe's direction does.
+    assert np.sqrt((final**2).sum()) == pytest.approx(size * length)
+    # It is along the gradient of the divergence at the probe, and changes more than the direction of the probe does.
     gradient = np.zeros_like(weight)
     for place in np.ndindex(weight.shape):
         up, down = probe.copy(), probe.copy()
         up[place] += 1e-6
         down[place] -= 1e-6
         gradient[place] = loss(up) - loss(down)
-    np.testing.assert_allclose(move / np.linalg.norm(move), gradient / np.linalg.norm(gradient), atol=1e-4)
-    assert loss(move) > loss(probe * np.linalg.norm(move) / np.linalg.norm(probe))
+    np.testing.assert_allclose(final / np.linalg.norm(final), gradient / np.linalg.norm(gradient), atol=1e-4)
+    assert loss(final) > loss(probe * np.linalg.norm(final) / np.linalg.norm(probe))
 
 
 @poolings
@@ -193,8 +194,9 @@ def test_truncation_changes_gradients_and_not_the_loss():
     expected = {name: p.grad.copy() for name, p in model.parameters().items()}
     for bptt, same in ((2, False), (5, True)):
         model.zero_grad()
-        assert model.gradients(batch, bptt=bptt) == pytest.approx(whole, rel=1e-12)
-        assert np.allclose(model.reader.head.weight.grad, expected["head.weight"], rtol=1e-10)
+        found = model.gradients(batch, bptt=bptt)
+        assert (found.loss_sum, found.count) == pytest.approx((whole.loss_sum, whole.count), rel=1e-12)
+        assert np.allclose(model.head.weight.grad, expected["head.weight"], rtol=1e-10)
         W_h = "recurrent.0.reverse.W_h"
         assert np.allclose(model.parameters()[W_h].grad, expected[W_h], rtol=1e-10) is same
 
@@ -203,10 +205,10 @@ def test_gradients_add_up_to_those_of_the_mean():
     model, batch = make(), documents(RAGGED[5])
     logits, tape = model.forward(batch.ids, batch.batch_sizes)
     loss_sum, count, dlogits = softmax_cross_entropy(logits, batch.labels)
-    assert model.gradients(batch) == (loss_sum, count)
+    assert model.gradients(batch)[:2] == (loss_sum, count)
     mean = {name: p.grad.copy() for name, p in model.parameters().items()}
     model.zero_grad()
-    model.reader.backward(dlogits, tape)
+    model.backward(dlogits, tape)
     for name, p in model.parameters().items():
         np.testing.assert_allclose(p.grad, count * mean[name], rtol=1e-10, atol=1e-15)
 
@@ -221,12 +223,12 @@ def test_float32_stays_float32(cell):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("settings", [{}, {"num_layers": 2}, {"bidirectional": False, "cell": "gru"}], ids=str)
-def test_many_texts_are_judged_as_few_are(settings, dtype, monkeypatch):
+def test_many_texts_have_the_same_logits_as_few(settings, dtype, monkeypatch):
     """Where the whole vocabulary is projected once, the logits are those of each batch with its own words."""
     model = make(dtype=dtype, **settings)
     rng = np.random.default_rng(0)
     texts = [rng.integers(V, size=length).astype(np.int32) for length in rng.integers(1, 9, size=40)]
-    monkeypatch.setattr(sentiment, "READ_AGAIN", 1)
+    monkeypatch.setattr(network_module, "PROJECT_ALL", 1)
     together = model.logits(texts, batch_size=16)
-    monkeypatch.setattr(sentiment, "READ_AGAIN", 10**6)
+    monkeypatch.setattr(network_module, "PROJECT_ALL", 10**6)
     np.testing.assert_allclose(model.logits(texts, batch_size=16), together, rtol=1e-5)

@@ -1,4 +1,4 @@
-"""The weights of a ensemble: the least cross-entropy over weights that are not below 0, and the folder they end in."""
+"""Stacking weights: the least cross-entropy over weights that are not negative, and the folder of the ensemble."""
 
 import itertools
 import json
@@ -8,14 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rnnnlp import Ensemble, SentimentNetwork
 from rnnnlp.errors import UserError
 from rnnnlp.layers.loss import softmax, softmax_cross_entropy
+from rnnnlp.tasks.sentiment.config import EnsembleOptions, SentimentOptions
+from rnnnlp.tasks.sentiment.ensemble import Ensemble
+from rnnnlp.tasks.sentiment.network import SentimentNetwork
+from rnnnlp.tasks.sentiment.stacking import curvature, make_ensemble, stacking_weights
+from rnnnlp.tasks.sentiment.train import load_data
 from rnnnlp.training.calibration import fit_temperature
-from rnnnlp.tasks.sentiment.stacking import combine, curvature, fit_weights
-from rnnnlp.training.options import Combining, SentimentTraining, sentiment_options
-from rnnnlp.training.run import load_training_data, train_sentiment
 from tests.gradients import difference_quotients
+from tests.runs import trained
 
 K = 3
 
@@ -42,23 +44,23 @@ def slopes(logits: list[np.ndarray], targets: np.ndarray, weights: np.ndarray) -
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("n", [5, 60, 800])
-def test_there_is_no_way_down(n: int, seed: int):
+def test_the_weights_are_a_minimum(n: int, seed: int):
     """The conditions of Karush, Kuhn and Tucker: no slope where a weight is, none but upwards where it is 0."""
     logits, targets = members(n, [2.0, 0.0, 1.0, -0.5, 1.5], seed)
-    weights = fit_weights(logits, targets)
+    weights = stacking_weights(logits, targets)
     slope = slopes(logits, targets, weights)
     assert (weights >= 0).all()
     np.testing.assert_allclose(slope[weights > 0], 0, atol=1e-8)
     assert (slope[weights == 0] > -1e-8).all()
 
 
-def test_what_says_the_opposite_is_left_out():
-    assert fit_weights(*members(500, [2.0, -0.5, 1.0]))[1] == 0
+def test_a_member_that_says_the_opposite_is_left_out():
+    assert stacking_weights(*members(500, [2.0, -0.5, 1.0]))[1] == 0
 
 
 def test_no_weights_of_a_grid_are_better():
     logits, targets = members(200, [1.0, 0.7])
-    least = loss_of(logits, targets, fit_weights(logits, targets))
+    least = loss_of(logits, targets, stacking_weights(logits, targets))
     grid = np.linspace(0, 3, 61)
     others = [loss_of(logits, targets, np.array(weights)) for weights in itertools.product(grid, grid)]
     assert least < min(others) < least + 1e-3
@@ -68,46 +70,46 @@ def test_no_weights_of_a_grid_are_better():
 @pytest.mark.parametrize("n", [4, 300])
 def test_the_weight_of_one_is_its_temperature(n: int, size: float):
     logits, targets = members(n, [1.5])
-    (weight,) = fit_weights([size * logits[0]], targets)
+    (weight,) = stacking_weights([size * logits[0]], targets)
     assert weight == pytest.approx(1 / fit_temperature(size * logits[0], targets), rel=1e-3)
 
 
 def test_noise_is_left_out():
     logits, targets = members(2000, [2.0, 0.0, 1.0], seed=3)
     noise = logits[1] - np.eye(K)[targets] * 0.2  # even a little wrong
-    weights = fit_weights([logits[0], noise, logits[2]], targets)
+    weights = stacking_weights([logits[0], noise, logits[2]], targets)
     assert weights[1] == 0
-    np.testing.assert_allclose(weights[[0, 2]], fit_weights([logits[0], logits[2]], targets), rtol=1e-6)
+    np.testing.assert_allclose(weights[[0, 2]], stacking_weights([logits[0], logits[2]], targets), rtol=1e-6)
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
 def test_the_order_does_not_matter(order: tuple[int, ...]):
     logits, targets = members(100, [2.0, 0.5, 1.0])
-    expected = fit_weights(logits, targets)[list(order)]
-    np.testing.assert_allclose(fit_weights([logits[m] for m in order], targets), expected, rtol=1e-6)
+    expected = stacking_weights(logits, targets)[list(order)]
+    np.testing.assert_allclose(stacking_weights([logits[m] for m in order], targets), expected, rtol=1e-6)
 
 
 def test_the_scale_of_a_member_does_not_matter():
     logits, targets = members(100, [2.0, 0.5, 1.0])
     scales = np.array([1e-3, 1.0, 1e5])
-    expected = fit_weights(logits, targets) / scales
+    expected = stacking_weights(logits, targets) / scales
     scaled = [s * z + 7 for s, z in zip(scales, logits, strict=True)]  # what all classes have says nothing
-    np.testing.assert_allclose(fit_weights(scaled, targets), expected, rtol=1e-6)
+    np.testing.assert_allclose(stacking_weights(scaled, targets), expected, rtol=1e-6)
 
 
 def test_members_that_are_the_same_share_the_weight():
     logits, targets = members(100, [2.0, 1.0])
-    one, other = fit_weights(logits, targets)
-    weights = fit_weights([logits[0], logits[1], logits[0]], targets)
+    one, other = stacking_weights(logits, targets)
+    weights = stacking_weights([logits[0], logits[1], logits[0]], targets)
     np.testing.assert_allclose(weights, [one / 2, other, one / 2], rtol=1e-4)
 
 
-def test_what_says_nothing_has_no_weight():
+def test_a_member_without_information_has_no_weight():
     logits, targets = members(50, [1.0])
-    weights = fit_weights([np.ones((50, K)), logits[0], -logits[0]], targets)
+    weights = stacking_weights([np.ones((50, K)), logits[0], -logits[0]], targets)
     assert weights[0] == weights[2] == 0 < weights[1]
-    assert not fit_weights([np.ones((50, K))], targets).any()
-    assert not fit_weights([-10 * np.eye(K)[targets]], targets).any()
+    assert not stacking_weights([np.ones((50, K))], targets).any()
+    assert not stacking_weights([-10 * np.eye(K)[targets]], targets).any()
 
 
 @pytest.mark.parametrize("size", [1.0, 1e4, 1e8])
@@ -116,7 +118,7 @@ def test_certain_members_and_one_class_only(size: float):
     targets = np.zeros(30, np.int64)
     logits = [size * (np.eye(K)[targets] + 0.1 * rng.normal(size=(30, K))) for _ in range(2)]
     wrong = size * np.eye(K)[rng.integers(K, size=30)]
-    weights = fit_weights([*logits, wrong], targets)
+    weights = stacking_weights([*logits, wrong], targets)
     assert np.isfinite(weights).all()
     assert np.abs(slopes([z / size for z in [*logits, wrong]], targets, weights * size)[weights > 0]).max() < 1e-6
 
@@ -156,13 +158,12 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
 
 
 def classifier_of(data: Path, out: Path, *, overwrite: bool = False, **options) -> None:
-    options = sentiment_options({"data": str(data), **OPTIONS, **options}, "options")
-    train_sentiment(*options, out, overwrite=overwrite)
+    trained("sentiment", out, overwrite=overwrite, **{"data": str(data), **OPTIONS, **options})
 
 
-def test_a_committee_is_what_was_fitted(runs: tuple[str, str], tmp_path: Path, caplog: pytest.LogCaptureFixture):
+def test_the_folder_holds_the_fitted_ensemble(runs: tuple[str, str], tmp_path: Path, caplog: pytest.LogCaptureFixture):
     with caplog.at_level(logging.INFO, "rnnnlp"):
-        ensemble = combine(Combining(runs=runs), tmp_path / "out")
+        ensemble = make_ensemble(EnsembleOptions(runs=runs), tmp_path / "out")
     texts = ["a good film", "a bad film", "film"]
     opened = Ensemble.from_pretrained(tmp_path / "out")
     assert np.array_equal(opened.predict_proba(texts), ensemble.predict_proba(texts))
@@ -170,12 +171,12 @@ def test_a_committee_is_what_was_fitted(runs: tuple[str, str], tmp_path: Path, c
     for run in runs:
         assert f"{run}: weight " in caplog.text
     assert "on the 30 validation texts of " in caplog.text
-    assert "to which the weights were fitted" in caplog.text
+    assert "The weights were fitted to these texts" in caplog.text
     card = (tmp_path / "out" / "README.md").read_text()
     config = json.loads((tmp_path / "out" / "config.json").read_text())
     data = json.loads((Path(runs[0]) / "config.json").read_text())["training"]["data"]
     assert config["training"] == {"runs": list(runs), "data": data, "text_column": None, "label_column": None}
-    assert f"    rnnnlp combine {runs[0]} {runs[1]} --out RUN --data {data}" in card
+    assert f"    rnnnlp ensemble {runs[0]} {runs[1]} --out RUN --data {data}" in card
     halves = str(Path(data).parent / "halves.csv")
     assert f"| {runs[1]} | {halves} | {ensemble.weights[1]:.4g} | 0." in card
     assert [training["seed"] for training in opened.trainings] == [1, 2]
@@ -183,45 +184,45 @@ def test_a_committee_is_what_was_fitted(runs: tuple[str, str], tmp_path: Path, c
 
 def test_a_run_of_weight_0_is_left_out(runs: tuple[str, str], tmp_path: Path, caplog: pytest.LogCaptureFixture):
     contrary = SentimentNetwork.from_pretrained(runs[0])
-    contrary.reader.head.weight.value *= -1
-    contrary.reader.head.bias.value *= -1
-    if contrary.reader.votes is not None:
-        contrary.reader.votes.weight.value *= -1
+    contrary.head.weight.value *= -1
+    contrary.head.bias.value *= -1
+    if contrary.ngrams is not None:
+        contrary.ngrams.weight.value *= -1
     contrary.save_pretrained(tmp_path / "contrary")
     names = (str(tmp_path / "contrary"), runs[0])
     data = json.loads((Path(runs[0]) / "config.json").read_text())["training"]["data"]
     with caplog.at_level(logging.INFO, "rnnnlp"):
-        ensemble = Ensemble.of(names, data=data, out=str(tmp_path / "out"))
+        ensemble = Ensemble.from_runs(names, data=data, out=str(tmp_path / "out"))
     assert len(ensemble.members) == 1
     assert [training["seed"] for training in ensemble.trainings] == [1]
-    assert f"{names[0]}: weight 0 (left out), alone: accuracy 0." in caplog.text
+    assert f"{names[0]}: weight 0 (left out); alone: accuracy 0." in caplog.text
     assert f"| {names[0]} | not known | 0 (left out) |" in (tmp_path / "out" / "README.md").read_text()
     assert not (tmp_path / "out" / "members" / "1").exists()
 
 
 def test_other_data_and_columns(runs: tuple[str, str]):
     other = str(Path(runs[0]).parent / "reviews.csv")
-    ensemble = Ensemble.of(runs, data=other, text_column="review", label_column="mark")
-    assert np.array_equal(ensemble.weights, Ensemble.of(runs).weights)  # the same texts
+    ensemble = Ensemble.from_runs(runs, data=other, text_column="review", label_column="mark")
+    assert np.array_equal(ensemble.weights, Ensemble.from_runs(runs).weights)  # the same texts
 
 
 def test_a_run_that_is_overwritten_leaves_nothing(runs: tuple[str, str], tmp_path: Path):
-    config, out = Combining(runs=runs), tmp_path / "out"
+    config, out = EnsembleOptions(runs=runs), tmp_path / "out"
     classifier_of(Path(runs[0]).parent / "films.csv", out, steps=1, epochs=None)
-    with pytest.raises(UserError, match="already holds a run; give the name of a new folder or give --overwrite"):
-        combine(config, out)
-    combine(config, out, overwrite=True)
+    with pytest.raises(UserError, match="already holds a run; give the name of a new folder or give overwrite"):
+        make_ensemble(config, out)
+    make_ensemble(config, out, overwrite=True)
     content = [".lock", "README.md", "config.json", "members", "model.safetensors"]
     assert sorted(path.name for path in out.iterdir()) == content
-    combine(config, out, overwrite=True)
+    make_ensemble(config, out, overwrite=True)
     assert sorted(path.name for path in out.iterdir()) == content
     classifier_of(Path(runs[0]).parent / "films.csv", out, overwrite=True, steps=1, epochs=None)
     assert not (out / "members").exists()
 
 
 def test_other_seeds_hold_out_the_same_texts(runs: tuple[str, str]):
-    """So a ensemble is fitted on what none of its members has learned from."""
+    """So stacking weights are fitted on texts from which no member has learned."""
     data = str(Path(runs[0]).parent / "films.csv")
-    texts = [load_training_data(SentimentTraining(data=data, seed=seed)).splits["validation"].texts for seed in (0, 1)]
+    texts = [load_data(SentimentOptions(data=data, seed=seed)).splits["validation"].texts for seed in (0, 1)]
     assert texts[0] == texts[1]
     assert len(texts[0]) == 30

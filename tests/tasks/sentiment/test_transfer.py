@@ -7,12 +7,17 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from rnnnlp import WordLMNetwork, CharLMNetwork, SentimentNetwork
 from rnnnlp.cli.main import main
-from rnnnlp.config import WordLMConfig, CharLMConfig, SentimentConfig
+from rnnnlp.tasks.char_lm.config import CharLMConfig
+from rnnnlp.tasks.char_lm.network import CharLMNetwork
+from rnnnlp.tasks.sentiment.config import SentimentConfig
+from rnnnlp.tasks.sentiment.network import SentimentNetwork
+from rnnnlp.tasks.sentiment.transfer import set_lr_scales, start_from
+from rnnnlp.tasks.word_lm.config import WordLMConfig
+from rnnnlp.tasks.word_lm.network import WordLMNetwork
 from rnnnlp.training.run_folder import RunFolder, read_state
-from rnnnlp.tasks.sentiment.transfer import set_rates, start_from
 from tests.gradients import randomize
+from tests.runs import trained, trained_on
 
 V, D, H = 9, 4, 3
 CHECKPOINTS = ("step-00000000", "step-00000003")
@@ -51,9 +56,7 @@ def test_each_direction_computes_what_its_language_model_did(cell, num_layers, b
     if bidirectional:
         backward = outputs(reverse, pretrained.embedding, ids[::-1])[::-1]
         expected = np.concatenate([expected, backward], axis=1)
-    np.testing.assert_allclose(
-        outputs(classifier.reader.recurrent, classifier.reader.embedding, ids), expected, rtol=1e-12
-    )
+    np.testing.assert_allclose(outputs(classifier.recurrent, classifier.embedding, ids), expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize("num_layers", [1, 2])
@@ -64,7 +67,7 @@ def test_the_states_are_those_of_a_language_model_of_characters(num_layers):
     start_from(pretrained, classifier)
     ids = np.random.default_rng(0).integers(V, size=11)
     expected = outputs(pretrained.recurrent, pretrained.embedding, ids)
-    assert np.array_equal(outputs(classifier.reader.recurrent, classifier.reader.embedding, ids), expected)
+    assert np.array_equal(outputs(classifier.recurrent, classifier.embedding, ids), expected)
 
 
 def test_the_copies_are_the_classifiers_own():
@@ -79,20 +82,32 @@ def test_the_copies_are_the_classifiers_own():
 
 def test_lower_layers_learn_more_slowly():
     classifier = classifier_like(pretrained_model(num_layers=2), pooling="attention")
-    set_rates(classifier, 0.5)
-    rates = {name: parameter.lr_scale for name, parameter in classifier.parameters().items()}
-    assert {rates["head.weight"], rates["head.bias"], rates["pool.query"]} == {1.0}
-    assert {rate for name, rate in rates.items() if name.startswith("recurrent.1.")} == {0.5}
-    assert {rate for name, rate in rates.items() if name.startswith("recurrent.0.")} == {0.25}
-    assert rates["embedding.weight"] == 0.125
+    set_lr_scales(classifier, 0.5)
+    scales = {name: parameter.lr_scale for name, parameter in classifier.parameters().items()}
+    assert {scales["head.weight"], scales["head.bias"], scales["pool.query"]} == {1.0}
+    assert {scale for name, scale in scales.items() if name.startswith("recurrent.1.")} == {0.5}
+    assert {scale for name, scale in scales.items() if name.startswith("recurrent.0.")} == {0.25}
+    assert scales["embedding.weight"] == 0.125
 
 
 def test_only_the_head_learns(tmp_path: Path):
-    """On the states of a language model of characters: the sentiment neuron's way."""
+    """On the states of a character language model (Radford et al. 2017)."""
     lm, run = str(tmp_path / "lm"), tmp_path / "run"
     sizes = "--hidden-size 5 --embedding-size 4 --bptt 8".split()
     assert main(["train", "charlm", "--data", "sample-reviews", *TINY, *sizes, "--out", lm]) == 0
-    words = ["train", "sentiment", "--data", "sample-reviews", "--from", lm, "--lr-decay", "0", "--votes", "0", *TINY]
+    words = [
+        "train",
+        "sentiment",
+        "--data",
+        "sample-reviews",
+        "--from",
+        lm,
+        "--lr-decay",
+        "0",
+        "--ngram-buckets",
+        "0",
+        *TINY,
+    ]
     assert main([*words, "--out", str(run)]) == 0
     model = json.loads((run / "config.json").read_text())["model"]
     assert (model["bidirectional"], model["hidden_size"]) == (False, 5)
@@ -147,41 +162,42 @@ def test_the_card_has_a_command_that_works(kind: str, words: Path, tmp_path: Pat
     assert (again / "model.safetensors").read_bytes() == (run / "model.safetensors").read_bytes()
 
 
-def test_a_classifier_learns_the_language_of_its_texts_first(tmp_path: Path):
+def test_pretraining_on_the_texts_of_the_classifier(tmp_path: Path):
     run = tmp_path / "run"
     words = ["train", "sentiment", "--data", "sample-reviews", *TINY, "--hidden-size", "5", "--keep-checkpoints", "9"]
     assert main([*words, "--pretraining", "2", "--out", str(run)]) == 0
-    language, begun = (
+    pretrained, begun = (
         load_file(path / "model.safetensors") for path in (run / "language_model", run / "checkpoints" / CHECKPOINTS[0])
     )
-    assert np.array_equal(begun["embedding.weight"], language["embedding.weight"])
+    assert np.array_equal(begun["embedding.weight"], pretrained["embedding.weight"])
     for direction in ("forward", "reverse"):
         mine, theirs = f"recurrent.0.{direction}.W_h", f"{direction}.recurrent.0.forward.W_h"
-        assert np.array_equal(begun[mine], language[theirs])
+        assert np.array_equal(begun[mine], pretrained[theirs])
     figures = [json.loads(line) for line in (run / "language_model" / "metrics.jsonl").read_text().splitlines()]
     assert sum("validation" in line for line in figures) > 1
     assert main([*words, "--overwrite", "--out", str(run)]) == 0
     assert not (run / "language_model").exists()
 
 
-def test_a_budget_is_shared_with_the_language(tmp_path: Path):
+def test_a_budget_is_shared_with_pretraining(tmp_path: Path):
     run = tmp_path / "run"
     words = "train sentiment --data sample-reviews --budget 4s --pretraining 100000 --hidden-size 5 --max-epochs 100000"
     assert main([*words.split(), "--out", str(run)]) == 0
-    language, own = (
-        read_state(RunFolder(folder).latest_checkpoint())["seconds"] for folder in (run / "language_model", run)
+    pretraining, own = (
+        read_state(RunFolder(folder).latest_checkpoint()).seconds for folder in (run / "language_model", run)
     )
-    assert 0.5 * 4 < language < 0.9 * 4
-    assert 0 < own < 4 - language + 1
+    assert 0.5 * 4 < pretraining < 0.9 * 4
+    assert 0 < own < 4 - pretraining + 1
 
 
 def test_in_python_and_from_a_file_of_options(words: Path, tmp_path: Path):
     texts, labels = ["a good book", "a bad book"] * 10, ["good", "bad"] * 10
     options = {"steps": 2, "batch_size": 4, "evaluations": 1}
     mine = str(tmp_path / "mine")
-    WordLMNetwork.fit("sample-reviews", out=mine, hidden_size=7, bptt=8, **options)
+    trained("word_lm", mine, data="sample-reviews", hidden_size=7, bptt=8, **options)
     for run, size in ((str(words), 5), (mine, 7)):
-        assert SentimentNetwork.fit(texts, labels, from_=run, **options).config.hidden_size == size
+        classifier = trained_on(texts, labels, tmp_path / f"classifier-{size}", from_=run, **options)
+        assert classifier.config.hidden_size == size
     (tmp_path / "options.toml").write_text(f"from = '{words}'\nlr-decay = 0.5\n")
     file = ["--config", str(tmp_path / "options.toml"), "--out", str(tmp_path / "run")]
     assert main(["train", "sentiment", "--data", "sample-reviews", *TINY, *file]) == 0

@@ -7,9 +7,9 @@ from rnnnlp.batches.streams import StreamWindow
 from rnnnlp.kernels import CELLS
 from rnnnlp.layers.loss import softmax_cross_entropy
 from rnnnlp.layers.sampled_softmax import Sampler
-from rnnnlp.tasks.word_lm.network import WordLMNetwork
-from rnnnlp.config import WordLMConfig
 from rnnnlp.tasks.language_modelling import language_model_loss
+from rnnnlp.tasks.word_lm.config import WordLMConfig
+from rnnnlp.tasks.word_lm.network import WordLMNetwork
 from tests.gradients import check_gradients, pairs, randomize
 from tests.recurrences import draw_states
 
@@ -101,6 +101,6 @@ def test_float32_stays_float32(cell):
 
 @cells
 @pytest.mark.parametrize("num_layers", [1, 2])
-def test_a_configuration_knows_how_many_weights_there_are(cell, num_layers):
+def test_a_configuration_knows_the_number_of_parameters(cell, num_layers):
     model = make(cell, num_layers=num_layers)
-    assert model.config.weights == sum(p.value.size for p in model.parameters().values())
+    assert model.config.num_parameters == sum(p.value.size for p in model.parameters().values())

@@ -1,14 +1,16 @@
 """Balanced class weights: their values, their gradient through the whole model, and what they change."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from rnnnlp import SentimentNetwork
 from rnnnlp.errors import UserError
-from rnnnlp.config import SentimentConfig
-from rnnnlp.training.options import SentimentTraining
-from rnnnlp.training.tasks import SentimentObjective, balanced_weights
+from rnnnlp.tasks.sentiment.config import SentimentConfig, SentimentOptions, SentimentTraining
+from rnnnlp.tasks.sentiment.network import SentimentNetwork
+from rnnnlp.tasks.sentiment.objective import SentimentObjective, balanced_weights
 from tests.gradients import check_gradients, pairs, randomize
+from tests.runs import trained_on
 
 RARE = np.array([0, 1, 0, 0, 2, 0, 1, 0])
 
@@ -28,8 +30,10 @@ def test_gradient_of_the_weighted_loss_to_every_parameter():
     randomize(model.parameters(), np.random.default_rng(1))
     rng = np.random.default_rng(2)
     documents = [rng.integers(6, size=length) for length in (3, 1, 4, 2, 5, 3, 2, 2)]
-    training = SentimentTraining(data="", batch_size=64, class_weights="balanced", label_smoothing=0.0)
-    task = SentimentObjective(model, (documents, RARE), (documents, RARE), training)
+    training = SentimentTraining(
+        data="", tokenizer="word", batch_size=64, class_weights="balanced", lr=1e-3, evaluations=1
+    )
+    objective = SentimentObjective(model, (documents, RARE), (documents, RARE), training)
     counts = np.array([5, 2, 1])
 
     def loss() -> float:
@@ -38,21 +42,21 @@ def test_gradient_of_the_weighted_loss_to_every_parameter():
         weights = 8 / (3 * counts[RARE])
         return float((weights * nll).sum() / weights.sum())
 
-    assert task.gradients(rng=rng).loss == pytest.approx(loss(), rel=1e-12)
+    assert objective.gradients(rng=rng).loss == pytest.approx(loss(), rel=1e-12)
     check_gradients(loss, pairs(model.parameters()))
 
 
-def test_a_rare_class_is_predicted_where_it_is_likelier_than_usual():
+def test_a_rare_class_is_predicted_where_it_is_likelier_than_usual(tmp_path: Path):
     texts = ["plain"] * 80 + ["odd"] * 20 + ["odd"] * 10
     labels = ["usual"] * 100 + ["rare"] * 10
     options = {"hidden_size": 4, "embedding_size": 4, "batch_size": 11, "epochs": 12, "lr": 0.02, "evaluations": 1}
     for class_weights, expected in (("none", "usual"), ("balanced", "rare")):
-        model = SentimentNetwork.fit(texts, labels, class_weights=class_weights, dropout=0.0, **options)
+        model = trained_on(texts, labels, tmp_path / class_weights, class_weights=class_weights, dropout=0.0, **options)
         assert model.predict(["plain", "odd"]) == ["usual", expected]
 
 
 def test_runs_from_when_it_was_a_switch_are_read():
     for given, meant in ((True, "balanced"), (False, "none"), ("balanced", "balanced")):
-        assert SentimentTraining.from_mapping({"data": "d", "class_weights": given}, "w").class_weights == meant
-    with pytest.raises(UserError, match="--class-weights is some; it must be one of none, balanced"):
-        SentimentTraining.from_mapping({"data": "d", "class_weights": "some"}, "w")
+        assert SentimentOptions.from_mapping({"data": "d", "class_weights": given}, "w").class_weights == meant
+    with pytest.raises(UserError, match="class_weights is some; it must be one of none, balanced"):
+        SentimentOptions.from_mapping({"data": "d", "class_weights": "some"}, "w")

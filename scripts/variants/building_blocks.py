@@ -1,11 +1,15 @@
-"""What the layers of this folder share: their input's share of the gates, normalisation, and slopes.
+"""What the layers of this folder share: the projection of the input, layer normalisation, and sigmoids.
 
-A layer here has the interface of `rnnnlp.layers.recurrent.Direction`, for windows in which all sequences are of the
-same length. Parameters named `W_x...` are multiplied with the input of the whole window at once, all other matrices
-step by step.
+A layer has the interface of `rnnnlp.layers.recurrent.Direction`, for windows in which all streams have the same length:
+
+    forward(x, batch_sizes, state, *, rng, row_index)   -> h, state_T, tape
+    backward(dh, dstate_T, tape)                        -> dx, dstate_0
+
+`x` is `(N, D)`, or a table `(U, D)` of which token n has row `row_index[n]`. `h` is `(N, H)`, states are `(B, H)`.
+Parameters named `W_x...` multiply the input of the whole window at once, all other matrices step after step.
 """
 
-# N tokens (T*B), T steps, B streams, D input, K outputs, H hidden
+# N tokens (T*B), U rows of a table, T steps, B streams, D input, K outputs, H hidden
 
 from typing import Any
 
@@ -18,21 +22,21 @@ Array = np.ndarray
 NORM_EPS = 1e-5
 
 
-class Input:
-    """x W^T + b for all steps at once; with `row_index`, x is a table, of which each row is multiplied once."""
+class Projection:
+    """x @ W.T + b for all steps at once. Each row of a table is multiplied once."""
 
     def __init__(self, input_size: int, output_size: int, *, scale: float = 1.0, dtype: Any, rng: np.random.Generator):
         self.W = uniform(output_size, input_size, bound=scale * input_size**-0.5, dtype=dtype, rng=rng)  # (K, D)
         self.b = Parameter(np.zeros(output_size, dtype))  # (K,)
 
     def forward(self, x: Array, row_index: Array | None) -> Array:
-        """`x (N, D)`, or `(U, D)` and `row_index (N,)` -> `(N, K)`."""
+        """`x (N, D)`, or a table `(U, D)` and `row_index (N,)` -> `(N, K)`."""
         k = kernels.of(x)
         y = k.matmul_nt(x, self.W.value, self.b.value)
         return y if row_index is None else k.gather_rows(y, row_index)
 
     def backward(self, dy: Array, x: Array, row_index: Array | None) -> Array:
-        """`dy (N, K)` -> dx in the shape of x."""
+        """`dy (N, K)` -> `dx` in the shape of x."""
         k = kernels.of(x)
         dy = to_table(dy, x, row_index)
         db = np.empty_like(self.b.value)
@@ -42,7 +46,7 @@ class Input:
 
 
 def to_table(dy: Array, x: Array, row_index: Array | None) -> Array:
-    """The gradient of the rows of a table from that of the rows that were looked up in it."""
+    """The gradient of a table from that of the rows that were looked up: `dy (N, K)` -> `(U, K)`."""
     if row_index is None:
         return dy
     dtable = np.zeros((len(x), dy.shape[1]), dy.dtype)
@@ -51,7 +55,7 @@ def to_table(dy: Array, x: Array, row_index: Array | None) -> Array:
 
 
 class Norm:
-    """Layer normalisation without a bias (Ba et al. 2016): each row to mean 0 and variance 1, times a gain."""
+    """Layer normalisation without a bias (Ba et al. 2016): rows of mean 0 and variance 1, times a gain."""
 
     def __init__(self, size: int, *, dtype: Any, gain: float = 1.0):
         self.gain = Parameter(np.full(size, gain, dtype))  # (K,)
@@ -69,7 +73,7 @@ class Norm:
         # y = z * gain
         self.gain.add(np.einsum("rk,rk->k", dy, z))
         dz = dy * self.gain.value
-        # z = (x - mean) * scale, and both depend on x
+        # z = (x - mean) * scale, where mean and scale depend on x
         along = np.einsum("rk,rk->r", dz, z)[:, None] / dy.shape[1]  # (rows, 1)
         dz -= dz.mean(axis=1, keepdims=True)
         dz -= z * along
@@ -78,7 +82,7 @@ class Norm:
 
 
 def sigmoid_(a: Array) -> Array:
-    """In place."""
+    """The sigmoid, in place."""
     a *= 0.5
     np.tanh(a, out=a)
     a += 1
@@ -87,7 +91,7 @@ def sigmoid_(a: Array) -> Array:
 
 
 def times_slope_of_sigmoid(d: Array, s: Array) -> None:
-    """d *= s*(1 - s), for s = sigmoid(a)."""
+    """d *= s*(1 - s), in place, where s = sigmoid(a)."""
     d *= s
     d *= 1 - s
 

@@ -1,0 +1,45 @@
+"""What the training loop drives: a bag of each stream of the text at a time."""
+
+from typing import Any
+
+import numpy as np
+
+from rnnnlp.batches.streams import StreamBatches
+from rnnnlp.tasks.language_modelling import corpus_fingerprint
+from rnnnlp.training.task import BatchLoss
+from tests.toy_task.config import ToyTraining
+from tests.toy_task.evaluate import toy_metrics
+from tests.toy_task.network import ToyNetwork
+
+
+class ToyObjective:
+    """See `training.task.Objective`."""
+
+    def __init__(self, network: ToyNetwork, train: np.ndarray, validation: np.ndarray, config: ToyTraining):
+        self.network, self.config, self.validation = network, config, validation
+        self.batches = StreamBatches(train, batch_size=config.batch_size, bptt=config.bptt, seed=config.seed)
+        self.steps_per_epoch = self.batches.per_epoch
+
+    def gradients(self, *, rng: np.random.Generator) -> BatchLoss:
+        window = self.batches.next()
+        ids = window.inputs.reshape(self.config.bptt, -1)  # (T, B)
+        return BatchLoss(self.network.gradients(ids, window.targets[-ids.shape[1] :]), ids.size)
+
+    def evaluate(self) -> dict[str, Any]:
+        metrics = toy_metrics(self.network, self.validation, self.config.bptt)
+        return {"score": -metrics["loss"], **metrics}
+
+    def sample(self) -> str | None:
+        return None
+
+    def position(self) -> dict[str, Any]:
+        return self.batches.position
+
+    def carried(self) -> dict[str, np.ndarray]:
+        return {}
+
+    def seek(self, position: dict[str, Any], carried: dict[str, np.ndarray]) -> None:
+        self.batches.seek(position)
+
+    def fingerprint(self) -> str:
+        return corpus_fingerprint(self.batches.ids)
