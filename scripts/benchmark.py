@@ -6,9 +6,10 @@ PYTHON is the interpreter of an environment with another version of rnnnlp, such
 
 Both sides have the same weights, data and number of threads, each in a process of its own. They take turns, and while
 one works the other sleeps. Before a case is timed, the losses and gradient norms (or logits) of both sides must agree.
-A figure is the median over the turns of each turn's median. "ratio" is how many times faster this rnnnlp is. "peak" is
-the fraction of the throughput of a large matrix product, measured before and after the case, that the necessary
-products of the case reach.
+A figure is the median over the turns of each turn's median. "ratio" is how many times faster this rnnnlp is: the median
+over pairs of turns, one of each side, so that a machine whose speed drifts changes it little. "peak" is the fraction
+of the throughput of a large matrix product, measured before and after the case, that the necessary products of the case
+reach.
 """
 
 import argparse
@@ -154,7 +155,7 @@ def measure(case: Any, documents: Any, this: Any, other: Any, options: argparse.
         "this": figures[0],
         "other": figures[1],
         "unit": case.unit,
-        "ratio": other_time / this_time,
+        "ratio": median(b / a for a, b in zip(times[this], times[other], strict=True)),
         "flops": flops(case, documents) / this_time,
         "how": how,
     }
