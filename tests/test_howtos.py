@@ -9,7 +9,10 @@ from rnnnlp.kernels import CELLS
 
 ROOT = Path(__file__).parents[1]
 HOWTOS = sorted((ROOT / "docs" / "howto").glob("*.md"))
-DOCUMENTS = [ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+DOCUMENTS = [
+    *map(ROOT.joinpath, ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
 
 
 def python_blocks(path):

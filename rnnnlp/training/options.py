@@ -68,7 +68,10 @@ class TrainingConfig(Protocol):
 class TrainingOptions(Config):
     """The options that all tasks share; tasks change some defaults and add options of their own."""
 
-    data: str = setting("what to train on: a file, a folder, a Hub name or a built-in data set (see the README)")
+    data: str = setting(
+        "what to train on: a csv, tsv, jsonl, parquet or text file, a folder, a Hub name or a built-in data set (see "
+        "docs/guide/data.md)"
+    )
     text_column: str | None = setting("name of the column with the texts, where it is not a usual one", None)
     seed: int = setting("random seed: the same seed, data and options give the same model", 0, check=at_least(0))
     tokenizer: str | None = setting("char, byte, word or bpe", None, check=one_of(TOKENIZERS))
@@ -101,7 +104,9 @@ class TrainingOptions(Config):
         "number of evaluations on the validation split, spread evenly over the run", None, check=at_least(1), auto=True
     )
     patience: int = setting(
-        "stop early after this number of evaluations without improvement; 0 never stops early", 5, check=at_least(0)
+        "early stopping: stop after this number of evaluations without improvement; 0 never stops early",
+        5,
+        check=at_least(0),
     )
     checkpoint_every: int | None = setting(
         "also save a checkpoint every N steps (always: at each evaluation and every 5 minutes)",
@@ -117,7 +122,7 @@ class TrainingOptions(Config):
         check=one_of(("stop", "rollback")),
     )
     backend: str = setting("auto, numpy or native", "auto")
-    threads: int | None = setting("number of threads", None, check=at_least(1))
+    threads: int | None = setting("number of threads (default: OMP_NUM_THREADS, or all cores)", None, check=at_least(1))
 
     def __post_init__(self) -> None:
         super().__post_init__()

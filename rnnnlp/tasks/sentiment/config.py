@@ -97,8 +97,8 @@ class SentimentOptions(TrainingOptions):
     lr: float | None = setting("peak learning rate", 2e-3)
     label_smoothing: float | None = setting("fraction of each target that is spread over all classes", None, auto=True)
     class_weights: str = setting(
-        "balanced gives all classes the same weight in the loss, however few texts they have; none counts each text "
-        "once",
+        "for imbalanced classes: balanced gives all classes the same weight in the loss, however few texts they have; "
+        "none counts each text once",
         "none",
         check=one_of(CLASS_WEIGHTS),
     )
