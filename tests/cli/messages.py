@@ -16,7 +16,6 @@ import rnnnlp
 from rnnnlp.errors import dashed
 
 PACKAGE = Path(rnnnlp.__file__).parent
-ERRORS = ("UserError", "CorruptFileError", "WriteError", "Diverged")
 WRAPPER = "{}: {}"  # puts a place before another message
 NAMED = ("option", "dashed")  # calls that give the name of an option
 ENOUGH = 7  # characters in a row that a message and its template must share
@@ -90,9 +89,26 @@ def sites() -> tuple[Site, ...]:
 
 def raised(path: Path) -> Iterator[ast.Call]:
     """The calls in a file that make an error of the user."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ERRORS:
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in errors():
             yield node
+
+
+@cache
+def errors() -> set[str]:
+    """The names of `UserError` and of the classes that derive from it."""
+    classes = [
+        node for path in PACKAGE.rglob("*.py") for node in ast.walk(parsed(path)) if isinstance(node, ast.ClassDef)
+    ]
+    found = {"UserError"}
+    while more := {node.name for node in classes if found & set(map(ast.unparse, node.bases))} - found:
+        found |= more
+    return found
+
+
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 def pieces_of(node: ast.expr) -> Iterator[Piece]:
