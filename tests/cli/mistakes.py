@@ -168,7 +168,7 @@ MISTAKES = {
     ),
     "pretrain --data {home}/short.txt": "give more text or a smaller --bptt",
     "train sentiment --data sample-reviews --from {home}/nothing": "nothing is not a folder",
-    "train sentiment --data sample-reviews --from {home}/reviews": "holds a model of type sentiment; it must be a run of",
+    "train sentiment --data sample-reviews --from {home}/reviews": "holds a model of type sentiment; it must be a run",
     "train sentiment --data sample-reviews --from {home}/words --hidden-size 3": "--hidden-size is that of the",
     "train sentiment --data sample-reviews --from {home}/words --tokenizer bpe": "--tokenizer is that of the",
     "train sentiment --data sample-reviews --lr-decay -1": "--lr-decay is -1.0; it must be at least 0 and at most 1",
