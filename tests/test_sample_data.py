@@ -77,11 +77,11 @@ def test_no_text_twice():
 
 
 def test_no_two_texts_nearly_the_same():
-    def pieces(row):
+    def substrings(row):
         text, n = bare(row["text"]), 4 if row["language"] == "en" else 2
         return {text[i : i + n] for i in range(len(text) - n + 1)}
 
-    rows = [(row["text"], pieces(row)) for row in everything()]
+    rows = [(row["text"], substrings(row)) for row in everything()]
     close = [(a, b) for (a, p), (b, q) in combinations(rows, 2) if len(p & q) > 0.5 * len(p | q)]
     assert close == []
 

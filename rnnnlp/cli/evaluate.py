@@ -76,7 +76,7 @@ def run(options: argparse.Namespace) -> int:
         meant = field.name in (*task.evaluations, "text_column")
         if not meant and getattr(options, field.name) not in (None, False):
             raise UserError(
-                f"{option(field.name)} means nothing for a {model_type} model, as {folder} is; leave it out"
+                f"{option(field.name)} means nothing for models of type {model_type}, as {folder} is; leave it out"
             )
     use_backend(options.backend, options.threads)
     if not options.data and training.get("data") is None:

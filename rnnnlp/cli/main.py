@@ -17,7 +17,7 @@ RENAMED_OPTIONS = {"votes": "ngram_buckets"}  # of version 0.1
 COMMANDS = {
     "train": "train a character language model or a sentiment classifier",
     "pretrain": "pretrain word language models on unlabelled texts, for a classifier to start from",
-    "ensemble": "combine trained classifiers into an ensemble with stacking weights",
+    "ensemble": "make an ensemble of trained classifiers, with stacking weights",
     "generate": "generate text with a trained character model",
     "evaluate": "measure a trained model on a split of a data set",
     "predict": "classify texts with a trained classifier: labels, probabilities, explanations",

@@ -373,6 +373,6 @@ class Direction:
 
 
 def num_parameters(cell: str, input_size: int, hidden_size: int, num_layers: int, directions: int = 1) -> int:
-    """The number of weights of recurrent layers of `cell`."""
-    sizes = [input_size] + [directions * hidden_size] * (num_layers - 1)
-    return directions * sum(CELLS[cell].num_parameters(size, hidden_size) for size in sizes)
+    """The number of parameters of recurrent layers of `cell`, also of more layers than any memory holds."""
+    first, other = (CELLS[cell].num_parameters(size, hidden_size) for size in (input_size, directions * hidden_size))
+    return directions * (first + (num_layers - 1) * other)

@@ -38,4 +38,4 @@ def task_of(model_type: str, folder: object) -> Task:
         if model_type in (task.name, *task.also_opens):
             return task
     known = ", ".join(TASKS)
-    raise UserError(f"{folder} holds a {model_type} model; known are {known}: use the version that wrote it")
+    raise UserError(f"{folder} holds a model of type {model_type}; known are {known}: use the version that wrote it")

@@ -115,7 +115,9 @@ class Network:
         folder = Path(folder)
         config = read_config(folder)
         if config["model_type"] != cls.model_type:
-            raise UserError(f"{folder} holds a {config['model_type']} model; a {cls.model_type} model is needed here")
+            raise UserError(
+                f"{folder} holds a model of type {config['model_type']}; one of type {cls.model_type} is needed here"
+            )
         network_config = cls.config_type.from_mapping(config["model"], str(folder / CONFIG))
         require_file(folder / TOKENIZER, TOKENIZER_LIMIT)
         tokenizer = load_tokenizer(folder)

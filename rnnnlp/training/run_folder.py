@@ -58,14 +58,16 @@ class RunFolder:
     def create(cls, path: str | os.PathLike[str], *, overwrite: bool, to_resume: bool = True) -> Self:
         """The folder of a new run. UserError if `path` holds anything, unless it is a run and `overwrite` is given.
 
-        That run stays until `clear`. `to_resume` is whether it might be what the user wants to go on with.
+        That run stays until `clear`. `to_resume` is whether the user might want to resume it.
         """
         run = cls(path)
         if run.path.exists() and not run.path.is_dir():
             raise UserError(f"{option('out')} {path} is a file; give the name of a new folder")
         if run.path.is_dir() and (run.path / CONFIG).is_file():
             if not overwrite:
-                instead = f"go on with {option('resume')} {path}" if to_resume else "give the name of a new folder"
+                instead = (
+                    f"continue it with {option('resume')} {path}" if to_resume else "give the name of a new folder"
+                )
                 raise UserError(f"{option('out')} {path} already holds a run; {instead} or give {option('overwrite')}")
         elif run.path.is_dir() and any(
             entry.name != LOCK and entry not in run._left_over() for entry in run.path.iterdir()
@@ -80,7 +82,7 @@ class RunFolder:
 
     @classmethod
     def reopen(cls, path: str | os.PathLike[str]) -> Self:
-        """The folder of a run to go on with. UserError if there is none, or another process trains in it."""
+        """The folder of a run to resume. UserError if there is none, or another process trains in it."""
         run = cls(path)
         run.latest_checkpoint()
         run._take_lock()

@@ -92,7 +92,7 @@ class Task:
     training: type[Config]  # the same with everything decided: what the run stores
     network: type[Network]
     begin: "Callable[..., Trainer]"  # (options, run, *, data, started) -> the trainer of a new run
-    reopen: "Callable[..., Trainer]"  # (network, training, run, *, data) -> the trainer of a run that goes on
+    reopen: "Callable[..., Trainer]"  # (network, training, run, *, data) -> the trainer of a resumed run
     evaluate: Callable[..., dict[str, Any]]  # (folder, data, split, training, asked) -> figures
     report: Callable[[Sequence[Mapping[str, Any]]], str]  # figures of one or more data sets -> text
     evaluations: tuple[str, ...] = ()  # the fields of `Evaluation` that mean something here

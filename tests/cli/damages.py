@@ -130,7 +130,10 @@ OF_A_MODEL: dict[str, Damage] = {
         "holds 288 weights and config.json describes 40003800072; they",
     ),
     "senseless size": (lambda run: edit(run, hidden_size=10**400), "--hidden-size is larger than any number that"),
-    "a key twice": (lambda run: append(run / "config.json", ', "format": 1}'), "config.json is damaged (a key comes"),
+    "a key twice": (
+        lambda run: append(run / "config.json", ', "format": 1}'),
+        "config.json is damaged (it has a key twice); restore it",
+    ),
     "training of another kind": (lambda run: rewrite(run, training={"lr": "x"}), "config.json is not the file that"),
     "training no object": (lambda run: rewrite(run, training=[]), "training is []; it must be an object"),
     "wrong vocabulary": (lambda run: edit(run, vocab_size=5), "they are not of the same model"),
@@ -170,9 +173,10 @@ OF_A_MODEL: dict[str, Damage] = {
 OF_A_CLASSIFIER: dict[str, Damage] = {
     "a model of a later version": (
         lambda run: rewrite(run, model_type="tree"),
-        "holds a tree model; known are char",
+        "holds a model of type tree; known are char",
     ),
     "labels no list": (lambda run: edit(run, labels="good"), "--labels is 'good'; it must be a list of strings"),
+    "labels of no type": (lambda run: edit(run, label_type="list"), "--label-type is list; it must be one of str, int"),
     "labels too few": (lambda run: edit(run, labels=["good"]), "the only class is good; a classifier needs at least"),
 }
 
@@ -203,7 +207,7 @@ OF_AN_ENSEMBLE: dict[str, Damage] = {
     ),
     "member of something else": (
         lambda run: rewrite(run / "members" / "0", model_type="ensemble"),
-        "0 holds a ensemble model; a sentiment model is needed here",
+        "0 holds a model of type ensemble; one of type sentiment is needed here",
     ),
     "members exchanged": (lambda run: exchange(run), "0/model.safetensors is not the file that model.safetensors was"),
     "three weights": (

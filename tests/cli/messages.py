@@ -16,55 +16,54 @@ import rnnnlp
 from rnnnlp.errors import dashed
 
 PACKAGE = Path(rnnnlp.__file__).parent
-ERRORS = ("UserError", "CorruptFileError", "WriteError", "Diverged")
 WRAPPER = "{}: {}"  # puts a place before another message
 NAMED = ("option", "dashed")  # calls that give the name of an option
 ENOUGH = 7  # characters in a row that a message and its template must share
 CANDIDATES = 20  # templates that are compared with a row character by character
 GAP = " ... "  # in a row: anything
 
-Piece = str | None  # text, or a value
+Segment = str | None  # text, or a value
 
 
 @dataclass(frozen=True)
 class Template:
     """A message: its texts, and None for each value between them."""
 
-    pieces: tuple[Piece, ...]
+    segments: tuple[Segment, ...]
 
     def __str__(self) -> str:
-        return "".join("{}" if piece is None else piece for piece in self.pieces)
+        return "".join("{}" if segment is None else segment for segment in self.segments)
 
     @property
     def literal(self) -> int:
         """The number of characters that each such message has."""
-        return sum(len(piece) for piece in self.pieces if piece is not None)
+        return sum(len(segment) for segment in self.segments if segment is not None)
 
     def makes(self, line: str) -> bool:
         """Whether a message may be made from this template; another may add a place before it and a remedy after it."""
-        pattern = "".join(".*" if piece is None else re.escape(piece) for piece in self.pieces)
+        pattern = "".join(".*" if segment is None else re.escape(segment) for segment in self.segments)
         return re.fullmatch(f"(.*: )?{pattern}([,;] .*)?", line, re.DOTALL) is not None
 
     def shared(self, part: str) -> int:
         """The number of characters of `part` that are text of this template; 0 if no such message has that part."""
-        # Each position is a piece and the number of its characters that were read; the part may begin at any of them.
-        scores = {(k, i): 0 for k, piece in enumerate(self.pieces) for i in range(len(piece or " "))}
+        # Each position is a segment and the number of its characters that were read; the part may begin at any of them.
+        scores = {(k, i): 0 for k, segment in enumerate(self.segments) for i in range(len(segment or " "))}
         for c in part:
             after: dict[tuple[int, int], int] = {}
             for (k, i), score in scores.items():
-                piece = self.pieces[k] if k < len(self.pieces) else ""
-                if piece is None:  # a value takes any character
+                segment = self.segments[k] if k < len(self.segments) else ""
+                if segment is None:  # a value takes any character
                     self._reach(after, k, 0, score)
-                elif piece[i : i + 1] == c:
+                elif segment[i : i + 1] == c:
                     self._reach(after, k, i + 1, score + 1)
             scores = after
         return max(scores.values(), default=0)
 
     def _reach(self, scores: dict[tuple[int, int], int], k: int, i: int, score: int) -> None:
-        if k < len(self.pieces) and self.pieces[k] is not None and i == len(self.pieces[k] or ""):
+        if k < len(self.segments) and self.segments[k] is not None and i == len(self.segments[k] or ""):
             k, i = k + 1, 0
         scores[k, i] = max(score, scores.get((k, i), 0))
-        if k < len(self.pieces) and self.pieces[k] is None:  # a value may end here
+        if k < len(self.segments) and self.segments[k] is None:  # a value may end here
             self._reach(scores, k + 1, 0, score)
 
 
@@ -82,7 +81,7 @@ def sites() -> tuple[Site, ...]:
     found = []
     for path in sorted(PACKAGE.rglob("*.py")):
         for call in raised(path):
-            template = Template(joined(pieces_of(call.args[0])))
+            template = Template(joined(segments_of(call.args[0])))
             if str(template) != WRAPPER:
                 found.append(Site(path.relative_to(PACKAGE).as_posix(), template))
     return tuple(found)
@@ -90,23 +89,40 @@ def sites() -> tuple[Site, ...]:
 
 def raised(path: Path) -> Iterator[ast.Call]:
     """The calls in a file that make an error of the user."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ERRORS:
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in errors():
             yield node
 
 
-def pieces_of(node: ast.expr) -> Iterator[Piece]:
+@cache
+def errors() -> set[str]:
+    """The names of `UserError` and of the classes that derive from it."""
+    classes = [
+        node for path in PACKAGE.rglob("*.py") for node in ast.walk(parsed(path)) if isinstance(node, ast.ClassDef)
+    ]
+    found = {"UserError"}
+    while more := {node.name for node in classes if found & set(map(ast.unparse, node.bases))} - found:
+        found |= more
+    return found
+
+
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def segments_of(node: ast.expr) -> Iterator[Segment]:
     """The texts and values of an expression that makes a message."""
     if isinstance(node, ast.Constant):
         yield str(node.value)
     elif isinstance(node, ast.JoinedStr):
         for value in node.values:
-            yield from pieces_of(value)
+            yield from segments_of(value)
     elif isinstance(node, ast.FormattedValue):
-        yield from pieces_of(node.value) if isinstance(node.value, ast.Call) else [None]
+        yield from segments_of(node.value) if isinstance(node.value, ast.Call) else [None]
     elif isinstance(node, ast.BinOp):
-        yield from pieces_of(node.left)
-        yield from pieces_of(node.right)
+        yield from segments_of(node.left)
+        yield from segments_of(node.right)
     elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in NAMED:
         name = node.args[0]
         yield dashed(name.value) if isinstance(name, ast.Constant) and isinstance(name.value, str) else None
@@ -114,14 +130,14 @@ def pieces_of(node: ast.expr) -> Iterator[Piece]:
         yield None
 
 
-def joined(pieces: Iterator[Piece]) -> tuple[Piece, ...]:
-    """The same pieces, neighbours joined."""
-    found: list[Piece] = []
-    for piece in pieces:
-        if found and (piece is None) == (found[-1] is None):
-            found[-1] = None if piece is None else f"{found[-1]}{piece}"
+def joined(segments: Iterator[Segment]) -> tuple[Segment, ...]:
+    """The same segments, neighbours joined."""
+    found: list[Segment] = []
+    for segment in segments:
+        if found and (segment is None) == (found[-1] is None):
+            found[-1] = None if segment is None else f"{found[-1]}{segment}"
         else:
-            found.append(piece)
+            found.append(segment)
     return tuple(found)
 
 
@@ -130,9 +146,9 @@ def by_shingle() -> dict[str, set[Template]]:
     """The templates that have each string of ENOUGH characters."""
     found: dict[str, set[Template]] = {}
     for template in {site.template for site in sites()}:
-        for piece in filter(None, template.pieces):
-            for i in range(len(piece) - ENOUGH + 1):
-                found.setdefault(piece[i : i + ENOUGH], set()).add(template)
+        for segment in filter(None, template.segments):
+            for i in range(len(segment) - ENOUGH + 1):
+                found.setdefault(segment[i : i + ENOUGH], set()).add(template)
     return found
 
 

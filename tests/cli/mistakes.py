@@ -168,21 +168,21 @@ MISTAKES = {
     ),
     "pretrain --data {home}/short.txt": "give more text or a smaller --bptt",
     "train sentiment --data sample-reviews --from {home}/nothing": "nothing is not a folder",
-    "train sentiment --data sample-reviews --from {home}/reviews": "reviews holds a sentiment model; it must be a run",
+    "train sentiment --data sample-reviews --from {home}/reviews": "holds a model of type sentiment; it must be a run",
     "train sentiment --data sample-reviews --from {home}/words --hidden-size 3": "--hidden-size is that of the",
     "train sentiment --data sample-reviews --from {home}/words --tokenizer bpe": "--tokenizer is that of the",
     "train sentiment --data sample-reviews --lr-decay -1": "--lr-decay is -1.0; it must be at least 0 and at most 1",
-    "evaluate {home}/words --dynamic": "--dynamic means nothing for a word_lm model, as {home}/words is",
-    "evaluate {home}/words --mistakes 2": "--mistakes means nothing for a ",
-    "predict {home}/words text": "holds a word_lm model; a classifier is needed here",
-    "generate {home}/words": "holds a word_lm model; a char_lm model is needed here",
+    "evaluate {home}/words --dynamic": "--dynamic means nothing for models of type word_lm, as {home}/words is",
+    "evaluate {home}/words --mistakes 2": "--mistakes means nothing for models of type ",
+    "predict {home}/words text": "holds a model of type word_lm; a classifier is needed here",
+    "generate {home}/words": "holds a model of type word_lm; one of type char_lm is needed here",
     "pretrain --data {home}/text.txt --resume {home}/lm": "leave out --data",
-    "pretrain --resume {home}/lm": "holds a char_lm model; a word_lm model is needed here",
+    "pretrain --resume {home}/lm": "holds a model of type char_lm; one of type word_lm is needed here",
     "train charlm --resume {home}/stranger": "no checkpoint to resume from",
     "status {home}/stranger": "config.json is missing; the folder does not hold a (complete) model: give another one",
     "status {home}/nothing": "nothing is not a folder",
     "train charlm --resume {home}/nothing": "nothing is not a folder",
-    "train charlm --resume {home}/reviews": "holds a sentiment model; a char_lm model is needed here",
+    "train charlm --resume {home}/reviews": "holds a model of type sentiment; one of type char_lm is needed here",
     "train charlm --resume {home}/lm --lr 1": "leave out --lr",
     "train sentiment --data {home}/one_class.csv": "only the label",
     "train sentiment --data {home}/no_label.csv": (
@@ -195,7 +195,7 @@ MISTAKES = {
     "generate {home}/lm --top-p 0": "--top-p is 0.0; it must be above 0",
     "generate {home}/lm --samples 0": "--samples is 0; it must be at least 1",
     "generate {home}/lm --seed -1": "--seed is -1; it must be at least 0",
-    "generate {home}/reviews": "holds a sentiment model; a char_lm model is needed here",
+    "generate {home}/reviews": "holds a model of type sentiment; one of type char_lm is needed here",
     "generate {home}/nothing": "is not a folder",
     "generate {home}/stranger": "config.json is missing; the folder does not hold a (complete) model: give another one",
     "evaluate {home}/lm --split test": "has no split 'test'",
@@ -205,19 +205,19 @@ MISTAKES = {
     "evaluate {home}/reviews --split test --json {home}/none/out.json": (
         "--json {home}/none/out.json cannot be written (No"
     ),
-    "evaluate {home}/reviews --split test --dynamic": "--dynamic means nothing for a sentiment model, as",
+    "evaluate {home}/reviews --split test --dynamic": "--dynamic means nothing for models of type sentiment, as",
     "evaluate {home}/reviews --mistakes -1": "--mistakes is -1; it must be at least 0",
-    "evaluate {home}/lm --mistakes 3": "--mistakes means nothing for a ",
-    "evaluate {home}/lm --threshold good": "--threshold means nothing for a char_lm model",
+    "evaluate {home}/lm --mistakes 3": "--mistakes means nothing for models of type ",
+    "evaluate {home}/lm --threshold good": "--threshold means nothing for models of type char_lm",
     "evaluate {home}/reviews --threshold nice": "--threshold has the label 'nice'; it must be one of",
     "evaluate {home}/reviews --threshold nice=0.5": "--threshold has the label 'nice'; it must be one of",
     "evaluate {home}/reviews --threshold positive=2": "--threshold is 'positive=2'; it must be LABEL=P with P from",
     "predict {home}/reviews text --threshold positive": "--threshold is 'positive'; it must be LABEL=P with P from",
-    "evaluate {home}/lm --baseline": "--baseline means nothing for a ",
+    "evaluate {home}/lm --baseline": "--baseline means nothing for models of type ",
     "evaluate {home}/lm --dynamic-lr 0.1": "without --dynamic",
     "evaluate {home}/lm --dynamic --dynamic-lr -1": "--dynamic-lr is -1.0; it must be at least 0 and finite",
     "evaluate {home}/reviews --split test --threads 0": "--threads is 0; it must be at least 1",
-    "predict {home}/lm text": "holds a char_lm model; a classifier is needed here",
+    "predict {home}/lm text": "holds a model of type char_lm; a classifier is needed here",
     "predict {home}/reviews text --file {home}/text.txt": "texts and --file are both given; give one of them",
     "predict {home}/reviews --file {home}/none.txt": "none.txt: no such file; expected a file of texts, or",
     "train charlm --data {home}/text.txt --batch-size 0": "--batch-size is 0; it must be at least 1",
@@ -247,7 +247,7 @@ MISTAKES = {
     "train charlm --data {home}/text.txt --tokenizer bpe --vocab-size 5": "vocab_size is 5; it must be at least 256",
     "train charlm --data {home}/quoted.csv": "quote fields with",
     "train charlm --data {home}/no.parquet": "no.parquet cannot be read as parquet",
-    "train sentiment --data {home}/list.jsonl": "line 1: list, expected an object; write one a line, with",
+    "train sentiment --data {home}/list.jsonl": "line 1: list, expected an object; write one per line, with",
     "train sentiment --data {home}/mixed.jsonl": "mixes numbers and names as labels (1, 'good'); use one kind",
     "train sentiment --data {home}/text.txt": "is plain text; for labels give csv, tsv, jsonl, parquet",
     "train sentiment --data sample-reviews --max-length 0": "--max-length is 0; it must be at least 1",
@@ -280,7 +280,7 @@ MISTAKES = {
     "train sentiment --data sample-reviews --ngram-buckets 900000000000": (
         "; it must be smaller, or --embedding-size or --num-layers or --ngram-buckets"
     ),
-    "evaluate {home}/lm --label-column mark": "--label-column means nothing for a char_lm model, as",
+    "evaluate {home}/lm --label-column mark": "--label-column means nothing for models of type char_lm, as",
     "predict {home}/reviews text --text-column mark": "--text-column is mark, and the texts are given; leave it out",
     "predict {home}/reviews --file {home}/text.txt --text-column mark": "text.txt is no table; leave it out",
     # Data.
@@ -298,7 +298,7 @@ MISTAKES = {
     "train sentiment --data {home}/twice": "twice/train.jsonl are one split in several formats; keep one, or",
     "train sentiment --data {home}/nested": "train.csv: Is a directory; check the path and its permissions",
     "train sentiment --data {home}/numbers.jsonl": "row 1: column 'text' holds int, expected text; name another",
-    "train sentiment --data {home}/long.csv": "a line of more than 16,777,216 characters; expected one row per line",
+    "train sentiment --data {home}/long.csv": "has a line of more than 16,777,216 characters; expected one row per",
     "train sentiment --data {home}/empty.csv": "is empty; expected a header line with the names of the columns",
     "train sentiment --data {home}/wide.csv": "row 1: 3 fields, expected 2 as in the header; quote fields that",
     "train sentiment --data {home}/empty.jsonl": "is empty; expected one JSON object per line",
@@ -321,18 +321,18 @@ MISTAKES = {
     "evaluate {home}/reviews --data {home}/measured --split train": "has no split 'train'; it has test",
     "evaluate {home}/reviews --data sample-reviews --data {home}/nothing.csv": "nothing.csv': no such file or folder",
     "evaluate {home}/lm --data {home}/text.txt --data {home}/measured --split train": "has no split 'train'; it has",
-    "evaluate {home}/words --baseline": "--baseline means nothing for a ",
+    "evaluate {home}/words --baseline": "--baseline means nothing for models of type ",
     "evaluate {home}/stranger --weights last": "stranger has no checkpoint to resume from",
     "predict {home}/reviews --explain --json {home}/none/out.json text": (
         "--json {home}/none/out.json cannot be written (No such file"
     ),
-    "predict {home}/lm --explain text": "holds a char_lm model; a classifier is needed here",
+    "predict {home}/lm --explain text": "holds a model of type char_lm; a classifier is needed here",
     "predict {home}/reviews \udcff": r"the text holds half a character ('\udcff'); expected whole Unicode characters",
     "predict {home}/reviews --file {home}/no_label.csv --text-column review": "has no column 'review'; its columns are",
     # Ensembles.
     "ensemble": "the following arguments are required: RUN, --out; 'rnnnlp ensemble --help' lists the options",
     "ensemble {home}/reviews --out {home}/new": "an ensemble of 1 runs makes no sense; it must be of at least 2",
-    "ensemble {home}/reviews {home}/lm --out {home}/new": "holds a char_lm model; a classifier is needed here",
+    "ensemble {home}/reviews {home}/lm --out {home}/new": "holds a model of type char_lm; a classifier is needed here",
     "ensemble {home}/reviews {home}/nothing --out {home}/new": "nothing is not a folder",
     "ensemble {home}/reviews {home}/ensemble --out {home}/new": (
         "ensemble is an ensemble itself; give its members, {home}/ensemble/members/0 and so on, instead"
@@ -351,13 +351,13 @@ MISTAKES = {
     "ensemble {home}/good {home}/good --out {home}/new --data {home}/lonely.csv": "there is no text to fit weights on;",
     "ensemble {home}/reviews {home}/other --out {home}/new --text-column mark": "has no column 'mark'",
     "evaluate {home}/ensemble --weights last": "ensemble is an ensemble, which is not trained itself; give the",
-    "evaluate {home}/ensemble --dynamic": "--dynamic means nothing for a ensemble model, as {home}/ensemble is",
+    "evaluate {home}/ensemble --dynamic": "--dynamic means nothing for models of type ensemble, as {home}/ensemble is",
     "status {home}/ensemble": "ensemble is an ensemble, which is not trained itself; give the run of one",
     "train sentiment --resume {home}/ensemble": "ensemble is an ensemble, which is not trained itself; give the run",
-    "train sentiment --data sample-reviews --from {home}/ensemble": "holds a ensemble model; it must be a run of pre",
-    "generate {home}/ensemble": "holds a ensemble model; a char_lm model is needed here",
+    "train sentiment --data sample-reviews --from {home}/ensemble": "holds a model of type ensemble; it must be a",
+    "generate {home}/ensemble": "holds a model of type ensemble; one of type char_lm is needed here",
     "plot {home}/ensemble --json -": "metrics.jsonl has no losses to draw; give the folder of a run that has trained",
-    "plot --gradients --json - {home}/ensemble": "holds a ensemble model; a char_lm model is needed here",
+    "plot --gradients --json - {home}/ensemble": "holds a model of type ensemble; one of type char_lm is needed here",
     # Pictures.
     "plot {home}/lm": "nothing to write; give --out FILE.png for a picture, or --json FILE for its numbers",
     "plot --json -": "there is no RUN to draw; give the folders of runs, or --gradients for untrained models",
@@ -374,7 +374,7 @@ MISTAKES = {
     "plot --gradients --json - --data {home}/measured/test.csv": "has no split 'validation'; it has test",
     "plot --gradients --json - --data {home}/tuning": "has no train text; it has validation: add one",
     "plot --gradients --json - --seed -1": "--seed is -1; it must be at least 0",
-    "plot --gradients --json - {home}/reviews": "holds a sentiment model; a char_lm model is needed here",
+    "plot --gradients --json - {home}/reviews": "holds a model of type sentiment; one of type char_lm is needed here",
 }
 
 # A variable of the environment and its value, and what training a character model then says.
@@ -411,7 +411,7 @@ ELSEWHERE = {
     "cannot be written (No space left on device); make room on": (
         "training/test_disk.py::test_a_full_disk_ends_the_run_and_leaves_the_checkpoints"
     ),
-    "holds a {} model; an ensemble is needed here": (
+    "holds a model of type {}; an ensemble is needed here": (
         "tasks/sentiment/test_ensemble.py::test_another_model_is_no_ensemble"
     ),
     "--out {} cannot be written ({}); give another path": (
@@ -429,5 +429,20 @@ ELSEWHERE = {
     "normalizer is {}; it must be one of": "text/test_tokenizers.py::test_wrong_options",
     "; expected a folder with a saved tokenizer": "text/test_tokenizers.py::test_missing_file",
     "which this version does not know any more": "test_config.py::test_fields_of_the_first_runs",
+    "is not fitted yet; call fit first, or": "tasks/test_estimators.py::test_before_fit_it_says_what_to_do",
+    "validation_data is given beside a path": (
+        "tasks/test_estimators.py::test_a_character_model_from_a_path_or_from_texts"
+    ),
+    "the given labels are all": "tasks/test_estimators.py::test_labels_that_do_not_fit_are_named",
+    "there are {} texts and {} {}; give one for": "tasks/test_estimators.py::test_labels_that_do_not_fit_are_named",
+    "is not one of training, {}: leave it": "tasks/test_estimators.py::test_labels_that_do_not_fit_are_named",
+    "sample_weight has a value that is": "tasks/test_estimators.py::test_labels_that_do_not_fit_are_named",
+    "there are {} texts and {} labels; give one label": (
+        "tasks/test_estimators.py::test_labels_sort_as_what_they_are_and_come_back_from_a_folder"
+    ),
+    "is one string, {}; it must be several": "tasks/test_estimators.py::test_what_is_no_list_of_texts_is_named",
+    "; it must be texts: give the one column": "tasks/test_estimators.py::test_what_is_no_list_of_texts_is_named",
+    "; it must be texts, such as a list": "tasks/test_estimators.py::test_what_is_no_list_of_texts_is_named",
+    "; every text must be a string": "tasks/test_estimators.py::test_what_is_no_list_of_texts_is_named",
     "is in use: process {} trains in it; wait": "cli/test_errors.py::test_a_second_run_in_one_folder_is_refused",
 }

@@ -2,6 +2,7 @@
 `mistakes.py` and `damages.py`, in which each message of the package has a row.
 """
 
+import ast
 import os
 import re
 import shutil
@@ -20,7 +21,7 @@ from rnnnlp.files import load_tensors, save_tensors
 from rnnnlp.tasks import TASKS, load_task
 from rnnnlp.training.run_folder import RunFolder
 from tests.cli.damages import OF_A_CLASSIFIER, OF_A_MODEL, OF_A_RUN, OF_AN_ENSEMBLE, Damage
-from tests.cli.messages import GAP, template_of, without_row
+from tests.cli.messages import GAP, PACKAGE, parsed, template_of, without_row
 from tests.cli.mistakes import ELSEWHERE, ENVIRONMENT, LACKING, MISTAKES, TINY, furnish
 
 TESTS = Path(__file__).parents[1]
@@ -147,6 +148,30 @@ def test_a_message_of_another_test(row: str, test: str):
     assert template_of(row)
     file, _, name = test.partition("::")
     assert f"def {name}(" in (TESTS / file).read_text(encoding="utf-8")
+
+
+def test_the_library_names_options_as_python_does():
+    """Only the command line writes dashes (see `errors.option`), and the commands in model cards."""
+    of_commands = ("training/card.py", "tasks/sentiment/stacking.py", *(f"tasks/{name}/task.py" for name in TASKS))
+    wrong = []
+    for path in PACKAGE.rglob("*.py"):
+        file = path.relative_to(PACKAGE).as_posix()
+        if not file.startswith("cli/") and file not in of_commands:
+            texts = [node.value for node in ast.walk(parsed(path)) if isinstance(node, ast.Constant)]
+            docstrings = {node.value for node in map(docstring, ast.walk(parsed(path))) if node}
+            wrong += [
+                f"{file}: {text}"
+                for text in texts
+                if isinstance(text, str) and text not in docstrings and re.search("--[a-z]", text)
+            ]
+    assert wrong == []
+
+
+def docstring(node: ast.AST) -> ast.Constant | None:
+    """The docstring of a module, class or function."""
+    body = getattr(node, "body", None)
+    first = body[0] if isinstance(body, list) and body else None
+    return first.value if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) else None
 
 
 def test_every_check_of_an_option_has_its_row():

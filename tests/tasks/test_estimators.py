@@ -87,6 +87,8 @@ def test_labels_sort_as_what_they_are_and_come_back_from_a_folder(tmp_path: Path
     loaded = SentimentClassifier.from_pretrained(tmp_path)
     assert loaded.classes_.tolist() == [2, 10]
     assert (loaded.predict_proba(TEXTS) == classifier.predict_proba(TEXTS)).all()
+    with pytest.raises(UserError, match="there are 20 texts and 19 labels; give one label for each text"):
+        loaded.score(TEXTS, labels[1:])
 
 
 @pytest.mark.parametrize(
@@ -140,6 +142,8 @@ def test_a_character_model_from_a_path_or_from_texts(tmp_path: Path):
     assert reopened.generate("go", length=9, seed=1) == from_path.generate("go", length=9, seed=1)
     with pytest.raises(UserError, match="temperature is -1; it must be at least 0"):
         reopened.generate(temperature=-1)
+    with pytest.raises(UserError, match="validation_data is given beside a path; give both as texts"):
+        CharLM(**LM).fit(path, validation_data=TEXTS)
 
 
 def test_word_models_from_which_a_classifier_starts(tmp_path: Path):

@@ -91,7 +91,7 @@ def test_it_is_evaluated_and_has_learned(words: list[str], tmp_path: Path, capsy
     entropy = -sum(n / len(TEXT) * math.log(n / len(TEXT)) for n in counts.values())
     assert figures["loss"] < 0.9 * entropy  # the bag tells more than the frequencies of letters
     assert main(["evaluate", run, "--dynamic"]) == 2
-    assert "--dynamic means nothing for a toy model" in capsys.readouterr().err
+    assert "--dynamic means nothing for models of type toy" in capsys.readouterr().err
 
 
 def test_the_command_line_knows_it(words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture):
@@ -107,7 +107,7 @@ def test_the_command_line_knows_it(words: list[str], tmp_path: Path, capsys: pyt
     assert "--sharpness is 0.0; it must be above 0" in capsys.readouterr().err
     assert main([*words, "--out", str(tmp_path / "run")]) == 0
     assert main(["train", "charlm", "--resume", str(tmp_path / "run")]) == 2
-    assert "holds a toy model" in capsys.readouterr().err
+    assert "holds a model of type toy" in capsys.readouterr().err
     assert main(["status", str(tmp_path / "run")]) == 0
     status = capsys.readouterr().out
     assert "model        toy\n" in status

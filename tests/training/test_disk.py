@@ -1,4 +1,4 @@
-"""Disks that are full or cannot be written, and writers that were killed: the checkpoints so far stay whole."""
+"""Disks that are full or cannot be written, and processes that are killed while they write: checkpoints stay whole."""
 
 import os
 import resource
@@ -109,7 +109,7 @@ def test_a_folder_that_cannot_be_written_is_named(text: Path, small_disk: Path, 
     assert main(["status", str(folder)]) == 0
 
 
-def test_a_writer_killed_in_the_middle_leaves_the_checkpoints(text: Path, tmp_path: Path):
+def test_a_process_killed_while_it_writes_leaves_the_checkpoints(text: Path, tmp_path: Path):
     folder = tmp_path / "run"
     process = train(text, folder)
 
@@ -136,7 +136,7 @@ def test_two_runs_in_one_folder_are_refused(text: Path, tmp_path: Path, capsys: 
     assert main(["train", "charlm", "--resume", str(folder)]) == 0
 
 
-def test_what_killed_writers_left_is_removed(text: Path, tmp_path: Path):
+def test_what_killed_processes_left_is_removed(text: Path, tmp_path: Path):
     folder = tmp_path / "run"
     begin = ["train", "charlm", "--data", str(text), "--out", str(folder), *SHORT]
     folder.mkdir()

@@ -80,7 +80,7 @@ def test_fresh_processes_with_as_many_threads_give_the_same_bits(kind: str, data
 def test_one_and_two_threads_of_numpy_differ_by_rounding_only(data: Data, tmp_path: Path):
     """Whether they give the same bits depends on the BLAS that NumPy was built with, and on the processor."""
     for n in (1, 2):
-        trained("charlm", data, tmp_path / str(n), backend="numpy", threads=n)
+        trained_in_a_process("charlm", data, tmp_path / str(n), backend="numpy", threads=n)
     one, two = (load_file(tmp_path / str(n) / f"checkpoints/step-{STEPS:08d}/model.safetensors") for n in (1, 2))
     assert one.keys() == two.keys()
     for name, value in one.items():

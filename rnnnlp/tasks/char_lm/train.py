@@ -29,7 +29,7 @@ def begin(options: Options[CharLMOptions], run: RunFolder, *, data: Corpus | Non
 
 
 def reopen(network: CharLMNetwork, config: CharLMTraining, run: RunFolder, *, data: Corpus | None) -> Trainer:
-    """The trainer of a run that goes on from its newest checkpoint."""
+    """The trainer of a run that is resumed from its newest checkpoint."""
     encoded = encode_corpus(data or corpus_of(config), network.tokenizer, splits=SPLITS)
     trainer = Trainer(objective(network, encoded, config), config, run)
     trainer.resume()

@@ -176,7 +176,7 @@ class Ensemble(Predictor):
         folder = Path(folder)
         content = read_config(folder)
         if content["model_type"] != cls.model_type:
-            raise UserError(f"{folder} holds a {content['model_type']} model; an ensemble is needed here")
+            raise UserError(f"{folder} holds a model of type {content['model_type']}; an ensemble is needed here")
         config = EnsembleConfig.from_mapping(content["model"], str(folder / CONFIG))
         last = folder / MEMBERS / str(config.members - 1)
         if not last.is_dir():  # said before a list of senseless length is made
@@ -245,5 +245,5 @@ def load_predictor(folder: str | os.PathLike[str]) -> SentimentNetwork | Ensembl
     if model_type == Ensemble.model_type:
         return Ensemble.from_pretrained(folder)
     if model_type != SentimentNetwork.model_type:
-        raise UserError(f"{folder} holds a {model_type} model; a classifier is needed here")
+        raise UserError(f"{folder} holds a model of type {model_type}; a classifier is needed here")
     return SentimentNetwork.from_pretrained(folder)

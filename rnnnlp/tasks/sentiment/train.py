@@ -46,7 +46,7 @@ def begin(options: Options[SentimentOptions], run: RunFolder, *, data: LabelledD
 def reopen(
     network: SentimentNetwork, config: SentimentTraining, run: RunFolder, *, data: LabelledData | None
 ) -> Trainer:
-    """The trainer of a run that goes on from its newest checkpoint, pretraining first if that was not finished."""
+    """The trainer of a run that is resumed from its newest checkpoint, pretraining first if that was not finished."""
     own = data or load_data(config)
     task = objective(network, own, config)
     if data is None and task.fingerprint() != read_state(run.latest_checkpoint()).data:

@@ -36,7 +36,8 @@ def load_pretrained(folder: str | os.PathLike[str]) -> Pretrained:
         return CharLMNetwork.from_pretrained(folder)
     if model_type != WordLMNetwork.model_type:
         raise UserError(
-            f"{option('from_')} {folder} holds a {model_type} model; it must be a run of pretrain or of train charlm"
+            f"{option('from_')} {folder} holds a model of type {model_type}; it must be a run of pretrain or "
+            "of train charlm"
         )
     return WordLMNetwork.from_pretrained(folder)
 

@@ -24,7 +24,7 @@ def begin(options: Options[WordLMOptions], run: RunFolder, *, data: Corpus | Non
 
 
 def reopen(network: WordLMNetwork, config: WordLMTraining, run: RunFolder, *, data: Corpus | None) -> Trainer:
-    """The trainer of a run that goes on from its newest checkpoint."""
+    """The trainer of a run that is resumed from its newest checkpoint."""
     encoded = encode_corpus(data or corpus_of(config), network.tokenizer, splits=SPLITS)
     trainer = Trainer(WordLMObjective(network, *train_and_validation(encoded), config), config, run)
     trainer.resume()

@@ -1,4 +1,4 @@
-"""Writing text: the choice of each token, the carried state, and what reaches the reader."""
+"""Generation: sampling of tokens, the carried state, and the text that comes out."""
 
 import numpy as np
 import pytest
@@ -33,17 +33,17 @@ def model(request: pytest.FixtureRequest, backend: str) -> CharLMNetwork:
 
 
 def shares(**options: object) -> np.ndarray:
-    """How often each token is chosen over evenly spread draws."""
-    draws = (np.arange(2000) + 0.5) / 2000
-    chosen = [sample_token(LOGITS, options.get("recent", ()), u, **PLAIN | options_of(options)) for u in draws]
-    return np.bincount(chosen, minlength=5) / len(draws)
+    """How often each token is sampled over evenly spread random numbers."""
+    uniforms = (np.arange(2000) + 0.5) / 2000
+    sampled = [sample_token(LOGITS, options.get("recent", ()), u, **PLAIN | options_of(options)) for u in uniforms]
+    return np.bincount(sampled, minlength=5) / len(uniforms)
 
 
 def options_of(options: dict) -> dict:
     return {name: value for name, value in options.items() if name != "recent"}
 
 
-def test_tokens_are_chosen_as_often_as_they_are_probable():
+def test_tokens_are_sampled_as_often_as_they_are_probable():
     np.testing.assert_allclose(shares(), [0.05, 0.1, 0.15, 0.3, 0.4], atol=1e-3)
     hot = np.exp(LOGITS / 2)
     np.testing.assert_allclose(shares(temperature=2.0), hot / hot.sum(), atol=1e-3)
@@ -61,7 +61,7 @@ def test_top_k_and_top_p():
     np.testing.assert_allclose(shares(top_k=100), shares())
 
 
-def test_the_unknown_symbol_is_never_chosen():
+def test_the_unknown_symbol_is_never_sampled():
     assert shares(unknown_id=4)[4] == 0
     assert shares(unknown_id=4, temperature=0.0)[3] == 1
 
@@ -72,7 +72,7 @@ def test_a_repetition_penalty_makes_recent_tokens_less_probable():
     assert penalised[3] > plain[3]
 
 
-def test_a_model_that_has_diverged_chooses_a_token_all_the_same(model: CharLMNetwork):
+def test_a_model_that_has_diverged_samples_a_token_all_the_same(model: CharLMNetwork):
     assert 0 <= sample_token(np.full(5, np.nan), (), 0.5, **PLAIN) < 5
     for parameter in model.parameters().values():
         parameter.value[...] = np.nan
@@ -80,7 +80,7 @@ def test_a_model_that_has_diverged_chooses_a_token_all_the_same(model: CharLMNet
 
 
 def test_the_state_is_carried_and_not_lost(model: CharLMNetwork):
-    """Each token is the one that reading everything again from the start would choose."""
+    """Each token is the one that is sampled after everything is read again from the start."""
     prompt, seed = "abc", 4
     sampling = Sampling(length=40, temperature=1.5)
     text = "".join(generate(model, prompt, sampling, rng=np.random.default_rng(seed)))
@@ -93,7 +93,7 @@ def test_the_state_is_carried_and_not_lost(model: CharLMNetwork):
     assert text == again.removeprefix(prompt)
 
 
-def test_both_backends_write_the_same(model: CharLMNetwork):
+def test_both_backends_generate_the_same(model: CharLMNetwork):
     sampling = Sampling(length=60, temperature=1.2, top_k=6, top_p=0.9, repetition_penalty=1.3, repetition_window=5)
     text = "".join(generate(model, "ab", sampling, rng=np.random.default_rng(0)))
     kernels.use("numpy")
@@ -163,7 +163,7 @@ def test_a_mistaken_option_is_named(options: dict, message: str):
 
 @pytest.mark.parametrize("backend", ["numpy", "auto"])
 @pytest.mark.parametrize("prompt", ["", " ", "\u2003\n"])
-def test_a_prompt_without_a_token_is_gone_on_from(prompt: str, backend: str):
+def test_a_prompt_without_a_token_is_continued(prompt: str, backend: str):
     kernels.use(backend)
     tokenizer = WordTokenizer.train(["it was the best of times"], min_frequency=1)
     config = CharLMConfig(vocab_size=tokenizer.vocab_size, hidden_size=5, embedding_size=3)

@@ -171,5 +171,5 @@ def test_one_that_cannot_be_written_leaves_the_one_before(tmp_path: Path, monkey
 def test_another_model_is_no_ensemble(tmp_path: Path):
     member(TOKENIZERS["char"], dtype=np.float32).save_pretrained(tmp_path)
     assert isinstance(load_predictor(tmp_path), SentimentNetwork)
-    with pytest.raises(UserError, match="holds a sentiment model; an ensemble is needed here"):
+    with pytest.raises(UserError, match="holds a model of type sentiment; an ensemble is needed here"):
         Ensemble.from_pretrained(tmp_path)
