@@ -13,7 +13,7 @@ HELP = {
     "0 always takes the most probable token",
     "top_k": "sample from the k most probable tokens; 0 samples from all",
     "top_p": "nucleus sampling: sample from the fewest tokens whose probabilities sum to at least this value",
-    "repetition_penalty": "values above 1 make recent tokens less probable",
+    "repetition_penalty": "values above 1 make the text less repetitive: recent tokens become less probable",
     "repetition_window": "number of tokens that count as recent",
     "stop": "end the text before this string; may be given several times",
 }

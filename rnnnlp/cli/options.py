@@ -41,7 +41,9 @@ def add_config_options(parser: Any, config: type[Config], *, leave_out: Iterable
 def add_backend_options(parser: argparse.ArgumentParser) -> None:
     """The kernels and threads of a command that computes."""
     parser.add_argument("--backend", help="auto, numpy or native (default: auto)")
-    parser.add_argument("--threads", type=int, metavar="N", help="number of threads (default: all cores)")
+    parser.add_argument(
+        "--threads", type=int, metavar="N", help="number of threads (default: OMP_NUM_THREADS, or all cores)"
+    )
 
 
 def add_column_options(parser: argparse.ArgumentParser, *, labels: bool = True) -> None:
