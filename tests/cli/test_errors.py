@@ -80,7 +80,7 @@ def test_a_mistake_in_the_environment_is_named(variable: str, home: Path, tmp_pa
     if name == "RNNNLP_ISA":
         pytest.importorskip("rnnnlp.kernels.native", reason="needs the native kernels", exc_type=ImportError)
     program = [sys.executable, "-m", "rnnnlp.cli.main", *words]
-    environment = os.environ | {"RNNNLP_CACHE": str(tmp_path / "cache"), name: value}
+    environment = os.environ | {"RNNNLP_BACKEND": "auto", "RNNNLP_CACHE": str(tmp_path / "cache"), name: value}
     ended = subprocess.run(program, env=environment, capture_output=True, text=True, timeout=60)
     assert ended.returncode == 2
     (line,) = [line for line in ended.stderr.splitlines() if line.startswith(PREFIX)]
