@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self
 
 from rnnnlp.config import Config, describe
 from rnnnlp.errors import UserError
+from rnnnlp.training.earlier import OPTIONS
 from rnnnlp.training.task import Task, network_options
 
 
@@ -55,6 +56,8 @@ class Estimator:
             if name not in self.defaults:
                 near = difflib.get_close_matches(name, self.defaults, 1)
                 hint = f"; did you mean {near[0]}?" if near else f"; it has {', '.join(self.defaults)}"
+                if OPTIONS.get(name) in self.defaults:
+                    hint = f"; it is now {OPTIONS[name]}"
                 raise TypeError(f"{type(self).__name__} has no option {name!r}{hint}")
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:

@@ -38,6 +38,8 @@ def test_an_unknown_option_names_the_nearest_one():
         SentimentClassifier(hiden_size=3)
     with pytest.raises(ValueError, match="no option 'nothing'"):
         SentimentClassifier().set_params(nothing=3)
+    with pytest.raises(TypeError, match="no option 'votes'; it is now ngram_buckets"):
+        SentimentClassifier(votes=3)
 
 
 def test_options_are_kept_as_given_and_checked_by_fit():
