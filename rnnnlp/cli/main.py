@@ -108,7 +108,9 @@ def parse(parser: Parser, words: list[str]) -> argparse.Namespace:
     if left:
         command = " ".join(filter(None, (parser.prog, options.command, getattr(options, "kind", None))))
         for old, new in RENAMED_OPTIONS.items():
-            if any(word.partition("=")[0] == dashed(old) for word in left):
+            used = any(word.partition("=")[0] == dashed(old) for word in left)
+            task = getattr(options, "task", None)
+            if used and task is not None and new in task.network.config_type.__dataclass_fields__:
                 raise UserError(f"{dashed(old)} is now {dashed(new)}; use that name")
         raise UserError(f"{' '.join(left)}: there is no such option; '{command} --help' lists the options")
     return options

@@ -42,8 +42,6 @@ class Estimator:
         }
         keyword = inspect.Parameter.KEYWORD_ONLY
         parameters = [inspect.Parameter(name, keyword, default=value) for name, value in cls.defaults.items()]
-        itself = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
-        cls.__init__.__signature__ = inspect.Signature([itself, *parameters])  # type: ignore[attr-defined]
         cls.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
 
     def __init__(self, **options: Any):

@@ -73,8 +73,8 @@ def train_step(
     return Step(batch, norm, update_ratio)
 
 
-class Interrupted(Exception):
-    """A signal asked the run to stop; a checkpoint was saved."""
+class Interrupted(KeyboardInterrupt):
+    """A signal asked the run to stop; a checkpoint was saved. What catches every `Exception` lets it through."""
 
     def __init__(self, signal_number: int):
         super().__init__(f"stopped by {signal.Signals(signal_number).name}")

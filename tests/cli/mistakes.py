@@ -408,6 +408,9 @@ LACKING = {
 # Messages without a row here, and the test that each of them has. They need a package, a network, another process, a
 # disk that is full, or a value that only Python can give.
 ELSEWHERE = {
+    "runs is one path, runs/a; it must be a list of two or more": (
+        "tasks/sentiment/test_stacking.py::test_one_path_is_no_list"
+    ),
     "cannot be written (No space left on device); make room on": (
         "training/test_disk.py::test_a_full_disk_ends_the_run_and_leaves_the_checkpoints"
     ),

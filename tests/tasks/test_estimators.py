@@ -30,6 +30,7 @@ def test_the_signature_names_the_options_of_the_command_line(estimator: type[Any
     names = set(inspect.signature(estimator).parameters)
     assert {"budget", "epochs", "hidden_size", "cell", "seed", "threads"} <= names
     assert names == set(estimator().get_params())
+    assert "samples" not in names or estimator is WordLM
     assert "data" not in names
 
 

@@ -45,6 +45,8 @@ class Sampling:
     stop: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        stop = (self.stop,) if isinstance(self.stop, str) else tuple(self.stop)
+        object.__setattr__(self, "stop", stop)  # the dataclass is frozen
         limits = {
             "length": (self.length >= 0, "at least 0"),
             "temperature": (0 <= self.temperature < float("inf"), "at least 0 and finite"),

@@ -90,6 +90,8 @@ class Ensemble(Predictor):
         from rnnnlp.tasks.sentiment.stacking import make_ensemble
         from rnnnlp.training.run import run_folder
 
+        if isinstance(runs, str | os.PathLike):
+            raise UserError(f"runs is one path, {runs}; it must be a list of two or more")
         options = EnsembleOptions(
             runs=tuple(map(str, runs)), data=data, text_column=text_column, label_column=label_column
         )

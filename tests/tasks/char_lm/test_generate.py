@@ -169,3 +169,7 @@ def test_a_prompt_without_a_token_is_continued(prompt: str, backend: str):
     config = CharLMConfig(vocab_size=tokenizer.vocab_size, hidden_size=5, embedding_size=3)
     model = CharLMNetwork(config, tokenizer, rng=np.random.default_rng(0))
     assert "".join(generate(model, prompt, Sampling(length=5), rng=np.random.default_rng(0)))
+
+
+def test_one_stop_string_needs_no_tuple():
+    assert Sampling(stop="END") == Sampling(stop=("END",))

@@ -206,6 +206,11 @@ def test_other_data_and_columns(runs: tuple[str, str]):
     assert np.array_equal(ensemble.weights, Ensemble.from_runs(runs).weights)  # the same texts
 
 
+def test_one_path_is_no_list():
+    with pytest.raises(UserError, match="runs is one path, runs/a; it must be a list of two or more"):
+        Ensemble.from_runs("runs/a")
+
+
 def test_a_run_that_is_overwritten_leaves_nothing(runs: tuple[str, str], tmp_path: Path):
     config, out = EnsembleOptions(runs=runs), tmp_path / "out"
     classifier_of(Path(runs[0]).parent / "films.csv", out, steps=1, epochs=None)
