@@ -12,7 +12,6 @@ from rnnnlp.errors import UserError, dashed
 
 LONGEST_MESSAGE = 2000  # characters
 RENAMED_COMMANDS = {"combine": "ensemble"}  # of version 0.1
-RENAMED_OPTIONS = {"votes": "ngram_buckets"}  # of version 0.1
 
 COMMANDS = {
     "train": "train a character language model or a sentiment classifier",
@@ -107,7 +106,9 @@ def parse(parser: Parser, words: list[str]) -> argparse.Namespace:
             left = []
     if left:
         command = " ".join(filter(None, (parser.prog, options.command, getattr(options, "kind", None))))
-        for old, new in RENAMED_OPTIONS.items():
+        from rnnnlp.training.earlier import OPTIONS
+
+        for old, new in OPTIONS.items():
             used = any(word.partition("=")[0] == dashed(old) for word in left)
             task = getattr(options, "task", None)
             if used and task is not None and new in task.network.config_type.__dataclass_fields__:

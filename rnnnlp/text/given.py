@@ -6,6 +6,8 @@ from typing import Any
 
 from rnnnlp.errors import UserError
 
+GIVEN = "(texts)"  # what a run folder calls data that Python gave
+
 
 def as_texts(texts: Any, name: str = "texts") -> list[str]:
     """The texts of a list, tuple, array, generator, or column of pandas or `datasets`.

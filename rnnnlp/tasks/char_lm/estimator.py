@@ -10,11 +10,9 @@ from rnnnlp.tasks.char_lm.generate import Sampling, generate
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
 from rnnnlp.tasks.char_lm.task import TASK
 from rnnnlp.text import Corpus
-from rnnnlp.text.given import GivenTexts, as_texts
+from rnnnlp.text.given import GIVEN, GivenTexts, as_texts
 from rnnnlp.training.estimator import Estimator
 from rnnnlp.training.run import run_folder, train, training_of
-
-GIVEN = "(texts)"  # what a run folder calls data that Python gave
 
 
 class CharLM(Estimator):

@@ -14,12 +14,11 @@ from rnnnlp.tasks.sentiment.explain import Contribution
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.tasks.sentiment.task import TASK
 from rnnnlp.text import LabelledData, LabelledSplit
-from rnnnlp.text.given import as_texts
+from rnnnlp.text.given import GIVEN, as_texts
 from rnnnlp.text.labelled import hold_out_validation
 from rnnnlp.training.estimator import Estimator
 from rnnnlp.training.run import run_folder, train, training_of
 
-GIVEN = "(texts)"  # what a run folder calls data that Python gave
 READ_AS: dict[str, Callable[[str], Any]] = {"str": str, "int": int, "float": float, "bool": lambda name: name == "True"}
 
 

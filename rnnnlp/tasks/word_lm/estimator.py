@@ -6,11 +6,9 @@ from typing import Any, Self
 from rnnnlp.tasks.word_lm.network import WordLMNetwork
 from rnnnlp.tasks.word_lm.task import TASK
 from rnnnlp.text import Corpus
-from rnnnlp.text.given import GivenTexts, as_texts
+from rnnnlp.text.given import GIVEN, GivenTexts, as_texts
 from rnnnlp.training.estimator import Estimator
 from rnnnlp.training.run import run_folder, train, training_of
-
-GIVEN = "(texts)"  # what a run folder calls data that Python gave
 
 
 class WordLM(Estimator):
