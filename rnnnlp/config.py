@@ -49,11 +49,11 @@ def one_of(choices: Collection[str]) -> Check:
     return Check(lambda value: value in choices, lambda: f"one of {', '.join(choices)}")
 
 
-def setting(help: str, default: Any = MISSING, *, check: Check | None = None, auto: bool = False) -> Any:
+def setting(help: str | None = None, default: Any = MISSING, *, check: Check | None = None, auto: bool = False) -> Any:
     """A field of a configuration.
 
     Args:
-        help: What the option does; the command line and the reference show it.
+        help: What the option does; the command line and the reference show it. None keeps that of the base class.
         default: The value where nothing is given; without it the field is required.
         check: A condition on the value.
         auto: Whether training chooses the value from data and time where the user gives none.
@@ -139,6 +139,15 @@ class NetworkConfig(Config):
         first, *others = self.sizes
         smaller = f"smaller, or {' or '.join(map(option, others))}" if others else "smaller"
         self.require(first, self.num_parameters <= MAX_PARAMETERS, smaller)
+
+    @classmethod
+    def check_given(cls, given: Mapping[str, Any]) -> None:
+        """Refuses bad values of the options that were given, before any data are read.
+
+        Raises:
+            UserError: If a check refuses one.
+        """
+        cls(vocab_size=1, **given)
 
     @property
     def num_parameters(self) -> int:

@@ -21,7 +21,10 @@ def add_config_options(parser: Any, config: type[Config], *, leave_out: Iterable
         kind = hints[field.name]
         kind = next(k for k in getattr(kind, "__args__", (kind,)) if k is not type(None))
         described = describe(config, field.name)
-        shown = "" if field.default in (MISSING, None) or kind is bool else f" (default: {field.default})"
+        default: Any = field.default
+        if kind is bool:
+            default = "yes" if default else "no"
+        shown = "" if default in (MISSING, None) else f" (default: {default})"
         if described.get("auto"):
             shown = " (default: chosen from data and time)"
         extra: dict[str, Any] = {"action": argparse.BooleanOptionalAction} if kind is bool else {"type": kind}

@@ -144,6 +144,7 @@ def untrained_models(options: argparse.Namespace) -> Iterator[tuple[str, "CharLM
     from numpy import errstate
 
     from rnnnlp.batches.seeding import Stream, rng_for
+    from rnnnlp.kernels import CELLS
     from rnnnlp.tasks.char_lm.config import CharLMConfig
     from rnnnlp.tasks.char_lm.network import CharLMNetwork
     from rnnnlp.text import encode_corpus, load_corpus
@@ -151,6 +152,8 @@ def untrained_models(options: argparse.Namespace) -> Iterator[tuple[str, "CharLM
     encoded = encode_corpus(load_corpus(options.data or "python-docs"), "char", splits=("validation",))
     vocab_size = encoded.tokenizer.vocab_size
     for cell in options.cells.split(","):
+        if cell.strip() not in CELLS:
+            raise UserError(f"{option('cells')} has {cell.strip()!r}; it must be of {', '.join(CELLS)}")
         config = CharLMConfig(vocab_size=vocab_size, cell=cell.strip(), hidden_size=options.hidden_size)
         model = CharLMNetwork(config, encoded.tokenizer, rng=rng_for(options.seed, Stream.WEIGHTS))
         for layer in model.recurrent.layers:

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from rnnnlp.errors import UserError
+from rnnnlp.errors import UserError, option
 from rnnnlp.text.builtin import BUILTIN_NAMES, SAMPLE_REVIEWS, PythonDocs, sample_folder
+from rnnnlp.text.given import GIVEN
 from rnnnlp.text.hub import is_hub_name, load_from_hub
 from rnnnlp.text.readers import read_text
 from rnnnlp.text.tables import TABLE_SUFFIXES, ClassFolders, Table, open_table
@@ -71,6 +72,8 @@ def find_source(spec: str) -> Source:
     Raises:
         UserError: If it is none of these, or cannot be read.
     """
+    if spec == GIVEN:
+        raise UserError(f"the texts were given in Python and are not kept; give {option('data')} that can be read")
     try:
         return _find(spec)
     except (OSError, RuntimeError) as error:  # RuntimeError: ~name of an unknown user

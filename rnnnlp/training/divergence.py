@@ -19,7 +19,15 @@ REMEDY = f"try a smaller {option('lr')} or {option('max_norm')}, or {option('on_
 
 
 class Diverged(UserError):
-    """The loss, a gradient or a weight is not a finite number, or the loss went up and stays there."""
+    """The loss, a gradient or a weight is not a finite number, or the loss went up and stays there.
+
+    Attributes:
+        problem: What happened, without a remedy.
+    """
+
+    def __init__(self, problem: str):
+        super().__init__(f"{problem}; {REMEDY}")
+        self.problem = problem
 
 
 class DivergenceDetector:
@@ -44,12 +52,12 @@ class DivergenceDetector:
             largest = max(norms, key=lambda name: norms[name] if math.isfinite(norms[name]) else math.inf)
             raise Diverged(
                 f"step {step}: the loss is {loss:.4g} and the gradient norm {norm:.4g} (largest in "
-                f"{largest}: {norms[largest]:.4g}) at learning rate {lr:.3g}; {REMEDY}"
+                f"{largest}: {norms[largest]:.4g}) at learning rate {lr:.3g}"
             )
         if self.see(loss):
             raise Diverged(
                 f"step {step}: the loss is {loss:.4g} and was above {self.limit:.4g} for "
-                f"{SPIKE_STEPS} steps, after a mean of {self.mean:.4g}; {REMEDY}"
+                f"{SPIKE_STEPS} steps, after a mean of {self.mean:.4g}"
             )
 
     def see(self, loss: float) -> bool:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 from rnnnlp.config import Config, describe
 from rnnnlp.errors import UserError
 from rnnnlp.training.earlier import OPTIONS
+from rnnnlp.training.model_folder import Network
 from rnnnlp.training.task import Task, network_options
 
 
@@ -58,6 +59,17 @@ class Estimator:
                     hint = f"; it is now {OPTIONS[name]}"
                 raise TypeError(f"{type(self).__name__} has no option {name!r}{hint}")
 
+    @classmethod
+    def _of_run(cls, network: Network, training: dict[str, Any]) -> Self:
+        """The estimator of a trained network, with the options that the run was made with, so that it fits again."""
+        if not training:
+            return cls()._take_over(network, training)
+        config: Any = cls.task.training.from_mapping(training, "the run")
+        values = network.config.to_mapping() | config.to_mapping()
+        inherited = getattr(config, "inherited", ())
+        given = {n: v for n, v in values.items() if n in cls.defaults and n not in inherited and v is not None}
+        return cls(**given)._take_over(network, training)
+
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """The options by name, as scikit-learn asks for them; `deep` changes nothing."""
         return {name: getattr(self, name) for name in self.defaults}
@@ -92,6 +104,6 @@ class Estimator:
         return self.task.options_from({"data": data, **given})
 
     def _take_over(self, network: Any, training: dict[str, Any]) -> Self:
-        """Becomes the estimator of a trained network, with the options that it was trained with."""
+        """Becomes the estimator of a trained network; `training` is how it was trained."""
         self.network_, self.training_ = network, training
         return self

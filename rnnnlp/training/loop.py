@@ -18,7 +18,7 @@ from rnnnlp.files import CorruptFileError, set_tensors
 from rnnnlp.layers.parameter import Parameter
 from rnnnlp.training.averaging import AveragedWeights
 from rnnnlp.training.clock import Clock
-from rnnnlp.training.divergence import REMEDY, Diverged, DivergenceDetector, UpdateRatio
+from rnnnlp.training.divergence import Diverged, DivergenceDetector, UpdateRatio
 from rnnnlp.training.malloc import MallocTrimmer
 from rnnnlp.training.model_folder import WEIGHTS
 from rnnnlp.training.optimizers import Optimizer, clipping, global_norm, optimizer
@@ -227,7 +227,7 @@ class Trainer:
         """
         for name, p in self.parameters.items():
             if not (np.isfinite(p.value).all() and np.isfinite(self.averaged.values[name]).all()):
-                raise Diverged(f"step {self.clock.step}: {name} has weights that are not finite; {REMEDY}")
+                raise Diverged(f"step {self.clock.step}: {name} has weights that are not finite")
         network = self.objective.network
         state = dataclasses.replace(
             self.state,
@@ -258,7 +258,7 @@ class Trainer:
         path, state = self.restore()
         self.clock.resume(state.step, self.clock.seconds, state.reserve)
         self.state.lr_scale = scale
-        progress.say(f"{error}: back to {path.name}, with the learning rate times {scale:.3g}")
+        progress.say(f"{error.problem}: back to {path.name}, with the learning rate times {scale:.3g}")
 
     def restore(self) -> tuple[Path, TrainingState]:
         """Restores everything but the time from the newest checkpoint.

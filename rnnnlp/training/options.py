@@ -74,7 +74,7 @@ class TrainingOptions(Config):
     )
     text_column: str | None = setting("name of the column with the texts, where it is not a usual one", None)
     seed: int = setting("random seed: the same seed, data and options give the same model", 0, check=at_least(0))
-    tokenizer: str | None = setting("char, byte, word or bpe", None, check=one_of(TOKENIZERS))
+    tokenizer: str | None = setting(f"one of {', '.join(TOKENIZERS)}", None, check=one_of(TOKENIZERS))
     vocab_size: int | None = setting("maximum vocabulary size (word, bpe)", None, check=at_least(1))
     min_frequency: int = setting("tokens seen less often than this are unknown (word, bpe)", 2, check=at_least(0))
     batch_size: int | None = setting(

@@ -98,7 +98,7 @@ class Task:
     evaluations: tuple[str, ...] = ()  # the fields of `Evaluation` that mean something here
     leave_out: tuple[str, ...] = ()  # options that are not for this task
     also_opens: Mapping[str, type[Config]] = field(default_factory=dict)  # further model types that `evaluate` opens
-    check: Callable[[Options[Any], str], None] = field(default=lambda options, where: None)  # of options together
+    check: Callable[[Options[Any]], None] = field(default=lambda options: None)  # of options together
 
     def options_from(self, values: Mapping[str, Any], where: str = "options") -> Options[Any]:
         """The options of a run among named values.
@@ -125,7 +125,8 @@ class Task:
                 raise UserError(f"{where}: {option('budget')} {error.marked}") from None
         network = {name: as_given(of_network[name], v, name) for name, v in values.items() if name in of_network}
         options = Options(self.options.from_mapping(training, where), network)
-        self.check(options, where)
+        self.check(options)
+        self.network.config_type.check_given(network)
         return options
 
     def auto_options(self) -> list[str]:

@@ -106,6 +106,7 @@ def write_parquet(path: Path, class_names: list[str], label: int) -> None:
 MISTAKES = {
     # Options that no command has, or that have no such value.
     "": "the following arguments are required: COMMAND; 'rnnnlp --help' lists the options",
+    "train charlm --data (texts)": "the texts were given in Python and are not kept; give --data that can be read",
     "nonsense": "invalid choice: 'nonsense' (choose from ... ; 'rnnnlp --help' lists the options",
     "train": "the following arguments are required: charlm|sentiment; 'rnnnlp train --help' lists",
     "generate": "the following arguments are required: RUN; 'rnnnlp generate --help' lists",
@@ -132,7 +133,7 @@ MISTAKES = {
     "train charlm --data {home}/latin.txt": "byte 3 is not valid UTF-8",
     "train charlm --data {home}/text.txt --hidden-size 0": "--hidden-size is 0; it must be at least 1",
     "train charlm --data {home}/text.txt --dropout 1.5": "--dropout is 1.5; it must be at least 0 and below 1",
-    "train charlm --data {home}/text.txt --cell lstn": "--cell is lstn; it must be one of lstm, gru",
+    "train charlm --data {home}/text.txt --cell lstn": "--cells has 'lstn'; it must be of lstm, gru",
     "train charlm --data {home}/text.txt --hidden-size 10000000": "--hidden-size is 10000000; it must be smaller",
     "train sentiment --data sample-reviews --num-layers 999999999": (
         "; it must be smaller, or --embedding-size or --num-layers"
@@ -370,7 +371,7 @@ MISTAKES = {
     "plot --gradients --json - --data {home}/text.txt --cells elman_relu --hidden-size 4 --steps 9 --scale 1e60": (
         "over 9 steps the gradients grow beyond any number; give fewer steps or a smaller scale"
     ),
-    "plot --gradients --json - --cells lstn --data {home}/text.txt": "--cell is lstn; it must be one of lstm, gru",
+    "plot --gradients --json - --cells lstn --data {home}/text.txt": "--cells has 'lstn'; it must be of lstm, gru",
     "plot --gradients --json - --data {home}/measured/test.csv": "has no split 'validation'; it has test",
     "plot --gradients --json - --data {home}/tuning": "has no train text; it has validation: add one",
     "plot --gradients --json - --seed -1": "--seed is -1; it must be at least 0",

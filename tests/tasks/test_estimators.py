@@ -155,3 +155,21 @@ def test_word_models_from_which_a_classifier_starts(tmp_path: Path):
     assert classifier.network_.config.hidden_size == 6
     with pytest.raises(UserError, match="hidden_size is that of the pretrained model of from_; leave it out"):
         SentimentClassifier(from_=tmp_path / "words", hidden_size=3, steps=2).fit(TEXTS, LABELS)
+
+
+def test_a_loaded_model_has_the_options_of_its_run_and_fits_again(tmp_path: Path):
+    options = SMALL | {"cell": "gru", "seed": 3}
+    first = SentimentClassifier(**options).fit(TEXTS, LABELS, out=tmp_path / "run")
+    loaded = SentimentClassifier.from_pretrained(tmp_path / "run")
+    assert options.items() <= loaded.get_params().items()
+    again = SentimentClassifier(**loaded.get_params()).fit(TEXTS, LABELS)
+    assert (again.predict_proba(TEXTS) == first.predict_proba(TEXTS)).all()
+
+
+@pytest.mark.parametrize("given", [{"hidden_size": 8}, {"embedding_size": 8}, {"hidden_size": 8, "embedding_size": 8}])
+def test_tied_weights_need_one_size_only(given: dict[str, int]):
+    options = {"steps": 1, "batch_size": 2, "bptt": 8, "backend": "numpy", "tied_weights": True}
+    config = CharLM(**options, **given).fit(TEXTS * 10).network_.config
+    assert (config.hidden_size, config.embedding_size) == (8, 8)
+    with pytest.raises(UserError, match="tied_weights is True; it must be false unless embedding_size is hidden_size"):
+        CharLM(**options, hidden_size=8, embedding_size=4).fit(TEXTS)

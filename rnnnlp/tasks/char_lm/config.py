@@ -1,6 +1,8 @@
 """The configurations of a character language model."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from rnnnlp.config import NetworkConfig, at_least, decided, one_of, setting, share
 from rnnnlp.errors import option
@@ -8,7 +10,24 @@ from rnnnlp.kernels import CELLS
 from rnnnlp.layers.recurrent import num_parameters
 from rnnnlp.training.options import TrainingOptions
 
-PRESETS = ("auto", "tiny", "small", "base", "large", "huge")
+
+class Preset(NamedTuple):
+    """A size and what goes with it; `tokens` is how many `base` would have to read for this size to pay."""
+
+    hidden_size: int
+    embedding_size: int
+    lr: float
+    batch_size: int
+    tokens: float
+
+
+PRESETS = {
+    "tiny": Preset(128, 32, 2e-2, 32, 0),
+    "small": Preset(256, 64, 1.5e-2, 32, 1e5),
+    "base": Preset(512, 64, 1e-2, 32, 5e5),
+    "large": Preset(768, 64, 6e-3, 64, 1e7),
+    "huge": Preset(1024, 64, 5e-3, 64, 5e7),
+}
 
 
 @dataclass(frozen=True)
@@ -32,6 +51,12 @@ class CharLMConfig(NetworkConfig):
         sizes = f"{option('embedding_size')} is {option('hidden_size')}"
         self.require("tied_weights", same or not self.tied_weights, f"false unless {sizes}")
 
+    @classmethod
+    def check_given(cls, given: Mapping[str, Any]) -> None:
+        sizes = {"embedding_size", "hidden_size"}
+        tied = bool(given.get("tied_weights")) and sizes <= given.keys()  # else `defaults` makes the sizes equal
+        cls(vocab_size=1, **{**given, "tied_weights": tied})
+
     @property
     def num_parameters(self) -> int:
         V, D, H = self.vocab_size, self.embedding_size, self.hidden_size
@@ -46,14 +71,14 @@ class CharLMOptions(TrainingOptions):
         "size, learning rate and number of streams: tiny, small, base, large, huge (128, 256, 512, 768, 1024 units), "
         "or auto, the largest that the time allows",
         "auto",
-        check=one_of(PRESETS),
+        check=one_of(("auto", *PRESETS)),
     )
-    tokenizer: str = setting("char, byte, word or bpe", "char")
-    vocab_size: int = setting("maximum vocabulary size (word, bpe)", 10_000, check=at_least(1))
+    tokenizer: str = setting(default="char")
+    vocab_size: int = setting(default=10_000)
     batch_size: int | None = setting("number of streams of the text in a batch", None, check=at_least(1), auto=True)
     bptt: int = setting("number of steps of a window, through which the gradient flows back", 64, check=at_least(1))
-    lr: float | None = setting("peak learning rate", None, auto=True)
-    weight_decay: float | None = setting("weight decay; biases are spared", None, auto=True)
+    lr: float | None = setting(default=None, auto=True)
+    weight_decay: float | None = setting(default=None, auto=True)
     validation_tokens: int = setting(
         "maximum number of validation tokens that the evaluations of a run read", 200_000, check=at_least(1)
     )

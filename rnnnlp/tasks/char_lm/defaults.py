@@ -7,12 +7,12 @@ and the measured speed), and so how often it will read each. docs/results/ has t
 import logging
 import math
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from rnnnlp.batches.seeding import Stream, rng_for
-from rnnnlp.tasks.char_lm.config import CharLMConfig, CharLMOptions, CharLMTraining
+from rnnnlp.tasks.char_lm.config import PRESETS, CharLMConfig, CharLMOptions, CharLMTraining
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
 from rnnnlp.training.throughput import evaluations_of, shortest
 
@@ -25,32 +25,14 @@ SHORT_RUN = 5000  # steps for which a preset's learning rate is meant
 log = logging.getLogger(__name__)
 
 
-class Preset(NamedTuple):
-    """A size and what goes with it; `tokens` is how many `base` would have to read for this size to pay."""
-
-    hidden_size: int
-    embedding_size: int
-    lr: float
-    batch_size: int
-    tokens: float
-
-
-PRESETS = {
-    "tiny": Preset(128, 32, 2e-2, 32, 0),
-    "small": Preset(256, 64, 1.5e-2, 32, 1e5),
-    "base": Preset(512, 64, 1e-2, 32, 5e5),
-    "large": Preset(768, 64, 6e-3, 64, 1e7),
-    "huge": Preset(1024, 64, 5e-3, 64, 5e7),
-}
-
-
 def resolve(
     options: CharLMOptions, given: Mapping[str, Any], *, vocab_size: int, tokens: int, validation_tokens: int
 ) -> tuple[CharLMTraining, CharLMConfig]:
     """Decides what the options leave open, and logs it.
 
     The size is that of the preset; with "auto", it is the largest that the time allows. Dropout grows with the number
-    of epochs and with the model; where it can grow no more, weight decay begins.
+    of epochs and with the model; where it can grow no more, weight decay begins. With tied weights, an open size is
+    that of the given one.
 
     Args:
         options: How to train.
@@ -61,7 +43,10 @@ def resolve(
     """
     seen = tokens_seen(options, vocab_size, tokens)  # by a model of the size "base"
     size = PRESETS[largest_for(seen) if options.preset == "auto" else options.preset]
-    network_options = {"hidden_size": size.hidden_size, "embedding_size": size.embedding_size, **given}
+    hidden_size, embedding_size = size.hidden_size, size.embedding_size
+    if given.get("tied_weights"):  # the embedding is the output's weights, so the sizes are one
+        hidden_size = embedding_size = given.get("hidden_size", given.get("embedding_size", hidden_size))
+    network_options = {"hidden_size": hidden_size, "embedding_size": embedding_size, **given}
     if options.budget is not None:
         seen *= work(PRESETS["base"].hidden_size) / work(network_options["hidden_size"])
     parameters = CharLMConfig(vocab_size, **network_options).num_parameters

@@ -86,4 +86,4 @@ class CharLM(Estimator):
         Raises:
             UserError: If there is none, or it is damaged.
         """
-        return cls()._take_over(CharLMNetwork.from_pretrained(folder), training_of(folder))
+        return cls._of_run(CharLMNetwork.from_pretrained(folder), training_of(folder))

@@ -19,5 +19,4 @@ TASK = Task(
     evaluate=evaluate.evaluate,
     report=evaluate.report,
     evaluations=("dynamic", "dynamic_lr"),
-    check=train.check,
 )

@@ -1,7 +1,7 @@
 """Beginning and reopening a training run of a character language model."""
 
 from rnnnlp.batches.seeding import Stream, rng_for
-from rnnnlp.tasks.char_lm.config import CharLMConfig, CharLMOptions, CharLMTraining
+from rnnnlp.tasks.char_lm.config import CharLMOptions, CharLMTraining
 from rnnnlp.tasks.char_lm.defaults import resolve
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
 from rnnnlp.tasks.char_lm.objective import CharLMObjective
@@ -43,8 +43,3 @@ def objective(network: CharLMNetwork, encoded: EncodedCorpus, config: CharLMTrai
 
 def corpus_of(options: CharLMOptions) -> Corpus:
     return load_corpus(options.data, text_column=options.text_column, document_separator=options.document_separator)
-
-
-def check(options: Options[CharLMOptions], where: str) -> None:
-    """Refuses bad values of the network before any data are read."""
-    CharLMConfig(vocab_size=1, **options.network)

@@ -1,6 +1,6 @@
 """The configurations of a classifier of texts."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -14,7 +14,12 @@ from rnnnlp.training.options import TrainingOptions
 
 SHAPE = ("cell", "embedding_size", "hidden_size", "num_layers")  # what a classifier takes from a language model
 FROM_PRETRAINED = ("tokenizer", "vocab_size", "min_frequency", *SHAPE)  # what nobody gives beside `from_`
-LABEL_TYPES = ("str", "int", "float", "bool")
+LABEL_TYPES: dict[str, Callable[[str], Any]] = {  # how each type is read from the name of a class
+    "str": str,
+    "int": int,
+    "float": float,
+    "bool": lambda name: name == "True",
+}
 CLASS_WEIGHTS = ("none", "balanced")
 
 
@@ -51,12 +56,16 @@ class SentimentConfig(NetworkConfig):
         check=at_least(0),
         auto=True,
     )
-    label_type: str = setting("the type of the labels: str, int, float or bool", "str", check=one_of(LABEL_TYPES))
+    label_type: str = setting("the type of the labels", "str", check=one_of(LABEL_TYPES))
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if len(self.labels) < 2:
             raise UserError(f"the only class is {', '.join(self.labels)}; a classifier needs at least two")
+
+    @classmethod
+    def check_given(cls, given: Mapping[str, Any]) -> None:
+        cls(vocab_size=1, labels=("", " "), **given)
 
     @property
     def num_parameters(self) -> int:
@@ -91,11 +100,11 @@ class SentimentOptions(TrainingOptions):
         1.0,
         check=from_0_to_1(),
     )
-    tokenizer: str | None = setting("char, byte, word or bpe", None, auto=True)
-    vocab_size: int | None = setting("maximum vocabulary size (word, bpe)", None, auto=True)
+    tokenizer: str | None = setting(default=None, auto=True)
+    vocab_size: int | None = setting(default=None, auto=True)
     batch_size: int | None = setting("number of texts in a batch", None, auto=True)
-    lr: float | None = setting("peak learning rate", 2e-3)
-    label_smoothing: float | None = setting("fraction of each target that is spread over all classes", None, auto=True)
+    lr: float | None = setting(default=2e-3)
+    label_smoothing: float | None = setting(default=None, auto=True)
     class_weights: str = setting(
         "for imbalanced classes: balanced gives all classes the same weight in the loss, however few texts they have; "
         "none counts each text once",
@@ -123,7 +132,7 @@ class SentimentOptions(TrainingOptions):
         0.0,
         check=at_least(0),
     )
-    max_epochs: int | None = setting("with a budget: maximum number of passes over the data", None, auto=True)
+    max_epochs: int | None = setting(default=None, auto=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()

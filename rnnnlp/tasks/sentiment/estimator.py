@@ -3,12 +3,13 @@
 # n texts, K classes
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
 
 from rnnnlp.errors import UserError
+from rnnnlp.tasks.sentiment.config import LABEL_TYPES
 from rnnnlp.tasks.sentiment.ensemble import Ensemble, load_predictor
 from rnnnlp.tasks.sentiment.explain import Contribution
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
@@ -18,8 +19,6 @@ from rnnnlp.text.given import GIVEN, as_texts
 from rnnnlp.text.labelled import hold_out_validation
 from rnnnlp.training.estimator import Estimator
 from rnnnlp.training.run import run_folder, train, training_of
-
-READ_AS: dict[str, Callable[[str], Any]] = {"str": str, "int": int, "float": float, "bool": lambda name: name == "True"}
 
 
 class SentimentClassifier(Estimator):
@@ -122,11 +121,13 @@ class SentimentClassifier(Estimator):
         Raises:
             UserError: If there is none, or it is damaged.
         """
-        predictor = load_predictor(folder)
-        one = predictor.members[0] if isinstance(predictor, Ensemble) else predictor
-        estimator = cls()
-        estimator.classes_ = np.array([READ_AS[one.config.label_type](name) for name in predictor.labels])
-        return estimator._take_over(predictor, training_of(folder))
+        predictor, training = load_predictor(folder), training_of(folder)
+        if isinstance(predictor, Ensemble):  # made of runs, so it has no options of a training
+            one, estimator = predictor.members[0], cls()._take_over(predictor, training)
+        else:
+            one, estimator = predictor, cls._of_run(predictor, training)
+        estimator.classes_ = np.array([LABEL_TYPES[one.config.label_type](name) for name in predictor.labels])
+        return estimator
 
 
 def labelled(

@@ -5,7 +5,7 @@ import time
 
 from rnnnlp.batches.seeding import Stream, rng_for
 from rnnnlp.errors import UserError, option
-from rnnnlp.tasks.sentiment.config import FROM_PRETRAINED, SentimentConfig, SentimentOptions, SentimentTraining
+from rnnnlp.tasks.sentiment.config import FROM_PRETRAINED, SentimentOptions, SentimentTraining
 from rnnnlp.tasks.sentiment.defaults import may_pretrain, resolve, resolve_pretraining
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.tasks.sentiment.objective import SentimentObjective
@@ -102,11 +102,10 @@ def load_data(options: SentimentOptions, *, held_out_seed: int = HELD_OUT_SEED) 
     )
 
 
-def check(options: Options[SentimentOptions], where: str) -> None:
-    """Refuses what does not go together, and bad values of the network, before any data are read."""
+def check(options: Options[SentimentOptions]) -> None:
+    """Refuses what a pretrained model decides."""
     if options.training.from_ is not None:
         defaults = {name: field.default for name, field in SentimentOptions.__dataclass_fields__.items()}
         for name in FROM_PRETRAINED:
             if name in options.network or getattr(options.training, name, None) != defaults.get(name):
                 raise UserError(f"{option(name)} is that of the pretrained model of {option('from_')}; leave it out")
-    SentimentConfig(vocab_size=1, labels=("", " "), **options.network)

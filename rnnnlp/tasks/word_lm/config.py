@@ -30,8 +30,8 @@ class WordLMConfig(NetworkConfig):
 class WordLMOptions(TrainingOptions):
     """How to train, as the user said it."""
 
-    tokenizer: str = setting("char, byte, word or bpe", "word")
-    vocab_size: int = setting("maximum vocabulary size (word, bpe)", 30_000)
+    tokenizer: str = setting(default="word")
+    vocab_size: int = setting(default=30_000)
     batch_size: int = setting("number of streams of the text in a batch", 32)
     bptt: int = setting("number of steps of a window, through which the gradient flows back", 64)
     samples: int = setting(
@@ -39,7 +39,7 @@ class WordLMOptions(TrainingOptions):
         1024,
         check=at_least(1),
     )
-    lr: float | None = setting("peak learning rate", 5e-3)
+    lr: float | None = setting(default=5e-3)
     evaluations: int | None = setting("number of evaluations, spread evenly over the run", 5)
     validation_tokens: int = setting(
         "maximum number of validation tokens that the evaluations of a run read", 20_000, check=at_least(1)

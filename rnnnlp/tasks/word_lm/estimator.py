@@ -56,4 +56,4 @@ class WordLM(Estimator):
         Raises:
             UserError: If there are none, or they are damaged.
         """
-        return cls()._take_over(WordLMNetwork.from_pretrained(folder), training_of(folder))
+        return cls._of_run(WordLMNetwork.from_pretrained(folder), training_of(folder))

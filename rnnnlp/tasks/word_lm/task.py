@@ -19,5 +19,4 @@ TASK = Task(
     evaluate=evaluate.evaluate,
     report=evaluate.report,
     leave_out=("label_smoothing",),
-    check=train.check,
 )

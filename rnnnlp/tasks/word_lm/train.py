@@ -53,8 +53,3 @@ def corpus_of(options: WordLMOptions) -> Corpus:
         document_separator=options.document_separator,
         unlabelled=True,
     )
-
-
-def check(options: Options[WordLMOptions], where: str) -> None:
-    """Refuses bad values of the network before any data are read."""
-    WordLMConfig(vocab_size=1, **options.network)
