@@ -192,7 +192,7 @@ class WordTokenizer(LearnedTokenizer):
 
 
 class BPETokenizer(LearnedTokenizer):
-    """Byte-pair encoding of UTF-8 bytes (Sennrich et al. 2016): subwords, of which none is unknown.
+    """Byte-pair encoding of UTF-8 bytes (Sennrich et al. 2016): subwords; none is unknown.
 
     Without a normalizer and lower case, decoding gives back the text exactly.
     """

@@ -153,7 +153,7 @@ def write_config(
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """The content of `config.json`, of which the keys and their types are checked.
+    """The content of `config.json`; its keys and their types are checked.
 
     Raises:
         UserError: If there is no such file, or it is not the configuration of a model.

@@ -65,7 +65,7 @@ class SentimentClassifier(Estimator):
 
         Args:
             texts: Strings in any container.
-            labels: The label of each text: strings, integers or booleans.
+            labels: The label of each text: strings, numbers or booleans.
             sample_weight: How much each text counts in the loss, at least 0.
             validation_data: Texts and labels that choose the best weights; by default 5 % of the texts of each class
                 are held out.

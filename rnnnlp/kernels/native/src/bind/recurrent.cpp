@@ -62,7 +62,7 @@ std::vector<Out> new_arrays(int number, long rows, long columns, float** data) {
 }
 
 // h goes to `out`. `gates_out`, which may be `pre`, takes the gates of the tape, if the cell saves them. Returns the
-// final state and the arrays of the tape, of which there are none for inference.
+// final state and the arrays of the tape; inference has none.
 nb::tuple forward(const std::string& cell, const Matrix& pre, const std::optional<Indices>& row_index,
                   const Sizes& batch_sizes, const Matrices& state, const Matrix& W_h, const Vectors& extra,
                   bool reverse, bool keep_tape, const std::optional<InOut<float, 2>>& gates_out,

@@ -38,7 +38,7 @@ struct BackwardStep {
   // The tape
   RNNNLP_INLINE const float* gates(long row) const { return job->gates + (first + row) * (G * job->H); }
   RNNNLP_INLINE const float* saved(int k, long row) const { return saved_row(k, first + row); }
-  // State k before the step, of which array `saved_k` of the tape has each step's value.
+  // State k before the step; array `saved_k` of the tape has its value at each step.
   RNNNLP_INLINE const float* state_before(int k, int saved_k, long row) const {
     return row < rows_before ? saved_row(saved_k, before + row) : job->state[k] + row * job->H;
   }

@@ -47,7 +47,7 @@ struct WorkPartition {
     }
   }
 
-  // Calls f(row) for the rows before `limit` of which this thread has units.
+  // Calls f(row) for the rows before `limit` that have units of this thread.
   template <class F>
   RNNNLP_INLINE void for_rows(long limit, F&& f) const {
     for (long block = 0; block < blocks; block++)

@@ -30,7 +30,7 @@
 //   factor(step)
 //       What the product multiplies: step.h_in, or step.second_factor.
 //   epilogue(step, row, unit, lanes, sums)
-//       Fused, forward: V units of a row, of which `lanes` exist. The sums of gate g are at sums + g*U.
+//       Fused, forward: V units of a row; the first `lanes` exist. The sums of gate g are at sums + g*U.
 //   backward_epilogue(step, row, unit, lanes, dh)
 //       Fused, backward: the same units. dh is the gradient of h; in Second, that of its factor.
 //   forward_row(step, row, sums)
