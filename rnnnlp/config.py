@@ -189,6 +189,8 @@ def as_given(kind: Any, value: Any, key: str) -> Any:
         raise UserError(f"{name} is larger than any number that makes sense; it must be at most {LARGEST}")
     if float in allowed and type(value) is int:
         value = float(value)
+    elif isinstance(value, float) and int in allowed and float not in allowed and value.is_integer():
+        value = int(value)
     if type(value) not in allowed:
         names = " or ".join(sorted("nothing" if a is type(None) else a.__name__ for a in allowed))
         raise UserError(f"{name} is {value!r}; it must be {names}")

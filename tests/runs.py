@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from rnnnlp.tasks import load_task
-from rnnnlp.text import LabelledData, LabelledSplit
+from rnnnlp.text import Classes, LabelledData, LabelledSplit
 from rnnnlp.text.labelled import hold_out_validation
 from rnnnlp.training.run import train
 
@@ -22,5 +22,5 @@ def trained_on(texts: Sequence[str], labels: Sequence[str], folder: str | Path, 
     """A classifier, trained on texts and labels that are in memory."""
     names = tuple(sorted(set(labels)))
     split = LabelledSplit(list(texts), np.array([names.index(label) for label in labels], np.int64))
-    data = LabelledData(hold_out_validation(split, "the given texts"), names, "the given texts")
+    data = LabelledData(hold_out_validation(split, "the given texts"), Classes(names), "the given texts")
     return trained("sentiment", folder, loaded=data, data=data.source, **options)

@@ -73,7 +73,7 @@ def own_held_out(folder: Path) -> list[str]:
     held_out = load_labelled("data.csv", rng_seed=SEED, splits=("validation",))
     rows = zip(held_out.splits["validation"].texts, held_out.splits["validation"].labels, strict=True)
     Path("then").mkdir(exist_ok=True)
-    lines = [f"{text},{held_out.label_names[label]}\n" for text, label in rows]
+    lines = [f"{text},{held_out.classes.names[label]}\n" for text, label in rows]
     Path("then/validation.csv").write_text("text,label\n" + "".join(lines))
     return ["--data", "then"]
 

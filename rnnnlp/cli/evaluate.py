@@ -3,7 +3,7 @@
 import argparse
 import json
 import time
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         help="what to measure on (default: the data of the training); give it several times for a table",
     )
-    parser.add_argument("--split", default="validation", help="train, validation or test (default: validation)")
+    parser.add_argument(
+        "--split",
+        help="train, validation, test, or all (default: validation of the data of the training; of other data "
+        "validation or test if they have one, else all; with --baseline as of the data of the training)",
+    )
     parser.add_argument(
         "--weights", choices=("best", "last"), default="best", help="the best or the last weights (default: best)"
     )
@@ -57,6 +61,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from rnnnlp.tasks import task_of
+    from rnnnlp.text.sources import split_to_measure
     from rnnnlp.training.model_folder import read_config
     from rnnnlp.training.run import use_backend
     from rnnnlp.training.run_folder import RunFolder
@@ -74,7 +79,7 @@ def run(options: argparse.Namespace) -> int:
         training = config_type.from_mapping(training, str(folder / "config.json")).to_mapping()
     for field in fields(Evaluation):
         meant = field.name in (*task.evaluations, "text_column")
-        if not meant and getattr(options, field.name) not in (None, False):
+        if not meant and getattr(options, field.name, None) not in (None, False):  # `hold_out` is no option
             raise UserError(
                 f"{option(field.name)} means nothing for models of type {model_type}, as {folder} is; leave it out"
             )
@@ -97,8 +102,10 @@ def run(options: argparse.Namespace) -> int:
     results = []
     for data in data_sets:
         started = time.monotonic()
-        figures = task.evaluate(folder, data, options.split, training, asked)
-        figures |= {"split": options.split, "data": data, "seconds": round(time.monotonic() - started, 2)}
+        hold_out = options.baseline or same_place(data, training.get("data"))
+        split = options.split or ("validation" if hold_out else split_to_measure(data))
+        figures = task.evaluate(folder, data, split, training, replace(asked, hold_out=hold_out))
+        figures |= {"split": split, "data": data, "seconds": round(time.monotonic() - started, 2)}
         results.append(figures)
     as_json = results if len(results) > 1 else results[0]
     if options.json == "-":
@@ -108,6 +115,11 @@ def run(options: argparse.Namespace) -> int:
         if options.json:
             write_json(options.json, as_json)
     return 0
+
+
+def same_place(data: str, other: str | None) -> bool:
+    """Whether two names are of the same data: equal, or paths to one file or folder."""
+    return other is not None and (data == other or Path(data).expanduser().resolve() == Path(other).resolve())
 
 
 def linear_baseline() -> Any:

@@ -1,7 +1,6 @@
 """rnnnlp generate RUN."""
 
 import argparse
-import logging
 import sys
 
 from rnnnlp.cli.options import add_backend_options
@@ -56,11 +55,6 @@ def run(options: argparse.Namespace) -> int:
     if options.seed is not None and options.seed < 0:
         raise UserError(f"{option('seed')} is {options.seed}; it must be at least 0")
     model = CharLMNetwork.from_pretrained(options.run_folder)
-    if unknown := model.tokenizer.unknown_characters(options.prompt):
-        logging.getLogger(__name__).warning(
-            "not in the vocabulary of the model, and read as the unknown symbol: %s",
-            ", ".join(f"{c!r} (U+{ord(c):04X})" for c in unknown),
-        )
     # Characters that the terminal cannot show are replaced, because an error would cut the text.
     sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
     rng = np.random.default_rng(options.seed)

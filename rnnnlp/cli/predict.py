@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import logging
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,11 @@ from rnnnlp.errors import UserError, option
 
 if TYPE_CHECKING:
     from rnnnlp.tasks.sentiment.explain import Contribution
+    from rnnnlp.text import Classes
+
+NO_TEXT = "(no text)"  # in place of the label of a row without a text
+
+log = logging.getLogger(__name__)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -73,29 +79,34 @@ def run(options: argparse.Namespace) -> int:
             chunk = texts[start : start + CHUNK]
             probabilities = model.predict_proba(chunk)  # (chunk, K)
             decisions = threshold.decide(probabilities) if threshold else probabilities.argmax(axis=1)  # (chunk,)
-            explanations = model.explain(chunk, decisions) if options.explain else [None] * len(chunk)
+            chosen = [model.classes.labels[k] for k in decisions]
+            explanations = model.explain(chunk, chosen) if options.explain else [None] * len(chunk)
             for text, p, k, words in zip(chunk, probabilities, decisions, explanations, strict=True):
                 if options.json:
-                    print(as_json(text, model.labels, p, k, words), file=file)
+                    print(as_json(text, model.classes, p, k, words), file=file)
                 else:
                     print(as_lines(text, model.labels, p, k, words, coloured=coloured), file=file)
+    if missing := texts.count(None):
+        log.warning("%d of the %d rows have no text, and so no prediction", missing, len(texts))
     return 0
 
 
-def as_json(text: str, labels: Sequence[str], p: Any, k: int, words: "list[Contribution] | None") -> str:
+def as_json(text: str | None, classes: "Classes", p: Any, k: int, words: "list[Contribution] | None") -> str:
     """A prediction as a line of JSON.
 
     Args:
-        text: The text.
-        labels: The names of the K classes.
+        text: The text; where it is None, so are label and probabilities.
+        classes: The K classes.
         p: Their probabilities, `(K,)`.
         k: The predicted class.
         words: The weights of the words, if asked for.
     """
+    if text is None:
+        return json.dumps({"text": None, "label": None, "probabilities": None})
     prediction: dict[str, Any] = {
         "text": text,
-        "label": labels[k],
-        "probabilities": {label: round(float(q), 6) for label, q in zip(labels, p, strict=True)},
+        "label": classes.labels[k],
+        "probabilities": {name: round(float(q), 6) for name, q in zip(classes.names, p, strict=True)},
     }
     if words is not None:
         prediction["words"] = [
@@ -106,11 +117,13 @@ def as_json(text: str, labels: Sequence[str], p: Any, k: int, words: "list[Contr
 
 
 def as_lines(
-    text: str, labels: Sequence[str], p: Any, k: int, words: "list[Contribution] | None", *, coloured: bool
+    text: str | None, labels: Sequence[str], p: Any, k: int, words: "list[Contribution] | None", *, coloured: bool
 ) -> str:
     """A prediction for a person to read: a line, and below it the words with the largest weights. See `as_json`."""
     from rnnnlp.tasks.sentiment.evaluate import shorten
 
+    if text is None:
+        return f"{NO_TEXT}\t\t"
     shown = highlighted(text, words) if words and coloured else shorten(text)
     below = f"\n\t{strongest(text, words)}" if words else ""
     return f"{labels[k]}\t{p[k]:.4f}\t{shown}{below}"

@@ -5,6 +5,7 @@ from rnnnlp.text.characters import ByteTokenizer, CharTokenizer, has_spaces
 from rnnnlp.text.corpus import Corpus, load_corpus
 from rnnnlp.text.encoded import EncodedCorpus, encode_corpus
 from rnnnlp.text.labelled import LabelledData, LabelledSplit, load_labelled
+from rnnnlp.text.labels import Classes
 from rnnnlp.text.plain import load_plain_texts
 from rnnnlp.text.registry import TOKENIZERS, load_tokenizer, train_tokenizer
 from rnnnlp.text.tokenizers import StreamDecoder, Tokenizer
@@ -15,6 +16,7 @@ __all__ = [
     "BPETokenizer",
     "ByteTokenizer",
     "CharTokenizer",
+    "Classes",
     "Corpus",
     "EncodedCorpus",
     "LabelledData",

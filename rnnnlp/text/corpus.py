@@ -13,7 +13,7 @@ import numpy as np
 from rnnnlp.errors import UserError, option
 from rnnnlp.text.characters import CODE_POINTS, code_points
 from rnnnlp.text.chunks import blocks
-from rnnnlp.text.sources import UNLABELLED, find_source, log_unused_unlabelled
+from rnnnlp.text.sources import UNLABELLED, WHOLE, find_source, log_unused_unlabelled
 
 _ESCAPES = {r"\n": "\n", r"\r": "\r", r"\t": "\t", r"\\": "\\"}
 
@@ -42,13 +42,14 @@ class Corpus:
     separator: str = "\n"
 
     def chunks(self, split: str) -> Iterator[str]:
-        """Yields the text of a split in chunks of any length.
+        """Yields the text of a split in chunks of any length; "all" is that of all splits.
 
         Raises:
             UserError: If a file cannot be read as text.
         """
         between = ""
-        for part in self.splits[split]:
+        parts = self.splits[split] if split != WHOLE else [part for parts in self.splits.values() for part in parts]
+        for part in parts:
             for document in part.documents(self.text_column):
                 yield between
                 yield from document

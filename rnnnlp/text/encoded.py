@@ -18,7 +18,7 @@ from rnnnlp.text.characters import CharTokenizer
 from rnnnlp.text.chunks import line_blocks, slice_chunks
 from rnnnlp.text.corpus import Corpus, Survey, survey
 from rnnnlp.text.registry import load_tokenizer, tokenizer_class
-from rnnnlp.text.sources import SPLITS
+from rnnnlp.text.sources import SPLITS, WHOLE
 from rnnnlp.text.tokenizers import Tokenizer
 
 logger = logging.getLogger(__name__)
@@ -71,30 +71,32 @@ def encode_corpus(
     *,
     cache_dir: str | Path | None = None,
     splits: Sequence[str] | None = None,
+    hold_out: bool = True,
     **options: Any,
 ) -> EncodedCorpus:
     """Encodes a corpus, or takes its ids from the cache.
 
-    If the source has no validation split, the last tenth of the characters of train becomes that split. Characters or
-    words that are not in the vocabulary are logged.
+    If the source has no validation split, the last tenth of the characters of train becomes that split, unless
+    `hold_out` is false. Characters or words that are not in the vocabulary are logged.
 
     Args:
         corpus: The corpus.
         tokenizer: A tokenizer, or the kind of one ("char", "byte", "word", "bpe") to train on the training split.
         cache_dir: The folder of the cache; by default `cache_folder()`.
-        splits: The splits to encode; by default all.
+        splits: The splits to encode; by default all. "all" is the text of all of them as one.
+        hold_out: Whether a part of train is held out for validation if the source has no such split.
         options: For `train` of a tokenizer given by its kind.
 
     Raises:
         UserError: If a split is missing or empty, the text cannot be read, or the cache cannot be written.
     """
     folder = Path(cache_dir) if cache_dir else cache_folder()
-    available = [split for split in SPLITS if split in _sources_of_splits(corpus)]
+    available = [split for split in SPLITS if split in _sources_of_splits(corpus, hold_out)]
     wanted = available if splits is None else list(splits)
     for split in wanted:
-        if split not in available:
+        if split not in (*available, WHOLE):
             raise UserError(f"{corpus.source} has no split {split!r}; it has {', '.join(available)}: name one of these")
-    sections = _sections(corpus, wanted if isinstance(tokenizer, Tokenizer) else ["train", *wanted])
+    sections = _sections(corpus, wanted if isinstance(tokenizer, Tokenizer) else ["train", *wanted], hold_out)
     if isinstance(tokenizer, str):
         tokenizer = _train(tokenizer, sections["train"], folder, options)
     ids = {split: _encode(split, sections[split], tokenizer, folder) for split in wanted}
@@ -102,15 +104,15 @@ def encode_corpus(
     return EncodedCorpus(ids, characters, tokenizer, corpus.source)
 
 
-def _sources_of_splits(corpus: Corpus) -> dict[str, str]:
+def _sources_of_splits(corpus: Corpus, hold_out: bool) -> dict[str, str]:
     """For each split of the corpus, the split of the source that holds its text."""
-    within = {split: split for split in corpus.splits}
-    return {"validation": "train", **within} if "train" in within else within
+    within = {split: split for split in (*corpus.splits, WHOLE)}
+    return {"validation": "train", **within} if hold_out and "train" in within else within
 
 
-def _sections(corpus: Corpus, wanted: Iterable[str]) -> dict[str, _Section]:
+def _sections(corpus: Corpus, wanted: Iterable[str], hold_out: bool) -> dict[str, _Section]:
     """The sections of the wanted splits. Each text is read once."""
-    sources = _sources_of_splits(corpus)
+    sources = _sources_of_splits(corpus, hold_out)
     surveys: dict[str, Survey] = {}
     sections = {}
     for split in dict.fromkeys(wanted):
@@ -119,7 +121,8 @@ def _sections(corpus: Corpus, wanted: Iterable[str]) -> dict[str, _Section]:
         if within not in surveys:
             surveys[within] = survey(corpus.chunks(within))
         length = surveys[within].characters
-        cut = int(TRAIN_SHARE * length) if within == "train" and "validation" not in corpus.splits else length
+        is_cut = hold_out and within == "train" and "validation" not in corpus.splits
+        cut = int(TRAIN_SHARE * length) if is_cut else length
         start, stop = (0, cut) if split == within else (cut, length)
         if start == stop:
             raise UserError(

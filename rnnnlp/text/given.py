@@ -1,38 +1,163 @@
 """Texts that a Python caller gives: in any usual container, or as a part of a corpus."""
 
-from collections.abc import Iterable, Iterator
+import logging
+from collections.abc import Iterable, Iterator, Sized
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from rnnnlp.errors import UserError
+from rnnnlp.text.labels import Label, as_labels
 
-GIVEN = "(texts)"  # what a run folder calls data that Python gave
+logger = logging.getLogger(__name__)
 
 
-def as_texts(texts: Any, name: str = "texts") -> list[str]:
-    """The texts of a list, tuple, array, generator, or column of pandas or `datasets`.
+def as_texts(texts: Any, name: str = "texts") -> list[str | None]:
+    """The texts in any usual container, None where one is missing (None, NaN).
 
     Args:
-        texts: The container.
+        texts: A list, tuple, array, generator, or column of pandas or `datasets`; also a table of one column.
         name: The name of the argument, for messages.
 
     Raises:
-        UserError: If it is a single string, a table, or has an item that is not a string.
+        UserError: If it is a single string or a table of several columns, or has an item that is no text.
     """
-    if isinstance(texts, str):
+    if isinstance(texts, str | bytes):
         raise UserError(f"{name} is one string, {texts[:40]!r}; it must be several texts: put it into a list")
-    if isinstance(texts, dict) or hasattr(texts, "columns"):
-        raise UserError(f"{name} is a {type(texts).__name__}; it must be texts: give the one column that has them")
-    if not isinstance(texts, Iterable):
+    texts = _only_column(texts, name)
+    if not isinstance(texts, Iterable) or getattr(texts, "shape", (1,)) == ():
         raise UserError(f"{name} is {texts!r}; it must be texts, such as a list of strings")
-    found = list(texts)
-    for index, text in enumerate(found):
-        if not isinstance(text, str):
-            raise UserError(
-                f"{name}[{index}] is {text!r} ({type(text).__name__}); every text must be a string: "
-                "remove what has no text, or convert it with str"
-            )
-    return [str(text) for text in found]  # NumPy has a string class of its own
+    found: list[str | None] = []
+    for index, text in enumerate(texts):
+        if type(text) is str:
+            found.append(text)
+        elif text is None or type(text).__name__ in ("NAType", "NaTType") or (isinstance(text, float) and text != text):
+            found.append(None)
+        else:
+            found.append(_as_text(text, f"{name}[{index}]"))
+    return found
+
+
+def _only_column(table: Any, name: str) -> Any:
+    """The one column of a table or of an array `(n, 1)`; anything else as it is."""
+    columns = getattr(table, "column_names", getattr(table, "columns", None))
+    if isinstance(table, dict):
+        columns = list(table)
+    elif columns is None or len(getattr(table, "shape", ())) == 1:
+        shape = getattr(table, "shape", ())
+        if len(shape) > 1 and shape[1:] != (1,):
+            raise UserError(f"{name} has the shape {tuple(shape)}; it must be texts: give the column that has them")
+        return table.ravel() if len(shape) > 1 else table
+    if isinstance(table, dict) or len(columns) != 1:
+        kind, names = type(table).__name__, ", ".join(map(str, columns))
+        raise UserError(f"{name} is a {kind} of {names[:80]}; it must be texts: give the one column that has them")
+    return table[columns[0]]
+
+
+def _as_text(text: Any, name: str) -> str:
+    """A text that is a string of NumPy or bytes.
+
+    Raises:
+        UserError: If it is something else.
+    """
+    if isinstance(text, str):
+        return str.__str__(text)
+    if isinstance(text, bytes):
+        try:
+            return text.decode()
+        except UnicodeDecodeError:
+            raise UserError(f"{name} is bytes that are no UTF-8; decode them with their encoding first") from None
+    if isinstance(text, list | tuple) or getattr(text, "ndim", 0) > 0:
+        raise UserError(
+            f"{name} is a {type(text).__name__} of {len(text)} items; every text must be one string: join its words "
+            "with spaces"
+        )
+    if isinstance(text, dict):
+        raise UserError(f"{name} is a dict with {', '.join(map(str, text))[:80]}; give the strings of one key")
+    raise UserError(
+        f"{name} is {str(text)[:60]!r} ({type(text).__name__}); every text must be a string: convert it with str"
+    )
+
+
+def without_missing(texts: list[str | None], name: str) -> tuple[str, ...]:
+    """The texts that are not missing; the number of the others is logged."""
+    found = tuple(text for text in texts if text is not None)
+    if len(found) < len(texts):
+        logger.warning("%s: %d of the %d texts are missing and left out", name, len(texts) - len(found), len(texts))
+    return found
+
+
+def which_are_there(texts: list[str | None]) -> tuple[list[str], np.ndarray]:
+    """The texts that are not missing, and which rows they are, bool `(n,)`."""
+    return [text for text in texts if text is not None], np.array([text is not None for text in texts], bool)
+
+
+@dataclass(frozen=True)
+class GivenRows:
+    """Texts with labels, without the rows that lack one of them.
+
+    Attributes:
+        texts: The texts.
+        labels: The label of each text.
+        weights: The weight of each text, `(n,)`; None where all are equal.
+    """
+
+    texts: list[str]
+    labels: list[Label]
+    weights: np.ndarray | None
+
+
+def labelled_rows(
+    texts: Any, labels: Any, sample_weight: Any = None, names: tuple[str, str] = ("texts", "labels")
+) -> GivenRows:
+    """Texts and their labels in any usual containers; the number of rows that lack one of them is logged.
+
+    Args:
+        texts: The texts.
+        labels: The label of each text.
+        sample_weight: The weight of each text, at least 0; None where all are equal.
+        names: The names of the two arguments, for messages.
+
+    Raises:
+        UserError: If a container is none of texts or labels, or their lengths differ.
+    """
+    all_texts, all_labels = as_texts(texts, names[0]), as_labels(labels, names[1])
+    require_one_each(all_texts, all_labels, names[1])
+    weights = None if sample_weight is None else _weights(sample_weight, all_texts)
+    rows = [
+        (text, label)
+        for text, label in zip(all_texts, all_labels, strict=True)
+        if text is not None and label is not None
+    ]
+    if len(rows) < len(all_texts):
+        logger.warning(
+            "%d of the %d rows left out: %d without a text, %d without a label",
+            *(len(all_texts) - len(rows), len(all_texts), all_texts.count(None), all_labels.count(None)),
+        )
+        if weights is not None:
+            pairs = zip(all_texts, all_labels, strict=True)
+            weights = weights[[text is not None and label is not None for text, label in pairs]]
+    return GivenRows([text for text, _ in rows], [label for _, label in rows], weights)
+
+
+def require_one_each(texts: Sized, others: Sized, name: str) -> None:
+    """UserError unless there are as many `others` as texts."""
+    if len(others) != len(texts):
+        raise UserError(f"there are {len(texts)} texts and {len(others)} {name}; give one for each text")
+
+
+def _weights(sample_weight: Any, texts: Sized) -> np.ndarray:
+    try:
+        weights = np.asarray(sample_weight, np.float64)
+    except (TypeError, ValueError):
+        weights = np.array(np.nan)
+    if weights.ndim != 1:
+        raise UserError("sample_weight must be one number for each text, such as a list of numbers")
+    require_one_each(texts, weights, "sample weights")
+    if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
+        raise UserError("sample_weight has a value that is negative or not finite, or is 0 throughout; mend it")
+    return weights
 
 
 @dataclass(frozen=True)

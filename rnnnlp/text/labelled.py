@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
 
 from rnnnlp.errors import UserError
-from rnnnlp.text.labels import label_indices, label_names, read_labelled_rows
-from rnnnlp.text.sources import SPLITS, UNLABELLED, find_source, log_unused_unlabelled
+from rnnnlp.text.labelled_rows import LabelledRows, only, read_labelled_rows
+from rnnnlp.text.labels import Classes
+from rnnnlp.text.sources import SPLITS, UNLABELLED, WHOLE, find_source, log_unused_unlabelled
 
 HELD_OUT = 0.05  # fraction of each class that is held out for validation if there is no validation split
 HELD_OUT_SEED = 0  # the same for all runs, so no run trains on the texts that another run is validated on
@@ -25,7 +25,7 @@ class LabelledSplit:
 
     Attributes:
         texts: The texts.
-        labels: int64 `(len(texts),)`, indices into the `label_names` of the data.
+        labels: int64 `(len(texts),)`, indices into the classes of the data.
         weights: `(len(texts),)`, the weight of each text in training; None means that all weights are equal.
     """
 
@@ -48,44 +48,15 @@ class LabelledData:
 
     Attributes:
         splits: The splits that were loaded: "train", "validation", "test".
-        label_names: The names of the classes.
+        classes: The classes.
         source: Name of the data, as the user gave it.
         unlabelled: The texts without a label that some data sets come with, if they were asked for.
-        label_type: Type of the labels that a Python caller gave: str, int, float or bool.
     """
 
     splits: dict[str, LabelledSplit]
-    label_names: tuple[str, ...]
+    classes: Classes
     source: str
     unlabelled: Sequence[str] = ()
-    label_type: str = "str"
-
-    def relabelled(self, names: Sequence[str]) -> Self:
-        """The same texts, with labels as indices into the label names of a saved model.
-
-        Labels are matched by name. If the data has only numbers as labels, they are matched by number.
-
-        Args:
-            names: The label names of the model.
-
-        Raises:
-            UserError: If the data has a label that is not among `names`.
-        """
-        index_of = {name: index for index, name in enumerate(names)}
-        if not index_of.keys() >= set(self.label_names) and all(map(str.isdecimal, self.label_names)):
-            index_of = {str(index): index for index in range(len(names))}
-        used = np.unique(np.concatenate([split.labels for split in self.splits.values()]))
-        if unknown := [self.label_names[index] for index in used if self.label_names[index] not in index_of]:
-            raise UserError(
-                f"{self.source} has labels that the model does not know, {', '.join(map(repr, unknown))}; "
-                f"it knows {', '.join(map(repr, names))}: rename them in a copy of the data, or train on them"
-            )
-        new_index = np.array([index_of.get(name, -1) for name in self.label_names], np.int64)  # -1: no row has it
-        splits = {
-            name: LabelledSplit(split.texts, new_index[split.labels], split.weights)
-            for name, split in self.splits.items()
-        }
-        return type(self)(splits, tuple(names), self.source, self.unlabelled, self.label_type)
 
 
 def load_labelled(
@@ -97,12 +68,14 @@ def load_labelled(
     validation_fraction: float = HELD_OUT,
     splits: Sequence[str] | None = None,
     unlabelled: bool = False,
+    classes: Classes | None = None,
 ) -> LabelledData:
     """Loads labelled texts.
 
     If the source has no validation split, one is held out from the training split. It holds the same rows whichever
-    splits are loaded. Rows without a label (-1 or null) are dropped, and their number is logged. The label names are
-    those of a `ClassLabel`, if the data has one, or else the sorted labels.
+    splits are loaded. Rows without a label are dropped, and their number is logged. The label -1 means "no label" in a
+    column with a schema and in a split that has nothing else; beside other labels it is a class. The classes are those
+    of a model, those of a `ClassLabel`, or else the labels of train in order.
 
     Args:
         spec: Name of the data, as for `find_source`.
@@ -112,9 +85,11 @@ def load_labelled(
         validation_fraction: Fraction of each class of train that is held out for validation.
         splits: The splits to load, by default all. Files of other splits are not read.
         unlabelled: Whether to also load the unlabelled texts that some data sets come with.
+        classes: Those of a model that reads the texts.
 
     Raises:
-        UserError: If the source, a column, a split, the labels, or a second class in train is missing.
+        UserError: If the source, a column, a split, the labels, or a second class in train is missing, or if a split
+            has a label that is not among the classes.
     """
     source = find_source(spec)
     if not unlabelled:
@@ -122,29 +97,53 @@ def load_labelled(
     carve = "train" in source.splits and "validation" not in source.splits and validation_fraction > 0
     available = [split for split in SPLITS if split in source.splits or (carve and split == "validation")]
     wanted = available if splits is None else list(splits)
+    whole = {WHOLE: tuple(part for split in SPLITS for part in source.splits.get(split, ()))}
     for split in wanted:
-        if split not in available:
+        if split not in (*available, WHOLE):
             raise UserError(f"{source.name} has no split {split!r}; it has {', '.join(available)}: name one of these")
     needed = {"train" if carve and split == "validation" else split for split in wanted}
     rows = {
-        split: read_labelled_rows(source.splits[split], f"{source.name}, {split}", text_column, label_column)
-        for split in SPLITS
+        split: read_labelled_rows(parts, f"{source.name}, {split}", text_column, label_column)
+        for split, parts in (source.splits | whole).items()
         if split in needed
     }
+    rows = _without_minus_one(rows, source.name, classes)
     for split in list(rows):
         if not rows[split].texts:
             if splits is not None or split == "train":
                 raise UserError(f"{source.name} has no labelled texts in {split}; expected one per row")
             del rows[split]  # a split without labels, as in GLUE; its dropped rows have been logged
-    names = label_names(rows.values(), source.name)
-    loaded = {split: LabelledSplit(found.texts, label_indices(found, names)) for split, found in rows.items()}
+    of_schema = only({found.class_names for found in rows.values()}, source.name)
+    if classes is None and of_schema is not None:
+        classes = Classes(of_schema, "class")
+    elif classes is None:
+        first = [rows["train"]] if "train" in rows else rows.values()
+        classes = Classes.of([label for found in first for label in found.labels], source.name)
+    loaded = {
+        split: LabelledSplit(found.texts, classes.indices(found.labels, f"{source.name}, {split},"))
+        for split, found in rows.items()
+    }
     if "train" in loaded:
-        _check_two_classes(loaded["train"], names, source.name)
+        _check_two_classes(loaded["train"], classes.names, source.name)
         if carve:
             loaded |= hold_out_validation(loaded["train"], source.name, validation_fraction, rng_seed)
     parts = source.splits.get(UNLABELLED, ()) if unlabelled else ()
     further = ["".join(document) for part in parts for document in part.documents(text_column)]
-    return LabelledData({split: loaded[split] for split in wanted if split in loaded}, names, source.name, further)
+    return LabelledData({split: loaded[split] for split in wanted if split in loaded}, classes, source.name, further)
+
+
+def _without_minus_one(rows: dict[str, LabelledRows], source: str, classes: Classes | None) -> dict[str, LabelledRows]:
+    """The rows with a label, where -1 may mean that there is none: in a split that has nothing else."""
+    only_minus_one = {split for split, found in rows.items() if found.labels and set(found.labels) == {-1}}
+    others = [split for split, found in rows.items() if split not in only_minus_one and -1 in set(found.labels)]
+    if others:
+        logger.info("%s: the label -1 stands beside others and is a class", source)
+    if others or (classes is not None and "-1" in classes.names):
+        return rows
+    for split in only_minus_one:
+        logger.warning("%s, %s: %d rows without a label (-1) dropped", source, split, len(rows[split].labels))
+        rows = rows | {split: LabelledRows([], [], rows[split].class_names)}
+    return rows
 
 
 def _check_two_classes(train: LabelledSplit, names: tuple[str, ...], source: str) -> None:

@@ -1,120 +1,240 @@
-"""Labels as data sets write them (integers, names, class numbers, nothing) to class indices and class names."""
+"""Labels: what counts as one in Python and in files, and the classes of a data set."""
 
 from __future__ import annotations
 
 import logging
+import math
+import numbers
 import re
-from collections.abc import Iterable
+import unicodedata
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from decimal import Decimal
+from functools import cached_property
+from typing import Any, Self
 
 import numpy as np
 
-from rnnnlp.errors import UserError, option
-from rnnnlp.text.sources import Part, PlainText
-from rnnnlp.text.tables import Table
+from rnnnlp.errors import UserError
 
 logger = logging.getLogger(__name__)
 
-Label = int | str
-_INTEGER = re.compile(r"[+-]?\d{1,18}(\.0+)?")
+Label = str | int | float | bool
+LABEL_TYPES: dict[str, Callable[[str], Label]] = {  # how the label is read from the name of its class
+    "str": str,
+    "class": str,  # of a schema, which numbers the classes
+    "int": int,
+    "float": float,
+    "bool": lambda name: name.lower() == "true",
+}
+NO_LABEL = ("", "nan", "NaN", "NAN", "NA", "N/A", "n/a", "#N/A", "<NA>", "null", "NULL", "None")  # as text
+MOST_FRACTIONS = 50  # different labels that are not all integers
+MOST_LABELS = 100  # different labels, if most texts have one of their own
+_NUMBER = re.compile(r"[+-]?\d{1,18}(\.\d{1,18})?")
+_KINDS = {str: "names", bool: "true or false", int: "numbers", float: "numbers"}
+
+
+def as_label(value: Any) -> Label | None:
+    """A label in its plain form, from Python, NumPy, pandas or PyTorch; None for a missing one.
+
+    Blanks around a name are no part of it. An array or list of one label is that label.
+
+    Raises:
+        ValueError: If it cannot be a label; the message says what it is.
+    """
+    kind = type(value)
+    if kind is str:
+        value = value.strip()
+        return None if value in NO_LABEL else value
+    if kind is int or kind is bool:
+        return value
+    if kind is float:
+        if math.isinf(value):
+            raise ValueError("it is infinite")
+        return None if math.isnan(value) else value
+    if value is None or kind.__name__ in ("NAType", "NaTType"):  # of pandas
+        return None
+    if isinstance(value, bytes):
+        try:
+            return as_label(value.decode())
+        except UnicodeDecodeError:
+            raise ValueError("it is bytes that are no UTF-8") from None
+    if isinstance(value, str):
+        return as_label(str.__str__(value))
+    if isinstance(value, np.generic) or (getattr(value, "ndim", None) == 0 and hasattr(value, "item")):
+        plain = value.item()
+        if type(plain) is not kind:
+            return as_label(plain)
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    if isinstance(value, numbers.Real | Decimal):
+        return as_label(float(value))
+    if hasattr(value, "__len__") and not isinstance(value, dict):
+        if len(value) == 1:
+            return as_label(next(iter(value)))
+        raise ValueError(f"it is {len(value)} values, and a text has one label")
+    raise ValueError(f"it is a {kind.__name__}")
+
+
+def as_labels(labels: Any, name: str = "labels") -> list[Label | None]:
+    """The labels in any usual container, None where one is missing.
+
+    Args:
+        labels: A list, array, tensor, generator, or column of pandas or `datasets`; also of shape `(n, 1)`.
+        name: The name of the argument, for messages.
+
+    Raises:
+        UserError: If it is no container of one label for each text.
+    """
+    if isinstance(labels, str | bytes):
+        raise UserError(
+            f"{name} is one string, {labels[:40]!r}; it must be one label for each text: put it into a list"
+        )
+    columns = getattr(labels, "column_names", getattr(labels, "columns", None))
+    if isinstance(labels, dict) or (columns is not None and len(getattr(labels, "shape", (0, 0))) == 2):
+        names = list(labels) if columns is None else list(columns)
+        if len(names) != 1:
+            raise UserError(f"{name} has the columns {', '.join(map(str, names))}; give the one with the labels")
+        labels = labels[names[0]]
+    shape = tuple(getattr(labels, "shape", ()))
+    if len(shape) > 1 and shape[1:] != (1,):
+        raise UserError(
+            f"{name} has the shape {shape}; it must be one label for each text: of one row for each text, "
+            f"give {name}.argmax(axis=1)"
+        )
+    if not isinstance(labels, Iterable):
+        raise UserError(f"{name} is {labels!r}; it must be one label for each text, such as a list")
+    values = labels.tolist() if isinstance(labels, np.ndarray) else list(labels)
+    found = []
+    for index, value in enumerate(values):
+        try:
+            found.append(as_label(value))
+        except ValueError as error:
+            raise UserError(
+                f"{name}[{index}] is {str(value)[:60]!r}; {error}: a label is a name, a number, or true or false"
+            ) from None
+    return found
 
 
 @dataclass(frozen=True)
-class LabelledRows:
-    """Texts with their labels as read.
+class Classes:
+    """The classes of a data set or a model, in order.
 
     Attributes:
-        texts: The texts.
-        labels: The label of each text.
-        class_names: The names of all classes, if the schema of the data has them (a `ClassLabel`).
+        names: Their names.
+        type: What their labels are, one of `LABEL_TYPES`.
     """
 
-    texts: list[str]
-    labels: list[Label]
-    class_names: tuple[str, ...] | None
+    names: tuple[str, ...]
+    type: str = "str"
+
+    @classmethod
+    def of(cls, labels: Iterable[Label], where: str) -> Self:
+        """The classes of labels: numbers in the order of numbers, names in that of the alphabet.
+
+        Names that differ in capitals alone are logged.
+
+        Args:
+            labels: All labels.
+            where: The name of the data, for messages.
+
+        Raises:
+            UserError: If they mix names and numbers, or are too many different ones.
+        """
+        labels = list(labels)
+        kinds = set(map(type, labels))
+        if len({_KINDS[kind] for kind in kinds}) > 1:
+            examples = (next(repr(label) for label in labels if type(label) is kind) for kind in sorted(kinds, key=str))
+            raise UserError(f"{where} mixes kinds of labels ({', '.join(examples)}); use only names or only numbers")
+        kind = float if kinds == {int, float} else next(iter(kinds), str)
+        different = sorted(set(labels))
+        fractions = kind is float and not all(float(label).is_integer() for label in different)
+        if (fractions and len(different) > MOST_FRACTIONS) or len(different) > max(MOST_LABELS, len(labels) / 2):
+            raise UserError(
+                f"{where} has {len(different)} different labels in {len(labels)} texts, such as {different[0]!r}; "
+                "a classifier needs few classes: give another column, or round scores into some classes"
+            )
+        classes = cls(tuple(map(name_of, different)), kind.__name__)
+        classes._warn_of_spellings(where)
+        return classes
+
+    def _warn_of_spellings(self, where: str) -> None:
+        spellings = defaultdict(list)
+        for name in self.names:
+            spellings[" ".join(unicodedata.normalize("NFKC", name).casefold().split())].append(name)
+        for alike in spellings.values():
+            if len(alike) > 1:
+                logger.warning(
+                    "%s: the labels %s are spelled alike and are different classes; rename one if they mean the same",
+                    *(where, " and ".join(map(repr, alike))),
+                )
+
+    @cached_property
+    def labels(self) -> tuple[Label, ...]:
+        """The label of each class, of its type."""
+        return tuple(map(LABEL_TYPES[self.type], self.names))
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def array(self) -> np.ndarray:
+        """The labels `(K,)` as an array of their type."""
+        return np.array(self.labels)
+
+    def indices(self, labels: Sequence[Label], where: str) -> np.ndarray:
+        """The class of each label, int64 `(n,)`. Labels are matched by value: 4, 4.0 and "4" are the same.
+
+        Args:
+            labels: The labels.
+            where: The name of the data, for messages.
+
+        Raises:
+            UserError: If one is not among the classes.
+        """
+        index_of = self._index_of
+        found = np.array([index_of.get(label, index_of.get(_meaning(label), -1)) for label in labels], np.int64)
+        if (found < 0).any():
+            unknown = sorted({repr(name_of(labels[index])) for index in np.flatnonzero(found < 0).tolist()})
+            more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
+            raise UserError(
+                f"{where} has labels that the model does not know, {', '.join(unknown[:5])}{more}; it knows "
+                f"{', '.join(map(repr, self.names))}: rename them in a copy, leave them out, or train on them"
+            )
+        return found
+
+    @cached_property
+    def _index_of(self) -> dict[Label, int]:
+        index_of: dict[Label, int] = {label: index for index, label in enumerate(self.labels)}
+        meanings = [_meaning(name) for name in self.names]
+        if len(set(meanings)) == len(meanings):  # "1" and "1.0" may be two names
+            index_of = {meaning: index for index, meaning in enumerate(meanings)} | index_of
+        if self.type == "class" and all(type(meaning) is str for meaning in meanings):
+            index_of = dict(zip(range(len(self)), range(len(self)), strict=True)) | index_of
+        return index_of
 
 
-def read_labelled_rows(
-    parts: Iterable[Part], name: str, text_column: str | None, label_column: str | None
-) -> LabelledRows:
-    """Reads the rows of all files or tables of a split.
-
-    Rows without a label (-1, null or empty) are dropped, and their number is logged.
-
-    Raises:
-        UserError: If a part has no text column, no label column, or a label that cannot be one.
-    """
-    texts: list[str] = []
-    labels: list[Label] = []
-    found_names = set()
-    unlabelled = 0
-    for table in parts:
-        if isinstance(table, PlainText):
-            raise UserError(f"{table.name} is plain text; for labels give csv, tsv, jsonl, parquet or class folders")
-        column = table.find_label_column(label_column)
-        names = table.class_names(column)
-        found_names.add(names)
-        for text, value in table.texts_and(table.find_text_column(text_column), column):
-            label = _label(value, names, table)
-            if label is None:
-                unlabelled += 1
-            else:
-                texts.append(text)
-                labels.append(label)
-    if unlabelled:
-        logger.warning("%s: %d rows without a label (-1 or missing) dropped", name, unlabelled)
-    return LabelledRows(texts, labels, _only(found_names, name))
+def name_of(label: Label) -> str:
+    """The name of the class of a label: 4.0 has the name 4."""
+    if isinstance(label, bool):
+        return str(label).lower()
+    if isinstance(label, float):
+        return str(int(label)) if label.is_integer() else repr(label)
+    return str(label)
 
 
-def _label(value: Any, class_names: tuple[str, ...] | None, table: Table) -> Label | None:
-    """A label in its plain form: a name, an integer, or None for no label."""
-    if isinstance(value, str) and _INTEGER.fullmatch(value):
-        value = int(value.partition(".")[0])
-    elif isinstance(value, float) and value.is_integer():
-        value = int(value)
-    elif isinstance(value, bool):
-        value = str(value).lower()
-    if value in (None, "", -1) or value != value:  # only NaN differs from itself
-        return None
-    if not isinstance(value, int | str):
-        raise UserError(
-            f"{table.name} has the label {value!r}, expected an integer or a name; choose with {option('label_column')}"
-        )
-    if class_names is None or value in class_names:
-        return value
-    if isinstance(value, int) and 0 <= value < len(class_names):
-        return class_names[value]
-    raise UserError(
-        f"{table.name} has the label {value!r}, but its schema knows only {', '.join(class_names)}; "
-        "mend the rows or the schema"
-    )
+def _meaning(label: Label) -> Label:
+    """The number, or the truth, that a name spells; any other label as it is."""
+    if isinstance(label, str):
+        if label.lower() in ("true", "false"):
+            return label.lower() == "true"
+        return number_of(label)
+    return label
 
 
-def label_names(splits: Iterable[LabelledRows], name: str) -> tuple[str, ...]:
-    """The names of all classes: those of the schema, or else the sorted labels."""
-    splits = list(splits)
-    of_schema = _only({rows.class_names for rows in splits}, name)
-    if of_schema is not None:
-        return of_schema
-    labels = {label for rows in splits for label in rows.labels}
-    try:
-        return tuple(str(label) for label in sorted(labels))  # mixed types raise
-    except TypeError as error:
-        integer = min(label for label in labels if isinstance(label, int))
-        word = min(label for label in labels if isinstance(label, str))
-        raise UserError(f"{name} mixes numbers and names as labels ({integer}, {word!r}); use one kind") from error
-
-
-def label_indices(rows: LabelledRows, names: tuple[str, ...]) -> np.ndarray:
-    """The labels of the rows as indices into `names`, int64 `(rows,)`."""
-    index_of = {name: index for index, name in enumerate(names)}
-    return np.array([index_of[str(label)] for label in rows.labels], np.int64)
-
-
-def _only(found: set[tuple[str, ...] | None], name: str) -> tuple[str, ...] | None:
-    """The class names that all files agree on."""
-    if len(found) > 1:
-        kinds = "; ".join(sorted(", ".join(names) if names else "none" for names in found))
-        raise UserError(f"{name}: the schemas of its files name different classes ({kinds}); they must agree")
-    return next(iter(found), None)
+def number_of(text: str) -> str | int | float:
+    """The number that a text spells, an int if it is whole; or the text."""
+    if not _NUMBER.fullmatch(text):
+        return text
+    value = float(text)
+    return int(text.partition(".")[0]) if value.is_integer() else value

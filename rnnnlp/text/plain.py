@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rnnnlp.errors import UserError, option
@@ -11,10 +11,11 @@ from rnnnlp.text.readers import read_standard_input, read_text
 from rnnnlp.text.tables import TABLE_SUFFIXES, open_table
 
 
-def load_plain_texts(path: str | Path, *, text_column: str | None = None) -> list[str]:
+def load_plain_texts(path: str | Path, *, text_column: str | None = None) -> Sequence[str | None]:
     r"""Loads the texts of a table (csv, tsv, jsonl, parquet), or the lines of any other file or of standard input.
 
     Lines end at "\n", or at "\r\n" if all lines of the file do, and nowhere else. An empty line is an empty text.
+    A row of a table without a text is None, so that each row has its answer.
 
     Args:
         path: The file; "-" for standard input.
@@ -35,7 +36,7 @@ def load_plain_texts(path: str | Path, *, text_column: str | None = None) -> lis
     if not is_table:
         return _lines(read_text(file))
     table = open_table(file)
-    return [text for (text,) in table.texts_and(table.find_text_column(text_column))]
+    return [text for (text,) in table.texts_and(table.find_text_column(text_column), keep_missing=True)]
 
 
 def _lines(chunks: Iterable[str]) -> list[str]:

@@ -11,14 +11,15 @@ from pathlib import Path
 
 from rnnnlp.errors import UserError, option
 from rnnnlp.text.builtin import BUILTIN_NAMES, SAMPLE_REVIEWS, PythonDocs, sample_folder
-from rnnnlp.text.given import GIVEN
 from rnnnlp.text.hub import is_hub_name, load_from_hub
 from rnnnlp.text.readers import read_text
 from rnnnlp.text.tables import TABLE_SUFFIXES, ClassFolders, Table, open_table
 
 logger = logging.getLogger(__name__)
 
+GIVEN = "(texts)"  # what a run folder calls data that Python gave
 SPLITS = ("train", "validation", "test")
+WHOLE = "all"  # in place of a split: everything that has labels, as one
 UNLABELLED = "unlabelled"  # a further split of some labelled data sets: texts without a label
 _UNLABELLED_NAMES = ("unsup", "unsupervised", "unlabeled", "unlabelled")
 _SPLIT_OF = (
@@ -221,6 +222,15 @@ def _log_unused(
     if splits and others:
         logger.info("%s: %s left out, not one of %s", source, ", ".join(others), ", ".join(SPLITS))
     return {split: splits[split] for split in (*SPLITS, UNLABELLED) if split in splits}
+
+
+def split_to_measure(spec: str) -> str:
+    """What of data that did not train a model is measured unless a split is named.
+
+    It is the validation or the test split of data that have one; of other data, such as a file, it is all of it.
+    """
+    splits = find_source(spec).splits
+    return next((split for split in ("validation", "test") if split in splits), WHOLE)
 
 
 def log_unused_unlabelled(source: Source) -> None:

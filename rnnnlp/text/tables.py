@@ -82,8 +82,14 @@ class Table(ABC):
         """The column with the labels, as `find_column`."""
         return self.find_column(wanted, USUAL_LABEL_COLUMNS, "label_column")
 
-    def texts_and(self, text_column: str, *others: str) -> Iterator[tuple[Any, ...]]:
-        """Yields the text and other values of each row. Rows without a text are dropped, and their number is logged.
+    def texts_and(self, text_column: str, *others: str, keep_missing: bool = False) -> Iterator[tuple[Any, ...]]:
+        """Yields the text and other values of each row.
+
+        Args:
+            text_column: The column with the texts.
+            others: The other columns.
+            keep_missing: Whether rows without a text are yielded, with None; else they are dropped, and their number is
+                logged.
 
         Raises:
             UserError: If a value of `text_column` is not a string.
@@ -91,8 +97,10 @@ class Table(ABC):
         without = 0
         for number, row in enumerate(self.rows((text_column, *others)), start=1):
             text = row[0]
-            if text is None:
+            if text is None or text != text:  # only NaN, which JSON may have, differs from itself
                 without += 1
+                if keep_missing:
+                    yield (None, *row[1:])
             elif isinstance(text, str):
                 yield row
             else:
@@ -100,7 +108,7 @@ class Table(ABC):
                     f"{self.name}, row {number}: column {text_column!r} holds {type(text).__name__}, expected text; "
                     f"name another column with {option('text_column')}"
                 )
-        if without:
+        if without and not keep_missing:
             logger.warning("%s: %d rows without a text dropped", self.name, without)
 
     def documents(self, text_column: str | None) -> Iterator[tuple[str, ...]]:

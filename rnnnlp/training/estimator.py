@@ -2,6 +2,7 @@
 
 import difflib
 import inspect
+from collections.abc import Collection, Mapping
 from dataclasses import MISSING, fields
 from typing import Any, ClassVar, Self
 
@@ -46,16 +47,16 @@ class Estimator:
         cls.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
 
     def __init__(self, **options: Any):
-        self._require_known(options)
+        self._require_known(options, self.defaults)
         for name, default in self.defaults.items():
             setattr(self, name, options.get(name, default))
 
-    def _require_known(self, options: dict[str, Any]) -> None:
+    def _require_known(self, options: Mapping[str, Any], known: Collection[str]) -> None:
         for name in options:
-            if name not in self.defaults:
-                near = difflib.get_close_matches(name, self.defaults, 1)
-                hint = f"; did you mean {near[0]}?" if near else f"; it has {', '.join(self.defaults)}"
-                if OPTIONS.get(name) in self.defaults:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, 1)
+                hint = f"; did you mean {near[0]}?" if near else f"; it has {', '.join(known)}"
+                if OPTIONS.get(name) in known:
                     hint = f"; it is now {OPTIONS[name]}"
                 raise TypeError(f"{type(self).__name__} has no option {name!r}{hint}")
 

@@ -45,7 +45,8 @@ def classification_metrics(
 
     Returns:
         Accuracy with its confidence interval, macro-F1, expected calibration error, number of examples, metrics of each
-        class, and the confusion matrix (rows: true classes, columns: predicted classes).
+        class, and the confusion matrix (rows: true classes, columns: predicted classes). Macro-F1 is the mean over the
+        classes that occur, as a true class or a predicted one.
     """
     if predicted is None:
         predicted = probabilities.argmax(axis=1)
@@ -61,10 +62,11 @@ def classification_metrics(
             "f1": 2 * hits / (actual + guessed) if actual + guessed else 0.0,
             "examples": actual,
         }
+    occurring = np.flatnonzero(confusion.sum(axis=0) + confusion.sum(axis=1))
     return {
         "accuracy": float(np.mean(predicted == targets)),
         "accuracy_interval": wilson_interval(int(np.sum(predicted == targets)), len(targets)),
-        "macro_f1": float(np.mean([c["f1"] for c in per_class.values()])),
+        "macro_f1": float(np.mean([per_class[labels[k]]["f1"] for k in occurring.tolist()])),
         "expected_calibration_error": expected_calibration_error(probabilities, targets),
         "examples": len(targets),
         "per_class": per_class,

@@ -65,8 +65,13 @@ class Options(Generic[Training]):
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What `rnnnlp evaluate` was asked for besides data and split; None or False where it was not."""
+    """What `rnnnlp evaluate` was asked for besides data and split; None or False where it was not.
 
+    Attributes:
+        hold_out: Whether a part of train is held out if the data have no validation split, as in the training.
+    """
+
+    hold_out: bool = True
     text_column: str | None = None
     label_column: str | None = None
     mistakes: int | None = None  # how many of the most confident mistakes to report

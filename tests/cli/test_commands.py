@@ -235,7 +235,7 @@ def test_train_predict_and_score_in_python(tmp_path: Path):
     options = {"epochs": 12, "hidden_size": 8, "embedding_size": 8, "batch_size": 8, "lr": 0.01}
     model = trained_on(texts, labels, tmp_path / "run", **options)
     assert model.score(texts, labels) == 1
-    assert model.predict(["a lovely fine day"]) == ["up"]
+    assert model.predict(["a lovely fine day"]).tolist() == ["up"]
     assert model.predict_proba([]).shape == (0, 2)
     model.save_pretrained(tmp_path / "model")
     again = SentimentNetwork.from_pretrained(tmp_path / "model")

@@ -59,29 +59,6 @@ def test_options_may_be_of_numpy_or_durations(tmp_path: Path):
         CharLM(budget="1 hour").fit(TEXTS)
 
 
-@pytest.mark.parametrize(
-    ("wrong", "message"),
-    [
-        ("one text", "texts is one string"),
-        ([*TEXTS[:-1], None], r"texts\[19\] is None"),
-        ({"text": TEXTS}, "texts is a dict"),
-        (3, "texts is 3"),
-    ],
-)
-def test_what_is_no_list_of_texts_is_named(wrong: Any, message: str):
-    with pytest.raises(UserError, match=message):
-        SentimentClassifier(**SMALL).fit(wrong, LABELS)
-
-
-def test_usual_containers_of_texts_give_the_same_model():
-    def probabilities(texts: Any) -> np.ndarray:
-        return SentimentClassifier(**SMALL).fit(texts, LABELS).predict_proba(TEXTS)
-
-    expected = probabilities(TEXTS)
-    for container in (tuple(TEXTS), np.array(TEXTS), np.array(TEXTS, object), (text for text in TEXTS)):
-        assert (probabilities(container) == expected).all()
-
-
 def test_labels_sort_as_what_they_are_and_come_back_from_a_folder(tmp_path: Path):
     labels = [10, 2] * 10
     classifier = SentimentClassifier(**SMALL).fit(TEXTS, labels)
@@ -90,7 +67,7 @@ def test_labels_sort_as_what_they_are_and_come_back_from_a_folder(tmp_path: Path
     loaded = SentimentClassifier.from_pretrained(tmp_path)
     assert loaded.classes_.tolist() == [2, 10]
     assert (loaded.predict_proba(TEXTS) == classifier.predict_proba(TEXTS)).all()
-    with pytest.raises(UserError, match="there are 20 texts and 19 labels; give one label for each text"):
+    with pytest.raises(UserError, match="there are 20 texts and 19 labels; give one for each text"):
         loaded.score(TEXTS, labels[1:])
 
 
@@ -98,10 +75,10 @@ def test_labels_sort_as_what_they_are_and_come_back_from_a_folder(tmp_path: Path
     ("arguments", "message"),
     [
         ((TEXTS, LABELS[:-1]), "there are 20 texts and 19 labels"),
-        ((TEXTS, [1] * 20), "the given labels are all '1'"),
+        ((TEXTS, [1] * 20), "the given labels are all 1"),
         ((TEXTS, LABELS, [1.0] * 3), "there are 20 texts and 3 sample weights"),
         ((TEXTS, LABELS, [-1.0] * 20), "sample_weight has a value that is negative"),
-        ((TEXTS, LABELS, None, (["a"], [7])), "the label 7 is not one of training, 0, 1"),
+        ((TEXTS, LABELS, None, (["a"], [7])), "validation_data has labels that the model does not know, '7'"),
     ],
 )
 def test_labels_that_do_not_fit_are_named(arguments: Any, message: str):
@@ -143,7 +120,7 @@ def test_a_character_model_from_a_path_or_from_texts(tmp_path: Path):
     assert from_path.generate("go", length=9, seed=1) == from_texts.generate("go", length=9, seed=1)
     reopened = CharLM.from_pretrained(tmp_path / "run")
     assert reopened.generate("go", length=9, seed=1) == from_path.generate("go", length=9, seed=1)
-    with pytest.raises(UserError, match="temperature is -1; it must be at least 0"):
+    with pytest.raises(UserError, match=r"temperature is -1\.0; it must be at least 0"):
         reopened.generate(temperature=-1)
     with pytest.raises(UserError, match="validation_data is given beside a path; give both as texts"):
         CharLM(**LM).fit(path, validation_data=TEXTS)
@@ -173,3 +150,56 @@ def test_tied_weights_need_one_size_only(given: dict[str, int]):
     assert (config.hidden_size, config.embedding_size) == (8, 8)
     with pytest.raises(UserError, match="tied_weights is True; it must be false unless embedding_size is hidden_size"):
         CharLM(**options, hidden_size=8, embedding_size=4).fit(TEXTS)
+
+
+@pytest.fixture(scope="module")
+def language_model() -> CharLM:
+    return CharLM(**LM).fit(TEXTS * 10)
+
+
+def test_options_of_generate_in_the_types_that_people_have(language_model: CharLM):
+    expected = language_model.generate("go", length=9, seed=1, stop=("zz",))
+    options = {"length": 9.0, "seed": np.int64(1), "stop": "zz", "top_k": np.float64(0), "temperature": np.float32(0.8)}
+    assert language_model.generate("go", **options)[:3] == expected[:3]
+    assert language_model.generate("go", length=9, seed=1, stop=None) == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"seed": -1}, "seed is -1; it must be at least 0"),
+        ({"seed": "one"}, "seed is 'one'; it must be int"),
+        ({"length": 2.5}, "length is 2.5; it must be int"),
+        ({"length": "many"}, "length is 'many'; it must be int"),
+        ({"prompt": None}, "prompt is None; it must be a string"),
+        ({"prompt": ["a"]}, r"prompt is \['a'\]; it must be a string"),
+        ({"stop": ["END", 3]}, r"stop is \['END', 3\]; it must be a list of strings"),
+        ({"stop": ""}, "stop is .* it must be not an empty string"),
+        ({"temperature": float("nan")}, "temperature is nan; it must be finite"),
+    ],
+)
+def test_options_of_generate_that_are_refused(language_model: CharLM, options: dict[str, Any], message: str):
+    with pytest.raises(UserError, match=message):
+        language_model.generate(**options)
+
+
+def test_an_unknown_option_of_generate_names_the_nearest_one(language_model: CharLM):
+    with pytest.raises(TypeError, match="no option 'temprature'; did you mean temperature"):
+        language_model.generate(temprature=1)
+
+
+def test_characters_that_a_prompt_has_and_the_model_lacks_are_logged(language_model: CharLM, caplog):
+    assert len(language_model.generate("é", length=5, seed=1)) == 5
+    assert "not in the vocabulary of the model, and read as the unknown symbol: 'é' (U+00E9)" in caplog.text
+
+
+def test_missing_texts_of_a_language_model_are_counted(language_model: CharLM, caplog):
+    model = CharLM(**LM).fit([*TEXTS * 10, None, float("nan")])
+    assert model.generate("go", length=9, seed=1) == language_model.generate("go", length=9, seed=1)
+    assert "data: 2 of the 202 texts are missing and left out" in caplog.text
+
+
+def test_integral_floats_are_integers():
+    assert CharLM(**LM | {"hidden_size": 6.0, "steps": np.float64(3)}).fit(TEXTS * 10).network_.config.hidden_size == 6
+    with pytest.raises(UserError, match=r"hidden_size is 6\.5; it must be int"):
+        CharLM(**LM | {"hidden_size": 6.5}).fit(TEXTS * 10)

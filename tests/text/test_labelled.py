@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from rnnnlp.errors import UserError
-from rnnnlp.text import load_labelled
+from rnnnlp.text import Classes, load_labelled
 
 
 def write_jsonl(path, labels, **more):
@@ -35,7 +35,7 @@ def write_csv(path, labels):
 )
 def test_label_names_are_the_labels_in_order(tmp_path, labels, names):
     data = load_labelled(write_jsonl(tmp_path / "a.jsonl", labels), validation_fraction=0)
-    assert data.label_names == names
+    assert data.classes.names == names
     train = data.splits["train"]
     assert train.labels.dtype == np.int64
     assert [names[label] for label in train.labels] == [
@@ -43,25 +43,28 @@ def test_label_names_are_the_labels_in_order(tmp_path, labels, names):
     ]
 
 
-@pytest.mark.parametrize(("labels", "names"), [(["10", "2", ""], ("2", "10")), (["1.0", "0.0", "-1"], ("0", "1"))])
+@pytest.mark.parametrize(("labels", "names"), [(["10", "2", ""], ("2", "10")), (["1.0", "0.0", "NaN"], ("0", "1"))])
 def test_labels_of_csv(tmp_path, labels, names):
     data = load_labelled(write_csv(tmp_path / "a.csv", labels), validation_fraction=0)
-    assert data.label_names == names
+    assert data.classes.names == names
     assert len(data.splits["train"]) == 2
 
 
 def test_rows_without_a_label_are_dropped_and_logged(tmp_path, caplog):
-    spec = write_jsonl(tmp_path / "a.jsonl", [0, 1, -1, None, "", float("nan")])
+    spec = write_jsonl(tmp_path / "a.jsonl", [0, 1, "N/A", None, "", float("nan")])
     assert load_labelled(spec, validation_fraction=0).splits["train"].texts == ["0", "1"]
-    assert f"{spec}, train: 4 rows without a label (-1 or missing) dropped" in caplog.text
+    assert f"{spec}, train: 4 rows without a label (N/A, missing) dropped" in caplog.text
 
 
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        ([1, "pos"], "mixes numbers and names as labels .1, 'pos'"),
-        ([0.5, 1], "has the label 0.5, expected an integer or a name"),
-        ([[0], [1]], r"has the label \[0\], expected an integer or a name"),
+        ([1, "pos"], "mixes kinds of labels .1, 'pos'"),
+        ([1, True], "mixes kinds of labels"),
+        ([i / 100 for i in range(60)], "60 different labels in 60 texts, such as 0; a classifier needs few"),
+        ([f"word {i}" for i in range(120)], "120 different labels in 120 texts, such as 'word 0'"),
+        ([[0, 1], [1]], r"has the label '\[0, 1\]'; it is 2 values, and a text has one label"),
+        ([{"a": 1}], "has the label .*; it is a dict: expected a name, a number"),
         ([1, 1, 1], "has only the label '1' in train; a classifier needs two classes"),
         ([-1, None], "has no labelled texts in train"),
     ],
@@ -80,10 +83,10 @@ def test_names_of_the_schema(tmp_path):
     with_class_names(tmp_path / "train.parquet", [1, 1, 0], ["pos", "neg", "unused"])
     with_class_names(tmp_path / "test.parquet", [-1, 1], ["pos", "neg", "unused"])
     data = load_labelled(str(tmp_path), validation_fraction=0)
-    assert data.label_names == ("pos", "neg", "unused")
+    assert data.classes.names == ("pos", "neg", "unused")
     assert data.splits["train"].labels.tolist() == [1, 1, 0]
     assert data.splits["test"].labels.tolist() == [1]
-    assert load_labelled(str(tmp_path), splits=("test",)).label_names == ("pos", "neg", "unused")
+    assert load_labelled(str(tmp_path), splits=("test",)).classes.names == ("pos", "neg", "unused")
 
 
 def test_schemas_that_disagree(tmp_path):
@@ -152,25 +155,78 @@ def test_columns_by_name(tmp_path):
         load_labelled(spec, label_column="mark")
 
 
-def relabelled(tmp_path, labels, names):
-    write_jsonl(tmp_path / "test.jsonl", labels)
-    return load_labelled(str(tmp_path)).relabelled(names).splits["test"].labels.tolist()
+def read_by(classes, folder, labels):
+    """The classes of labels that a model with these classes reads."""
+    write_jsonl(folder / "test.jsonl", labels)
+    return load_labelled(str(folder), classes=classes).splits["test"].labels.tolist()
 
 
 @pytest.mark.parametrize(
-    ("labels", "names", "expected"),
+    ("labels", "classes", "expected"),
     [
-        (["pos", "neg"], ("neg", "pos"), [1, 0]),
-        (["pos"], ("a", "neg", "pos"), [2]),
-        ([1, 0, 1], ("neg", "pos"), [1, 0, 1]),
-        ([5, 1], ("1", "5"), [1, 0]),
+        (["pos", "neg"], Classes(("neg", "pos")), [1, 0]),
+        (["pos"], Classes(("a", "neg", "pos")), [2]),
+        ([1, 0, 1], Classes(("neg", "pos"), "class"), [1, 0, 1]),
+        ([5, 1], Classes(("1", "5"), "int"), [1, 0]),
+        ([1, 2], Classes(("1", "2", "4", "5"), "class"), [0, 1]),
+        ([-1, -1], Classes(("-1", "0", "1"), "int"), [0, 0]),
+        ([True, False], Classes(("0", "1"), "int"), [1, 0]),
+        (["true"], Classes(("false", "true"), "bool"), [1]),
+        ([3.5, "4"], Classes(("3.5", "4"), "float"), [0, 1]),
     ],
 )
-def test_labels_as_indices_into_the_labels_of_a_model(tmp_path, labels, names, expected):
-    assert relabelled(tmp_path, labels, names) == expected
+def test_labels_of_other_data_are_matched_by_value(tmp_path, labels, classes, expected):
+    assert read_by(classes, tmp_path, labels) == expected
 
 
-@pytest.mark.parametrize(("labels", "names"), [(["good"], ("neg", "pos")), ([2, 0], ("neg", "pos")), ([7], ("1", "5"))])
-def test_labels_that_a_model_does_not_know(tmp_path, labels, names):
-    with pytest.raises(UserError, match=r"labels that the model does not know, .*; it knows"):
-        relabelled(tmp_path, labels, names)
+@pytest.mark.parametrize(
+    ("labels", "classes", "unknown"),
+    [
+        (["good"], Classes(("neg", "pos")), "'good'"),
+        ([1, 0], Classes(("neg", "pos")), "'0', '1'"),
+        ([2, 0], Classes(("neg", "pos"), "class"), "'2'"),
+        ([3, 1, 2], Classes(("1", "2", "4", "5"), "int"), "'3'"),
+        ([0, 2, 4], Classes(("0", "4"), "int"), "'2'"),
+    ],
+)
+def test_only_labels_that_a_model_does_not_know_are_named(tmp_path, labels, classes, unknown):
+    with pytest.raises(UserError, match=f"labels that the model does not know, {unknown}; it knows"):
+        read_by(classes, tmp_path, labels)
+
+
+def test_minus_one_is_a_class_beside_others(tmp_path, caplog):
+    """It means "no label" where the schema names the classes, and in a split that has nothing else."""
+    with caplog.at_level("INFO", "rnnnlp"):
+        data = load_labelled(write_csv(tmp_path / "a.csv", [-1, 0, 1] * 4))
+    assert (data.classes.names, data.classes.type) == (("-1", "0", "1"), "int")
+    assert "the label -1 stands beside others and is a class" in caplog.text
+    assert load_labelled(write_csv(tmp_path / "b.csv", [-1, 1] * 4)).classes.names == ("-1", "1")
+    write_csv(tmp_path / "train.csv", [-1, 0, 1] * 4)
+    write_csv(tmp_path / "test.csv", [-1, -1])
+    assert load_labelled(str(tmp_path)).splits["test"].labels.tolist() == [0, 0]
+
+
+def test_labels_of_files_have_a_type(tmp_path):
+    for labels, kind in (([1, 2], "int"), ([1.5, 2], "float"), (["a", "b"], "str"), ([True, False], "bool")):
+        assert load_labelled(write_jsonl(tmp_path / "a.jsonl", labels * 2)).classes.type == kind
+    with_class_names(tmp_path / "train.parquet", [0, 1], ["pos", "neg"])
+    assert load_labelled(str(tmp_path)).classes.type == "class"
+
+
+def test_a_split_with_a_label_that_train_lacks_is_refused(tmp_path):
+    write_csv(tmp_path / "train.csv", ["negative", "positive"] * 3)
+    write_csv(tmp_path / "validation.csv", ["negative", "Positive"])
+    with pytest.raises(UserError, match="validation, has labels that the model does not know, 'Positive'; it knows"):
+        load_labelled(str(tmp_path))
+
+
+def test_blanks_around_labels_and_spellings(tmp_path, caplog):
+    data = load_labelled(write_csv(tmp_path / "a.csv", ["good", " good ", "bad", "Bad", "bad "] * 4))
+    assert data.classes.names == ("Bad", "bad", "good")
+    assert "the labels 'Bad' and 'bad' are spelled alike and are different classes" in caplog.text
+
+
+def test_the_whole_of_a_source_as_one_split(tmp_path):
+    write_csv(tmp_path / "train.csv", [0, 1] * 20)
+    write_csv(tmp_path / "test.csv", [0, 1])
+    assert len(load_labelled(str(tmp_path), splits=("all",)).splits["all"]) == 42

@@ -16,12 +16,12 @@ EXPECTED = {
 def test_labelled_sets(shared_data, name):
     data = load_labelled(str(shared_data / name))
     assert {split: tuple(np.bincount(rows.labels)) for split, rows in data.splits.items()} == EXPECTED[name]
-    assert data.label_names == ("negative", "positive")
+    assert data.classes.names == ("negative", "positive")
 
 
 def test_movie_reviews(shared_data):
     data = load_labelled(str(shared_data / "imdb"))
-    assert data.label_names == ("neg", "pos")
+    assert data.classes.names == ("neg", "pos")
     counts = {split: tuple(np.bincount(rows.labels)) for split, rows in data.splits.items()}
     assert counts == {"train": (11875, 11875), "validation": (625, 625), "test": (12500, 12500)}
     # The published number of bytes of the test texts, 12 of which are counted for each row.

@@ -110,7 +110,7 @@ def test_class_folders_as_the_movie_reviews_unpack(tmp_path, caplog):
     files |= {"train/unsup/0_0.txt": "no label", "train/urls_pos.txt": "http", "README": "", "imdb.vocab": ""}
     with caplog.at_level("INFO", "rnnnlp"):
         data = load_labelled(fill(tmp_path, files))
-    assert data.label_names == ("neg", "pos")
+    assert data.classes.names == ("neg", "pos")
     assert {split: len(rows) for split, rows in data.splits.items()} == {"train": 38, "validation": 2, "test": 40}
     assert "unsup left out" in caplog.text
     test = data.splits["test"]
@@ -121,7 +121,7 @@ def test_class_folders_as_the_movie_reviews_unpack(tmp_path, caplog):
 def test_class_folders_without_splits(tmp_path):
     spec = fill(tmp_path, {f"{label}/{i}.txt": "text" for label in "cab" for i in range(3)})
     data = load_labelled(spec)
-    assert data.label_names == ("a", "b", "c")
+    assert data.classes.names == ("a", "b", "c")
     assert {split: len(rows) for split, rows in data.splits.items()} == {"train": 6, "validation": 3}
 
 
@@ -161,7 +161,7 @@ def test_text_columns_as_a_corpus(tmp_path):
 
 def test_sample_reviews():
     data = load_labelled("sample-reviews")
-    assert data.label_names == ("negative", "positive")
+    assert data.classes.names == ("negative", "positive")
     assert {split: len(rows) for split, rows in data.splits.items()} == {"train": 380, "validation": 20, "test": 100}
     assert data.source == "sample-reviews"
 
@@ -235,7 +235,7 @@ def test_hub_names(hub, caplog):
     with caplog.at_level("INFO", "rnnnlp"):
         data = load_labelled("nyu-mll/glue:sst2")
     assert hub == [("nyu-mll/glue", "sst2")]
-    assert data.label_names == ("bad", "good")
+    assert data.classes.names == ("bad", "good")
     assert {split: len(rows) for split, rows in data.splits.items()} == {"train": 40, "validation": 4}
     assert "(unsupervised) left out: texts without a label" in caplog.text
     assert "test: 40 rows without a label (-1 or missing) dropped" in caplog.text

@@ -1,16 +1,19 @@
 """The public class of character language models."""
 
 import os
+from dataclasses import fields
 from typing import Any, Self
 
 import numpy as np
 
+from rnnnlp.config import as_given
 from rnnnlp.errors import UserError
 from rnnnlp.tasks.char_lm.generate import Sampling, generate
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
 from rnnnlp.tasks.char_lm.task import TASK
 from rnnnlp.text import Corpus
-from rnnnlp.text.given import GIVEN, GivenTexts, as_texts
+from rnnnlp.text.given import GivenTexts, as_texts, without_missing
+from rnnnlp.text.sources import GIVEN
 from rnnnlp.training.estimator import Estimator
 from rnnnlp.training.run import run_folder, train, training_of
 
@@ -53,9 +56,11 @@ class CharLM(Estimator):
         """
         corpus = None
         if not isinstance(data, str | os.PathLike):
-            splits = {"train": (GivenTexts(tuple(as_texts(data, "data"))),)}
+            splits = {"train": (GivenTexts(without_missing(as_texts(data, "data"), "data")),)}
             if validation_data is not None:
-                splits["validation"] = (GivenTexts(tuple(as_texts(validation_data, "validation_data"))),)
+                splits["validation"] = (
+                    GivenTexts(without_missing(as_texts(validation_data, "validation_data"), "validation_data")),
+                )
             corpus = Corpus(GIVEN, splits)
         elif validation_data is not None:
             raise UserError("validation_data is given beside a path; give both as texts, or put both into one folder")
@@ -71,8 +76,18 @@ class CharLM(Estimator):
             prompt: The text to continue.
             seed: The same seed gives the same text; None gives another one each time.
             sampling: The options of `Sampling`, such as `length=300` and `temperature=0.7`.
+
+        Raises:
+            UserError: For a value that an option cannot have.
+            TypeError: For an unknown option.
         """
-        network, rng = self._fitted(), np.random.default_rng(seed)
+        network = self._fitted()
+        if not isinstance(prompt, str):
+            raise UserError(f"prompt is {prompt!r}; it must be a string")
+        if seed is not None and as_given(int, seed, "seed") < 0:
+            raise UserError(f"seed is {seed}; it must be at least 0")
+        self._require_known(sampling, {f.name: f.default for f in fields(Sampling)})
+        rng = np.random.default_rng(None if seed is None else int(seed))
         return "".join(generate(network, prompt, Sampling(**sampling), rng=rng))
 
     def save_pretrained(self, folder: str | os.PathLike[str]) -> None:

@@ -38,7 +38,7 @@ def evaluate(folder: Path, data: str, split: str, training: Mapping[str, Any], a
         text_column=asked.text_column or training.get("text_column"),
         document_separator=training.get("document_separator"),
     )
-    encoded = encode_corpus(corpus, network.tokenizer, splits=(split,))
+    encoded = encode_corpus(corpus, network.tokenizer, splits=(split,), hold_out=asked.hold_out)
     ids = encoded.ids[split]
     with tqdm(total=len(ids) - 1, unit=" tokens", unit_scale=True, desc=split, disable=None) as bar:
         if asked.dynamic:

@@ -2,17 +2,21 @@
 
 # V vocabulary
 
+import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Protocol
 
 import numpy as np
 
+from rnnnlp.config import as_given
 from rnnnlp.errors import UserError, option
 from rnnnlp.kernels.backend import DecoderProtocol
 from rnnnlp.text import Tokenizer
 
 TOKENS_AT_A_TIME = 64  # between two looks at the terminal: some milliseconds
+
+log = logging.getLogger(__name__)
 
 
 class LanguageModel(Protocol):
@@ -45,8 +49,11 @@ class Sampling:
     stop: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        stop = (self.stop,) if isinstance(self.stop, str) else tuple(self.stop)
-        object.__setattr__(self, "stop", stop)  # the dataclass is frozen
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if f.name == "stop":
+                value = (value,) if isinstance(value, str) else value or ()
+            object.__setattr__(self, f.name, as_given(f.type, value, f.name))  # the dataclass is frozen
         limits = {
             "length": (self.length >= 0, "at least 0"),
             "temperature": (0 <= self.temperature < float("inf"), "at least 0 and finite"),
@@ -72,8 +79,13 @@ def samples(
     """Endless texts after `prompt`, which is read once; take one to its end before the next.
 
     An empty prompt reads one line end. A prompt without a token, such as a space to a word tokenizer, reads the unknown
-    symbol.
+    symbol. Characters of the prompt that the vocabulary lacks are logged.
     """
+    if unknown := model.tokenizer.unknown_characters(prompt):
+        log.warning(
+            "not in the vocabulary of the model, and read as the unknown symbol: %s",
+            ", ".join(f"{c!r} (U+{ord(c):04X})" for c in unknown),
+        )
     decoder = model.decoder()
     ids = model.tokenizer.encode(prompt or "\n").astype(np.int64)
     logits = decoder.read(ids if len(ids) else np.array([model.tokenizer.unknown_id or 0]))

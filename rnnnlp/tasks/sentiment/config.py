@@ -1,6 +1,6 @@
 """The configurations of a classifier of texts."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -9,17 +9,12 @@ from rnnnlp.errors import UserError, option
 from rnnnlp.kernels import CELLS
 from rnnnlp.layers.pooling import POOLINGS
 from rnnnlp.layers.recurrent import num_parameters
+from rnnnlp.text.labels import LABEL_TYPES, Classes
 from rnnnlp.training.earlier import OPTIONS
 from rnnnlp.training.options import TrainingOptions
 
 SHAPE = ("cell", "embedding_size", "hidden_size", "num_layers")  # what a classifier takes from a language model
 FROM_PRETRAINED = ("tokenizer", "vocab_size", "min_frequency", *SHAPE)  # what nobody gives beside `from_`
-LABEL_TYPES: dict[str, Callable[[str], Any]] = {  # how each type is read from the name of a class
-    "str": str,
-    "int": int,
-    "float": float,
-    "bool": lambda name: name == "True",
-}
 CLASS_WEIGHTS = ("none", "balanced")
 
 
@@ -66,6 +61,10 @@ class SentimentConfig(NetworkConfig):
     @classmethod
     def check_given(cls, given: Mapping[str, Any]) -> None:
         cls(vocab_size=1, labels=("", " "), **given)
+
+    @property
+    def classes(self) -> Classes:
+        return Classes(self.labels, self.label_type)
 
     @property
     def num_parameters(self) -> int:

@@ -57,7 +57,7 @@ def resolve(
         tokenizer: The tokenizer of the classifier.
     """
     config = SentimentConfig(
-        vocab_size=tokenizer.vocab_size, labels=data.label_names, label_type=data.label_type, **given
+        vocab_size=tokenizer.vocab_size, labels=data.classes.names, label_type=data.classes.type, **given
     )
     pretrained = bool(options.pretraining or options.from_)
     texts, crop = len(data.splits["train"]), options.crop or (config.max_length if pretrained else CROP)
@@ -66,7 +66,7 @@ def resolve(
     mean = float(lengths.mean())
     long = NGRAM_LENGTH_PRETRAINED if pretrained else NGRAM_LENGTH
     if "ngram_buckets" not in given and mean >= long and texts * mean >= NGRAM_TOKENS:
-        config = config.changed(ngram_buckets=buckets_for(texts * mean, len(data.label_names)))
+        config = config.changed(ngram_buckets=buckets_for(texts * mean, len(data.classes)))
     label_smoothing = options.label_smoothing
     if label_smoothing is None:
         label_smoothing = 0.0 if config.ngram_buckets else LABEL_SMOOTHING
@@ -152,7 +152,7 @@ def pretraining_epochs(
     tokens = sum(float(sampled_lengths(part, tokenizer).mean()) * len(part) for part in parts)
     if tokens < max(PRETRAINING_TOKENS, PRETRAINING_LENGTH * sum(map(len, parts))):
         return 0
-    config = SentimentConfig(vocab_size=tokenizer.vocab_size, labels=data.label_names, **given)
+    config = SentimentConfig(vocab_size=tokenizer.vocab_size, labels=data.classes.names, **given)
     crop = min(options.crop or config.max_length, config.max_length)
     cropped = float(np.minimum(sampled_lengths(texts, tokenizer), crop).mean())
     batch_size = options.batch_size or batch_size_for(len(texts))

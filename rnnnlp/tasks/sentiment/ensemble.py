@@ -18,6 +18,7 @@ from rnnnlp.layers.loss import log_odds_gradient
 from rnnnlp.tasks.sentiment.explain import Contribution, Gradient, contributions
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.tasks.sentiment.predictor import Predictor
+from rnnnlp.text import Classes
 from rnnnlp.training.model_folder import CONFIG, MEMBERS, WEIGHTS, read_config, write_config
 
 CONTENT = (MEMBERS, WEIGHTS, CONFIG)  # of an ensemble's folder
@@ -99,8 +100,8 @@ class Ensemble(Predictor):
             return make_ensemble(options, folder, overwrite=overwrite)
 
     @property
-    def labels(self) -> tuple[str, ...]:
-        return self.members[0].labels
+    def classes(self) -> Classes:
+        return self.members[0].classes
 
     @property
     def temperature(self) -> float:
@@ -122,7 +123,7 @@ class Ensemble(Predictor):
         first, *others = [share * of_member for share, of_member in zip(self.shares, logits, strict=True)]
         return sum(others, start=first)
 
-    def explain(self, texts: Sequence[str], chosen: np.ndarray | None = None) -> list[list[Contribution]]:
+    def explain_classes(self, texts: Sequence[str], chosen: np.ndarray | None = None) -> list[list[Contribution]]:
         """The contribution of each word of each text to the decision of the ensemble, in the order of the text.
 
         As `explain.explain`: each token's embedding times the gradient of the log-odds of the ensemble. The words are

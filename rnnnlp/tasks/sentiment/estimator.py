@@ -3,20 +3,19 @@
 # n texts, K classes
 
 import os
-from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
 
 from rnnnlp.errors import UserError
-from rnnnlp.tasks.sentiment.config import LABEL_TYPES
 from rnnnlp.tasks.sentiment.ensemble import Ensemble, load_predictor
 from rnnnlp.tasks.sentiment.explain import Contribution
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.tasks.sentiment.task import TASK
-from rnnnlp.text import LabelledData, LabelledSplit
-from rnnnlp.text.given import GIVEN, as_texts
+from rnnnlp.text import Classes, LabelledData, LabelledSplit
+from rnnnlp.text.given import labelled_rows
 from rnnnlp.text.labelled import hold_out_validation
+from rnnnlp.text.sources import GIVEN
 from rnnnlp.training.estimator import Estimator
 from rnnnlp.training.run import run_folder, train, training_of
 
@@ -28,7 +27,6 @@ class SentimentClassifier(Estimator):
         options: Those of `rnnnlp train sentiment`, with underscores, such as `budget="10m"` or `epochs=5`.
 
     Attributes:
-        classes_: The labels `(K,)` in order, of the type that `fit` was given.
         network_: The trained network, or the ensemble.
 
     Example:
@@ -38,7 +36,6 @@ class SentimentClassifier(Estimator):
 
     task = TASK
     network_: SentimentNetwork | Ensemble
-    classes_: np.ndarray
     _estimator_type = "classifier"  # what scikit-learn before 1.6 asks for
 
     def __sklearn_tags__(self) -> Any:
@@ -75,39 +72,40 @@ class SentimentClassifier(Estimator):
         Raises:
             UserError: For a mistake in options or data.
         """
-        data, classes = labelled(as_texts(texts), labels, sample_weight, validation_data)
+        data = labelled(texts, labels, sample_weight, validation_data)
         with run_folder(out) as folder:
             network = train(self.task, self._options(GIVEN), folder, overwrite=overwrite, data=data)
-            self.classes_ = classes
             return self._take_over(network, training_of(folder))
 
+    @property
+    def classes_(self) -> np.ndarray:
+        """The labels `(K,)` in order, of the type that `fit` was given."""
+        classes: Classes = self._fitted().classes
+        return classes.array()
+
     def predict_proba(self, texts: Any) -> np.ndarray:
-        """Calibrated probabilities `(n, K)`, the columns in the order of `classes_`."""
-        probabilities: np.ndarray = self._fitted().predict_proba(as_texts(texts))
+        """Calibrated probabilities `(n, K)`, the columns in the order of `classes_`; NaN for a missing text."""
+        probabilities: np.ndarray = self._fitted().predict_proba(texts)
         return probabilities
 
     def predict(self, texts: Any) -> np.ndarray:
-        """The most probable label of each text, `(n,)`, of the type that `fit` was given."""
-        probabilities = self.predict_proba(texts)
-        return self.classes_[probabilities.argmax(axis=1)]
+        """The most probable label of each text, `(n,)`, of the type that `fit` was given; None for a missing text."""
+        predicted: np.ndarray = self._fitted().predict(texts)
+        return predicted
 
     def score(self, texts: Any, labels: Any, sample_weight: Any = None) -> float:
-        """The accuracy on texts with these labels, weighted if `sample_weight` is given."""
-        predicted, labels = self.predict(texts), np.asarray(list(labels))
-        if len(predicted) != len(labels):
-            raise UserError(f"there are {len(predicted)} texts and {len(labels)} labels; give one label for each text")
-        return float(np.average(predicted == labels, weights=sample_weight))
+        """The accuracy on texts with these labels, weighted if `sample_weight` is given; see `Predictor.score`."""
+        accuracy: float = self._fitted().score(texts, labels, sample_weight)
+        return accuracy
 
-    def explain(self, texts: Any, labels: Sequence[Any] | None = None) -> list[list[Contribution]]:
+    def explain(self, texts: Any, labels: Any = None) -> list[list[Contribution] | None]:
         """The contribution of each word of each text to a label, in nats of log-odds; below 0: against it.
 
         Args:
             texts: The texts.
             labels: The explained label of each text; the predicted one by default.
         """
-        network, found = self._fitted(), as_texts(texts)
-        chosen = None if labels is None else indices_of(labels, self.classes_)
-        explained: list[list[Contribution]] = network.explain(found, chosen)
+        explained: list[list[Contribution] | None] = self._fitted().explain(texts, labels)
         return explained
 
     def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
@@ -123,54 +121,29 @@ class SentimentClassifier(Estimator):
         """
         predictor, training = load_predictor(folder), training_of(folder)
         if isinstance(predictor, Ensemble):  # made of runs, so it has no options of a training
-            one, estimator = predictor.members[0], cls()._take_over(predictor, training)
-        else:
-            one, estimator = predictor, cls._of_run(predictor, training)
-        estimator.classes_ = np.array([LABEL_TYPES[one.config.label_type](name) for name in predictor.labels])
-        return estimator
+            return cls()._take_over(predictor, training)
+        return cls._of_run(predictor, training)
 
 
 def labelled(
-    texts: list[str], labels: Any, sample_weight: Any = None, validation_data: tuple[Any, Any] | None = None
-) -> tuple[LabelledData, np.ndarray]:
-    """Texts and labels as a data set, and the classes `(K,)` in order.
+    texts: Any, labels: Any, sample_weight: Any = None, validation_data: tuple[Any, Any] | None = None
+) -> LabelledData:
+    """Texts and labels as a data set.
 
     Raises:
         UserError: If the numbers of texts and labels differ, there is only one class, or a validation label is new.
     """
-    given = np.asarray(list(labels))
-    require_one_each(texts, given, "labels")
-    classes = np.unique(given)
+    source = "the given texts"
+    rows = labelled_rows(texts, labels, sample_weight)
+    classes = Classes.of(rows.labels, source)
     if len(classes) < 2:
-        only = ", ".join(map(str, classes))
-        raise UserError(f"the given labels are all {only!r}; a classifier needs two classes or more")
-    weights = None
-    if sample_weight is not None:
-        weights = np.asarray(sample_weight, np.float64)
-        require_one_each(texts, weights, "sample weights")
-        if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
-            raise UserError("sample_weight has a value that is negative or not finite, or is 0 throughout; mend it")
-    train = LabelledSplit(texts, indices_of(given, classes), weights)
-    names, source, label_type = tuple(map(str, classes)), "the given texts", type(classes[0].item()).__name__
+        only = f"all {classes.labels[0]!r}" if rows.labels else "none"
+        raise UserError(f"the given labels are {only}; a classifier needs two classes or more")
+    train = LabelledSplit(rows.texts, classes.indices(rows.labels, source), rows.weights)
     if validation_data is None:
-        return LabelledData(hold_out_validation(train, source), names, source, label_type=label_type), classes
-    held_out_texts, held_out_labels = as_texts(validation_data[0], "the validation texts"), list(validation_data[1])
-    require_one_each(held_out_texts, held_out_labels, "validation labels")
-    held_out = LabelledSplit(held_out_texts, indices_of(held_out_labels, classes))
-    return LabelledData({"train": train, "validation": held_out}, names, source, label_type=label_type), classes
-
-
-def require_one_each(texts: Sequence[str], others: Any, name: str) -> None:
-    if len(others) != len(texts):
-        raise UserError(f"there are {len(texts)} texts and {len(others)} {name}; give one for each text")
-
-
-def indices_of(labels: Any, classes: np.ndarray) -> np.ndarray:
-    """The index of each label among `classes`, `(n,)`; UserError for a label that is none of them."""
-    index_of = {label: index for index, label in enumerate(classes.tolist())}
-    found = np.asarray(list(labels)).tolist()
-    if unknown := [label for label in found if label not in index_of]:
-        raise UserError(
-            f"the label {unknown[0]!r} is not one of training, {', '.join(map(str, classes))}: leave it out"
-        )
-    return np.array([index_of[label] for label in found], np.int64)
+        return LabelledData(hold_out_validation(train, source), classes, source)
+    if not (isinstance(validation_data, tuple | list) and len(validation_data) == 2):
+        raise UserError("validation_data must be a pair (texts, labels), to choose the best weights with")
+    held_out = labelled_rows(*validation_data, names=("the validation texts", "the validation labels"))
+    validation = LabelledSplit(held_out.texts, classes.indices(held_out.labels, "validation_data"))
+    return LabelledData({"train": train, "validation": validation}, classes, source)

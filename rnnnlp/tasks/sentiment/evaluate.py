@@ -14,6 +14,7 @@ from rnnnlp.tasks.sentiment.ensemble import load_predictor
 from rnnnlp.tasks.sentiment.predictor import Predictor
 from rnnnlp.tasks.sentiment.threshold import Threshold, label_index
 from rnnnlp.text import load_labelled
+from rnnnlp.text.labelled import HELD_OUT
 from rnnnlp.training.metrics import (
     classification_metrics,
     expected_calibration_error,
@@ -68,7 +69,9 @@ def evaluate(folder: Path, data: str, split: str, training: Mapping[str, Any], a
         text_column=asked.text_column or training.get("text_column"),
         label_column=asked.label_column or training.get("label_column"),
         splits=(split,) if asked.baseline is None else tuple(dict.fromkeys(("train", split))),
-    ).relabelled(names)
+        validation_fraction=HELD_OUT if asked.hold_out else 0,
+        classes=predictor.classes,
+    )
     found = labelled.splits[split]
     extra: dict[str, Any] = {}
     if asked.baseline is not None:

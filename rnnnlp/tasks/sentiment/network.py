@@ -20,7 +20,7 @@ from rnnnlp.layers.recurrent import Recurrent
 from rnnnlp.tasks.sentiment.config import SentimentConfig
 from rnnnlp.tasks.sentiment.explain import Contribution, explain
 from rnnnlp.tasks.sentiment.predictor import Predictor
-from rnnnlp.text import Tokenizer
+from rnnnlp.text import Classes, Tokenizer
 from rnnnlp.training.model_folder import Network
 
 PROJECT_ALL = 8  # project the whole embedding table once if there are this many tokens per vocabulary entry
@@ -101,8 +101,9 @@ class SentimentNetwork(Network, Predictor):
         return {"log_temperature": self.log_temperature} | ngrams
 
     @property
-    def labels(self) -> tuple[str, ...]:
-        return self.config.labels
+    def classes(self) -> Classes:
+        classes: Classes = self.config.classes
+        return classes
 
     @property
     def temperature(self) -> float:
@@ -222,5 +223,5 @@ class SentimentNetwork(Network, Predictor):
     def logits_of(self, texts: Sequence[str]) -> np.ndarray:
         return self.logits(self.encode(texts))
 
-    def explain(self, texts: Sequence[str], chosen: np.ndarray | None = None) -> list[list[Contribution]]:
+    def explain_classes(self, texts: Sequence[str], chosen: np.ndarray | None = None) -> list[list[Contribution]]:
         return explain(self, texts, chosen)

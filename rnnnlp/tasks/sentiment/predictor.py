@@ -1,25 +1,39 @@
 """What every classifier of texts can do, one network or an ensemble."""
 
-# K classes
+# n texts, K classes
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
+from rnnnlp.errors import UserError
 from rnnnlp.layers.loss import softmax
 from rnnnlp.tasks.sentiment.explain import Contribution
+from rnnnlp.text import Classes
+from rnnnlp.text.given import as_texts, labelled_rows, require_one_each, which_are_there
+from rnnnlp.text.labels import as_labels
 
 CHUNK = 10_000  # texts encoded at a time when predicting
 
 
 class Predictor(ABC):
-    """Computes the probability of each of `labels` for texts."""
+    """Computes the probability of each of `classes` for texts.
+
+    Texts may be in any usual container. There is one answer for each of them, in their order, and a missing text
+    (None, NaN) has an answer that says so.
+    """
 
     @property
     @abstractmethod
+    def classes(self) -> Classes:
+        """The classes, in the order of the columns of logits and probabilities."""
+
+    @property
     def labels(self) -> tuple[str, ...]:
-        """The names of the classes, in the order of the columns of logits and probabilities."""
+        """The names of the classes."""
+        return self.classes.names
 
     @property
     @abstractmethod
@@ -31,29 +45,89 @@ class Predictor(ABC):
         """The logits `(len(texts), K)`, not calibrated."""
 
     @abstractmethod
-    def explain(self, texts: Sequence[str], chosen: np.ndarray | None = None) -> list[list[Contribution]]:
-        """The contribution of each word of each text to the decision, in the order of the text.
+    def explain_classes(self, texts: Sequence[str], chosen: np.ndarray | None = None) -> list[list[Contribution]]:
+        """The contribution of each word of each text to a class, in the order of the text.
 
         Args:
             texts: The texts.
-            chosen: The index of the explained class of each text, `(len(texts),)`; the most probable class by default.
+            chosen: The index of the class of each text, `(len(texts),)`; the most probable class by default.
         """
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
         """Calibrated probabilities `(..., K)` from logits `(..., K)`."""
         return softmax(logits / self.temperature)
 
-    def predict_proba(self, texts: Sequence[str]) -> np.ndarray:
-        """Calibrated probabilities `(len(texts), K)`, the columns in the order of `labels`."""
-        starts = range(0, max(1, len(texts)), CHUNK)  # without texts there is one part without a row
-        return np.concatenate([self.probabilities(self.logits_of(texts[i : i + CHUNK])) for i in starts])
+    def predict_proba(self, texts: Any) -> np.ndarray:
+        """Calibrated probabilities `(n, K)`, the columns in the order of `classes`; NaN for a missing text.
 
-    def predict(self, texts: Sequence[str]) -> list[str]:
-        """The most probable label of each text."""
-        return [self.labels[k] for k in self.predict_proba(texts).argmax(axis=1)]
+        Raises:
+            UserError: If `texts` is not a container of texts.
+        """
+        found, there = which_are_there(as_texts(texts))
+        starts = range(0, max(1, len(found)), CHUNK)  # without texts there is one part without a row
+        of_found = np.concatenate([self.probabilities(self.logits_of(found[i : i + CHUNK])) for i in starts])
+        if there.all():
+            return of_found
+        of_all = np.full((len(there), of_found.shape[1]), np.nan, of_found.dtype)
+        of_all[there] = of_found
+        return of_all
 
-    def score(self, texts: Sequence[str], labels: Sequence[str]) -> float:
-        """The accuracy: the fraction of texts whose most probable label is the given one."""
-        return float(
-            np.mean([predicted == label for predicted, label in zip(self.predict(texts), labels, strict=True)])
-        )
+    def predict(self, texts: Any) -> np.ndarray:
+        """The most probable label of each text, `(n,)`, of the type of the labels in training; None for a missing text.
+
+        Raises:
+            UserError: If `texts` is not a container of texts.
+        """
+        probabilities = self.predict_proba(texts)  # (n, K)
+        missing = np.isnan(probabilities).any(axis=1)  # (n,)
+        predicted = self.classes.array()[probabilities.argmax(axis=1)]
+        if missing.any():
+            predicted = predicted.astype(object)
+            predicted[missing] = None
+        return predicted
+
+    def score(self, texts: Any, labels: Any, sample_weight: Any = None) -> float:
+        """The accuracy: the fraction of texts whose most probable label is the given one.
+
+        Labels are matched by value: 1, 1.0 and "1" are the same. Rows without a text or a label are left out.
+
+        Args:
+            texts: The texts.
+            labels: The label of each text.
+            sample_weight: How much each text counts, at least 0.
+
+        Raises:
+            UserError: If the numbers of texts and labels differ, or a label is none of the classes.
+        """
+        rows = labelled_rows(texts, labels, sample_weight)
+        if not rows.texts:
+            raise UserError("there is no text with a label; give at least one")
+        actual = self.classes.indices(rows.labels, "labels")
+        hits = self.predict_proba(rows.texts).argmax(axis=1) == actual
+        return float(np.average(hits, weights=rows.weights))
+
+    def explain(self, texts: Any, labels: Any = None) -> list[list[Contribution] | None]:
+        """The contribution of each word of each text to a label, in nats of log-odds; below 0: against it.
+
+        Args:
+            texts: The texts.
+            labels: The explained label of each text; the predicted one by default.
+
+        Returns:
+            For each text its contributions, in the order of the text; None for a missing text.
+
+        Raises:
+            UserError: If the numbers of texts and labels differ, or a label is none of the classes.
+        """
+        given = as_texts(texts)
+        found, there = which_are_there(given)
+        chosen = None
+        if labels is not None:
+            wanted = as_labels(labels)
+            require_one_each(given, wanted, "labels")
+            kept = [label for label, is_there in zip(wanted, there, strict=True) if is_there]
+            if None in kept:
+                raise UserError("labels has a missing value; give the label that is to be explained for each text")
+            chosen = self.classes.indices([label for label in kept if label is not None], "labels")
+        explained = iter(self.explain_classes(found, chosen))
+        return [next(explained) if is_there else None for is_there in there]

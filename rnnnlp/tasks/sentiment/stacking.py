@@ -19,7 +19,7 @@ from rnnnlp.tasks.sentiment.ensemble import CONTENT, Ensemble, load_predictor
 from rnnnlp.tasks.sentiment.evaluate import document_logits
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.tasks.sentiment.predictor import Predictor
-from rnnnlp.text import LabelledSplit, load_labelled
+from rnnnlp.text import Classes, LabelledSplit, load_labelled
 from rnnnlp.training.metrics import classification_metrics
 from rnnnlp.training.model_folder import CONFIG, MEMBERS, read_config
 from rnnnlp.training.run_folder import RunFolder
@@ -105,7 +105,7 @@ def make_ensemble(options: EnsembleOptions, out: str | os.PathLike[str], *, over
     if Path(out).resolve() in (Path(run).resolve() for run in options.runs):
         raise UserError(f"{option('out')} {out} is one of the runs of the ensemble; give the name of a new folder")
     with RunFolder.create(out, overwrite=overwrite, to_resume=False) as folder:
-        split = validation_texts(options, members[0].labels)
+        split = validation_texts(options, members[0].classes)
         logits = logits_of_each(members, split.texts)
         weights = stacking_weights(logits, split.labels)
         kept = np.flatnonzero(weights)
@@ -161,11 +161,14 @@ def on_the_data_of(training: dict[str, Any], options: EnsembleOptions) -> Ensemb
     return options.changed(**{name: value or training.get(name) for name, value in given.items()})
 
 
-def validation_texts(options: EnsembleOptions, labels: tuple[str, ...]) -> LabelledSplit:
-    data = load_labelled(
-        options.data or "", text_column=options.text_column, label_column=options.label_column, splits=("validation",)
-    )
-    split = data.relabelled(labels).splits["validation"]
+def validation_texts(options: EnsembleOptions, classes: Classes) -> LabelledSplit:
+    split = load_labelled(
+        options.data or "",
+        text_column=options.text_column,
+        label_column=options.label_column,
+        splits=("validation",),
+        classes=classes,
+    ).splits["validation"]
     if not split.texts:
         raise UserError(f"{options.data}: there is no text to fit weights on; give data with two or more of a class")
     return split

@@ -6,7 +6,8 @@ from typing import Any, Self
 from rnnnlp.tasks.word_lm.network import WordLMNetwork
 from rnnnlp.tasks.word_lm.task import TASK
 from rnnnlp.text import Corpus
-from rnnnlp.text.given import GIVEN, GivenTexts, as_texts
+from rnnnlp.text.given import GivenTexts, as_texts, without_missing
+from rnnnlp.text.sources import GIVEN
 from rnnnlp.training.estimator import Estimator
 from rnnnlp.training.run import run_folder, train, training_of
 
@@ -39,7 +40,7 @@ class WordLM(Estimator):
         """
         corpus = None
         if not isinstance(data, str | os.PathLike):
-            corpus = Corpus(GIVEN, {"train": (GivenTexts(tuple(as_texts(data, "data"))),)})
+            corpus = Corpus(GIVEN, {"train": (GivenTexts(without_missing(as_texts(data, "data"), "data")),)})
         with run_folder(out) as folder:
             options = self._options(GIVEN if corpus else os.fspath(data))
             network = train(self.task, options, folder, overwrite=overwrite, data=corpus)

@@ -51,7 +51,7 @@ def evaluate(folder: Path, data: str, split: str, training: Mapping[str, Any], a
         document_separator=training.get("document_separator"),
         unlabelled=True,
     )
-    ids = encode_corpus(corpus, network.tokenizer, splits=(split,)).ids[split]
+    ids = encode_corpus(corpus, network.tokenizer, splits=(split,), hold_out=asked.hold_out).ids[split]
     with tqdm(total=2 * (len(ids) - 1), unit=" tokens", unit_scale=True, desc=split, disable=None) as bar:
         return word_lm_metrics(network, ids, on_progress=bar.update)
 

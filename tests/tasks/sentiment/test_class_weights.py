@@ -52,7 +52,7 @@ def test_a_rare_class_is_predicted_where_it_is_likelier_than_usual(tmp_path: Pat
     options = {"hidden_size": 4, "embedding_size": 4, "batch_size": 11, "epochs": 12, "lr": 0.02, "evaluations": 1}
     for class_weights, expected in (("none", "usual"), ("balanced", "rare")):
         model = trained_on(texts, labels, tmp_path / class_weights, class_weights=class_weights, dropout=0.0, **options)
-        assert model.predict(["plain", "odd"]) == ["usual", expected]
+        assert model.predict(["plain", "odd"]).tolist() == ["usual", expected]
 
 
 def test_runs_from_when_it_was_a_switch_are_read():

@@ -7,7 +7,7 @@ from rnnnlp.errors import UserError
 from rnnnlp.tasks import load_task
 from rnnnlp.tasks.sentiment import defaults
 from rnnnlp.tasks.sentiment.config import SentimentConfig, SentimentOptions
-from rnnnlp.text import LabelledData, LabelledSplit, train_tokenizer
+from rnnnlp.text import Classes, LabelledData, LabelledSplit, train_tokenizer
 
 PERTURBATION = defaults.ADVERSARIAL
 SPEED = 30_000.0  # tokens a second
@@ -16,7 +16,8 @@ SPEED = 30_000.0  # tokens a second
 def resolve(monkeypatch, given=None, *, texts=10_000, words=20, **training):
     monkeypatch.setattr(defaults, "throughput", lambda options, config, length, batch_size: SPEED)
     split = LabelledSplit([words * "good "] * texts, np.arange(texts) % 2)
-    data = LabelledData({"train": split, "validation": split.where(np.arange(texts) < 100)}, ("no", "yes"), "texts")
+    splits = {"train": split, "validation": split.where(np.arange(texts) < 100)}
+    data = LabelledData(splits, Classes(("no", "yes")), "texts")
     tokenizer = train_tokenizer("word", ["good bad good bad"], vocab_size=10, min_frequency=1)
     options = SentimentOptions(data="texts", **{"tokenizer": "word"} | training)
     return defaults.resolve(options, given or {}, data, tokenizer)
@@ -103,7 +104,8 @@ def resolve_pretraining(monkeypatch, *, given=None, text="a good film ", texts=5
     monkeypatch.setattr(defaults, "throughput", lambda options, config, length, batch_size: SPEED)
     monkeypatch.setattr(defaults, "pretraining_throughput", lambda options, config, tokenizer: PRETRAINING_SPEED)
     split = LabelledSplit([10 * text] * texts, np.arange(texts) % 2)
-    data = LabelledData({"train": split, "validation": split}, ("no", "yes"), "texts", [10 * text] * unlabelled)
+    splits = {"train": split, "validation": split}
+    data = LabelledData(splits, Classes(("no", "yes")), "texts", [10 * text] * unlabelled)
     return defaults.resolve_pretraining(SentimentOptions(data="texts", **training), given or {}, data)
 
 

@@ -45,7 +45,7 @@ def test_probabilities_are_those_of_the_weighted_sum():
     np.testing.assert_allclose(model.predict_proba(TEXTS), softmax(together), rtol=1e-12)
     np.testing.assert_allclose(model.logits_of(TEXTS), together / 2.25, rtol=1e-12)
     assert model.temperature == pytest.approx(1 / 2.25)
-    assert model.predict(TEXTS) == [model.labels[k] for k in together.argmax(axis=1)]
+    assert model.predict(TEXTS).tolist() == [model.labels[k] for k in together.argmax(axis=1)]
     assert model.score(TEXTS, model.predict(TEXTS)) == 1
 
 
@@ -62,7 +62,7 @@ def test_an_ensemble_of_one_is_that_one():
 def test_no_texts_and_many(kind: str, monkeypatch: pytest.MonkeyPatch):
     for model in (ensemble(kind, "char"), member(TOKENIZERS[kind])):
         assert model.predict_proba([]).shape == (0, 3)
-        assert model.predict([]) == model.explain([]) == []
+        assert model.predict([]).tolist() == model.explain([]) == []
         expected = model.predict_proba(TEXTS)
         with monkeypatch.context() as patch:
             patch.setattr(predictor, "CHUNK", 2)
@@ -74,7 +74,7 @@ def test_a_contribution_is_the_change_of_the_log_odds_along_the_embeddings(label
     """Of both members, whose tokenizers are the same."""
     model = ensemble("word", "word", pooling="attention", num_layers=2)
     for text in ("the film was good", "bad but good, bad film"):
-        (found,) = model.explain([text], None if label is None else np.array([label]))
+        (found,) = model.explain_classes([text], None if label is None else np.array([label]))
         of_label = int(model.predict_proba([text])[0].argmax()) if label is None else label
         for word in set(text.replace(",", " ,").split()):
             rows = [m.embedding.weight.value[m.encode([word])[0][0]] for m in model.members]

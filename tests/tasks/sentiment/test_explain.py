@@ -34,12 +34,12 @@ def make(cell: str = "gru", pooling: str = "mean+max", labels: str = "abc", **se
 
 def test_another_label_than_the_most_probable():
     model, texts = make(labels="ab"), ["the film was good", "bad but good"]
-    of_labels = [model.explain(texts, np.full(2, label)) for label in (0, 1)]
+    of_labels = [model.explain_classes(texts, np.full(2, label)) for label in (0, 1)]
     for words in zip(*of_labels, strict=True):
         one, other = ([word.weight for word in of_label] for of_label in words)
         assert one == pytest.approx([-weight for weight in other])  # for one of two is against the other
     best = model.predict_proba(texts).argmax(axis=1)
-    assert model.explain(texts, best) == model.explain(texts)
+    assert model.explain_classes(texts, best) == model.explain(texts)
 
 
 @pytest.mark.parametrize("classes", [[0, 1, 3, 2, 1], [3, 3, 0, 0, 2]])

@@ -1,0 +1,97 @@
+"""Reads the rows of labelled files: each text with its label."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from rnnnlp.errors import UserError, option
+from rnnnlp.text.labels import Label, as_label, number_of
+from rnnnlp.text.sources import Part, PlainText
+from rnnnlp.text.tables import Table
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class LabelledRows:
+    """Texts with their labels as read.
+
+    Attributes:
+        texts: The texts.
+        labels: The label of each text.
+        class_names: The names of all classes, if the schema of the data has them (a `ClassLabel`).
+    """
+
+    texts: list[str]
+    labels: list[Label]
+    class_names: tuple[str, ...] | None
+
+
+def read_labelled_rows(
+    parts: Iterable[Part], name: str, text_column: str | None, label_column: str | None
+) -> LabelledRows:
+    """Reads the rows of all files or tables of a split.
+
+    Rows without a label (null, empty, a word such as NaN; -1 in a column with a schema) are dropped, and their number
+    is logged.
+
+    Raises:
+        UserError: If a part has no text column, no label column, or a label that cannot be one.
+    """
+    texts: list[str] = []
+    labels: list[Label] = []
+    found_names = set()
+    without: list[str] = []  # the values that mean no label
+    for table in parts:
+        if isinstance(table, PlainText):
+            raise UserError(f"{table.name} is plain text; for labels give csv, tsv, jsonl, parquet or class folders")
+        column = table.find_label_column(label_column)
+        names = table.class_names(column)
+        found_names.add(names)
+        for text, value in table.texts_and(table.find_text_column(text_column), column):
+            label = _label_of_file(value, names, table)
+            if label is None:
+                without.append("missing" if value in (None, "") or value != value else str(value).strip())
+            else:
+                texts.append(text)
+                labels.append(label)
+    if without:
+        values = ", ".join(dict.fromkeys(without))
+        logger.warning("%s: %d rows without a label (%s) dropped", name, len(without), values)
+    return LabelledRows(texts, labels, only(found_names, name))
+
+
+def _label_of_file(value: Any, class_names: tuple[str, ...] | None, table: Table) -> Label | None:
+    """A label of a file. Text that spells a number is that number, and whole numbers are integers."""
+    try:
+        label = as_label(value)
+    except ValueError as error:
+        raise UserError(
+            f"{table.name} has the label {str(value)[:60]!r}; {error}: expected a name, a number, or true or false; "
+            f"choose another column with {option('label_column')}"
+        ) from None
+    if isinstance(label, str):
+        label = number_of(label)
+    elif isinstance(label, float) and label.is_integer():
+        label = int(label)
+    if class_names is None or label is None or label in class_names:
+        return label
+    if label == -1:
+        return None
+    if isinstance(label, int) and 0 <= label < len(class_names):
+        return class_names[label]
+    raise UserError(
+        f"{table.name} has the label {value!r}, but its schema knows only {', '.join(class_names)}; "
+        "mend the rows or the schema"
+    )
+
+
+def only(found: set[tuple[str, ...] | None], name: str) -> tuple[str, ...] | None:
+    """The class names that all files agree on; UserError where they do not."""
+    if len(found) > 1:
+        kinds = "; ".join(sorted(", ".join(names) if names else "none" for names in found))
+        raise UserError(f"{name}: the schemas of its files name different classes ({kinds}); they must agree")
+    return next(iter(found), None)

@@ -1,0 +1,195 @@
+"""What Python callers hold texts and labels in, and what is missing there: a classifier and an ensemble."""
+
+from typing import Any
+
+import datasets
+import numpy as np
+import pytest
+
+from rnnnlp import Ensemble, SentimentClassifier
+from rnnnlp.errors import UserError
+
+TEXTS = [f"a {word} {noun}" for word in ("lovely", "fine", "awful", "poor") for noun in ("lamp", "tent", "chair")] * 3
+NAMES = (["good"] * 6 + ["bad"] * 6) * 3
+SMALL: dict[str, Any] = {
+    "steps": 30,
+    "hidden_size": 6,
+    "embedding_size": 6,
+    "batch_size": 8,
+    "lr": 0.05,
+    "dropout": 0.0,
+    "backend": "numpy",
+    "tokenizer": "word",
+    "min_frequency": 1,
+    "evaluations": 1,
+}
+
+
+@pytest.fixture(scope="module")
+def classifier() -> SentimentClassifier:
+    return SentimentClassifier(**SMALL).fit(TEXTS, NAMES)
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "same"),
+    [
+        (1, 0, [1.0, "1", True, np.int64(1)]),
+        (True, False, ["True", "true", 1]),
+        (1.0, 0.0, [1, "1.0"]),
+        ("1", "0", [1, 1.0]),
+        (4.5, 2, ["4.5", np.float32(4.5)]),
+        (1, -1, [1.0]),
+        (b"good", b"bad", ["good"]),
+    ],
+)
+def test_labels_come_back_as_they_were_given(good: Any, bad: Any, same: list[Any], tmp_path):
+    labels = [good if name == "good" else bad for name in NAMES]
+    model = SentimentClassifier(**SMALL).fit(TEXTS, labels, out=tmp_path / "run")
+    plain = [label.decode() if isinstance(label, bytes) else label for label in labels]
+    for one in (model, SentimentClassifier.from_pretrained(tmp_path / "run")):
+        predicted = one.predict(TEXTS)
+        assert predicted.dtype == np.array(plain).dtype
+        assert predicted.tolist() == plain
+        assert one.score(TEXTS, labels) == one.score(np.array(TEXTS), np.array(labels)) == 1
+        assert set(one.classes_.tolist()) == set(plain)
+    for value in same:
+        assert model.score(TEXTS[:1], [value]) == 1
+    with pytest.raises(UserError, match="labels has labels that the model does not know, 'neutral'; it knows"):
+        model.score(TEXTS[:1], ["neutral"])
+
+
+def holders(texts: list[str]) -> dict[str, Any]:
+    pandas = pytest.importorskip("pandas")
+    series = pandas.Series(texts, index=range(len(texts), 0, -1))
+    return {
+        "tuple": tuple(texts),
+        "array": np.array(texts),
+        "objects": np.array(texts, object),
+        "column": np.array(texts)[:, None],
+        "strings of NumPy": [np.str_(text) for text in texts],
+        "bytes": [text.encode() for text in texts],
+        "array of bytes": np.array([text.encode() for text in texts]),
+        "generator": (text for text in texts),
+        "values": dict(enumerate(texts)).values(),
+        "Series": series,
+        "string": series.astype("string"),
+        "Index": pandas.Index(texts),
+        "frame of one column": series.to_frame("text"),
+        "Column": datasets.Dataset.from_dict({"text": texts})["text"],
+        "data set of one column": datasets.Dataset.from_dict({"text": texts}),
+    }
+
+
+def test_texts_in_every_usual_container(classifier: SentimentClassifier):
+    expected = classifier.predict_proba(TEXTS)
+    for name, holder in holders(TEXTS).items():
+        assert (classifier.predict_proba(holder) == expected).all(), name
+    for name, holder in holders(TEXTS).items():
+        assert classifier.explain(holder) == classifier.explain(TEXTS), name
+
+
+def wrong_texts() -> list[tuple[Any, str]]:
+    pandas = pytest.importorskip("pandas")
+    return [
+        (
+            "What a lovely lamp",
+            "texts is one string, 'What a lovely lamp'; it must be several texts: put it into a list",
+        ),
+        (b"What a lovely lamp", "texts is one string"),
+        (np.array("a lovely lamp"), "it must be texts, such as a list of strings"),
+        ([["a", "lovely", "lamp"]], r"texts\[0\] is a list of 3 items; .* join its words with spaces"),
+        ([("a", 1)], r"texts\[0\] is a tuple of 2 items"),
+        ([{"text": "a"}], r"texts\[0\] is a dict with text; give the strings of one key"),
+        ([3], r"texts\[0\] is '3' \(int\); every text must be a string"),
+        ([b"\xff"], r"texts\[0\] is bytes that are no UTF-8"),
+        (np.array([["a", "b"]]), r"texts has the shape \(1, 2\)"),
+        ({"text": TEXTS, "label": NAMES}, "texts is a dict of text, label; .* give the one column"),
+        (pandas.DataFrame({"text": TEXTS, "label": NAMES}), "texts is a DataFrame of text, label"),
+        (datasets.Dataset.from_dict({"text": TEXTS, "label": NAMES}), "texts is a Dataset of text, label"),
+        (3, "texts is 3"),
+    ]
+
+
+def test_what_is_no_list_of_texts_is_named(classifier: SentimentClassifier):
+    ensemble = Ensemble([classifier.network_, classifier.network_], np.array([1.0, 0.5]))
+    for texts, message in wrong_texts():
+        for ask in (
+            classifier.predict,
+            classifier.predict_proba,
+            classifier.explain,
+            ensemble.predict,
+            ensemble.explain,
+        ):
+            with pytest.raises(UserError, match=message):
+                ask(texts)
+        with pytest.raises(UserError, match=message):
+            SentimentClassifier(**SMALL).fit(texts, NAMES)
+
+
+@pytest.mark.parametrize("hole", [None, float("nan"), np.nan, "pandas.NA"])
+def test_missing_texts_have_an_answer_that_says_so(classifier: SentimentClassifier, hole: Any, caplog):
+    hole = pytest.importorskip("pandas").NA if hole == "pandas.NA" else hole
+    ensemble = Ensemble([classifier.network_, classifier.network_], np.array([1.0, 0.5]))
+    for model in (classifier, ensemble):
+        assert model.predict(["a lovely lamp", hole, "a poor tent"]).tolist() == ["good", None, "bad"]
+        probabilities = model.predict_proba(["a lovely lamp", hole])
+        assert np.isnan(probabilities[1]).all()
+        assert (probabilities[0] == model.predict_proba(["a lovely lamp"])[0]).all()
+        first, second = model.explain(["a lovely lamp", hole])
+        assert second is None
+        assert [first] == model.explain(["a lovely lamp"])
+        assert model.score(["a lovely lamp", hole, "a poor tent"], ["good", "good", hole]) == 1
+    assert "2 of the 3 rows left out: 1 without a text, 1 without a label" in caplog.text
+    assert model.predict([hole, hole]).tolist() == [None, None]
+
+
+@pytest.mark.parametrize("hole", [None, float("nan"), "nan", "", " "])
+def test_rows_without_a_label_are_left_out_of_training(hole: Any, caplog):
+    model = SentimentClassifier(**SMALL).fit([*TEXTS, "a", None], [*NAMES, hole, "good"], [1.0] * 36 + [3.0, 5.0])
+    assert model.classes_.tolist() == ["bad", "good"]
+    assert "2 of the 38 rows left out: 1 without a text, 1 without a label" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((TEXTS, ["good"] * 36), "the given labels are all 'good'; a classifier needs two classes"),
+        ((TEXTS, [None] * 36), "the given labels are none; a classifier needs two classes"),
+        ((TEXTS, [1, "good"] * 18), "the given texts mixes kinds of labels"),
+        ((TEXTS, np.eye(36)), r"labels has the shape \(36, 36\)"),
+        ((TEXTS, NAMES, [[1.0]] * 36), "sample_weight must be one number for each text"),
+        ((TEXTS, NAMES, "heavy"), "sample_weight must be one number for each text"),
+        ((TEXTS, NAMES, ["a"] * 36), "sample_weight must be one number for each text"),
+    ],
+)
+def test_labels_and_weights_that_are_refused(arguments: Any, message: str):
+    with pytest.raises(UserError, match=message):
+        SentimentClassifier(**SMALL).fit(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("validation_data", "message"),
+    [
+        (TEXTS, r"validation_data must be a pair \(texts, labels\)"),
+        (7, "validation_data must be a pair"),
+        (("text", "good"), "the validation texts is one string"),
+        ((["text"], ["neutral"]), "validation_data has labels that the model does not know, 'neutral'; it knows"),
+        ((["text"], ["good", "bad"]), "there are 1 texts and 2 the validation labels"),
+    ],
+)
+def test_validation_data_that_are_refused(validation_data: Any, message: str):
+    with pytest.raises(UserError, match=message):
+        SentimentClassifier(**SMALL).fit(TEXTS, NAMES, validation_data=validation_data)
+
+
+def test_labels_to_explain(classifier: SentimentClassifier):
+    against, towards = classifier.explain(["a lovely lamp"] * 2, ["bad", "good"])
+    assert against is not None
+    assert towards is not None
+    assert [word.weight for word in against] == pytest.approx([-word.weight for word in towards], rel=1e-4)
+    with pytest.raises(UserError, match="there are 2 texts and 1 labels"):
+        classifier.explain(["a", "b"], ["bad"])
+    with pytest.raises(UserError, match="labels has a missing value"):
+        classifier.explain(["a"], [None])
+    with pytest.raises(UserError, match="does not know, 'neutral'"):
+        classifier.explain(["a"], ["neutral"])

@@ -1,0 +1,145 @@
+"""Labels of Python callers: their containers, their types, and what cannot be one."""
+
+import datetime
+import enum
+from decimal import Decimal
+from typing import Any
+
+import datasets
+import numpy as np
+import pytest
+
+from rnnnlp.errors import UserError
+from rnnnlp.text.labels import Classes, as_label, as_labels, name_of
+
+
+class Stars(enum.IntEnum):
+    ONE = 1
+
+
+@pytest.mark.parametrize(
+    ("value", "label"),
+    [
+        (" good ", "good"),
+        ("1", "1"),
+        (b"bad", "bad"),
+        (np.str_("good"), "good"),
+        (np.int64(3), 3),
+        (np.float32(3.5), 3.5),
+        (np.True_, True),
+        (np.array(2), 2),
+        (np.array([2]), 2),
+        (["good"], "good"),
+        (Decimal("3.5"), 3.5),
+        (Stars.ONE, 1),
+        (None, None),
+        (float("nan"), None),
+        (np.datetime64("NaT"), None),
+        ("", None),
+        (" NaN", None),
+        ("N/A", None),
+    ],
+)
+def test_a_label_in_its_plain_form(value: Any, label: Any):
+    found = as_label(value)
+    assert (found, type(found)) == (label, type(label))
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ([1, 2], "it is 2 values"),
+        ([], "it is 0 values"),
+        (np.zeros(3), "it is 3 values"),
+        ({"label": 1}, "it is a dict"),
+        (datetime.date(2020, 1, 1), "it is a date"),
+        (1j, "it is a complex"),
+        (b"\xff", "it is bytes that are no UTF-8"),
+        (float("inf"), "it is infinite"),
+        (object, "it is a type"),
+    ],
+)
+def test_what_cannot_be_a_label(value: Any, reason: str):
+    with pytest.raises(ValueError, match=reason):
+        as_label(value)
+
+
+def containers(labels: list[Any]) -> dict[str, Any]:
+    pandas = pytest.importorskip("pandas")
+    torch = pytest.importorskip("torch")
+    return {
+        "tuple": tuple(labels),
+        "array": np.array(labels),
+        "column": np.array(labels)[:, None],
+        "rows of one": [[label] for label in labels],
+        "objects": np.array(labels, object),
+        "generator": (label for label in labels),
+        "values": dict(enumerate(labels)).values(),
+        "Series": pandas.Series(labels, index=range(9, 9 - len(labels), -1)),
+        "category": pandas.Series(labels).astype("category"),
+        "frame": pandas.DataFrame({"label": labels}),
+        "Column": datasets.Dataset.from_dict({"label": labels})["label"],
+        "tensor": torch.tensor(labels),
+        "list of tensors": list(torch.tensor(labels)),
+    }
+
+
+def test_labels_in_every_usual_container():
+    for name, container in containers([3, 1, 2]).items():
+        assert as_labels(container) == [3, 1, 2], name
+    pandas = pytest.importorskip("pandas")
+    with_gap = pandas.Series([1, None, 0])
+    assert as_labels(with_gap) == [1.0, None, 0.0]
+    assert as_labels(with_gap.astype("Int64")) == [1, None, 0]
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ("good", "labels is one string, 'good'; it must be one label for each text"),
+        (3, "labels is 3; it must be one label"),
+        (np.eye(3), r"labels has the shape \(3, 3\); .* give labels.argmax\(axis=1\)"),
+        ([[0, 1], [1, 0]], r"labels\[0\] is '\[0, 1\]'; it is 2 values, and a text has one label"),
+        ({"a": [1], "b": [2]}, "labels has the columns a, b; give the one with the labels"),
+        ([1, datetime.date(2020, 1, 1)], r"labels\[1\] is '2020-01-01'; it is a date: a label is a name, a number"),
+    ],
+)
+def test_containers_that_are_none_of_labels(labels: Any, message: str):
+    with pytest.raises(UserError, match=message):
+        as_labels(labels)
+
+
+@pytest.mark.parametrize(
+    ("labels", "names", "kind", "back"),
+    [
+        ([10, 2], ("2", "10"), "int", [2, 10]),
+        (["10", "2"], ("10", "2"), "str", ["10", "2"]),
+        ([1.0, 0.0], ("0", "1"), "float", [0.0, 1.0]),
+        ([3.5, 4], ("3.5", "4"), "float", [3.5, 4.0]),
+        ([True, False], ("false", "true"), "bool", [False, True]),
+        ([-1, 1], ("-1", "1"), "int", [-1, 1]),
+    ],
+)
+def test_classes_keep_type_and_order(labels: Any, names: Any, kind: str, back: Any):
+    classes = Classes.of(labels, "data")
+    assert (classes.names, classes.type, classes.array().tolist()) == (names, kind, back)
+    assert list(map(name_of, back)) == list(names)
+    assert classes.indices(back, "data").tolist() == [0, 1]
+
+
+def test_values_that_several_names_may_mean_are_matched_by_name():
+    classes = Classes(("1", "1.0", "2"))
+    assert classes.indices(["1.0", "1", "2"], "data").tolist() == [1, 0, 2]
+    with pytest.raises(UserError, match="does not know, '1'"):
+        classes.indices([1], "data")
+
+
+@pytest.mark.parametrize("labels", [["é", "e\u0301"], ["A  b", "a b"], ["ﬁne", "fine"], ["GOOD", "good"]])
+def test_spellings_that_look_alike_are_logged(labels: list[str], caplog: pytest.LogCaptureFixture):
+    assert len(Classes.of(labels, "data")) == 2
+    assert "are spelled alike and are different classes" in caplog.text
+
+
+def test_many_unknown_labels_are_counted():
+    with pytest.raises(UserError, match="'2', '3', '4', '5', '6' and 3 more; it knows '0', '1'"):
+        Classes(("0", "1"), "int").indices(list(range(10)), "data")
