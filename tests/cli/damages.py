@@ -176,7 +176,10 @@ OF_A_CLASSIFIER: dict[str, Damage] = {
         "holds a model of type tree; known are char",
     ),
     "labels no list": (lambda run: edit(run, labels="good"), "--labels is 'good'; it must be a list of strings"),
-    "labels of no type": (lambda run: edit(run, label_type="list"), "--label-type is list; it must be one of str, class, int"),
+    "labels of no type": (
+        lambda run: edit(run, label_type="list"),
+        "--label-type is list; it must be one of str, class, int",
+    ),
     "labels too few": (lambda run: edit(run, labels=["good"]), "the only class is good; a classifier needs at least"),
 }
 

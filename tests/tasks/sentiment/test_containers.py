@@ -141,6 +141,8 @@ def test_missing_texts_have_an_answer_that_says_so(classifier: SentimentClassifi
         assert model.score(["a lovely lamp", hole, "a poor tent"], ["good", "good", hole]) == 1
     assert "2 of the 3 rows left out: 1 without a text, 1 without a label" in caplog.text
     assert model.predict([hole, hole]).tolist() == [None, None]
+    with pytest.raises(UserError, match="there is no text with a label; give at least one"):
+        model.score([hole], ["good"])
 
 
 @pytest.mark.parametrize("hole", [None, float("nan"), "nan", "", " "])
