@@ -113,6 +113,7 @@ def load_labelled(
             if splits is not None or split == "train":
                 raise UserError(f"{source.name} has no labelled texts in {split}; expected one per row")
             del rows[split]  # a split without labels, as in GLUE; its dropped rows have been logged
+    of = "train" if classes is None else "the model"
     of_schema = only({found.class_names for found in rows.values()}, source.name)
     if classes is None and of_schema is not None:
         classes = Classes(of_schema, "class")
@@ -120,7 +121,7 @@ def load_labelled(
         first = [rows["train"]] if "train" in rows else rows.values()
         classes = Classes.of([label for found in first for label in found.labels], source.name)
     loaded = {
-        split: LabelledSplit(found.texts, classes.indices(found.labels, f"{source.name}, {split},"))
+        split: LabelledSplit(found.texts, classes.indices(found.labels, f"{source.name}, {split},", of=of))
         for split, found in rows.items()
     }
     if "train" in loaded:

@@ -65,7 +65,7 @@ def read_labelled_rows(
 
 
 def _label_of_file(value: Any, class_names: tuple[str, ...] | None, table: Table) -> Label | None:
-    """A label of a file. Text that spells a number is that number, and whole numbers are integers."""
+    """A label of a file. Text that spells a number is that number, and 1.0 is the integer 1."""
     try:
         label = as_label(value)
     except ValueError as error:

@@ -182,12 +182,13 @@ class Classes:
         """The labels `(K,)` as an array of their type."""
         return np.array(self.labels)
 
-    def indices(self, labels: Sequence[Label], where: str) -> np.ndarray:
+    def indices(self, labels: Sequence[Label], where: str, *, of: str = "the model") -> np.ndarray:
         """The class of each label, int64 `(n,)`. Labels are matched by value: 4, 4.0 and "4" are the same.
 
         Args:
             labels: The labels.
             where: The name of the data, for messages.
+            of: What has these classes, for messages.
 
         Raises:
             UserError: If one is not among the classes.
@@ -198,7 +199,7 @@ class Classes:
             unknown = sorted({repr(name_of(labels[index])) for index in np.flatnonzero(found < 0).tolist()})
             more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
             raise UserError(
-                f"{where} has labels that the model does not know, {', '.join(unknown[:5])}{more}; it knows "
+                f"{where} has labels that {of} does not know, {', '.join(unknown[:5])}{more}; it knows "
                 f"{', '.join(map(repr, self.names))}: rename them in a copy, leave them out, or train on them"
             )
         return found

@@ -410,6 +410,8 @@ LACKING = {
 
 # Messages without a row here, and the test that each of them has. They need a package, a network, another process, a
 # disk that is full, or a value that only Python can give.
+CONTAINERS = "tasks/sentiment/test_containers.py"
+WRONG_TEXTS = f"{CONTAINERS}::test_what_is_no_list_of_texts_is_named"
 ELSEWHERE = {
     "runs is one path, runs/a; it must be a list of two or more": (
         "tasks/sentiment/test_stacking.py::test_one_path_is_no_list"
@@ -442,20 +444,20 @@ ELSEWHERE = {
     "the given labels are all": "tasks/test_estimators.py::test_labels_that_do_not_fit_are_named",
     "there are {} texts and {} {}; give one for": "tasks/test_estimators.py::test_labels_that_do_not_fit_are_named",
     "sample_weight has a value that is": "tasks/test_estimators.py::test_labels_that_do_not_fit_are_named",
-    "is one string, {}; it must be several": "tasks/sentiment/test_containers.py::test_what_is_no_list_of_texts_is_named",
-    "; it must be texts: give the one column": "tasks/sentiment/test_containers.py::test_what_is_no_list_of_texts_is_named",
-    "; it must be texts, such as a list": "tasks/sentiment/test_containers.py::test_what_is_no_list_of_texts_is_named",
-    "; every text must be a string": "tasks/sentiment/test_containers.py::test_what_is_no_list_of_texts_is_named",
+    "is one string, {}; it must be several": WRONG_TEXTS,
+    "; it must be texts: give the one column": WRONG_TEXTS,
+    "; it must be texts, such as a list": WRONG_TEXTS,
+    "; every text must be a string": WRONG_TEXTS,
     "prompt is {}; it must be a string": "tasks/test_estimators.py::test_options_of_generate_that_are_refused",
     "seed is {}; it must be at least 0": "tasks/test_estimators.py::test_options_of_generate_that_are_refused",
-    "validation_data must be a pair (texts, labels)": "tasks/sentiment/test_containers.py::test_validation_data_that_are_refused",
-    "there is no text with a label; give at": "tasks/sentiment/test_containers.py::test_missing_texts_have_an_answer_that_says_so",
-    "labels has a missing value; give the label": "tasks/sentiment/test_containers.py::test_labels_to_explain",
-    "; every text must be one string: join": "tasks/sentiment/test_containers.py::test_what_is_no_list_of_texts_is_named",
-    "is a dict with {}; give the strings of": "tasks/sentiment/test_containers.py::test_what_is_no_list_of_texts_is_named",
-    "sample_weight must be one number for each": "tasks/sentiment/test_containers.py::test_labels_and_weights_that_are_refused",
-    "has the shape {}; it must be texts": "tasks/sentiment/test_containers.py::test_what_is_no_list_of_texts_is_named",
-    "is bytes that are no UTF-8; decode": "tasks/sentiment/test_containers.py::test_what_is_no_list_of_texts_is_named",
+    "validation_data must be a pair (texts, labels)": f"{CONTAINERS}::test_validation_data_that_are_refused",
+    "there is no text with a label; give at": f"{CONTAINERS}::test_missing_texts_have_an_answer_that_says_so",
+    "labels has a missing value; give the label": f"{CONTAINERS}::test_labels_to_explain",
+    "; every text must be one string: join": WRONG_TEXTS,
+    "is a dict with {}; give the strings of": WRONG_TEXTS,
+    "sample_weight must be one number for each": f"{CONTAINERS}::test_labels_and_weights_that_are_refused",
+    "has the shape {}; it must be texts": WRONG_TEXTS,
+    "is bytes that are no UTF-8; decode": WRONG_TEXTS,
     "is one string, {}; it must be one label": "text/test_labels.py::test_containers_that_are_none_of_labels",
     "; it must be one label for each text: of": "text/test_labels.py::test_containers_that_are_none_of_labels",
     "is {}; it must be one label for each text, such": "text/test_labels.py::test_containers_that_are_none_of_labels",

@@ -109,3 +109,80 @@ def test_several_texts_are_a_line_each(tmp_path: Path, capsys: pytest.CaptureFix
     first, second = capsys.readouterr().out.splitlines()
     assert first == second
     assert "nats per character" in first
+
+
+def measured(capsys: pytest.CaptureFixture, *words: str) -> tuple[str, int]:
+    """The split and the number of texts or tokens that `evaluate` measures with these words."""
+    capsys.readouterr()
+    assert main(["evaluate", *words, "--json", "-"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    return figures["split"], figures.get("examples", figures.get("tokens"))
+
+
+def test_a_file_that_is_no_split_is_measured_whole(run: str, other: str, tmp_path: Path, capsys: pytest.CaptureFixture):
+    assert measured(capsys, run) == ("validation", 20)
+    assert measured(capsys, run, "--data", other) == ("all", 30)
+    assert measured(capsys, run, "--data", other, "--split", "train") == ("train", 30)
+    assert measured(capsys, run, "--data", other, "--baseline") == ("validation", 2)  # the rest trains the baseline
+    rows = Path(other).read_text()
+    for name, expected in (
+        ("test.csv", ("test", 30)),
+        ("dev.csv", ("validation", 30)),
+        ("train.csv", ("validation", 30)),
+    ):
+        (tmp_path / "splits").mkdir(exist_ok=True)
+        (tmp_path / "splits" / name).write_text(rows)
+        assert measured(capsys, run, "--data", str(tmp_path / "splits")) == expected
+    assert measured(capsys, run, "--data", str(tmp_path / "splits"), "--split", "all") == ("all", 90)
+
+
+def test_only_of_the_data_of_the_training_is_a_part_held_out(tmp_path: Path, capsys: pytest.CaptureFixture):
+    book, other, run = tmp_path / "book.txt", tmp_path / "other.txt", str(tmp_path / "run")
+    book.write_text("one lamp, two lamps. " * 50)
+    other.write_text("two tents, one tent. " * 50)
+    options = [*TINY, "--bptt", "8", "--batch-size", "2"]
+    assert main(["train", "charlm", "--data", str(book), *options, "--out", run]) == 0
+    assert measured(capsys, run) == ("validation", 104)
+    assert measured(capsys, run, "--data", f"{tmp_path}/./book.txt") == ("validation", 104)
+    assert measured(capsys, run, "--data", str(other)) == ("all", 1049)
+    assert main(["evaluate", run, "--data", str(other), "--split", "validation"]) == 2
+    assert "has no split 'validation'; it has train: name one of these" in capsys.readouterr().err
+
+
+def test_a_class_that_does_not_occur_is_not_in_the_macro_average(tmp_path: Path, capsys: pytest.CaptureFixture):
+    rows = [
+        f"{word} {word} {i},{label}\n"
+        for label, word in (("a", "lamp"), ("b", "tent"), ("c", "radio"))
+        for i in range(20)
+    ]
+    (tmp_path / "all.csv").write_text("text,label\n" + "".join(rows))
+    (tmp_path / "two.csv").write_text("text,label\n" + "".join(rows[:40]))
+    options = (
+        "--hidden-size 8 --embedding-size 8 --epochs 20 --lr 0.05 --dropout 0 --batch-size 8 --evaluations 1".split()
+    )
+    run = str(tmp_path / "run")
+    assert main(["train", "sentiment", "--data", str(tmp_path / "all.csv"), *options, "--out", run]) == 0
+    capsys.readouterr()
+    assert main(["evaluate", run, "--data", str(tmp_path / "two.csv"), "--json", "-"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["macro_f1"] == figures["accuracy"] == 1
+
+
+def test_every_row_has_its_prediction(tmp_path: Path, capsys: pytest.CaptureFixture):
+    """Also a row without a text; and labels that are numbers are numbers in the JSON."""
+    data, run = tmp_path / "stars.csv", str(tmp_path / "run")
+    data.write_text("text,label\n" + "good film,5\nbad film,1\n" * 20)
+    assert main(["train", "sentiment", "--data", str(data), *TINY, "--out", run]) == 0
+    gaps = tmp_path / "gaps.jsonl"
+    gaps.write_text('{"text": "good"}\n{"text": null}\n{"text": NaN}\n{"text": "bad"}\n{"id": 3}\n')
+    capsys.readouterr()
+    assert main(["predict", run, "--file", str(gaps)]) == 0
+    said = capsys.readouterr()
+    labels = [line.split("\t")[0] for line in said.out.splitlines()]
+    assert [label == "(no text)" for label in labels] == [False, True, True, False, True]
+    assert "3 of the 5 rows have no text, and so no prediction" in said.err
+    assert main(["predict", run, "--file", str(gaps), "--explain", "--json", "-"]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert rows[1] == {"text": None, "label": None, "probabilities": None}
+    assert all(row["label"] in (1, 5) for row in (rows[0], rows[3]))
+    assert [words["text"] for words in rows[3]["words"]] == ["bad"]

@@ -78,7 +78,7 @@ def test_labels_sort_as_what_they_are_and_come_back_from_a_folder(tmp_path: Path
         ((TEXTS, [1] * 20), "the given labels are all 1"),
         ((TEXTS, LABELS, [1.0] * 3), "there are 20 texts and 3 sample weights"),
         ((TEXTS, LABELS, [-1.0] * 20), "sample_weight has a value that is negative"),
-        ((TEXTS, LABELS, None, (["a"], [7])), "validation_data has labels that the model does not know, '7'"),
+        ((TEXTS, LABELS, None, (["a"], [7])), "validation_data has labels that training does not know, '7'"),
     ],
 )
 def test_labels_that_do_not_fit_are_named(arguments: Any, message: str):

@@ -216,7 +216,7 @@ def test_labels_of_files_have_a_type(tmp_path):
 def test_a_split_with_a_label_that_train_lacks_is_refused(tmp_path):
     write_csv(tmp_path / "train.csv", ["negative", "positive"] * 3)
     write_csv(tmp_path / "validation.csv", ["negative", "Positive"])
-    with pytest.raises(UserError, match="validation, has labels that the model does not know, 'Positive'; it knows"):
+    with pytest.raises(UserError, match="validation, has labels that train does not know, 'Positive'; it knows"):
         load_labelled(str(tmp_path))
 
 

@@ -145,5 +145,5 @@ def labelled(
     if not (isinstance(validation_data, tuple | list) and len(validation_data) == 2):
         raise UserError("validation_data must be a pair (texts, labels), to choose the best weights with")
     held_out = labelled_rows(*validation_data, names=("the validation texts", "the validation labels"))
-    validation = LabelledSplit(held_out.texts, classes.indices(held_out.labels, "validation_data"))
+    validation = LabelledSplit(held_out.texts, classes.indices(held_out.labels, "validation_data", of="training"))
     return LabelledData({"train": train, "validation": validation}, classes, source)

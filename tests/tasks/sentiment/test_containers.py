@@ -175,7 +175,7 @@ def test_labels_and_weights_that_are_refused(arguments: Any, message: str):
         (TEXTS, r"validation_data must be a pair \(texts, labels\)"),
         (7, "validation_data must be a pair"),
         (("text", "good"), "the validation texts is one string"),
-        ((["text"], ["neutral"]), "validation_data has labels that the model does not know, 'neutral'; it knows"),
+        ((["text"], ["neutral"]), "validation_data has labels that training does not know, 'neutral'; it knows"),
         ((["text"], ["good", "bad"]), "there are 1 texts and 2 the validation labels"),
     ],
 )
