@@ -81,13 +81,13 @@ def samples(
     An empty prompt reads one line end. A prompt without a token, such as a space to a word tokenizer, reads the unknown
     symbol. Characters of the prompt that the vocabulary lacks are logged.
     """
-    if unknown := model.tokenizer.unknown_characters(prompt):
-        log.warning(
-            "not in the vocabulary of the model, and read as the unknown symbol: %s",
-            ", ".join(f"{c!r} (U+{ord(c):04X})" for c in unknown),
-        )
     decoder = model.decoder()
     ids = model.tokenizer.encode(prompt or "\n").astype(np.int64)
+    if unknown := model.tokenizer.unknown_characters(prompt):  # whole words of a tokenizer of words
+        log.warning(
+            "not in the vocabulary of the model, and read as the unknown symbol: %s",
+            ", ".join(f"{c!r} (U+{ord(c):04X})" if len(c) == 1 else repr(c) for c in unknown),
+        )
     logits = decoder.read(ids if len(ids) else np.array([model.tokenizer.unknown_id or 0]))
     state = decoder.state
     while True:

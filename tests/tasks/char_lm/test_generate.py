@@ -10,7 +10,7 @@ from rnnnlp.tasks.char_lm import generate as generation
 from rnnnlp.tasks.char_lm.config import CharLMConfig
 from rnnnlp.tasks.char_lm.generate import Sampling, StopStringBuffer, generate, samples
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
-from rnnnlp.text import ByteTokenizer, CharTokenizer, WordTokenizer
+from rnnnlp.text import ByteTokenizer, CharTokenizer, WordTokenizer, train_tokenizer
 
 LOGITS = np.log([0.05, 0.1, 0.15, 0.3, 0.4])
 PLAIN = {"temperature": 1.0, "top_k": 0, "top_p": 1.0, "repetition_penalty": 1.0, "unknown_id": None}
@@ -173,3 +173,11 @@ def test_a_prompt_without_a_token_is_continued(prompt: str, backend: str):
 
 def test_one_stop_string_needs_no_tuple():
     assert Sampling(stop="END") == Sampling(stop=("END",))
+
+
+def test_words_of_a_prompt_that_the_vocabulary_lacks_are_logged(caplog: pytest.LogCaptureFixture):
+    tokenizer = train_tokenizer("word", ["one lamp one lamp"], vocab_size=10, min_frequency=1)
+    config = CharLMConfig(vocab_size=tokenizer.vocab_size, hidden_size=5, embedding_size=3)
+    model = CharLMNetwork(config, tokenizer, rng=np.random.default_rng(0))
+    assert "".join(generate(model, "one umbrella", Sampling(length=3), rng=np.random.default_rng(0)))
+    assert "not in the vocabulary of the model, and read as the unknown symbol: 'umbrella'" in caplog.text
