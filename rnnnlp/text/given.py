@@ -25,6 +25,8 @@ def as_texts(texts: Any, name: str = "texts") -> list[str | None]:
     """
     if isinstance(texts, str | bytes):
         raise UserError(f"{name} is one string, {texts[:40]!r}; it must be several texts: put it into a list")
+    if isinstance(texts, set | frozenset):
+        raise UserError(f"{name} is a set, which has no order; it must be texts in order: put them into a list")
     texts = _only_column(texts, name)
     if not isinstance(texts, Iterable) or getattr(texts, "shape", (1,)) == ():
         raise UserError(f"{name} is {texts!r}; it must be texts, such as a list of strings")

@@ -91,6 +91,10 @@ def as_labels(labels: Any, name: str = "labels") -> list[Label | None]:
         raise UserError(
             f"{name} is one string, {labels[:40]!r}; it must be one label for each text: put it into a list"
         )
+    if isinstance(labels, set | frozenset):
+        raise UserError(
+            f"{name} is a set, which has no order; it must be one label for each text: put them into a list"
+        )
     columns = getattr(labels, "column_names", getattr(labels, "columns", None))
     if isinstance(labels, dict) or (columns is not None and len(getattr(labels, "shape", (0, 0))) == 2):
         names = list(labels) if columns is None else list(columns)

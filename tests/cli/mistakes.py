@@ -460,6 +460,8 @@ ELSEWHERE = {
     "is bytes that are no UTF-8; decode": WRONG_TEXTS,
     "is one string, {}; it must be one label": "text/test_labels.py::test_containers_that_are_none_of_labels",
     "; it must be one label for each text: of": "text/test_labels.py::test_containers_that_are_none_of_labels",
+    "is a set, which has no order; it must be texts": WRONG_TEXTS,
+    "is a set, which has no order; it must be one": "text/test_labels.py::test_containers_that_are_none_of_labels",
     "is {}; it must be one label for each text, such": "text/test_labels.py::test_containers_that_are_none_of_labels",
     "has the columns {}; give the one with": "text/test_labels.py::test_containers_that_are_none_of_labels",
     "; a classifier needs few classes: give": "text/test_labelled.py::test_labels_that_are_refused",

@@ -98,6 +98,7 @@ def test_labels_in_every_usual_container():
     [
         ("good", "labels is one string, 'good'; it must be one label for each text"),
         (3, "labels is 3; it must be one label"),
+        ({1, 2}, "labels is a set, which has no order"),
         (np.eye(3), r"labels has the shape \(3, 3\); .* give labels.argmax\(axis=1\)"),
         ([[0, 1], [1, 0]], r"labels\[0\] is '\[0, 1\]'; it is 2 values, and a text has one label"),
         ({"a": [1], "b": [2]}, "labels has the columns a, b; give the one with the labels"),

@@ -107,6 +107,7 @@ def wrong_texts() -> list[tuple[Any, str]]:
         (pandas.DataFrame({"text": TEXTS, "label": NAMES}), "texts is a DataFrame of text, label"),
         (datasets.Dataset.from_dict({"text": TEXTS, "label": NAMES}), "texts is a Dataset of text, label"),
         (3, "texts is 3"),
+        ({"a", "b"}, "texts is a set, which has no order"),
     ]
 
 
