@@ -117,9 +117,8 @@ def _sections(corpus: Corpus, wanted: Iterable[str], hold_out: bool) -> dict[str
     sections = {}
     for split in dict.fromkeys(wanted):
         if (within := sources.get(split)) is None:
-            raise UserError(
-                f"{corpus.source} has no {split} text; it has {', '.join(found for found in sources if found != WHOLE)}: add one"
-            )
+            there = ", ".join(found for found in sources if found != WHOLE)
+            raise UserError(f"{corpus.source} has no {split} text; it has {there}: add one")
         if within not in surveys:
             surveys[within] = survey(corpus.chunks(within))
         length = surveys[within].characters
