@@ -162,6 +162,7 @@ def test_options_of_generate_in_the_types_that_people_have(language_model: CharL
     options = {"length": 9.0, "seed": np.int64(1), "stop": "zz", "top_k": np.float64(0), "temperature": np.float32(0.8)}
     assert language_model.generate("go", **options)[:3] == expected[:3]
     assert language_model.generate("go", length=9, seed=1, stop=None) == expected
+    assert language_model.generate(None, length=9, seed=1) == language_model.generate(length=9, seed=1)
 
 
 @pytest.mark.parametrize(
@@ -171,7 +172,7 @@ def test_options_of_generate_in_the_types_that_people_have(language_model: CharL
         ({"seed": "one"}, "seed is 'one'; it must be int"),
         ({"length": 2.5}, "length is 2.5; it must be int"),
         ({"length": "many"}, "length is 'many'; it must be int"),
-        ({"prompt": None}, "prompt is None; it must be a string"),
+        ({"prompt": 3}, "prompt is 3; it must be a string"),
         ({"prompt": ["a"]}, r"prompt is \['a'\]; it must be a string"),
         ({"stop": ["END", 3]}, r"stop is \['END', 3\]; it must be a list of strings"),
         ({"stop": ""}, "stop is .* it must be not an empty string"),

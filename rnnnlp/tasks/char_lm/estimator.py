@@ -69,7 +69,7 @@ class CharLM(Estimator):
             network = train(self.task, options, folder, overwrite=overwrite, data=corpus)
             return self._take_over(network, training_of(folder))
 
-    def generate(self, prompt: str = "", *, seed: int | None = None, **sampling: Any) -> str:
+    def generate(self, prompt: str | None = "", *, seed: int | None = None, **sampling: Any) -> str:
         """Text that follows a prompt.
 
         Args:
@@ -82,7 +82,7 @@ class CharLM(Estimator):
             TypeError: For an unknown option.
         """
         network = self._fitted()
-        if not isinstance(prompt, str):
+        if not isinstance(prompt := prompt or "", str):
             raise UserError(f"prompt is {prompt!r}; it must be a string")
         if seed is not None and as_given(int, seed, "seed") < 0:
             raise UserError(f"seed is {seed}; it must be at least 0")
