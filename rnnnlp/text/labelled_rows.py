@@ -51,8 +51,15 @@ def read_labelled_rows(
         column = table.find_label_column(label_column)
         names = table.class_names(column)
         found_names.add(names)
+        known: dict[Any, Label | None] = {}  # of the few different values that a column has
         for text, value in table.texts_and(table.find_text_column(text_column), column):
-            label = _label_of_file(value, names, table)
+            key = value if type(value) is str else (type(value), value)  # 1, 1.0 and True are equal
+            try:
+                label = known[key]
+            except (KeyError, TypeError):  # not seen yet, or a list
+                label = _label_of_file(value, names, table)
+                if isinstance(value, str | int | float):
+                    known[key] = label
             if label is None:
                 without.append("missing" if value in (None, "") or value != value else str(value).strip())
             else:

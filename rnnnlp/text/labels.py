@@ -198,7 +198,9 @@ class Classes:
             UserError: If one is not among the classes.
         """
         index_of = self._index_of
-        found = np.array([index_of.get(label, index_of.get(_meaning(label), -1)) for label in labels], np.int64)
+        found = np.array(
+            [index_of[label] if label in index_of else index_of.get(_meaning(label), -1) for label in labels], np.int64
+        )
         if (found < 0).any():
             unknown = sorted({repr(name_of(labels[index])) for index in np.flatnonzero(found < 0).tolist()})
             more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
