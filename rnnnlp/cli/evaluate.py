@@ -7,7 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from rnnnlp.cli.options import add_backend_options, add_column_options
+from rnnnlp.cli.options import add_backend_options, add_reading_options
 from rnnnlp.cli.output import write_json
 from rnnnlp.errors import UserError, option
 
@@ -25,7 +25,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--weights", choices=("best", "last"), default="best", help="the best or the last weights (default: best)"
     )
-    add_column_options(parser)
+    add_reading_options(parser)
     parser.add_argument(
         "--json",
         metavar="FILE",
@@ -57,6 +57,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from rnnnlp.tasks import task_of
+    from rnnnlp.text import ReadOptions
     from rnnnlp.training.model_folder import read_config
     from rnnnlp.training.run import use_backend
     from rnnnlp.training.run_folder import RunFolder
@@ -73,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
         config_type = task.also_opens.get(model_type, task.training)
         training = config_type.from_mapping(training, str(folder / "config.json")).to_mapping()
     for field in fields(Evaluation):
-        meant = field.name in (*task.evaluations, "text_column")
+        meant = field.name in (*task.evaluations, "text_column", "encoding", "quoting")
         if not meant and getattr(options, field.name) not in (None, False):
             raise UserError(
                 f"{option(field.name)} means nothing for models of type {model_type}, as {folder} is; leave it out"
@@ -86,8 +87,7 @@ def run(options: argparse.Namespace) -> int:
     if mistakes is None:  # some of one data set, none of several
         mistakes = SHOWN_MISTAKES if len(data_sets) == 1 else 0
     asked = Evaluation(
-        text_column=options.text_column,
-        label_column=options.label_column,
+        **ReadOptions.given(options),
         mistakes=mistakes,
         threshold=options.threshold,
         baseline=linear_baseline() if options.baseline else None,

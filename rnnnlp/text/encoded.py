@@ -117,7 +117,7 @@ def _sections(corpus: Corpus, wanted: Iterable[str]) -> dict[str, _Section]:
         if (within := sources.get(split)) is None:
             raise UserError(f"{corpus.source} has no {split} text; it has {', '.join(sources)}: add one")
         if within not in surveys:
-            surveys[within] = survey(corpus.chunks(within))
+            surveys[within] = survey(corpus.chunks(within), any_bytes=corpus.any_bytes)
         length = surveys[within].characters
         cut = int(TRAIN_SHARE * length) if within == "train" and "validation" not in corpus.splits else length
         start, stop = (0, cut) if split == within else (cut, length)

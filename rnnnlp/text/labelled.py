@@ -11,6 +11,7 @@ import numpy as np
 
 from rnnnlp.errors import UserError
 from rnnnlp.text.labels import label_indices, label_names, read_labelled_rows
+from rnnnlp.text.reading import ReadOptions
 from rnnnlp.text.sources import SPLITS, UNLABELLED, find_source, log_unused_unlabelled
 
 HELD_OUT = 0.05  # fraction of each class that is held out for validation if there is no validation split
@@ -90,9 +91,8 @@ class LabelledData:
 
 def load_labelled(
     spec: str,
+    reading: ReadOptions | None = None,
     *,
-    text_column: str | None = None,
-    label_column: str | None = None,
     rng_seed: int = HELD_OUT_SEED,
     validation_fraction: float = HELD_OUT,
     splits: Sequence[str] | None = None,
@@ -106,8 +106,7 @@ def load_labelled(
 
     Args:
         spec: Name of the data, as for `find_source`.
-        text_column: Name of the column with the texts; by default one of the usual names.
-        label_column: Name of the column with the labels; by default one of the usual names.
+        reading: How files are read.
         rng_seed: Seed that chooses the rows of the held-out validation split.
         validation_fraction: Fraction of each class of train that is held out for validation.
         splits: The splits to load, by default all. Files of other splits are not read.
@@ -116,7 +115,8 @@ def load_labelled(
     Raises:
         UserError: If the source, a column, a split, the labels, or a second class in train is missing.
     """
-    source = find_source(spec)
+    reading = reading or ReadOptions()
+    source = find_source(spec, reading, rows=True)
     if not unlabelled:
         log_unused_unlabelled(source)
     carve = "train" in source.splits and "validation" not in source.splits and validation_fraction > 0
@@ -127,7 +127,9 @@ def load_labelled(
             raise UserError(f"{source.name} has no split {split!r}; it has {', '.join(available)}: name one of these")
     needed = {"train" if carve and split == "validation" else split for split in wanted}
     rows = {
-        split: read_labelled_rows(source.splits[split], f"{source.name}, {split}", text_column, label_column)
+        split: read_labelled_rows(
+            source.splits[split], f"{source.name}, {split}", reading.text_column, reading.label_column
+        )
         for split in SPLITS
         if split in needed
     }
@@ -143,7 +145,7 @@ def load_labelled(
         if carve:
             loaded |= hold_out_validation(loaded["train"], source.name, validation_fraction, rng_seed)
     parts = source.splits.get(UNLABELLED, ()) if unlabelled else ()
-    further = ["".join(document) for part in parts for document in part.documents(text_column)]
+    further = ["".join(document) for part in parts for document in part.documents(reading.text_column)]
     return LabelledData({split: loaded[split] for split in wanted if split in loaded}, names, source.name, further)
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnnnlp.errors import UserError
-from rnnnlp.text import load_plain_texts
+from rnnnlp.text import ReadOptions, load_plain_texts
 from rnnnlp.text.chunks import blocks, line_blocks, lines, slice_chunks, split_lines
 from rnnnlp.text.readers import read_text
 from tests.text.samples import HARD_TEXTS
@@ -37,7 +37,6 @@ MIB = 1 << 20
 @pytest.mark.parametrize(
     ("content", "offset"),
     [
-        (b"\xff\xfea\0", 0),  # UTF-16
         (b"caf\xe9 au lait", 3),  # Latin-1
         (b"\xed\xa0\x80", 0),  # a surrogate
         (b"whole \xe4\xb8", 6),  # cut inside a character
@@ -122,7 +121,7 @@ def test_plain_texts_of_a_table(tmp_path):
     path = tmp_path / "file.csv"
     path.write_text('id,review\n1,"a\nb"\n2,\n', newline="")
     assert load_plain_texts(str(path)) == ["a\nb", ""]
-    assert load_plain_texts(str(path), text_column="id") == ["1", "2"]
+    assert load_plain_texts(str(path), ReadOptions(text_column="id")) == ["1", "2"]
 
 
 def test_missing_file_of_plain_texts(tmp_path):

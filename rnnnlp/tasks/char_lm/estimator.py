@@ -64,16 +64,18 @@ class CharLM(Estimator):
             network = train(self.task, options, folder, overwrite=overwrite, data=corpus)
             return self._take_over(network, training_of(folder))
 
-    def generate(self, prompt: str = "", *, seed: int | None = None, **sampling: Any) -> str:
+    def generate(self, prompt: str = "", *, seed: int | None = None, errors: str = "replace", **sampling: Any) -> str:
         """Text that follows a prompt.
 
         Args:
             prompt: The text to continue.
             seed: The same seed gives the same text; None gives another one each time.
+            errors: What becomes of bytes of a byte tokenizer that are no UTF-8, as in `bytes.decode`. With
+                "surrogateescape", `text.encode("utf-8", "surrogateescape")` gives the bytes.
             sampling: The options of `Sampling`, such as `length=300` and `temperature=0.7`.
         """
         network, rng = self._fitted(), np.random.default_rng(seed)
-        return "".join(generate(network, prompt, Sampling(**sampling), rng=rng))
+        return "".join(generate(network, prompt, Sampling(**sampling), rng=rng, errors=errors))
 
     def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
         """Writes the model into a folder, from which `from_pretrained` reads it."""

@@ -65,8 +65,7 @@ def evaluate(folder: Path, data: str, split: str, training: Mapping[str, Any], a
     shown_class = label_index(wanted, names) if wanted is not None and threshold is None else None
     labelled = load_labelled(
         data,
-        text_column=asked.text_column or training.get("text_column"),
-        label_column=asked.label_column or training.get("label_column"),
+        asked.reading(training, data),
         splits=(split,) if asked.baseline is None else tuple(dict.fromkeys(("train", split))),
     ).relabelled(names)
     found = labelled.splits[split]
