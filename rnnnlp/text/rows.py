@@ -11,6 +11,7 @@ from rnnnlp.errors import UserError
 from rnnnlp.text.readers import read_text
 
 LONGEST_LINE = 1 << 24  # characters; the csv module needs many times the memory of a field
+_LOOK_AHEAD = 1 << 20  # characters
 
 
 def lines_of_rows(path: Path, encoding: str | None) -> Iterator[str]:
@@ -46,9 +47,13 @@ def blocks_of_rows(path: Path, encoding: str | None) -> Iterator[str]:
 
 
 def with_line_feeds(chunks: Iterable[str]) -> Iterator[str]:
-    r"""The same chunks; with "\n" for "\r" if the first one has "\r" and no "\n"."""
+    r"""The same chunks; with "\n" for "\r" if the first MiB has "\r" and no "\n"."""
     iterator = iter(chunks)
-    first = next(iterator, "")
+    first = ""
+    for chunk in iterator:
+        first += chunk
+        if "\n" in chunk or len(first) > _LOOK_AHEAD:
+            break
     if "\n" not in first and "\r" in first[:-1]:
         yield from (chunk.replace("\r", "\n") for chunk in chain([first], iterator))
     else:

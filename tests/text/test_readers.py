@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rnnnlp.errors import UserError
 from rnnnlp.text import ReadOptions, load_plain_texts
 from rnnnlp.text.chunks import blocks, line_blocks, lines, slice_chunks, split_lines
-from rnnnlp.text.readers import read_text
+from rnnnlp.text.readers import CHUNK_BYTES, read_text
 from tests.text.samples import HARD_TEXTS
 
 PIECES = st.lists(st.text(alphabet="ab\n\r\u2028 中", max_size=8))
@@ -31,17 +31,14 @@ def test_byte_order_mark_is_dropped_and_logged_once(tmp_path, caplog):
     assert [record.getMessage() for record in caplog.records] == [f"{path}: byte order mark at the start dropped"]
 
 
-MIB = 1 << 20
-
-
 @pytest.mark.parametrize(
     ("content", "offset"),
     [
         (b"caf\xe9 au lait", 3),  # Latin-1
         (b"\xed\xa0\x80", 0),  # a surrogate
         (b"whole \xe4\xb8", 6),  # cut inside a character
-        (b"a" * (MIB - 1) + "中".encode() + b"\x80", MIB + 2),  # after a character across two chunks
-        (b"a" * (MIB - 1) + b"\xe4\xff", MIB - 1),  # begun before the border, wrong behind it
+        (b"a" * (CHUNK_BYTES - 1) + "中".encode() + b"\x80", CHUNK_BYTES + 2),  # after a character across two chunks
+        (b"a" * (CHUNK_BYTES - 1) + b"\xe4\xff", CHUNK_BYTES - 1),  # begun before the border, wrong behind it
     ],
 )
 def test_offset_of_invalid_bytes(tmp_path, content, offset):
@@ -53,7 +50,7 @@ def test_offset_of_invalid_bytes(tmp_path, content, offset):
 
 def test_characters_across_two_chunks(tmp_path):
     path = tmp_path / "file.txt"
-    text = "a" * (MIB - 2) + "👩" * 10
+    text = "a" * (CHUNK_BYTES - 2) + "👩" * 10
     path.write_bytes(text.encode())
     assert "".join(read_text(path)) == text
 
