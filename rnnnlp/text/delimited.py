@@ -97,6 +97,8 @@ class DelimitedTable(Table):
             return record + [""] * len(missing)
         delimiter = self._dialect.delimiter
         remedy = "quote fields that hold the separator, or use jsonl"
+        if len(record) < expected:
+            remedy = "write all fields of a row, also empty ones"
         if any(field.startswith(' "') for field in record):
             remedy = "leave out the blank between the separator and a quotation mark"
         elif self._dialect.quoted and self._agrees_without_quoting():
@@ -108,7 +110,9 @@ class DelimitedTable(Table):
 
     @cached_property
     def _dialect(self) -> Dialect:
-        lines = list(islice(self._lines(), 3))
+        numbered = enumerate(self._lines())
+        blank, first = next(((number, line) for number, line in numbered if line.strip()), (0, None))
+        lines = [] if first is None else [first, *(line for _, line in islice(numbered, 2))]
         sep = _SEPARATOR_LINE.fullmatch(lines[0]) if lines else None
         header, *rest = [*lines[1 if sep else 0 :], ""]
         delimiter = sep[1] if sep else self._delimiter_of(header)
@@ -122,7 +126,7 @@ class DelimitedTable(Table):
         )
         if blanks:
             logger.info("%s: the blanks after the separators are left out", self.name)
-        return Dialect(delimiter, self._is_quoted(delimiter), blanks, 1 if sep else 0)
+        return Dialect(delimiter, self._is_quoted(delimiter), blanks, blank + (1 if sep else 0))
 
     def _delimiter_of(self, header: str) -> str:
         """The usual delimiter if the header has it; or another one, which must give a usual or wanted column."""
@@ -194,10 +198,26 @@ class DelimitedTable(Table):
         reader = csv.reader(lines, delimiter=dialect.delimiter, skipinitialspace=dialect.blanks, strict=True)
         return self._records(reader), lambda number: reader.line_num + dialect.before
 
+    def _undoubted(self, reader: Reader) -> Iterator[list[str]]:
+        """The records of a tsv file; UserError where a quotation mark that is only that seems to swallow lines."""
+        line = 0
+        for record in reader:
+            line += 1
+            if reader.line_num != line:
+                if any("\t" in field and "\n" in field for field in record):
+                    raise UserError(
+                        f"{self.name}, line {line + self._dialect.before}: a quoted field has line ends and tabs, as "
+                        f"if its quotation mark were a character like others; give {option('quoting')} none, or csv if it "
+                        "is right"
+                    )
+                line = reader.line_num
+            yield record
+
     def _records(self, reader: Reader) -> Iterator[list[str]]:
         limit = csv.field_size_limit(LONGEST_LINE)  # the default refuses texts over 128 KiB
+        doubtful = self._reading.quoting == "auto" and self._dialect.delimiter == "\t"
         try:
-            yield from reader
+            yield from self._undoubted(reader) if doubtful else reader
         except csv.Error as error:
             line = reader.line_num + self._dialect.before
             remedy = (

@@ -68,8 +68,6 @@ def _controls(sample: bytes) -> int:
 def likely_encoding(sample: bytes) -> str | None:
     """The encoding that a sample of text which is no UTF-8 may have; None if nothing fits well."""
     sample = sample[:SAMPLE]
-    if utf16 := unmarked_utf16(sample, 0.02):
-        return utf16
     best = max(_PAIRED, key=lambda encoding: _usual_pairs(sample, encoding))
     if _usual_pairs(sample, best) >= _ENOUGH:
         return best

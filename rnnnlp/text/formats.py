@@ -52,7 +52,7 @@ def open_table(path: Path, reading: ReadOptions | None = None, *, rows: bool = T
     suffix = data_suffix(inner)
     if head.startswith(PARQUET):
         if inner != path.name:
-            raise UserError(f"{path} is a compressed parquet file, which is not read; unpack it first")
+            raise UserError(f"{path} is a compressed parquet file; expected one that is not: unpack it first")
         return _found(path, suffix, ".parquet", reading)
     if suffix == ".parquet":
         return ParquetTable(path)

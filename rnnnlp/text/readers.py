@@ -64,6 +64,11 @@ def _decode(stream: IO[bytes], name: str, encoding: str | None) -> Iterator[str]
             chunk = decoder.decode(block, final=not block)
         except UnicodeDecodeError as error:
             raise _wrong(name, encoding, offset - len(pending), error, block) from error
+        except UnicodeError as error:  # UTF-16 and UTF-32 of which the mark is missing
+            raise UserError(
+                f"{name} does not begin with the byte order mark of {encoding}; give another {option('encoding')}, "
+                "such as utf-16-le"
+            ) from error
         offset += len(block)
         if at_start and chunk:
             at_start = False
@@ -100,10 +105,13 @@ def _wrong(name: str, encoding: str, before: int, error: UnicodeDecodeError, blo
     at = max(0, error.start - len(error.object) + len(block))  # of `block`
     sample = block[max(0, at - SAMPLE // 2) : at + SAMPLE // 2] or error.object
     sample = sample[sample.find(b"\n") + 1 :] if at > SAMPLE // 2 else sample
-    guess = likely_encoding(sample)
+    if not block:
+        return UserError(f"{where} is not valid UTF-8 ({error.reason}); the file is cut off: copy it again")
+    guess = unmarked_utf16(sample, 0.02)
     if guess is None and is_binary(sample):
         return _binary(name)
-    remedy = f"it may be {guess}: give {option('encoding')} {guess}" if guess else f"give {option('encoding')} X"
+    guess = guess or likely_encoding(sample)
+    remedy = f"it may be {guess}: give {option('encoding')} {guess}" if guess else f"give its {option('encoding')}"
     return UserError(f"{where} is not valid UTF-8 ({error.reason}); {remedy}, or convert the file to UTF-8 first")
 
 

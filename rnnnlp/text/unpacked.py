@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 COMPRESSED = (".gz", ".bz2", ".xz", ".zst", ".zip")
 PARQUET = b"PAR1"
 HEAD = 4096  # bytes that are enough to know a format
-_ZIP = b"PK\x03\x04"
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06")  # the latter of an empty archive
 _JUNK = ("__macosx", "thumbs.db", "desktop.ini")
 
 
@@ -33,7 +33,7 @@ def _open_zstd(file: Any) -> IO[bytes]:
 
 
 _OPENERS: dict[bytes, tuple[str, Callable[[Any], Any]]] = {
-    b"\x1f\x8b": ("gzip", lambda file: gzip.GzipFile(fileobj=file)),
+    b"\x1f\x8b": ("gzip", lambda file: gzip.GzipFile(fileobj=file, mode="rb")),
     b"BZh": ("bzip2", bz2.BZ2File),
     b"\xfd7zXZ\0": ("xz", lzma.LZMAFile),
     b"\x28\xb5\x2f\xfd": ("zstd", _open_zstd),
@@ -128,9 +128,9 @@ def _without_suffix(name: str) -> str:
 def _refuse(head: bytes, path: Path) -> None:
     for magic, (what, remedy) in _REFUSED.items():
         if head.startswith(magic):
-            raise UserError(f"{path} is {what}, which is not read; {remedy}")
+            raise UserError(f"{path} is {what}; expected text or a table: {remedy}")
     if head[257:262] == b"ustar":
-        raise UserError(f"{path} is a tar archive, which is not read; {_UNPACK}, and give the folder")
+        raise UserError(f"{path} is a tar archive; expected text or a table: {_UNPACK}, and give the folder")
 
 
 def _only_member(file: Any, path: Path) -> tuple[IO[bytes], str]:
@@ -138,11 +138,13 @@ def _only_member(file: Any, path: Path) -> tuple[IO[bytes], str]:
     archive = zipfile.ZipFile(file)
     names = [info.filename for info in archive.infolist() if not info.is_dir()]
     if any(name.startswith("xl/") for name in names):
-        raise UserError(f"{path} is a spreadsheet (xlsx), which is not read; save it as csv")
+        raise UserError(f"{path} is a spreadsheet (xlsx); expected text or a table: save it as csv")
     if any(name.startswith("word/") for name in names):
-        raise UserError(f"{path} is a Word document (docx), which is not read; save it as plain text")
+        raise UserError(f"{path} is a Word document (docx); expected text or a table: save it as plain text")
     if "mimetype" in names and archive.read("mimetype").startswith(b"application/"):
-        raise UserError(f"{path} is an office document or a book, which is not read; save it as csv or plain text")
+        raise UserError(
+            f"{path} is an office document or a book; expected text or a table: save it as csv or plain text"
+        )
     data = [name for name in names if not any(map(is_hidden, PurePosixPath(name).parts))]
     if len(data) != 1:
         some = f" ({', '.join(data[:3])}{', ...' if len(data) > 3 else ''})" if data else ""
