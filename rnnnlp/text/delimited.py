@@ -206,9 +206,9 @@ class DelimitedTable(Table):
             if reader.line_num != line:
                 if any("\t" in field and "\n" in field for field in record):
                     raise UserError(
-                        f"{self.name}, line {line + self._dialect.before}: a quoted field has line ends and tabs, as "
-                        f"if its quotation mark were a character like others; give {option('quoting')} none, or csv if it "
-                        "is right"
+                        f"{self.name}, line {line + self._dialect.before}: a quoted field has line ends and tabs, as if"
+                        " its mark were a character like others; if so, give "
+                        f"{option('quoting')} none, otherwise {option('quoting')} csv"
                     )
                 line = reader.line_num
             yield record
@@ -225,6 +225,8 @@ class DelimitedTable(Table):
                 if self._agrees_without_quoting()
                 else 'quote fields with "..." and write quotes in them twice (""), or use jsonl'
             )
-            raise UserError(f"{self.name}, line {line}: {error}; {remedy}") from error
+            raise UserError(
+                f"{self.name}, line {line}: {error}; its quotation marks are not as in a csv file: {remedy}"
+            ) from error
         finally:
             csv.field_size_limit(limit)

@@ -7,13 +7,12 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from rnnnlp.errors import UserError
 from rnnnlp.text.delimited import DELIMITERS, DelimitedTable, Dialect
 from rnnnlp.text.encodings import marked_encoding, unmarked_utf16
 from rnnnlp.text.json_files import JsonTable
 from rnnnlp.text.reading import BYTES, ReadOptions
 from rnnnlp.text.tables import USUAL_LABEL_COLUMNS, USUAL_TEXT_COLUMNS, ParquetTable, Table
-from rnnnlp.text.unpacked import PARQUET, data_suffix, first_bytes
+from rnnnlp.text.unpacked import PARQUET, data_suffix, first_bytes, refused
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +51,7 @@ def open_table(path: Path, reading: ReadOptions | None = None, *, rows: bool = T
     suffix = data_suffix(inner)
     if head.startswith(PARQUET):
         if inner != path.name:
-            raise UserError(f"{path} is a compressed parquet file; expected one that is not: unpack it first")
+            raise refused(path, "a compressed parquet file", "unpack it first")
         return _found(path, suffix, ".parquet", reading)
     if suffix == ".parquet":
         return ParquetTable(path)

@@ -106,7 +106,7 @@ def _wrong(name: str, encoding: str, before: int, error: UnicodeDecodeError, blo
     sample = block[max(0, at - SAMPLE // 2) : at + SAMPLE // 2] or error.object
     sample = sample[sample.find(b"\n") + 1 :] if at > SAMPLE // 2 else sample
     if not block:
-        return UserError(f"{where} is not valid UTF-8 ({error.reason}); the file is cut off: copy it again")
+        return UserError(f"{where} begins a character that is cut off; copy the file again, or remove its end")
     guess = unmarked_utf16(sample, 0.02)
     if guess is None and is_binary(sample):
         return _binary(name)

@@ -91,8 +91,10 @@ def unpacked(path: Path, *, as_it_is: bool = False) -> Iterator[tuple[IO[bytes],
 
 
 def _damaged(path: Path, error: Exception) -> UserError:
-    reason = str(error).partition("\n")[0]
-    return UserError(f"{path} cannot be unpacked ({reason}); it is damaged: download or copy it again")
+    reason, remedy = str(error).partition("\n")[0], "it is damaged: download or copy it again"
+    if "encrypted" in reason:
+        reason, remedy = "it is encrypted", _UNPACK
+    return UserError(f"{path} cannot be unpacked ({reason}); {remedy}")
 
 
 def _unpack(stream: Any, path: Path, as_it_is: bool) -> tuple[IO[bytes], str]:
@@ -128,9 +130,14 @@ def _without_suffix(name: str) -> str:
 def _refuse(head: bytes, path: Path) -> None:
     for magic, (what, remedy) in _REFUSED.items():
         if head.startswith(magic):
-            raise UserError(f"{path} is {what}; expected text or a table: {remedy}")
+            raise refused(path, what, remedy)
     if head[257:262] == b"ustar":
-        raise UserError(f"{path} is a tar archive; expected text or a table: {_UNPACK}, and give the folder")
+        raise refused(path, "a tar archive", f"{_UNPACK}, and give the folder")
+
+
+def refused(path: Path, what: str, remedy: str) -> UserError:
+    """The error for a file that is neither text nor a table."""
+    return UserError(f"{path} is {what}; expected text or a table: {remedy}")
 
 
 def _only_member(file: Any, path: Path) -> tuple[IO[bytes], str]:
@@ -138,13 +145,11 @@ def _only_member(file: Any, path: Path) -> tuple[IO[bytes], str]:
     archive = zipfile.ZipFile(file)
     names = [info.filename for info in archive.infolist() if not info.is_dir()]
     if any(name.startswith("xl/") for name in names):
-        raise UserError(f"{path} is a spreadsheet (xlsx); expected text or a table: save it as csv")
+        raise refused(path, "a spreadsheet (xlsx)", "save it as csv")
     if any(name.startswith("word/") for name in names):
-        raise UserError(f"{path} is a Word document (docx); expected text or a table: save it as plain text")
+        raise refused(path, "a Word document (docx)", "save it as plain text")
     if "mimetype" in names and archive.read("mimetype").startswith(b"application/"):
-        raise UserError(
-            f"{path} is an office document or a book; expected text or a table: save it as csv or plain text"
-        )
+        raise refused(path, "an office document or a book", "save it as csv or plain text")
     data = [name for name in names if not any(map(is_hidden, PurePosixPath(name).parts))]
     if len(data) != 1:
         some = f" ({', '.join(data[:3])}{', ...' if len(data) > 3 else ''})" if data else ""
@@ -154,7 +159,7 @@ def _only_member(file: Any, path: Path) -> tuple[IO[bytes], str]:
     try:
         member = archive.open(data[0])
     except RuntimeError as error:  # encrypted
-        raise UserError(f"{path} cannot be unpacked ({str(error).rpartition(',')[0] or error}); {_UNPACK}") from error
+        raise _damaged(path, error) from error
     _log_unpacked(str(path), f"zip, with {data[0]} in it")
     return member, PurePosixPath(data[0]).name
 
