@@ -67,7 +67,7 @@ class DelimitedTable(Table):
     @cached_property
     def columns(self) -> tuple[str, ...]:
         header = next(self._open()[0], None)
-        if header is None:
+        if header is None or not any(map(str.strip, header)):
             raise UserError(f"{self.name} is empty; expected a header line with the names of the columns")
         return tuple(name.strip() if self._dialect.quoted else name.strip().strip('"') for name in header)
 
