@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 DELIMITERS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "vertical bars"}
-_SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\r?\n?')  # the first line that Excel understands
+_SEPARATOR_LINE = re.compile(r'"?sep=([,;|:\t^~])"?\r?\n?')  # the first line that Excel understands
+_LONGEST_HEADER = 1 << 16  # characters; the csv module refuses longer fields
+_QUOTE = 'quote fields that hold the separator with "..."'
 _USUAL = (*USUAL_TEXT_COLUMNS, *USUAL_LABEL_COLUMNS)
 
 
@@ -46,6 +48,7 @@ class Dialect:
 
     def fields_of(self, line: str) -> list[str]:
         """The fields of one line, without blanks around them."""
+        line = line[:_LONGEST_HEADER]
         if not self.quoted:
             return [field.strip().strip('"') for field in line.strip("\r\n").split(self.delimiter)]
         reader = csv.reader([line], delimiter=self.delimiter, skipinitialspace=self.blanks)
@@ -96,9 +99,8 @@ class DelimitedTable(Table):
         if missing and not any(missing):  # the header ends in delimiters
             return record + [""] * len(missing)
         delimiter = self._dialect.delimiter
-        remedy = "quote fields that hold the separator, or use jsonl"
-        if len(record) < expected:
-            remedy = "write all fields of a row, also empty ones"
+        more = len(record) > expected
+        remedy = f"{_QUOTE if more else 'write empty fields, too'}, or use jsonl"
         if any(field.startswith(' "') for field in record):
             remedy = "leave out the blank between the separator and a quotation mark"
         elif self._dialect.quoted and self._agrees_without_quoting():
@@ -204,10 +206,10 @@ class DelimitedTable(Table):
         for record in reader:
             line += 1
             if reader.line_num != line:
-                if any("\t" in field and "\n" in field for field in record):
+                if _swallows_rows(record):
                     raise UserError(
-                        f"{self.name}, line {line + self._dialect.before}: a quoted field has line ends and tabs, as if"
-                        " its mark were a character like others; if so, give "
+                        f"{self.name}, line {line + self._dialect.before}: a quoted field seems to swallow lines that "
+                        "are rows; if its quotation mark is a character like others, give "
                         f"{option('quoting')} none, otherwise {option('quoting')} csv"
                     )
                 line = reader.line_num
@@ -222,11 +224,26 @@ class DelimitedTable(Table):
             line = reader.line_num + self._dialect.before
             remedy = (
                 f"every line has {len(self.columns)} fields without quoting: give {option('quoting')} none"
-                if self._agrees_without_quoting()
+                if len(self.columns) == 1 or self._agrees_without_quoting()
                 else 'quote fields with "..." and write quotes in them twice (""), or use jsonl'
             )
+            if "new-line" in str(error):
+                raise UserError(
+                    f"{self.name}, line {line}: a carriage return is in a field without quotes; quote the field"
+                ) from error
             raise UserError(
                 f"{self.name}, line {line}: {error}; its quotation marks are not as in a csv file: {remedy}"
             ) from error
         finally:
             csv.field_size_limit(limit)
+
+
+def _swallows_rows(record: list[str]) -> bool:
+    """Whether the first and the last of the lines of a tsv record would be rows by themselves, without quoting."""
+    of_lines = [index for index, field in enumerate(record) if "\n" in field]
+    if not of_lines:
+        return False
+    first, last = of_lines[0], of_lines[-1]
+    tabs_of_first = first + record[first].partition("\n")[0].count("\t")
+    tabs_of_last = record[last].rpartition("\n")[2].count("\t") + len(record) - 1 - last
+    return tabs_of_first == tabs_of_last == len(record) - 1

@@ -55,7 +55,7 @@ def open_table(path: Path, reading: ReadOptions | None = None, *, rows: bool = T
         return _found(path, suffix, ".parquet", reading)
     if suffix == ".parquet":
         return ParquetTable(path)
-    is_json = _begins_as_json(_text_of(head, reading))
+    is_json = begins_as_json(_text_of(head, reading))
     if is_json and suffix not in (".tsv", ".tab") and (suffix in TABLES or rows):
         return _found(path, suffix, ".jsonl", reading)
     if suffix == PLAIN_JSON and not rows:
@@ -81,7 +81,7 @@ def _text_of(head: bytes, reading: ReadOptions) -> str:
     return head.decode(encoding, "ignore").removeprefix("\ufeff")
 
 
-def _begins_as_json(text: str) -> bool:
+def begins_as_json(text: str) -> bool:
     """Whether text begins as an array of objects, or as one object per line."""
     text = text.lstrip()
     if text.startswith("["):

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +16,22 @@ from rnnnlp.text.reading import ReadOptions
 from rnnnlp.text.rows import LONGEST_LINE, lines_of_rows
 from rnnnlp.text.tables import Table
 
+_FIRST_OBJECTS = 100
 _BLANK = re.compile(r"[ \t\r\n]*")
 
 
 class JsonTable(Table):
-    """A file of JSON objects. The first object has all columns; a missing key is a missing value."""
+    """A file of JSON objects. The first ones show its columns; a missing key is a missing value."""
 
     def __init__(self, path: Path, reading: ReadOptions) -> None:
         self.name, self._path, self._encoding = str(path), path, reading.encoding
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
-        first = next(self._objects(), None)
-        if first is None:
+        keys = dict.fromkeys(key for record in islice(self._objects(), _FIRST_OBJECTS) for key in record)
+        if not keys:
             raise UserError(f"{self.name} is empty; expected one JSON object per line")
-        return tuple(first)
+        return tuple(keys)
 
     def rows(self, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
         if len(columns) == 2:  # quicker than a loop over them

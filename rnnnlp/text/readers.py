@@ -20,7 +20,7 @@ from rnnnlp.text.encodings import (
     unmarked_utf16,
 )
 from rnnnlp.text.reading import BYTES
-from rnnnlp.text.unpacked import unpacked
+from rnnnlp.text.unpacked import refuse_compressed, unpacked
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +52,8 @@ def read_standard_input(encoding: str | None = None) -> Iterator[str]:
 
 def _decode(stream: IO[bytes], name: str, encoding: str | None) -> Iterator[str]:
     block = stream.read(CHUNK_BYTES)
+    if stream is sys.stdin.buffer:
+        refuse_compressed(block, name)
     if encoding is None:
         encoding = _encoding_of(block, name)
     errors = "surrogateescape" if encoding == BYTES else "strict"

@@ -125,11 +125,14 @@ class _Finder:
 
     def find(self, spec: str) -> Source:
         if spec == SAMPLE_REVIEWS:
-            return Source(spec, self._folder_splits(sample_folder(spec)))
+            return Source(spec, _Finder(ReadOptions(), self.rows)._folder_splits(sample_folder(spec)))
         if spec in BUILTIN_NAMES:
             docs = PythonDocs()
             return Source(docs.name, {"train": (docs,)})
         path = Path(spec).expanduser()
+        if spec and path.is_dir() and _is_file_name(path.name) and (parts := self._parts_in(path)):
+            split = _split_of(path)
+            return Source(spec, {split if split in SPLITS else "train": parts})
         if spec and path.is_dir():
             return Source(spec, self._folder_splits(path))
         if spec and path.exists():
@@ -155,6 +158,11 @@ class _Finder:
             )
         return tuple(map(self._open, shards))
 
+    def _parts_in(self, folder: Path) -> tuple[Part, ...]:
+        """The files of a table that was written as a folder, as by Spark (reviews.parquet/part-00000.parquet)."""
+        found = sorted(path for path in folder.iterdir() if path.is_file() and not is_hidden(path.name))
+        return self._open_all([path for path in found if data_suffix(path.name) in TABLE_SUFFIXES])
+
     def _glob_parts(self, pattern: Path) -> tuple[Part, ...]:
         names = sorted(_matches(pattern))
         parts = tuple(self._open(Path(name)) for name in names if Path(name).is_file())
@@ -163,11 +171,15 @@ class _Finder:
         return parts
 
     def _folder_splits(self, folder: Path) -> dict[str, tuple[Part, ...]]:
-        ways = (self._split_files, self._split_folders, self._class_folders, self._files_further_down)
+        ways = (self._split_files, self._split_folders, self._class_folders, self._files_further_down, self._only_table)
         for find in (*ways, self._plain_texts):
             splits = find(folder)
             if _has_more_than_unlabelled(splits):
                 return splits
+        if tables := [path.name for path in _tables_in(folder)]:
+            raise UserError(
+                f"{folder} has {', '.join(tables[:5])}, not named after the splits ({', '.join(SPLITS)}); name one file"
+            )
         raise UserError(
             f"{folder} holds no data; expected split files (train.parquet, test.csv, ...), one sub-folder of .txt "
             "files per class, or .txt files; other plain text can be named by a glob, as in 'folder/**/*.md'"
@@ -208,6 +220,10 @@ class _Finder:
         if len(found) > 1:
             raise UserError(f"{folder} has data in several sub-folders ({', '.join(found)}); name one of them")
         return next(iter(found.values()), {})
+
+    def _only_table(self, folder: Path) -> dict[str, tuple[Part, ...]]:
+        tables = [] if self._texts(folder) else _tables_in(folder)
+        return {"train": self._open_all(tables)} if len(tables) == 1 else {}
 
     def _plain_texts(self, folder: Path) -> dict[str, tuple[Part, ...]]:
         parts = self._texts(folder)

@@ -97,6 +97,14 @@ def _damaged(path: Path, error: Exception) -> UserError:
     return UserError(f"{path} cannot be unpacked ({reason}); {remedy}")
 
 
+def refuse_compressed(head: bytes, name: str) -> None:
+    """Names a stream that is no file and is compressed. `UserError` if it is."""
+    kinds = {magic: kind for magic, (kind, _) in _OPENERS.items()} | dict.fromkeys(_ZIP, "zip")
+    for magic, kind in kinds.items():
+        if head.startswith(magic):
+            raise UserError(f"{name} is compressed by {kind}; expected text: {_UNPACK}, or give the file by its name")
+
+
 def _unpack(stream: Any, path: Path, as_it_is: bool) -> tuple[IO[bytes], str]:
     name = path.name
     while True:

@@ -98,16 +98,31 @@ def test_quoting_is_chosen(tmp_path):
     assert read(tmp_path, "a.tsv", content, quoting="csv") == [("good\tone\nline", "pos")]
 
 
+def test_a_quoted_field_of_tsv_may_have_tabs_and_line_ends(tmp_path):
+    rows = [("one\n\ttwo\t\nthree", "pos"), ("\t", "neg")]
+    for quoting in (csv.QUOTE_MINIMAL, csv.QUOTE_ALL):
+        assert read(tmp_path, "a.tsv", written("\t", rows, quoting=quoting)) == rows
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
         ("a.csv", "\n \n", "is empty; expected a header line"),
-        ("a.csv", "text,label\ngood, very,pos\n", "line 2: 3 fields, expected 2 .*commas.; quote fields"),
+        (
+            "a.csv",
+            "text,label\ngood, very,pos\n",
+            "line 2: 3 fields, expected 2 .*commas.; quote fields that hold the separator with",
+        ),
         ("a.csv", "sep=;\ntext;label\n\na;b\na;b;c\n", "line 5: 3 fields, expected 2 .*semicolons.; quote fields"),
-        ("a.csv", 'text,label\n"a\nb",c\nbad\n', "line 4: 1 fields, expected 2 .*; write all fields of a row"),
+        ("a.csv", 'text,label\n"a\nb",c\nbad\n', "line 4: 1 fields, expected 2 .*; write empty fields, too"),
         ("a.csv", 'label,text\npos,x\nneg, "a, b"\n', "line 3: .*; leave out the blank between the separator and"),
         ("a.csv", 'text,label\n"good" or not,1\nbad,0\n', "line 2: .* every line has 2 fields .* give quoting none"),
-        ("a.tsv", 'text\tlabel\n"good\t1\nbad\nfine"\t1\n', "line 2: a quoted field has line ends and tabs"),
+        ("a.csv", "text,label\ngo\rod,1\n", "line 2: a carriage return is in a field without quotes"),
+        (
+            "a.tsv",
+            'text\tlabel\n"good\t1\nbad\nfine"\t1\n',
+            "line 2: a quoted field seems to swallow lines that are rows",
+        ),
     ],
 )
 def test_rows_that_do_not_fit_are_named_with_their_line(tmp_path, name, content, message):

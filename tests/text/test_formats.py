@@ -229,6 +229,22 @@ def test_a_folder_with_the_name_of_a_table(tmp_path):
     assert labelled(str(tmp_path / "all")) == ROWS
 
 
+def test_tables_that_are_folders_and_folders_with_one_table(tmp_path):
+    write(tmp_path / "spark.parquet" / "part-00000.snappy.parquet", parquet())
+    write(tmp_path / "spark.parquet" / "_SUCCESS", "")
+    write(tmp_path / "spark.parquet" / ".part-00000.snappy.parquet.crc", "x")
+    assert labelled(str(tmp_path / "spark.parquet")) == ROWS
+    write(tmp_path / "one" / "reviews.csv", CSV)
+    assert labelled(str(tmp_path / "one")) == ROWS
+    write(tmp_path / "one" / "more.csv", CSV)
+    with pytest.raises(UserError, match=r"has more\.csv, reviews\.csv, not named after the splits"):
+        labelled(str(tmp_path / "one"))
+
+
+def test_later_objects_have_columns_too(tmp_path):
+    assert labelled(write(tmp_path / "a.jsonl", '{"label": "x"}\n' + JSONL)) == ROWS
+
+
 def test_columns_of_parquet(tmp_path):
     table = pyarrow.table(
         {

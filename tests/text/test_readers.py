@@ -1,5 +1,6 @@
 """Files as text, byte for byte: encodings, line ends, marks, and cutting streams anywhere."""
 
+import gzip
 import io
 import sys
 
@@ -44,7 +45,9 @@ def test_byte_order_mark_is_dropped_and_logged_once(tmp_path, caplog):
 def test_offset_of_invalid_bytes(tmp_path, content, offset):
     path = tmp_path / "file.txt"
     path.write_bytes(content)
-    with pytest.raises(UserError, match=rf"file\.txt: byte {offset} is not valid UTF-8"):
+    with pytest.raises(
+        UserError, match=rf"file\.txt: byte {offset} (is not valid UTF-8|begins a character that is cut)"
+    ):
         list(read_text(path))
 
 
@@ -119,6 +122,20 @@ def test_plain_texts_of_a_table(tmp_path):
     path.write_text('id,review\n1,"a\nb"\n2,\n', newline="")
     assert load_plain_texts(str(path)) == ["a\nb", ""]
     assert load_plain_texts(str(path), ReadOptions(text_column="id")) == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (gzip.compress(b"one"), "standard input is compressed by gzip; expected text: unpack it first"),
+        (b'{"text": "one"}\n', "standard input is JSON; expected one text per line"),
+        (b'[{"text": "one"}]', "standard input is JSON"),
+    ],
+)
+def test_standard_input_that_is_no_text(monkeypatch, content, message):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+    with pytest.raises(UserError, match=message):
+        load_plain_texts("-")
 
 
 def test_missing_file_of_plain_texts(tmp_path):
