@@ -33,6 +33,8 @@ _KANA = {"euc_jp": (0xA4, 0xA5), "shift_jis": (0x82, 0x83)}  # no Japanese text 
 
 def marked_encoding(head: bytes) -> str | None:
     """The encoding that the byte order mark at the start names."""
+    if not head.startswith(tuple(MARKS)):
+        return None
     return next((encoding for mark, encoding in MARKS.items() if head.startswith(mark)), None)
 
 

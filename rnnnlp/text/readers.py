@@ -47,12 +47,12 @@ def read_text(path: Path, encoding: str | None = None) -> Iterator[str]:
 
 def read_standard_input(encoding: str | None = None) -> Iterator[str]:
     """Yields the text of standard input, like `read_text`."""
-    yield from _decode(sys.stdin.buffer, "standard input", encoding)
+    yield from _decode(sys.stdin.buffer, "standard input", encoding, is_file=False)
 
 
-def _decode(stream: IO[bytes], name: str, encoding: str | None) -> Iterator[str]:
+def _decode(stream: IO[bytes], name: str, encoding: str | None, *, is_file: bool = True) -> Iterator[str]:
     block = stream.read(CHUNK_BYTES)
-    if stream is sys.stdin.buffer:
+    if not is_file:
         refuse_compressed(block, name)
     if encoding is None:
         encoding = _encoding_of(block, name)
@@ -61,11 +61,12 @@ def _decode(stream: IO[bytes], name: str, encoding: str | None) -> Iterator[str]
     at_start = True
     offset = 0  # number of bytes before this block
     while True:
+        final = len(block) < CHUNK_BYTES
         pending = decoder.getstate()[0]  # bytes of a character that began in the last block
         try:
-            chunk = decoder.decode(block, final=not block)
+            chunk = decoder.decode(block, final)
         except UnicodeDecodeError as error:
-            raise _wrong(name, encoding, offset - len(pending), error, block) from error
+            raise _wrong(name, encoding, offset - len(pending), error, final) from error
         except UnicodeError as error:  # UTF-16 and UTF-32 of which the mark is missing
             raise UserError(
                 f"{name} does not begin with the byte order mark of {encoding}; give another {option('encoding')}, "
@@ -79,7 +80,7 @@ def _decode(stream: IO[bytes], name: str, encoding: str | None) -> Iterator[str]
                 _log_once(f"{name}: byte order mark at the start dropped")
         if chunk:
             yield chunk
-        if not block:
+        if final:
             return
         block = stream.read(CHUNK_BYTES)
 
@@ -96,18 +97,25 @@ def _encoding_of(head: bytes, name: str) -> str:
     return encoding or "utf-8"
 
 
-def _wrong(name: str, encoding: str, before: int, error: UnicodeDecodeError, block: bytes) -> UserError:
-    """The error for bytes that do not decode. `before` bytes of the file precede those of `error`."""
+def _wrong(name: str, encoding: str, before: int, error: UnicodeDecodeError, final: bool) -> UserError:
+    """The error for bytes that do not decode.
+
+    Args:
+        name: The name of the file.
+        encoding: That of the decoder.
+        before: The number of bytes of the file before those of the error.
+        error: What the decoder says, and the bytes that it had.
+        final: Whether these are the last bytes of the file.
+    """
     where = f"{name}: byte {before + error.start}"
     if encoding != "utf-8":
         shown = encoding.upper()
         return UserError(
             f"{where} is not valid {shown} ({error.reason}); give the encoding of the file as {option('encoding')}"
         )
-    at = max(0, error.start - len(error.object) + len(block))  # of `block`
-    sample = block[max(0, at - SAMPLE // 2) : at + SAMPLE // 2] or error.object
-    sample = sample[sample.find(b"\n") + 1 :] if at > SAMPLE // 2 else sample
-    if not block:
+    sample = error.object[max(0, error.start - SAMPLE // 2) : error.start + SAMPLE // 2]
+    sample = sample[sample.find(b"\n") + 1 :] if error.start > SAMPLE // 2 else sample
+    if final and error.end == len(error.object) and not error.object[: error.start].isascii():
         return UserError(f"{where} begins a character that is cut off; copy the file again, or remove its end")
     guess = unmarked_utf16(sample, 0.02)
     if guess is None and is_binary(sample):

@@ -17,7 +17,7 @@ from rnnnlp.text.given import GIVEN
 from rnnnlp.text.hub import is_hub_name, load_from_hub
 from rnnnlp.text.readers import read_text
 from rnnnlp.text.reading import ReadOptions
-from rnnnlp.text.tables import ClassFolders, Table, texts_in
+from rnnnlp.text.tables import ClassFolders, Table, has_texts, texts_in
 from rnnnlp.text.unpacked import COMPRESSED, data_suffix, is_hidden, is_junk
 
 logger = logging.getLogger(__name__)
@@ -236,12 +236,12 @@ class _Finder:
         return tuple(PlainText(path, self.reading.encoding) for path in seen)
 
     def _class_parts(self, folder: Path, least: int) -> tuple[Part, ...]:
-        with_texts = [sub.name for sub in _sub_folders(folder) if texts_in(sub)]
+        with_texts = [sub.name for sub in _sub_folders(folder) if has_texts(sub)]
         classes = [name for name in with_texts if name.lower() not in _UNLABELLED_NAMES]
         return (ClassFolders(folder, classes, self.reading),) if len(classes) >= least else ()
 
     def _unlabelled_folders(self, folder: Path) -> tuple[Part, ...]:
-        subs = [sub for sub in _sub_folders(folder) if sub.name.lower() in _UNLABELLED_NAMES and texts_in(sub)]
+        subs = [sub for sub in _sub_folders(folder) if sub.name.lower() in _UNLABELLED_NAMES and has_texts(sub)]
         return tuple(ClassFolders(sub, ["."], self.reading) for sub in subs)
 
 

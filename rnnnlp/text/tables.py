@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import json
 import logging
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -175,7 +176,17 @@ class ParquetTable(Table):
 
 def texts_in(folder: Path) -> list[Path]:
     """The .txt files of a folder, in order, without hidden ones."""
-    return sorted(path for path in folder.glob("*.txt") if not is_hidden(path.name))
+    return [folder / name for name in sorted(_names_of_texts(folder))]
+
+
+def has_texts(folder: Path) -> bool:
+    """Whether a folder has a .txt file that is not hidden."""
+    return any(True for _ in _names_of_texts(folder))
+
+
+def _names_of_texts(folder: Path) -> Iterator[str]:
+    with os.scandir(folder) as entries:
+        yield from (entry.name for entry in entries if entry.name.endswith(".txt") and not is_hidden(entry.name))
 
 
 class ClassFolders(Table):

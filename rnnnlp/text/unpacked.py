@@ -53,6 +53,8 @@ _REFUSED: dict[bytes, tuple[str, str]] = {
     b"ARROW1": ("an Arrow (Feather) file", "save it as parquet"),
     b"version https://git-lfs.github.com/spec/": ("a pointer of Git LFS, not the file itself", "run: git lfs pull"),
 }
+_TAR = b"ustar"
+_KNOWN = (*_ZIP, *_OPENERS, *_REFUSED)
 
 
 def is_hidden(name: str) -> bool:
@@ -109,6 +111,8 @@ def _unpack(stream: Any, path: Path, as_it_is: bool) -> tuple[IO[bytes], str]:
     name = path.name
     while True:
         head = stream.peek(HEAD)[:HEAD]
+        if not head.startswith(_KNOWN) and head[257:262] != _TAR:
+            return stream, name  # soon, as there may be thousands of small files
         if as_it_is and not name.lower().endswith(COMPRESSED):
             return stream, name
         if head.startswith(_ZIP):
@@ -139,7 +143,7 @@ def _refuse(head: bytes, path: Path) -> None:
     for magic, (what, remedy) in _REFUSED.items():
         if head.startswith(magic):
             raise refused(path, what, remedy)
-    if head[257:262] == b"ustar":
+    if head[257:262] == _TAR:
         raise refused(path, "a tar archive", f"{_UNPACK}, and give the folder")
 
 

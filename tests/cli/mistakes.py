@@ -74,7 +74,7 @@ def furnish(home: Path) -> None:
         (home / name).parent.mkdir(parents=True, exist_ok=True)
         (home / name).write_text(content)
     (home / "latin.txt").write_bytes(b"caf\xe9 au lait")
-    (home / "cut.txt").write_bytes("caf\u00e9".encode()[:-1])
+    (home / "cut.txt").write_bytes("na\u00efve caf\u00e9".encode()[:-1])
     (home / "tune.mid").write_bytes(b"MThd\0\0\0\6\0\1\0\1\xff\x90")
     (home / "cut.csv.gz").write_bytes(gzip.compress(b"text,label\ngood,1\n")[:-9])
     with zipfile.ZipFile(home / "two.zip", "w") as archive:
@@ -269,7 +269,7 @@ MISTAKES = {
     "train charlm --data {home}/text.txt --tokenizer bpe --vocab-size 5": "vocab_size is 5; it must be at least 256",
     "train charlm --data {home}/quoted.csv": "its quotation marks are not as in a csv file: every line has 2 fields",
     "train charlm --data {home}/swallowed.tsv": "line 2: a quoted field seems to swallow lines that are rows; if its",
-    "train charlm --data {home}/cut.txt": "byte 3 begins a character that is cut off; copy the file again",
+    "train charlm --data {home}/cut.txt": "byte 10 begins a character that is cut off; copy the file again",
     "train charlm --data {home}/latin.txt --encoding utf-16": "does not begin with the byte order mark of utf-16; give",
     "train charlm --data {home}/latin.txt --encoding shift-jis": "byte 3 is not valid SHIFT-JIS (illegal multibyte",
     "train charlm --data {home}/text.txt --encoding klingon": "--encoding is klingon; it must be an encoding that",

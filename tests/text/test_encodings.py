@@ -95,7 +95,8 @@ def test_the_sample_is_taken_where_utf_8_fails(tmp_path):
         (b"MThd\0\0\0\6\0\1\0\1\1\xe0MTrk\0\x90G`", "is a binary file; expected text: .* with tokenizer byte"),
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "is a binary file"),
         (b"\0" * 100, "is a binary file"),
-        ("schön".encode()[:-2], "byte 3 begins a character that is cut off"),
+        ("schön, größer".encode()[:-5], "byte 10 begins a character that is cut off"),
+        (b"caf\xe9", "byte 3 is not valid UTF-8 .unexpected end of data.; it may be cp1252"),
     ],
 )
 def test_what_no_encoding_reads(tmp_path, content, message):
