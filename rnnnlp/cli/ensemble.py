@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from rnnnlp.cli.options import add_backend_options, add_column_options
+from rnnnlp.cli.options import add_backend_options, add_reading_options
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -13,20 +13,20 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data", help="the data whose validation texts fit the stacking weights (default: the data of the first run)"
     )
-    add_column_options(parser)
+    add_reading_options(parser)
     add_backend_options(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     from rnnnlp.tasks.sentiment.config import EnsembleOptions
     from rnnnlp.tasks.sentiment.stacking import make_ensemble
+    from rnnnlp.text import ReadOptions
     from rnnnlp.training.run import use_backend
 
     ensemble_options = EnsembleOptions(
         runs=tuple(options.runs),
         data=options.data,
-        text_column=options.text_column,
-        label_column=options.label_column,
+        **ReadOptions.given(options),
     )
     use_backend(options.backend, options.threads)
     make_ensemble(ensemble_options, options.out, overwrite=options.overwrite)

@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from rnnnlp.cli.options import add_backend_options, add_column_options
+from rnnnlp.cli.options import add_backend_options, add_reading_options
 from rnnnlp.cli.output import write_json
 from rnnnlp.errors import UserError, option
 
@@ -29,7 +29,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--weights", choices=("best", "last"), default="best", help="the best or the last weights (default: best)"
     )
-    add_column_options(parser)
+    add_reading_options(parser)
     parser.add_argument(
         "--json",
         metavar="FILE",
@@ -61,6 +61,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from rnnnlp.tasks import task_of
+    from rnnnlp.text import ReadOptions
     from rnnnlp.text.sources import split_to_measure
     from rnnnlp.training.model_folder import read_config
     from rnnnlp.training.run import use_backend
@@ -78,7 +79,7 @@ def run(options: argparse.Namespace) -> int:
         config_type = task.also_opens.get(model_type, task.training)
         training = config_type.from_mapping(training, str(folder / "config.json")).to_mapping()
     for field in fields(Evaluation):
-        meant = field.name in (*task.evaluations, "text_column")
+        meant = field.name in (*task.evaluations, "text_column", "encoding", "quoting")
         if not meant and getattr(options, field.name, None) not in (None, False):  # `hold_out` is no option
             raise UserError(
                 f"{option(field.name)} means nothing for models of type {model_type}, as {folder} is; leave it out"
@@ -91,8 +92,7 @@ def run(options: argparse.Namespace) -> int:
     if mistakes is None:  # some of one data set, none of several
         mistakes = SHOWN_MISTAKES if len(data_sets) == 1 else 0
     asked = Evaluation(
-        text_column=options.text_column,
-        label_column=options.label_column,
+        **ReadOptions.given(options),
         mistakes=mistakes,
         threshold=options.threshold,
         baseline=linear_baseline() if options.baseline else None,

@@ -2,6 +2,8 @@
 
 import argparse
 import sys
+from itertools import islice
+from pathlib import Path
 
 from rnnnlp.cli.options import add_backend_options
 from rnnnlp.errors import UserError, dashed, option
@@ -37,6 +39,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seed", type=int, metavar="N", help="random seed: the same seed gives the same text (default: random)"
     )
+    parser.add_argument(
+        "--out",
+        metavar="FILE",
+        help="write prompt and text to a file, with no line end after them and with the bytes that a byte model gives",
+    )
     add_backend_options(parser)
 
 
@@ -55,9 +62,21 @@ def run(options: argparse.Namespace) -> int:
     if options.seed is not None and options.seed < 0:
         raise UserError(f"{option('seed')} is {options.seed}; it must be at least 0")
     model = CharLMNetwork.from_pretrained(options.run_folder)
+    rng = np.random.default_rng(options.seed)
+    if options.out is not None:
+        if options.samples > 1:
+            raise UserError(f"{option('samples')} is {options.samples} beside {option('out')}; it must be 1")
+        (sample,) = islice(samples(model, options.prompt, sampling, rng=rng, errors="surrogateescape"), 1)
+        text = options.prompt + "".join(sample)
+        try:
+            Path(options.out).write_bytes(text.encode("utf-8", "surrogateescape"))
+        except OSError as error:
+            raise UserError(
+                f"{option('out')} {options.out} cannot be written ({error.strerror}); give another path"
+            ) from None
+        return 0
     # Characters that the terminal cannot show are replaced, because an error would cut the text.
     sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
-    rng = np.random.default_rng(options.seed)
     for number, sample in zip(range(options.samples), samples(model, options.prompt, sampling, rng=rng), strict=False):
         if number:
             print("\n" + "-" * 40)

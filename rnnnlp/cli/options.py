@@ -10,6 +10,7 @@ from typing import Any, get_type_hints
 
 from rnnnlp.config import Config, describe, seconds
 from rnnnlp.errors import UserError, dashed, option
+from rnnnlp.text.reading import ReadOptions
 
 
 def add_config_options(parser: Any, config: type[Config], *, leave_out: Iterable[str] = ()) -> None:
@@ -49,11 +50,10 @@ def add_backend_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_column_options(parser: argparse.ArgumentParser, *, labels: bool = True) -> None:
-    """The columns of a table."""
-    parser.add_argument("--text-column", help="name of the column with the texts, where it is not a usual one")
-    if labels:
-        parser.add_argument("--label-column", help="name of the column with the labels, where it is not a usual one")
+def add_reading_options(parser: argparse.ArgumentParser, *, labels: bool = True) -> None:
+    """How files are read. An option that is not given is None."""
+    add_config_options(parser, ReadOptions, leave_out=() if labels else ("label_column",))
+    parser.set_defaults(**{field.name: None for field in fields(ReadOptions)})
 
 
 def duration(text: str) -> float:

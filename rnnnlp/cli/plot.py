@@ -121,8 +121,9 @@ def trained_models(options: argparse.Namespace) -> Iterator[tuple[str, "CharLMNe
     from pathlib import Path
 
     from rnnnlp.tasks.char_lm.network import CharLMNetwork
-    from rnnnlp.text import encode_corpus, load_corpus
+    from rnnnlp.text import ReadOptions, encode_corpus, load_corpus
     from rnnnlp.training.model_folder import read_config
+    from rnnnlp.training.task import Evaluation
 
     for name in options.runs:
         model = CharLMNetwork.from_pretrained(name)
@@ -130,9 +131,10 @@ def trained_models(options: argparse.Namespace) -> Iterator[tuple[str, "CharLMNe
         data = options.data or training.get("data")
         if data is None:
             raise UserError(f"{name} does not say what it was trained on; give {option('data')}")
+        reading = ReadOptions() if options.data else Evaluation().reading(training, data)
         corpus = load_corpus(
             data,
-            text_column=None if options.data else training.get("text_column"),
+            reading.for_tokenizer(model.tokenizer.kind),
             document_separator=training.get("document_separator"),
         )
         encoded = encode_corpus(corpus, model.tokenizer, splits=("validation",))

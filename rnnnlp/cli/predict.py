@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rnnnlp.cli.highlight import colours_wanted, highlighted, strongest
-from rnnnlp.cli.options import add_backend_options, add_column_options
+from rnnnlp.cli.options import add_backend_options, add_reading_options
 from rnnnlp.errors import UserError, option
 
 if TYPE_CHECKING:
@@ -28,9 +28,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--file",
         metavar="FILE",
-        help="classify the texts of a csv, tsv, jsonl or parquet file, or each line of a txt file",
+        help="classify the texts of a csv, tsv, json or parquet file, or each line of a txt file; it may be compressed",
     )
-    add_column_options(parser, labels=False)
+    add_reading_options(parser, labels=False)
     parser.add_argument(
         "--json",
         metavar="FILE",
@@ -55,17 +55,18 @@ def run(options: argparse.Namespace) -> int:
     from rnnnlp.tasks.sentiment.ensemble import load_predictor
     from rnnnlp.tasks.sentiment.predictor import CHUNK
     from rnnnlp.tasks.sentiment.threshold import Threshold
-    from rnnnlp.text import load_plain_texts
+    from rnnnlp.text import ReadOptions, load_plain_texts
     from rnnnlp.training.run import use_backend
 
     if options.texts and options.file:
         raise UserError(f"texts and {option('file')} are both given; give one of them")
-    if options.texts and options.text_column is not None:
-        raise UserError(f"{option('text_column')} is {options.text_column}, and the texts are given; leave it out")
+    for name, value in ReadOptions.given(options).items():
+        if options.texts:
+            raise UserError(f"{option(name)} is {value}, and the texts are given; leave it out")
     use_backend(options.backend, options.threads)
     model = load_predictor(options.run_folder)
     threshold = Threshold.parse(options.threshold, model.labels) if options.threshold is not None else None
-    texts = options.texts or load_plain_texts(options.file or "-", text_column=options.text_column)
+    texts = options.texts or load_plain_texts(options.file or "-", ReadOptions.of(options))
     try:
         to_file = options.json not in (None, "-")
         output = open(options.json, "w", encoding="utf-8") if to_file else nullcontext(sys.stdout)  # noqa: SIM115

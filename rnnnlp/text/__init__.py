@@ -7,6 +7,7 @@ from rnnnlp.text.encoded import EncodedCorpus, encode_corpus
 from rnnnlp.text.labelled import LabelledData, LabelledSplit, load_labelled
 from rnnnlp.text.labels import Classes
 from rnnnlp.text.plain import load_plain_texts
+from rnnnlp.text.reading import ReadOptions
 from rnnnlp.text.registry import TOKENIZERS, load_tokenizer, train_tokenizer
 from rnnnlp.text.tokenizers import StreamDecoder, Tokenizer
 from rnnnlp.text.words import BPETokenizer, WordTokenizer
@@ -21,6 +22,7 @@ __all__ = [
     "EncodedCorpus",
     "LabelledData",
     "LabelledSplit",
+    "ReadOptions",
     "StreamDecoder",
     "Tokenizer",
     "WordTokenizer",

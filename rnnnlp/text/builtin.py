@@ -32,6 +32,7 @@ def sample_folder(name: str) -> Path:
 class PythonDocs(Table):
     """The topics of the Python language reference, sorted by name: about 0.7 MB of English text."""
 
+    chosen_columns = False
     name = f"{PYTHON_DOCS} (Python {sys.version_info.major}.{sys.version_info.minor}.{sys.version_info.micro})"
 
     @property

@@ -16,8 +16,8 @@ _EACH_CHARACTER = {"type": "Split", "pattern": {"Regex": r"[\s\S]"}, "behavior":
 _BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": False}
 
 
-def code_points(text: str) -> np.ndarray:
-    """The code points of a text.
+def code_points(text: str, errors: str = "strict") -> np.ndarray:
+    """The code points of a text; `errors` as for `str.encode`.
 
     Returns:
         `(characters,)`; uint8 if all are ASCII, or else int32.
@@ -27,7 +27,7 @@ def code_points(text: str) -> np.ndarray:
     """
     if text.isascii():
         return np.frombuffer(text.encode("ascii"), np.uint8)
-    return np.frombuffer(encode_text(text, "utf-32-le"), np.dtype("<i4"))
+    return np.frombuffer(encode_text(text, "utf-32-le", errors), np.dtype("<i4"))
 
 
 def has_spaces(texts: Sequence[str]) -> bool:
@@ -90,7 +90,10 @@ class CharTokenizer(Tokenizer):
 
 
 class ByteTokenizer(Tokenizer):
-    """One id per byte of the UTF-8 text: 256 ids, nothing is unknown."""
+    """One id per byte of the UTF-8 text: 256 ids, nothing is unknown.
+
+    Bytes that are no UTF-8 are surrogates in a text, as Python's error handler `surrogateescape` makes them.
+    """
 
     kind = "byte"
 
@@ -103,10 +106,10 @@ class ByteTokenizer(Tokenizer):
         return cls()
 
     def encode(self, text: str) -> np.ndarray:
-        return np.frombuffer(encode_text(text), np.uint8)
+        return np.frombuffer(encode_text(text, errors="surrogateescape"), np.uint8)
 
     def spans(self, text: str) -> np.ndarray:
-        lengths = [len(character.encode()) for character in text]
+        lengths = [len(character.encode("utf-8", "surrogateescape")) for character in text]
         return np.repeat(np.arange(len(text)), lengths)[:, None] + (0, 1)
 
     def unknown_characters(self, text: str) -> list[str]:

@@ -13,6 +13,7 @@ import numpy as np
 from rnnnlp.errors import UserError, option
 from rnnnlp.text.characters import CODE_POINTS, code_points
 from rnnnlp.text.chunks import blocks
+from rnnnlp.text.reading import BYTES, ReadOptions
 from rnnnlp.text.sources import UNLABELLED, WHOLE, find_source, log_unused_unlabelled
 
 _ESCAPES = {r"\n": "\n", r"\r": "\r", r"\t": "\t", r"\\": "\\"}
@@ -34,12 +35,14 @@ class Corpus:
         splits: The files or tables of each split.
         text_column: Name of the column with the texts of tables; None chooses a usual one.
         separator: The text between two documents.
+        any_bytes: Whether the text may have bytes that are no UTF-8, as surrogates; a byte tokenizer takes them.
     """
 
     source: str
     splits: Mapping[str, Sequence[HasDocuments]]
     text_column: str | None = None
     separator: str = "\n"
+    any_bytes: bool = False
 
     def chunks(self, split: str) -> Iterator[str]:
         """Yields the text of a split in chunks of any length; "all" is that of all splits.
@@ -57,13 +60,17 @@ class Corpus:
 
 
 def load_corpus(
-    spec: str, *, text_column: str | None = None, document_separator: str | None = None, unlabelled: bool = False
+    spec: str,
+    reading: ReadOptions | None = None,
+    *,
+    document_separator: str | None = None,
+    unlabelled: bool = False,
 ) -> Corpus:
     r"""Finds a corpus. Its text is read later.
 
     Args:
         spec: Plain text or tables with a text column, named as for `find_source`.
-        text_column: Name of the column with the texts of tables; by default one of the usual names.
+        reading: How files are read.
         document_separator: The text between two documents. It may have the escapes \n, \r, \t and \\. A line end by
             default.
         unlabelled: Whether the training split also has the unlabelled texts that some labelled data sets come with.
@@ -71,7 +78,8 @@ def load_corpus(
     Raises:
         UserError: If there is no such source, or the separator has another escape.
     """
-    source = find_source(spec)
+    reading = reading or ReadOptions()
+    source = find_source(spec, reading)
     splits = dict(source.splits)
     further = splits.pop(UNLABELLED, ())
     if further and unlabelled:
@@ -79,7 +87,7 @@ def load_corpus(
     else:
         log_unused_unlabelled(source)
     separator = "\n" if document_separator is None else unescaped(document_separator)
-    return Corpus(source.name, splits, text_column, separator)
+    return Corpus(source.name, splits, reading.text_column, separator, reading.encoding == BYTES)
 
 
 def unescaped(text: str) -> str:
@@ -110,8 +118,12 @@ class Survey:
     first_positions: dict[str, int]
 
 
-def survey(chunks: Iterable[str]) -> Survey:
+def survey(chunks: Iterable[str], *, any_bytes: bool = False) -> Survey:
     """Reads a text once.
+
+    Args:
+        chunks: The text.
+        any_bytes: Whether it may have surrogates that stand for bytes.
 
     Raises:
         UserError: If the text has lone surrogates.
@@ -121,11 +133,11 @@ def survey(chunks: Iterable[str]) -> Survey:
     first_positions: dict[str, int] = {}
     characters = 0
     for block in blocks(chunks):
-        points = code_points(block)
+        points = code_points(block, "surrogatepass" if any_bytes else "strict")
         new = np.flatnonzero(~seen.take(points, mode="clip"))
         for position in new[np.unique(points[new], return_index=True)[1]]:
             first_positions[block[position]] = characters + int(position)
         seen[points[new]] = True
-        hasher.update(block.encode())
+        hasher.update(block.encode("utf-8", "surrogateescape"))
         characters += len(block)
     return Survey(characters, hasher.hexdigest(), first_positions)

@@ -120,7 +120,7 @@ def _sections(corpus: Corpus, wanted: Iterable[str], hold_out: bool) -> dict[str
             there = ", ".join(found for found in sources if found != WHOLE)
             raise UserError(f"{corpus.source} has no {split} text; it has {there}: add one")
         if within not in surveys:
-            surveys[within] = survey(corpus.chunks(within))
+            surveys[within] = survey(corpus.chunks(within), any_bytes=corpus.any_bytes)
         length = surveys[within].characters
         is_cut = hold_out and within == "train" and "validation" not in corpus.splits
         cut = int(TRAIN_SHARE * length) if is_cut else length

@@ -11,6 +11,7 @@ import numpy as np
 from rnnnlp.errors import UserError
 from rnnnlp.text.labelled_rows import LabelledRows, only, read_labelled_rows
 from rnnnlp.text.labels import Classes
+from rnnnlp.text.reading import ReadOptions
 from rnnnlp.text.sources import SPLITS, UNLABELLED, WHOLE, find_source, log_unused_unlabelled
 
 HELD_OUT = 0.05  # fraction of each class that is held out for validation if there is no validation split
@@ -61,9 +62,8 @@ class LabelledData:
 
 def load_labelled(
     spec: str,
+    reading: ReadOptions | None = None,
     *,
-    text_column: str | None = None,
-    label_column: str | None = None,
     rng_seed: int = HELD_OUT_SEED,
     validation_fraction: float = HELD_OUT,
     splits: Sequence[str] | None = None,
@@ -79,8 +79,7 @@ def load_labelled(
 
     Args:
         spec: Name of the data, as for `find_source`.
-        text_column: Name of the column with the texts; by default one of the usual names.
-        label_column: Name of the column with the labels; by default one of the usual names.
+        reading: How files are read.
         rng_seed: Seed that chooses the rows of the held-out validation split.
         validation_fraction: Fraction of each class of train that is held out for validation.
         splits: The splits to load, by default all. Files of other splits are not read.
@@ -91,7 +90,8 @@ def load_labelled(
         UserError: If the source, a column, a split, the labels, or a second class in train is missing, or if a split
             has a label that is not among the classes.
     """
-    source = find_source(spec)
+    reading = reading or ReadOptions()
+    source = find_source(spec, reading, rows=True)
     if not unlabelled:
         log_unused_unlabelled(source)
     carve = "train" in source.splits and "validation" not in source.splits and validation_fraction > 0
@@ -103,7 +103,7 @@ def load_labelled(
             raise UserError(f"{source.name} has no split {split!r}; it has {', '.join(available)}: name one of these")
     needed = {"train" if carve and split == "validation" else split for split in wanted}
     rows = {
-        split: read_labelled_rows(parts, f"{source.name}, {split}", text_column, label_column)
+        split: read_labelled_rows(parts, f"{source.name}, {split}", reading.text_column, reading.label_column)
         for split, parts in (source.splits | whole).items()
         if split in needed
     }
@@ -129,7 +129,7 @@ def load_labelled(
         if carve:
             loaded |= hold_out_validation(loaded["train"], source.name, validation_fraction, rng_seed)
     parts = source.splits.get(UNLABELLED, ()) if unlabelled else ()
-    further = ["".join(document) for part in parts for document in part.documents(text_column)]
+    further = ["".join(document) for part in parts for document in part.documents(reading.text_column)]
     return LabelledData({split: loaded[split] for split in wanted if split in loaded}, classes, source.name, further)
 
 

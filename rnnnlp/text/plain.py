@@ -2,45 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from rnnnlp.errors import UserError, option
 from rnnnlp.text.chunks import split_lines
+from rnnnlp.text.formats import begins_as_json, open_table
 from rnnnlp.text.readers import read_standard_input, read_text
-from rnnnlp.text.tables import TABLE_SUFFIXES, open_table
+from rnnnlp.text.reading import ReadOptions
+from rnnnlp.text.rows import with_line_feeds
+from rnnnlp.text.sources import refuse_what_is_no_path
 
 
-def load_plain_texts(path: str | Path, *, text_column: str | None = None) -> Sequence[str | None]:
-    r"""Loads the texts of a table (csv, tsv, jsonl, parquet), or the lines of any other file or of standard input.
+def load_plain_texts(path: str | Path, reading: ReadOptions | None = None) -> Sequence[str | None]:
+    r"""Loads the texts of a table (csv, tsv, json, parquet), or the lines of any other file or of standard input.
 
-    Lines end at "\n", or at "\r\n" if all lines of the file do, and nowhere else. An empty line is an empty text.
+    Lines end at "\n", or at "\r\n" if all lines of the file do; at "\r" in a file that has no "\n". An empty line is an
+    empty text. A file without the suffix of a table is one if its first line is a JSON object, or names usual columns.
     A row of a table without a text is None, so that each row has its answer.
 
     Args:
         path: The file; "-" for standard input.
-        text_column: Name of the column with the texts of a table; by default one of the usual names.
+        reading: How it is read.
 
     Raises:
         UserError: If the file cannot be read, or has no such column.
     """
-    is_table = Path(path).suffix.lower() in TABLE_SUFFIXES
-    if text_column is not None and not is_table:
-        where = "standard input" if str(path) == "-" else path
-        raise UserError(f"{option('text_column')} is {text_column}, and {where} is no table; leave it out")
-    if str(path) == "-":
-        return _lines(read_standard_input())
+    reading = reading or ReadOptions()
     file = Path(path).expanduser()
-    if not file.is_file():
-        raise UserError(f'{path}: no such file; expected a file of texts, or "-" for standard input')
-    if not is_table:
-        return _lines(read_text(file))
-    table = open_table(file)
-    return [text for (text,) in table.texts_and(table.find_text_column(text_column), keep_missing=True)]
+    if str(path) == "-":
+        table = None
+    else:
+        if not file.is_file():
+            refuse_what_is_no_path(str(path))
+            raise UserError(f'{path}: no such file; expected a file of texts, or "-" for standard input')
+        table = open_table(file, reading)
+    if table is not None:
+        return [text for (text,) in table.texts_and(table.find_text_column(reading.text_column), keep_missing=True)]
+    if reading.text_column is not None:
+        where = "standard input" if str(path) == "-" else path
+        raise UserError(f"{option('text_column')} is {reading.text_column}, and {where} is no table; leave it out")
+    if str(path) == "-":
+        return _lines(_no_json(read_standard_input(reading.encoding)))
+    return _lines(read_text(file, reading.encoding))
+
+
+def _no_json(chunks: Iterable[str]) -> Iterator[str]:
+    """The chunks of standard input; UserError if they are JSON, whose lines are no texts."""
+    for number, chunk in enumerate(chunks):
+        if number == 0 and begins_as_json(chunk):
+            raise UserError(
+                "standard input is JSON; expected one text per line: write it to a .jsonl file and give that"
+            )
+        yield chunk
 
 
 def _lines(chunks: Iterable[str]) -> list[str]:
-    lines = list(split_lines(chunks))
+    lines = list(split_lines(with_line_feeds(chunks)))
     ended = lines if lines and lines[-1].endswith("\n") else lines[:-1]
     line_end = "\r\n" if ended and all(line.endswith("\r\n") for line in ended) else "\n"
     return [line.removesuffix(line_end) for line in lines]

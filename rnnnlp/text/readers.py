@@ -1,4 +1,4 @@
-"""Bytes to text: UTF-8 files, read in chunks, without changing a character."""
+"""Bytes to text: files in UTF-8 or another encoding, read in chunks, without changing a character."""
 
 from __future__ import annotations
 
@@ -8,63 +8,130 @@ import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
-from rnnnlp.errors import UserError
+from rnnnlp.errors import UserError, option
+from rnnnlp.text.encodings import (
+    SAMPLE,
+    is_binary,
+    is_mostly_controls,
+    likely_encoding,
+    marked_encoding,
+    unmarked_utf16,
+)
+from rnnnlp.text.reading import BYTES
+from rnnnlp.text.unpacked import refuse_compressed, unpacked
 
 logger = logging.getLogger(__name__)
 
 BYTE_ORDER_MARK = "\ufeff"
-_CHUNK_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 17  # fits into a cache of the processor
 
 
-def read_text(path: Path) -> Iterator[str]:
-    """Yields the text of a UTF-8 file in non-empty chunks of at most 1 MiB.
+def read_text(path: Path, encoding: str | None = None) -> Iterator[str]:
+    """Yields the text of a file in non-empty chunks of at most 128 KiB. A compressed file is unpacked.
 
     Line ends stay as they are. A byte order mark at the start is dropped, which is logged once.
 
+    Args:
+        path: The file.
+        encoding: Its encoding; None for UTF-8, or UTF-16 or UTF-32 where the first bytes say so. `BYTES` for any bytes.
+
     Raises:
-        UserError: If the file cannot be read, or is not UTF-8. The message names the offset of the first wrong byte.
+        UserError: If the file cannot be read, or has another encoding. The message names the offset of the first wrong
+            byte and the encoding that it may have.
     """
-    try:
-        with path.open("rb") as stream:
-            yield from _decode(stream, str(path))
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror or error}; check the path and its permissions") from error
+    with unpacked(path, as_it_is=encoding == BYTES) as (stream, _):
+        yield from _decode(stream, str(path), encoding)
 
 
-def read_standard_input() -> Iterator[str]:
+def read_standard_input(encoding: str | None = None) -> Iterator[str]:
     """Yields the text of standard input, like `read_text`."""
-    yield from _decode(sys.stdin.buffer, "standard input")
+    yield from _decode(sys.stdin.buffer, "standard input", encoding, is_file=False)
 
 
-def _decode(stream: BinaryIO, name: str) -> Iterator[str]:
-    decoder = codecs.getincrementaldecoder("utf-8")()
+def _decode(stream: IO[bytes], name: str, encoding: str | None, *, is_file: bool = True) -> Iterator[str]:
+    block = stream.read(CHUNK_BYTES)
+    if not is_file:
+        refuse_compressed(block, name)
+    if encoding is None:
+        encoding = _encoding_of(block, name)
+    errors = "surrogateescape" if encoding == BYTES else "strict"
+    decoder = codecs.getincrementaldecoder("utf-8" if encoding == BYTES else encoding)(errors)
     at_start = True
     offset = 0  # number of bytes before this block
     while True:
-        block = stream.read(_CHUNK_BYTES)
-        pending = len(decoder.getstate()[0])  # bytes of a character that began in the last block
+        final = len(block) < CHUNK_BYTES
+        pending = decoder.getstate()[0]  # bytes of a character that began in the last block
         try:
-            chunk = decoder.decode(block, final=not block)
+            chunk = decoder.decode(block, final)
         except UnicodeDecodeError as error:
+            raise _wrong(name, encoding, offset - len(pending), error, final) from error
+        except UnicodeError as error:  # UTF-16 and UTF-32 of which the mark is missing
             raise UserError(
-                f"{name}: byte {offset - pending + error.start} is not valid UTF-8 ({error.reason}); "
-                "convert the file to UTF-8 first"
+                f"{name} does not begin with the byte order mark of {encoding}; give another {option('encoding')}, "
+                "such as utf-16-le"
             ) from error
         offset += len(block)
         if at_start and chunk:
             at_start = False
             if chunk.startswith(BYTE_ORDER_MARK):
                 chunk = chunk[1:]
-                _log_dropped_mark(name)
+                _log_once(f"{name}: byte order mark at the start dropped")
         if chunk:
             yield chunk
-        if not block:
+        if final:
             return
+        block = stream.read(CHUNK_BYTES)
+
+
+def _encoding_of(head: bytes, name: str) -> str:
+    """The encoding that the first bytes of a file name or show; UTF-8 if they do not."""
+    encoding = marked_encoding(head)
+    if encoding is None and b"\0" in head[:SAMPLE]:
+        encoding = unmarked_utf16(head)
+        if encoding is None and is_mostly_controls(head[:SAMPLE]):
+            raise _binary(name)
+    if encoding not in (None, "utf-8"):
+        _log_once(f"{name}: read as {encoding.upper()}, as its first bytes show")
+    return encoding or "utf-8"
+
+
+def _wrong(name: str, encoding: str, before: int, error: UnicodeDecodeError, final: bool) -> UserError:
+    """The error for bytes that do not decode.
+
+    Args:
+        name: The name of the file.
+        encoding: That of the decoder.
+        before: The number of bytes of the file before those of the error.
+        error: What the decoder says, and the bytes that it had.
+        final: Whether these are the last bytes of the file.
+    """
+    where = f"{name}: byte {before + error.start}"
+    if encoding != "utf-8":
+        shown = encoding.upper()
+        return UserError(
+            f"{where} is not valid {shown} ({error.reason}); give the encoding of the file as {option('encoding')}"
+        )
+    sample = error.object[max(0, error.start - SAMPLE // 2) : error.start + SAMPLE // 2]
+    sample = sample[sample.find(b"\n") + 1 :] if error.start > SAMPLE // 2 else sample
+    if final and error.end == len(error.object) and not error.object[: error.start].isascii():
+        return UserError(f"{where} begins a character that is cut off; copy the file again, or remove its end")
+    guess = unmarked_utf16(sample, 0.02)
+    if guess is None and is_binary(sample):
+        return _binary(name)
+    guess = guess or likely_encoding(sample)
+    remedy = f"it may be {guess}: give {option('encoding')} {guess}" if guess else f"give its {option('encoding')}"
+    return UserError(f"{where} is not valid UTF-8 ({error.reason}); {remedy}, or convert the file to UTF-8 first")
+
+
+def _binary(name: str) -> UserError:
+    return UserError(
+        f"{name} is a binary file; expected text: a character model takes any bytes with {option('tokenizer')} byte"
+    )
 
 
 @functools.cache
-def _log_dropped_mark(name: str) -> None:
+def _log_once(message: str) -> None:
     """Cached, so a file that is read several times is named once."""
-    logger.info("%s: byte order mark at the start dropped", name)
+    logger.info("%s", message)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import logging
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,9 +12,12 @@ from pathlib import Path
 
 from rnnnlp.errors import UserError, option
 from rnnnlp.text.builtin import BUILTIN_NAMES, SAMPLE_REVIEWS, PythonDocs, sample_folder
+from rnnnlp.text.formats import PLAIN_JSON, TABLE_SUFFIXES, open_table
 from rnnnlp.text.hub import is_hub_name, load_from_hub
 from rnnnlp.text.readers import read_text
-from rnnnlp.text.tables import TABLE_SUFFIXES, ClassFolders, Table, open_table
+from rnnnlp.text.reading import ReadOptions
+from rnnnlp.text.tables import ClassFolders, Table, has_texts, texts_in
+from rnnnlp.text.unpacked import COMPRESSED, data_suffix, is_hidden, is_junk
 
 logger = logging.getLogger(__name__)
 
@@ -21,6 +25,7 @@ GIVEN = "(texts)"  # what a run folder calls data that Python gave
 SPLITS = ("train", "validation", "test")
 WHOLE = "all"  # in place of a split: everything that has labels, as one
 UNLABELLED = "unlabelled"  # a further split of some labelled data sets: texts without a label
+_LONGEST_NAME = 255  # bytes, on all usual file systems
 _UNLABELLED_NAMES = ("unsup", "unsupervised", "unlabeled", "unlabelled")
 _SPLIT_OF = (
     {name: name for name in SPLITS}
@@ -35,9 +40,11 @@ class PlainText:
 
     Attributes:
         path: The file.
+        encoding: Its encoding, as for `read_text`.
     """
 
     path: Path
+    encoding: str | None = None
 
     @property
     def name(self) -> str:
@@ -45,7 +52,7 @@ class PlainText:
 
     def documents(self, text_column: str | None) -> Iterator[Iterator[str]]:
         """Yields the one text, as a stream of chunks; `text_column` is not used."""
-        yield read_text(self.path)
+        yield read_text(self.path, self.encoding)
 
 
 Part = Table | PlainText
@@ -64,59 +71,207 @@ class Source:
     splits: dict[str, tuple[Part, ...]]
 
 
-def find_source(spec: str) -> Source:
-    """Finds data by its name. Of local data, only the listings of folders are read.
+def find_source(spec: str, reading: ReadOptions | None = None, *, rows: bool = False) -> Source:
+    """Finds data by its name. Of local data, only the listings of folders and the first bytes of tables are read.
 
     Args:
         spec: The name of a built-in data set, a file, a folder, a glob pattern, or the name of a data set on the Hub.
+        reading: How files are read.
+        rows: Whether rows with labels are expected, so that a text file that begins as a table is one.
 
     Raises:
         UserError: If it is none of these, or cannot be read.
     """
     if spec == GIVEN:
         raise UserError(f"the texts were given in Python and are not kept; give {option('data')} that can be read")
+    refuse_what_is_no_path(spec)
     try:
-        return _find(spec)
+        return _Finder(reading or ReadOptions(), rows).find(spec)
     except (OSError, RuntimeError) as error:  # RuntimeError: ~name of an unknown user
         raise UserError(f"cannot read {spec} ({error}); check the path and its permissions") from error
 
 
-def _find(spec: str) -> Source:
-    if spec == SAMPLE_REVIEWS:
-        return Source(spec, _folder_splits(sample_folder(spec)))
-    if spec in BUILTIN_NAMES:
-        docs = PythonDocs()
-        return Source(docs.name, {"train": (docs,)})
-    path = Path(spec).expanduser()
-    if spec and path.is_dir():
-        return Source(spec, _folder_splits(path))
-    if spec and path.exists():
-        split = _split_of(path)
-        return Source(spec, {split if split in SPLITS else "train": (_open(path),)})
-    if glob.has_magic(spec):
-        return Source(spec, {"train": _glob_parts(path)})
-    if is_hub_name(spec) and path.suffix.lower() not in (*TABLE_SUFFIXES, ".txt"):
-        return Source(spec, _hub_splits(spec))
-    raise UserError(
-        f"{spec!r}: no such file or folder; expected a path, a glob, a Hub name such as stanfordnlp/imdb, "
-        f"or a built-in set ({', '.join(BUILTIN_NAMES)})"
-    )
+def refuse_what_is_no_path(spec: str) -> None:
+    """Names a URL, or text itself, that was given as the name of a file.
+
+    Raises:
+        UserError: If `spec` is one of these.
+    """
+    scheme, separator, rest = spec.partition("://")
+    if separator and re.fullmatch(r"[A-Za-z][\w+.-]*", scheme):
+        if scheme.lower() == "file":
+            raise UserError(f"{spec} is a URL; expected a path: give {rest.removeprefix('localhost')}")
+        raise UserError(f"{spec} is a URL, which is not read; download it first, and give the path of the file")
+    shown = spec if len(spec) <= 60 else spec[:56] + " ..."
+    longest = max(map(len, map(os.fsencode, re.split(r"[/\\]", spec.replace("\0", " ")))))
+    words = len(spec.split()) >= 4 and not re.search(r"[/\\*]|\.\w{1,8}$", spec)
+    if longest > _LONGEST_NAME or ((words or "\n" in spec.strip()) and not os.path.exists(spec.replace("\0", " "))):
+        raise UserError(
+            f"{shown!r} looks like the text itself; expected the name of data: write it to a file, or in Python give a "
+            "list of texts"
+        )
 
 
-def _open(path: Path) -> Part:
-    return open_table(path) if path.suffix.lower() in TABLE_SUFFIXES else PlainText(path)
+@dataclass(frozen=True)
+class _Finder:
+    """Finds data whose files are read in one way.
+
+    Attributes:
+        reading: How they are read.
+        rows: As for `find_source`.
+    """
+
+    reading: ReadOptions
+    rows: bool
+
+    def find(self, spec: str) -> Source:
+        if spec == SAMPLE_REVIEWS:
+            return Source(spec, _Finder(ReadOptions(), self.rows)._folder_splits(sample_folder(spec)))
+        if spec in BUILTIN_NAMES:
+            docs = PythonDocs()
+            return Source(docs.name, {"train": (docs,)})
+        path = Path(spec).expanduser()
+        if spec and path.is_dir() and _is_file_name(path.name) and (parts := self._parts_in(path)):
+            split = _split_of(path)
+            return Source(spec, {split if split in SPLITS else "train": parts})
+        if spec and path.is_dir():
+            return Source(spec, self._folder_splits(path))
+        if spec and path.exists():
+            split = _split_of(path)
+            return Source(spec, {split if split in SPLITS else "train": (self._open(path),)})
+        if glob.has_magic(spec):
+            return Source(spec, {"train": self._glob_parts(path)})
+        if is_hub_name(spec) and not _is_file_name(path.name):
+            return Source(spec, _hub_splits(spec))
+        raise UserError(
+            f"{spec!r}: no such file or folder; expected a path, a glob, a Hub name such as stanfordnlp/imdb, "
+            f"or a built-in set ({', '.join(BUILTIN_NAMES)})"
+        )
+
+    def _open(self, path: Path) -> Part:
+        return open_table(path, self.reading, rows=self.rows) or PlainText(path, self.reading.encoding)
+
+    def _open_all(self, shards: list[Path]) -> tuple[Part, ...]:
+        """The files of one split. They must be of one format: two formats would hold the same rows twice."""
+        if len({data_suffix(path.name) + path.suffix.lower() for path in shards}) > 1:
+            raise UserError(
+                f"{' and '.join(map(str, shards))} are one split in several formats; keep one, or name a file"
+            )
+        return tuple(map(self._open, shards))
+
+    def _parts_in(self, folder: Path) -> tuple[Part, ...]:
+        """The files of a table that was written as a folder, as by Spark (reviews.parquet/part-00000.parquet)."""
+        found = sorted(path for path in folder.iterdir() if path.is_file() and not is_hidden(path.name))
+        return self._open_all([path for path in found if data_suffix(path.name) in TABLE_SUFFIXES])
+
+    def _glob_parts(self, pattern: Path) -> tuple[Part, ...]:
+        names = sorted(_matches(pattern))
+        parts = tuple(self._open(Path(name)) for name in names if Path(name).is_file())
+        if not parts:
+            raise UserError(f"{pattern} matches no file; check the pattern (** reaches into sub-folders)")
+        return parts
+
+    def _folder_splits(self, folder: Path) -> dict[str, tuple[Part, ...]]:
+        ways = (self._split_files, self._split_folders, self._class_folders, self._files_further_down, self._only_table)
+        for find in (*ways, self._plain_texts):
+            splits = find(folder)
+            if _has_more_than_unlabelled(splits):
+                return splits
+        if tables := [path.name for path in _tables_in(folder)]:
+            raise UserError(
+                f"{folder} has {', '.join(tables[:5])}, not named after the splits ({', '.join(SPLITS)}); name one file"
+            )
+        raise UserError(
+            f"{folder} holds no data; expected split files (train.parquet, test.csv, ...), one sub-folder of .txt "
+            "files per class, or .txt files; other plain text can be named by a glob, as in 'folder/**/*.md'"
+        )
+
+    def _split_files(self, folder: Path) -> dict[str, tuple[Part, ...]]:
+        """Files named after the splits, each split in one or more files; .txt files only if one is for train."""
+        tables = _tables_in(folder)
+        texts = [path for path in texts_in(folder) if _split_of(path)]
+        if not any(_split_of(path) == "train" for path in texts):
+            texts = []
+        found: dict[str, list[Path]] = {}
+        for path in [*tables, *texts]:
+            if split := _split_of(path):
+                found.setdefault(split, []).append(path)
+        splits = {split: self._open_all(paths) for split, paths in found.items()}
+        return _log_unused(folder, splits, [path.name for path in tables if not _split_of(path)])
+
+    def _split_folders(self, folder: Path) -> dict[str, tuple[Part, ...]]:
+        """Sub-folders named after the splits, which hold class folders or files."""
+        splits: dict[str, tuple[Part, ...]] = {}
+        for sub in _sub_folders(folder):
+            if split := _split_of(sub):
+                splits[split] = self._class_parts(sub, least=1) or self._open_all(_tables_in(sub)) or self._texts(sub)
+            if split == "train":
+                splits.setdefault(UNLABELLED, self._unlabelled_folders(sub))
+        return _log_unused(folder, {split: parts for split, parts in splits.items() if parts}, [])
+
+    def _class_folders(self, folder: Path) -> dict[str, tuple[Part, ...]]:
+        """One sub-folder of .txt files per class."""
+        splits = {"train": self._class_parts(folder, least=2), UNLABELLED: self._unlabelled_folders(folder)}
+        return {split: parts for split, parts in splits.items() if parts}
+
+    def _files_further_down(self, folder: Path) -> dict[str, tuple[Part, ...]]:
+        """The split files of the only sub-folder that has any, as in a clone from the Hub (data/train-0.parquet)."""
+        found = {sub.name: self._split_files(sub) for sub in _sub_folders(folder)}
+        found = {name: splits for name, splits in found.items() if _has_more_than_unlabelled(splits)}
+        if len(found) > 1:
+            raise UserError(f"{folder} has data in several sub-folders ({', '.join(found)}); name one of them")
+        return next(iter(found.values()), {})
+
+    def _only_table(self, folder: Path) -> dict[str, tuple[Part, ...]]:
+        tables = [] if self._texts(folder) else _tables_in(folder)
+        return {"train": self._open_all(tables)} if len(tables) == 1 else {}
+
+    def _plain_texts(self, folder: Path) -> dict[str, tuple[Part, ...]]:
+        parts = self._texts(folder)
+        return {"train": parts} if parts else {}
+
+    def _texts(self, folder: Path) -> tuple[Part, ...]:
+        """The .txt files of a folder and of those in it."""
+        found = (path for path in sorted(folder.rglob("*.txt")) if path.is_file())
+        seen = (path for path in found if not any(map(is_hidden, path.relative_to(folder).parts)))
+        return tuple(PlainText(path, self.reading.encoding) for path in seen)
+
+    def _class_parts(self, folder: Path, least: int) -> tuple[Part, ...]:
+        with_texts = [sub.name for sub in _sub_folders(folder) if has_texts(sub)]
+        classes = [name for name in with_texts if name.lower() not in _UNLABELLED_NAMES]
+        return (ClassFolders(folder, classes, self.reading),) if len(classes) >= least else ()
+
+    def _unlabelled_folders(self, folder: Path) -> tuple[Part, ...]:
+        subs = [sub for sub in _sub_folders(folder) if sub.name.lower() in _UNLABELLED_NAMES and has_texts(sub)]
+        return tuple(ClassFolders(sub, ["."], self.reading) for sub in subs)
+
+
+def _is_file_name(name: str) -> bool:
+    """Whether a name is that of a file that would be read, and of no data set on the Hub."""
+    return data_suffix(name) in (*TABLE_SUFFIXES, ".txt") or name.lower().endswith((*COMPRESSED, ".xlsx", ".xls"))
+
+
+def _matches(pattern: Path) -> list[str]:
+    """The paths that a pattern matches. Brackets in the names of folders that are there stand for themselves."""
+    base = next((parent for parent in pattern.parents if parent.is_dir()), Path())
+    there = glob.escape(str(base)) if base != Path() else ""
+    rest = str(pattern.relative_to(base))
+    found = glob.glob(os.path.join(there, rest), recursive=True)
+    named = pattern.parts
+    return [name for name in found if not any(is_junk(part) and part not in named for part in Path(name).parts)]
+
+
+def _tables_in(folder: Path) -> list[Path]:
+    """The tables of a folder, in order. A .json file is one only if it is the only file of its split."""
+    found = sorted(path for path in folder.iterdir() if not is_hidden(path.name) and not path.is_dir())
+    tables = [path for path in found if data_suffix(path.name) in TABLE_SUFFIXES]
+    others = {_split_of(path) for path in tables if data_suffix(path.name) != PLAIN_JSON}
+    return [path for path in tables if data_suffix(path.name) != PLAIN_JSON or _split_of(path) not in {None, *others}]
 
 
 def _split_of(path: Path) -> str | None:
     """The split that the name of a file or folder begins with: train-00000.parquet, valid.csv, test."""
     return _SPLIT_OF.get(re.split(r"[-_.]", path.name.lower())[0])
-
-
-def _glob_parts(pattern: Path) -> tuple[Part, ...]:
-    parts = tuple(_open(Path(name)) for name in sorted(glob.glob(str(pattern), recursive=True)) if Path(name).is_file())
-    if not parts:
-        raise UserError(f"{pattern} matches no file; check the pattern (** reaches into sub-folders)")
-    return parts
 
 
 def _hub_splits(spec: str) -> dict[str, tuple[Part, ...]]:
@@ -125,94 +280,12 @@ def _hub_splits(spec: str) -> dict[str, tuple[Part, ...]]:
     return _log_unused(spec, splits, [name for name in tables if name not in _SPLIT_OF])
 
 
-def _folder_splits(folder: Path) -> dict[str, tuple[Part, ...]]:
-    for find in (_split_files, _split_folders, _class_folders, _files_further_down, _plain_texts):
-        splits = find(folder)
-        if _has_more_than_unlabelled(splits):
-            return splits
-    raise UserError(
-        f"{folder} holds no data; expected split files (train.parquet, test.csv, ...), one sub-folder of .txt files "
-        "per class, or .txt files; other plain text can be named by a glob, as in 'folder/**/*.md'"
-    )
-
-
-def _split_files(folder: Path) -> dict[str, tuple[Part, ...]]:
-    """Files named after the splits, each split in one or more files; .txt files only if one is for train."""
-    tables = _tables_in(folder)
-    texts = [path for path in sorted(folder.glob("*.txt")) if _split_of(path)]
-    if not any(_split_of(path) == "train" for path in texts):
-        texts = []
-    found: dict[str, list[Path]] = {}
-    for path in [*tables, *texts]:
-        if split := _split_of(path):
-            found.setdefault(split, []).append(path)
-    splits = {split: _open_all(paths) for split, paths in found.items()}
-    return _log_unused(folder, splits, [path.name for path in tables if not _split_of(path)])
-
-
-def _split_folders(folder: Path) -> dict[str, tuple[Part, ...]]:
-    """Sub-folders named after the splits, which hold class folders or files."""
-    splits: dict[str, tuple[Part, ...]] = {}
-    for sub in _sub_folders(folder):
-        if split := _split_of(sub):
-            splits[split] = _class_parts(sub, least=1) or _open_all(_tables_in(sub)) or _texts_in(sub)
-        if split == "train":
-            splits.setdefault(UNLABELLED, _unlabelled_folders(sub))
-    return _log_unused(folder, {split: parts for split, parts in splits.items() if parts}, [])
-
-
-def _class_folders(folder: Path) -> dict[str, tuple[Part, ...]]:
-    """One sub-folder of .txt files per class."""
-    splits = {"train": _class_parts(folder, least=2), UNLABELLED: _unlabelled_folders(folder)}
-    return {split: parts for split, parts in splits.items() if parts}
-
-
-def _files_further_down(folder: Path) -> dict[str, tuple[Part, ...]]:
-    """The split files of the only sub-folder that has any, as in a clone from the Hub (data/train-00000.parquet)."""
-    found = {sub.name: _split_files(sub) for sub in _sub_folders(folder)}
-    found = {name: splits for name, splits in found.items() if _has_more_than_unlabelled(splits)}
-    if len(found) > 1:
-        raise UserError(f"{folder} has data in several sub-folders ({', '.join(found)}); name one of them")
-    return next(iter(found.values()), {})
-
-
-def _plain_texts(folder: Path) -> dict[str, tuple[Part, ...]]:
-    parts = _texts_in(folder)
-    return {"train": parts} if parts else {}
-
-
-def _class_parts(folder: Path, least: int) -> tuple[Part, ...]:
-    with_texts = [sub.name for sub in _sub_folders(folder) if any(sub.glob("*.txt"))]
-    classes = [name for name in with_texts if name.lower() not in _UNLABELLED_NAMES]
-    return (ClassFolders(folder, classes),) if len(classes) >= least else ()
-
-
-def _unlabelled_folders(folder: Path) -> tuple[Part, ...]:
-    subs = [sub for sub in _sub_folders(folder) if sub.name.lower() in _UNLABELLED_NAMES and any(sub.glob("*.txt"))]
-    return tuple(ClassFolders(sub, ["."]) for sub in subs)
-
-
 def _has_more_than_unlabelled(splits: Mapping[str, tuple[Part, ...]]) -> bool:
     return any(split in splits for split in SPLITS)
 
 
 def _sub_folders(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_dir())
-
-
-def _tables_in(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in TABLE_SUFFIXES)
-
-
-def _texts_in(folder: Path) -> tuple[Part, ...]:
-    return tuple(PlainText(path) for path in sorted(folder.rglob("*.txt")) if path.is_file())
-
-
-def _open_all(shards: list[Path]) -> tuple[Part, ...]:
-    """The files of one split. They must be of one format: two formats would hold the same rows twice."""
-    if len({path.suffix.lower() for path in shards}) > 1:
-        raise UserError(f"{' and '.join(map(str, shards))} are one split in several formats; keep one, or name a file")
-    return tuple(map(_open, shards))
+    return sorted(path for path in folder.iterdir() if path.is_dir() and not is_hidden(path.name))
 
 
 def _log_unused(

@@ -1,19 +1,24 @@
-"""Tables: files, folders and Hub data sets with one text per row, all behind one small interface."""
+"""Tables: files, folders and Hub data sets with one text per row, all behind one small interface.
+
+Files with separators are in `delimited.py`, JSON in `json_files.py`.
+"""
 
 from __future__ import annotations
 
-import csv
+import functools
 import json
 import logging
+import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rnnnlp.errors import UserError, option
-from rnnnlp.text.chunks import split_lines
 from rnnnlp.text.readers import read_text
+from rnnnlp.text.reading import ReadOptions
+from rnnnlp.text.unpacked import is_hidden
 
 if TYPE_CHECKING:
     import datasets
@@ -21,7 +26,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-LONGEST_LINE = 1 << 24  # characters; the csv module needs many times the memory of a field
 USUAL_TEXT_COLUMNS = ("text", "sentence", "review", "content", "comment", "body", "review_body", "reviewtext")
 USUAL_LABEL_COLUMNS = ("label", "labels", "sentiment", "class", "category", "target", "stars", "rating", "polarity")
 
@@ -31,9 +35,11 @@ class Table(ABC):
 
     Attributes:
         name: The name of the table in messages.
+        chosen_columns: Whether its columns have names of others, so that it is said which ones are taken.
     """
 
     name: str
+    chosen_columns = True
 
     @property
     @abstractmethod
@@ -52,27 +58,36 @@ class Table(ABC):
         """Finds a column by name.
 
         Args:
-            wanted: Its name; None takes the first of the `usual` names that the table has, in upper or lower case.
+            wanted: Its name; None takes the only one of the `usual` names that the table has, in upper or lower case.
             usual: The usual names, in lower case.
             name_of_option: The option that names the column, for the message.
 
         Raises:
-            UserError: If the table has no such column.
+            UserError: If the table has no such column, or several.
         """
+        has = ", ".join(column or "''" for column in self.columns)
         if wanted is not None:
-            if wanted in self.columns:
-                return wanted
+            found = [column for column in self.columns if column == wanted]
+            found = found or [column for column in self.columns if column == wanted.strip()]
+            if not found:
+                raise UserError(f"{self.name} has no column {wanted!r}; its columns are {has}: name one of them")
+        else:
+            found = [column for column in self.columns if column.strip().lower() in usual]
+            with_classes = [column for column in found if self.class_names(column)]
+            found = with_classes if len(with_classes) == 1 else found
+        if len(set(found)) > 1:
+            names = " and ".join(dict.fromkeys(found))
             raise UserError(
-                f"{self.name} has no column {wanted!r}; its columns are {', '.join(self.columns)}: name one of them"
+                f"{self.name} has the columns {names}, which fit equally; name one with {option(name_of_option)}"
             )
-        by_lower_case = {column.lower(): column for column in reversed(self.columns)}
-        for name in usual:
-            if name in by_lower_case:
-                return by_lower_case[name]
-        raise UserError(
-            f"{self.name} has none of the usual columns {', '.join(usual)}; "
-            f"its columns are {', '.join(self.columns)}: name one with {option(name_of_option)}"
-        )
+        if len(found) > 1:
+            raise UserError(f"{self.name} has {len(found)} columns named {found[0]}; rename the others")
+        if not found:
+            raise UserError(
+                f"{self.name} has none of the usual columns {', '.join(usual)}; "
+                f"its columns are {has}: name one with {option(name_of_option)}"
+            )
+        return found[0]
 
     def find_text_column(self, wanted: str | None) -> str:
         """The column with the texts, as `find_column`."""
@@ -94,15 +109,17 @@ class Table(ABC):
         Raises:
             UserError: If a value of `text_column` is not a string.
         """
+        if self.chosen_columns:
+            _log_columns(self.name, (text_column, *others))
         without = 0
         for number, row in enumerate(self.rows((text_column, *others)), start=1):
             text = row[0]
-            if text is None or text != text:  # only NaN, which JSON may have, differs from itself
+            if isinstance(text, str):
+                yield row
+            elif text is None or text != text:  # only NaN differs from itself
                 without += 1
                 if keep_missing:
                     yield (None, *row[1:])
-            elif isinstance(text, str):
-                yield row
             else:
                 raise UserError(
                     f"{self.name}, row {number}: column {text_column!r} holds {type(text).__name__}, expected text; "
@@ -116,105 +133,11 @@ class Table(ABC):
         return self.texts_and(self.find_text_column(text_column))
 
 
-def _lines_of_rows(path: Path) -> Iterator[str]:
-    """Yields the lines of a file. `UserError` for an enormous line, which means that the file is not a table."""
-    length = 0  # characters since the last line end
-
-    def chunks() -> Iterator[str]:
-        nonlocal length
-        for chunk in read_text(path):
-            after_line_end = chunk.rfind("\n") + 1
-            length = len(chunk) - after_line_end + (0 if after_line_end else length)
-            if length > LONGEST_LINE:
-                raise UserError(
-                    f"{path} has a line of more than {LONGEST_LINE:,} characters; expected one row per line: "
-                    "check the file, or divide the text"
-                )
-            yield chunk
-
-    return split_lines(chunks())
-
-
-class CsvTable(Table):
-    """A csv or tsv file with a header line, quoted as by Excel, pandas and `datasets`."""
-
-    def __init__(self, path: Path, delimiter: str) -> None:
-        self.name, self._path, self._delimiter = str(path), path, delimiter
-
-    @cached_property
-    def columns(self) -> tuple[str, ...]:
-        header = next(self._records(), None)
-        if header is None:
-            raise UserError(f"{self.name} is empty; expected a header line with the names of the columns")
-        return tuple(header)
-
-    def rows(self, columns: Sequence[str]) -> Iterator[tuple[str, ...]]:
-        indices = [self.columns.index(column) for column in columns]
-        records = self._records()
-        next(records)
-        for number, record in enumerate(records, start=1):
-            if len(record) == len(self.columns):
-                yield tuple(record[index] for index in indices)
-            elif record:  # an empty line is no row
-                raise UserError(
-                    f"{self.name}, row {number}: {len(record)} fields, expected {len(self.columns)} as in the header; "
-                    "quote fields that hold the separator, or use jsonl"
-                )
-
-    def _records(self) -> Iterator[list[str]]:
-        limit = csv.field_size_limit(LONGEST_LINE)  # the default refuses texts over 128 KiB
-        reader = csv.reader(_lines_of_rows(self._path), delimiter=self._delimiter, strict=True)
-        try:
-            yield from reader
-        except csv.Error as error:
-            raise UserError(
-                f'{self.name}, line {reader.line_num}: {error}; quote fields with "..." and write quotes in them '
-                'twice (""), or use jsonl'
-            ) from error
-        finally:
-            csv.field_size_limit(limit)
-
-
-class JsonlTable(Table):
-    """A file with one JSON object per line. The first object has all columns; a missing key is a missing value."""
-
-    def __init__(self, path: Path) -> None:
-        self.name, self._path = str(path), path
-
-    @cached_property
-    def columns(self) -> tuple[str, ...]:
-        first = next(self._objects(), None)
-        if first is None:
-            raise UserError(f"{self.name} is empty; expected one JSON object per line")
-        return tuple(first)
-
-    def rows(self, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
-        for record in self._objects():
-            yield tuple(record.get(column) for column in columns)
-
-    def _objects(self) -> Iterator[dict[str, Any]]:
-        for number, line in enumerate(_lines_of_rows(self._path), start=1):
-            if line.isspace():
-                continue
-            try:
-                record = json.loads(line)
-                if "\\u" in line:
-                    json.dumps(record, ensure_ascii=False).encode()  # only an escape can make a lone surrogate
-            except UnicodeEncodeError as error:
-                raise UserError(
-                    f"{self.name}, line {number}: an escape stands for half a character "
-                    f"({error.object[error.start]!r}); write the whole surrogate pair"
-                ) from error
-            except (ValueError, RecursionError) as error:
-                raise UserError(
-                    f"{self.name}, line {number}: not JSON ({error}); expected one object per line"
-                ) from error
-            if not isinstance(record, dict):
-                raise UserError(
-                    f"{self.name}, line {number}: {type(record).__name__}, expected an object; "
-                    "write one per line, with the columns as keys"
-                )
-            yield record
+@functools.cache
+def _log_columns(name: str, columns: tuple[str, ...]) -> None:
+    """Cached, so a file that is read several times is named once."""
+    others = f", column {columns[1]!r} the labels" if len(columns) == 2 else ""
+    logger.info("%s: column %r has the texts%s", name, columns[0], others)
 
 
 class ParquetTable(Table):
@@ -259,11 +182,28 @@ class ParquetTable(Table):
         return UserError(f"{self.name} cannot be read as parquet ({reason}); download or write the file again")
 
 
+def texts_in(folder: Path) -> list[Path]:
+    """The .txt files of a folder, in order, without hidden ones."""
+    return [folder / name for name in sorted(_names_of_texts(folder))]
+
+
+def has_texts(folder: Path) -> bool:
+    """Whether a folder has a .txt file that is not hidden."""
+    return any(True for _ in _names_of_texts(folder))
+
+
+def _names_of_texts(folder: Path) -> Iterator[str]:
+    with os.scandir(folder) as entries:
+        yield from (entry.name for entry in entries if entry.name.endswith(".txt") and not is_hidden(entry.name))
+
+
 class ClassFolders(Table):
     """A folder with one sub-folder of .txt files per class, as in aclImdb. The name of the sub-folder is the label."""
 
-    def __init__(self, folder: Path, classes: Sequence[str]) -> None:
-        self.name, self._folder, self._classes = str(folder), folder, classes
+    chosen_columns = False
+
+    def __init__(self, folder: Path, classes: Sequence[str], reading: ReadOptions) -> None:
+        self.name, self._folder, self._classes, self._reading = str(folder), folder, classes, reading
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -271,8 +211,8 @@ class ClassFolders(Table):
 
     def rows(self, columns: Sequence[str]) -> Iterator[tuple[str, ...]]:
         for label in self._classes:
-            for path in sorted((self._folder / label).glob("*.txt")):
-                row = {"text": "".join(read_text(path)), "label": label}
+            for path in texts_in(self._folder / label):
+                row = {"text": "".join(read_text(path, self._reading.encoding)), "label": label}
                 yield tuple(row[column] for column in columns)
 
 
@@ -293,17 +233,3 @@ class HubTable(Table):
     def class_names(self, column: str) -> tuple[str, ...] | None:
         names = getattr(self._dataset.features[column], "names", None)
         return tuple(names) if names else None
-
-
-TABLES: dict[str, Callable[[Path], Table]] = {
-    ".csv": lambda path: CsvTable(path, delimiter=","),
-    ".tsv": lambda path: CsvTable(path, delimiter="\t"),
-    ".jsonl": JsonlTable,
-    ".parquet": ParquetTable,
-}
-TABLE_SUFFIXES = tuple(TABLES)
-
-
-def open_table(path: Path) -> Table:
-    """Opens a file whose suffix is one of `TABLE_SUFFIXES`."""
-    return TABLES[path.suffix.lower()](path)

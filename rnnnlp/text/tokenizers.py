@@ -77,9 +77,9 @@ class Tokenizer(ABC):
         """The text of `ids`. Bytes that are not valid UTF-8 become U+FFFD, the unknown symbol becomes `<unk>`."""
         return self.separator.join([self.tokens[i] for i in ids]).decode("utf-8", errors="replace")
 
-    def decoder(self) -> StreamDecoder:
-        """A decoder that takes a few ids at a time."""
-        return StreamDecoder(self.tokens, self.separator)
+    def decoder(self, errors: str = "replace") -> StreamDecoder:
+        """A decoder that takes a few ids at a time; `errors` is for bytes that are no UTF-8, as in `bytes.decode`."""
+        return StreamDecoder(self.tokens, self.separator, errors)
 
     @abstractmethod
     def unknown_characters(self, text: str) -> list[str]:
@@ -108,12 +108,13 @@ class StreamDecoder:
     Args:
         tokens: The UTF-8 bytes of each id.
         separator: The bytes between two tokens.
+        errors: What becomes of bytes that are no UTF-8, as in `bytes.decode`.
     """
 
-    def __init__(self, tokens: Sequence[bytes], separator: bytes) -> None:
+    def __init__(self, tokens: Sequence[bytes], separator: bytes, errors: str = "replace") -> None:
         self._tokens, self._separator = tokens, separator
         self._before = b""
-        self._utf8 = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        self._utf8 = codecs.getincrementaldecoder("utf-8")(errors=errors)
 
     def push(self, ids: Sequence[int]) -> str:
         """Takes more ids; returns the text that is complete now, without a character that still lacks bytes."""
@@ -128,10 +129,10 @@ class StreamDecoder:
         return self._utf8.decode(b"", final=True)
 
 
-def encode_text(text: str, encoding: str = "utf-8") -> bytes:
+def encode_text(text: str, encoding: str = "utf-8", errors: str = "strict") -> bytes:
     """The bytes of `text`. `UserError` for lone surrogates, which are not characters and have no bytes."""
     try:
-        return text.encode(encoding)
+        return text.encode(encoding, errors)
     except UnicodeEncodeError as error:
         raise UserError(
             f"the text holds half a character ({text[error.start]!r}); "

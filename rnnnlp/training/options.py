@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from rnnnlp.config import Config, above_zero, at_least, one_of, setting, share
 from rnnnlp.errors import UserError, option
+from rnnnlp.text.reading import ReadOptions, read_option
 from rnnnlp.text.registry import TOKENIZERS
 from rnnnlp.training.optimizers import OPTIMIZERS
 from rnnnlp.training.schedules import SCHEDULES
@@ -72,7 +73,9 @@ class TrainingOptions(Config):
         "what to train on: a csv, tsv, jsonl, parquet or text file, a folder, a Hub name or a built-in data set (see "
         "docs/guide/data.md)"
     )
-    text_column: str | None = setting("name of the column with the texts, where it is not a usual one", None)
+    text_column: str | None = read_option("text_column")
+    encoding: str | None = read_option("encoding")
+    quoting: str = read_option("quoting")
     seed: int = setting("random seed: the same seed, data and options give the same model", 0, check=at_least(0))
     tokenizer: str | None = setting(f"one of {', '.join(TOKENIZERS)}", None, check=one_of(TOKENIZERS))
     vocab_size: int | None = setting("maximum vocabulary size (word, bpe)", None, check=at_least(1))
@@ -132,6 +135,11 @@ class TrainingOptions(Config):
         if self.max_epochs is not None and (self.epochs is not None or self.steps is not None):
             name = option("max_epochs")
             raise UserError(f"{name} is {self.max_epochs}, which limits a {option('budget')}; leave it out here")
+
+    @property
+    def reading(self) -> ReadOptions:
+        """How the data are read."""
+        return ReadOptions.of(self)
 
     @property
     def vocabulary_options(self) -> dict[str, Any]:

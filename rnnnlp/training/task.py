@@ -8,6 +8,7 @@ import numpy as np
 
 from rnnnlp.config import Config, NetworkConfig, as_given, describe, seconds
 from rnnnlp.errors import UserError, option
+from rnnnlp.text.reading import ReadOptions
 from rnnnlp.training.earlier import OPTIONS
 from rnnnlp.training.model_folder import Network
 from rnnnlp.training.options import TrainingOptions
@@ -74,11 +75,21 @@ class Evaluation:
     hold_out: bool = True
     text_column: str | None = None
     label_column: str | None = None
+    encoding: str | None = None
+    quoting: str | None = None
     mistakes: int | None = None  # how many of the most confident mistakes to report
     threshold: str | None = None
     baseline: Callable[..., np.ndarray] | None = None  # probabilities of a baseline: see `analysis.linear_baseline`
     dynamic: bool = False
     dynamic_lr: float | None = None
+
+    def reading(self, training: Mapping[str, Any], data: str) -> ReadOptions:
+        """How data are read: as asked, or else as training did. Encoding and quoting are only those of its own data."""
+        names = [f.name for f in fields(ReadOptions)]
+        if data != training.get("data"):
+            names = ["text_column", "label_column"]
+        trained = {name: training[name] for name in names if training.get(name) is not None}
+        return ReadOptions(**trained | ReadOptions.given(self))
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,8 @@
 """Mistakes of users, and the one line that each of them ends in. `test_errors.py` makes them all."""
 
+import gzip
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +56,15 @@ FILES = {
     "twice/train.jsonl": '{"text": "good", "label": 1}\n',
     "tuning/validation.csv": "text,label\ngood,positive\nbad,negative\n",
     "nested/train.csv/letter.txt": "not a table",
+    "swallowed.tsv": 'text\tlabel\n"good\t1\nbad\nfine"\t1\n',
+    "return.csv": "text,label\ngo\rod,1\n",
+    "names/one.csv": "text\n",
+    "names/two.csv": "text\n",
+    "letter.pdf": "%PDF-1.7",
+    "object.json": '{\n"data": []\n}\n',
+    "cut.json": '[{"text": "good", "label": 1},\n',
+    "both.csv": "text,label,stars\ngood,1,5\n",
+    "same.csv": "text,label,label\ngood,1,5\n",
 }
 
 
@@ -63,6 +74,12 @@ def furnish(home: Path) -> None:
         (home / name).parent.mkdir(parents=True, exist_ok=True)
         (home / name).write_text(content)
     (home / "latin.txt").write_bytes(b"caf\xe9 au lait")
+    (home / "cut.txt").write_bytes("na\u00efve caf\u00e9".encode()[:-1])
+    (home / "tune.mid").write_bytes(b"MThd\0\0\0\6\0\1\0\1\xff\x90")
+    (home / "cut.csv.gz").write_bytes(gzip.compress(b"text,label\ngood,1\n")[:-9])
+    with zipfile.ZipFile(home / "two.zip", "w") as archive:
+        archive.writestr("a.csv", "text,label\n")
+        archive.writestr("b.csv", "text,label\n")
     (home / "long.csv").write_text("text,label\n" + "a" * (17 << 20) + ",1\n")
     (home / "hollow").mkdir()
     (home / "folder.csv").mkdir()
@@ -197,6 +214,8 @@ MISTAKES = {
     "generate {home}/lm --temperature -1": "--temperature is -1.0; it must be at least 0",
     "generate {home}/lm --top-p 0": "--top-p is 0.0; it must be above 0",
     "generate {home}/lm --samples 0": "--samples is 0; it must be at least 1",
+    "generate {home}/lm --samples 2 --out {home}/new.txt": "--samples is 2 beside --out; it must be 1",
+    "generate {home}/lm --out {home}/none/new.txt": "--out {home}/none/new.txt cannot be written (No such file",
     "generate {home}/lm --seed -1": "--seed is -1; it must be at least 0",
     "generate {home}/reviews": "holds a model of type sentiment; one of type char_lm is needed here",
     "generate {home}/nothing": "is not a folder",
@@ -248,9 +267,27 @@ MISTAKES = {
         "--threads is 100000000; it must be at least 1 and at most 1024"
     ),
     "train charlm --data {home}/text.txt --tokenizer bpe --vocab-size 5": "vocab_size is 5; it must be at least 256",
-    "train charlm --data {home}/quoted.csv": "quote fields with",
+    "train charlm --data {home}/quoted.csv": "its quotation marks are not as in a csv file: every line has 2 fields",
+    "train charlm --data {home}/swallowed.tsv": "line 2: a quoted field seems to swallow lines that are rows; if its",
+    "train charlm --data {home}/cut.txt": "byte 10 begins a character that is cut off; copy the file again",
+    "train charlm --data {home}/latin.txt --encoding utf-16": "does not begin with the byte order mark of utf-16; give",
+    "train charlm --data {home}/latin.txt --encoding shift-jis": "byte 3 is not valid SHIFT-JIS (illegal multibyte",
+    "train charlm --data {home}/text.txt --encoding klingon": "--encoding is klingon; it must be an encoding that",
+    "train charlm --data {home}/text.txt --quoting some": "--quoting is some; it must be one of auto, csv, none",
+    "train charlm --data {home}/tune.mid": "tune.mid is a binary file; expected text: a character model takes",
+    "train charlm --data {home}/return.csv": "line 2: a carriage return is in a field without quotes; quote the field",
+    "train charlm --data {home}/names": "names has one.csv, two.csv, not named after the splits (train, validation,",
+    "train charlm --data {home}/letter.pdf": "letter.pdf is a PDF document; expected text or a table: copy its text",
+    "train sentiment --data {home}/cut.csv.gz": "cut.csv.gz cannot be unpacked (Compressed file ended before",
+    "train sentiment --data {home}/two.zip": "two.zip is a zip archive of 2 files (a.csv, b.csv); expected one: unpack",
+    "train sentiment --data {home}/object.json": "object.json is one JSON object with the keys 'data'; expected an",
+    "train sentiment --data {home}/cut.json": "cut.json: its array of 1 objects is damaged; expected a ] at its end",
+    "train sentiment --data {home}/both.csv": "both.csv has the columns label and stars, which fit equally; name",
+    "train sentiment --data {home}/same.csv": "same.csv has 2 columns named label; rename the others",
+    "train charlm --data https://example.org/book.txt": "book.txt is a URL, which is not read; download it first, and",
+    "train charlm --data file:///data/book.txt": "file:///data/book.txt is a URL; expected a path: give /data/book.txt",
     "train charlm --data {home}/no.parquet": "no.parquet cannot be read as parquet",
-    "train sentiment --data {home}/list.jsonl": "line 1: list, expected an object; write one per line, with",
+    "train sentiment --data {home}/list.jsonl": "item 1: int, expected an object; write one per line, with",
     "train sentiment --data {home}/mixed.jsonl": "mixes kinds of labels (1, 'good'); use only names",
     "train sentiment --data {home}/text.txt": "is plain text; for labels give csv, tsv, jsonl, parquet",
     "train sentiment --data sample-reviews --max-length 0": "--max-length is 0; it must be at least 1",
@@ -299,11 +336,11 @@ MISTAKES = {
     "train sentiment --data {home}/schemas": "name different classes (bad, good; good, bad); they must agree",
     "train sentiment --data {home}/parts": "has data in several sub-folders (one, two); name one of them",
     "train sentiment --data {home}/twice": "twice/train.jsonl are one split in several formats; keep one, or",
-    "train sentiment --data {home}/nested": "train.csv: Is a directory; check the path and its permissions",
+    "train sentiment --data {home}/nested": "letter.txt is plain text; for labels give csv, tsv, jsonl, parquet",
     "train sentiment --data {home}/numbers.jsonl": "row 1: column 'text' holds int, expected text; name another",
     "train sentiment --data {home}/long.csv": "has a line of more than 16,777,216 characters; expected one row per",
     "train sentiment --data {home}/empty.csv": "is empty; expected a header line with the names of the columns",
-    "train sentiment --data {home}/wide.csv": "row 1: 3 fields, expected 2 as in the header; quote fields that",
+    "train sentiment --data {home}/wide.csv": "line 2: 3 fields, expected 2 as in the header (separated by commas);",
     "train sentiment --data {home}/empty.jsonl": "is empty; expected one JSON object per line",
     "train sentiment --data {home}/half.jsonl": "line 1: an escape stands for half a character ('\\ud83d'); write",
     "train sentiment --data {home}/no_json.jsonl": "line 1: not JSON (Expecting value",
@@ -430,6 +467,10 @@ ELSEWHERE = {
     ),
     "is no local path, and the Hub cannot be reached (": "text/test_sources.py::test_hub_names_that_do_not_load",
     "is no local path, and does not load from the Hub": "text/test_sources.py::test_hub_names_that_do_not_load",
+    "cannot read {}: {}; check the path and": "text/test_readers.py::test_unreadable_path",
+    "is compressed by {}; expected text: unpack it": "text/test_readers.py::test_standard_input_that_is_no_text",
+    "standard input is JSON; expected one text": "text/test_readers.py::test_standard_input_that_is_no_text",
+    "looks like the text itself; expected the name": "text/test_sources.py::test_names_of_no_data",
     "changed while it was read; try again": "text/test_corpus.py::test_text_that_changes_while_it_is_read",
     "; install rnnnlp again, or clone": "text/test_sources.py::test_sample_reviews_in_an_installed_package",
     "tokenizer is {}; it must be one of": "text/test_tokenizers.py::test_wrong_options",

@@ -256,8 +256,8 @@ def test_splits_and_options_that_are_refused(corpus, cache):
 
 
 def test_text_that_changes_while_it_is_read(corpus, cache, tmp_path, monkeypatch):
-    def survey_then_change(chunks):
-        found = survey(chunks)
+    def survey_then_change(chunks, **options):
+        found = survey(chunks, **options)
         (tmp_path / "text.txt").write_text("short")
         return found
 

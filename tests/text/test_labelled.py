@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from rnnnlp.errors import UserError
-from rnnnlp.text import Classes, load_labelled
+from rnnnlp.text import Classes, ReadOptions, load_labelled
 
 
 def write_jsonl(path, labels, **more):
@@ -149,10 +149,10 @@ def test_plain_text_has_no_labels(tmp_path):
 
 def test_columns_by_name(tmp_path):
     spec = write_jsonl(tmp_path / "a.jsonl", [0, 1], stars="good", title="t")
-    data = load_labelled(spec, text_column="title", label_column="label", validation_fraction=0)
+    data = load_labelled(spec, ReadOptions(text_column="title", label_column="label"), validation_fraction=0)
     assert data.splits["train"].texts == ["t", "t"]
     with pytest.raises(UserError, match="has no column 'mark'; its columns are text, label, stars, title"):
-        load_labelled(spec, label_column="mark")
+        load_labelled(spec, ReadOptions(label_column="mark"))
 
 
 def read_by(classes, folder, labels):

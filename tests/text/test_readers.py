@@ -1,5 +1,6 @@
 """Files as text, byte for byte: encodings, line ends, marks, and cutting streams anywhere."""
 
+import gzip
 import io
 import sys
 
@@ -8,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnnnlp.errors import UserError
-from rnnnlp.text import load_plain_texts
+from rnnnlp.text import ReadOptions, load_plain_texts
 from rnnnlp.text.chunks import blocks, line_blocks, lines, slice_chunks, split_lines
-from rnnnlp.text.readers import read_text
+from rnnnlp.text.readers import CHUNK_BYTES, read_text
 from tests.text.samples import HARD_TEXTS
 
 PIECES = st.lists(st.text(alphabet="ab\n\r\u2028 中", max_size=8))
@@ -31,30 +32,28 @@ def test_byte_order_mark_is_dropped_and_logged_once(tmp_path, caplog):
     assert [record.getMessage() for record in caplog.records] == [f"{path}: byte order mark at the start dropped"]
 
 
-MIB = 1 << 20
-
-
 @pytest.mark.parametrize(
     ("content", "offset"),
     [
-        (b"\xff\xfea\0", 0),  # UTF-16
         (b"caf\xe9 au lait", 3),  # Latin-1
         (b"\xed\xa0\x80", 0),  # a surrogate
         (b"whole \xe4\xb8", 6),  # cut inside a character
-        (b"a" * (MIB - 1) + "中".encode() + b"\x80", MIB + 2),  # after a character across two chunks
-        (b"a" * (MIB - 1) + b"\xe4\xff", MIB - 1),  # begun before the border, wrong behind it
+        (b"a" * (CHUNK_BYTES - 1) + "中".encode() + b"\x80", CHUNK_BYTES + 2),  # after a character across two chunks
+        (b"a" * (CHUNK_BYTES - 1) + b"\xe4\xff", CHUNK_BYTES - 1),  # begun before the border, wrong behind it
     ],
 )
 def test_offset_of_invalid_bytes(tmp_path, content, offset):
     path = tmp_path / "file.txt"
     path.write_bytes(content)
-    with pytest.raises(UserError, match=rf"file\.txt: byte {offset} is not valid UTF-8"):
+    with pytest.raises(
+        UserError, match=rf"file\.txt: byte {offset} (is not valid UTF-8|begins a character that is cut)"
+    ):
         list(read_text(path))
 
 
 def test_characters_across_two_chunks(tmp_path):
     path = tmp_path / "file.txt"
-    text = "a" * (MIB - 2) + "👩" * 10
+    text = "a" * (CHUNK_BYTES - 2) + "👩" * 10
     path.write_bytes(text.encode())
     assert "".join(read_text(path)) == text
 
@@ -122,7 +121,21 @@ def test_plain_texts_of_a_table(tmp_path):
     path = tmp_path / "file.csv"
     path.write_text('id,review\n1,"a\nb"\n2,\n', newline="")
     assert load_plain_texts(str(path)) == ["a\nb", ""]
-    assert load_plain_texts(str(path), text_column="id") == ["1", "2"]
+    assert load_plain_texts(str(path), ReadOptions(text_column="id")) == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (gzip.compress(b"one"), "standard input is compressed by gzip; expected text: unpack it first"),
+        (b'{"text": "one"}\n', "standard input is JSON; expected one text per line"),
+        (b'[{"text": "one"}]', "standard input is JSON"),
+    ],
+)
+def test_standard_input_that_is_no_text(monkeypatch, content, message):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+    with pytest.raises(UserError, match=message):
+        load_plain_texts("-")
 
 
 def test_missing_file_of_plain_texts(tmp_path):

@@ -6,7 +6,7 @@ import datasets
 import pytest
 
 from rnnnlp.errors import UserError
-from rnnnlp.text import load_corpus, load_labelled
+from rnnnlp.text import ReadOptions, load_corpus, load_labelled
 from rnnnlp.text.builtin import sample_folder
 from rnnnlp.text.sources import find_source
 from tests.text.test_tables import write_table
@@ -156,7 +156,7 @@ def test_text_columns_as_a_corpus(tmp_path):
     write_table(tmp_path / "train.parquet", ROWS[:2])
     write_table(tmp_path / "test.csv", [{"text": "a\nb", "label": 0}, {"text": "c", "label": ""}])
     assert texts(tmp_path) == {"train": "text 0\ntext 1", "test": "a\nb\nc"}
-    assert "".join(load_corpus(str(tmp_path), text_column="label").chunks("test")) == "0\n"
+    assert "".join(load_corpus(str(tmp_path), ReadOptions(text_column="label")).chunks("test")) == "0\n"
 
 
 def test_sample_reviews():
@@ -193,7 +193,7 @@ def test_python_docs():
         ("../nothing/here", "no such file or folder"),
         ("nothing/*.txt", "matches no file"),
         ("~nobody-of-this-name/x", "cannot read"),
-        ("x" * 300, "cannot read"),
+        ("x" * 300, r"'x+ \.\.\.' looks like the text itself; expected the name of data"),
         ("a\0b", "no such file or folder"),
     ],
 )

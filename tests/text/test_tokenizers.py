@@ -127,6 +127,8 @@ def test_saved_tokenizer_is_loaded_again(tokenizer, tmp_path):
 
 @pytest.mark.parametrize("text", ["\ud800", "fine \udfff", "\udc80" * 3])
 def test_half_characters_are_refused(tokenizer, text):
+    if isinstance(tokenizer, ByteTokenizer) and text.startswith("\udc80"):
+        pytest.skip("stands for bytes")
     for encode in (tokenizer.encode, lambda text: tokenizer.encode_batch(["fine", text])):
         with pytest.raises(UserError, match="half a character"):
             encode(text)

@@ -69,12 +69,16 @@ class CharLM(Estimator):
             network = train(self.task, options, folder, overwrite=overwrite, data=corpus)
             return self._take_over(network, training_of(folder))
 
-    def generate(self, prompt: str | None = "", *, seed: int | None = None, **sampling: Any) -> str:
+    def generate(
+        self, prompt: str | None = "", *, seed: int | None = None, errors: str = "replace", **sampling: Any
+    ) -> str:
         """Text that follows a prompt.
 
         Args:
             prompt: The text to continue.
             seed: The same seed gives the same text; None gives another one each time.
+            errors: What becomes of bytes of a byte tokenizer that are no UTF-8, as in `bytes.decode`. With
+                "surrogateescape", `text.encode("utf-8", "surrogateescape")` gives the bytes.
             sampling: The options of `Sampling`, such as `length=300` and `temperature=0.7`.
 
         Raises:
@@ -88,7 +92,7 @@ class CharLM(Estimator):
             raise UserError(f"seed is {seed}; it must be at least 0")
         self._require_known(sampling, {f.name: f.default for f in fields(Sampling)})
         rng = np.random.default_rng(None if seed is None else int(seed))
-        return "".join(generate(network, prompt, Sampling(**sampling), rng=rng))
+        return "".join(generate(network, prompt, Sampling(**sampling), rng=rng, errors=errors))
 
     def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
         """Writes the model into a folder, from which `from_pretrained` reads it."""

@@ -68,16 +68,19 @@ class Sampling:
                 raise UserError(f"{option(name)} is {getattr(self, name)}; it must be {expected}")
 
 
-def generate(model: LanguageModel, prompt: str, sampling: Sampling, *, rng: np.random.Generator) -> Iterator[str]:
+def generate(
+    model: LanguageModel, prompt: str, sampling: Sampling, *, rng: np.random.Generator, errors: str = "replace"
+) -> Iterator[str]:
     """Yields the text after `prompt` in parts, as it is made."""
-    yield from next(samples(model, prompt, sampling, rng=rng))
+    yield from next(samples(model, prompt, sampling, rng=rng, errors=errors))
 
 
 def samples(
-    model: LanguageModel, prompt: str, sampling: Sampling, *, rng: np.random.Generator
+    model: LanguageModel, prompt: str, sampling: Sampling, *, rng: np.random.Generator, errors: str = "replace"
 ) -> Iterator[Iterator[str]]:
     """Endless texts after `prompt`, which is read once; take one to its end before the next.
 
+    Bytes of a byte tokenizer that are no UTF-8 become what `errors` says, as in `bytes.decode`.
     An empty prompt reads one line end. A prompt without a token, such as a space to a word tokenizer, reads the unknown
     symbol. Characters of the prompt that the vocabulary lacks are logged.
     """
@@ -92,13 +95,13 @@ def samples(
     state = decoder.state
     while True:
         decoder.set(state, logits)
-        yield _decode(decoder, model.tokenizer, sampling, rng)
+        yield _decode(decoder, model.tokenizer, sampling, rng, errors)
 
 
 def _decode(
-    decoder: DecoderProtocol, tokenizer: Tokenizer, sampling: Sampling, rng: np.random.Generator
+    decoder: DecoderProtocol, tokenizer: Tokenizer, sampling: Sampling, rng: np.random.Generator, errors: str
 ) -> Iterator[str]:
-    characters, text = tokenizer.decoder(), StopStringBuffer(sampling.stop)
+    characters, text = tokenizer.decoder(errors), StopStringBuffer(sampling.stop)
     made: list[int] = []
     while len(made) < sampling.length:
         tokens = decoder.sample(

@@ -42,4 +42,5 @@ def objective(network: CharLMNetwork, encoded: EncodedCorpus, config: CharLMTrai
 
 
 def corpus_of(options: CharLMOptions) -> Corpus:
-    return load_corpus(options.data, text_column=options.text_column, document_separator=options.document_separator)
+    reading = options.reading.for_tokenizer(options.tokenizer)
+    return load_corpus(options.data, reading, document_separator=options.document_separator)

@@ -10,6 +10,7 @@ from rnnnlp.kernels import CELLS
 from rnnnlp.layers.pooling import POOLINGS
 from rnnnlp.layers.recurrent import num_parameters
 from rnnnlp.text.labels import LABEL_TYPES, Classes
+from rnnnlp.text.reading import read_option
 from rnnnlp.training.earlier import OPTIONS
 from rnnnlp.training.options import TrainingOptions
 
@@ -81,7 +82,7 @@ class SentimentConfig(NetworkConfig):
 class SentimentOptions(TrainingOptions):
     """How to train, as the user said it. None is decided by `defaults`."""
 
-    label_column: str | None = setting("name of the column with the labels, where it is not a usual one", None)
+    label_column: str | None = read_option("label_column")
     from_: str | None = setting(
         "start from this run of `pretrain` or `train charlm`: with its tokenizer, sizes, embedding and recurrent "
         "layers, and a dropout of 0.2 if no other is given",
@@ -170,8 +171,10 @@ class EnsembleOptions(Config):
 
     runs: tuple[str, ...]
     data: str | None = setting("data whose validation texts fit the stacking weights (default: of the first run)", None)
-    text_column: str | None = setting("name of the column with the texts, where it is not a usual one", None)
-    label_column: str | None = setting("name of the column with the labels, where it is not a usual one", None)
+    text_column: str | None = read_option("text_column")
+    label_column: str | None = read_option("label_column")
+    encoding: str | None = read_option("encoding")
+    quoting: str = read_option("quoting")
 
     def __post_init__(self) -> None:
         super().__post_init__()

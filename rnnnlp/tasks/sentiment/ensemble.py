@@ -69,20 +69,18 @@ class Ensemble(Predictor):
         runs: Sequence[str | os.PathLike[str]],
         *,
         data: str | None = None,
-        text_column: str | None = None,
-        label_column: str | None = None,
         out: str | os.PathLike[str] | None = None,
         overwrite: bool = False,
+        **reading: Any,
     ) -> "Ensemble":
         """The ensemble of the classifiers in run folders, as `rnnnlp ensemble` makes it.
 
         Args:
             runs: The folders.
             data: The stacking weights are fitted on its validation texts; by default on the data of the first run.
-            text_column: The name of the column with the texts.
-            label_column: The name of the column with the labels.
             out: A new folder that keeps the ensemble.
             overwrite: Whether to replace a run that is in `out`.
+            reading: How the data are read: the options of `ReadOptions`, such as `text_column` and `encoding`.
 
         Raises:
             UserError: If a run is no classifier, their labels differ, or none is better than chance.
@@ -93,9 +91,7 @@ class Ensemble(Predictor):
 
         if isinstance(runs, str | os.PathLike):
             raise UserError(f"runs is one path, {runs}; it must be a list of two or more")
-        options = EnsembleOptions(
-            runs=tuple(map(str, runs)), data=data, text_column=text_column, label_column=label_column
-        )
+        options = EnsembleOptions(runs=tuple(map(str, runs)), data=data, **reading)
         with run_folder(out) as folder:
             return make_ensemble(options, folder, overwrite=overwrite)
 

@@ -66,8 +66,7 @@ def evaluate(folder: Path, data: str, split: str, training: Mapping[str, Any], a
     shown_class = label_index(wanted, names) if wanted is not None and threshold is None else None
     labelled = load_labelled(
         data,
-        text_column=asked.text_column or training.get("text_column"),
-        label_column=asked.label_column or training.get("label_column"),
+        asked.reading(training, data),
         splits=(split,) if asked.baseline is None else tuple(dict.fromkeys(("train", split))),
         validation_fraction=HELD_OUT if asked.hold_out else 0,
         classes=predictor.classes,

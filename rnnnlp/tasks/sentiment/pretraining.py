@@ -68,8 +68,8 @@ def pretraining_config(options: SentimentOptions, epochs: int) -> WordLMTraining
     if options.budget is not None:
         limit = {"budget": MAX_SHARE_OF_BUDGET * options.budget, "max_epochs": epochs}
     same = (
-        *("data", "text_column", "seed", "tokenizer", "vocab_size", "min_frequency", "checkpoint_every"),
-        *("on_divergence", "backend", "threads"),
+        *("data", "text_column", "encoding", "quoting", "seed", "tokenizer", "vocab_size", "min_frequency"),
+        *("checkpoint_every", "on_divergence", "backend", "threads"),
     )
     given = {name: value for name in same if (value := getattr(options, name)) is not None}
     return WordLMTraining(keep_checkpoints=1, **limit, **given)

@@ -6,6 +6,7 @@ import logging
 import os
 import shlex
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from rnnnlp.tasks.sentiment.ensemble import CONTENT, Ensemble, load_predictor
 from rnnnlp.tasks.sentiment.evaluate import document_logits
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.tasks.sentiment.predictor import Predictor
-from rnnnlp.text import Classes, LabelledSplit, load_labelled
+from rnnnlp.text import Classes, LabelledSplit, ReadOptions, load_labelled
 from rnnnlp.training.metrics import classification_metrics
 from rnnnlp.training.model_folder import CONFIG, MEMBERS, read_config
 from rnnnlp.training.run_folder import RunFolder
@@ -156,19 +157,21 @@ def on_the_data_of(training: dict[str, Any], options: EnsembleOptions) -> Ensemb
     """The options with data, and with the columns of the training where no others are given."""
     if options.data is None and not training:
         raise UserError(f"{options.runs[0]} does not say what it was trained on; give {option('data')}")
-    names = ("data", "text_column", "label_column")
-    given = {name: getattr(options, name) for name in names}
-    return options.changed(**{name: value or training.get(name) for name, value in given.items()})
+    of_its_own = options.data is None or options.data == training.get("data")
+    names = ("encoding", "quoting") if of_its_own else ()
+    inherited = {name: training.get(name) for name in ("data", "text_column", "label_column", *names)}
+    return options.changed(
+        **{name: value for name, value in inherited.items() if value and is_left_open(options, name)}
+    )
+
+
+def is_left_open(options: EnsembleOptions, name: str) -> bool:
+    return getattr(options, name) == EnsembleOptions.__dataclass_fields__[name].default
 
 
 def validation_texts(options: EnsembleOptions, classes: Classes) -> LabelledSplit:
-    split = load_labelled(
-        options.data or "",
-        text_column=options.text_column,
-        label_column=options.label_column,
-        splits=("validation",),
-        classes=classes,
-    ).splits["validation"]
+    data = load_labelled(options.data or "", ReadOptions.of(options), splits=("validation",), classes=classes)
+    split = data.splits["validation"]
     if not split.texts:
         raise UserError(f"{options.data}: there is no text to fit weights on; give data with two or more of a class")
     return split
@@ -216,8 +219,8 @@ def ensemble_card(options: EnsembleOptions, rows: Sequence[dict[str, Any]], toge
         together: The figures of the ensemble.
     """
     words = ["rnnnlp", "ensemble", *options.runs, "--out", "RUN"]
-    for name in ("data", "text_column", "label_column"):
-        if (value := getattr(options, name)) is not None:
+    for name in ("data", *(f.name for f in fields(ReadOptions))):
+        if not is_left_open(options, name) and (value := getattr(options, name)):
             words += [dashed(name), value]
     members = "\n".join(
         f"| {row['run']} | {row['data'] or 'not known'} | {weight_of(row)} "

@@ -94,8 +94,7 @@ def objective(network: SentimentNetwork, data: LabelledData, config: SentimentTr
 def load_data(options: SentimentOptions, *, held_out_seed: int = HELD_OUT_SEED) -> LabelledData:
     return load_labelled(
         options.data,
-        text_column=options.text_column,
-        label_column=options.label_column,
+        options.reading,
         rng_seed=held_out_seed,
         splits=SPLITS,
         unlabelled=options.virtual_adversarial > 0 or may_pretrain(options),

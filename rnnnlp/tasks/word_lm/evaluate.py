@@ -47,7 +47,7 @@ def evaluate(folder: Path, data: str, split: str, training: Mapping[str, Any], a
     network = WordLMNetwork.from_pretrained(folder)
     corpus = load_corpus(
         data,
-        text_column=asked.text_column or training.get("text_column"),
+        asked.reading(training, data),
         document_separator=training.get("document_separator"),
         unlabelled=True,
     )

@@ -49,7 +49,7 @@ def new_objective(
 def corpus_of(options: WordLMOptions) -> Corpus:
     return load_corpus(
         options.data,
-        text_column=options.text_column,
+        options.reading,
         document_separator=options.document_separator,
         unlabelled=True,
     )

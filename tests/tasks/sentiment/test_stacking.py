@@ -175,7 +175,8 @@ def test_the_folder_holds_the_fitted_ensemble(runs: tuple[str, str], tmp_path: P
     card = (tmp_path / "out" / "README.md").read_text()
     config = json.loads((tmp_path / "out" / "config.json").read_text())
     data = json.loads((Path(runs[0]) / "config.json").read_text())["training"]["data"]
-    assert config["training"] == {"runs": list(runs), "data": data, "text_column": None, "label_column": None}
+    reading = {"text_column": None, "label_column": None, "encoding": None, "quoting": "auto"}
+    assert config["training"] == {"runs": list(runs), "data": data, **reading}
     assert f"    rnnnlp ensemble {runs[0]} {runs[1]} --out RUN --data {data}" in card
     halves = str(Path(data).parent / "halves.csv")
     assert f"| {runs[1]} | {halves} | {ensemble.weights[1]:.4g} | 0." in card

@@ -1,0 +1,120 @@
+"""Tables of JSON objects: one per line, or all in one array."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+from rnnnlp.errors import UserError
+from rnnnlp.text.readers import read_text
+from rnnnlp.text.reading import ReadOptions
+from rnnnlp.text.rows import LONGEST_LINE, lines_of_rows
+from rnnnlp.text.tables import Table
+
+_FIRST_OBJECTS = 100
+_BLANK = re.compile(r"[ \t\r\n]*")
+
+
+class JsonTable(Table):
+    """A file of JSON objects. The first ones show its columns; a missing key is a missing value."""
+
+    def __init__(self, path: Path, reading: ReadOptions) -> None:
+        self.name, self._path, self._encoding = str(path), path, reading.encoding
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        keys = dict.fromkeys(key for record in islice(self._objects(), _FIRST_OBJECTS) for key in record)
+        if not keys:
+            raise UserError(f"{self.name} is empty; expected one JSON object per line")
+        return tuple(keys)
+
+    def rows(self, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+        if len(columns) == 2:  # quicker than a loop over them
+            first, second = columns
+            return ((get(first), get(second)) for get in (record.get for record in self._objects()))
+        return (tuple(record.get(column) for column in columns) for record in self._objects())
+
+    def _objects(self) -> Iterator[dict[str, Any]]:
+        chunks = read_text(self._path, self._encoding)
+        start = next((chunk.lstrip()[:1] for chunk in chunks if not chunk.isspace()), "")
+        return self._of_array() if start == "[" else self._of_lines()
+
+    def _of_lines(self) -> Iterator[dict[str, Any]]:
+        for number, line in enumerate(lines_of_rows(self._path, self._encoding), start=1):
+            if line.isspace():
+                continue
+            where = f"line {number}"
+            try:
+                record = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                if number == 1 and line.startswith("{"):
+                    self._refuse_one_object()
+                raise self._no_json(where, error) from error
+            yield self._checked(record, line, where)
+
+    def _of_array(self) -> Iterator[dict[str, Any]]:
+        """The objects of one array, decoded one at a time."""
+        decode = json.JSONDecoder().raw_decode
+        text, number = "", 0
+        opened = closed = False
+        for chunk in chain(read_text(self._path, self._encoding), [None]):
+            text += chunk or ""
+            at = 0
+            while not closed and (at := _BLANK.match(text, at).end()) < len(text):  # type: ignore[union-attr]
+                if not opened or text[at] == "]" or (text[at] == "," and number):
+                    opened, closed, at = True, text[at] == "]", at + 1
+                    continue
+                where = f"item {number + 1}"
+                try:
+                    record, end = decode(text, at)
+                except (ValueError, RecursionError) as error:
+                    if chunk is not None and isinstance(error, ValueError) and len(text) - at < LONGEST_LINE:
+                        break  # the next chunk has more of it
+                    raise self._no_json(where, getattr(error, "msg", error)) from error
+                number += 1
+                yield self._checked(record, text[at:end], where)
+                at = end
+            text = text[at:]
+        if not closed or text.strip():
+            expected = "nothing after it" if closed else "a ] at its end"
+            raise UserError(f"{self.name}: its array of {number} objects is damaged; expected {expected}")
+
+    def _checked(self, record: Any, text: str, where: str) -> dict[str, Any]:
+        if "\\u" in text:  # only an escape can make a lone surrogate
+            try:
+                json.dumps(record, ensure_ascii=False).encode()
+            except UnicodeEncodeError as error:
+                raise UserError(
+                    f"{self.name}, {where}: an escape stands for half a character "
+                    f"({error.object[error.start]!r}); write the whole surrogate pair"
+                ) from error
+        if not isinstance(record, dict):
+            raise UserError(
+                f"{self.name}, {where}: {type(record).__name__}, expected an object; "
+                "write one per line, with the columns as keys"
+            )
+        return record
+
+    def _no_json(self, where: str, error: object) -> UserError:
+        return UserError(f"{self.name}, {where}: not JSON ({error}); expected one object per line, or an array of them")
+
+    def _refuse_one_object(self) -> None:
+        """Names a file that is one object over several lines."""
+        text = ""
+        for chunk in read_text(self._path, self._encoding):
+            text += chunk
+            if len(text) > LONGEST_LINE:
+                return
+        try:
+            keys = list(json.loads(text))
+        except (ValueError, RecursionError):
+            return
+        raise UserError(
+            f"{self.name} is one JSON object with the keys {', '.join(map(repr, keys[:5]))}; "
+            "expected an array of objects, or one object per line"
+        )

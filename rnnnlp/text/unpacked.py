@@ -1,0 +1,195 @@
+"""Files as streams of bytes: compressed ones are unpacked, and what holds no text is named. The first bytes decide."""
+
+from __future__ import annotations
+
+import bz2
+import functools
+import gzip
+import io
+import logging
+import lzma
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+
+from rnnnlp.errors import UserError
+
+logger = logging.getLogger(__name__)
+
+COMPRESSED = (".gz", ".bz2", ".xz", ".zst", ".zip")
+PARQUET = b"PAR1"
+HEAD = 4096  # bytes that are enough to know a format
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06")  # the latter of an empty archive
+_JUNK = ("__macosx", "thumbs.db", "desktop.ini")
+
+
+def _open_zstd(file: Any) -> IO[bytes]:
+    import pyarrow
+
+    return io.BufferedReader(pyarrow.CompressedInputStream(pyarrow.PythonFile(file, "r"), "zstd"))  # type: ignore[arg-type]
+
+
+_OPENERS: dict[bytes, tuple[str, Callable[[Any], Any]]] = {
+    b"\x1f\x8b": ("gzip", lambda file: gzip.GzipFile(fileobj=file, mode="rb")),
+    b"BZh": ("bzip2", bz2.BZ2File),
+    b"\xfd7zXZ\0": ("xz", lzma.LZMAFile),
+    b"\x28\xb5\x2f\xfd": ("zstd", _open_zstd),
+}
+_UNPACK = "unpack it first"
+_REFUSED: dict[bytes, tuple[str, str]] = {
+    b"%PDF-": ("a PDF document", "copy its text into a txt file"),
+    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": (
+        "an old Office file (xls or doc)",
+        "save a spreadsheet as csv, a text as txt",
+    ),
+    b"7z\xbc\xaf\x27\x1c": ("a 7z archive", _UNPACK),
+    b"Rar!\x1a\x07": ("a rar archive", _UNPACK),
+    b"\x1f\x9d": ("compressed (.Z)", _UNPACK),
+    b"\x04\x22\x4d\x18": ("compressed by lz4", _UNPACK),
+    b"SQLite format 3\0": ("a SQLite database", "export the table as csv"),
+    b"ARROW1": ("an Arrow (Feather) file", "save it as parquet"),
+    b"version https://git-lfs.github.com/spec/": ("a pointer of Git LFS, not the file itself", "run: git lfs pull"),
+}
+_TAR = b"ustar"
+_KNOWN = (*_ZIP, *_OPENERS, *_REFUSED)
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder is none of the user's: `.ipynb_checkpoints`, `._1.txt`, `__MACOSX`, `Thumbs.db`."""
+    return name.startswith(".") or is_junk(name)
+
+
+def is_junk(name: str) -> bool:
+    """Whether a system leaves files or folders of this name beside data."""
+    return name.lower() in _JUNK
+
+
+@contextmanager
+def unpacked(path: Path, *, as_it_is: bool = False) -> Iterator[tuple[IO[bytes], str]]:
+    """Opens a file as a stream with `read` and `peek`, and gives the name of its content: `x.csv` of `x.csv.gz`.
+
+    Args:
+        path: The file.
+        as_it_is: Take any bytes; only a file that is named as a compressed one is unpacked.
+
+    Raises:
+        UserError: If it cannot be read, is no text, or is an archive of anything but one file.
+    """
+    try:
+        with path.open("rb") as file:
+            stream, name = _unpack(file, path, as_it_is)
+            yield stream, name
+    except OSError as error:
+        if error.errno is not None:
+            raise UserError(
+                f"cannot read {path}: {error.strerror or error}; check the path and its permissions"
+            ) from error
+        raise _damaged(path, error) from error
+    except (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError) as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> UserError:
+    reason, remedy = str(error).partition("\n")[0], "it is damaged: download or copy it again"
+    if "encrypted" in reason:
+        reason, remedy = "it is encrypted", _UNPACK
+    return UserError(f"{path} cannot be unpacked ({reason}); {remedy}")
+
+
+def refuse_compressed(head: bytes, name: str) -> None:
+    """Names a stream that is no file and is compressed. `UserError` if it is."""
+    kinds = {magic: kind for magic, (kind, _) in _OPENERS.items()} | dict.fromkeys(_ZIP, "zip")
+    for magic, kind in kinds.items():
+        if head.startswith(magic):
+            raise UserError(f"{name} is compressed by {kind}; expected text: {_UNPACK}, or give the file by its name")
+
+
+def _unpack(stream: Any, path: Path, as_it_is: bool) -> tuple[IO[bytes], str]:
+    name = path.name
+    while True:
+        head = stream.peek(HEAD)[:HEAD]
+        if not head.startswith(_KNOWN) and head[257:262] != _TAR:
+            return stream, name  # soon, as there may be thousands of small files
+        if as_it_is and not name.lower().endswith(COMPRESSED):
+            return stream, name
+        if head.startswith(_ZIP):
+            stream, name = _only_member(stream, path)
+            continue
+        for magic, (kind, opener) in _OPENERS.items():
+            if head.startswith(magic):
+                _log_unpacked(str(path), kind)
+                stream, name = opener(stream), _without_suffix(name)
+                break
+        else:
+            if not as_it_is:
+                _refuse(head, path)
+            return stream, name
+
+
+@functools.cache
+def _log_unpacked(name: str, kind: str) -> None:
+    """Cached, so a file that is read several times is named once."""
+    logger.info("%s: compressed by %s; its content is read", name, kind)
+
+
+def _without_suffix(name: str) -> str:
+    return name.rpartition(".")[0] if name.lower().endswith(COMPRESSED) else name
+
+
+def _refuse(head: bytes, path: Path) -> None:
+    for magic, (what, remedy) in _REFUSED.items():
+        if head.startswith(magic):
+            raise refused(path, what, remedy)
+    if head[257:262] == _TAR:
+        raise refused(path, "a tar archive", f"{_UNPACK}, and give the folder")
+
+
+def refused(path: Path, what: str, remedy: str) -> UserError:
+    """The error for a file that is neither text nor a table."""
+    return UserError(f"{path} is {what}; expected text or a table: {remedy}")
+
+
+def _only_member(file: Any, path: Path) -> tuple[IO[bytes], str]:
+    """The only data file of a zip archive, and its name."""
+    archive = zipfile.ZipFile(file)
+    names = [info.filename for info in archive.infolist() if not info.is_dir()]
+    if any(name.startswith("xl/") for name in names):
+        raise refused(path, "a spreadsheet (xlsx)", "save it as csv")
+    if any(name.startswith("word/") for name in names):
+        raise refused(path, "a Word document (docx)", "save it as plain text")
+    if "mimetype" in names and archive.read("mimetype").startswith(b"application/"):
+        raise refused(path, "an office document or a book", "save it as csv or plain text")
+    data = [name for name in names if not any(map(is_hidden, PurePosixPath(name).parts))]
+    if len(data) != 1:
+        some = f" ({', '.join(data[:3])}{', ...' if len(data) > 3 else ''})" if data else ""
+        raise UserError(
+            f"{path} is a zip archive of {len(data)} files{some}; expected one: {_UNPACK}, and give the folder"
+        )
+    try:
+        member = archive.open(data[0])
+    except RuntimeError as error:  # encrypted
+        raise _damaged(path, error) from error
+    _log_unpacked(str(path), f"zip, with {data[0]} in it")
+    return member, PurePosixPath(data[0]).name
+
+
+def first_bytes(path: Path) -> tuple[bytes, str]:
+    """The first bytes of what is in a file, and the name of that; the file's own name and nothing if it is unreadable.
+
+    Raises:
+        UserError: If it is no text and no table.
+    """
+    try:
+        path.open("rb").close()
+    except OSError:
+        return b"", path.name  # who reads it says why
+    with unpacked(path) as (stream, name):
+        return stream.peek(HEAD)[:HEAD], name  # type: ignore[attr-defined]
+
+
+def data_suffix(name: str) -> str:
+    """The suffix of a name in lower case, without that of a compressed file: .csv of reviews.csv.gz."""
+    return PurePosixPath(_without_suffix(name.lower())).suffix

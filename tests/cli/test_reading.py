@@ -1,0 +1,89 @@
+"""The options of reading, from the command line to the files: encodings, quoting, and bytes."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from rnnnlp import CharLM, Ensemble, SentimentClassifier
+from rnnnlp.cli.main import main
+from tests.cli.mistakes import TINY
+
+GOOD, BAD = "房间很干净", "服务员很差"
+ROWS = [(GOOD, "pos"), (BAD, "neg")] * 10
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Reviews in GB18030, a classifier trained on them, and a byte model of what is no text."""
+    home = tmp_path_factory.mktemp("home")
+    table = "text\tlabel\n" + "".join(f'"{text}\t{label}\n' for text, label in ROWS)
+    (home / "gb.tsv").write_bytes(table.encode("gb18030"))
+    (home / "utf8.tsv").write_text(table, encoding="utf-8")
+    (home / "tune.mid").write_bytes(bytes(range(256)) * 8)
+    reading = ["--data", str(home / "gb.tsv"), "--encoding", "gb18030", "--quoting", "none"]
+    assert main(["train", "sentiment", *reading, "--out", str(home / "run"), *TINY]) == 0
+    tune = ["--data", str(home / "tune.mid"), "--tokenizer", "byte"]
+    assert main(["train", "charlm", *tune, "--out", str(home / "lm"), *TINY]) == 0
+    return home
+
+
+def evaluated(home: Path, *words: str) -> int:
+    assert main(["evaluate", str(home / "run"), "--json", str(home / "out.json"), *words]) == 0
+    return json.loads((home / "out.json").read_text())["examples"]
+
+
+def test_a_run_reads_its_own_data_as_it_was_told(home: Path, capsys: pytest.CaptureFixture):
+    training = json.loads((home / "run" / "config.json").read_text())["training"]
+    assert (training["encoding"], training["quoting"]) == ("gb18030", "none")
+    assert "--encoding gb18030 --quoting none" in (home / "run" / "README.md").read_text()
+    assert evaluated(home) == 2
+    assert main(["evaluate", str(home / "run"), "--data", str(home / "gb.tsv")]) == 0
+
+
+def test_other_data_are_read_as_they_are(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
+    evaluated(home, "--data", str(home / "utf8.tsv"))
+    (tmp_path / "copy.tsv").write_bytes((home / "gb.tsv").read_bytes())
+    assert main(["evaluate", str(home / "run"), "--data", str(tmp_path / "copy.tsv")]) == 2
+    assert "it may be gb18030: give --encoding gb18030" in capsys.readouterr().err
+    evaluated(home, "--data", str(tmp_path / "copy.tsv"), "--encoding", "gb18030")
+
+
+def test_predict_reads_encodings(home: Path, capsys: pytest.CaptureFixture):
+    words = ["predict", str(home / "run"), "--file", str(home / "gb.tsv"), "--json", "-"]
+    assert main(words) == 2
+    capsys.readouterr()
+    assert main([*words, "--encoding", "gb18030"]) == 0
+    texts = [json.loads(line)["text"] for line in capsys.readouterr().out.splitlines()]
+    assert texts == ['"' + text for text, _ in ROWS]
+    assert main([*words, "--encoding", "gb18030", "--quoting", "csv"]) == 2
+    assert main(["predict", str(home / "run"), "text", "--encoding", "utf-8"]) == 2
+
+
+def test_ensembles_read_the_data_of_the_first_run(home: Path, tmp_path: Path):
+    runs = [str(home / "run")] * 2
+    ensemble = Ensemble.from_runs(runs, data=str(home / "gb.tsv"), encoding="gb18030", out=tmp_path / "out")
+    assert len(ensemble.members) == 2
+    assert main(["evaluate", str(tmp_path / "out")]) == 0
+    assert main(["ensemble", *runs, "--out", str(tmp_path / "other")]) == 0
+    assert "--encoding gb18030" in (tmp_path / "out" / "README.md").read_text()
+
+
+def test_bytes_are_given_back(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
+    out = tmp_path / "new.mid"
+    assert main(["generate", str(home / "lm"), "--length", "300", "--seed", "1", "--out", str(out)]) == 0
+    written = out.read_bytes()
+    assert len(written) == 300
+    model = CharLM.from_pretrained(home / "lm")
+    text = model.generate(length=300, seed=1, errors="surrogateescape")
+    assert text.encode("utf-8", "surrogateescape") == written
+    assert model.generate(length=300, seed=1) == written.decode("utf-8", "replace")
+    assert main(["evaluate", str(home / "lm")]) == 0
+
+
+def test_python_takes_the_same_options(home: Path):
+    options = {"encoding": "gb18030", "quoting": "none"}
+    assert SentimentClassifier(**options).get_params()["quoting"] == "none"
+    tiny = dict(hidden_size=4, embedding_size=3, steps=2, batch_size=2, bptt=8, evaluations=1)
+    model = CharLM(encoding="gb18030", text_column="label", **tiny).fit(home / "gb.tsv")
+    assert model.training_["encoding"] == "gb18030"
