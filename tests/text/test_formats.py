@@ -16,7 +16,7 @@ import pytest
 from rnnnlp.errors import UserError
 from rnnnlp.text import ReadOptions, load_corpus, load_labelled, load_plain_texts
 from rnnnlp.text.formats import open_table
-from rnnnlp.text.labels import read_labelled_rows
+from rnnnlp.text.labelled_rows import read_labelled_rows
 from rnnnlp.text.sources import find_source
 
 ROWS = [("good film", "pos"), ("bad film", "neg")]
