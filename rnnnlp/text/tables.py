@@ -164,7 +164,7 @@ class ParquetTable(Table):
         import pyarrow
 
         try:
-            for batch in self._file.iter_batches(batch_size=1024, columns=list(columns)):
+            for batch in self._file.iter_batches(batch_size=2048, columns=list(columns)):
                 yield from zip(*(batch.column(column).to_pylist() for column in columns), strict=True)
         except (OSError, ValueError, pyarrow.ArrowException) as error:
             raise self._damaged(error) from error
