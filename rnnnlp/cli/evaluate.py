@@ -57,6 +57,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from rnnnlp.tasks import task_of
+    from rnnnlp.training.data_places import find_data
     from rnnnlp.training.model_folder import read_config
     from rnnnlp.training.run import use_backend
     from rnnnlp.training.run_folder import RunFolder
@@ -79,8 +80,12 @@ def run(options: argparse.Namespace) -> int:
                 f"{option(field.name)} means nothing for models of type {model_type}, as {folder} is; leave it out"
             )
     use_backend(options.backend, options.threads)
-    if not options.data and training.get("data") is None:
-        raise UserError(f"{folder} does not say what it was trained on; give {option('data')}")
+    if not options.data or options.dynamic:
+        training["data"] = find_data(
+            training,
+            Path(options.run_folder),
+            remedy=f"leave out {option('dynamic')}, which reads them" if options.data else "",
+        )
     data_sets = options.data or [training["data"]]
     mistakes = options.mistakes
     if mistakes is None:  # some of one data set, none of several

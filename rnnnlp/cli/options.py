@@ -56,10 +56,10 @@ def add_column_options(parser: argparse.ArgumentParser, *, labels: bool = True) 
         parser.add_argument("--label-column", help="name of the column with the labels, where it is not a usual one")
 
 
-def duration(text: str) -> float:
-    """The type of an option that is a duration."""
+def duration(text: str) -> float | str:
+    """The type of an option that is a duration. One such as +10m stays as it is: the run knows its sum."""
     try:
-        return seconds(text)
+        return text if text.startswith("+") else seconds(text)
     except UserError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 

@@ -149,7 +149,18 @@ def write_config(
         config["training"] = dict(training)
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / CONFIG, json.dumps(config, indent=2, ensure_ascii=False).encode() + b"\n")
+        write_atomically(folder / CONFIG, config_bytes(config))
+
+
+def config_bytes(config: Mapping[str, Any]) -> bytes:
+    """The content of `config.json`."""
+    return json.dumps(config, indent=2, ensure_ascii=False).encode() + b"\n"
+
+
+def training_of(folder: str | os.PathLike[str]) -> dict[str, Any]:
+    """How the model in a folder was trained, as its `config.json` says; empty where it does not say."""
+    training: dict[str, Any] = read_config(Path(folder)).get("training", {})
+    return training
 
 
 def read_config(folder: Path) -> dict[str, Any]:

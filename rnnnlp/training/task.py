@@ -100,7 +100,7 @@ class Task:
     also_opens: Mapping[str, type[Config]] = field(default_factory=dict)  # further model types that `evaluate` opens
     check: Callable[[Options[Any]], None] = field(default=lambda options: None)  # of options together
 
-    def options_from(self, values: Mapping[str, Any], where: str = "options") -> Options[Any]:
+    def options_from(self, values: Mapping[str, Any]) -> Options[Any]:
         """The options of a run among named values.
 
         Raises:
@@ -110,21 +110,23 @@ class Task:
         of_network = {f.name: f.type for f in network_options(self.network.config_type)}
         for name in values:
             if name in OPTIONS and OPTIONS[name] in of_training | of_network.keys():
-                raise UserError(f"{where}: {option(name)} is now {option(OPTIONS[name])}; use that name")
+                raise UserError(f"{option(name)} is now {option(OPTIONS[name])}; use that name")
             if name not in of_training | of_network.keys():
-                raise UserError(
-                    f"{where}: {name!r} is not an option of this training; {option('help')} lists those that are"
-                )
+                raise UserError(f"{name!r} is not an option of this training; {option('help')} lists those that are")
         if "data" not in values:
             raise UserError(f"{option('data')} is missing; give a file, a folder, a Hub name or a built-in set")
         training = {name: value for name, value in values.items() if name in of_training}
         if isinstance(budget := training.get("budget"), str):
             try:
+                if budget.startswith("+"):
+                    raise UserError(
+                        f"{budget!r} adds to a run: give {option('resume')} RUN; for a new run leave out the +"
+                    )
                 training["budget"] = seconds(budget)
             except UserError as error:
-                raise UserError(f"{where}: {option('budget')} {error.marked}") from None
+                raise UserError(f"{option('budget')} {error.marked}") from None
         network = {name: as_given(of_network[name], v, name) for name, v in values.items() if name in of_network}
-        options = Options(self.options.from_mapping(training, where), network)
+        options = Options(self.options.from_mapping(training), network)
         self.check(options)
         self.network.config_type.check_given(network)
         return options

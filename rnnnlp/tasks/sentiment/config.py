@@ -139,7 +139,7 @@ class SentimentOptions(TrainingOptions):
         self.require("pretraining", not (self.pretraining and self.from_), f"0, or left out, beside {option('from_')}")
 
     @classmethod
-    def from_mapping(cls, values: Mapping[str, Any], where: str) -> Self:
+    def from_mapping(cls, values: Mapping[str, Any], where: str = "") -> Self:
         """As `Config.from_mapping`. The first runs of 0.1 have true or false for `class_weights`."""
         if isinstance(values.get("class_weights"), bool):
             values = {**values, "class_weights": "balanced" if values["class_weights"] else "none"}
@@ -155,6 +155,7 @@ class SentimentOptions(TrainingOptions):
 class SentimentTraining(SentimentOptions):
     """How a run trains, everything decided."""
 
+    data_places: tuple[str, ...] = decided(())
     pretraining: int = decided(0)
     tokenizer: str = decided()
     batch_size: int = decided()

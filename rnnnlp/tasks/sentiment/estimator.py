@@ -18,7 +18,7 @@ from rnnnlp.text import LabelledData, LabelledSplit
 from rnnnlp.text.given import GIVEN, as_texts
 from rnnnlp.text.labelled import hold_out_validation
 from rnnnlp.training.estimator import Estimator
-from rnnnlp.training.run import run_folder, train, training_of
+from rnnnlp.training.run_folder import RunFolder
 
 
 class SentimentClassifier(Estimator):
@@ -75,11 +75,43 @@ class SentimentClassifier(Estimator):
         Raises:
             UserError: For a mistake in options or data.
         """
-        data, classes = labelled(as_texts(texts), labels, sample_weight, validation_data)
-        with run_folder(out) as folder:
-            network = train(self.task, self._options(GIVEN), folder, overwrite=overwrite, data=data)
-            self.classes_ = classes
-            return self._take_over(network, training_of(folder))
+        data, _ = labelled(as_texts(texts), labels, sample_weight, validation_data)
+        return self._train(GIVEN, data, out, overwrite)
+
+    @classmethod
+    def resume(
+        cls,
+        folder: str | os.PathLike[str],
+        texts: Any = None,
+        labels: Any = None,
+        sample_weight: Any = None,
+        *,
+        validation_data: tuple[Any, Any] | None = None,
+        **changes: Any,
+    ) -> Self:
+        """Continues the run in a folder: one that was interrupted, or one that shall train longer.
+
+        Args:
+            folder: The run folder, the `out` of `fit` or of the command line.
+            texts: The same as for `fit`, if the run was begun in Python.
+            labels: The same as for `fit`.
+            sample_weight: The same as for `fit`.
+            validation_data: The same as for `fit`.
+            changes: Options that change: `epochs`, `steps` or `budget` is the new limit in all, and
+                `budget="+10m"` adds to what the run has had. `data` is the new place of the data of the command line.
+
+        Raises:
+            UserError: If there is no such run, the data are others, or an option cannot change.
+        """
+        if texts is None and labels is None:
+            return cls._resume(folder, changes)
+        data, _ = labelled(as_texts(texts), labels, sample_weight, validation_data)
+        return cls._resume(folder, changes, data)
+
+    def _take_over(self, network: Any, run: RunFolder) -> Self:
+        one = network.members[0] if isinstance(network, Ensemble) else network
+        self.classes_ = np.array([LABEL_TYPES[one.config.label_type](name) for name in network.labels])
+        return super()._take_over(network, run)
 
     def predict_proba(self, texts: Any) -> np.ndarray:
         """Calibrated probabilities `(n, K)`, the columns in the order of `classes_`."""
@@ -110,10 +142,6 @@ class SentimentClassifier(Estimator):
         explained: list[list[Contribution]] = network.explain(found, chosen)
         return explained
 
-    def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
-        """Writes the classifier into a folder, from which `from_pretrained` reads it."""
-        self._fitted().save_pretrained(folder, training=self.training_)
-
     @classmethod
     def from_pretrained(cls, folder: str | os.PathLike[str]) -> Self:
         """The classifier in a folder that `save_pretrained`, a training run or `rnnnlp ensemble` wrote.
@@ -121,13 +149,10 @@ class SentimentClassifier(Estimator):
         Raises:
             UserError: If there is none, or it is damaged.
         """
-        predictor, training = load_predictor(folder), training_of(folder)
+        predictor, run = load_predictor(folder), RunFolder(folder)
         if isinstance(predictor, Ensemble):  # made of runs, so it has no options of a training
-            one, estimator = predictor.members[0], cls()._take_over(predictor, training)
-        else:
-            one, estimator = predictor, cls._of_run(predictor, training)
-        estimator.classes_ = np.array([LABEL_TYPES[one.config.label_type](name) for name in predictor.labels])
-        return estimator
+            return cls()._take_over(predictor, run)
+        return cls._of_run(predictor, run)
 
 
 def labelled(

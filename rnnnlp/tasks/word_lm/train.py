@@ -33,7 +33,7 @@ def reopen(network: WordLMNetwork, config: WordLMTraining, run: RunFolder, *, da
 
 def resolve(options: WordLMOptions) -> WordLMTraining:
     """The configuration of a run; nothing is chosen from data or time."""
-    return WordLMTraining.from_mapping(options.to_mapping(), "options")
+    return WordLMTraining.from_mapping(options.to_mapping())
 
 
 def new_objective(

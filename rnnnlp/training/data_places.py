@@ -1,0 +1,74 @@
+"""Where the data of a run are, also after the run folder or the data have moved."""
+
+import glob
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rnnnlp.errors import UserError, option
+from rnnnlp.text.builtin import BUILTIN_NAMES
+from rnnnlp.text.given import GIVEN
+from rnnnlp.text.hub import is_hub_name
+
+log = logging.getLogger(__name__)
+
+
+def places_of(data: str, run: Path) -> tuple[str, ...]:
+    """What a run keeps besides the name of its data: their absolute path, and their path from the run folder.
+
+    Data that are no file, folder or pattern on this computer have no such places.
+    """
+    if not is_local(data):
+        return ()
+    absolute = os.path.abspath(Path(data).expanduser())
+    try:
+        return absolute, os.path.relpath(absolute, os.path.realpath(run))
+    except ValueError:  # on another drive of Windows
+        return (absolute,)
+
+
+def find_data(training: Mapping[str, Any], run: Path, *, remedy: str = "") -> str:
+    """Where the data of a run are now.
+
+    They are looked for by their name as it was given, seen from here; then where they were during training; then where
+    they were as seen from the run folder, which finds them if both have moved together; then in the run folder.
+
+    Args:
+        training: How the run was trained, as its `config.json` says.
+        run: The run folder.
+        remedy: What to do if they are not found; by default, to name the data.
+
+    Raises:
+        UserError: If they are nowhere, or were given in Python.
+    """
+    data, name_them = training.get("data"), f"give {option('data')}"
+    if data is None:
+        raise UserError(f"{run} does not say what it was trained on; {remedy or name_them}")
+    if data == GIVEN:
+        raise UserError(
+            f"{run} was trained on texts that Python gave, which are not kept; "
+            f"{remedy or f'{name_them}, or the texts in Python'}"
+        )
+    if data in BUILTIN_NAMES or is_local(data):
+        return str(data)
+    within = os.path.realpath(run)
+    candidates = [os.path.normpath(os.path.join(within, place)) for place in (*training.get("data_places", ()), data)]
+    for place in candidates:
+        if is_local(place):
+            log.info("%s: the data of the training, %s, are now %s", run, data, place)
+            return place
+    if is_hub_name(data) and not training.get("data_places"):
+        return str(data)
+    looked = ", ".join(dict.fromkeys([os.path.abspath(data), *candidates]))
+    raise UserError(f"{run}: its data, {data!r}, are not at {looked}; {remedy or f'{name_them} with their new place'}")
+
+
+def is_local(data: str) -> bool:
+    """Whether this is a file, a folder, or a pattern that matches one."""
+    try:
+        path = Path(data).expanduser()
+        return path.exists() or (glob.has_magic(data) and bool(glob.glob(str(path), recursive=True)))
+    except (OSError, ValueError, RuntimeError):  # too long, a null byte, ~name of an unknown user
+        return False
