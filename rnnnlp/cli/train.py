@@ -29,8 +29,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def add_run_options(command: argparse.ArgumentParser, task: Task) -> None:
     """The options of a command that trains: those of the run, and all of its configurations."""
     begin = f"rnnnlp {task.command}"
-    command.usage = f"{begin} --data DATA [--out RUN] [options]\n"
-        f"       {begin} --resume RUN [--epochs N | --steps N | --budget TIME]"
+    limits = "[--epochs N | --steps N | --budget TIME]"
+    command.usage = f"{begin} --data DATA [--out RUN] [options]\n       {begin} --resume RUN {limits}"
     command.add_argument("--out", metavar="RUN", help="the new run folder (default: runs/NAME)")
     command.add_argument("--overwrite", action="store_true", help="replace the run that is in --out")
     command.add_argument(

@@ -307,8 +307,8 @@ class Trainer:
         averaged, tensors, state = self.run.load_checkpoint(path)
         if state.data != self.objective.fingerprint():
             raise UserError(
-                f"{option('data')} {self.config.data} is another text than that of {self.run.path}; give the place of that "
-                f"text, or begin a new run on this one with {option('from_')} {self.run.path}"
+                f"{option('data')} {self.config.data} is another text than that of {self.run.path}; give the place of "
+                f"that text, or begin a new run on this one with {option('from_')} {self.run.path}"
             )
         carried = self.objective.carried()
         set_tensors(self.raw_tensors(carried), tensors, path)

@@ -71,9 +71,15 @@ class Network:
         for parameter in self.parameters().values():
             parameter.zero_grad()
 
-    def copy(self, dtype: npt.DTypeLike | None = None) -> Self:
-        """A network with the same weights in arrays of its own, in another `dtype` if one is given."""
-        twin = type(self)(self.config, self._tokenizer, rng=np.random.default_rng(0), dtype=dtype or self.dtype)
+    def copy(self, dtype: npt.DTypeLike | None = None, **changed: Any) -> Self:
+        """A network with the same weights in arrays of its own.
+
+        Args:
+            dtype: Another `dtype` of the weights.
+            changed: Options that have no weights, such as `dropout`.
+        """
+        config = self.config.changed(**changed)
+        twin = type(self)(config, self._tokenizer, rng=np.random.default_rng(0), dtype=dtype or self.dtype)
         for name, parameter in twin.parameters().items():
             parameter.value[...] = self.parameters()[name].value
         for name, buffer in twin.buffers().items():

@@ -1,6 +1,6 @@
 """What the training loop, the command line and model cards know of a task."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
@@ -139,6 +139,21 @@ class Task:
             for f in fields(config)
             if describe(config, f.name).get("auto")
         ]
+
+
+def require_open(options: Options[Any], names: Collection[str]) -> None:
+    """Refuses options of these names beside `from_`, whose run decides them.
+
+    Raises:
+        UserError: If one was given.
+    """
+    given: Any = options.training
+    if given.from_ is None:
+        return
+    defaults = {f.name: f.default for f in fields(given)}
+    for name in names:
+        if name in options.network or getattr(given, name, None) != defaults.get(name):
+            raise UserError(f"{option(name)} is that of the pretrained model of {option('from_')}; leave it out")
 
 
 def network_options(config: type[NetworkConfig]) -> list[Any]:

@@ -19,4 +19,5 @@ TASK = Task(
     evaluate=evaluate.evaluate,
     report=evaluate.report,
     evaluations=("dynamic", "dynamic_lr"),
+    check=train.check,
 )

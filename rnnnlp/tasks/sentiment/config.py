@@ -85,7 +85,7 @@ class SentimentOptions(TrainingOptions):
     label_column: str | None = setting("name of the column with the labels, where it is not a usual one", None)
     from_: str | None = setting(
         "start from this run of `pretrain` or `train charlm`: with its tokenizer, sizes, embedding and recurrent "
-        "layers, and a dropout of 0.2 if no other is given",
+        "layers, and a dropout of 0.2 if no other is given; or from a classifier of the same classes: with all of it",
         None,
     )
     pretraining: int | None = setting(

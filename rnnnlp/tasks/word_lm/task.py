@@ -19,4 +19,5 @@ TASK = Task(
     evaluate=evaluate.evaluate,
     report=evaluate.report,
     leave_out=("label_smoothing",),
+    check=train.check,
 )
