@@ -11,22 +11,23 @@ from rnnnlp.errors import UserError, option
 from rnnnlp.text.builtin import BUILTIN_NAMES
 from rnnnlp.text.given import GIVEN
 from rnnnlp.text.hub import is_hub_name
+from rnnnlp.training.run_folder import RunFolder, read_state
 
 log = logging.getLogger(__name__)
 
 
-def places_of(data: str, run: Path) -> tuple[str, ...]:
+def places_of(data: str, run: Path) -> dict[str, str]:
     """What a run keeps besides the name of its data: their absolute path, and their path from the run folder.
 
     Data that are no file, folder or pattern on this computer have no such places.
     """
-    if not is_local(data):
-        return ()
+    if data in BUILTIN_NAMES or not is_local(data):
+        return {}
     absolute = os.path.abspath(Path(data).expanduser())
     try:
-        return absolute, os.path.relpath(absolute, os.path.realpath(run))
+        return {"absolute": absolute, "from_run": os.path.relpath(absolute, os.path.realpath(run))}
     except ValueError:  # on another drive of Windows
-        return (absolute,)
+        return {"absolute": absolute}
 
 
 def find_data(training: Mapping[str, Any], run: Path, *, remedy: str = "") -> str:
@@ -53,13 +54,16 @@ def find_data(training: Mapping[str, Any], run: Path, *, remedy: str = "") -> st
         )
     if data in BUILTIN_NAMES or is_local(data):
         return str(data)
+    checkpoints = RunFolder(run).checkpoints()
+    places = read_state(checkpoints[-1]).data_places if checkpoints else {}
     within = os.path.realpath(run)
-    candidates = [os.path.normpath(os.path.join(within, place)) for place in (*training.get("data_places", ()), data)]
+    names = [name for name in (*places.values(), data) if isinstance(name, str)]
+    candidates = [os.path.normpath(os.path.join(within, name)) for name in names]
     for place in candidates:
         if is_local(place):
             log.info("%s: the data of the training, %s, are now %s", run, data, place)
             return place
-    if is_hub_name(data) and not training.get("data_places"):
+    if is_hub_name(data) and not places:
         return str(data)
     looked = ", ".join(dict.fromkeys([os.path.abspath(data), *candidates]))
     raise UserError(f"{run}: its data, {data!r}, are not at {looked}; {remedy or f'{name_them} with their new place'}")

@@ -1,7 +1,6 @@
 """The training loop of all tasks: one step on top, the run below it."""
 
 import dataclasses
-import json
 import logging
 import math
 import signal
@@ -26,7 +25,7 @@ from rnnnlp.training.model_folder import training_of
 from rnnnlp.training.optimizers import Optimizer, clipping, global_norm, optimizer
 from rnnnlp.training.options import TrainingConfig
 from rnnnlp.training.progress import Progress
-from rnnnlp.training.resuming import LIMITS
+from rnnnlp.training.resuming import CHANGEABLE, LIMITS
 from rnnnlp.training.run_folder import STATE, RunFolder
 from rnnnlp.training.schedules import factor
 from rnnnlp.training.state import TrainingState
@@ -112,14 +111,13 @@ class Trainer:
         self.clock = Clock(total_steps=total_steps, budget=budget, started=started)
         self.detector = DivergenceDetector()
         self.rng = rng_for(config.seed, Stream.DROPOUT)
-        self.state = TrainingState()
+        self.state = TrainingState(data_places=places_of(config.data, run.path))
         self.last_checkpoint = time.monotonic()
         self.trimmer = MallocTrimmer()
 
     @classmethod
     def begin(cls, objective: Objective, config: TrainingConfig, run: RunFolder, **options: Any) -> Self:
         """A new run in the folder, which replaces any run that was there, with its first checkpoint."""
-        config = config.changed(data_places=places_of(config.data, run.path))
         run.clear()
         objective.network.save_config(run.path, training=config.to_mapping())  # there are no trained weights yet
         trainer = cls(objective, config, run, **options)
@@ -270,10 +268,11 @@ class Trainer:
                     )
             state.evaluations = int(self.clock.progress * self.config.evaluations)
             state.evaluations_since_best = 0
+        if "data" in changed:
+            state.data_places = places_of(self.config.data, self.run.path)
+        if changed:
             self.run.save_training(self.config.to_mapping())
             self.save_checkpoint()
-        elif changed:
-            self.run.save_training(self.config.to_mapping())
         log.info("resuming from step %d (%s)", state.step, path)
         if self.clock.over:
             log.info("%s is finished; to train longer, resume it with more epochs, steps or budget", self.run.path)
@@ -283,8 +282,8 @@ class Trainer:
     def changed_options(self) -> set[str]:
         """The options that are not what the run folder says."""
         before = training_of(self.run.path)
-        now = json.loads(json.dumps(self.config.to_mapping()))
-        return {name for name, value in now.items() if before.get(name, value) != value}
+        now = self.config.to_mapping()
+        return {name for name in CHANGEABLE if before.get(name, now.get(name)) != now.get(name)}
 
     def roll_back(self, error: Diverged, progress: Progress) -> None:
         """Returns to the newest checkpoint, with half the learning rate from there on. The time stays spent."""

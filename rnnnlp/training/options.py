@@ -5,7 +5,7 @@ the run stores is a subclass of that, in which everything is decided: see `Train
 """
 
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 from rnnnlp.config import Config, above_zero, at_least, one_of, setting, share
 from rnnnlp.errors import UserError, option
@@ -21,8 +21,6 @@ class TrainingConfig(Protocol):
 
     @property
     def data(self) -> str: ...
-    @property
-    def data_places(self) -> tuple[str, ...]: ...
     @property
     def seed(self) -> int: ...
     @property
@@ -64,7 +62,6 @@ class TrainingConfig(Protocol):
     @property
     def threads(self) -> int | None: ...
     def to_mapping(self) -> dict[str, Any]: ...
-    def changed(self, **values: Any) -> Self: ...
 
 
 @dataclass(frozen=True, kw_only=True)

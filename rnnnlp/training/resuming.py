@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 
 from rnnnlp.config import NetworkConfig, seconds
 from rnnnlp.errors import UserError, option
-from rnnnlp.training.data_places import places_of
 from rnnnlp.training.options import TrainingOptions
 
 LIMITS = ("epochs", "steps", "budget")
@@ -51,8 +50,6 @@ def with_changes(
     values = config.to_mapping()
     if any(name in changes for name in LIMITS):
         values |= dict.fromkeys((*LIMITS, "max_epochs"))
-    if "data" in changes:
-        values["data_places"] = places_of(changes["data"], run)
     return type(config).from_mapping(values | changes)
 
 

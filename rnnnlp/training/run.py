@@ -13,7 +13,7 @@ from rnnnlp import kernels
 from rnnnlp.errors import UserError
 from rnnnlp.files import CorruptFileError, write_atomically
 from rnnnlp.training.card import model_card
-from rnnnlp.training.data_places import find_data, places_of
+from rnnnlp.training.data_places import find_data
 from rnnnlp.training.loop import Interrupted, Trainer
 from rnnnlp.training.model_folder import CONFIG, Network, training_of
 from rnnnlp.training.options import DEFAULT_BUDGET, TrainingOptions
@@ -76,7 +76,7 @@ def resume(
             config: Any = task.training.from_mapping(training_of(run.path), str(run.path / CONFIG))
             config = with_changes(config, network.config, changes, run=run.path, trained=run.seconds())
             if data is None and (place := find_data(config.to_mapping(), run.path)) != config.data:
-                config = config.changed(data=place, data_places=places_of(place, run.path))
+                config = config.changed(data=place)
             use_backend(config.backend, config.threads)
             return finish(task, task.reopen(network, config, run, data=data))
         except CorruptFileError as error:

@@ -88,6 +88,7 @@ class Task:
     title: str  # of the model card
     about: str  # for --help: "Train <about>."
     use: str  # a command that uses a trained run, with {run} in it
+    fit: str  # the call in Python that trains on given texts, with {options} in it
     options: type[TrainingOptions]  # how to train: what the user may say
     training: type[Config]  # the same with everything decided: what the run stores
     network: type[Network]

@@ -35,7 +35,6 @@ class ToyOptions(TrainingOptions):
 class ToyTraining(ToyOptions):
     """How a run trains, everything decided."""
 
-    data_places: tuple[str, ...] = decided(())
     lr: float = decided(0.05)
     weight_decay: float = decided(0.0)
     evaluations: int = decided(3)

@@ -110,7 +110,6 @@ class CharLMOptions(TrainingOptions):
 class CharLMTraining(CharLMOptions):
     """How a run trains, everything decided."""
 
-    data_places: tuple[str, ...] = decided(())
     batch_size: int = decided()
     lr: float = decided()
     weight_decay: float = decided(0.0)

@@ -155,7 +155,6 @@ class SentimentOptions(TrainingOptions):
 class SentimentTraining(SentimentOptions):
     """How a run trains, everything decided."""
 
-    data_places: tuple[str, ...] = decided(())
     pretraining: int = decided(0)
     tokenizer: str = decided()
     batch_size: int = decided()

@@ -71,7 +71,6 @@ class WordLMOptions(TrainingOptions):
 class WordLMTraining(WordLMOptions):
     """How a run trains, everything decided."""
 
-    data_places: tuple[str, ...] = decided(())
     lr: float = decided(5e-3)
     weight_decay: float = decided(0.0)
     label_smoothing: float = decided(0.0)

@@ -11,6 +11,7 @@ TASK = Task(
     title="Word language models in both directions",
     about="language models of words in both directions, from which a classifier can start",
     use="rnnnlp train sentiment --from {run} --data DATA",
+    fit="WordLM({options}).fit(texts)",
     options=WordLMOptions,
     training=WordLMTraining,
     network=WordLMNetwork,
