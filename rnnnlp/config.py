@@ -93,24 +93,25 @@ class Config:
         Raises:
             UserError: For unknown, missing or wrongly typed keys, and for values that a check refuses.
         """
-        begin = f"{where}: " if where else ""
         values = {cls.earlier_names.get(key, key): value for key, value in values.items()}
         for key, unused in cls.retired.items():
             if values.pop(key, unused) != unused:
-                raise UserError(f"{begin}it has {key}, which this version does not know any more; train it again")
+                raise UserError(f"{where}: it has {key}, which this version does not know any more; train it again")
         known = {f.name: f for f in fields(cls)}
         for key in values:
             if key not in known:
-                raise UserError(f"{begin}unknown key {key!r}; known are {', '.join(known)}")
+                raise UserError(f"{where}: unknown key {key!r}; known are {', '.join(known)}")
         for key, f in known.items():
             if values.get(key) is None and f.default is not MISSING and not allows_none(f):
                 values.pop(key, None)
             if key not in values and f.default is MISSING:
-                raise UserError(f"{begin}key {key!r} is missing; the file is incomplete: restore it")
+                raise UserError(f"{where}: key {key!r} is missing; the file is incomplete: restore it")
         try:
             return cls(**{key: as_given(known[key].type, value, key) for key, value in values.items()})
         except UserError as error:
-            raise UserError(f"{begin}{error.marked}") from None
+            if not where:
+                raise
+            raise UserError(f"{where}: {error.marked}") from None
 
     def changed(self, **values: Any) -> Self:
         """The same configuration with some other values."""

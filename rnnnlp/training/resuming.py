@@ -1,13 +1,13 @@
 """What may change when a run is resumed."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from rnnnlp.config import NetworkConfig, seconds
+from rnnnlp.config import NetworkConfig
 from rnnnlp.errors import UserError, option
-from rnnnlp.training.options import TrainingOptions
+from rnnnlp.training.options import TrainingOptions, budget_seconds
 
 LIMITS = ("epochs", "steps", "budget")
 CHANGEABLE = (
@@ -19,7 +19,7 @@ Training = TypeVar("Training", bound=TrainingOptions)
 
 
 def with_changes(
-    config: Training, network: NetworkConfig, changes: Mapping[str, Any], *, run: Path, trained: float
+    config: Training, network: NetworkConfig, changes: Mapping[str, Any], *, run: Path, trained: Callable[[], float]
 ) -> Training:
     """How a resumed run trains. A limit among the changes replaces all limits of the run.
 
@@ -28,7 +28,7 @@ def with_changes(
         network: The configuration of its network.
         changes: Options by name; those that are as before change nothing.
         run: The run folder.
-        trained: Seconds of training so far, to which a budget such as "+10m" adds.
+        trained: Gives the seconds of training so far, to which a budget such as "+10m" adds.
 
     Raises:
         UserError: For an option that cannot change, or a value that it cannot have.
@@ -40,7 +40,7 @@ def with_changes(
         if value is not None
     }
     if isinstance(budget := changes.get("budget"), str):
-        changes["budget"] = longer(budget, trained)
+        changes["budget"] = budget_seconds(budget, trained)
     changes = {name: value for name, value in changes.items() if name not in before or before[name] != value}
     if fixed := [name for name in changes if name not in CHANGEABLE]:
         raise UserError(
@@ -51,11 +51,3 @@ def with_changes(
     if any(name in changes for name in LIMITS):
         values |= dict.fromkeys((*LIMITS, "max_epochs"))
     return type(config).from_mapping(values | changes)
-
-
-def longer(budget: str, trained: float) -> float:
-    """The budget in seconds that a text such as "20m" or "+10m" means."""
-    try:
-        return trained + seconds(budget[1:]) if budget.startswith("+") else seconds(budget)
-    except UserError as error:
-        raise UserError(f"{option('budget')} {error.marked}") from None

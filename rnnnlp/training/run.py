@@ -74,7 +74,7 @@ def resume(
         try:
             network = task.network.from_pretrained(checkpoint)
             config: Any = task.training.from_mapping(training_of(run.path), str(run.path / CONFIG))
-            config = with_changes(config, network.config, changes, run=run.path, trained=run.seconds())
+            config = with_changes(config, network.config, changes, run=run.path, trained=run.seconds)
             if data is None and (place := find_data(config.to_mapping(), run.path)) != config.data:
                 config = config.changed(data=place)
             use_backend(config.backend, config.threads)

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
-from rnnnlp.config import Config, NetworkConfig, as_given, describe, seconds
+from rnnnlp.config import Config, NetworkConfig, as_given, describe
 from rnnnlp.errors import UserError, option
 from rnnnlp.training.earlier import OPTIONS
 from rnnnlp.training.model_folder import Network
-from rnnnlp.training.options import TrainingOptions
+from rnnnlp.training.options import TrainingOptions, budget_seconds
 
 if TYPE_CHECKING:
     from rnnnlp.training.loop import Trainer
@@ -118,14 +118,7 @@ class Task:
             raise UserError(f"{option('data')} is missing; give a file, a folder, a Hub name or a built-in set")
         training = {name: value for name, value in values.items() if name in of_training}
         if isinstance(budget := training.get("budget"), str):
-            try:
-                if budget.startswith("+"):
-                    raise UserError(
-                        f"{budget!r} adds to a run: give {option('resume')} RUN; for a new run leave out the +"
-                    )
-                training["budget"] = seconds(budget)
-            except UserError as error:
-                raise UserError(f"{option('budget')} {error.marked}") from None
+            training["budget"] = budget_seconds(budget)
         network = {name: as_given(of_network[name], v, name) for name, v in values.items() if name in of_network}
         options = Options(self.options.from_mapping(training), network)
         self.check(options)

@@ -192,7 +192,7 @@ def test_a_budget_with_a_plus_is_for_a_run_that_is_resumed(
     project: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ):
     words = ["train", "charlm", "--data", str(project / "book.txt"), "--out", str(tmp_path / "run")]
-    assert "'+10m' adds to a run: give --resume RUN" in error_of([*words, "--budget", "+10m"], capsys)
+    assert "--budget +10m adds to a run: give --resume RUN" in error_of([*words, "--budget", "+10m"], capsys)
 
 
 def test_an_extended_run_resumes_to_the_same_bits(moved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
