@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from rnnnlp.config import Config, NetworkConfig, as_given, describe
 from rnnnlp.errors import UserError, option
 from rnnnlp.training.earlier import OPTIONS
-from rnnnlp.training.model_folder import Network
+from rnnnlp.training.model_folder import Network, read_config
 from rnnnlp.training.options import TrainingOptions, budget_seconds
 
 if TYPE_CHECKING:
@@ -136,18 +137,24 @@ class Task:
 
 
 def require_open(options: Options[Any], names: Collection[str]) -> None:
-    """Refuses options of these names beside `from_`, whose run decides them.
+    """Refuses options of these names beside `from_`, whose run decides them, unless they are what they are there.
 
     Raises:
-        UserError: If one was given.
+        UserError: If one was given and is another, or `from_` is no run.
     """
     given: Any = options.training
     if given.from_ is None:
         return
     defaults = {f.name: f.default for f in fields(given)}
+    config = read_config(Path(given.from_))
+    there = config.get("training", {}) | config["model"]
     for name in names:
-        if name in options.network or getattr(given, name, None) != defaults.get(name):
-            raise UserError(f"{option(name)} is that of the pretrained model of {option('from_')}; leave it out")
+        value, run = options.network.get(name, getattr(given, name, None)), given.from_
+        is_given = name in options.network or value != defaults.get(name)
+        if is_given and value != there.get(name):
+            raise UserError(
+                f"{option(name)} is {value}, and that of {option('from_')} {run} is {there.get(name)}; leave it out"
+            )
 
 
 def network_options(config: type[NetworkConfig]) -> list[Any]:
