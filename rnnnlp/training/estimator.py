@@ -5,6 +5,7 @@ import inspect
 import json
 import os
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import MISSING, fields
 from typing import Any, ClassVar, Self
 
@@ -78,8 +79,9 @@ class Estimator:
                 network = train(self.task, self._options(data), folder, overwrite=overwrite, data=loaded)
             except KeyboardInterrupt:
                 run = RunFolder(folder)
-                if (checkpoints := run.checkpoints()) and read_state(checkpoints[-1]).step:
-                    self._take_over(self.task.network.from_pretrained(folder), run)
+                with suppress(UserError):  # a second interrupt may have left none
+                    if read_state(run.latest_checkpoint()).step:
+                        self._take_over(self.task.network.from_pretrained(folder), run)
                 raise
             return self._take_over(network, RunFolder(folder))
 
