@@ -57,7 +57,7 @@ def find_data(training: Mapping[str, Any], run: Path, *, remedy: str = "") -> st
     checkpoints = RunFolder(run).checkpoints()
     places = read_state(checkpoints[-1]).data_places if checkpoints else {}
     within = os.path.realpath(run)
-    names = [name for name in (*places.values(), data) if isinstance(name, str)]
+    names = [name for name in (*places.values(), data, Path(data).name) if isinstance(name, str)]
     candidates = [os.path.normpath(os.path.join(within, name)) for name in names]
     for place in candidates:
         if is_local(place):
@@ -65,7 +65,7 @@ def find_data(training: Mapping[str, Any], run: Path, *, remedy: str = "") -> st
             return place
     if is_hub_name(data) and not places:
         return str(data)
-    looked = ", ".join(dict.fromkeys([os.path.abspath(data), *candidates]))
+    looked = ", ".join(dict.fromkeys([os.path.abspath(Path(data).expanduser()), *candidates]))
     raise UserError(f"{run}: its data, {data!r}, are not at {looked}; {remedy or f'{name_them} with their new place'}")
 
 
