@@ -211,16 +211,16 @@ def test_an_extended_run_resumes_to_the_same_bits(moved: Path, tmp_path: Path, m
 
 
 def test_a_run_that_stopped_early_goes_on_with_more_patience(tmp_path: Path, caplog: pytest.LogCaptureFixture):
-    options = LM | {"steps": 200, "evaluations": 40, "patience": 1, "lr": 10.0}  # it gets worse at once
+    options = LM | {"steps": 60, "evaluations": 12, "patience": 1, "lr": 10.0}  # it gets worse at once
     CharLM(**options).fit([TEXT], out=tmp_path / "run")
     stopped = steps_of(tmp_path / "run")
-    assert stopped < 200
+    assert stopped < 60
     with caplog.at_level(logging.INFO):
         CharLM.resume(tmp_path / "run", [TEXT])
     assert "has stopped early; to train longer, resume it with another patience" in caplog.text
     assert steps_of(tmp_path / "run") == stopped
     CharLM.resume(tmp_path / "run", [TEXT], patience=0)
-    assert steps_of(tmp_path / "run") == 200
+    assert steps_of(tmp_path / "run") == 60
 
 
 # ------------------------------------------------------------------------------------------------- from another run
@@ -260,7 +260,7 @@ def softmax(z: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("options", [{}, {"tokenizer": "byte"}, {"tied_weights": True, "embedding_size": 8}])
 def test_a_new_text_is_learned_faster_from_another_run(tmp_path: Path, options: dict[str, Any]):
     options = LM | options | {"averaging": 0.0, "dropout": 0.0}
-    CharLM(**options, steps=400, lr=0.02).fit([TEXT], out=tmp_path / "base")
+    CharLM(**options, steps=300, lr=0.02).fit([TEXT], out=tmp_path / "base")
     new = [TEXT.replace("text", "tëxt")]
     rest = {name: options[name] for name in ("batch_size", "bptt", "backend", "averaging", "dropout")} | {"steps": 40}
     after = CharLM(**rest, from_=tmp_path / "base").fit(new)
