@@ -83,12 +83,12 @@ class Config:
                 self.require(f.name, check.passes(value), check.expected())
 
     @classmethod
-    def from_mapping(cls, values: Mapping[str, Any], where: str) -> Self:
+    def from_mapping(cls, values: Mapping[str, Any], where: str = "") -> Self:
         """Reads a configuration; names of earlier versions are understood.
 
         Args:
             values: Field names and values.
-            where: The file that has them, for messages.
+            where: The file that has them, for messages; none for what the caller gave.
 
         Raises:
             UserError: For unknown, missing or wrongly typed keys, and for values that a check refuses.
@@ -109,6 +109,8 @@ class Config:
         try:
             return cls(**{key: as_given(known[key].type, value, key) for key, value in values.items()})
         except UserError as error:
+            if not where:
+                raise
             raise UserError(f"{where}: {error.marked}") from None
 
     def changed(self, **values: Any) -> Self:

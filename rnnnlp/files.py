@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -134,13 +135,20 @@ def read_json(path: Path) -> Any:
         raise CorruptFileError(f"{path} is damaged ({error}); restore it or train again") from None
 
 
-def save_tensors(path: Path, tensors: Mapping[str, np.ndarray], *, beside: Iterable[str] = ()) -> None:
+def save_tensors(
+    path: Path,
+    tensors: Mapping[str, np.ndarray],
+    *,
+    beside: Iterable[str] = (),
+    new: Mapping[str, bytes] = MappingProxyType({}),
+) -> None:
     """Writes a safetensors file with checksums, whole or not at all.
 
     Args:
         path: The file.
         tensors: The arrays, by name.
         beside: Names of files in the same folder whose checksums are also stored.
+        new: The content that some of these files get after this call; from now on they may have the old or the new one.
 
     Raises:
         WriteError: If it cannot be written.
@@ -150,6 +158,8 @@ def save_tensors(path: Path, tensors: Mapping[str, np.ndarray], *, beside: Itera
     # safetensors writes the memory of an array as it is, so a transposed view would be read back wrong.
     tensors = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
     manifest: dict[str, Any] = {name: _size_and_sha256(path.parent / name) for name in beside}
+    for name, content in new.items():
+        manifest[name] += [len(content), hashlib.sha256(content).hexdigest()]
     manifest[TENSORS] = _sha256_of_tensors(tensors)
     write_atomically(path, save(tensors, {MANIFEST: json.dumps(manifest)}))
 
@@ -237,5 +247,7 @@ def _size_and_sha256(path: Path) -> list[Any]:
 
 
 def _is_unchanged(path: Path, recorded: Any) -> bool:
-    """Whether size and checksum of a file are as recorded. A file of another size is not read."""
-    return isinstance(recorded, list) and recorded[:1] == [path.stat().st_size] and recorded == _size_and_sha256(path)
+    """Whether size and checksum of a file are among those recorded. A file of another size is not read."""
+    if not isinstance(recorded, list) or path.stat().st_size not in recorded[::2]:
+        return False
+    return _size_and_sha256(path) in (recorded[:2], recorded[2:])

@@ -15,6 +15,7 @@ import pytest
 import rnnnlp
 from rnnnlp.cli.main import COMMANDS, Parser, parse
 from rnnnlp.tasks.char_lm.generate import Sampling
+from rnnnlp.training.resuming import CHANGEABLE
 from scripts.render_results import MARKED, documents
 
 ROOT = Path(__file__).parents[1]
@@ -99,6 +100,7 @@ def test_arguments_in_python_exist(page: Path):
             if not method.startswith("_"):
                 known.setdefault(method, set()).update(inspect.signature(function).parameters)
     known["generate"] |= set(inspect.signature(Sampling).parameters)
+    known["resume"] |= set(CHANGEABLE)
     seen: list[Any] = []
     for name, call in calls(page):
         if name in known:

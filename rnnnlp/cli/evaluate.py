@@ -63,6 +63,7 @@ def run(options: argparse.Namespace) -> int:
     from rnnnlp.tasks import task_of
     from rnnnlp.text import ReadOptions
     from rnnnlp.text.sources import split_to_measure
+    from rnnnlp.training.data_places import are_own_data, find_data
     from rnnnlp.training.model_folder import read_config
     from rnnnlp.training.run import use_backend
     from rnnnlp.training.run_folder import RunFolder
@@ -85,8 +86,12 @@ def run(options: argparse.Namespace) -> int:
                 f"{option(field.name)} means nothing for models of type {model_type}, as {folder} is; leave it out"
             )
     use_backend(options.backend, options.threads)
-    if not options.data and training.get("data") is None:
-        raise UserError(f"{folder} does not say what it was trained on; give {option('data')}")
+    if not options.data or options.dynamic:
+        training["data"] = find_data(
+            training,
+            Path(options.run_folder),
+            remedy=f"leave out {option('dynamic')}, which reads them" if options.data else "",
+        )
     data_sets = options.data or [training["data"]]
     mistakes = options.mistakes
     if mistakes is None:  # some of one data set, none of several
@@ -102,7 +107,8 @@ def run(options: argparse.Namespace) -> int:
     results = []
     for data in data_sets:
         started = time.monotonic()
-        hold_out = options.baseline or same_place(data, training.get("data"))
+        own_data = not options.data or are_own_data(data, training, Path(options.run_folder))
+        hold_out = options.baseline or own_data
         split = options.split or ("validation" if hold_out else split_to_measure(data))
         figures = task.evaluate(folder, data, split, training, replace(asked, hold_out=hold_out))
         figures |= {"split": split, "data": data, "seconds": round(time.monotonic() - started, 2)}
@@ -115,11 +121,6 @@ def run(options: argparse.Namespace) -> int:
         if options.json:
             write_json(options.json, as_json)
     return 0
-
-
-def same_place(data: str, other: str | None) -> bool:
-    """Whether two names are of the same data: equal, or paths to one file or folder."""
-    return other is not None and (data == other or Path(data).expanduser().resolve() == Path(other).resolve())
 
 
 def linear_baseline() -> Any:

@@ -56,10 +56,10 @@ def add_reading_options(parser: argparse.ArgumentParser, *, labels: bool = True)
     parser.set_defaults(**{field.name: None for field in fields(ReadOptions)})
 
 
-def duration(text: str) -> float:
-    """The type of an option that is a duration."""
+def duration(text: str) -> float | str:
+    """The type of an option that is a duration. One such as +10m stays as it is: the run knows its sum."""
     try:
-        return seconds(text)
+        return text if text.startswith("+") else seconds(text)
     except UserError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 

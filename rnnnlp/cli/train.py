@@ -29,11 +29,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def add_run_options(command: argparse.ArgumentParser, task: Task) -> None:
     """The options of a command that trains: those of the run, and all of its configurations."""
     begin = f"rnnnlp {task.command}"
-    command.usage = f"{begin} --data DATA [--out RUN] [options]\n       {begin} --resume RUN"
+    limits = "[--epochs N | --steps N | --budget TIME]"
+    command.usage = f"{begin} --data DATA [--out RUN] [options]\n       {begin} --resume RUN {limits}"
     command.add_argument("--out", metavar="RUN", help="the new run folder (default: runs/NAME)")
     command.add_argument("--overwrite", action="store_true", help="replace the run that is in --out")
     command.add_argument(
-        "--resume", metavar="RUN", help="continue this run from its last checkpoint; no other option is needed"
+        "--resume",
+        metavar="RUN",
+        help="continue this run from its last checkpoint; no other option is needed. To train longer, also give a new "
+        "total: --epochs 20, --steps 5000, --budget 20m, or --budget +10m for 10 minutes more than it has had. To say "
+        "where its data are now, give --data",
     )
     command.add_argument(
         "--config", metavar="FILE", help="read options from a TOML file; options on the command line win"
@@ -58,11 +63,11 @@ def begin_or_resume(options: argparse.Namespace, task: Task) -> int:
     out, again, overwrite = given.pop("out"), given.pop("resume"), given.pop("overwrite")
     try:
         if again is not None:
-            if given or out or overwrite or options.config:
-                extra = ", ".join(map(option, given)) or "other options"
-                raise UserError(f"{option('resume')} continues with the options of the run itself; leave out {extra}")
+            not_here = {"out": out, "overwrite": overwrite, "config": options.config}
+            if extra := ", ".join(option(name) for name, value in not_here.items() if value):
+                raise UserError(f"{option('resume')} continues the run in its own folder; leave out {extra}")
             out = again
-            resume(task, again)
+            resume(task, again, given)
         else:
             values = (read_toml(options.config) if options.config else {}) | given
             out_of_file = as_given(str, values.pop("out", f"runs/{task.command.split()[-1]}"), "out")

@@ -4,6 +4,7 @@
 
 import hashlib
 import logging
+import os
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
@@ -16,7 +17,9 @@ from rnnnlp.layers.dropout import Dropout
 from rnnnlp.layers.embedding import Embedding
 from rnnnlp.layers.linear import Linear
 from rnnnlp.layers.recurrent import Recurrent
-from rnnnlp.text import EncodedCorpus
+from rnnnlp.text import Corpus, EncodedCorpus
+from rnnnlp.text.given import GivenTexts, as_texts, without_missing
+from rnnnlp.text.sources import GIVEN
 
 SPLITS = ("train", "validation")  # the ones that training reads
 WINDOW_TOKENS = 8192  # predicted at a time
@@ -92,6 +95,23 @@ class LanguageModelTrunk:
 def carried_state(window: StreamWindow, state: State) -> State:
     """The state at the beginning of a window: that of the window before, or zeros in the streams that are reset."""
     return tuple(np.where(window.reset[:, None], 0, s) for s in state)  # (L, B, H)
+
+
+def given_corpus(data: Any, validation_data: Any = None) -> tuple[Corpus | None, str]:
+    """What `fit` was given: the corpus of texts, or None for data that have a name; and the name.
+
+    Raises:
+        UserError: For what is no text, or validation data without texts beside them.
+    """
+    if isinstance(data, str | os.PathLike):
+        if validation_data is not None:
+            raise UserError("validation_data is given beside a path; give both as texts, or put both into one folder")
+        return None, os.fspath(data)
+    splits = {"train": (GivenTexts(without_missing(as_texts(data, "data"), "data")),)}
+    if validation_data is not None:
+        found = without_missing(as_texts(validation_data, "validation_data"), "validation_data")
+        splits["validation"] = (GivenTexts(found),)
+    return Corpus(GIVEN, splits), GIVEN
 
 
 def train_and_validation(encoded: EncodedCorpus) -> tuple[np.ndarray, np.ndarray]:

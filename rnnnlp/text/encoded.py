@@ -104,6 +104,17 @@ def encode_corpus(
     return EncodedCorpus(ids, characters, tokenizer, corpus.source)
 
 
+def training_characters(corpus: Corpus) -> str:
+    """The characters that occur in the training split, each once.
+
+    Raises:
+        UserError: If there is no such split, or it cannot be read.
+    """
+    train = _sections(corpus, ["train"], hold_out=True)["train"]
+    positions = train.surveyed.first_positions
+    return "".join(sorted(c for c in positions if positions[c] < train.stop))
+
+
 def _sources_of_splits(corpus: Corpus, hold_out: bool) -> dict[str, str]:
     """For each split of the corpus, the split of the source that holds its text."""
     within = {split: split for split in (*corpus.splits, WHOLE)}

@@ -2,10 +2,12 @@
 
 import json
 import shlex
+from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any
 
 from rnnnlp.errors import dashed
+from rnnnlp.text.sources import GIVEN
 from rnnnlp.training.model_folder import Network
 from rnnnlp.training.options import TrainingConfig
 from rnnnlp.training.task import Task, network_options
@@ -16,22 +18,30 @@ def command_of(task: Task, config: TrainingConfig, network: Network) -> str:
 
     Options that training may choose are written out even where they have their defaults.
     """
-    words, auto = ["rnnnlp", *task.command.split()], task.auto_options()
-    inherited, of_network = getattr(config, "inherited", ()), network_options(network.config_type)
-    for options, values in (
-        (fields(task.options), config.to_mapping()),
-        (of_network, network.config.to_mapping()),
-    ):
-        for field in options:
-            name, value = field.name, values[field.name]
-            if name in inherited or value is None or (value == field.default and name not in auto):
-                continue
-            if isinstance(value, bool):
-                words.append(dashed(name) if value else dashed(f"no_{name}"))
-            else:
-                text = f"{value:g}s" if name == "budget" else str(value)
-                words += [f"{dashed(name)}={text}"] if text.startswith("-") else [dashed(name), text]
+    words = ["rnnnlp", *task.command.split()]
+    for name, value in given_options(task, config, network):
+        if isinstance(value, bool):
+            words.append(dashed(name) if value else dashed(f"no_{name}"))
+        else:
+            text = f"{value:g}s" if name == "budget" else str(value)
+            words += [f"{dashed(name)}={text}"] if text.startswith("-") else [dashed(name), text]
     return shlex.join(words)
+
+
+def call_of(task: Task, config: TrainingConfig, network: Network) -> str:
+    """The call in Python that trains this network again, as `command_of`."""
+    options = ", ".join(f"{n}={v!r}" for n, v in given_options(task, config, network) if n != "data")
+    return task.fit.format(options=options)
+
+
+def given_options(task: Task, config: TrainingConfig, network: Network) -> Iterator[tuple[str, Any]]:
+    """The options that train this network again, but those that have their defaults and are not chosen in training."""
+    auto, inherited = task.auto_options(), getattr(config, "inherited", ())
+    values = network.config.to_mapping() | config.to_mapping()
+    for field in (*fields(task.options), *network_options(network.config_type)):
+        name, value = field.name, values[field.name]
+        if name not in inherited and value is not None and (value != field.default or name in auto):
+            yield name, value
 
 
 def model_card(
@@ -40,12 +50,15 @@ def model_card(
     """What the model is, how it was trained, and its figures on validation."""
     parameters = sum(p.value.size for p in network.parameters().values())
     figures = "\n".join(f"| {name} | {value:.4f} |" for name, value in validation.items() if isinstance(value, float))
+    in_python = config.data == GIVEN
+    measured = "--data DATA" if in_python else "--split validation"
+    data = "texts that were given in Python," if in_python else f"`{config.data}`"
     return f"""# {task.title}
 
-A recurrent network with {parameters:,} parameters, trained by rnnnlp on `{config.data}`
+A recurrent network with {parameters:,} parameters, trained by rnnnlp on {data}
 for {steps:,} steps ({seconds:,.0f} seconds).
 
-    {command_of(task, config, network)}
+    {call_of(task, config, network) if in_python else command_of(task, config, network)}
 
 Use it with
 
@@ -54,7 +67,7 @@ Use it with
 ## Figures on validation
 
 These are the best of the evaluations during training. For a language model they were measured on parallel segments of
-the text. For the exact figures of a whole split run `rnnnlp evaluate RUN --split validation`.
+the text. For the exact figures of a whole split run `rnnnlp evaluate RUN {measured}`.
 
 | figure | value |
 | --- | --- |

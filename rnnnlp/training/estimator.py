@@ -2,14 +2,20 @@
 
 import difflib
 import inspect
+import json
+import os
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import MISSING, fields
 from typing import Any, ClassVar, Self
 
 from rnnnlp.config import Config, describe
 from rnnnlp.errors import UserError
+from rnnnlp.files import write_atomically
 from rnnnlp.training.earlier import OPTIONS
-from rnnnlp.training.model_folder import Network
+from rnnnlp.training.model_folder import Network, training_of
+from rnnnlp.training.run import resume, run_folder, train
+from rnnnlp.training.run_folder import CARD, RunFolder, read_state
 from rnnnlp.training.task import Task, network_options
 
 
@@ -28,6 +34,8 @@ class Estimator:
     defaults: ClassVar[dict[str, Any]]  # of each option
     network_: Any  # of the task
     training_: dict[str, Any]  # how it was trained
+    history_: list[dict[str, Any]]  # the lines of `metrics.jsonl`: losses and evaluations of the training
+    card_: str | None  # the model card
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -51,25 +59,50 @@ class Estimator:
         for name, default in self.defaults.items():
             setattr(self, name, options.get(name, default))
 
-    def _require_known(self, options: Mapping[str, Any], known: Collection[str]) -> None:
+    @classmethod
+    def _require_known(cls, options: Mapping[str, Any], known: Collection[str]) -> None:
         for name in options:
             if name not in known:
                 near = difflib.get_close_matches(name, known, 1)
                 hint = f"; did you mean {near[0]}?" if near else f"; it has {', '.join(known)}"
                 if OPTIONS.get(name) in known:
                     hint = f"; it is now {OPTIONS[name]}"
-                raise TypeError(f"{type(self).__name__} has no option {name!r}{hint}")
+                raise TypeError(f"{cls.__name__} has no option {name!r}{hint}")
+
+    def _train(self, data: str, loaded: Any, out: str | os.PathLike[str] | None, overwrite: bool) -> Self:
+        """Trains on loaded data, or on those of this name, and becomes the estimator of the result.
+
+        If it is interrupted, it becomes that of the best weights so far.
+        """
+        with run_folder(out) as folder:
+            try:
+                network = train(self.task, self._options(data), folder, overwrite=overwrite, data=loaded)
+            except KeyboardInterrupt:
+                run = RunFolder(folder)
+                with suppress(UserError):  # a second interrupt may have left none
+                    if read_state(run.latest_checkpoint()).step:
+                        self._take_over(self.task.network.from_pretrained(folder), run)
+                raise
+            return self._take_over(network, RunFolder(folder))
 
     @classmethod
-    def _of_run(cls, network: Network, training: dict[str, Any]) -> Self:
+    def _resume(cls, folder: str | os.PathLike[str], changes: dict[str, Any], loaded: Any = None) -> Self:
+        """Continues the run in a folder, and gives the estimator of the result."""
+        known = {**cls.defaults, "data": None}
+        cls._require_known(changes, known)
+        return cls._of_run(resume(cls.task, folder, changes, data=loaded), RunFolder(folder))
+
+    @classmethod
+    def _of_run(cls, network: Network, run: RunFolder) -> Self:
         """The estimator of a trained network, with the options that the run was made with, so that it fits again."""
+        training = training_of(run.path)
         if not training:
-            return cls()._take_over(network, training)
+            return cls()._take_over(network, run)
         config: Any = cls.task.training.from_mapping(training, "the run")
         values = network.config.to_mapping() | config.to_mapping()
         inherited = getattr(config, "inherited", ())
         given = {n: v for n, v in values.items() if n in cls.defaults and n not in inherited and v is not None}
-        return cls(**given)._take_over(network, training)
+        return cls(**given)._take_over(network, run)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """The options by name, as scikit-learn asks for them; `deep` changes nothing."""
@@ -104,7 +137,25 @@ class Estimator:
         given = {name: value for name, value in params if value is not None and value != self.defaults[name]}
         return self.task.options_from({"data": data, **given})
 
-    def _take_over(self, network: Any, training: dict[str, Any]) -> Self:
-        """Becomes the estimator of a trained network; `training` is how it was trained."""
-        self.network_, self.training_ = network, training
+    def _take_over(self, network: Any, run: RunFolder) -> Self:
+        """Becomes the estimator of a trained network; `run` is the folder that has it."""
+        card = run.path / CARD
+        self.network_, self.training_, self.history_ = network, training_of(run.path), list(run.metrics())
+        self.card_ = card.read_text(encoding="utf-8") if card.is_file() else None
         return self
+
+    def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
+        """Writes the model into a folder, from which `from_pretrained` reads it, with its model card and its figures.
+
+        Args:
+            folder: The folder; it is made if it is not there.
+
+        Raises:
+            UserError: If it cannot be written.
+        """
+        self._fitted().save_pretrained(folder, training=self.training_)
+        run = RunFolder(folder)
+        lines = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in self.history_)
+        for path, content in ((run.path / CARD, self.card_), (run.metrics_path, lines)):
+            if content:
+                write_atomically(path, content.encode())

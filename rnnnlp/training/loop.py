@@ -18,12 +18,14 @@ from rnnnlp.files import CorruptFileError, set_tensors
 from rnnnlp.layers.parameter import Parameter
 from rnnnlp.training.averaging import AveragedWeights
 from rnnnlp.training.clock import Clock
+from rnnnlp.training.data_places import places_of
 from rnnnlp.training.divergence import Diverged, DivergenceDetector, UpdateRatio
 from rnnnlp.training.malloc import MallocTrimmer
-from rnnnlp.training.model_folder import WEIGHTS
+from rnnnlp.training.model_folder import training_of
 from rnnnlp.training.optimizers import Optimizer, clipping, global_norm, optimizer
 from rnnnlp.training.options import TrainingConfig
 from rnnnlp.training.progress import Progress
+from rnnnlp.training.resuming import CHANGEABLE, LIMITS
 from rnnnlp.training.run_folder import STATE, RunFolder
 from rnnnlp.training.schedules import factor
 from rnnnlp.training.state import TrainingState
@@ -109,7 +111,7 @@ class Trainer:
         self.clock = Clock(total_steps=total_steps, budget=budget, started=started)
         self.detector = DivergenceDetector()
         self.rng = rng_for(config.seed, Stream.DROPOUT)
-        self.state = TrainingState()
+        self.state = TrainingState(data_places=places_of(config.data, run.path))
         self.last_checkpoint = time.monotonic()
         self.trimmer = MallocTrimmer()
 
@@ -242,15 +244,46 @@ class Trainer:
         tensors = self.raw_tensors()  # before the averages take their place
         with self.averaged.applied():
             self.run.save_checkpoint(network, self.config.to_mapping(), tensors, state)
-            if not (self.run.path / WEIGHTS).exists():
+            if self.state.best_score is None:  # no evaluation yet: the weights so far are the best that there are
                 network.save_weights(self.run.path)
         self.last_checkpoint = time.monotonic()
 
     def resume(self) -> None:
-        """Continues from the newest checkpoint of the run folder."""
+        """Continues from the newest checkpoint of the run folder, with options that may have changed.
+
+        Other limits change the progress of the run, so the schedule of the learning rate is stretched over the whole.
+
+        Raises:
+            UserError: If the run has already passed a new limit.
+        """
         path, state = self.restore()
         self.clock.resume(state.step, state.seconds, state.reserve)
+        changed = self.changed_options()
+        if changed & {*LIMITS, "max_epochs", "evaluations", "patience"}:
+            for name in sorted(changed & {*LIMITS, "max_epochs"}):
+                if self.clock.over and getattr(self.config, name) is not None:
+                    raise UserError(
+                        f"{option(name)} is {getattr(self.config, name)}, and {self.run.path} has already had "
+                        f"{self.clock.step} steps in {self.spent + self.clock.seconds:.0f} seconds; give more"
+                    )
+            state.evaluations = int(self.clock.progress * self.config.evaluations)
+            state.evaluations_since_best = 0
+        if "data" in changed:
+            state.data_places = places_of(self.config.data, self.run.path)
+        if changed:
+            self.run.save_training(self.config.to_mapping())
+            self.save_checkpoint()
         log.info("resuming from step %d (%s)", state.step, path)
+        if self.clock.over:
+            log.info("%s is finished; to train longer, resume it with more epochs, steps or budget", self.run.path)
+        elif self.out_of_patience:
+            log.info("%s has stopped early; to train longer, resume it with another patience", self.run.path)
+
+    def changed_options(self) -> set[str]:
+        """The options that are not what the run folder says."""
+        before = training_of(self.run.path)
+        now = self.config.to_mapping()
+        return {name for name in CHANGEABLE if before.get(name, now.get(name)) != now.get(name)}
 
     def roll_back(self, error: Diverged, progress: Progress) -> None:
         """Returns to the newest checkpoint, with half the learning rate from there on. The time stays spent."""
@@ -273,7 +306,8 @@ class Trainer:
         averaged, tensors, state = self.run.load_checkpoint(path)
         if state.data != self.objective.fingerprint():
             raise UserError(
-                f"{option('data')} {self.config.data} is not what it was when {path} was written; restore it"
+                f"{option('data')} {self.config.data} is another text than that of {self.run.path}; give the place of "
+                f"that text, or begin a new run on this one with {option('from_')} {self.run.path}"
             )
         carried = self.objective.carried()
         set_tensors(self.raw_tensors(carried), tensors, path)

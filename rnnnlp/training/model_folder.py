@@ -71,9 +71,15 @@ class Network:
         for parameter in self.parameters().values():
             parameter.zero_grad()
 
-    def copy(self, dtype: npt.DTypeLike | None = None) -> Self:
-        """A network with the same weights in arrays of its own, in another `dtype` if one is given."""
-        twin = type(self)(self.config, self._tokenizer, rng=np.random.default_rng(0), dtype=dtype or self.dtype)
+    def copy(self, dtype: npt.DTypeLike | None = None, **changed: Any) -> Self:
+        """A network with the same weights in arrays of its own.
+
+        Args:
+            dtype: Another `dtype` of the weights.
+            changed: Options that have no weights, such as `dropout`.
+        """
+        config = self.config.changed(**changed)
+        twin = type(self)(config, self._tokenizer, rng=np.random.default_rng(0), dtype=dtype or self.dtype)
         for name, parameter in twin.parameters().items():
             parameter.value[...] = self.parameters()[name].value
         for name, buffer in twin.buffers().items():
@@ -149,7 +155,18 @@ def write_config(
         config["training"] = dict(training)
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / CONFIG, json.dumps(config, indent=2, ensure_ascii=False).encode() + b"\n")
+        write_atomically(folder / CONFIG, config_bytes(config))
+
+
+def config_bytes(config: Mapping[str, Any]) -> bytes:
+    """The content of `config.json`."""
+    return json.dumps(config, indent=2, ensure_ascii=False).encode() + b"\n"
+
+
+def training_of(folder: str | os.PathLike[str]) -> dict[str, Any]:
+    """How the model in a folder was trained, as its `config.json` says; empty where it does not say."""
+    training: dict[str, Any] = read_config(Path(folder)).get("training", {})
+    return training
 
 
 def read_config(folder: Path) -> dict[str, Any]:

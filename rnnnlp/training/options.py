@@ -4,10 +4,11 @@ Options have two stages. What the user said is a subclass of `TrainingOptions`, 
 the run stores is a subclass of that, in which everything is decided: see `TrainingConfig`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from rnnnlp.config import Config, above_zero, at_least, one_of, setting, share
+from rnnnlp.config import Config, above_zero, at_least, one_of, seconds, setting, share
 from rnnnlp.errors import UserError, option
 from rnnnlp.text.reading import ReadOptions, read_option
 from rnnnlp.text.registry import TOKENIZERS
@@ -147,3 +148,24 @@ class TrainingOptions(Config):
         if self.tokenizer in ("char", "byte"):
             return {}
         return {"vocab_size": self.vocab_size, "min_frequency": self.min_frequency}
+
+
+def budget_seconds(budget: str, trained: Callable[[], float] | None = None) -> float:
+    """The budget in seconds that a text such as "20m" means, or "+10m" for a run that is resumed.
+
+    Args:
+        budget: The text.
+        trained: Gives the seconds that the run has had.
+
+    Raises:
+        UserError: If it is no duration, or adds to a run that is new.
+    """
+    more = budget.startswith("+")
+    if more and trained is None:
+        raise UserError(
+            f"{option('budget')} {budget} adds to a run: give {option('resume')} RUN; for a new run leave out the +"
+        )
+    try:
+        return seconds(budget.removeprefix("+")) + (trained() if more and trained else 0.0)
+    except UserError as error:
+        raise UserError(f"{option('budget')} {error.marked}") from None

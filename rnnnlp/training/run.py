@@ -4,18 +4,21 @@ import logging
 import os
 import tempfile
 import time
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from rnnnlp import kernels
 from rnnnlp.errors import UserError
 from rnnnlp.files import CorruptFileError, write_atomically
 from rnnnlp.training.card import model_card
-from rnnnlp.training.loop import Trainer
-from rnnnlp.training.model_folder import CONFIG, Network, read_config
+from rnnnlp.training.data_places import find_data
+from rnnnlp.training.loop import Interrupted, Trainer
+from rnnnlp.training.model_folder import CONFIG, Network, training_of
 from rnnnlp.training.options import DEFAULT_BUDGET, TrainingOptions
-from rnnnlp.training.run_folder import RunFolder
+from rnnnlp.training.resuming import with_changes
+from rnnnlp.training.run_folder import CARD, RunFolder
 from rnnnlp.training.task import Options, Task
 
 log = logging.getLogger(__name__)
@@ -48,21 +51,32 @@ def train(
         return finish(task, task.begin(options, run, data=data, started=started))
 
 
-def resume(task: Task, path: str | os.PathLike[str], *, data: Any = None) -> Network:
-    """Continues the run in folder `path` as if it had never stopped.
+def resume(
+    task: Task, path: str | os.PathLike[str], changes: Mapping[str, Any] = MappingProxyType({}), *, data: Any = None
+) -> Network:
+    """Continues the run in folder `path`. Without changes it goes on as if it had never stopped.
+
+    Args:
+        task: What the run trains.
+        path: The run folder.
+        changes: Options that change, such as a new limit: see `resuming.CHANGEABLE`.
+        data: Loaded data of the task, to be used instead of those that the run names.
 
     Returns:
         The network with the weights that were best on validation.
 
     Raises:
-        UserError: If there is no such run, it is damaged, or it is one of another task.
+        UserError: If there is no such run, it is damaged, it is one of another task, it had other data, or an option
+            cannot change.
     """
     with RunFolder.reopen(path) as run:
         checkpoint = run.latest_checkpoint()
         try:
             network = task.network.from_pretrained(checkpoint)
-            where = str(checkpoint / CONFIG)
-            config: Any = task.training.from_mapping(read_config(checkpoint).get("training", {}), where)
+            config: Any = task.training.from_mapping(training_of(run.path), str(run.path / CONFIG))
+            config = with_changes(config, network.config, changes, run=run.path, trained=run.seconds)
+            if data is None and (place := find_data(config.to_mapping(), run.path)) != config.data:
+                config = config.changed(data=place)
             use_backend(config.backend, config.threads)
             return finish(task, task.reopen(network, config, run, data=data))
         except CorruptFileError as error:
@@ -74,19 +88,27 @@ def resume(task: Task, path: str | os.PathLike[str], *, data: Any = None) -> Net
 
 def finish(task: Task, trainer: Trainer) -> Network:
     """Trains to the end, writes the model card, and returns the network with its best weights."""
-    trainer.train()
+    try:
+        trainer.train()
+    except Interrupted:
+        save_card(task, trainer)
+        raise
+    save_card(task, trainer)
+    return task.network.from_pretrained(trainer.run.path)
+
+
+def save_card(task: Task, trainer: Trainer) -> None:
+    """Writes the model card of a run: what it has reached so far."""
     run, clock = trainer.run, trainer.clock
-    network = task.network.from_pretrained(run.path)
     card = model_card(
         task,
-        network,
+        trainer.objective.network,
         trainer.config,
         steps=clock.step,
         seconds=trainer.spent + clock.seconds,
         validation=trainer.state.best_metrics,
     )
-    write_atomically(run.path / "README.md", card.encode())
-    return network
+    write_atomically(run.path / CARD, card.encode())
 
 
 def with_limit(options: Training) -> Training:
@@ -105,9 +127,3 @@ def use_backend(backend: str | None, threads: int | None) -> None:
 def run_folder(out: str | os.PathLike[str] | None) -> AbstractContextManager[str | os.PathLike[str]]:
     """The folder of a run: `out`, or a temporary one for a run that nobody asked to keep."""
     return nullcontext(out) if out is not None else tempfile.TemporaryDirectory(prefix="rnnnlp-")
-
-
-def training_of(folder: str | os.PathLike[str]) -> dict[str, Any]:
-    """How the model in a folder was trained, as its `config.json` says; empty where it does not say."""
-    training: dict[str, Any] = read_config(Path(folder)).get("training", {})
-    return training

@@ -36,10 +36,11 @@ from rnnnlp.files import (
     writing,
 )
 from rnnnlp.training.earlier import current_names
-from rnnnlp.training.model_folder import CONFIG, MEMBERS, TOKENIZER, WEIGHTS, Network
+from rnnnlp.training.model_folder import CONFIG, MEMBERS, TOKENIZER, WEIGHTS, Network, config_bytes, read_config
 from rnnnlp.training.state import TrainingState
 
 STATE_TENSORS, STATE = "training_state.safetensors", "training_state.json"
+METRICS, CARD = "metrics.jsonl", "README.md"
 LOCK = ".lock"
 LANGUAGE_MODEL = "language_model"
 LONGEST_LINE = 1 << 20  # characters of metrics.jsonl
@@ -51,7 +52,7 @@ class RunFolder:
 
     def __init__(self, path: str | os.PathLike[str]):
         self.path = Path(path)
-        self.metrics_path = self.path / "metrics.jsonl"
+        self.metrics_path = self.path / METRICS
         self._lock: int | None = None  # descriptor
 
     @classmethod
@@ -65,10 +66,11 @@ class RunFolder:
             raise UserError(f"{option('out')} {path} is a file; give the name of a new folder")
         if run.path.is_dir() and (run.path / CONFIG).is_file():
             if not overwrite:
-                instead = (
-                    f"continue it with {option('resume')} {path}" if to_resume else "give the name of a new folder"
+                instead = f"{option('resume')} to continue it" if to_resume else "the name of a new folder"
+                raise UserError(
+                    f"{option('out')} {path} already holds a run; give {option('overwrite')} to replace it, "
+                    f"or {instead}"
                 )
-                raise UserError(f"{option('out')} {path} already holds a run; {instead} or give {option('overwrite')}")
         elif run.path.is_dir() and any(
             entry.name != LOCK and entry not in run._left_over() for entry in run.path.iterdir()
         ):
@@ -90,6 +92,17 @@ class RunFolder:
             run._remove_left_over()
         return run
 
+    def save_training(self, training: Mapping[str, Any]) -> None:
+        """Changes in `config.json` how the model was trained. The folder holds a model at every moment.
+
+        Raises:
+            UserError: If the model is damaged, or the folder cannot be written.
+        """
+        content = config_bytes(read_config(self.path) | {"training": dict(training)})
+        tensors = load_tensors(self.path / WEIGHTS, beside=(CONFIG, TOKENIZER))
+        save_tensors(self.path / WEIGHTS, tensors, beside=(CONFIG, TOKENIZER), new={CONFIG: content})
+        write_atomically(self.path / CONFIG, content)
+
     def clear(self, *, but: Collection[str] = ()) -> None:
         """Removes the run that is in the folder, all `but` what has one of these names."""
         with writing(self.path):
@@ -100,8 +113,8 @@ class RunFolder:
                 LANGUAGE_MODEL,
                 MEMBERS,
                 WEIGHTS,
-                "metrics.jsonl",
-                "README.md",
+                METRICS,
+                CARD,
                 TOKENIZER,
                 last,
             ):
@@ -230,6 +243,12 @@ class RunFolder:
         """The checkpoints, oldest first."""
         found = [path for path in (self.path / "checkpoints").glob("step-*") if path.is_dir()]
         return sorted(found, key=lambda path: (path.stem, path.suffix != ".old"))
+
+    def seconds(self) -> float:
+        """Seconds of training so far, those of pretraining included."""
+        inner = RunFolder(self.path / LANGUAGE_MODEL)
+        pretraining = read_state(inner.latest_checkpoint()).seconds if inner.checkpoints() else 0.0
+        return read_state(self.latest_checkpoint()).seconds + pretraining
 
     def latest_checkpoint(self) -> Path:
         if not self.path.is_dir():

@@ -1,17 +1,18 @@
 """What the training loop, the command line and model cards know of a task."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
-from rnnnlp.config import Config, NetworkConfig, as_given, describe, seconds
+from rnnnlp.config import Config, NetworkConfig, as_given, describe
 from rnnnlp.errors import UserError, option
 from rnnnlp.text.reading import ReadOptions
 from rnnnlp.training.earlier import OPTIONS
-from rnnnlp.training.model_folder import Network
-from rnnnlp.training.options import TrainingOptions
+from rnnnlp.training.model_folder import Network, read_config
+from rnnnlp.training.options import TrainingOptions, budget_seconds
 
 if TYPE_CHECKING:
     from rnnnlp.training.loop import Trainer
@@ -104,6 +105,7 @@ class Task:
     title: str  # of the model card
     about: str  # for --help: "Train <about>."
     use: str  # a command that uses a trained run, with {run} in it
+    fit: str  # the call in Python that trains on given texts, with {options} in it
     options: type[TrainingOptions]  # how to train: what the user may say
     training: type[Config]  # the same with everything decided: what the run stores
     network: type[Network]
@@ -116,7 +118,7 @@ class Task:
     also_opens: Mapping[str, type[Config]] = field(default_factory=dict)  # further model types that `evaluate` opens
     check: Callable[[Options[Any]], None] = field(default=lambda options: None)  # of options together
 
-    def options_from(self, values: Mapping[str, Any], where: str = "options") -> Options[Any]:
+    def options_from(self, values: Mapping[str, Any]) -> Options[Any]:
         """The options of a run among named values.
 
         Raises:
@@ -126,21 +128,16 @@ class Task:
         of_network = {f.name: f.type for f in network_options(self.network.config_type)}
         for name in values:
             if name in OPTIONS and OPTIONS[name] in of_training | of_network.keys():
-                raise UserError(f"{where}: {option(name)} is now {option(OPTIONS[name])}; use that name")
+                raise UserError(f"{option(name)} is now {option(OPTIONS[name])}; use that name")
             if name not in of_training | of_network.keys():
-                raise UserError(
-                    f"{where}: {name!r} is not an option of this training; {option('help')} lists those that are"
-                )
+                raise UserError(f"{name!r} is not an option of this training; {option('help')} lists those that are")
         if "data" not in values:
             raise UserError(f"{option('data')} is missing; give a file, a folder, a Hub name or a built-in set")
         training = {name: value for name, value in values.items() if name in of_training}
         if isinstance(budget := training.get("budget"), str):
-            try:
-                training["budget"] = seconds(budget)
-            except UserError as error:
-                raise UserError(f"{where}: {option('budget')} {error.marked}") from None
+            training["budget"] = budget_seconds(budget)
         network = {name: as_given(of_network[name], v, name) for name, v in values.items() if name in of_network}
-        options = Options(self.options.from_mapping(training, where), network)
+        options = Options(self.options.from_mapping(training), network)
         self.check(options)
         self.network.config_type.check_given(network)
         return options
@@ -153,6 +150,27 @@ class Task:
             for f in fields(config)
             if describe(config, f.name).get("auto")
         ]
+
+
+def require_open(options: Options[Any], names: Collection[str]) -> None:
+    """Refuses options of these names beside `from_`, whose run decides them, unless they are what they are there.
+
+    Raises:
+        UserError: If one was given and is another, or `from_` is no run.
+    """
+    given: Any = options.training
+    if given.from_ is None:
+        return
+    defaults = {f.name: f.default for f in fields(given)}
+    config = read_config(Path(given.from_))
+    there = config.get("training", {}) | config["model"]
+    for name in names:
+        value, run = options.network.get(name, getattr(given, name, None)), given.from_
+        is_given = name in options.network or value != defaults.get(name)
+        if is_given and value != there.get(name):
+            raise UserError(
+                f"{option(name)} is {value}, and that of {option('from_')} {run} is {there.get(name)}; leave it out"
+            )
 
 
 def network_options(config: type[NetworkConfig]) -> list[Any]:

@@ -249,7 +249,7 @@ OF_A_RUN: dict[str, Damage] = {
         "is damaged (there is no batch 1000000000 in epoch 0); restore",
     ),
     "no random numbers": (lambda run: forge_state(run, rng={}), "training_state.json is damaged ("),
-    "other data": (lambda run: forge_state(run, data="other"), "is not what it was when"),
+    "other data": (lambda run: forge_state(run, data="other"), "is another text than that of"),
     "figures that cannot be written": (
         lambda run: replace_by_folder(run / "metrics.jsonl"),
         "metrics.jsonl ... , then resume with: rnnnlp train charlm --resume ",

@@ -141,7 +141,7 @@ MISTAKES = {
     # Names of version 0.1.
     "combine {home}/reviews {home}/other --out {home}/new": "the command combine is now ensemble; use that name",
     "train sentiment --data sample-reviews --votes 9": "--votes is now --ngram-buckets; use that name",
-    "train sentiment --data sample-reviews --config {home}/votes.toml": "options: --votes is now --ngram-buckets; use",
+    "train sentiment --data sample-reviews --config {home}/votes.toml": "--votes is now --ngram-buckets; use that name",
     # Training.
     "train charlm": "--data is missing",
     "train charlm --data {home}/nothing.txt": "nothing.txt': no such file or folder; expected a path",
@@ -170,7 +170,9 @@ MISTAKES = {
     "train charlm --data {home}/text.txt --tied-weights --hidden-size 8 --embedding-size 4": (
         "--tied-weights is True; it must be false unless"
     ),
-    "train charlm --data {home}/text.txt --out {home}/lm": "--resume {home}/lm or give --overwrite",
+    "train charlm --data {home}/text.txt --out {home}/lm": (
+        "--out {home}/lm already holds a run; give --overwrite to replace it, or --resume to continue it"
+    ),
     "train charlm --data {home}/text.txt --out {home}/stranger": "not empty and not a run",
     "train charlm --data {home}/text.txt --out {home}/text.txt": "is a file; give the name of a new folder",
     "train charlm --data {home}/text.txt --config {home}/none.toml": (
@@ -188,22 +190,32 @@ MISTAKES = {
     ),
     "pretrain --data {home}/short.txt": "give more text or a smaller --bptt",
     "train sentiment --data sample-reviews --from {home}/nothing": "nothing is not a folder",
-    "train sentiment --data sample-reviews --from {home}/reviews": "holds a model of type sentiment; it must be a run",
-    "train sentiment --data sample-reviews --from {home}/words --hidden-size 3": "--hidden-size is that of the",
-    "train sentiment --data sample-reviews --from {home}/words --tokenizer bpe": "--tokenizer is that of the",
+    "train sentiment --data sample-reviews --from {home}/ensemble": "holds a model of type ensemble; it must be a run",
+    "train sentiment --data sample-reviews --from {home}/reviews --pooling last": "is mean+max; leave it out",
+    "train sentiment --data {home}/good.csv --from {home}/reviews": (
+        "the classes of the data are bad, good, and those of the classifier of --from are "
+    ),
+    "train charlm --data {home}/text.txt --from {home}/reviews": "sentiment; one of type char_lm is needed here",
+    "train charlm --data {home}/text.txt --from {home}/lm --preset tiny": "--preset is tiny, and that of",
+    "pretrain --data {home}/text.txt --from {home}/words --hidden-size 3": "--hidden-size is 3, and that of --from",
+    "train charlm --data {home}/text.txt --budget +10m": "--budget +10m adds to a run: give --resume RUN; for a new",
+    "train sentiment --data sample-reviews --from {home}/words --hidden-size 3": "--hidden-size is 3, and that of",
+    "train sentiment --data sample-reviews --from {home}/words --tokenizer bpe": "--tokenizer is bpe, and that of",
     "train sentiment --data sample-reviews --lr-decay -1": "--lr-decay is -1.0; it must be at least 0 and at most 1",
     "evaluate {home}/words --dynamic": "--dynamic means nothing for models of type word_lm, as {home}/words is",
     "evaluate {home}/words --mistakes 2": "--mistakes means nothing for models of type ",
     "predict {home}/words text": "holds a model of type word_lm; a classifier is needed here",
     "generate {home}/words": "holds a model of type word_lm; one of type char_lm is needed here",
-    "pretrain --data {home}/text.txt --resume {home}/lm": "leave out --data",
     "pretrain --resume {home}/lm": "holds a model of type char_lm; one of type word_lm is needed here",
     "train charlm --resume {home}/stranger": "no checkpoint to resume from",
     "status {home}/stranger": "config.json is missing; the folder does not hold a (complete) model: give another one",
     "status {home}/nothing": "nothing is not a folder",
     "train charlm --resume {home}/nothing": "nothing is not a folder",
     "train charlm --resume {home}/reviews": "holds a model of type sentiment; one of type char_lm is needed here",
-    "train charlm --resume {home}/lm --lr 1": "leave out --lr",
+    "train charlm --resume {home}/lm --lr 1": "--lr cannot change when {home}/lm is resumed, only --data, ",
+    "train charlm --resume {home}/lm --steps 1": "--steps is 1, and {home}/lm has already had 2 steps in ",
+    "train charlm --resume {home}/lm --budget +soon": "--budget 'soon' is not a duration; write it as 90s, 10m",
+    "train charlm --resume {home}/lm --data {home}/noise.txt": "noise.txt is another text than that of",
     "train sentiment --data {home}/one_class.csv": "only the label",
     "train sentiment --data {home}/no_label.csv": (
         "has none of the usual columns label, labels, ... ; its columns are text, other: name one with --label-column"
@@ -293,7 +305,7 @@ MISTAKES = {
     "train sentiment --data sample-reviews --max-length 0": "--max-length is 0; it must be at least 1",
     "train charlm --data {home}/none*.txt": "matches no file; check the pattern",
     "train charlm --data {home}/hollow": "holds no data; expected split files",
-    "train charlm --resume {home}/lm --out {home}/x": "leave out other options",
+    "train charlm --resume {home}/lm --out {home}/x": "--resume continues the run in its own folder; leave out --out",
     "generate {home}/lm --top-k -1": "--top-k is -1; it must be at least 0",
     "generate {home}/lm --length -1": "--length is -1; it must be at least 0",
     "generate {home}/lm --repetition-penalty 0": "--repetition-penalty is 0.0; it must be above 0",
@@ -324,7 +336,7 @@ MISTAKES = {
     "predict {home}/reviews text --text-column mark": "--text-column is mark, and the texts are given; leave it out",
     "predict {home}/reviews --file {home}/text.txt --text-column mark": "text.txt is no table; leave it out",
     # Data.
-    "train charlm --data {home}/text.txt --config {home}/soon.toml": "options: --budget 'soon'",
+    "train charlm --data {home}/text.txt --config {home}/soon.toml": "--budget 'soon'",
     "train charlm --data {home}/text.txt --out {home}/text.txt/run": "cannot be made (Not a directory); give another",
     "train charlm --data {home}/measured": "has no split 'train'; it has test",
     "train charlm --data ~nobody-here/text.txt": "cannot read ~nobody-here/text.txt (Could not determine home",
@@ -353,7 +365,7 @@ MISTAKES = {
     ),
     # Models.
     "evaluate {home}/bare": "bare does not say what it was trained on; give --data",
-    "evaluate {home}/bare --data {home}/text.txt --dynamic": "does not say what it was trained on, which --dynamic",
+    "evaluate {home}/bare --data {home}/text.txt --dynamic": "does not say what it was trained on; leave out --dynamic",
     "evaluate {home}/lm --data {home}/one.txt": "the split has 1 tokens; to predict one from",
     "evaluate {home}/lm --data {home}/one.txt --dynamic": "the split has 1 tokens; to predict one from",
     "evaluate {home}/words --data {home}/one.txt": "the split has 1 tokens; to predict one from",
@@ -385,7 +397,7 @@ MISTAKES = {
     "ensemble {home}/reviews {home}/other --out {home}/other --overwrite": (
         "other is one of the runs of the ensemble; give"
     ),
-    "ensemble {home}/reviews {home}/other --out {home}/lm": "lm already holds a run; give the name of a new folder or",
+    "ensemble {home}/reviews {home}/other --out {home}/lm": "lm already holds a run; give --overwrite to replace it",
     "ensemble {home}/reviews {home}/other --out {home}/stranger": "stranger is not empty and not a run; give the name",
     "ensemble {home}/reviews {home}/other --out {home}/new --data {home}/good.csv": "labels that the model does not",
     "ensemble {home}/good {home}/good --out {home}/new --data {home}/lonely.csv": "there is no text to fit weights on;",
@@ -394,7 +406,6 @@ MISTAKES = {
     "evaluate {home}/ensemble --dynamic": "--dynamic means nothing for models of type ensemble, as {home}/ensemble is",
     "status {home}/ensemble": "ensemble is an ensemble, which is not trained itself; give the run of one",
     "train sentiment --resume {home}/ensemble": "ensemble is an ensemble, which is not trained itself; give the run",
-    "train sentiment --data sample-reviews --from {home}/ensemble": "holds a model of type ensemble; it must be a",
     "generate {home}/ensemble": "holds a model of type ensemble; one of type char_lm is needed here",
     "plot {home}/ensemble --json -": "metrics.jsonl has no losses to draw; give the folder of a run that has trained",
     "plot --gradients --json - {home}/ensemble": "holds a model of type ensemble; one of type char_lm is needed here",
@@ -507,5 +518,11 @@ ELSEWHERE = {
     "has the columns {}; give the one with": "text/test_labels.py::test_containers_that_are_none_of_labels",
     "; a classifier needs few classes: give": "text/test_labelled.py::test_labels_that_are_refused",
     ": a label is a name, a number, or true": "text/test_labels.py::test_containers_that_are_none_of_labels",
+    "its data, {}, are not at {}; give": (
+        "training/test_life_of_a_run.py::test_data_that_are_gone_are_named_with_the_places_and_the_remedy"
+    ),
+    "was trained on texts that Python gave, which are": (
+        "training/test_life_of_a_run.py::test_a_run_of_python_says_what_to_give"
+    ),
     "is in use: process {} trains in it; wait": "cli/test_errors.py::test_a_second_run_in_one_folder_is_refused",
 }

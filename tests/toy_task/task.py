@@ -11,6 +11,7 @@ TASK = Task(
     title="Toy model",
     about="a model that guesses letters from bags of letters",
     use="rnnnlp evaluate {run}",
+    fit="Toy({options}).fit(texts)",
     options=ToyOptions,
     training=ToyTraining,
     network=ToyNetwork,

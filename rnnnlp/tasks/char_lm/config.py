@@ -30,6 +30,12 @@ PRESETS = {
 }
 
 
+FROM_RUN = (  # what a run that starts from another one takes from it, and nobody gives beside `from_`
+    *("preset", "tokenizer", "vocab_size", "min_frequency", "cell", "embedding_size", "hidden_size", "num_layers"),
+    "tied_weights",
+)
+
+
 @dataclass(frozen=True)
 class CharLMConfig(NetworkConfig):
     """The network: embedding, recurrent layers, softmax over the vocabulary."""
@@ -73,6 +79,11 @@ class CharLMOptions(TrainingOptions):
         "auto",
         check=one_of(("auto", *PRESETS)),
     )
+    from_: str | None = setting(
+        "start from the weights of this run of `train charlm`, with its tokenizer and sizes; characters that it has "
+        "not seen are added to its vocabulary",
+        None,
+    )
     tokenizer: str = setting(default="char")
     vocab_size: int = setting(default=10_000)
     batch_size: int | None = setting("number of streams of the text in a batch", None, check=at_least(1), auto=True)
@@ -88,6 +99,11 @@ class CharLMOptions(TrainingOptions):
     shuffle_blocks: int = setting(
         "shuffle blocks of this number of tokens in each epoch; 0 reads the text in order", 0, check=at_least(0)
     )
+
+    @property
+    def inherited(self) -> tuple[str, ...]:
+        """The options that come from the run of `from_`."""
+        return FROM_RUN if self.from_ is not None else ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,11 +11,9 @@ from rnnnlp.errors import UserError
 from rnnnlp.tasks.char_lm.generate import Sampling, generate
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
 from rnnnlp.tasks.char_lm.task import TASK
-from rnnnlp.text import Corpus
-from rnnnlp.text.given import GivenTexts, as_texts, without_missing
-from rnnnlp.text.sources import GIVEN
+from rnnnlp.tasks.language_modelling import given_corpus
 from rnnnlp.training.estimator import Estimator
-from rnnnlp.training.run import run_folder, train, training_of
+from rnnnlp.training.run_folder import RunFolder
 
 
 class CharLM(Estimator):
@@ -54,20 +52,29 @@ class CharLM(Estimator):
         Raises:
             UserError: For a mistake in options or data.
         """
-        corpus = None
-        if not isinstance(data, str | os.PathLike):
-            splits = {"train": (GivenTexts(without_missing(as_texts(data, "data"), "data")),)}
-            if validation_data is not None:
-                splits["validation"] = (
-                    GivenTexts(without_missing(as_texts(validation_data, "validation_data"), "validation_data")),
-                )
-            corpus = Corpus(GIVEN, splits)
-        elif validation_data is not None:
-            raise UserError("validation_data is given beside a path; give both as texts, or put both into one folder")
-        with run_folder(out) as folder:
-            options = self._options(GIVEN if corpus else os.fspath(data))
-            network = train(self.task, options, folder, overwrite=overwrite, data=corpus)
-            return self._take_over(network, training_of(folder))
+        corpus, name = given_corpus(data, validation_data)
+        return self._train(name, corpus, out, overwrite)
+
+    @classmethod
+    def resume(
+        cls, folder: str | os.PathLike[str], data: Any = None, *, validation_data: Any = None, **changes: Any
+    ) -> Self:
+        """Continues the run in a folder: one that was interrupted, or one that shall train longer.
+
+        Args:
+            folder: The run folder, the `out` of `fit` or of the command line.
+            data: The same data as before, if they are somewhere else now, or were given as texts.
+            validation_data: The same as before, beside texts.
+            changes: Options that change: `epochs`, `steps` or `budget` is the new limit in all, and
+                `budget="+10m"` adds to what the run has had.
+
+        Raises:
+            UserError: If there is no such run, the data are others, or an option cannot change.
+        """
+        if data is None and validation_data is None:
+            return cls._resume(folder, changes)
+        corpus, name = given_corpus(data, validation_data)
+        return cls._resume(folder, changes if corpus else {**changes, "data": name}, corpus)
 
     def generate(
         self, prompt: str | None = "", *, seed: int | None = None, errors: str = "replace", **sampling: Any
@@ -94,10 +101,6 @@ class CharLM(Estimator):
         rng = np.random.default_rng(None if seed is None else int(seed))
         return "".join(generate(network, prompt, Sampling(**sampling), rng=rng, errors=errors))
 
-    def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
-        """Writes the model into a folder, from which `from_pretrained` reads it."""
-        self._fitted().save_pretrained(folder, training=self.training_)
-
     @classmethod
     def from_pretrained(cls, folder: str | os.PathLike[str]) -> Self:
         """The model in a folder that `save_pretrained` or a training run wrote.
@@ -105,4 +108,4 @@ class CharLM(Estimator):
         Raises:
             UserError: If there is none, or it is damaged.
         """
-        return cls._of_run(CharLMNetwork.from_pretrained(folder), training_of(folder))
+        return cls._of_run(CharLMNetwork.from_pretrained(folder), RunFolder(folder))

@@ -42,10 +42,6 @@ def evaluate(folder: Path, data: str, split: str, training: Mapping[str, Any], a
     ids = encoded.ids[split]
     with tqdm(total=len(ids) - 1, unit=" tokens", unit_scale=True, desc=split, disable=None) as bar:
         if asked.dynamic:
-            if "data" not in training:
-                raise UserError(
-                    f"{folder} does not say what it was trained on, which {option('dynamic')} needs; leave it out"
-                )
             trained_on = corpus_of(CharLMTraining.from_mapping(training, str(folder)))
             train_ids = encode_corpus(trained_on, network.tokenizer, splits=("train",)).ids["train"]
             learning = Learning() if asked.dynamic_lr is None else Learning(lr=asked.dynamic_lr)

@@ -11,6 +11,7 @@ TASK = Task(
     title="Character language model",
     about="a character language model on any text",
     use='rnnnlp generate {run} --prompt "..."',
+    fit="CharLM({options}).fit(texts)",
     options=CharLMOptions,
     training=CharLMTraining,
     network=CharLMNetwork,
@@ -19,4 +20,5 @@ TASK = Task(
     evaluate=evaluate.evaluate,
     report=evaluate.report,
     evaluations=("dynamic", "dynamic_lr"),
+    check=train.check,
 )

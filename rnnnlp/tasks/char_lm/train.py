@@ -1,30 +1,40 @@
 """Beginning and reopening a training run of a character language model."""
 
 from rnnnlp.batches.seeding import Stream, rng_for
-from rnnnlp.tasks.char_lm.config import CharLMOptions, CharLMTraining
+from rnnnlp.tasks.char_lm.config import FROM_RUN, CharLMOptions, CharLMTraining
 from rnnnlp.tasks.char_lm.defaults import resolve
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
 from rnnnlp.tasks.char_lm.objective import CharLMObjective
+from rnnnlp.tasks.char_lm.transfer import options_from_run, start_from, with_new_characters
 from rnnnlp.tasks.language_modelling import SPLITS, train_and_validation
 from rnnnlp.text import Corpus, EncodedCorpus, encode_corpus, load_corpus
 from rnnnlp.training.loop import Trainer
 from rnnnlp.training.run_folder import RunFolder
-from rnnnlp.training.task import Options
+from rnnnlp.training.task import Options, require_open
 
 
 def begin(options: Options[CharLMOptions], run: RunFolder, *, data: Corpus | None, started: float) -> Trainer:
     """The trainer of a new run on `data`, or on what the options name."""
     training = options.training
-    corpus = data or corpus_of(training)
-    encoded = encode_corpus(corpus, training.tokenizer, splits=SPLITS, **training.vocabulary_options)
+    earlier = None if training.from_ is None else CharLMNetwork.from_pretrained(training.from_)
+    corpus, given = data or corpus_of(training), options.network
+    if earlier is None:
+        encoded = encode_corpus(corpus, training.tokenizer, splits=SPLITS, **training.vocabulary_options)
+    else:
+        training, given = options_from_run(earlier, training, given)
+        encoded = encode_corpus(corpus, with_new_characters(earlier.tokenizer, corpus), splits=SPLITS)
     config, network_config = resolve(
         training,
-        options.network,
+        given,
         vocab_size=encoded.tokenizer.vocab_size,
         tokens=len(encoded.ids["train"]),
         validation_tokens=min(len(encoded.ids["validation"]), training.validation_tokens),
     )
-    network = CharLMNetwork(network_config, encoded.tokenizer, rng=rng_for(config.seed, Stream.WEIGHTS))
+    rng = rng_for(config.seed, Stream.WEIGHTS)
+    if earlier is None:
+        network = CharLMNetwork(network_config, encoded.tokenizer, rng=rng)
+    else:
+        network = start_from(earlier, network_config, encoded.tokenizer, rng=rng)
     return Trainer.begin(objective(network, encoded, config), config, run, started=started)
 
 
@@ -39,6 +49,11 @@ def reopen(network: CharLMNetwork, config: CharLMTraining, run: RunFolder, *, da
 def objective(network: CharLMNetwork, encoded: EncodedCorpus, config: CharLMTraining) -> CharLMObjective:
     train, validation = train_and_validation(encoded)
     return CharLMObjective(network, train, validation, encoded.characters["validation"], config)
+
+
+def check(options: Options[CharLMOptions]) -> None:
+    """Refuses what the run of `from_` decides."""
+    require_open(options, FROM_RUN)
 
 
 def corpus_of(options: CharLMOptions) -> Corpus:

@@ -85,7 +85,7 @@ class SentimentOptions(TrainingOptions):
     label_column: str | None = read_option("label_column")
     from_: str | None = setting(
         "start from this run of `pretrain` or `train charlm`: with its tokenizer, sizes, embedding and recurrent "
-        "layers, and a dropout of 0.2 if no other is given",
+        "layers, and a dropout of 0.2 if no other is given; or from a classifier of the same classes: with all of it",
         None,
     )
     pretraining: int | None = setting(
@@ -139,7 +139,7 @@ class SentimentOptions(TrainingOptions):
         self.require("pretraining", not (self.pretraining and self.from_), f"0, or left out, beside {option('from_')}")
 
     @classmethod
-    def from_mapping(cls, values: Mapping[str, Any], where: str) -> Self:
+    def from_mapping(cls, values: Mapping[str, Any], where: str = "") -> Self:
         """As `Config.from_mapping`. The first runs of 0.1 have true or false for `class_weights`."""
         if isinstance(values.get("class_weights"), bool):
             values = {**values, "class_weights": "balanced" if values["class_weights"] else "none"}

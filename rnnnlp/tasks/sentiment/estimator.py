@@ -17,7 +17,7 @@ from rnnnlp.text.given import labelled_rows
 from rnnnlp.text.labelled import hold_out_validation
 from rnnnlp.text.sources import GIVEN
 from rnnnlp.training.estimator import Estimator
-from rnnnlp.training.run import run_folder, train, training_of
+from rnnnlp.training.run_folder import RunFolder
 
 
 class SentimentClassifier(Estimator):
@@ -73,9 +73,37 @@ class SentimentClassifier(Estimator):
             UserError: For a mistake in options or data.
         """
         data = labelled(texts, labels, sample_weight, validation_data)
-        with run_folder(out) as folder:
-            network = train(self.task, self._options(GIVEN), folder, overwrite=overwrite, data=data)
-            return self._take_over(network, training_of(folder))
+        return self._train(GIVEN, data, out, overwrite)
+
+    @classmethod
+    def resume(
+        cls,
+        folder: str | os.PathLike[str],
+        texts: Any = None,
+        labels: Any = None,
+        sample_weight: Any = None,
+        *,
+        validation_data: tuple[Any, Any] | None = None,
+        **changes: Any,
+    ) -> Self:
+        """Continues the run in a folder: one that was interrupted, or one that shall train longer.
+
+        Args:
+            folder: The run folder, the `out` of `fit` or of the command line.
+            texts: The same as for `fit`, if the run was begun in Python.
+            labels: The same as for `fit`.
+            sample_weight: The same as for `fit`.
+            validation_data: The same as for `fit`.
+            changes: Options that change: `epochs`, `steps` or `budget` is the new limit in all, and
+                `budget="+10m"` adds to what the run has had. `data` is the new place of the data of the command line.
+
+        Raises:
+            UserError: If there is no such run, the data are others, or an option cannot change.
+        """
+        if texts is None and labels is None:
+            return cls._resume(folder, changes)
+        data = labelled(texts, labels, sample_weight, validation_data)
+        return cls._resume(folder, changes, data)
 
     @property
     def classes_(self) -> np.ndarray:
@@ -108,10 +136,6 @@ class SentimentClassifier(Estimator):
         explained: list[list[Contribution] | None] = self._fitted().explain(texts, labels)
         return explained
 
-    def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
-        """Writes the classifier into a folder, from which `from_pretrained` reads it."""
-        self._fitted().save_pretrained(folder, training=self.training_)
-
     @classmethod
     def from_pretrained(cls, folder: str | os.PathLike[str]) -> Self:
         """The classifier in a folder that `save_pretrained`, a training run or `rnnnlp ensemble` wrote.
@@ -119,10 +143,10 @@ class SentimentClassifier(Estimator):
         Raises:
             UserError: If there is none, or it is damaged.
         """
-        predictor, training = load_predictor(folder), training_of(folder)
+        predictor, run = load_predictor(folder), RunFolder(folder)
         if isinstance(predictor, Ensemble):  # made of runs, so it has no options of a training
-            return cls()._take_over(predictor, training)
-        return cls._of_run(predictor, training)
+            return cls()._take_over(predictor, run)
+        return cls._of_run(predictor, run)
 
 
 def labelled(

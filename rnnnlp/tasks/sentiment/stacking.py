@@ -21,6 +21,7 @@ from rnnnlp.tasks.sentiment.evaluate import document_logits
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.tasks.sentiment.predictor import Predictor
 from rnnnlp.text import Classes, LabelledSplit, ReadOptions, load_labelled
+from rnnnlp.training.data_places import find_data
 from rnnnlp.training.metrics import classification_metrics
 from rnnnlp.training.model_folder import CONFIG, MEMBERS, read_config
 from rnnnlp.training.run_folder import RunFolder
@@ -155,11 +156,12 @@ def load_members(runs: Sequence[str]) -> tuple[list[SentimentNetwork], list[dict
 
 def on_the_data_of(training: dict[str, Any], options: EnsembleOptions) -> EnsembleOptions:
     """The options with data, and with the columns of the training where no others are given."""
-    if options.data is None and not training:
-        raise UserError(f"{options.runs[0]} does not say what it was trained on; give {option('data')}")
-    of_its_own = options.data is None or options.data == training.get("data")
-    names = ("encoding", "quoting") if of_its_own else ()
-    inherited = {name: training.get(name) for name in ("data", "text_column", "label_column", *names)}
+    own = training.get("data")
+    of_its_own = options.data in (None, own)
+    if options.data is None:
+        options = options.changed(data=find_data(training, Path(options.runs[0])))
+    names = ("text_column", "label_column", *(("encoding", "quoting") if of_its_own else ()))
+    inherited = {name: training.get(name) for name in names}
     return options.changed(
         **{name: value for name, value in inherited.items() if value and is_left_open(options, name)}
     )

@@ -14,6 +14,7 @@ TASK = Task(
     title="Sentiment classifier",
     about="a classifier on labelled texts",
     use='rnnnlp predict {run} "a text" "another text"',
+    fit="SentimentClassifier({options}).fit(texts, labels)",
     options=SentimentOptions,
     training=SentimentTraining,
     network=SentimentNetwork,

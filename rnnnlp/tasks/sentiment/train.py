@@ -4,7 +4,7 @@ import logging
 import time
 
 from rnnnlp.batches.seeding import Stream, rng_for
-from rnnnlp.errors import UserError, option
+from rnnnlp.errors import UserError
 from rnnnlp.tasks.sentiment.config import FROM_PRETRAINED, SentimentOptions, SentimentTraining
 from rnnnlp.tasks.sentiment.defaults import may_pretrain, resolve, resolve_pretraining
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
@@ -15,7 +15,7 @@ from rnnnlp.text import LabelledData, load_labelled
 from rnnnlp.text.labelled import HELD_OUT_SEED
 from rnnnlp.training.loop import Trainer
 from rnnnlp.training.run_folder import RunFolder, read_state
-from rnnnlp.training.task import Options
+from rnnnlp.training.task import Options, require_open
 
 SPLITS = ("train", "validation")  # the ones that training reads
 
@@ -37,9 +37,10 @@ def begin(options: Options[SentimentOptions], run: RunFolder, *, data: LabelledD
         tokenizer = pretrained.tokenizer
     config, network_config = resolve(training, given, data, tokenizer)
     network = SentimentNetwork(network_config, tokenizer, rng=rng_for(config.seed, Stream.WEIGHTS))
+    task = objective(network, data, config)
     if pretrained is not None:
         start_from(pretrained, network)
-    trainer = Trainer.begin(objective(network, data, config), config, run, started=started)
+    trainer = Trainer.begin(task, config, run, started=started)
     return after_pretraining(trainer, network, data, config, started) if config.pretraining else trainer
 
 
@@ -103,8 +104,4 @@ def load_data(options: SentimentOptions, *, held_out_seed: int = HELD_OUT_SEED) 
 
 def check(options: Options[SentimentOptions]) -> None:
     """Refuses what a pretrained model decides."""
-    if options.training.from_ is not None:
-        defaults = {name: field.default for name, field in SentimentOptions.__dataclass_fields__.items()}
-        for name in FROM_PRETRAINED:
-            if name in options.network or getattr(options.training, name, None) != defaults.get(name):
-                raise UserError(f"{option(name)} is that of the pretrained model of {option('from_')}; leave it out")
+    require_open(options, FROM_PRETRAINED)

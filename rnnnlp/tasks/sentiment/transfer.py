@@ -1,4 +1,6 @@
-"""A classifier that starts from pretrained language models; lower layers may then learn more slowly, or not at all.
+"""A classifier that starts from pretrained language models or from an earlier classifier.
+
+Lower layers may then learn more slowly, or not at all.
 
 After Howard and Ruder 2018; on the states of a character language model, Radford et al. 2017.
 """
@@ -21,25 +23,26 @@ from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.tasks.word_lm.network import WordLMNetwork
 from rnnnlp.training.model_folder import read_config
 
-Pretrained = WordLMNetwork | CharLMNetwork
+LanguageModels = WordLMNetwork | CharLMNetwork
+Pretrained = LanguageModels | SentimentNetwork
+OF_CLASSIFIER = ("bidirectional", "pooling", "ngram_buckets")  # what a classifier takes from another one besides SHAPE
 PRETRAINED_DROPOUT = 0.2  # with much more, what was learned in pretraining does not come through
 
 
 def load_pretrained(folder: str | os.PathLike[str]) -> Pretrained:
-    """The language model, of either kind, in a run folder.
+    """The language model, of either kind, or the classifier in a run folder.
 
     Raises:
         UserError: If there is none.
     """
     model_type = read_config(Path(folder))["model_type"]
-    if model_type == CharLMNetwork.model_type:
-        return CharLMNetwork.from_pretrained(folder)
-    if model_type != WordLMNetwork.model_type:
-        raise UserError(
-            f"{option('from_')} {folder} holds a model of type {model_type}; it must be a run of pretrain or "
-            "of train charlm"
-        )
-    return WordLMNetwork.from_pretrained(folder)
+    for network in (CharLMNetwork, WordLMNetwork, SentimentNetwork):
+        if model_type == network.model_type:
+            return network.from_pretrained(folder)
+    raise UserError(
+        f"{option('from_')} {folder} holds a model of type {model_type}; it must be a run of pretrain, of train charlm "
+        "or of train sentiment"
+    )
 
 
 def options_from_pretrained(
@@ -62,10 +65,40 @@ def options_from_pretrained(
         if given.get("bidirectional"):
             raise UserError(f"{option('bidirectional')}: {options.from_} reads in one direction only; leave it out")
         shape["bidirectional"] = False  # it has no other direction
+    if isinstance(pretrained, SentimentNetwork):
+        shape |= {name: getattr(pretrained.config, name) for name in OF_CLASSIFIER}
+        for name in OF_CLASSIFIER:
+            if given.get(name, shape[name]) != shape[name]:
+                raise UserError(
+                    f"{option(name)} is {given[name]}, and that of {options.from_} is {shape[name]}; leave it out"
+                )
+        kept = {name: getattr(pretrained.config, name) for name in ("dropout", "variational", "max_length")}
+        return options, {**kept, **given, **shape}
     return options, {"dropout": PRETRAINED_DROPOUT, **given, **shape}
 
 
 def start_from(pretrained: Pretrained, classifier: SentimentNetwork) -> None:
+    """Copies what the classifier takes from a language model, or all weights of a classifier.
+
+    Raises:
+        UserError: If that is a classifier of other classes.
+    """
+    if not isinstance(pretrained, SentimentNetwork):
+        start_from_language_model(pretrained, classifier)
+        return
+    if pretrained.labels != classifier.labels:
+        raise UserError(
+            f"the classes of the data are {', '.join(classifier.labels)}, and those of the classifier of "
+            f"{option('from_')} are {', '.join(pretrained.labels)}; give data with the same classes, or start from a "
+            "language model"
+        )
+    for name, parameter in classifier.parameters().items():
+        copy(pretrained.parameters()[name], parameter)
+    for name, buffer in classifier.buffers().items():
+        buffer[...] = pretrained.buffers()[name]
+
+
+def start_from_language_model(pretrained: LanguageModels, classifier: SentimentNetwork) -> None:
     """Copies embedding and recurrent layers; each direction then computes what it did in its language model.
 
     A classifier's second layer reads both directions of the first one, a language model's only its own: the weights
@@ -84,7 +117,7 @@ def start_from(pretrained: Pretrained, classifier: SentimentNetwork) -> None:
             direction.W_x.value[:, own] = source.W_x.value
 
 
-def directions_of(pretrained: Pretrained) -> dict[str, Recurrent]:
+def directions_of(pretrained: LanguageModels) -> dict[str, Recurrent]:
     """The recurrent layers of each direction that the model has."""
     if isinstance(pretrained, CharLMNetwork):
         return {"forward": pretrained.recurrent}

@@ -8,6 +8,10 @@ from rnnnlp.kernels import CELLS
 from rnnnlp.layers.recurrent import num_parameters
 from rnnnlp.training.options import TrainingOptions
 
+FROM_RUN = (  # what a run that starts from another one takes from it, and nobody gives beside `from_`
+    *("tokenizer", "vocab_size", "min_frequency", "cell", "embedding_size", "hidden_size", "num_layers"),
+)
+
 
 @dataclass(frozen=True)
 class WordLMConfig(NetworkConfig):
@@ -30,6 +34,11 @@ class WordLMConfig(NetworkConfig):
 class WordLMOptions(TrainingOptions):
     """How to train, as the user said it."""
 
+    from_: str | None = setting(
+        "start from the weights of this run of `pretrain`, with its tokenizer and sizes; words that it has not seen "
+        "stay unknown",
+        None,
+    )
     tokenizer: str = setting(default="word")
     vocab_size: int = setting(default=30_000)
     batch_size: int = setting("number of streams of the text in a batch", 32)
@@ -51,6 +60,11 @@ class WordLMOptions(TrainingOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.require("label_smoothing", not self.label_smoothing, f"0 with {option('samples')}")
+
+    @property
+    def inherited(self) -> tuple[str, ...]:
+        """The options that come from the run of `from_`."""
+        return FROM_RUN if self.from_ is not None else ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,13 +3,11 @@
 import os
 from typing import Any, Self
 
+from rnnnlp.tasks.language_modelling import given_corpus
 from rnnnlp.tasks.word_lm.network import WordLMNetwork
 from rnnnlp.tasks.word_lm.task import TASK
-from rnnnlp.text import Corpus
-from rnnnlp.text.given import GivenTexts, as_texts, without_missing
-from rnnnlp.text.sources import GIVEN
 from rnnnlp.training.estimator import Estimator
-from rnnnlp.training.run import run_folder, train, training_of
+from rnnnlp.training.run_folder import RunFolder
 
 
 class WordLM(Estimator):
@@ -38,17 +36,26 @@ class WordLM(Estimator):
         Raises:
             UserError: For a mistake in options or data.
         """
-        corpus = None
-        if not isinstance(data, str | os.PathLike):
-            corpus = Corpus(GIVEN, {"train": (GivenTexts(without_missing(as_texts(data, "data"), "data")),)})
-        with run_folder(out) as folder:
-            options = self._options(GIVEN if corpus else os.fspath(data))
-            network = train(self.task, options, folder, overwrite=overwrite, data=corpus)
-            return self._take_over(network, training_of(folder))
+        corpus, name = given_corpus(data)
+        return self._train(name, corpus, out, overwrite)
 
-    def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
-        """Writes the models into a folder, from which `from_pretrained` reads them."""
-        self._fitted().save_pretrained(folder, training=self.training_)
+    @classmethod
+    def resume(cls, folder: str | os.PathLike[str], data: Any = None, **changes: Any) -> Self:
+        """Continues the run in a folder: one that was interrupted, or one that shall train longer.
+
+        Args:
+            folder: The run folder, the `out` of `fit` or of the command line.
+            data: The same data as before, if they are somewhere else now, or were given as texts.
+            changes: Options that change: `epochs`, `steps` or `budget` is the new limit in all, and
+                `budget="+10m"` adds to what the run has had.
+
+        Raises:
+            UserError: If there is no such run, the data are others, or an option cannot change.
+        """
+        if data is None:
+            return cls._resume(folder, changes)
+        corpus, name = given_corpus(data)
+        return cls._resume(folder, changes if corpus else {**changes, "data": name}, corpus)
 
     @classmethod
     def from_pretrained(cls, folder: str | os.PathLike[str]) -> Self:
@@ -57,4 +64,4 @@ class WordLM(Estimator):
         Raises:
             UserError: If there are none, or they are damaged.
         """
-        return cls._of_run(WordLMNetwork.from_pretrained(folder), training_of(folder))
+        return cls._of_run(WordLMNetwork.from_pretrained(folder), RunFolder(folder))

@@ -11,6 +11,7 @@ TASK = Task(
     title="Word language models in both directions",
     about="language models of words in both directions, from which a classifier can start",
     use="rnnnlp train sentiment --from {run} --data DATA",
+    fit="WordLM({options}).fit(texts)",
     options=WordLMOptions,
     training=WordLMTraining,
     network=WordLMNetwork,
@@ -19,4 +20,5 @@ TASK = Task(
     evaluate=evaluate.evaluate,
     report=evaluate.report,
     leave_out=("label_smoothing",),
+    check=train.check,
 )

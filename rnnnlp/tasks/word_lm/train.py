@@ -4,19 +4,28 @@ import numpy as np
 
 from rnnnlp.batches.seeding import Stream, rng_for
 from rnnnlp.tasks.language_modelling import SPLITS, train_and_validation
-from rnnnlp.tasks.word_lm.config import WordLMConfig, WordLMOptions, WordLMTraining
+from rnnnlp.tasks.word_lm.config import FROM_RUN, WordLMConfig, WordLMOptions, WordLMTraining
 from rnnnlp.tasks.word_lm.network import WordLMNetwork
 from rnnnlp.tasks.word_lm.objective import WordLMObjective
 from rnnnlp.text import Corpus, Tokenizer, encode_corpus, load_corpus
 from rnnnlp.training.loop import Trainer
 from rnnnlp.training.run_folder import RunFolder
-from rnnnlp.training.task import Options
+from rnnnlp.training.task import Options, require_open
 
 
 def begin(options: Options[WordLMOptions], run: RunFolder, *, data: Corpus | None, started: float) -> Trainer:
     """The trainer of a new run on `data`, or on what the options name."""
     config = resolve(options.training)
-    encoded = encode_corpus(data or corpus_of(config), config.tokenizer, splits=SPLITS, **config.vocabulary_options)
+    corpus = data or corpus_of(config)
+    if config.from_ is not None:
+        earlier = WordLMNetwork.from_pretrained(config.from_)
+        config = config.changed(tokenizer=earlier.tokenizer.kind, vocab_size=earlier.tokenizer.vocab_size)
+        network = earlier.copy(**options.network)
+        encoded = encode_corpus(corpus, earlier.tokenizer, splits=SPLITS)
+        return Trainer.begin(
+            WordLMObjective(network, *train_and_validation(encoded), config), config, run, started=started
+        )
+    encoded = encode_corpus(corpus, config.tokenizer, splits=SPLITS, **config.vocabulary_options)
     network_config = WordLMConfig(encoded.tokenizer.vocab_size, **options.network)
     train, validation = train_and_validation(encoded)
     objective = new_objective(network_config, encoded.tokenizer, train, validation, config)
@@ -33,7 +42,7 @@ def reopen(network: WordLMNetwork, config: WordLMTraining, run: RunFolder, *, da
 
 def resolve(options: WordLMOptions) -> WordLMTraining:
     """The configuration of a run; nothing is chosen from data or time."""
-    return WordLMTraining.from_mapping(options.to_mapping(), "options")
+    return WordLMTraining.from_mapping(options.to_mapping())
 
 
 def new_objective(
@@ -44,6 +53,11 @@ def new_objective(
     objective = WordLMObjective(network, train, validation, training)
     network.output.bias.value[...] = np.log(objective.sampler.share)  # known without training
     return objective
+
+
+def check(options: Options[WordLMOptions]) -> None:
+    """Refuses what the run of `from_` decides."""
+    require_open(options, FROM_RUN)
 
 
 def corpus_of(options: WordLMOptions) -> Corpus:

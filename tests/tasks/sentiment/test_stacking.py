@@ -215,7 +215,9 @@ def test_one_path_is_no_list():
 def test_a_run_that_is_overwritten_leaves_nothing(runs: tuple[str, str], tmp_path: Path):
     config, out = EnsembleOptions(runs=runs), tmp_path / "out"
     classifier_of(Path(runs[0]).parent / "films.csv", out, steps=1, epochs=None)
-    with pytest.raises(UserError, match="already holds a run; give the name of a new folder or give overwrite"):
+    with pytest.raises(
+        UserError, match="already holds a run; give overwrite to replace it, or the name of a new folder"
+    ):
         make_ensemble(config, out)
     make_ensemble(config, out, overwrite=True)
     content = [".lock", "README.md", "config.json", "members", "model.safetensors"]

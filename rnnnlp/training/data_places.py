@@ -1,0 +1,110 @@
+"""Where the data of a run are, also after the run folder or the data have moved."""
+
+import glob
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rnnnlp.errors import UserError, option
+from rnnnlp.text.builtin import BUILTIN_NAMES
+from rnnnlp.text.hub import is_hub_name
+from rnnnlp.text.sources import GIVEN
+from rnnnlp.training.run_folder import RunFolder, read_state
+
+log = logging.getLogger(__name__)
+
+
+def places_of(data: str, run: Path) -> dict[str, str]:
+    """What a run keeps besides the name of its data: their absolute path, and their path from the run folder.
+
+    Data that are no file, folder or pattern on this computer have no such places.
+    """
+    if data in BUILTIN_NAMES or not is_local(data):
+        return {}
+    absolute = os.path.abspath(Path(data).expanduser())
+    try:
+        return {"absolute": absolute, "from_run": os.path.relpath(absolute, os.path.realpath(run))}
+    except ValueError:  # on another drive of Windows
+        return {"absolute": absolute}
+
+
+def find_data(training: Mapping[str, Any], run: Path, *, remedy: str = "") -> str:
+    """Where the data of a run are now.
+
+    They are looked for by their name as it was given, seen from here; then where they were during training; then where
+    they were as seen from the run folder, which finds them if both have moved together; then in the run folder.
+
+    Args:
+        training: How the run was trained, as its `config.json` says.
+        run: The run folder.
+        remedy: What to do if they are not found; by default, to name the data.
+
+    Raises:
+        UserError: If they are nowhere, or were given in Python.
+    """
+    data, name_them = training.get("data"), f"give {option('data')}"
+    if data is None:
+        raise UserError(f"{run} does not say what it was trained on; {remedy or name_them}")
+    if data == GIVEN:
+        raise UserError(
+            f"{run} was trained on texts that Python gave, which are not kept; "
+            f"{remedy or f'{name_them}, or the texts in Python'}"
+        )
+    if data in BUILTIN_NAMES or is_local(data):
+        return str(data)
+    places = kept_places(run)
+    within = os.path.realpath(run)
+    names = [name for name in (*places.values(), data, Path(data).name) if isinstance(name, str)]
+    candidates = [os.path.normpath(os.path.join(within, name)) for name in names]
+    for place in candidates:
+        if is_local(place):
+            log.info("%s: the data of the training, %s, are now %s", run, data, place)
+            return place
+    if is_hub_name(data) and not places:
+        return str(data)
+    looked = ", ".join(dict.fromkeys([os.path.abspath(Path(data).expanduser()), *candidates]))
+    raise UserError(f"{run}: its data, {data!r}, are not at {looked}; {remedy or f'{name_them} with their new place'}")
+
+
+def kept_places(run: Path) -> dict[str, str]:
+    """The places that a run keeps of its data; older runs keep none."""
+    checkpoints = RunFolder(run).checkpoints()
+    return read_state(checkpoints[-1]).data_places if checkpoints else {}
+
+
+def are_own_data(data: str, training: Mapping[str, Any], run: Path) -> bool:
+    """Whether `data`, as a user names them now, are those that trained the run.
+
+    Data of the same name that are at another place while those of the training are gone may be a copy: a warning says
+    what that means.
+    """
+    own = training.get("data")
+    if own is None or own == GIVEN:
+        return False
+    places = kept_places(run)
+    if not places or not is_local(data):
+        return data == own or (is_local(data) and is_local(own) and os.path.realpath(data) == os.path.realpath(own))
+    here = os.path.realpath(Path(data).expanduser())
+    found = [os.path.realpath(places["absolute"])]
+    if "from_run" in places:
+        found.append(os.path.realpath(os.path.join(os.path.realpath(run), places["from_run"])))
+    if here in found:
+        return True
+    if Path(data).name == Path(own).name and not any(map(is_local, found)):
+        log.warning(
+            "%s: the data of the training, %s, are gone; if %s is a copy of them, the figures are too good: they are "
+            "also of texts that trained the model",
+            *(run, own, data),
+        )
+    return False
+
+
+def is_local(data: str) -> bool:
+    """Whether this is a file, a folder, or a pattern that matches one."""
+    try:
+        path = Path(data).expanduser()
+        return path.exists() or (glob.has_magic(data) and bool(glob.glob(str(path), recursive=True)))
+    except (OSError, ValueError, RuntimeError):  # too long, a null byte, ~name of an unknown user
+        return False
