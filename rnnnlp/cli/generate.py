@@ -2,7 +2,6 @@
 
 import argparse
 import logging
-import sys
 
 from rnnnlp.cli.options import add_backend_options
 from rnnnlp.errors import UserError, dashed, option
@@ -61,8 +60,6 @@ def run(options: argparse.Namespace) -> int:
             "not in the vocabulary of the model, and read as the unknown symbol: %s",
             ", ".join(f"{c!r} (U+{ord(c):04X})" for c in unknown),
         )
-    # Characters that the terminal cannot show are replaced, because an error would cut the text.
-    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
     rng = np.random.default_rng(options.seed)
     for number, sample in zip(range(options.samples), samples(model, options.prompt, sampling, rng=rng), strict=False):
         if number:

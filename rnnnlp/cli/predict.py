@@ -1,13 +1,13 @@
 """rnnnlp predict RUN."""
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rnnnlp.cli.highlight import colours_wanted, highlighted, strongest
 from rnnnlp.cli.options import add_backend_options, add_column_options
+from rnnnlp.cli.output import json_line
 from rnnnlp.errors import UserError, option
 
 if TYPE_CHECKING:
@@ -76,14 +76,14 @@ def run(options: argparse.Namespace) -> int:
             explanations = model.explain(chunk, decisions) if options.explain else [None] * len(chunk)
             for text, p, k, words in zip(chunk, probabilities, decisions, explanations, strict=True):
                 if options.json:
-                    print(as_json(text, model.labels, p, k, words), file=file)
+                    print(json_line(as_json(text, model.labels, p, k, words), file), file=file)
                 else:
                     print(as_lines(text, model.labels, p, k, words, coloured=coloured), file=file)
     return 0
 
 
-def as_json(text: str, labels: Sequence[str], p: Any, k: int, words: "list[Contribution] | None") -> str:
-    """A prediction as a line of JSON.
+def as_json(text: str, labels: Sequence[str], p: Any, k: int, words: "list[Contribution] | None") -> dict[str, Any]:
+    """A prediction, to be written as JSON.
 
     Args:
         text: The text.
@@ -102,7 +102,7 @@ def as_json(text: str, labels: Sequence[str], p: Any, k: int, words: "list[Contr
             {"start": start, "end": stop, "text": text[start:stop], "weight": round(weight, 6)}
             for start, stop, weight in words
         ]
-    return json.dumps(prediction, ensure_ascii=False)
+    return prediction
 
 
 def as_lines(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
 from itertools import product
 from typing import TYPE_CHECKING, Any, Self
 
@@ -72,12 +71,15 @@ class LearnedTokenizer(Tokenizer):
 
     def __init__(self, *, lowercase: bool, normalizer: str | None) -> None:
         self.lowercase, self.normalizer = lowercase, normalizer
+        self._made: tokenizers.Tokenizer | None = None
 
-    @cached_property
+    @property
     def _library(self) -> tokenizers.Tokenizer:
-        import tokenizers
+        if self._made is None:  # no `cached_property`: a fork could leave its lock held in the child
+            import tokenizers
 
-        return tokenizers.Tokenizer.from_str(json.dumps(self.to_json()))
+            self._made = tokenizers.Tokenizer.from_str(json.dumps(self.to_json()))
+        return self._made
 
     def encode(self, text: str) -> np.ndarray:
         """The ids of `text`, `(tokens,)`. A line longer than 2**18 characters is encoded in parts."""
