@@ -6,6 +6,8 @@ from rnnnlp import CharLM, SentimentClassifier
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from rnnnlp.forks import make_forks_safe
+
 if TYPE_CHECKING:
     from rnnnlp.tasks.char_lm.estimator import CharLM
     from rnnnlp.tasks.sentiment.ensemble import Ensemble
@@ -21,6 +23,8 @@ _MODULES = {
     "SentimentClassifier": "rnnnlp.tasks.sentiment.estimator",
     "WordLM": "rnnnlp.tasks.word_lm.estimator",
 }
+
+make_forks_safe()
 
 
 def __getattr__(name: str) -> Any:

@@ -29,22 +29,6 @@ class DocumentBatch(NamedTuple):
     indices: np.ndarray
 
 
-def clip(ids: np.ndarray, max_length: int) -> np.ndarray:
-    """Shortens a document to at most `max_length` ids: half of them from its beginning, the rest from its end.
-
-    Args:
-        ids: `(length,)`.
-        max_length: Maximum number of ids.
-
-    Returns:
-        `(min(length, max_length),)`.
-    """
-    if len(ids) <= max_length:
-        return ids
-    head = max_length // 2
-    return np.concatenate([ids[:head], ids[len(ids) - (max_length - head) :]])
-
-
 def random_crop(ids: np.ndarray, length: int, rng: np.random.Generator) -> np.ndarray:
     """A random window of `length` ids of a document, or all of a shorter one.
 

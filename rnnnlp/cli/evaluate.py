@@ -1,14 +1,14 @@
 """rnnnlp evaluate RUN."""
 
 import argparse
-import json
+import sys
 import time
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 from rnnnlp.cli.options import add_backend_options, add_reading_options
-from rnnnlp.cli.output import write_json
+from rnnnlp.cli.output import json_line, write_json
 from rnnnlp.errors import UserError, option
 
 SHOWN_MISTAKES = 5
@@ -115,7 +115,7 @@ def run(options: argparse.Namespace) -> int:
         results.append(figures)
     as_json = results if len(results) > 1 else results[0]
     if options.json == "-":
-        print(json.dumps(as_json, ensure_ascii=False))
+        print(json_line(as_json, sys.stdout))
     else:
         print(task.report(results))
         if options.json:

@@ -1,7 +1,6 @@
 """rnnnlp generate RUN."""
 
 import argparse
-import sys
 from itertools import islice
 from pathlib import Path
 
@@ -75,8 +74,6 @@ def run(options: argparse.Namespace) -> int:
                 f"{option('out')} {options.out} cannot be written ({error.strerror}); give another path"
             ) from None
         return 0
-    # Characters that the terminal cannot show are replaced, because an error would cut the text.
-    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
     for number, sample in zip(range(options.samples), samples(model, options.prompt, sampling, rng=rng), strict=False):
         if number:
             print("\n" + "-" * 40)

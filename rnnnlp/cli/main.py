@@ -1,6 +1,7 @@
 """The command `rnnnlp`: runs a command, and reports a mistake of the user in one line, with exit code 2."""
 
 import argparse
+import io
 import logging
 import os
 import sys
@@ -54,6 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 if done, 2 for a mistake of the user, 128 + n if stopped by signal n.
     """
+    prepare_streams()
     words = list(sys.argv[1:] if arguments is None else arguments)
     parser = Parser(
         prog="rnnnlp",
@@ -74,13 +76,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             module.add_options(command)
             command.set_defaults(run=module.run)
     try:
-        if words and words[0] in RENAMED_COMMANDS:
-            raise UserError(f"the command {words[0]} is now {RENAMED_COMMANDS[words[0]]}; use that name")
-        options = parse(parser, words)
-        log_to_stderr()
-        code = options.run(options) or 0
-        sys.stdout.flush()  # so a full disk is noticed here
-        return code
+        try:
+            if words and words[0] in RENAMED_COMMANDS:
+                raise UserError(f"the command {words[0]} is now {RENAMED_COMMANDS[words[0]]}; use that name")
+            options = parse(parser, words)
+            log_to_stderr()
+            return options.run(options) or 0
+        finally:
+            sys.stdout.flush()  # so a full disk is noticed here
     except UserError as error:
         return fail(error.command_line)
     except MemoryError as error:
@@ -89,12 +92,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("rnnnlp: stopped", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader of the output has ended, such as `head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_output()
         return 141
     except OSError as error:
+        discard_output()
         return fail(
             f"{error.filename or 'reading or writing'}: {error.strerror or error}; free or repair it, then try again"
         )
+
+
+def discard_output() -> None:
+    """Discards what standard output and standard error cannot take. Python would else try again at its end."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def parse(parser: Parser, words: list[str]) -> argparse.Namespace:
@@ -124,6 +137,16 @@ def fail(message: str) -> int:
     line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in message)
     print(f"rnnnlp: error: {line}", file=sys.stderr)
     return 2
+
+
+def prepare_streams() -> None:
+    """Makes standard output and standard error take any text: they replace characters that they cannot show."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed before this process began
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+        elif isinstance(stream, io.TextIOWrapper) and stream.errors != "backslashreplace":
+            stream.reconfigure(errors="replace")
 
 
 def log_to_stderr() -> None:

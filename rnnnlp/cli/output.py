@@ -2,9 +2,15 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from rnnnlp.errors import UserError, option
+
+
+def json_line(value: Any, stream: TextIO) -> str:
+    r"""JSON in one line, to be written to `stream`. If its encoding is not UTF-8, other than ASCII becomes `\u....`."""
+    encoding = (stream.encoding or "utf-8").lower().replace("_", "-")
+    return json.dumps(value, ensure_ascii=encoding not in ("utf-8", "utf8"))
 
 
 def write_json(path: str, figures: Any) -> None:

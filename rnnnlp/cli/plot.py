@@ -1,11 +1,11 @@
 """rnnnlp plot RUN... and rnnnlp plot --gradients."""
 
 import argparse
-import json
+import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from rnnnlp.cli.output import write_json
+from rnnnlp.cli.output import json_line, write_json
 from rnnnlp.errors import UserError, option
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def run(options: argparse.Namespace) -> int:
         plots.check_output(options.out)
     numbers, draw = gradients(options) if options.gradients else curves(options)
     if options.json == "-":
-        print(json.dumps(numbers, ensure_ascii=False))
+        print(json_line(numbers, sys.stdout))
     elif options.json:
         write_json(options.json, numbers)
     if options.out:

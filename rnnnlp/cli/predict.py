@@ -1,7 +1,6 @@
 """rnnnlp predict RUN."""
 
 import argparse
-import json
 import logging
 import sys
 from collections.abc import Sequence
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rnnnlp.cli.highlight import colours_wanted, highlighted, strongest
 from rnnnlp.cli.options import add_backend_options, add_reading_options
+from rnnnlp.cli.output import json_line
 from rnnnlp.errors import UserError, option
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def run(options: argparse.Namespace) -> int:
             explanations = model.explain(chunk, chosen) if options.explain else [None] * len(chunk)
             for text, p, k, words in zip(chunk, probabilities, decisions, explanations, strict=True):
                 if options.json:
-                    print(as_json(text, model.classes, p, k, words), file=file)
+                    print(json_line(as_json(text, model.classes, p, k, words), file), file=file)
                 else:
                     print(as_lines(text, model.labels, p, k, words, coloured=coloured), file=file)
     if missing := texts.count(None):
@@ -92,8 +92,8 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def as_json(text: str | None, classes: "Classes", p: Any, k: int, words: "list[Contribution] | None") -> str:
-    """A prediction as a line of JSON.
+def as_json(text: str | None, classes: "Classes", p: Any, k: int, words: "list[Contribution] | None") -> dict[str, Any]:
+    """A prediction, to be written as JSON.
 
     Args:
         text: The text; where it is None, so are label and probabilities.
@@ -103,7 +103,7 @@ def as_json(text: str | None, classes: "Classes", p: Any, k: int, words: "list[C
         words: The weights of the words, if asked for.
     """
     if text is None:
-        return json.dumps({"text": None, "label": None, "probabilities": None})
+        return {"text": None, "label": None, "probabilities": None}
     prediction: dict[str, Any] = {
         "text": text,
         "label": classes.labels[k],
@@ -114,7 +114,7 @@ def as_json(text: str | None, classes: "Classes", p: Any, k: int, words: "list[C
             {"start": start, "end": stop, "text": text[start:stop], "weight": round(weight, 6)}
             for start, stop, weight in words
         ]
-    return json.dumps(prediction, ensure_ascii=False)
+    return prediction
 
 
 def as_lines(

@@ -9,6 +9,7 @@ import numpy as np
 
 from rnnnlp import kernels
 from rnnnlp.batches.packed import lengths_of, offsets_of, sequence_of_row, time_steps
+from rnnnlp.forks import BLAS
 from rnnnlp.kernels.backend import Array
 from rnnnlp.layers.parameter import Parameter, uniform
 
@@ -129,7 +130,8 @@ class AttentionPool:
 
     def forward(self, x: Array, batch_sizes: Array) -> tuple[Array, AttentionTape]:
         sequence = sequence_of_row(batch_sizes)  # (N,)
-        score = x @ self.query.value  # (N,)
+        with BLAS:
+            score = x @ self.query.value  # (N,)
         highest = np.full(batch_sizes[0], -np.inf, x.dtype)  # (B,)
         np.maximum.at(highest, sequence, score)
         weight = np.exp(score - highest[sequence])  # (N,)
@@ -148,7 +150,8 @@ class AttentionPool:
         mean = np.bincount(sequence, weight * dweight).astype(x.dtype)  # (B,)
         dscore = weight * (dweight - mean[sequence])  # (N,)
         # score = x @ query
-        self.query.add(x.T @ dscore)
+        with BLAS:
+            self.query.add(x.T @ dscore)
         dx += dscore[:, None] * self.query.value
         return dx
 

@@ -6,6 +6,7 @@ the least recently used entries are removed.
 
 from __future__ import annotations
 
+import getpass
 import hashlib
 import json
 import logging
@@ -13,6 +14,7 @@ import math
 import os
 import re
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Callable
@@ -33,10 +35,37 @@ _KEY = re.compile(r"[0-9a-f]{32}")  # names of entries; nothing else in the fold
 
 
 def cache_folder() -> Path:
-    """The folder of the cache: `$RNNNLP_CACHE`, or else `rnnnlp` in `$XDG_CACHE_HOME` or `~/.cache`."""
+    """The folder of the cache: `$RNNNLP_CACHE`, or else `rnnnlp` in `$XDG_CACHE_HOME` or `~/.cache`.
+
+    If there is no home folder, or it cannot be written, the cache is a folder of this user in the temporary folder.
+
+    Raises:
+        UserError: If another user has made that folder.
+    """
     if given := os.environ.get("RNNNLP_CACHE"):
-        return Path(given).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "rnnnlp"
+        with suppress(RuntimeError):
+            return Path(given).expanduser()
+        raise UserError(f"RNNNLP_CACHE is {given}, and this user has no home folder; give a full path")
+    with suppress(RuntimeError):  # no home folder
+        folder = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "rnnnlp"
+        nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        if os.access(nearest, os.W_OK | os.X_OK):
+            return folder
+    return _temporary_cache()
+
+
+def _temporary_cache() -> Path:
+    user = os.getuid() if hasattr(os, "getuid") else getpass.getuser()
+    folder = Path(tempfile.gettempdir()) / f"rnnnlp-cache-{user}"
+    logger.info("there is no home folder that can be written: the cache is %s", folder)
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        found = folder.lstat()
+    except OSError as error:
+        raise _cannot_write(folder, error) from error
+    if hasattr(os, "getuid") and (found.st_uid != user or found.st_mode & 0o077 or not stat.S_ISDIR(found.st_mode)):
+        raise UserError(f"the cache {folder} is not private to this user; remove it, or set RNNNLP_CACHE")
+    return folder
 
 
 def cache_limit() -> float:
@@ -88,11 +117,15 @@ def cached(folder: Path, key: str, write: Callable[[Path], None]) -> Path:
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
     except OSError as error:
-        raise UserError(
-            f"cannot write the cache {folder} ({error.strerror or error}); "
-            "set RNNNLP_CACHE to a folder that can be written and has room"
-        ) from error
+        raise _cannot_write(folder, error) from error
     return entry
+
+
+def _cannot_write(folder: Path, error: OSError) -> UserError:
+    return UserError(
+        f"cannot write the cache {folder} ({error.strerror or error}); "
+        "set RNNNLP_CACHE to a folder that can be written and has room"
+    )
 
 
 def _publish(unfinished: Path, entry: Path) -> None:

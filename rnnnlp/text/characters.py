@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
 import numpy as np
 
-from rnnnlp.text.tokenizers import UNKNOWN, Tokenizer, encode_text, tokenizer_json, word_level_model
+from rnnnlp.text.tokenizers import UNKNOWN, Tokenizer, clip, encode_text, tokenizer_json, word_level_model
 
 CODE_POINTS = 0x110000
 MIN_SPACES = 0.05  # of all characters; if there are fewer, spaces do not separate words
@@ -36,7 +37,36 @@ def has_spaces(texts: Sequence[str]) -> bool:
     return spaces >= MIN_SPACES * sum(map(len, texts))
 
 
-class CharTokenizer(Tokenizer):
+class _ByCharacter(Tokenizer):
+    """A tokenizer with at least one id for each character, whatever the characters beside it are."""
+
+    def encode_batch(self, texts: Iterable[str], max_length: int | None = None) -> list[np.ndarray]:
+        if max_length is None:
+            return [self.encode(text) for text in texts]
+        return [clip(self.encode("".join(_ends(text, max_length))), max_length) for text in texts]
+
+    def spans(self, text: str, max_length: int | None = None) -> np.ndarray:
+        if max_length is None:
+            return self._spans(text)
+        begin, end = _ends(text, max_length)
+        spans = self._spans(begin + end)
+        spans[spans[:, 0] >= len(begin)] += len(text) - len(begin) - len(end)
+        return clip(spans, max_length)
+
+    @abstractmethod
+    def _spans(self, text: str) -> np.ndarray:
+        """As `spans`, of the whole text."""
+
+
+def _ends(text: str, length: int) -> tuple[str, str]:
+    """The first and the last `length` characters of a text; all of a text that is not longer than both together."""
+    if len(text) <= 2 * length:
+        return text, ""
+    encode_text(text)  # refuses half characters anywhere
+    return text[:length], text[-length:]
+
+
+class CharTokenizer(_ByCharacter):
     """One id per Unicode code point. Id 0 is the unknown symbol, id i + 1 is `characters[i]`."""
 
     kind = "char"
@@ -74,7 +104,7 @@ class CharTokenizer(Tokenizer):
             self._id_of.take(points, mode="clip", out=ids[start : start + len(points)])
         return ids
 
-    def spans(self, text: str) -> np.ndarray:
+    def _spans(self, text: str) -> np.ndarray:
         return np.arange(len(text))[:, None] + (0, 1)
 
     def unknown_characters(self, text: str) -> list[str]:
@@ -89,7 +119,7 @@ class CharTokenizer(Tokenizer):
         return cls("".join(list(content["model"]["vocab"])[1:]))
 
 
-class ByteTokenizer(Tokenizer):
+class ByteTokenizer(_ByCharacter):
     """One id per byte of the UTF-8 text: 256 ids, nothing is unknown.
 
     Bytes that are no UTF-8 are surrogates in a text, as Python's error handler `surrogateescape` makes them.
@@ -108,7 +138,7 @@ class ByteTokenizer(Tokenizer):
     def encode(self, text: str) -> np.ndarray:
         return np.frombuffer(encode_text(text, errors="surrogateescape"), np.uint8)
 
-    def spans(self, text: str) -> np.ndarray:
+    def _spans(self, text: str) -> np.ndarray:
         lengths = [len(character.encode("utf-8", "surrogateescape")) for character in text]
         return np.repeat(np.arange(len(text)), lengths)[:, None] + (0, 1)
 

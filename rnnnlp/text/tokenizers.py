@@ -61,13 +61,16 @@ class Tokenizer(ABC):
             UserError: If the text has lone surrogates.
         """
 
-    def encode_batch(self, texts: Iterable[str]) -> list[np.ndarray]:
-        """The ids of each text, as by `encode`."""
-        return [self.encode(text) for text in texts]
+    @abstractmethod
+    def encode_batch(self, texts: Iterable[str], max_length: int | None = None) -> list[np.ndarray]:
+        """The ids of each text, as by `encode`. With `max_length` they are as by `clip`.
+
+        The middle of a long text, which `clip` would cut out, is not encoded.
+        """
 
     @abstractmethod
-    def spans(self, text: str) -> np.ndarray:
-        """Which characters of a text each id of `encode` stands for.
+    def spans(self, text: str, max_length: int | None = None) -> np.ndarray:
+        """Which characters of a text each id of `encode_batch` stands for.
 
         Returns:
             `(tokens, 2)`: the position of its first character, and the position after its last.
@@ -127,6 +130,22 @@ class StreamDecoder:
     def flush(self) -> str:
         """Returns the rest at the end: U+FFFD if the last character is incomplete."""
         return self._utf8.decode(b"", final=True)
+
+
+def clip(ids: np.ndarray, max_length: int) -> np.ndarray:
+    """Shortens a text to at most `max_length` ids: half of them from its beginning, the rest from its end.
+
+    Args:
+        ids: `(tokens, ...)`.
+        max_length: Maximum number of ids.
+
+    Returns:
+        `(min(tokens, max_length), ...)`.
+    """
+    if len(ids) <= max_length:
+        return ids
+    head = max_length // 2
+    return np.concatenate([ids[:head], ids[len(ids) - (max_length - head) :]])
 
 
 def encode_text(text: str, encoding: str = "utf-8", errors: str = "strict") -> bytes:

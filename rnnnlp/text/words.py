@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
 from itertools import product
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
 from rnnnlp.errors import UserError
 from rnnnlp.text.characters import BYTE_SYMBOLS, byte_level_json
-from rnnnlp.text.chunks import lines
-from rnnnlp.text.tokenizers import UNKNOWN, Tokenizer, encode_text, tokenizer_json, word_level_model
+from rnnnlp.text.chunks import line_blocks, lines, split_lines
+from rnnnlp.text.tokenizers import UNKNOWN, Tokenizer, clip, encode_text, tokenizer_json, word_level_model
 
 if TYPE_CHECKING:
     import tokenizers
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _CALL_CHARACTERS = 1 << 20
 _LONG = 1 << 16
 _TRAINING_LINE = 1 << 12
+_CHARACTERS_PER_TOKEN = 16  # the first guess, of a text of which only the ends are encoded
 
 # Only the names of HTML elements, because reviews also have <sigh> and <3. No pattern matches across a line end, so
 # encoding line by line gives the same ids as encoding at once.
@@ -59,6 +60,14 @@ _BYTES_OF_LINES = {
 }
 
 
+class Part(NamedTuple):
+    """A part of a text: its position, its characters and its ids."""
+
+    start: int
+    text: str
+    ids: np.ndarray
+
+
 class LearnedTokenizer(Tokenizer):
     """A tokenizer with a learned vocabulary, run by the `tokenizers` library.
 
@@ -72,12 +81,15 @@ class LearnedTokenizer(Tokenizer):
 
     def __init__(self, *, lowercase: bool, normalizer: str | None) -> None:
         self.lowercase, self.normalizer = lowercase, normalizer
+        self._made: tokenizers.Tokenizer | None = None
 
-    @cached_property
+    @property
     def _library(self) -> tokenizers.Tokenizer:
-        import tokenizers
+        if self._made is None:  # no `cached_property`: a fork could leave its lock held in the child
+            import tokenizers
 
-        return tokenizers.Tokenizer.from_str(json.dumps(self.to_json()))
+            self._made = tokenizers.Tokenizer.from_str(json.dumps(self.to_json()))
+        return self._made
 
     def encode(self, text: str) -> np.ndarray:
         """The ids of `text`, `(tokens,)`. A line longer than 2**18 characters is encoded in parts."""
@@ -85,16 +97,25 @@ class LearnedTokenizer(Tokenizer):
             return self._encode_whole([text])[0]
         return np.concatenate([ids for group in _groups(lines([text])) for ids in self._encode_whole(group)])
 
-    def spans(self, text: str) -> np.ndarray:
+    def spans(self, text: str, max_length: int | None = None) -> np.ndarray:
+        if max_length is not None and _is_long(text, max_length):
+            parts = [(start, split_lines([part])) for start, part, _ in self._ends(text, max_length)]
+            return clip(np.concatenate([self._spans(chunks, start) for start, chunks in parts]), max_length)
+        spans = self._spans([text] if len(text) <= _LONG else lines([text]))
+        return spans if max_length is None else clip(spans, max_length)
+
+    def _spans(self, chunks: Iterable[str], begin: int = 0) -> np.ndarray:
+        """The spans in a text of the tokens of some of its chunks, of which the first one is at `begin`."""
         found: list[tuple[int, int]] = []
-        begin = 0
-        for chunk in [text] if len(text) <= _LONG else lines([text]):
+        for chunk in chunks:
             offsets = self._library.encode(chunk, add_special_tokens=False).offsets
             found += [(begin + start, begin + stop) for start, stop in offsets]
             begin += len(chunk)
         return np.array(found, np.int64).reshape(-1, 2)
 
-    def encode_batch(self, texts: Iterable[str]) -> list[np.ndarray]:
+    def encode_batch(self, texts: Iterable[str], max_length: int | None = None) -> list[np.ndarray]:
+        if max_length is not None:
+            return self._encode_clipped(texts, max_length)
         encoded: list[np.ndarray] = []
         for group in _groups(texts):
             if len(group[-1]) <= _LONG:
@@ -102,6 +123,70 @@ class LearnedTokenizer(Tokenizer):
             else:  # a group ends at a long text
                 encoded += [*self._encode_whole(group[:-1]), self.encode(group[-1])]
         return encoded
+
+    def _encode_clipped(self, texts: Iterable[str], max_length: int) -> list[np.ndarray]:
+        texts = list(texts)
+        long = {i for i, text in enumerate(texts) if _is_long(text, max_length)}
+        short = iter(self.encode_batch(text for i, text in enumerate(texts) if i not in long))
+        encoded = []
+        for i, text in enumerate(texts):
+            ids = np.concatenate([ids for _, _, ids in self._ends(text, max_length)]) if i in long else next(short)
+            encoded.append(clip(ids, max_length))
+        return encoded
+
+    def _ends(self, text: str, max_length: int) -> list[Part]:
+        """Parts of a text whose ids, joined, have the same `clip` as the ids of the text."""
+        encode_text(text)  # refuses half characters anywhere
+        blocks = list(line_blocks([text]))
+        if len(blocks) == 1 and (middle := _cut_after(text, len(text) // 2)) is not None:
+            blocks = [text[:middle], text[middle:]]
+        first: list[Part] = []
+        start, missing = 0, max_length // 2
+        for block in blocks:
+            if missing <= 0:
+                break
+            first.append(self._beginning(block, missing)._replace(start=start))
+            start += len(block)
+            missing -= len(first[-1].ids)
+        last: list[Part] = []
+        stop, missing = len(text), max_length - max_length // 2
+        for block in reversed(blocks[len(first) :]):
+            if missing <= 0:
+                break
+            part = self._end(block, missing)
+            last.insert(0, part._replace(start=stop - len(part.text)))
+            stop -= len(block)
+            missing -= len(part.ids)
+        if missing > 0 and first:  # the ends meet in the last block of `first`, of which only a part may be there
+            block = blocks[len(first) - 1]
+            if len(block) > len(first[-1].text):
+                first[-1] = Part(first[-1].start, block, self._encode_block(block))
+        return first + last
+
+    def _beginning(self, block: str, number: int) -> Part:
+        """A part with at least `number` ids at the beginning of a block, or the whole block."""
+        size = _CHARACTERS_PER_TOKEN * number
+        while (cut := _cut_after(block, size)) is not None:
+            ids = self._encode_block(block[:cut])
+            if len(ids) >= number:
+                return Part(0, block[:cut], ids)
+            size = 4 * cut
+        return Part(0, block, self._encode_block(block))
+
+    def _end(self, block: str, number: int) -> Part:
+        """As `_beginning`, at the end of a block."""
+        size = _CHARACTERS_PER_TOKEN * number
+        while size < len(block):
+            if (cut := _cut_after(block, len(block) - size)) is not None:
+                ids = self._encode_block(block[cut:])
+                if len(ids) >= number:
+                    return Part(0, block[cut:], ids)
+            size *= 4
+        return Part(0, block, self._encode_block(block))
+
+    def _encode_block(self, block: str) -> np.ndarray:
+        """The ids of one of the blocks in which `encode` encodes a long text."""
+        return np.concatenate([ids for group in _groups(split_lines([block])) for ids in self._encode_whole(group)])
 
     def _encode_whole(self, texts: list[str]) -> list[np.ndarray]:
         for text in texts:
@@ -286,6 +371,36 @@ def _groups(texts: Iterable[str]) -> Iterator[list[str]]:
             group, size = [], 0
     if group:
         yield group
+
+
+def _is_long(text: str, max_length: int) -> bool:
+    """Whether it is worth while to encode only the ends of a text."""
+    return len(text) > max(_LONG // 4, 4 * _CHARACTERS_PER_TOKEN * max_length)
+
+
+_SPACE_OR_LINE_END = re.compile("[ \n]")
+_OPEN_TAG = re.compile(r"<(?:/?[^\W\d_]|!--)[^<>\n]*")
+
+
+def _cut_after(text: str, position: int) -> int | None:
+    """The first place from `position` on, but before the end, where a text may be cut without changing its ids.
+
+    It is after a line end, or before a single space between two words: no pattern of the tokenizers matches across it,
+    except for tags.
+    """
+    while found := _SPACE_OR_LINE_END.search(text, position):
+        cut = found.start()
+        position = found.end()
+        if text[cut] == "\n":
+            cut += 1
+        elif not (text[cut - 1 : cut].isalnum() and text[cut + 1 : cut + 2].isalnum()):
+            continue
+        opened = text.rfind("<", 0, cut)
+        tag = _OPEN_TAG.match(text, opened) if opened >= 0 else None
+        if tag is None or tag.end() < cut:
+            return cut if cut < len(text) else None
+        position = tag.end()
+    return None
 
 
 def _in_order(vocabulary: dict[str, int]) -> list[str]:

@@ -14,13 +14,13 @@ A checkpoint is written under another name and renamed, so it is there whole or 
 `.lock`, which the system releases when the process ends, however it ends.
 """
 
-import fcntl
 import json
 import os
 import shutil
+import weakref
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -49,6 +49,8 @@ BESIDE_STATE = (CONFIG, TOKENIZER, WEIGHTS, STATE)
 
 class RunFolder:
     """A run folder to look at. `create` and `reopen` give one to train in, locked until it is left as a context."""
+
+    _locked: ClassVar[weakref.WeakSet["RunFolder"]] = weakref.WeakSet()
 
     def __init__(self, path: str | os.PathLike[str]):
         self.path = Path(path)
@@ -125,11 +127,22 @@ class RunFolder:
         return self
 
     def __exit__(self, *exception: Any) -> None:
+        self._release_lock()
+
+    def _release_lock(self) -> None:
+        self._locked.discard(self)
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
 
     def _take_lock(self) -> None:
+        try:
+            import fcntl
+        except ModuleNotFoundError:
+            raise UserError(
+                "this system cannot lock a run folder, so rnnnlp cannot train here; "
+                "train on Linux or macOS (on Windows: in WSL), and use the trained model anywhere"
+            ) from None
         with writing(self.path):
             lock = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
             try:
@@ -146,12 +159,15 @@ class RunFolder:
                 os.close(lock)
                 raise
         self._lock = lock
+        self._locked.add(self)
 
     def process(self) -> int | None:
         """The number of the process that trains in this folder now, or None (0 if it has not said yet)."""
         try:
+            import fcntl
+
             lock = os.open(self.path / LOCK, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:
+        except (ModuleNotFoundError, OSError):
             return None
         try:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -161,6 +177,12 @@ class RunFolder:
         finally:
             os.close(lock)
         return None
+
+    @classmethod
+    def _release_after_fork(cls) -> None:
+        """Closes the locks of the parent in a child, which would else hold them after the parent has ended."""
+        for run in list(cls._locked):
+            run._release_lock()
 
     def _left_over(self) -> list[Path]:
         """What killed processes did not finish writing."""
@@ -275,6 +297,10 @@ class RunFolder:
         tensors = current_names(load_tensors(path / STATE_TENSORS, beside=BESIDE_STATE))
         averaged = current_names(load_tensors(path / WEIGHTS, beside=(CONFIG, TOKENIZER)))
         return averaged, tensors, read_state(path)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=RunFolder._release_after_fork)
 
 
 def read_state(path: Path) -> TrainingState:

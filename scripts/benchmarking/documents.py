@@ -57,9 +57,9 @@ def documents_of(folder: Path) -> Documents:
 
 
 def _imdb(folder: Path) -> tuple[list[np.ndarray], np.ndarray, list[np.ndarray], str]:
-    from rnnnlp.batches.documents import clip
     from rnnnlp.text import WordTokenizer
     from rnnnlp.text.labelled import load_labelled
+    from rnnnlp.text.tokenizers import clip
 
     splits = load_labelled(str(folder), splits=("train", "test"), validation_fraction=0).splits
     train, test = splits["train"], splits["test"]

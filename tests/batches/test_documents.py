@@ -3,8 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnnnlp.batches.documents import DocumentBatches, batch_of, clip, in_order_of_length
+from rnnnlp.batches.documents import DocumentBatches, batch_of, in_order_of_length
 from rnnnlp.batches.packed import lengths_of, unpack
+from rnnnlp.text.tokenizers import clip
 
 
 def make_documents(count, seed=0):

@@ -275,9 +275,6 @@ MISTAKES = {
     "train charlm --data {home}/text.txt --num-layers 0": "--num-layers is 0; it must be at least 1",
     "train charlm --data {home}/text.txt --embedding-size 0": "--embedding-size is 0; it must be at least 1",
     "train charlm --data {home}/text.txt --validation-tokens 0": "--validation-tokens is 0; it must be at least 1",
-    "train charlm --data {home}/text.txt --threads 100000000": (
-        "--threads is 100000000; it must be at least 1 and at most 1024"
-    ),
     "train charlm --data {home}/text.txt --tokenizer bpe --vocab-size 5": "vocab_size is 5; it must be at least 256",
     "train charlm --data {home}/quoted.csv": "its quotation marks are not as in a csv file: every line has 2 fields",
     "train charlm --data {home}/swallowed.tsv": "line 2: a quoted field seems to swallow lines that are rows; if its",
@@ -523,6 +520,15 @@ ELSEWHERE = {
     ),
     "was trained on texts that Python gave, which are": (
         "training/test_life_of_a_run.py::test_a_run_of_python_says_what_to_give"
+    ),
+    "this system cannot lock a run folder, so rnnnlp cannot train here; train": (
+        "test_forks.py::test_without_file_locks_a_model_can_be_used_but_not_trained"
+    ),
+    "RNNNLP_CACHE is {}, and this user has no home": (
+        "text/test_corpus.py::test_cache_below_a_home_folder_that_is_not_known"
+    ),
+    "is not private to this user; remove it, or": (
+        "text/test_corpus.py::test_cache_of_another_user_in_the_temporary_folder"
     ),
     "is in use: process {} trains in it; wait": "cli/test_errors.py::test_a_second_run_in_one_folder_is_refused",
 }

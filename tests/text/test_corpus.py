@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnnnlp.errors import UserError
+from rnnnlp.kernels.processors import available_processors
 from rnnnlp.text import CharTokenizer, cache_folder, encode_corpus, load_corpus, load_tokenizer
 from rnnnlp.text.cache import cache_key, cached
 from rnnnlp.text.corpus import survey
@@ -146,15 +147,71 @@ def test_cache_that_cannot_be_written(corpus, tmp_path, monkeypatch):
         encode_corpus(corpus, "char")
 
 
-def test_cache_folder(monkeypatch):
+def test_cache_folder(tmp_path, monkeypatch):
     monkeypatch.delenv("RNNNLP_CACHE", raising=False)
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    monkeypatch.setenv("HOME", "/home/someone")
-    assert cache_folder() == Path("/home/someone/.cache/rnnnlp")
-    monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
-    assert cache_folder() == Path("/somewhere/rnnnlp")
+    monkeypatch.setenv("HOME", str(tmp_path / "someone"))
+    assert cache_folder() == tmp_path / "someone" / ".cache" / "rnnnlp"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "somewhere"))
+    assert cache_folder() == tmp_path / "somewhere" / "rnnnlp"
     monkeypatch.setenv("RNNNLP_CACHE", "~/here")
-    assert cache_folder() == Path("/home/someone/here")
+    assert cache_folder() == tmp_path / "someone" / "here"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def temporary(tmp_path, monkeypatch) -> Path:
+    """The temporary folder of a user without a home folder or an entry in passwd."""
+
+    def without_home(path):
+        if path.parts[:1] == ("~",):
+            raise RuntimeError("Could not determine home directory.")
+        return path
+
+    for name in ("RNNNLP_CACHE", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Path, "expanduser", without_home)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    return tmp_path
+
+
+def test_cache_without_a_home_folder(corpus, temporary):
+    encoded = encode_corpus(corpus, "bpe")
+    folder = cache_folder()
+    assert folder.parent == temporary
+    assert folder.stat().st_mode & 0o777 == 0o700
+    (found,) = (path.parent for path in folder.glob("*/tokenizer.json"))
+    assert load_tokenizer(found).to_json() == encoded.tokenizer.to_json()
+
+
+def test_cache_where_the_home_folder_cannot_be_written(tmp_path, temporary, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home" / "cache"))
+    (tmp_path / "home").mkdir()
+    assert cache_folder() == tmp_path / "home" / "cache" / "rnnnlp"
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path / "home")
+    assert cache_folder().parent == temporary
+
+
+def test_cache_of_another_user_in_the_temporary_folder(temporary, monkeypatch):
+    folder = cache_folder()
+    folder.chmod(0o777)
+    with pytest.raises(UserError, match="is not private to this user; remove it, or set RNNNLP_CACHE"):
+        cache_folder()
+    folder.rmdir()
+    (temporary / "target").mkdir(mode=0o700)
+    folder.symlink_to(temporary / "target")
+    with pytest.raises(UserError, match="is not private to this user"):
+        cache_folder()
+    folder.unlink()
+    folder.touch()
+    with pytest.raises(UserError, match="cannot write the cache"):
+        cache_folder()
+
+
+def test_cache_below_a_home_folder_that_is_not_known(temporary, monkeypatch):
+    monkeypatch.setenv("RNNNLP_CACHE", "~/here")
+    with pytest.raises(UserError, match="RNNNLP_CACHE is ~/here, and this user has no home folder; give a full path"):
+        cache_folder()
 
 
 def test_failed_entries_leave_nothing(tmp_path):
@@ -307,7 +364,7 @@ print(len(os.listdir("/proc/self/task")) - before)
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="counts threads, which only Linux gives")
 def test_tokenizers_use_the_allowed_number_of_threads():
-    for threads in (1, 3):
+    for threads in range(1, available_processors() + 1)[:2]:
         command = [sys.executable, "-c", TOKENIZE_AND_COUNT_THREADS, str(threads)]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         assert int(done.stdout) == threads

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from rnnnlp.forks import holds_blas
 from rnnnlp.kernels.backend import Array, LayerWeights, State
 from rnnnlp.kernels.cells import CELLS
 from rnnnlp.kernels.numpy.recurrent import forward
@@ -15,6 +16,7 @@ from rnnnlp.kernels.sampling import sample_token
 class Decoder:
     """Reads and samples token by token: see `DecoderProtocol`."""
 
+    @holds_blas
     def __init__(self, cell: str, embedding: Array, layers: Sequence[LayerWeights], W_out: Array, b_out: Array):
         self.cell, self.W_out, self.b_out = cell, W_out.copy(), b_out.copy()
         # In this order `forward` can use W_h as it is; in the other it would transpose it at each step.
@@ -27,6 +29,7 @@ class Decoder:
         """Continues from another place: see `DecoderProtocol.set`."""
         self.state, self.logits = state, logits
 
+    @holds_blas
     def read(self, tokens: Array) -> Array:
         """Reads `tokens (n,)`, n >= 1; returns the logits `(V,)` of the token after them."""
         ones = np.ones(len(tokens), np.int64)

@@ -4,9 +4,11 @@
 
 import numpy as np
 
+from rnnnlp.forks import holds_blas
 from rnnnlp.kernels.backend import Array
 
 
+@holds_blas
 def softmax_cross_entropy(
     logits: Array, targets: Array, *, label_smoothing: float = 0.0, class_weights: Array | None = None
 ) -> tuple[float, float, Array]:

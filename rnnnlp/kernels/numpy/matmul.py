@@ -2,9 +2,11 @@
 
 # N rows, D inputs, K outputs
 
+from rnnnlp.forks import holds_blas
 from rnnnlp.kernels.backend import Array
 
 
+@holds_blas
 def matmul_nt(x: Array, W: Array, bias: Array | None = None) -> Array:
     """`x (N, D) @ W (K, D).T + bias (K,)`: see `Backend.matmul_nt`."""
     y: Array = x @ W.T  # (N, K)
@@ -13,12 +15,14 @@ def matmul_nt(x: Array, W: Array, bias: Array | None = None) -> Array:
     return y
 
 
+@holds_blas
 def matmul(dy: Array, W: Array) -> Array:
     """`dy (N, K) @ W (K, D)`: see `Backend.matmul`."""
     dx: Array = dy @ W  # (N, D)
     return dx
 
 
+@holds_blas
 def matmul_tn(dy: Array, x: Array, *, sums: Array | None = None) -> Array:
     """`dy (N, K).T @ x (N, D)`: see `Backend.matmul_tn`."""
     if sums is not None:

@@ -5,9 +5,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from rnnnlp.forks import holds_blas
 from rnnnlp.kernels.backend import Array
 
 
+@holds_blas
 def norms(gradients: Sequence[Array]) -> list[float]:
     """The Euclidean norm of each array: see `Backend.norms`."""
     return [float(np.sqrt(np.dot(g.ravel(), g.ravel()))) for g in gradients]

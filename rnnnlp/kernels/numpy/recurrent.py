@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from rnnnlp.forks import holds_blas
 from rnnnlp.kernels.backend import Array, State
 from rnnnlp.kernels.cells import CELLS
 from rnnnlp.kernels.numpy import elman, gru, gru_reset_first, lstm, time_loop
@@ -44,6 +45,7 @@ def empty(shape: Sequence[int], dtype: np.dtype) -> Array:
     return np.empty(shape, dtype)
 
 
+@holds_blas
 def forward(
     cell: str,
     pre: Array,
@@ -69,6 +71,7 @@ def forward(
     return h, state_T, Tape(version, saved) if keep_tape else None
 
 
+@holds_blas
 def backward(dh: Array, dstate_T: State, tape: Tape, *, overwrite: bool = False) -> tuple[Array, State, Array, State]:
     """Backpropagates through all steps: see `Backend.backward`."""
     return tape.version.backward(dh, dstate_T, tape.saved)

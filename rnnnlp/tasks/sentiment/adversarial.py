@@ -5,9 +5,11 @@
 import numpy as np
 
 from rnnnlp.batches.documents import DocumentBatch
+from rnnnlp.forks import holds_blas
 from rnnnlp.layers.loss import divergence, softmax
 from rnnnlp.tasks.sentiment.network import BatchGradients, SentimentNetwork
 
+norm_of = holds_blas(np.linalg.norm)
 PROBE = 0.1  # of the norm of a perturbation: how far its direction is sought ("xi")
 
 
@@ -43,9 +45,9 @@ def adversarial_gradients(
         )
 
     unperturbed = gradients()
-    norm = float(np.linalg.norm(unperturbed.dx))
+    norm = float(norm_of(unperturbed.dx))
     if size and norm > 0:
-        length = size * float(np.linalg.norm(network.embedding.weight.value[unperturbed.rows]))
+        length = size * float(norm_of(network.embedding.weight.value[unperturbed.rows]))
         with network.embedding.perturbed(unperturbed.rows, unperturbed.dx * (length / norm)):
             gradients()
     return unperturbed
@@ -65,14 +67,14 @@ def vat_gradients(
     logits, _ = network.forward(batch.ids, batch.batch_sizes, keep_tape=False)
     p = softmax(logits)  # (B, K)
     x, _, rows = network.embedding.unique(batch.ids)  # (U, D)
-    length = size * float(np.linalg.norm(x))
+    length = size * float(norm_of(x))
     direction = rng.standard_normal(x.shape)
-    with network.embedding.perturbed(rows, direction * (PROBE * length / np.linalg.norm(direction))):
+    with network.embedding.perturbed(rows, direction * (PROBE * length / norm_of(direction))):
         logits, tape = network.forward(batch.ids, batch.batch_sizes, bptt=bptt)
     # Without a perturbation the divergence is at its minimum and has no gradient; a small one shows the direction.
     dx = network.input_gradient(divergence(logits, p)[1], tape)  # (U, D)
     network.zero_grad()
-    norm = float(np.linalg.norm(dx))
+    norm = float(norm_of(dx))
     if norm == 0:
         return 0.0
     with network.embedding.perturbed(rows, dx * (length / norm)):

@@ -62,7 +62,7 @@ def resolve(
     pretrained = bool(options.pretraining or options.from_)
     texts, crop = len(data.splits["train"]), options.crop or (config.max_length if pretrained else CROP)
     batch_size = options.batch_size or batch_size_for(texts)
-    lengths = np.minimum(sampled_lengths(data.splits["train"].texts, tokenizer), config.max_length)
+    lengths = sampled_lengths(data.splits["train"].texts, tokenizer, config.max_length)
     mean = float(lengths.mean())
     long = NGRAM_LENGTH_PRETRAINED if pretrained else NGRAM_LENGTH
     if "ngram_buckets" not in given and mean >= long and texts * mean >= NGRAM_TOKENS:
@@ -154,7 +154,7 @@ def pretraining_epochs(
         return 0
     config = SentimentConfig(vocab_size=tokenizer.vocab_size, labels=data.classes.names, **given)
     crop = min(options.crop or config.max_length, config.max_length)
-    cropped = float(np.minimum(sampled_lengths(texts, tokenizer), crop).mean())
+    cropped = float(sampled_lengths(texts, tokenizer, crop).mean())
     batch_size = options.batch_size or batch_size_for(len(texts))
     speed = throughput(options, config, cropped, batch_size)
     classifier_seconds = max_epochs_for(len(texts) * cropped) * len(texts) * cropped / speed
@@ -178,9 +178,9 @@ def sample(texts: Sequence[str]) -> Sequence[str]:
     return texts[:: -(-len(texts) // MEASURED_TEXTS)]
 
 
-def sampled_lengths(texts: Sequence[str], tokenizer: Tokenizer) -> np.ndarray:
-    """The lengths, in tokens, of a sample of the texts."""
-    return np.array([max(1, len(ids)) for ids in tokenizer.encode_batch(sample(texts))])
+def sampled_lengths(texts: Sequence[str], tokenizer: Tokenizer, max_length: int | None = None) -> np.ndarray:
+    """The lengths, in tokens, of a sample of the texts, each at most `max_length`."""
+    return np.array([max(1, len(ids)) for ids in tokenizer.encode_batch(sample(texts), max_length)])
 
 
 def buckets_for(tokens: float, classes: int) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from rnnnlp.batches.documents import batch_of, clip, in_order_of_length
+from rnnnlp.batches.documents import batch_of, in_order_of_length
 from rnnnlp.batches.packed import unpack
 from rnnnlp.layers.loss import log_odds_gradient
 
@@ -66,7 +66,7 @@ def contributions(network: SentimentNetwork, texts: Sequence[str], gradient: Gra
         if network.ngrams is not None:
             weights += network.ngrams.contributions(dlogits, tape.ngrams, batch.ids, batch.batch_sizes)
         for index, of_text in zip(batch.indices, unpack(weights, batch.batch_sizes), strict=True):
-            spans = clip(network.tokenizer.spans(texts[index]), network.config.max_length)  # none if the text is empty
+            spans = network.tokenizer.spans(texts[index], network.config.max_length)  # none if the text is empty
             words = zip(spans.tolist(), of_text.tolist(), strict=False)
             found[index] = [Contribution(start, stop, weight) for (start, stop), weight in words]
     network.zero_grad()  # the gradients of the parameters came along

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from rnnnlp.batches.documents import DocumentBatch, batch_of, clip, in_order_of_length
+from rnnnlp.batches.documents import DocumentBatch, batch_of, in_order_of_length
 from rnnnlp.layers.dropout import Dropout
 from rnnnlp.layers.embedding import Embedding
 from rnnnlp.layers.linear import Linear
@@ -207,7 +207,8 @@ class SentimentNetwork(Network, Predictor):
     def encode(self, texts: Sequence[str]) -> list[np.ndarray]:
         """The ids of each text, at most `max_length` of them; an empty text is one unknown token (or id 0)."""
         blank = np.array([self.tokenizer.unknown_id or 0], np.int32)
-        return [clip(ids, self.config.max_length) if len(ids) else blank for ids in self.tokenizer.encode_batch(texts)]
+        encoded = self.tokenizer.encode_batch(texts, self.config.max_length)
+        return [ids if len(ids) else blank for ids in encoded]
 
     def logits(self, documents: Sequence[np.ndarray], *, batch_size: int = 64) -> np.ndarray:
         """The logits `(len(documents), K)` of encoded documents, in their order."""

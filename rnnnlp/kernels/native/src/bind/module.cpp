@@ -97,6 +97,7 @@ int cell_id(const std::string& name) {
 NB_MODULE(_native, m) {
   using namespace rnnnlp;
   nb::set_leak_warnings(false);  // a decoder may live until the interpreter ends
+  prepare_for_forks();
   m.def(
       "set_threads",
       [](int threads) {

@@ -112,4 +112,7 @@ size_t used_bytes() {
   return store().bytes_used;
 }
 
+void hold_memory() { store().mutex.lock(); }
+void release_memory() { store().mutex.unlock(); }
+
 }  // namespace rnnnlp

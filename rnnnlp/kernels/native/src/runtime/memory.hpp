@@ -48,4 +48,8 @@ void return_memory(float* memory);
 size_t kept_bytes();  // waiting to be used again
 size_t used_bytes();  // in arrays that are alive
 
+// The lock of that memory, to be held across a fork.
+void hold_memory();
+void release_memory();
+
 }  // namespace rnnnlp

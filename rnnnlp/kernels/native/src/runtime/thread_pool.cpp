@@ -1,10 +1,13 @@
 #include "runtime/thread_pool.hpp"
 
+#include <pthread.h>
 #include <sched.h>
 #include <unistd.h>
 
 #include <chrono>
-#include <cstdlib>
+#include <exception>
+
+#include "runtime/memory.hpp"
 
 namespace rnnnlp {
 namespace {
@@ -46,7 +49,12 @@ constexpr std::chrono::microseconds patience{100};
 }  // namespace
 
 ThreadPool::ThreadPool(int size) : size_(size), arrivals_(new Arrivals[size]) {
-  for (int thread = 1; thread < size; thread++) threads_.emplace_back([this, thread] { worker_loop(thread); });
+  threads_.reserve(size);
+  try {
+    for (int thread = 1; thread < size; thread++) threads_.emplace_back([this, thread] { worker_loop(thread); });
+  } catch (const std::exception&) {  // a limit of threads or of memory
+    size_ = static_cast<int>(threads_.size()) + 1;
+  }
 }
 
 ThreadPool::~ThreadPool() {
@@ -102,15 +110,6 @@ void ThreadPool::barrier(int thread) {
 
 long ThreadPool::next_task() { return tasks_.fetch_add(1, std::memory_order_relaxed); }
 
-int available_cores() {
-#if defined(__linux__)
-  cpu_set_t cores;
-  if (sched_getaffinity(0, sizeof cores, &cores) == 0) return CPU_COUNT(&cores);
-#endif
-  int cores_of_machine = static_cast<int>(std::thread::hardware_concurrency());
-  return cores_of_machine > 0 ? cores_of_machine : 1;
-}
-
 long bytes_of_L2() {
   constexpr long usual = 1 << 20;
 #if defined(_SC_LEVEL2_CACHE_SIZE)
@@ -125,13 +124,21 @@ namespace {
 
 std::mutex pool_mutex;
 ThreadPool* shared_pool = nullptr;
-pid_t pool_process = 0;
-int pool_size = 0;
+int pool_size = 1, shared_pool_size = 0;  // as asked for: of the next pool, and of this one
 
-int threads_at_start() {
-  const char* asked = std::getenv("OMP_NUM_THREADS");
-  int number = asked ? std::atoi(asked) : 0;
-  return number > 0 ? number : available_cores();
+void hold_locks() {  // in the order in which kernels take them
+  pool_mutex.lock();
+  hold_memory();
+}
+
+void release_locks() {
+  release_memory();
+  pool_mutex.unlock();
+}
+
+void begin_child() {
+  shared_pool = nullptr;  // its threads exist only in the parent, so there is nothing to join
+  release_locks();
 }
 
 }  // namespace
@@ -143,9 +150,10 @@ void set_threads(int threads) {
 
 int threads() {
   std::lock_guard<std::mutex> guard(pool_mutex);
-  if (pool_size == 0) pool_size = threads_at_start();
   return pool_size;
 }
+
+void prepare_for_forks() { pthread_atfork(hold_locks, release_locks, begin_child); }
 
 ThreadPool& PoolLock::caller_alone() {
   static ThreadPool one(1);
@@ -155,16 +163,13 @@ ThreadPool& PoolLock::caller_alone() {
 ThreadPool& PoolLock::pool_for(double floats) { return floats < 20000 ? caller_alone() : *pool_; }
 
 PoolLock::PoolLock() : lock_(pool_mutex) {
-  if (pool_size == 0) pool_size = threads_at_start();
-  bool forked = shared_pool != nullptr && pool_process != getpid();
-  if (forked) shared_pool = nullptr;  // its threads exist only in the parent, so there is nothing to join
-  if (shared_pool != nullptr && shared_pool->size() != pool_size) {
+  if (shared_pool != nullptr && shared_pool_size != pool_size) {
     delete shared_pool;
     shared_pool = nullptr;
   }
   if (shared_pool == nullptr) {
     shared_pool = new ThreadPool(pool_size);
-    pool_process = getpid();
+    shared_pool_size = pool_size;
   }
   pool_ = shared_pool;
 }

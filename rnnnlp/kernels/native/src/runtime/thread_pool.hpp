@@ -34,7 +34,7 @@ class ThreadPool {
     std::atomic<unsigned> number{0};
   };
 
-  const int size_;
+  int size_;                              // smaller than asked for if the system gives no more threads
   std::unique_ptr<Arrivals[]> arrivals_;  // at barriers, of each thread
   std::vector<std::thread> threads_;
   std::mutex mutex_;
@@ -54,11 +54,10 @@ void run_on(ThreadPool& pool, F&& f) {
   pool.run([](void* context, int thread) { (*static_cast<F*>(context))(thread); }, &f);
 }
 
-int available_cores();  // of this process: its affinity
-long bytes_of_L2();     // of one core
+long bytes_of_L2();  // of one core
 
-// Holds the pool of this process while it is alive; no other caller has it meanwhile. After a fork the child gets a new
-// pool.
+// Holds the pool of this process while it is alive; no other caller has it meanwhile. A fork waits until nobody holds
+// the pool, and the child gets a new one.
 class PoolLock {
  public:
   explicit PoolLock();
@@ -74,5 +73,8 @@ class PoolLock {
 
 void set_threads(int threads);
 int threads();
+
+// Makes forks safe at any moment: no lock of this library is held across one. To be called once.
+void prepare_for_forks();
 
 }  // namespace rnnnlp

@@ -1,0 +1,68 @@
+"""What makes a fork of this process safe at any moment, also while other threads predict or train.
+
+A child has only the thread that forked. Locks that other threads held stay locked in it, and threads that it expects to
+work do not exist. The native kernels see to their own locks and threads: `kernels/native/src/runtime/thread_pool.cpp`.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from functools import wraps
+from threading import RLock
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+TOKENIZERS_PARALLELISM = "TOKENIZERS_PARALLELISM"  # environment variable
+
+# Held by whoever calls the BLAS of NumPy. The BLAS has threads of its own, and after a fork in the middle of one of its
+# functions both processes may wait for ever.
+BLAS = RLock()
+
+
+def holds_blas(function: Callable[P, R]) -> Callable[P, R]:
+    """Makes a function hold `BLAS` while it runs."""
+
+    @wraps(function)
+    def held(*args: P.args, **kwargs: P.kwargs) -> R:
+        with BLAS:
+            return function(*args, **kwargs)
+
+    return held
+
+
+class _Fork:
+    """What is done before a fork, and then in each of the two processes."""
+
+    def __init__(self) -> None:
+        self.uses_tokenizers = False
+        self.parallelism: str | None = None
+
+    def before(self) -> None:
+        BLAS.acquire()
+        # In a child the `tokenizers` library works without threads. It prints a warning about that, unless the variable
+        # says so already.
+        self.uses_tokenizers = "tokenizers" in sys.modules
+        if self.uses_tokenizers:
+            self.parallelism = os.environ.get(TOKENIZERS_PARALLELISM)
+            os.environ[TOKENIZERS_PARALLELISM] = "false"
+
+    def in_parent(self) -> None:
+        if self.uses_tokenizers and self.parallelism is None:
+            os.environ.pop(TOKENIZERS_PARALLELISM, None)
+        elif self.uses_tokenizers:
+            os.environ[TOKENIZERS_PARALLELISM] = str(self.parallelism)
+        BLAS.release()
+
+    def in_child(self) -> None:
+        if tqdm := sys.modules.get("tqdm"):
+            tqdm.tqdm.set_lock(RLock())
+        BLAS.release()
+
+
+def make_forks_safe() -> None:
+    """Sees to forks from now on. To be called once."""
+    if hasattr(os, "register_at_fork"):
+        fork = _Fork()
+        os.register_at_fork(before=fork.before, after_in_parent=fork.in_parent, after_in_child=fork.in_child)

@@ -1,0 +1,152 @@
+"""A fork at any moment, also while other threads predict and train, neither hangs nor crashes."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from rnnnlp.errors import UserError
+from rnnnlp.training.run_folder import RunFolder
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+ROOT = Path(__file__).parents[1]
+
+# Forks under load; each child predicts. A child that has not ended after a minute is taken for hung.
+FORKS = """
+import multiprocessing, os, signal, sys, threading, time, warnings
+from rnnnlp import SentimentClassifier
+backend, forks = sys.argv[1], int(sys.argv[2])
+warnings.simplefilter("ignore")  # newer versions of Python warn of any fork of a process with threads
+texts = [f"a good film {i}" for i in range(20)] + [f"a bad film {i}" for i in range(20)]
+labels = ["good"] * 20 + ["bad"] * 20
+options = dict(steps=4, hidden_size=48, embedding_size=32, batch_size=32, evaluations=1, backend=backend)
+model = SentimentClassifier(**options).fit(texts, labels)
+right = model.predict_proba(texts)
+parallelism = os.environ.get("TOKENIZERS_PARALLELISM")
+
+def predict(): model.predict_proba(texts)
+def train(): SentimentClassifier(**options).fit(texts, labels)
+def again(work):
+    while True: work()
+for work in (predict, predict, train):
+    threading.Thread(target=again, args=(work,), daemon=True).start()
+
+for _ in range(forks):
+    child = os.fork()
+    if child == 0:
+        signal.alarm(60)
+        os._exit(0 if abs(model.predict_proba(texts) - right).max() < 1e-5 else 3)
+    status = os.waitpid(child, 0)[1]
+    if status:
+        print("hung" if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGALRM else f"ended with {status}")
+        os._exit(1)
+assert os.environ.get("TOKENIZERS_PARALLELISM") == parallelism
+with multiprocessing.get_context("fork").Pool(2) as pool:
+    found = pool.map_async(model.predict_proba, [texts, texts]).get(60)
+assert all(abs(p - right).max() < 1e-5 for p in found)
+os._exit(0)
+"""
+
+
+def assert_forks(backend: str, forks: int, **environment: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FORKS, backend, str(forks)],
+        env={**os.environ, "OMP_NUM_THREADS": "2", **environment},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "forked" not in done.stderr  # the warning of the `tokenizers` library
+
+
+def test_200_forks_while_threads_predict_and_train():
+    pytest.importorskip("rnnnlp.kernels.native")
+    assert_forks("native", 200)
+
+
+def test_forks_with_the_numpy_backend():
+    assert_forks("numpy", 10)
+
+
+@pytest.mark.parametrize("given", ["true", "false"])
+def test_forks_where_the_variable_of_the_tokenizers_is_set(given):
+    assert_forks("auto", 3, TOKENIZERS_PARALLELISM=given)
+
+
+def child_of(work) -> int:
+    """The exit code of a child that does this work."""
+    child = os.fork()
+    if child == 0:
+        try:
+            work()
+            os._exit(0)
+        finally:
+            os._exit(1)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_child_does_not_hold_the_lock_of_a_run(tmp_path):
+    with RunFolder.create(tmp_path / "run", overwrite=False) as run:
+        assert child_of(lambda: run.__exit__()) == 0
+        assert RunFolder(run.path).process() == os.getpid()
+        begun, begins = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.write(begins, b".")
+            time.sleep(60)
+            os._exit(0)
+        os.read(begun, 1)
+    try:
+        assert RunFolder(run.path).process() is None
+        with RunFolder.create(tmp_path / "run", overwrite=False):
+            pass
+    finally:
+        os.kill(child, 9)
+        os.waitpid(child, 0)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_child_does_not_wait_for_the_lock_of_a_progress_bar():
+    from tqdm import tqdm
+
+    held, done = threading.Event(), threading.Event()
+
+    def hold():
+        with tqdm.get_lock():
+            held.set()
+            done.wait()
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    held.wait()
+    try:
+        assert child_of(lambda: tqdm.get_lock().acquire(timeout=5)) == 0
+    finally:
+        done.set()
+        holder.join()
+
+
+def test_without_file_locks_a_model_can_be_used_but_not_trained(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "fcntl", None)  # as on Windows
+    with pytest.raises(UserError, match="this system cannot lock a run folder, so rnnnlp cannot train here"):
+        RunFolder.create(tmp_path / "run", overwrite=False)
+    assert RunFolder(tmp_path).process() is None
+
+
+def test_no_module_is_missing_where_there_are_no_file_locks():
+    """Everything can be imported without the modules that only Unix has."""
+    code = """
+import importlib, pkgutil, sys
+for name in ("fcntl", "resource", "pwd", "grp", "termios"): sys.modules[name] = None
+import rnnnlp
+for found in pkgutil.walk_packages(rnnnlp.__path__, "rnnnlp."):
+    if not found.name.startswith("rnnnlp.kernels.native"):
+        importlib.import_module(found.name)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
