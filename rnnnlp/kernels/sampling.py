@@ -40,9 +40,13 @@ def sample_token(
         seen = np.unique(recent)
         above = logits[seen] > 0
         logits[seen] = np.where(above, logits[seen] / repetition_penalty, logits[seen] * repetition_penalty)
-    if temperature == 0:
-        return int(logits.argmax())
-    logits -= logits.max()  # at most 0, so that a tiny temperature leads to -inf and never to overflow
+    logits[np.isnan(logits)] = -np.inf  # of a model that has diverged: never sampled
+    best = int(logits.argmax())
+    if logits[best] == -np.inf and unknown_id == 0:
+        best = min(1, len(logits) - 1)
+    if temperature == 0 or not np.isfinite(logits[best]):
+        return best
+    logits -= logits[best]  # at most 0, so that a tiny temperature leads to -inf and never to overflow
     with np.errstate(over="ignore"):
         logits /= temperature
     p = np.exp(logits)
@@ -54,4 +58,4 @@ def sample_token(
         p[order[before >= top_p * p.sum()]] = 0
     cumulative = np.cumsum(p)
     at = np.searchsorted(cumulative, uniform * cumulative[-1], side="right")
-    return min(int(at), len(p) - 1)  # beyond the end if a model has diverged and the probabilities are not numbers
+    return min(int(at), len(p) - 1)  # beyond the end if rounding makes the last sum smaller

@@ -122,3 +122,39 @@ def test_wrong_weights_are_refused():
         native.Decoder("gru", model.embedding, layers, model.W_out, model.b_out)
     with pytest.raises(ValueError, match="the state must have one array for each state of the cell"):
         model.native.set((), model.native.logits)
+
+
+OF_A_DIVERGED_MODEL = {
+    "NaN": [np.nan] * 5,
+    "NaN first": [np.nan, 1.0, 3.0, 2.0, np.nan],
+    "NaN and -inf": [np.nan, -np.inf, -np.inf, np.nan, np.nan],
+    "inf": [0.0, np.inf, 1.0, np.inf, np.nan],
+    "-inf": [-np.inf] * 5,
+    "large": [3e38, -3e38, 3e38, np.nan, 0.0],
+}
+
+
+@pytest.mark.parametrize("logits", OF_A_DIVERGED_MODEL.values(), ids=OF_A_DIVERGED_MODEL)
+@pytest.mark.parametrize("unknown_id", [None, 0, 4])
+@pytest.mark.parametrize(
+    "options",
+    [{"temperature": 0.0}, {}, {"top_k": 2}, {"top_p": 0.5}, {"repetition_penalty": 1.5}, {"temperature": 1e-300}],
+)
+def test_every_token_is_in_the_vocabulary_whatever_the_logits_are(logits, unknown_id, options):
+    """Both backends sample the same token, and never one whose logit is no number while another has one."""
+    model = Model("lstm", L=1, V=5)
+    options = {"temperature": 1.0, "top_k": 0, "top_p": 1.0, "repetition_penalty": 1.0} | options
+    values = np.array(logits, np.float32)
+    numbers = {k for k, x in enumerate(logits) if x > -np.inf and k != unknown_id}
+    for uniform in (0.0, 0.3, 0.999999):
+        model.native.set(tuple(np.zeros_like(s) for s in model.native.state), values)
+        (token,) = model.native.sample(
+            np.array([uniform]), **options, unknown_id=unknown_id, repetition_window=8, recent=[1, 2]
+        )
+        plain = {"temperature": options["temperature"], **{n: options[n] for n in ("top_k", "top_p")}}
+        expected = sample_token(
+            values, [1, 2], uniform, **plain, repetition_penalty=options["repetition_penalty"], unknown_id=unknown_id
+        )
+        assert token == expected
+        assert 0 <= token < 5
+        assert token in (numbers or {1 if unknown_id == 0 else 0})

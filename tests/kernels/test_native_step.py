@@ -155,3 +155,17 @@ def test_unique_ids(N):
         assert np.array_equal(ours, expected)
     with pytest.raises(ValueError, match="ids has 7; expected 0 to 6"):
         native.unique(np.array([7]), 7)
+
+
+@pytest.mark.parametrize(
+    "wrong", [np.asfortranarray(np.ones((3, 2), np.float32)), np.ones((3, 2)), np.ones((6, 4), np.float32)[::2, ::2]]
+)
+@pytest.mark.parametrize("place", range(4))
+def test_adam_and_norms_refuse_what_they_could_only_copy(wrong, place):
+    """An update of a copy would be lost."""
+    arrays = [[np.ones((3, 2), np.float32)] for _ in range(4)]
+    arrays[place] = [wrong]
+    with pytest.raises(TypeError):
+        native.adam(*arrays, rows=[None], decays=[0.0], lr=0.1, step=1)
+    with pytest.raises(TypeError):
+        native.norms([wrong])

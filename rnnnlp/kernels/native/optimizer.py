@@ -28,6 +28,7 @@ def adam(
     """Updates all parameters in place with one step of AdamW.
 
     Raises:
+        TypeError: An array is not C-contiguous float32: only a copy of it could be updated.
         ValueError: The arrays of a parameter differ in size, or a number of `rows` is not a row of its parameter.
     """
     beta1, beta2 = betas

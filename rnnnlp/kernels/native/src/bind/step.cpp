@@ -190,10 +190,10 @@ nb::tuple unique(const Indices& ids, long vocab_size) {
 void bind_step(nb::module_& m) {
   m.def("softmax_cross_entropy", &softmax_cross_entropy, nb::arg("logits").noconvert(), nb::arg("targets").noconvert(),
         nb::arg("label_smoothing"), nb::arg("class_weights").noconvert().none());
-  m.def("norms", &norms, nb::arg("arrays"));
-  m.def("adam", &adam, nb::arg("values"), nb::arg("grads"), nb::arg("m"), nb::arg("v"), nb::arg("rows"),
-        nb::arg("decays"), nb::arg("lr"), nb::arg("beta1"), nb::arg("beta2"), nb::arg("eps"), nb::arg("step"),
-        nb::arg("scale"));
+  m.def("norms", &norms, nb::arg("arrays").noconvert());
+  m.def("adam", &adam, nb::arg("values").noconvert(), nb::arg("grads").noconvert(), nb::arg("m").noconvert(),
+        nb::arg("v").noconvert(), nb::arg("rows").noconvert(), nb::arg("decays"), nb::arg("lr"), nb::arg("beta1"),
+        nb::arg("beta2"), nb::arg("eps"), nb::arg("step"), nb::arg("scale"));
   m.def("unique", &unique, nb::arg("ids").noconvert(), nb::arg("vocab_size"));
   m.def("gather_rows", &gather_rows, nb::arg("table").noconvert(), nb::arg("ids").noconvert());
   m.def("mean_and_max", &mean_and_max, nb::arg("x").noconvert(), nb::arg("batch_sizes").noconvert());

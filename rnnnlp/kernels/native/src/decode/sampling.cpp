@@ -21,6 +21,16 @@ void penalize_recent(const Sampling& sampling, const int32_t* tokens, long numbe
   }
 }
 
+// The token of the largest logit, the first of several; NaN is no logit. Without any logit it is the first token that
+// is not excluded.
+int32_t most_probable(const std::vector<double>& logits, int excluded) {
+  size_t best = excluded == 0 && logits.size() > 1 ? 1 : 0;
+  double top = -INFINITY;
+  for (size_t k = 0; k < logits.size(); k++)
+    if (logits[k] > top) top = logits[k], best = k;
+  return static_cast<int32_t>(best);
+}
+
 void keep_top_k(long k, std::vector<double>& p) {
   std::vector<double> sorted(p);
   std::nth_element(sorted.begin(), sorted.begin() + (k - 1), sorted.end(), std::greater<>());
@@ -48,9 +58,10 @@ int32_t sample_token(const Sampling& sampling, const Decoder& decoder, double un
   std::vector<double> p(decoder.logits, decoder.logits + decoder.vocabulary);
   if (sampling.excluded >= 0) p[sampling.excluded] = -INFINITY;
   if (sampling.repetition_penalty != 1) penalize_recent(sampling, tokens, number, p);
-  const double top = *std::max_element(p.begin(), p.end());
-  if (sampling.temperature == 0) return static_cast<int32_t>(std::find(p.begin(), p.end(), top) - p.begin());
-  for (double& x : p) x = std::exp((x - top) / sampling.temperature);
+  const int32_t best = most_probable(p, sampling.excluded);
+  const double top = p[best];
+  if (sampling.temperature == 0 || !std::isfinite(top)) return best;
+  for (double& x : p) x = x > -INFINITY ? std::exp((x - top) / sampling.temperature) : 0;  // NaN: never
   if (sampling.top_k > 0 && sampling.top_k < (long)p.size()) keep_top_k(sampling.top_k, p);
   if (sampling.top_p < 1) keep_top_p(sampling.top_p, p);
   std::partial_sum(p.begin(), p.end(), p.begin());
