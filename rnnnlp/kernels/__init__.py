@@ -1,8 +1,8 @@
 """The arithmetic of training, evaluation and generation.
 
 `backend.py` is the contract, and two packages fulfil it: `numpy/`, which is always there, and `native/`, the same in
-C++. `use` decides once for the process which one runs, and `of` returns it to the layers. `cells.py` lists the
-recurrent cells, and `definition.py` has their equations.
+C++. `use` decides for the process which one runs, and `of` returns it to the layers. Without a call of `use` it is as
+by `use()`. `cells.py` lists the recurrent cells, and `definition.py` has their equations.
 """
 
 import logging
@@ -21,7 +21,7 @@ __all__ = ["BACKENDS", "CELLS", "of", "use"]
 BACKENDS = ("auto", "numpy", "native")
 
 log = logging.getLogger(__name__)
-_in_use: Backend = numpy_backend
+_in_use: Backend | None = None  # until `use`, or the first call of `of`
 _said: set[str] = set()  # messages that are logged only once
 
 
@@ -67,10 +67,13 @@ def of(array: Array, cell: str | None = None) -> Backend:
     """
     if array.dtype != np.float32:
         return numpy_backend
-    if cell is not None and cell not in _in_use.cells():
+    if _in_use is None:
+        use()
+    backend = _in_use or numpy_backend
+    if cell is not None and cell not in backend.cells():
         _say_once(logging.INFO, f"the native kernels do not have the cell {cell}, so NumPy runs it")
         return numpy_backend
-    return _in_use
+    return backend
 
 
 def _number_of_threads(threads: int | None) -> int:

@@ -2,6 +2,8 @@
 
 import logging
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -164,3 +166,12 @@ def test_numpy_has_no_more_threads_than_the_quota(monkeypatch):
 
 def test_this_machine():
     assert 1 <= processors.available_processors() <= 8
+
+
+def test_without_a_choice_the_fastest_kernels_run():
+    """A model that Python opens and uses, in a new process."""
+    pytest.importorskip("rnnnlp.kernels.native", reason="the native kernels are not built", exc_type=ImportError)
+    program = "import numpy; from rnnnlp import kernels; print(kernels.of(numpy.zeros(1, numpy.float32)).__name__)"
+    environment = {name: value for name, value in os.environ.items() if name != "RNNNLP_BACKEND"}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "rnnnlp.kernels.native"
