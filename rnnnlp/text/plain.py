@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -29,7 +30,7 @@ def load_plain_texts(path: str | Path, reading: ReadOptions | None = None) -> Se
         UserError: If the file cannot be read, or has no such column.
     """
     reading = reading or ReadOptions()
-    file = Path(path).expanduser()
+    file = Path(os.path.expanduser(path))  # an unknown ~name stays as it is
     if str(path) == "-":
         table = None
     else:

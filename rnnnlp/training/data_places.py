@@ -23,7 +23,7 @@ def places_of(data: str, run: Path) -> dict[str, str]:
     """
     if data in BUILTIN_NAMES or not is_local(data):
         return {}
-    absolute = os.path.abspath(Path(data).expanduser())
+    absolute = os.path.abspath(os.path.expanduser(data))
     try:
         return {"absolute": absolute, "from_run": os.path.relpath(absolute, os.path.realpath(run))}
     except ValueError:  # on another drive of Windows
@@ -64,7 +64,7 @@ def find_data(training: Mapping[str, Any], run: Path, *, remedy: str = "") -> st
             return place
     if is_hub_name(data) and not places:
         return str(data)
-    looked = ", ".join(dict.fromkeys([os.path.abspath(Path(data).expanduser()), *candidates]))
+    looked = ", ".join(dict.fromkeys([os.path.abspath(os.path.expanduser(data)), *candidates]))
     raise UserError(f"{run}: its data, {data!r}, are not at {looked}; {remedy or f'{name_them} with their new place'}")
 
 
@@ -86,7 +86,7 @@ def are_own_data(data: str, training: Mapping[str, Any], run: Path) -> bool:
     places = kept_places(run)
     if not places or not is_local(data):
         return data == own or (is_local(data) and is_local(own) and os.path.realpath(data) == os.path.realpath(own))
-    here = os.path.realpath(Path(data).expanduser())
+    here = os.path.realpath(os.path.expanduser(data))
     found = [os.path.realpath(places["absolute"])]
     if "from_run" in places:
         found.append(os.path.realpath(os.path.join(os.path.realpath(run), places["from_run"])))
@@ -104,7 +104,7 @@ def are_own_data(data: str, training: Mapping[str, Any], run: Path) -> bool:
 def is_local(data: str) -> bool:
     """Whether this is a file, a folder, or a pattern that matches one."""
     try:
-        path = Path(data).expanduser()
+        path = Path(os.path.expanduser(data))
         return path.exists() or (glob.has_magic(data) and bool(glob.glob(str(path), recursive=True)))
-    except (OSError, ValueError, RuntimeError):  # too long, a null byte, ~name of an unknown user
+    except (OSError, ValueError):  # too long, a null byte
         return False

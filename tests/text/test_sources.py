@@ -6,7 +6,7 @@ import datasets
 import pytest
 
 from rnnnlp.errors import UserError
-from rnnnlp.text import ReadOptions, load_corpus, load_labelled
+from rnnnlp.text import ReadOptions, load_corpus, load_labelled, load_plain_texts
 from rnnnlp.text.builtin import sample_folder
 from rnnnlp.text.sources import find_source
 from tests.text.test_tables import write_table
@@ -263,3 +263,10 @@ def test_hub_names_that_do_not_load(monkeypatch, error, message):
     with pytest.raises(UserError, match=message) as caught:
         load_labelled("owner/name")
     assert "\n" not in str(caught.value)
+
+
+def test_a_home_folder_that_is_not_known(monkeypatch: pytest.MonkeyPatch):
+    with pytest.raises(UserError, match=r"~nobody-at-all/texts\.csv"):
+        load_labelled("~nobody-at-all/texts.csv")
+    with pytest.raises(UserError, match=r"~nobody-at-all/texts\.txt: no such file"):
+        load_plain_texts("~nobody-at-all/texts.txt")
