@@ -222,9 +222,11 @@ class DelimitedTable(Table):
             yield from self._undoubted(reader) if doubtful else reader
         except csv.Error as error:
             line = reader.line_num + self._dialect.before
+            columns = vars(self).get("columns", ())  # none while the header is being read
+            fields = f"{len(columns)} fields" if columns else "the same number of fields"
             remedy = (
-                f"every line has {len(self.columns)} fields without quoting: give {option('quoting')} none"
-                if len(self.columns) == 1 or self._agrees_without_quoting()
+                f"every line has {fields} without quoting: give {option('quoting')} none"
+                if len(columns) == 1 or self._agrees_without_quoting()
                 else 'quote fields with "..." and write quotes in them twice (""), or use jsonl'
             )
             if "new-line" in str(error):

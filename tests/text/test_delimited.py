@@ -128,3 +128,11 @@ def test_a_quoted_field_of_tsv_may_have_tabs_and_line_ends(tmp_path):
 def test_rows_that_do_not_fit_are_named_with_their_line(tmp_path, name, content, message):
     with pytest.raises(UserError, match=message):
         read(tmp_path, name, content)
+
+
+@pytest.mark.parametrize("content", ['"text,label\na,1\n', 'te"xt,"label\na,1\n', '"', '"\n', 'text,"la\nbel\na,1\n'])
+def test_a_header_whose_quotation_marks_are_wrong(tmp_path: Path, content: str):
+    path = tmp_path / "a.csv"
+    path.write_text(content)
+    with pytest.raises(UserError, match=r"a\.csv"):
+        load_labelled(str(path))
