@@ -51,6 +51,7 @@ class Dialect:
         line = line[:_LONGEST_HEADER]
         if not self.quoted:
             return [field.strip().strip('"') for field in line.strip("\r\n").split(self.delimiter)]
+        line = line.replace("\r", " ")  # the csv module refuses it outside of quotation marks
         reader = csv.reader([line], delimiter=self.delimiter, skipinitialspace=self.blanks)
         return [field.strip() for field in next(reader, [])]
 

@@ -6,7 +6,7 @@ import io
 import pytest
 
 from rnnnlp.errors import UserError
-from rnnnlp.text import ReadOptions
+from rnnnlp.text import ReadOptions, load_labelled
 from rnnnlp.text.formats import open_table
 
 ROWS = [("good, film", "pos"), ("bad film", "neg")]
@@ -130,8 +130,10 @@ def test_rows_that_do_not_fit_are_named_with_their_line(tmp_path, name, content,
         read(tmp_path, name, content)
 
 
-@pytest.mark.parametrize("content", ['"text,label\na,1\n', 'te"xt,"label\na,1\n', '"', '"\n', 'text,"la\nbel\na,1\n'])
-def test_a_header_whose_quotation_marks_are_wrong(tmp_path: Path, content: str):
+@pytest.mark.parametrize(
+    "content", ['"text,label\na,1\n', 'te"xt,"label\na,1\n', '"', '"\n', 'text,"la\nbel\na,1\n', "a\rb,c\nd,e\n"]
+)
+def test_a_header_whose_quotation_marks_are_wrong(tmp_path, content):
     path = tmp_path / "a.csv"
     path.write_text(content)
     with pytest.raises(UserError, match=r"a\.csv"):
