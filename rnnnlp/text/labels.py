@@ -47,7 +47,11 @@ def as_label(value: Any) -> Label | None:
     if kind is str:
         value = value.strip()
         return None if value in NO_LABEL else value
-    if kind is int or kind is bool:
+    if kind is bool:
+        return value
+    if kind is int:
+        if abs(value) >= 10**18:
+            raise ValueError("it has more than 18 digits")
         return value
     if kind is float:
         if math.isinf(value):
@@ -67,7 +71,7 @@ def as_label(value: Any) -> Label | None:
         if type(plain) is not kind:
             return as_label(plain)
     if isinstance(value, numbers.Integral):
-        return int(value)
+        return as_label(int(value))
     if isinstance(value, numbers.Real | Decimal):
         return as_label(float(value))
     if hasattr(value, "__len__") and not isinstance(value, dict):
