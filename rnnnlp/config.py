@@ -195,7 +195,8 @@ def as_given(kind: Any, value: Any, key: str) -> Any:
         value = int(value)
     if type(value) not in allowed:
         names = " or ".join(sorted("nothing" if a is type(None) else a.__name__ for a in allowed))
-        raise UserError(f"{name} is {value!r}; it must be {names}")
+        shown = " ".join(repr(value).split())  # a table has many lines
+        raise UserError(f"{name} is {shown if len(shown) < 80 else shown[:76] + ' ...'}; it must be {names}")
     if isinstance(value, float) and not math.isfinite(value):
         raise UserError(f"{name} is {value!r}; it must be finite")
     return value

@@ -64,6 +64,10 @@ class Cell:
     forget_bias: float = 1.0
     paper: str = ""
 
+    def __reduce__(self) -> tuple[Callable[[str], "Cell"], tuple[str]]:
+        """A pickle has the name of the cell, as its functions are code of the package."""
+        return cell_named, (self.name,)
+
     def columns(self, gate: str, hidden_size: int) -> slice:
         """The gate's part of `G*H` columns or rows."""
         k = self.gates.index(gate)
@@ -89,6 +93,12 @@ class Cell:
 
 
 CELLS: dict[str, Cell] = {}
+
+
+def cell_named(name: str) -> Cell:
+    """The cell of a pickle."""
+    return CELLS[name]
+
 
 CELLS["lstm"] = Cell(
     "lstm",

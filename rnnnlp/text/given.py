@@ -1,6 +1,7 @@
 """Texts that a Python caller gives: in any usual container, or as a part of a corpus."""
 
 import logging
+import os
 from collections.abc import Iterable, Iterator, Sized
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,8 @@ import numpy as np
 
 from rnnnlp.errors import UserError
 from rnnnlp.text.labels import Label, as_labels
+
+_LONGEST_PATH = 1024
 
 logger = logging.getLogger(__name__)
 
@@ -24,12 +27,15 @@ def as_texts(texts: Any, name: str = "texts") -> list[str | None]:
         UserError: If it is a single string or a table of several columns, or has an item that is no text.
     """
     if isinstance(texts, str | bytes):
-        raise UserError(f"{name} is one string, {texts[:40]!r}; it must be several texts: put it into a list")
+        remedy = "read the file first" if _is_file(texts) else "put it into a list"
+        raise UserError(f"{name} is one string, {texts[:40]!r}; it must be several texts: {remedy}")
     if isinstance(texts, set | frozenset):
         raise UserError(f"{name} is a set, which has no order; it must be texts in order: put them into a list")
     texts = _only_column(texts, name)
     if not isinstance(texts, Iterable) or getattr(texts, "shape", (1,)) == ():
         raise UserError(f"{name} is {texts!r}; it must be texts, such as a list of strings")
+    texts = list(texts)
+    _refuse_paths(texts, name)
     found: list[str | None] = []
     for index, text in enumerate(texts):
         if type(text) is str:
@@ -39,6 +45,23 @@ def as_texts(texts: Any, name: str = "texts") -> list[str | None]:
         else:
             found.append(_as_text(text, f"{name}[{index}]"))
     return found
+
+
+def _refuse_paths(texts: list[Any], name: str) -> None:
+    """UserError for names of files: a model would learn the names."""
+    first = texts[:3]
+    if first and all(isinstance(text, os.PathLike) or _is_file(text) for text in first):
+        raise UserError(
+            f"{name} has paths of files, such as {str(first[0])[:80]}; it must be texts: read the files first, such as "
+            "with pathlib.Path.read_text; a language model also takes the name of a folder or a pattern such as *.txt"
+        )
+
+
+def _is_file(text: Any) -> bool:
+    try:
+        return isinstance(text, str) and 0 < len(text) < _LONGEST_PATH and os.path.isfile(text)
+    except (OSError, ValueError):  # a null character
+        return False
 
 
 def _only_column(table: Any, name: str) -> Any:

@@ -115,6 +115,11 @@ def as_labels(labels: Any, name: str = "labels") -> list[Label | None]:
         raise UserError(f"{name} is {labels!r}; it must be one label for each text, such as a list")
     values = labels.tolist() if isinstance(labels, np.ndarray) else list(labels)
     found = []
+    stripped = next(
+        (value for value in values if isinstance(value, str) and value != value.strip() and value.strip()), ""
+    )
+    if stripped:
+        logger.warning("%s: blanks around labels, as in %r, are left out; predictions do not have them", name, stripped)
     for index, value in enumerate(values):
         try:
             found.append(as_label(value))

@@ -110,9 +110,10 @@ class Estimator:
 
     def set_params(self, **options: Any) -> Self:
         """Changes options; they take effect at the next `fit`."""
-        unknown = sorted(set(options) - set(self.defaults))
-        if unknown:  # what scikit-learn raises for its own estimators
-            raise ValueError(f"{type(self).__name__} has no option {unknown[0]!r}; it has {', '.join(self.defaults)}")
+        try:
+            self._require_known(options, self.defaults)
+        except TypeError as error:
+            raise ValueError(str(error)) from None  # what scikit-learn raises for its own estimators
         for name, value in options.items():
             setattr(self, name, value)
         return self

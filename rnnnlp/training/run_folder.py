@@ -56,6 +56,7 @@ class RunFolder:
         self.path = Path(path)
         self.metrics_path = self.path / METRICS
         self._lock: int | None = None  # descriptor
+        self._is_new = False
 
     @classmethod
     def create(cls, path: str | os.PathLike[str], *, overwrite: bool, to_resume: bool = True) -> Self:
@@ -77,11 +78,13 @@ class RunFolder:
             entry.name != LOCK and entry not in run._left_over() for entry in run.path.iterdir()
         ):
             raise UserError(f"{option('out')} {path} is not empty and not a run; give the name of a new folder")
+        is_new = not run.path.exists()
         try:
             run.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UserError(f"{option('out')} {path} cannot be made ({error.strerror}); give another folder") from None
         run._take_lock()
+        run._is_new = is_new
         return run
 
     @classmethod
@@ -126,7 +129,9 @@ class RunFolder:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *exception: Any) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *exception: Any) -> None:
+        if kind is not None and self._is_new and [entry.name for entry in self.path.iterdir()] == [LOCK]:
+            shutil.rmtree(self.path, ignore_errors=True)  # nothing came of it
         self._release_lock()
 
     def _release_lock(self) -> None:

@@ -1,5 +1,6 @@
 """The public class of character language models."""
 
+import codecs
 import os
 from dataclasses import fields
 from typing import Any, Self
@@ -97,6 +98,10 @@ class CharLM(Estimator):
             raise UserError(f"prompt is {prompt!r}; it must be a string")
         if seed is not None and as_given(int, seed, "seed") < 0:
             raise UserError(f"seed is {seed}; it must be at least 0")
+        try:
+            codecs.lookup_error(errors)
+        except LookupError:
+            raise UserError(f"errors is {errors!r}; it must be as for bytes.decode, such as 'replace'") from None
         self._require_known(sampling, {f.name: f.default for f in fields(Sampling)})
         rng = np.random.default_rng(None if seed is None else int(seed))
         return "".join(generate(network, prompt, Sampling(**sampling), rng=rng, errors=errors))

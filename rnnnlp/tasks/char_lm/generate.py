@@ -51,8 +51,9 @@ class Sampling:
     def __post_init__(self) -> None:
         for f in fields(self):
             value = getattr(self, f.name)
-            if f.name == "stop":
-                value = (value,) if isinstance(value, str) else value or ()
+            if f.name == "stop" and isinstance(value, str):
+                value = (value,)
+            value = f.default if value is None else value
             object.__setattr__(self, f.name, as_given(f.type, value, f.name))  # the dataclass is frozen
         limits = {
             "length": (self.length >= 0, "at least 0"),

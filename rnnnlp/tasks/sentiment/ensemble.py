@@ -19,6 +19,7 @@ from rnnnlp.tasks.sentiment.explain import Contribution, Gradient, contributions
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.tasks.sentiment.predictor import Predictor
 from rnnnlp.text import Classes
+from rnnnlp.text.sources import GIVEN
 from rnnnlp.training.model_folder import CONFIG, MEMBERS, WEIGHTS, read_config, write_config
 
 CONTENT = (MEMBERS, WEIGHTS, CONFIG)  # of an ensemble's folder
@@ -68,7 +69,7 @@ class Ensemble(Predictor):
         cls,
         runs: Sequence[str | os.PathLike[str]],
         *,
-        data: str | None = None,
+        data: Any = None,
         out: str | os.PathLike[str] | None = None,
         overwrite: bool = False,
         **reading: Any,
@@ -77,7 +78,8 @@ class Ensemble(Predictor):
 
         Args:
             runs: The folders.
-            data: The stacking weights are fitted on its validation texts; by default on the data of the first run.
+            data: The stacking weights are fitted on its validation texts, or on a pair (texts, labels); by default on
+                the data of the first run.
             out: A new folder that keeps the ensemble.
             overwrite: Whether to replace a run that is in `out`.
             reading: How the data are read: the options of `ReadOptions`, such as `text_column` and `encoding`.
@@ -91,9 +93,11 @@ class Ensemble(Predictor):
 
         if isinstance(runs, str | os.PathLike):
             raise UserError(f"runs is one path, {runs}; it must be a list of two or more")
-        options = EnsembleOptions(runs=tuple(map(str, runs)), data=data, **reading)
+        given = data if isinstance(data, tuple | list) else None
+        values = {"runs": tuple(map(str, runs)), "data": GIVEN if given else data, **reading}
+        options = EnsembleOptions.from_mapping(values, "Ensemble.from_runs")
         with run_folder(out) as folder:
-            return make_ensemble(options, folder, overwrite=overwrite)
+            return make_ensemble(options, folder, overwrite=overwrite, given=given)
 
     @property
     def classes(self) -> Classes:

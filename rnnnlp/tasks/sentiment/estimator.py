@@ -157,17 +157,20 @@ def labelled(
     Raises:
         UserError: If the numbers of texts and labels differ, there is only one class, or a validation label is new.
     """
-    source = "the given texts"
+    source = "the given data"
     rows = labelled_rows(texts, labels, sample_weight)
+    if not rows.texts:
+        raise UserError("there are no texts with labels; give some of each of two classes or more")
     classes = Classes.of(rows.labels, source)
     if len(classes) < 2:
-        only = f"all {classes.labels[0]!r}" if rows.labels else "none"
-        raise UserError(f"the given labels are {only}; a classifier needs two classes or more")
+        raise UserError(f"the given labels are all {classes.labels[0]!r}; a classifier needs two classes or more")
     train = LabelledSplit(rows.texts, classes.indices(rows.labels, source), rows.weights)
     if validation_data is None:
         return LabelledData(hold_out_validation(train, source), classes, source)
     if not (isinstance(validation_data, tuple | list) and len(validation_data) == 2):
         raise UserError("validation_data must be a pair (texts, labels), to choose the best weights with")
     held_out = labelled_rows(*validation_data, names=("the validation texts", "the validation labels"))
+    if not held_out.texts:
+        raise UserError("validation_data has no text with a label; give some, or leave it out")
     validation = LabelledSplit(held_out.texts, classes.indices(held_out.labels, "validation_data", of="training"))
     return LabelledData({"train": train, "validation": validation}, classes, source)

@@ -97,6 +97,8 @@ class SentimentObjective:
         for ids in self.batches.documents:
             digest.update(ids.tobytes())
         digest.update(self.batches.labels.tobytes())
+        if self.sample_weights is not None:
+            digest.update(self.sample_weights.tobytes())
         return f"{len(self.batches.documents)}:{digest.hexdigest()[:16]}"
 
 

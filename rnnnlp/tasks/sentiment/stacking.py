@@ -21,6 +21,7 @@ from rnnnlp.tasks.sentiment.evaluate import document_logits
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.tasks.sentiment.predictor import Predictor
 from rnnnlp.text import Classes, LabelledSplit, ReadOptions, load_labelled
+from rnnnlp.text.given import labelled_rows
 from rnnnlp.training.data_places import find_data
 from rnnnlp.training.metrics import classification_metrics
 from rnnnlp.training.model_folder import CONFIG, MEMBERS, read_config
@@ -93,11 +94,23 @@ def curvature(x: np.ndarray, p: np.ndarray) -> np.ndarray:
     return np.tensordot(p * centred, centred, ((1, 2), (1, 2))) / p.shape[0]
 
 
-def make_ensemble(options: EnsembleOptions, out: str | os.PathLike[str], *, overwrite: bool = False) -> Ensemble:
+def make_ensemble(
+    options: EnsembleOptions,
+    out: str | os.PathLike[str],
+    *,
+    overwrite: bool = False,
+    given: Sequence[Any] | None = None,
+) -> Ensemble:
     """Makes an ensemble of the classifiers in the folders `options.runs` and writes it into the new folder `out`.
 
     The weights are fitted on the validation texts of `options.data`, by default the data of the first run. Runs whose
     weight is 0 are left out.
+
+    Args:
+        options: The runs, and the data.
+        out: The new folder.
+        overwrite: Whether to replace a run that is in it.
+        given: Texts and labels to be used instead of the data.
 
     Raises:
         UserError: If a run is no classifier, their labels differ, or none is better than chance.
@@ -107,7 +120,8 @@ def make_ensemble(options: EnsembleOptions, out: str | os.PathLike[str], *, over
     if Path(out).resolve() in (Path(run).resolve() for run in options.runs):
         raise UserError(f"{option('out')} {out} is one of the runs of the ensemble; give the name of a new folder")
     with RunFolder.create(out, overwrite=overwrite, to_resume=False) as folder:
-        split = validation_texts(options, members[0].classes)
+        classes = members[0].classes
+        split = validation_texts(options, classes) if given is None else given_texts(given, classes)
         logits = logits_of_each(members, split.texts)
         weights = stacking_weights(logits, split.labels)
         kept = np.flatnonzero(weights)
@@ -177,6 +191,14 @@ def validation_texts(options: EnsembleOptions, classes: Classes) -> LabelledSpli
     if not split.texts:
         raise UserError(f"{options.data}: there is no text to fit weights on; give data with two or more of a class")
     return split
+
+
+def given_texts(given: Sequence[Any], classes: Classes) -> LabelledSplit:
+    """The pair (texts, labels) that Python gave."""
+    if len(given) != 2:
+        raise UserError(f"data is {len(given)} things; it must be a name, or a pair (texts, labels)")
+    rows = labelled_rows(*given)
+    return LabelledSplit(rows.texts, classes.indices(rows.labels, "data"))
 
 
 def logits_of_each(members: Sequence[SentimentNetwork], texts: Sequence[str]) -> list[np.ndarray]:

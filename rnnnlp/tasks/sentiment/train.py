@@ -49,6 +49,11 @@ def reopen(
 ) -> Trainer:
     """The trainer of a run that is resumed from its newest checkpoint, pretraining first if that was not finished."""
     own = data or load_data(config)
+    if data is not None and data.classes.names != network.labels:
+        raise UserError(
+            f"the given labels are of the classes {', '.join(data.classes.names)}, and those of {run.path} are "
+            f"{', '.join(network.labels)}; give the labels that trained it"
+        )
     task = objective(network, own, config)
     if data is None and task.fingerprint() != read_state(run.latest_checkpoint()).data:
         # The first runs of 0.1 held out other texts for each seed.
