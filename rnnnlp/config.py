@@ -182,6 +182,10 @@ def as_given(kind: Any, value: Any, key: str) -> Any:
         value = value.item()
     elif isinstance(value, os.PathLike):
         value = os.fspath(value)
+    if isinstance(value, str) and any("\ud800" <= c <= "\udfff" for c in value):
+        raise UserError(
+            f"{name} is {value!r}, which has bytes that are no UTF-8; give another name, or rename the file"
+        )
     if kind == tuple[str, ...]:
         if isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
             return tuple(value)

@@ -1,6 +1,7 @@
 """What commands share when they print and write."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -15,6 +16,8 @@ def json_line(value: Any, stream: TextIO) -> str:
 
 def write_json(path: str, figures: Any) -> None:
     try:
-        Path(path).write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        Path(os.path.expanduser(path)).write_text(
+            json.dumps(figures, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
     except OSError as error:
         raise UserError(f"{option('json')} {path} cannot be written ({error.strerror}); give another path") from None

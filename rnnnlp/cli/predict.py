@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -67,9 +68,15 @@ def run(options: argparse.Namespace) -> int:
     model = load_predictor(options.run_folder)
     threshold = Threshold.parse(options.threshold, model.labels) if options.threshold is not None else None
     texts = options.texts or load_plain_texts(options.file or "-", ReadOptions.of(options))
+    for text in options.texts:
+        if os.path.isfile(text):
+            log.warning("the text %r is also the name of a file; to classify its texts, give --file %s", text, text)
+    to_file = options.json not in (None, "-")
+    json_path = os.path.expanduser(options.json) if to_file else ""
+    if options.file and os.path.exists(json_path) and os.path.samefile(json_path, os.path.expanduser(options.file)):
+        raise UserError(f"{option('json')} {options.json} is the file of the texts; give another path")
     try:
-        to_file = options.json not in (None, "-")
-        output = open(options.json, "w", encoding="utf-8") if to_file else nullcontext(sys.stdout)  # noqa: SIM115
+        output = open(json_path, "w", encoding="utf-8") if to_file else nullcontext(sys.stdout)  # noqa: SIM115
     except OSError as error:
         raise UserError(
             f"{option('json')} {options.json} cannot be written ({error.strerror}); give another path"

@@ -28,6 +28,7 @@ _SEPARATOR_LINE = re.compile(r'"?sep=([,;|:\t^~])"?\r?\n?')  # the first line th
 _LONGEST_HEADER = 1 << 16  # characters; the csv module refuses longer fields
 _QUOTE = 'quote fields that hold the separator with "..."'
 _USUAL = (*USUAL_TEXT_COLUMNS, *USUAL_LABEL_COLUMNS)
+_BLANKS = " \t\r\n\xa0\u200b\ufeff"  # around names of columns, seen or not
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Dialect:
             return [field.strip().strip('"') for field in line.strip("\r\n").split(self.delimiter)]
         line = line.replace("\r", " ")  # the csv module refuses it outside of quotation marks
         reader = csv.reader([line], delimiter=self.delimiter, skipinitialspace=self.blanks)
-        return [field.strip() for field in next(reader, [])]
+        return [field.strip(_BLANKS) for field in next(reader, [])]
 
 
 class DelimitedTable(Table):

@@ -75,7 +75,7 @@ def likely_encoding(sample: bytes) -> str | None:
         return best
     outside = [byte for byte in sample if byte >= 0x80]
     letters = sum(chr(byte).isalpha() for byte in sample if byte < 0x80) + len(outside)
-    if len(outside) > 0.4 * letters:
+    if len(outside) > 0.2 * letters:  # of Western text it is less
         lower = {"cp1251": range(0xE0, 0x100), "koi8_r": range(0xC0, 0xE0)}
         best = max(lower, key=lambda encoding: sum(byte in lower[encoding] for byte in outside))
         usual = sum(byte in lower[best] for byte in outside)

@@ -62,7 +62,7 @@ def open_table(path: Path, reading: ReadOptions | None = None, *, rows: bool = T
         return None
     if suffix in TABLES:
         return TABLES[suffix](path, reading)
-    if rows and (delimiter := _delimiter(_text_of(head, reading), reading)):
+    if rows and (delimiter := delimiter_of_header(_text_of(head, reading), reading)):
         logger.info("%s: read as a table, because its first line names usual columns", path)
         return DelimitedTable(path, delimiter, reading)
     return None
@@ -95,7 +95,7 @@ def begins_as_json(text: str) -> bool:
         return not ended and line[1:].lstrip().startswith('"')  # longer than the head
 
 
-def _delimiter(text: str, reading: ReadOptions) -> str | None:
+def delimiter_of_header(text: str, reading: ReadOptions) -> str | None:
     """The delimiter of a first line with a column for texts and one for labels, or with the wanted ones."""
     line, ended, _ = text.replace("\r", "\n").partition("\n")
     if not ended:

@@ -16,6 +16,7 @@ from rnnnlp.text.sources import SPLITS, UNLABELLED, WHOLE, find_source, log_unus
 
 HELD_OUT = 0.05  # fraction of each class that is held out for validation if there is no validation split
 HELD_OUT_SEED = 0  # the same for all runs, so no run trains on the texts that another run is validated on
+_MOST_NAMED = 20  # classes in the log
 
 logger = logging.getLogger(__name__)
 
@@ -125,6 +126,7 @@ def load_labelled(
         for split, found in rows.items()
     }
     if "train" in loaded:
+        _log_classes(loaded["train"], classes, source.name)
         _check_two_classes(loaded["train"], classes.names, source.name)
         if carve:
             loaded |= hold_out_validation(loaded["train"], source.name, validation_fraction, rng_seed)
@@ -145,6 +147,13 @@ def _without_minus_one(rows: dict[str, LabelledRows], source: str, classes: Clas
         logger.warning("%s, %s: %d rows without a label (-1) dropped", source, split, len(rows[split].labels))
         rows = rows | {split: LabelledRows([], [], rows[split].class_names)}
     return rows
+
+
+def _log_classes(train: LabelledSplit, classes: Classes, source: str) -> None:
+    counts = np.bincount(train.labels, minlength=len(classes)).tolist()
+    named = [f"{name} ({count})" for name, count in zip(classes.names, counts, strict=True)][:_MOST_NAMED]
+    more = ", ..." if len(classes) > _MOST_NAMED else ""
+    logger.info("%s: %d classes (and their texts): %s%s", source, len(classes), ", ".join(named), more)
 
 
 def _check_two_classes(train: LabelledSplit, names: tuple[str, ...], source: str) -> None:

@@ -52,7 +52,12 @@ def read_labelled_rows(
         names = table.class_names(column)
         found_names.add(names)
         known: dict[Any, Label | None] = {}  # of the few different values that a column has
-        for text, value in table.texts_and(table.find_text_column(text_column), column):
+        if (of_texts := table.find_text_column(text_column)) == column:
+            raise UserError(
+                f"{table.name}: column {column!r} is taken for the texts and for the labels; name another one with "
+                f"{option('text_column')} or {option('label_column')}"
+            )
+        for text, value in table.texts_and(of_texts, column):
             key = value if type(value) is str else (type(value), value)  # 1, 1.0 and True are equal
             try:
                 label = known[key]

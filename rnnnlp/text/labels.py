@@ -28,11 +28,20 @@ LABEL_TYPES: dict[str, Callable[[str], Label]] = {  # how the label is read from
     "float": float,
     "bool": lambda name: name.lower() == "true",
 }
-NO_LABEL = ("", "nan", "NaN", "NAN", "NA", "N/A", "n/a", "#N/A", "<NA>", "null", "NULL", "None")  # as text
+NO_LABEL = ("", "nan", "NaN", "NAN", "NA", "N/A", "n/a", "#N/A", "<NA>", "null", "NULL", "None", r"\N")  # as text
 MOST_FRACTIONS = 50  # different labels that are not all integers
 MOST_LABELS = 100  # different labels, if most texts have one of their own
 _NUMBER = re.compile(r"[+-]?\d{1,18}(\.\d{1,18})?")
 _KINDS = {str: "names", bool: "true or false", int: "numbers", float: "numbers"}
+
+
+def is_unicode(text: str) -> bool:
+    """Whether a text has whole characters only, so that it can be written."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def as_label(value: Any) -> Label | None:
@@ -46,6 +55,8 @@ def as_label(value: Any) -> Label | None:
     kind = type(value)
     if kind is str:
         value = value.strip()
+        if not value.isascii() and not is_unicode(value):
+            raise ValueError("it has half a character, as of bytes that are no UTF-8")
         return None if value in NO_LABEL else value
     if kind is bool:
         return value
@@ -115,11 +126,9 @@ def as_labels(labels: Any, name: str = "labels") -> list[Label | None]:
         raise UserError(f"{name} is {labels!r}; it must be one label for each text, such as a list")
     values = labels.tolist() if isinstance(labels, np.ndarray) else list(labels)
     found = []
-    stripped = next(
-        (value for value in values if isinstance(value, str) and value != value.strip() and value.strip()), ""
-    )
-    if stripped:
-        logger.warning("%s: blanks around labels, as in %r, are left out; predictions do not have them", name, stripped)
+    with_blanks = next((v for v in values if isinstance(v, str) and v.strip() not in (v, "")), None)
+    if with_blanks is not None:
+        logger.warning("%s: the blanks around labels such as %r are left out, in predictions too", name, with_blanks)
     for index, value in enumerate(values):
         try:
             found.append(as_label(value))

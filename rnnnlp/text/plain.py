@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rnnnlp.errors import UserError, option
 from rnnnlp.text.chunks import split_lines
-from rnnnlp.text.formats import begins_as_json, open_table
+from rnnnlp.text.formats import begins_as_json, delimiter_of_header, open_table
 from rnnnlp.text.readers import read_standard_input, read_text
 from rnnnlp.text.reading import ReadOptions
 from rnnnlp.text.rows import with_line_feeds
@@ -44,16 +44,21 @@ def load_plain_texts(path: str | Path, reading: ReadOptions | None = None) -> Se
         where = "standard input" if str(path) == "-" else path
         raise UserError(f"{option('text_column')} is {reading.text_column}, and {where} is no table; leave it out")
     if str(path) == "-":
-        return _lines(_no_json(read_standard_input(reading.encoding)))
+        return _lines(_no_table(read_standard_input(reading.encoding)))
     return _lines(read_text(file, reading.encoding))
 
 
-def _no_json(chunks: Iterable[str]) -> Iterator[str]:
-    """The chunks of standard input; UserError if they are JSON, whose lines are no texts."""
+def _no_table(chunks: Iterable[str]) -> Iterator[str]:
+    """The chunks of standard input; UserError if they are JSON or a csv table, whose lines are no texts."""
     for number, chunk in enumerate(chunks):
         if number == 0 and begins_as_json(chunk):
             raise UserError(
                 "standard input is JSON; expected one text per line: write it to a .jsonl file and give that"
+            )
+        if number == 0 and delimiter_of_header(chunk, ReadOptions()):
+            raise UserError(
+                "standard input is a table with a header; expected one text per line: write it to a .csv file and give "
+                "that"
             )
         yield chunk
 

@@ -47,6 +47,8 @@ def read_text(path: Path, encoding: str | None = None) -> Iterator[str]:
 
 def read_standard_input(encoding: str | None = None) -> Iterator[str]:
     """Yields the text of standard input, like `read_text`."""
+    if sys.stdin is None:
+        raise UserError("there is no standard input; give the texts, or a file of them")
     yield from _decode(sys.stdin.buffer, "standard input", encoding, is_file=False)
 
 

@@ -6,7 +6,8 @@ import glob
 import logging
 import os
 import re
-from collections.abc import Iterator, Mapping
+import stat
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -149,6 +150,7 @@ class _Finder:
         )
 
     def _open(self, path: Path) -> Part:
+        require_regular(path)
         return open_table(path, self.reading, rows=self.rows) or PlainText(path, self.reading.encoding)
 
     def _open_all(self, shards: list[Path]) -> tuple[Part, ...]:
@@ -196,6 +198,9 @@ class _Finder:
         for path in [*tables, *texts]:
             if split := _split_of(path):
                 found.setdefault(split, []).append(path)
+        for split, paths in found.items():
+            if len(paths) > 1:
+                logger.info("%s: %d files are its %s split: %s", folder, len(paths), split, named(paths))
         splits = {split: self._open_all(paths) for split, paths in found.items()}
         return _log_unused(folder, splits, [path.name for path in tables if not _split_of(path)])
 
@@ -232,7 +237,7 @@ class _Finder:
 
     def _texts(self, folder: Path) -> tuple[Part, ...]:
         """The .txt files of a folder and of those in it."""
-        found = (path for path in sorted(folder.rglob("*.txt")) if path.is_file())
+        found = (path for path in sorted(folder.rglob("*.[tT][xX][tT]")) if path.is_file())
         seen = (path for path in found if not any(map(is_hidden, path.relative_to(folder).parts)))
         return tuple(PlainText(path, self.reading.encoding) for path in seen)
 
@@ -295,6 +300,17 @@ def _log_unused(
     if splits and others:
         logger.info("%s: %s left out, not one of %s", source, ", ".join(others), ", ".join(SPLITS))
     return {split: splits[split] for split in (*SPLITS, UNLABELLED) if split in splits}
+
+
+def named(paths: Sequence[Path]) -> str:
+    """The names of some files, for a message."""
+    return ", ".join(path.name for path in paths[:5]) + (", ..." if len(paths) > 5 else "")
+
+
+def require_regular(path: Path) -> None:
+    """UserError for a pipe or a device: data are read several times, and come to an end."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise UserError(f"{path} is a pipe or a device; expected a file, as it is read several times: save it first")
 
 
 def split_to_measure(spec: str) -> str:

@@ -194,7 +194,9 @@ def has_texts(folder: Path) -> bool:
 
 def _names_of_texts(folder: Path) -> Iterator[str]:
     with os.scandir(folder) as entries:
-        yield from (entry.name for entry in entries if entry.name.endswith(".txt") and not is_hidden(entry.name))
+        yield from (
+            entry.name for entry in entries if entry.name.lower().endswith(".txt") and not is_hidden(entry.name)
+        )
 
 
 class ClassFolders(Table):

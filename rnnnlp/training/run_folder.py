@@ -53,7 +53,7 @@ class RunFolder:
     _locked: ClassVar[weakref.WeakSet["RunFolder"]] = weakref.WeakSet()
 
     def __init__(self, path: str | os.PathLike[str]):
-        self.path = Path(path)
+        self.path = Path(os.path.expanduser(path))
         self.metrics_path = self.path / METRICS
         self._lock: int | None = None  # descriptor
         self._is_new = False

@@ -490,6 +490,22 @@ ELSEWHERE = {
     "validation_data is given beside a path": (
         "tasks/test_estimators.py::test_a_character_model_from_a_path_or_from_texts"
     ),
+    "there are no texts with labels; give some": f"{CONTAINERS}::test_labels_and_weights_that_are_refused",
+    "validation_data has no text with a label": f"{CONTAINERS}::test_validation_data_that_are_refused",
+    "has paths of files, such as {}; it must be": WRONG_TEXTS,
+    "data is {} things; it must be a name, or": f"{CONTAINERS}::test_runs_of_python_become_an_ensemble_on_given_texts",
+    "the given labels are of the classes {}, and": (
+        f"{CONTAINERS}::test_a_run_is_resumed_with_its_own_labels_and_weights_only"
+    ),
+    "errors is {}; it must be as for bytes.decode": (
+        "tasks/test_estimators.py::test_options_of_generate_that_are_refused"
+    ),
+    "there is no standard input; give": "cli/test_reading.py::test_standard_input_that_is_closed_or_a_table",
+    "standard input is a table with a header": "cli/test_reading.py::test_standard_input_that_is_closed_or_a_table",
+    "is a pipe or a device; expected a file": "cli/test_reading.py::test_pipes_and_names_that_are_no_unicode",
+    "which has bytes that are no UTF-8; give": "cli/test_reading.py::test_pipes_and_names_that_are_no_unicode",
+    "is taken for the texts and for the labels": "cli/test_reading.py::test_one_column_for_both_and_output_over_input",
+    "is the file of the texts; give another": "cli/test_reading.py::test_one_column_for_both_and_output_over_input",
     "the given labels are all": "tasks/test_estimators.py::test_labels_that_do_not_fit_are_named",
     "there are {} texts and {} {}; give one for": "tasks/test_estimators.py::test_labels_that_do_not_fit_are_named",
     "sample_weight has a value that is": "tasks/test_estimators.py::test_labels_that_do_not_fit_are_named",

@@ -1,6 +1,8 @@
 """The options of reading, from the command line to the files: encodings, quoting, and bytes."""
 
+import io
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -87,3 +89,59 @@ def test_python_takes_the_same_options(home: Path):
     tiny = dict(hidden_size=4, embedding_size=3, steps=2, batch_size=2, bptt=8, evaluations=1)
     model = CharLM(encoding="gb18030", text_column="label", **tiny).fit(home / "gb.tsv")
     assert model.training_["encoding"] == "gb18030"
+
+
+def said_after(words: list[str], capsys: pytest.CaptureFixture) -> str:
+    """What the command says, which must be one line of an error."""
+    capsys.readouterr()
+    assert main(words) == 2
+    return capsys.readouterr().err
+
+
+def test_standard_input_that_is_closed_or_a_table(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+):
+    predict = ["predict", str(home / "run")]
+    with monkeypatch.context() as patch:
+        patch.setattr("sys.stdin", None)
+        assert "there is no standard input; give the texts" in said_after(predict, capsys)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"text,label\ngood,pos\n")))
+    assert "standard input is a table with a header; expected one text per line" in said_after(predict, capsys)
+
+
+def test_pipes_and_names_that_are_no_unicode(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
+    os.mkfifo(tmp_path / "pipe.csv")
+    for command in ("charlm", "sentiment"):
+        for data in (tmp_path / "pipe.csv", "/dev/zero"):
+            said = said_after(["train", command, "--data", str(data), "--out", str(tmp_path / "run")], capsys)
+            assert f"{data} is a pipe or a device; expected a file" in said
+    words = ["train", "sentiment", "--data", "caf\udce9.csv", "--out", str(home / "run"), "--overwrite"]
+    assert "which has bytes that are no UTF-8; give another name, or rename the file" in said_after(words, capsys)
+    assert main(["predict", str(home / "run"), "text"]) == 0  # the run is still there
+
+
+def test_one_column_for_both_and_output_over_input(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
+    path = tmp_path / "a.csv"
+    path.write_text("text,label\ngood,pos\nbad,neg\n")
+    words = ["train", "sentiment", "--data", str(path), "--text-column", "label"]
+    assert "column 'label' is taken for the texts and for the labels; name another one" in said_after(words, capsys)
+    words = ["predict", str(home / "run"), "--file", str(path), "--json", str(path)]
+    assert "is the file of the texts; give another path" in said_after(words, capsys)
+    assert path.read_text().startswith("text,label")
+
+
+def test_a_text_that_is_the_name_of_a_file(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
+    path = tmp_path / "reviews.txt"
+    path.write_text("good")
+    capsys.readouterr()
+    assert main(["predict", str(home / "run"), str(path)]) == 0
+    assert "is also the name of a file; to classify its texts, give --file" in capsys.readouterr().err
+
+
+def test_classes_and_upper_case_suffixes_are_said_and_read(tmp_path: Path, capsys: pytest.CaptureFixture):
+    for number, name in enumerate(("a.txt", "b.TXT", "c.txt", "d.TXT")):
+        for label in ("neg", "pos"):
+            (tmp_path / "data" / label).mkdir(parents=True, exist_ok=True)
+            (tmp_path / "data" / label / name).write_text(f"{label} {number}")
+    assert main(["train", "sentiment", "--data", str(tmp_path / "data"), "--out", str(tmp_path / "run"), *TINY]) == 0
+    assert "2 classes (and their texts): neg (4), pos (4)" in capsys.readouterr().err

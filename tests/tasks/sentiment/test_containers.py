@@ -1,5 +1,7 @@
 """What Python callers hold texts and labels in, and what is missing there: a classifier and an ensemble."""
 
+import pickle
+from pathlib import Path
 from typing import Any
 
 import datasets
@@ -108,6 +110,9 @@ def wrong_texts() -> list[tuple[Any, str]]:
         (datasets.Dataset.from_dict({"text": TEXTS, "label": NAMES}), "texts is a Dataset of text, label"),
         (3, "texts is 3"),
         ({"a", "b"}, "texts is a set, which has no order"),
+        ([__file__] * 3, "texts has paths of files, such as .*; it must be texts: read the files first"),
+        ([Path(__file__)], "texts has paths of files"),
+        (__file__, "texts is one string, .*: read the file first"),
     ]
 
 
@@ -157,8 +162,9 @@ def test_rows_without_a_label_are_left_out_of_training(hole: Any, caplog):
     ("arguments", "message"),
     [
         ((TEXTS, ["good"] * 36), "the given labels are all 'good'; a classifier needs two classes"),
-        ((TEXTS, [None] * 36), "the given labels are none; a classifier needs two classes"),
-        ((TEXTS, [1, "good"] * 18), "the given texts mixes kinds of labels"),
+        ((TEXTS, [None] * 36), "there are no texts with labels; give some of each of two classes"),
+        ((TEXTS, [1, "good"] * 18), "the given data mixes kinds of labels"),
+        (([], []), "there are no texts with labels"),
         ((TEXTS, np.eye(36)), r"labels has the shape \(36, 36\)"),
         ((TEXTS, NAMES, [[1.0]] * 36), "sample_weight must be one number for each text"),
         ((TEXTS, NAMES, "heavy"), "sample_weight must be one number for each text"),
@@ -176,6 +182,7 @@ def test_labels_and_weights_that_are_refused(arguments: Any, message: str):
         (TEXTS, r"validation_data must be a pair \(texts, labels\)"),
         (7, "validation_data must be a pair"),
         (("text", "good"), "the validation texts is one string"),
+        (([], []), "validation_data has no text with a label; give some, or leave it out"),
         ((["text"], ["neutral"]), "validation_data has labels that training does not know, 'neutral'; it knows"),
         ((["text"], ["good", "bad"]), "there are 1 texts and 2 the validation labels"),
     ],
@@ -196,3 +203,48 @@ def test_labels_to_explain(classifier: SentimentClassifier):
         classifier.explain(["a"], [None])
     with pytest.raises(UserError, match="does not know, 'neutral'"):
         classifier.explain(["a"], ["neutral"])
+
+
+def test_blanks_around_labels_are_said(caplog: pytest.LogCaptureFixture):
+    model = SentimentClassifier(**SMALL).fit(TEXTS, [f"{name} " for name in NAMES])
+    assert model.classes_.tolist() == ["bad", "good"]
+    assert "labels: the blanks around labels such as 'good ' are left out, in predictions too" in caplog.text
+
+
+@pytest.mark.parametrize("cell", ["gru", "gru_reset_first", "elman_tanh"])
+def test_every_classifier_can_be_pickled(cell: str, tmp_path: Path):
+    model = SentimentClassifier(**SMALL | {"cell": cell}).fit(TEXTS, NAMES)
+    ensemble = Ensemble([model.network_, model.network_], np.array([1.0, 0.5]))
+    ensemble.save_pretrained(tmp_path)
+    for one in (model, ensemble, Ensemble.from_pretrained(tmp_path), SentimentClassifier.from_pretrained(tmp_path)):
+        assert (pickle.loads(pickle.dumps(one)).predict_proba(TEXTS) == one.predict_proba(TEXTS)).all()
+
+
+def test_runs_of_python_become_an_ensemble_on_given_texts(tmp_path: Path):
+    runs = [tmp_path / "a", tmp_path / "b"]
+    for seed, run in enumerate(runs):
+        SentimentClassifier(**SMALL | {"seed": seed}).fit(TEXTS, NAMES, out=run)
+    ensemble = Ensemble.from_runs(runs, data=(TEXTS, NAMES))
+    assert ensemble.score(TEXTS, NAMES) == 1
+    (tmp_path / "c.csv").write_text("text,label\n" + "".join(f"{t},{n}\n" for t, n in zip(TEXTS, NAMES, strict=True)))
+    assert Ensemble.from_runs(runs, data=tmp_path / "c.csv").score(TEXTS, NAMES) == 1
+    for wrong, message in (
+        ({"data": (TEXTS,)}, r"data is 1 things; it must be a name, or a pair \(texts, labels\)"),
+        ({"data": 3}, "Ensemble.from_runs: data is 3; it must be nothing or str"),
+        ({"text_colum": "x"}, "Ensemble.from_runs: unknown key 'text_colum'; known are"),
+        ({"data": (TEXTS, [1] * 36)}, "data has labels that the model does not know, '1'"),
+    ):
+        with pytest.raises(UserError, match=message):
+            Ensemble.from_runs(runs, out=tmp_path / "new", **wrong)
+        assert not (tmp_path / "new").exists()  # nothing is left of what was refused
+
+
+def test_a_run_is_resumed_with_its_own_labels_and_weights_only(tmp_path: Path):
+    run, weights = tmp_path / "run", np.linspace(1, 2, 36)
+    SentimentClassifier(**SMALL).fit(TEXTS, NAMES, weights, out=run)
+    with pytest.raises(UserError, match="the given labels are of the classes 0, 1, and those of .* are bad, good"):
+        SentimentClassifier.resume(run, TEXTS, [int(name == "good") for name in NAMES], weights, steps=40)
+    for other in (None, weights[::-1]):
+        with pytest.raises(UserError, match="is another text than that of"):
+            SentimentClassifier.resume(run, TEXTS, NAMES, other, steps=40)
+    assert SentimentClassifier.resume(run, TEXTS, NAMES, weights, steps=40).score(TEXTS, NAMES) == 1
