@@ -16,6 +16,7 @@ MARKS = {
 SAMPLE = 1 << 16  # bytes that are looked at
 _CONTROLS = bytes(code for code in range(32) if code not in b"\t\n\v\f\r\x1b")
 _ENOUGH = 0.8  # of the characters outside ASCII must be usual ones
+_MANY = 20  # bytes outside ASCII: enough for a smaller fraction of them to be telling
 _SURE = 8  # the least number of pairs from which Korean can be told
 _PAIRS = re.compile(rb"[\x81-\xfe][\x30-\xfe]")
 _IsUsual = Callable[[int, int], bool]
@@ -75,7 +76,7 @@ def likely_encoding(sample: bytes) -> str | None:
         return best
     outside = [byte for byte in sample if byte >= 0x80]
     letters = sum(chr(byte).isalpha() for byte in sample if byte < 0x80) + len(outside)
-    if len(outside) > 0.2 * letters:  # of Western text it is less
+    if len(outside) > (0.2 if len(outside) > _MANY else 0.4) * letters:  # of Western text it is less
         lower = {"cp1251": range(0xE0, 0x100), "koi8_r": range(0xC0, 0xE0)}
         best = max(lower, key=lambda encoding: sum(byte in lower[encoding] for byte in outside))
         usual = sum(byte in lower[best] for byte in outside)

@@ -242,7 +242,7 @@ def test_runs_of_python_become_an_ensemble_on_given_texts(tmp_path: Path):
 def test_a_run_is_resumed_with_its_own_labels_and_weights_only(tmp_path: Path):
     run, weights = tmp_path / "run", np.linspace(1, 2, 36)
     SentimentClassifier(**SMALL).fit(TEXTS, NAMES, weights, out=run)
-    with pytest.raises(UserError, match="the given labels are of the classes 0, 1, and those of .* are bad, good"):
+    with pytest.raises(UserError, match=r"the given labels are of the classes 0, 1, and those of .* are bad, good"):
         SentimentClassifier.resume(run, TEXTS, [int(name == "good") for name in NAMES], weights, steps=40)
     for other in (None, weights[::-1]):
         with pytest.raises(UserError, match="is another text than that of"):
