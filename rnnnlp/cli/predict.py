@@ -70,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
     texts = options.texts or load_plain_texts(options.file or "-", ReadOptions.of(options))
     for text in options.texts:
         if os.path.isfile(text):
-            log.warning("the text %r is also the name of a file; to classify its texts, give --file %s", text, text)
+            raise UserError(f"{text} is the name of a file; to classify its texts, give {option('file')} {text}")
     to_file = options.json not in (None, "-")
     json_path = os.path.expanduser(options.json) if to_file else ""
     if options.file and os.path.exists(json_path) and os.path.samefile(json_path, os.path.expanduser(options.file)):

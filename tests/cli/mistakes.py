@@ -505,6 +505,7 @@ ELSEWHERE = {
     "is a pipe or a device; expected a file": "cli/test_reading.py::test_pipes_and_names_that_are_no_unicode",
     "which has bytes that are no UTF-8; give": "cli/test_reading.py::test_pipes_and_names_that_are_no_unicode",
     "is taken for the texts and for the labels": "cli/test_reading.py::test_one_column_for_both_and_output_over_input",
+    "is the name of a file; to classify its": "cli/test_reading.py::test_a_text_that_is_the_name_of_a_file",
     "is the file of the texts; give another": "cli/test_reading.py::test_one_column_for_both_and_output_over_input",
     "the given labels are all": "tasks/test_estimators.py::test_labels_that_do_not_fit_are_named",
     "there are {} texts and {} {}; give one for": "tasks/test_estimators.py::test_labels_that_do_not_fit_are_named",

@@ -133,9 +133,8 @@ def test_one_column_for_both_and_output_over_input(home: Path, tmp_path: Path, c
 def test_a_text_that_is_the_name_of_a_file(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
     path = tmp_path / "reviews.txt"
     path.write_text("good")
-    capsys.readouterr()
-    assert main(["predict", str(home / "run"), str(path)]) == 0
-    assert "is also the name of a file; to classify its texts, give --file" in capsys.readouterr().err
+    said = said_after(["predict", str(home / "run"), str(path)], capsys)
+    assert "is the name of a file; to classify its texts, give --file" in said
 
 
 def test_classes_and_upper_case_suffixes_are_said_and_read(tmp_path: Path, capsys: pytest.CaptureFixture):
