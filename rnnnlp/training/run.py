@@ -126,4 +126,6 @@ def use_backend(backend: str | None, threads: int | None) -> None:
 
 def run_folder(out: str | os.PathLike[str] | None) -> AbstractContextManager[str | os.PathLike[str]]:
     """The folder of a run: `out`, or a temporary one for a run that nobody asked to keep."""
-    return nullcontext(out) if out is not None else tempfile.TemporaryDirectory(prefix="rnnnlp-")
+    if out is not None:
+        return nullcontext(out)
+    return tempfile.TemporaryDirectory(prefix="rnnnlp-", ignore_cleanup_errors=True)  # a daemon thread may still write

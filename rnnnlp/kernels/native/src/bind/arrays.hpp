@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 
+#include "bind/gil.hpp"
 #include "kernels.hpp"
 
 namespace rnnnlp {

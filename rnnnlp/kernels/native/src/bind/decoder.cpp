@@ -137,7 +137,7 @@ class DecoderObject {
 
   // Decodes as many tokens as `tokens` has room for, in parts of a few tokens.
   void decode(DecodeJob job, std::vector<int32_t>& tokens) {
-    nb::gil_scoped_release others_may_run;
+    GilRelease others_may_run;
     PoolLock lock;
     job.tokens = tokens.data();
     const long number = tokens.size();

@@ -28,7 +28,7 @@ Out matmul(const Matrix& A, bool A_by_k, const Matrix& B, bool B_by_k, const std
                    .C_stride = N,
                    .A_sums = data_of(A_sums)};
   if (M && N) {
-    nb::gil_scoped_release others_may_run;
+    GilRelease others_may_run;
     PoolLock lock;
     kernels_in_use().matmul(lock.pool_for((double)M * N * K / 16), job);
   }

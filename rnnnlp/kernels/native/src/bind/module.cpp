@@ -98,6 +98,7 @@ NB_MODULE(_native, m) {
   using namespace rnnnlp;
   nb::set_leak_warnings(false);  // a decoder may live until the interpreter ends
   prepare_for_forks();
+  prepare_for_exit();
   m.def(
       "set_threads",
       [](int threads) {

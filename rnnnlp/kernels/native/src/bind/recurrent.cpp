@@ -98,7 +98,7 @@ nb::tuple forward(const std::string& cell, const Matrix& pre, const std::optiona
     tape.append(std::move(saved[0]));
   }
   {
-    nb::gil_scoped_release others_may_run;
+    GilRelease others_may_run;
     PoolLock lock;
     kernels.forward(lock.pool_for((double)N * GH * job.H / 16), job);
   }
@@ -148,7 +148,7 @@ nb::tuple backward(const std::string& cell, const std::optional<Columns>& dh,
     job.dextra[k] = dextra[k].data();
   }
   {
-    nb::gil_scoped_release others_may_run;
+    GilRelease others_may_run;
     PoolLock lock;
     kernels.backward(lock.pool_for((double)N * GH * H / 8), job);
   }

@@ -36,7 +36,7 @@ nb::tuple softmax_cross_entropy(const Matrix& logits, const Indices& targets, do
                  .dlogits = dlogits.data()};
   double loss_sum;
   {
-    nb::gil_scoped_release others_may_run;
+    GilRelease others_may_run;
     PoolLock lock;
     loss_sum = kernels_in_use().softmax_cross_entropy(lock.pool_for((double)N * K), job);
   }
@@ -52,7 +52,7 @@ std::vector<double> norms(const std::vector<Flat>& arrays) {
   }
   std::vector<double> totals(jobs.size());
   {
-    nb::gil_scoped_release others_may_run;
+    GilRelease others_may_run;
     PoolLock lock;
     kernels_in_use().square_sums(lock.pool_for(floats), jobs.data(), jobs.size(), totals.data());
   }
@@ -103,7 +103,7 @@ void adam(const std::vector<FlatOut>& values, const std::vector<Flat>& grads, co
                  .scale = (float)scale};
   double floats = 0;
   for (const AdamParameter& p : parameters) floats += p.rows ? p.num_rows * p.row_size : p.size;
-  nb::gil_scoped_release others_may_run;
+  GilRelease others_may_run;
   PoolLock lock;
   kernels_in_use().adam(lock.pool_for(floats), job);
 }
@@ -112,7 +112,7 @@ Out gather_rows(const Matrix& table, const Indices& ids) {
   expect_below("ids", ids, table.shape(0));
   const size_t N = ids.shape(0), D = table.shape(1);
   Out rows = new_array({N, D});
-  nb::gil_scoped_release others_may_run;
+  GilRelease others_may_run;
   PoolLock lock;
   kernels_in_use().gather_rows(lock.pool_for((double)N * D), table.data(), ids.data(), N, D, rows.data());
   return rows;
@@ -136,7 +136,7 @@ nb::tuple mean_and_max(const Matrix& x, const Sizes& batch_sizes) {
   Out mean = new_array({(size_t)job.B, (size_t)job.D}), largest = new_array({(size_t)job.B, (size_t)job.D});
   job.mean = mean.data(), job.largest = largest.data();
   {
-    nb::gil_scoped_release others_may_run;
+    GilRelease others_may_run;
     PoolLock lock;
     kernels_in_use().mean_and_max(lock.pool_for((double)x.size()), job);
   }
@@ -150,7 +150,7 @@ Out mean_and_max_backward(const Matrix& dmean, const Matrix& dlargest, const Mat
   Out dx = new_array({x.shape(0), x.shape(1)});
   job.largest = const_cast<float*>(largest.data()), job.dmean = dmean.data(), job.dlargest = dlargest.data(),
   job.dx = dx.data();
-  nb::gil_scoped_release others_may_run;
+  GilRelease others_may_run;
   PoolLock lock;
   kernels_in_use().mean_and_max_backward(lock.pool_for((double)x.size()), job);
   return dx;
@@ -159,7 +159,7 @@ Out mean_and_max_backward(const Matrix& dmean, const Matrix& dlargest, const Mat
 void add_rows(const Matrix& rows, const Indices& ids, const InOut<float, 2>& table) {
   expect("rows", rows, ids.shape(0), table.shape(1));
   expect_below("ids", ids, table.shape(0));
-  nb::gil_scoped_release others_may_run;
+  GilRelease others_may_run;
   PoolLock lock;
   kernels_in_use().add_rows(lock.pool_for((double)rows.size()), rows.data(), ids.data(), ids.shape(0), table.shape(1),
                             table.data());

@@ -1,0 +1,37 @@
+"""The end of a process while daemon threads compute, as of web servers and notebooks."""
+
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import sys, threading, time
+from rnnnlp import CharLM, SentimentClassifier, kernels
+kernels.use("{backend}")
+texts, labels = ["a good film", "a bad film"] * 40, ["good", "bad"] * 40
+small = dict(hidden_size=32, embedding_size=16, batch_size=16, evaluations=1, backend="{backend}")
+model = SentimentClassifier(**small, steps=3).fit(texts, labels)
+writer = CharLM(**small, bptt=8, steps=3).fit(texts)
+def predict():
+    while True: model.predict_proba(texts)
+def write():
+    while True: writer.generate("a", length=500)
+def train(): SentimentClassifier(**small, steps=10**6).fit(texts, labels)
+for work in (predict, write, train):
+    threading.Thread(target=work, daemon=True).start()
+time.sleep(0.5)
+print("the end", flush=True)
+"""
+
+
+@pytest.mark.parametrize("backend", ["native", "numpy"])
+@pytest.mark.parametrize("time", range(3))
+def test_daemon_threads_do_no_harm_at_exit(backend: str, time: int):
+    if backend == "native":
+        pytest.importorskip("rnnnlp.kernels.native", reason="the native kernels are not built", exc_type=ImportError)
+    program = PROGRAM.format(backend=backend)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout.endswith("the end\n")
+    assert done.returncode == 0, done.stderr[-500:]
+    assert "Traceback" not in done.stderr
