@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 from rnnnlp.errors import UserError, option
@@ -30,6 +31,8 @@ def load_from_hub(spec: str) -> dict[str, HubTable]:
     import datasets
 
     name, _, configuration = spec.partition(":")
+    if os.path.exists(name):  # the library would read it in place of the data set of the Hub
+        raise UserError(f"{spec}: {name} is also a local path; give the path alone, or run from another folder")
     try:
         splits = datasets.load_dataset(name, configuration or None)
     except ConnectionError as error:

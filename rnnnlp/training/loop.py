@@ -142,6 +142,8 @@ class Trainer:
                 progress.say(f"no improvement on validation in {config.patience} evaluations: stopped early")
             elif self.state.evaluated_at != clock.step:
                 self.evaluate(progress)
+            if signals:  # in the last evaluation
+                raise Interrupted(signals[0])
 
     def advance(self, progress: Progress) -> None:
         """One step, and what is due after it."""
@@ -346,19 +348,27 @@ class Trainer:
 
 @contextmanager
 def signals_noted() -> Iterator[list[int]]:
-    """While inside, SIGINT and SIGTERM do not interrupt but go into the list; a second one interrupts as usual."""
+    """While inside, SIGINT, SIGTERM and SIGHUP do not interrupt but go into the list.
+
+    A second signal interrupts as usual, unless it is of another kind and comes within a second: a closed terminal or a
+    service manager sends several. Signals that the process ignores, such as SIGHUP after `nohup`, stay ignored.
+    """
     noted: list[int] = []
     before: dict[int, Any] = {}
+    first = 0.0  # time of the first one
 
     def note(number: int, frame: Any) -> None:
-        if noted:
+        nonlocal first
+        if noted and (number in noted or time.monotonic() - first > 1):
             signal.signal(number, before[number])
             signal.raise_signal(number)
+        first = first or time.monotonic()
         noted.append(number)
 
     try:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            before[number] = signal.signal(number, note)
+        for number in map(signal.Signals, (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM))):
+            if number not in before and signal.getsignal(number) != signal.SIG_IGN:
+                before[number] = signal.signal(number, note)
     except ValueError:  # not in the main thread: leave signals to the caller
         pass
     try:

@@ -16,6 +16,7 @@ A checkpoint is written under another name and renamed, so it is there whole or 
 
 import json
 import os
+import re
 import shutil
 import weakref
 from collections.abc import Collection, Iterator, Mapping
@@ -44,6 +45,7 @@ METRICS, CARD = "metrics.jsonl", "README.md"
 LOCK = ".lock"
 LANGUAGE_MODEL = "language_model"
 LONGEST_LINE = 1 << 20  # characters of metrics.jsonl
+_CHECKPOINT = re.compile(r"step-(\d{8,15})(\.old)?")
 BESIDE_STATE = (CONFIG, TOKENIZER, WEIGHTS, STATE)
 
 
@@ -268,8 +270,9 @@ class RunFolder:
 
     def checkpoints(self) -> list[Path]:
         """The checkpoints, oldest first."""
-        found = [path for path in (self.path / "checkpoints").glob("step-*") if path.is_dir()]
-        return sorted(found, key=lambda path: (path.stem, path.suffix != ".old"))
+        named = [(_CHECKPOINT.fullmatch(path.name), path) for path in (self.path / "checkpoints").glob("step-*")]
+        found = [(int(match[1]), match[2] is None, path) for match, path in named if match and path.is_dir()]
+        return [path for _, _, path in sorted(found)]
 
     def seconds(self) -> float:
         """Seconds of training so far, those of pretraining included."""

@@ -507,6 +507,9 @@ ELSEWHERE = {
     "is taken for the texts and for the labels": "cli/test_reading.py::test_one_column_for_both_and_output_over_input",
     "is the name of a file; to classify its": "cli/test_reading.py::test_a_text_that_is_the_name_of_a_file",
     "is the file of the texts; give another": "cli/test_reading.py::test_one_column_for_both_and_output_over_input",
+    "is also a local path; give the path alone": (
+        "text/test_sources.py::test_a_local_folder_does_not_stand_for_a_name_of_the_hub"
+    ),
     "the given labels are all": "tasks/test_estimators.py::test_labels_that_do_not_fit_are_named",
     "there are {} texts and {} {}; give one for": "tasks/test_estimators.py::test_labels_that_do_not_fit_are_named",
     "sample_weight has a value that is": "tasks/test_estimators.py::test_labels_that_do_not_fit_are_named",

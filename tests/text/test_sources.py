@@ -270,3 +270,10 @@ def test_a_home_folder_that_is_not_known(monkeypatch: pytest.MonkeyPatch):
         load_labelled("~nobody-at-all/texts.csv")
     with pytest.raises(UserError, match=r"~nobody-at-all/texts\.txt: no such file"):
         load_plain_texts("~nobody-at-all/texts.txt")
+
+
+def test_a_local_folder_does_not_stand_for_a_name_of_the_hub(tmp_path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "owner" / "name").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="owner/name:plain: owner/name is also a local path; give the path alone"):
+        load_labelled("owner/name:plain")

@@ -1,0 +1,57 @@
+"""Which signals stop a run politely, and which one interrupts at once."""
+
+import signal
+
+import pytest
+
+from rnnnlp.training.loop import signals_noted
+from rnnnlp.training.run_folder import RunFolder
+
+
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_the_first_signal_is_noted_and_handlers_come_back(kind: signal.Signals):
+    before = signal.getsignal(kind)
+    with signals_noted() as noted:
+        signal.raise_signal(kind)
+        assert noted == [kind]
+    assert signal.getsignal(kind) == before
+
+
+def test_two_kinds_at_once_are_both_noted_and_the_same_again_interrupts():
+    with signals_noted() as noted:
+        signal.raise_signal(signal.SIGHUP)
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGINT)
+        assert noted == [signal.SIGHUP, signal.SIGTERM, signal.SIGINT]
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_another_kind_interrupts_after_a_second(monkeypatch: pytest.MonkeyPatch):
+    times = iter([10.0, 10.5, 11.5])
+    monkeypatch.setattr("time.monotonic", lambda: next(times))
+    with signals_noted() as noted:
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGHUP)
+        assert len(noted) == 2
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_an_ignored_signal_stays_ignored():
+    """As SIGHUP is after `nohup`."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with signals_noted() as noted:
+            signal.raise_signal(signal.SIGHUP)
+            assert noted == []
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_checkpoints_are_in_the_order_of_their_steps(tmp_path):
+    names = ["step-00000400", "step-99999999", "step-100000000.old", "step-100000000", "step-100000500"]
+    for name in (*names, "step-zzz", "step-1", "step-00000500.copy"):
+        (tmp_path / "checkpoints" / name).mkdir(parents=True)
+    assert [path.name for path in RunFolder(tmp_path).checkpoints()] == names
