@@ -131,7 +131,7 @@ class RunFolder:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *exception: Any) -> None:
+    def __exit__(self, kind: type[BaseException] | None = None, *exception: Any) -> None:
         if kind is not None and self._is_new and [entry.name for entry in self.path.iterdir()] == [LOCK]:
             shutil.rmtree(self.path, ignore_errors=True)  # nothing came of it
         self._release_lock()
