@@ -67,7 +67,6 @@ def test_what_cannot_be_a_label(value: Any, reason: str):
 
 def containers(labels: list[Any]) -> dict[str, Any]:
     pandas = pytest.importorskip("pandas")
-    torch = pytest.importorskip("torch")
     return {
         "tuple": tuple(labels),
         "array": np.array(labels),
@@ -80,8 +79,6 @@ def containers(labels: list[Any]) -> dict[str, Any]:
         "category": pandas.Series(labels).astype("category"),
         "frame": pandas.DataFrame({"label": labels}),
         "Column": datasets.Dataset.from_dict({"label": labels})["label"],
-        "tensor": torch.tensor(labels),
-        "list of tensors": list(torch.tensor(labels)),
     }
 
 
