@@ -1,11 +1,20 @@
 """Which signals stop a run politely, and which one interrupts at once."""
 
 import signal
+from collections.abc import Iterator
 
 import pytest
 
 from rnnnlp.training.loop import signals_noted
 from rnnnlp.training.run_folder import RunFolder
+
+
+@pytest.fixture(autouse=True)
+def _hangup_as_usual() -> Iterator[None]:
+    """Tests may run under `nohup`, which ignores SIGHUP."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -40,14 +49,11 @@ def test_another_kind_interrupts_after_a_second(monkeypatch: pytest.MonkeyPatch)
 
 def test_an_ignored_signal_stays_ignored():
     """As SIGHUP is after `nohup`."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        with signals_noted() as noted:
-            signal.raise_signal(signal.SIGHUP)
-            assert noted == []
-        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
-    finally:
-        signal.signal(signal.SIGHUP, before)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with signals_noted() as noted:
+        signal.raise_signal(signal.SIGHUP)
+        assert noted == []
+    assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
 
 
 def test_checkpoints_are_in_the_order_of_their_steps(tmp_path):
