@@ -34,4 +34,4 @@ def test_daemon_threads_do_no_harm_at_exit(backend: str, time: int):
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
     assert done.stdout.endswith("the end\n")
     assert done.returncode == 0, done.stderr[-500:]
-    assert "Traceback" not in done.stderr
+    assert "terminate called" not in done.stderr
