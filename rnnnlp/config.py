@@ -171,6 +171,15 @@ def allows_none(f: "Field[Any]") -> bool:
     return type(None) in getattr(f.type, "__args__", ())
 
 
+def is_unicode(text: str) -> bool:
+    """Whether a text has whole characters only, so that it can be written."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def as_given(kind: Any, value: Any, key: str) -> Any:
     """`value` if it is of the type `kind` of a field, also as a scalar of NumPy or a path.
 
@@ -182,7 +191,7 @@ def as_given(kind: Any, value: Any, key: str) -> Any:
         value = value.item()
     elif isinstance(value, os.PathLike):
         value = os.fspath(value)
-    if isinstance(value, str) and any("\ud800" <= c <= "\udfff" for c in value):
+    if isinstance(value, str) and not is_unicode(value):
         raise UserError(
             f"{name} is {value!r}, which has bytes that are no UTF-8; give another name, or rename the file"
         )

@@ -150,19 +150,15 @@ def labelled_rows(
     all_texts, all_labels = as_texts(texts, names[0]), as_labels(labels, names[1])
     require_one_each(all_texts, all_labels, names[1])
     weights = None if sample_weight is None else _weights(sample_weight, all_texts)
-    rows = [
-        (text, label)
-        for text, label in zip(all_texts, all_labels, strict=True)
-        if text is not None and label is not None
-    ]
-    if len(rows) < len(all_texts):
+    pairs = list(zip(all_texts, all_labels, strict=True))
+    rows = [(text, label) for text, label in pairs if text is not None and label is not None]
+    if len(rows) < len(pairs):
         logger.warning(
             "%d of the %d rows left out: %d without a text, %d without a label",
-            *(len(all_texts) - len(rows), len(all_texts), all_texts.count(None), all_labels.count(None)),
+            *(len(pairs) - len(rows), len(pairs), all_texts.count(None), all_labels.count(None)),
         )
         if weights is not None:
-            pairs = zip(all_texts, all_labels, strict=True)
-            weights = weights[[text is not None and label is not None for text, label in pairs]]
+            weights = weights[[None not in pair for pair in pairs]]
     return GivenRows([text for text, _ in rows], [label for _, label in rows], weights)
 
 

@@ -16,6 +16,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from rnnnlp.config import is_unicode
 from rnnnlp.errors import UserError
 
 logger = logging.getLogger(__name__)
@@ -35,15 +36,6 @@ _NUMBER = re.compile(r"[+-]?\d{1,18}(\.\d{1,18})?")
 _KINDS = {str: "names", bool: "true or false", int: "numbers", float: "numbers"}
 
 
-def is_unicode(text: str) -> bool:
-    """Whether a text has whole characters only, so that it can be written."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def as_label(value: Any) -> Label | None:
     """A label in its plain form, from Python, NumPy, pandas or PyTorch; None for a missing one.
 
@@ -55,7 +47,7 @@ def as_label(value: Any) -> Label | None:
     kind = type(value)
     if kind is str:
         value = value.strip()
-        if not value.isascii() and not is_unicode(value):
+        if not is_unicode(value):
             raise ValueError("it has half a character, as of bytes that are no UTF-8")
         return None if value in NO_LABEL else value
     if kind is bool:

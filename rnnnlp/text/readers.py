@@ -69,7 +69,7 @@ def _decode(stream: IO[bytes], name: str, encoding: str | None, *, is_file: bool
             chunk = decoder.decode(block, final)
         except UnicodeDecodeError as error:
             raise _wrong(name, encoding, offset - len(pending), error, final) from error
-        except UnicodeError as error:  # UTF-16 and UTF-32 of which the mark is missing
+        except UnicodeError as error:  # UTF-16 and UTF-32 without their mark
             raise UserError(
                 f"{name} does not begin with the byte order mark of {encoding}; give another {option('encoding')}, "
                 "such as utf-16-le"

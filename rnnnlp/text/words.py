@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _CALL_CHARACTERS = 1 << 20
 _LONG = 1 << 16
 _TRAINING_LINE = 1 << 12
-_CHARACTERS_PER_TOKEN = 16  # the first guess, of a text of which only the ends are encoded
+_CHARACTERS_PER_TOKEN = 16  # the first guess, where only the ends of a text are encoded
 
 # Only the names of HTML elements, because reviews also have <sigh> and <3. No pattern matches across a line end, so
 # encoding line by line gives the same ids as encoding at once.
@@ -105,7 +105,7 @@ class LearnedTokenizer(Tokenizer):
         return spans if max_length is None else clip(spans, max_length)
 
     def _spans(self, chunks: Iterable[str], begin: int = 0) -> np.ndarray:
-        """The spans in a text of the tokens of some of its chunks, of which the first one is at `begin`."""
+        """The spans in a text of the tokens of some of its chunks; the first chunk is at `begin`."""
         found: list[tuple[int, int]] = []
         for chunk in chunks:
             offsets = self._library.encode(chunk, add_special_tokens=False).offsets
@@ -157,7 +157,7 @@ class LearnedTokenizer(Tokenizer):
             last.insert(0, part._replace(start=stop - len(part.text)))
             stop -= len(block)
             missing -= len(part.ids)
-        if missing > 0 and first:  # the ends meet in the last block of `first`, of which only a part may be there
+        if missing > 0 and first:  # the ends meet in the last block of `first`, which may be there in part
             block = blocks[len(first) - 1]
             if len(block) > len(first[-1].text):
                 first[-1] = Part(first[-1].start, block, self._encode_block(block))

@@ -102,7 +102,7 @@ class CharLM(Estimator):
             codecs.lookup_error(errors)
         except LookupError:
             raise UserError(f"errors is {errors!r}; it must be as for bytes.decode, such as 'replace'") from None
-        self._require_known(sampling, {f.name: f.default for f in fields(Sampling)})
+        self._require_known(sampling, [f.name for f in fields(Sampling)])
         rng = np.random.default_rng(None if seed is None else int(seed))
         return "".join(generate(network, prompt, Sampling(**sampling), rng=rng, errors=errors))
 

@@ -65,10 +65,8 @@ def start_from(
     """
     network = CharLMNetwork(config, tokenizer, rng=rng)
     values = {name: p.value for name, p in earlier.parameters().items()}
-    known, first = (
-        earlier.config.vocab_size,
-        1 if tokenizer.unknown_id == 0 else 0,
-    )  # the unknown symbol is no character
+    known = earlier.config.vocab_size
+    first = 1 if tokenizer.unknown_id == 0 else 0  # the unknown symbol is no character
     added = config.vocab_size - known
     for name, p in network.parameters().items():
         if p.value.shape == values[name].shape:
