@@ -203,6 +203,7 @@ class DecoderObject {
       layer.extra[k] = copy(extra[k].data(), columns);
     }
     layer.h[0] = zeros(padded), layer.h[1] = zeros(padded), layer.second_factor = zeros(padded);
+    // NOLINTNEXTLINE(clang-analyzer-security.ArrayBound): no cell has more than max_states
     for (int k = 1; k < info().states; k++) layer.state[k] = zeros(padded);
     for (int k = 0; k < info().forward_rows; k++) layer.rows[k] = zeros(padded);
     layer.pre = zeros(GH), layer.h_output = zeros(H);

@@ -52,9 +52,11 @@ nb::dict cells() {
 }  // namespace
 
 Out new_array(std::initializer_list<size_t> shape) {
-  size_t floats = 1;
-  for (size_t n : shape)
-    if (__builtin_mul_overflow(floats, n, &floats)) throw std::bad_alloc();
+  size_t floats = 1, most = 1;  // most: without the dimensions that are 0
+  for (size_t n : shape) {
+    if (__builtin_mul_overflow(most, n ? n : 1, &most) || most > most_floats) throw std::bad_alloc();
+    floats *= n;
+  }
   float* memory = acquire_memory(floats);
   nb::capsule owner(memory, [](void* p) noexcept { return_memory(static_cast<float*>(p)); });
   return Out(memory, shape, owner);

@@ -113,7 +113,7 @@ void decode_layer(ThreadPool& pool, const LayerStep& at) {
                               nullptr};
   for (int k = 1; k < Cell::info.states; k++) step.running[k] = layer.state[k];
   for (int k = 0; k < Cell::info.forward_rows; k++) step.scratch[k] = layer.rows[k];
-  step.second_sums = layer.sums + Cell::gates * step.stride;
+  if constexpr (rowwise<Cell> && has_second<Cell>) step.second_sums = layer.sums + Cell::gates * step.stride;
   step.backwards = at.parity == 1;
 
   decode_product<Cell, Cell>(at, step, layer.W_x, layer.W_h, step.sums);

@@ -15,7 +15,20 @@ namespace {
 
 constexpr size_t alignment = 64;
 constexpr size_t huge_page = size_t(2) << 20;
-constexpr size_t most_floats = size_t(1) << 48;  // so that no size overflows
+
+#if defined(RNNNLP_EXACT_MEMORY)
+// For AddressSanitizer: each array ends where its last number does, and is freed when it is gone.
+constexpr bool keeps_memory = false;
+
+void* allocate(size_t bytes) {
+  void* memory = nullptr;
+  if (posix_memalign(&memory, alignment, bytes) != 0) throw std::bad_alloc();
+  return memory;
+}
+
+size_t size_class(size_t bytes) { return bytes; }
+#else
+constexpr bool keeps_memory = true;
 
 void* allocate(size_t bytes) {
   size_t unit = bytes >= huge_page ? huge_page : alignment;
@@ -28,19 +41,20 @@ void* allocate(size_t bytes) {
   return memory;
 }
 
-struct Buffer {
-  float* memory = nullptr;
-  size_t floats = 0;
-};
-
-Buffer buffers[static_cast<int>(Scratch::count)];  // guarded by PoolLock
-
 // Sizes in steps of an eighth, so that a ragged batch finds an array of an earlier batch.
 size_t size_class(size_t bytes) {
   size_t step = alignment;
   while (step * 16 < bytes) step *= 2;
   return (bytes + step - 1) / step * step;
 }
+#endif
+
+struct Buffer {
+  float* memory = nullptr;
+  size_t floats = 0;
+};
+
+Buffer buffers[static_cast<int>(Scratch::count)];  // guarded by PoolLock
 
 struct Store {
   std::mutex mutex;
@@ -102,7 +116,7 @@ void return_memory(float* memory) {
   }
   all.bytes_kept += bytes;
   // Kept and used bytes together exceed the most that was in use at one time by at most a quarter.
-  while (all.bytes_kept + all.bytes_used > all.most_used + all.most_used / 4 && !all.kept.empty()) {
+  while (!all.kept.empty() && (!keeps_memory || all.bytes_kept + all.bytes_used > all.most_used + all.most_used / 4)) {
     auto smallest = all.kept.begin();
     all.bytes_kept -= smallest->first;
     std::free(smallest->second);
