@@ -6,13 +6,14 @@ stays complete meanwhile, because its files are linked (hard links), not moved. 
 """
 
 import os
+import re
 import shutil
 import stat
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from rnnnlp.files import own_folder, sync_folder, temporary_name, writing
+from rnnnlp.files import GUARDED, TEMPORARY, own_folder, sync_folder, temporary_name, writing
 
 NEXT = ".rnnnlp-next"
 
@@ -40,8 +41,10 @@ def replacement(folder: Path, entries: Collection[str], *, keep: Collection[str]
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         finish_replacement(folder, entries)
+        remove_abandoned(folder)
         new = temporary_name(folder / "next")
         new.mkdir()
+    held = hold(new)
     try:
         with writing(folder):
             yield new
@@ -57,8 +60,38 @@ def replacement(folder: Path, entries: Collection[str], *, keep: Collection[str]
             with suppress(OSError):
                 folder.rmdir()
         raise
+    finally:
+        if held is not None:
+            os.close(held)
     with writing(folder):
         finish_replacement(folder, entries)
+
+
+def hold(folder: Path) -> int | None:
+    """Locks a temporary folder for as long as this process lives, or until the descriptor that is returned is closed.
+
+    None if another process holds it, or if there are no locks here.
+    """
+    try:
+        import fcntl
+
+        descriptor = os.open(folder, os.O_RDONLY | GUARDED)
+    except (ModuleNotFoundError, OSError):
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Removes new content that killed processes did not finish."""
+    for path in folder.glob(".next.*.tmp"):
+        if re.fullmatch(TEMPORARY, path.name) and (held := hold(path)) is not None:
+            os.close(held)
+            remove(path)
 
 
 def finish_replacement(folder: Path, entries: Collection[str]) -> None:

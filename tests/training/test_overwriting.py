@@ -21,6 +21,7 @@ from rnnnlp.tasks.sentiment.ensemble import Ensemble, load_predictor
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.text import CharTokenizer
 from rnnnlp.training.loop import Trainer
+from rnnnlp.training.model_folder import replaced_model
 from rnnnlp.training.run_folder import RunFolder
 from tests.cli.mistakes import TINY
 
@@ -201,6 +202,21 @@ def test_an_estimator_that_is_saved_over_a_run_keeps_its_checkpoints(home: Path,
         return "new" if opened.card_ == "a new card\n" else "old"
 
     each_step(home / "lm", folder, lambda: model.save_pretrained(folder), check, error=False)
+
+
+@needs_fork
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path: Path):
+    folder = tmp_path / "model"
+    classifier(0).save_pretrained(folder)
+    assert not stopped_at(4, folder, lambda: classifier(1).save_pretrained(folder), error=False)
+    assert len(list(folder.glob(".next.*.tmp"))) == 1
+    with replaced_model(folder) as new:  # not what a living one writes
+        assert not [path for path in folder.glob(".next.*.tmp") if path != new]
+        classifier(2).save_pretrained(folder)
+        classifier(3).write(new)
+    assert sorted(os.listdir(folder)) == ["config.json", "model.safetensors", "tokenizer.json"]
+    assert load_predictor(folder).predict_proba(["a"]) == pytest.approx(classifier(3).predict_proba(["a"]))
 
 
 def test_a_file_system_without_hard_links_replaces_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
