@@ -8,12 +8,14 @@ import errno
 import hashlib
 import json
 import os
-import shutil
+import re
+import secrets
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -21,12 +23,15 @@ from rnnnlp.errors import UserError
 
 MANIFEST = "manifest"  # the only key of the metadata, because safetensors writes several keys in any order
 TENSORS = "tensors"  # the key of the tensors in the manifest; the other keys are names of files
-JSON_LIMIT, TOKENIZER_LIMIT = 1 << 24, 1 << 26  # bytes; larger files are not read
+JSON_LIMIT, TOKENIZER_LIMIT = 1 << 24, 1 << 26  # bytes; larger files are neither written nor read
 REMEDIES = {
     errno.ENOSPC: "make room on that disk",
     errno.EDQUOT: "make room on that disk",
     errno.EFBIG: "make room on that disk",
 }
+# Flags with which no link is followed, no pipe is waited for, and no child inherits the file; Windows lacks some.
+GUARDED = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
+TEMPORARY = r"\.[^/]{0,40}\.[0-9a-f]{16}\.tmp"  # the names that `temporary_name` gives
 
 
 class CorruptFileError(UserError):
@@ -39,64 +44,129 @@ class WriteError(UserError):
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """A context that turns an `OSError` into a `WriteError`, which names `path`, the reason and the remedy."""
+    """A context that turns an `OSError` into a `WriteError`, which names `path`, the reason and the remedy.
+
+    A `RecursionError` is of folders that are nested too deeply.
+    """
     try:
         yield
-    except OSError as error:
-        remedy = REMEDIES.get(error.errno or 0, "make it writable, or use another folder")
-        raise WriteError(f"{path} cannot be written ({error.strerror or error}); {remedy}") from None
+    except (OSError, RecursionError) as error:
+        number, reason = (error.errno or 0, error.strerror) if isinstance(error, OSError) else (0, "too deep")
+        remedy = REMEDIES.get(number, "make it writable, or use another folder")
+        raise WriteError(f"{path} cannot be written ({reason or error}); {remedy}") from None
+
+
+def temporary_name(path: Path) -> Path:
+    """A name beside `path` that nobody can guess, for what will be renamed to `path`."""
+    return path.with_name(f".{path.name[:40]}.{secrets.token_hex(8)}.tmp")
+
+
+def open_inside(path: Path, flags: int) -> int:
+    """Opens a file in a folder that may have come from elsewhere. A link in its place is not followed.
+
+    Args:
+        path: The file.
+        flags: Of `os.open`, such as `os.O_RDWR | os.O_CREAT`.
+
+    Returns:
+        The descriptor.
+
+    Raises:
+        UserError: If there is a link, a pipe, a device or a folder.
+        OSError: If it cannot be opened.
+    """
+    descriptor = None
+    try:
+        descriptor = os.open(path, flags | GUARDED, 0o666)
+        is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
+    except OSError:
+        if not os.path.lexists(path) or stat.S_ISREG(os.lstat(path).st_mode):
+            raise
+        is_file = False
+    if not is_file:
+        if descriptor is not None:
+            os.close(descriptor)
+        raise UserError(
+            f"{path} is a link or no file; only a file of that folder itself is written or locked: remove it"
+        )
+    assert descriptor is not None
+    return descriptor
+
+
+def own_folder(path: Path) -> Path:
+    """`path`, a folder inside of another one that may have come from elsewhere.
+
+    Raises:
+        UserError: If there is a link.
+    """
+    if path.is_symlink():
+        raise UserError(f"{path} is a link to another folder, which is not followed: put the folder itself there")
+    return path
 
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Writes a file so that `path` has either the old or the new content, even if the process or the machine stops.
 
+    In a folder with a temporary name it does not wait for the disk: that folder is synced as a whole.
+
     Raises:
         WriteError: If it cannot be written; `path` then has the old content.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = temporary_name(path)
+    to_sync = not any(re.fullmatch(TEMPORARY, part) for part in path.parent.parts)
     with writing(path):
         try:
-            with open(temporary, "wb") as file:
+            with open(open_inside(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file:
                 file.write(content)
                 file.flush()
-                os.fsync(file.fileno())
+                if to_sync:
+                    os.fsync(file.fileno())
             os.replace(temporary, path)
-        except OSError:
+            if to_sync:
+                sync_folder(path.parent)
+        except BaseException:
             temporary.unlink(missing_ok=True)
             raise
 
 
-def sync(path: Path) -> None:
-    """Waits until a file or folder is on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+@contextmanager
+def replaced_file(path: Path) -> Iterator[IO[bytes]]:
+    """A context that gives a file for the output of a command. `path` has the old content until it is left.
 
-
-def publish_folder(temporary: Path, final: Path) -> None:
-    """Renames a filled folder so that `final` is either missing or complete, even if the process or the machine stops.
-
-    Args:
-        temporary: The folder with its content, on the same disk.
-        final: Its new name.
+    What is no file, such as `/dev/stdout` or a pipe, is written directly. A link stays, and what it links to changes.
 
     Raises:
-        OSError: If `final` exists and is not empty, or cannot be written.
+        OSError: If it cannot be written.
     """
-    for path in [*temporary.rglob("*"), temporary]:
-        sync(path)
-    temporary.rename(final)
-    sync(final.parent)
+    path = Path(os.path.realpath(path))
+    if path.exists() and not (path.is_file() and os.access(path.parent, os.W_OK)):
+        with open(path, "wb") as file:
+            yield file
+        return
+    temporary = temporary_name(path)
+    try:
+        with open(open_inside(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file:
+            yield file
+        if path.exists():
+            temporary.chmod(stat.S_IMODE(path.stat().st_mode))
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
-def remove(path: Path) -> None:
-    """Removes a file, or a folder with all its content, if it exists."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+def sync_folder(path: Path) -> None:
+    """Waits until the names in a folder are on the disk, on systems that can."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # file systems that cannot
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def require_file(path: Path, limit: int | None = None) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 import numpy as np
 
 from rnnnlp.errors import UserError, option
+from rnnnlp.files import replaced_file
 from rnnnlp.training.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -113,8 +114,10 @@ def save(figure: Figure, path: str | Path) -> None:
     Raises:
         UserError: If the file cannot be written.
     """
+    path = Path(path)
     try:
-        figure.savefig(path, dpi=150)
+        with replaced_file(path) as file:
+            figure.savefig(file, dpi=150, format=path.suffix[1:].lower())
     except OSError as error:
         raise UserError(f"{option('out')} {path} cannot be written ({error.strerror}); give another path") from None
 

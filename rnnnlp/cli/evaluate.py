@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rnnnlp.cli.options import add_backend_options, add_reading_options
-from rnnnlp.cli.output import json_line, write_json
+from rnnnlp.cli.output import json_line, refuse_input, write_json
 from rnnnlp.errors import UserError, option
 
 SHOWN_MISTAKES = 5
@@ -93,6 +93,7 @@ def run(options: argparse.Namespace) -> int:
             remedy=f"leave out {option('dynamic')}, which reads them" if options.data else "",
         )
     data_sets = options.data or [training["data"]]
+    refuse_input("json", options.json, data=data_sets, runs=[options.run_folder])
     mistakes = options.mistakes
     if mistakes is None:  # some of one data set, none of several
         mistakes = SHOWN_MISTAKES if len(data_sets) == 1 else 0

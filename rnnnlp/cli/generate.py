@@ -2,9 +2,9 @@
 
 import argparse
 from itertools import islice
-from pathlib import Path
 
 from rnnnlp.cli.options import add_backend_options
+from rnnnlp.cli.output import output_file, refuse_input
 from rnnnlp.errors import UserError, dashed, option
 
 HELP = {
@@ -65,14 +65,11 @@ def run(options: argparse.Namespace) -> int:
     if options.out is not None:
         if options.samples > 1:
             raise UserError(f"{option('samples')} is {options.samples} beside {option('out')}; it must be 1")
+        refuse_input("out", options.out, runs=[options.run_folder])
         (sample,) = islice(samples(model, options.prompt, sampling, rng=rng, errors="surrogateescape"), 1)
         text = options.prompt + "".join(sample)
-        try:
-            Path(options.out).write_bytes(text.encode("utf-8", "surrogateescape"))
-        except OSError as error:
-            raise UserError(
-                f"{option('out')} {options.out} cannot be written ({error.strerror}); give another path"
-            ) from None
+        with output_file("out", options.out) as file:
+            file.write(text.encode("utf-8", "surrogateescape"))
         return 0
     for number, sample in zip(range(options.samples), samples(model, options.prompt, sampling, rng=rng), strict=False):
         if number:

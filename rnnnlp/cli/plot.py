@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from rnnnlp.cli.output import json_line, write_json
+from rnnnlp.cli.output import json_line, refuse_input, write_json
 from rnnnlp.errors import UserError, option
 
 if TYPE_CHECKING:
@@ -75,6 +75,8 @@ def run(options: argparse.Namespace) -> int:
         )
     if options.out:
         plots.check_output(options.out)
+    for name in ("out", "json"):
+        refuse_input(name, getattr(options, name), data=[options.data], runs=options.runs)
     numbers, draw = gradients(options) if options.gradients else curves(options)
     if options.json == "-":
         print(json_line(numbers, sys.stdout))

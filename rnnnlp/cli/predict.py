@@ -1,15 +1,17 @@
 """rnnnlp predict RUN."""
 
 import argparse
+import io
 import logging
 import os
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TextIO
 
 from rnnnlp.cli.highlight import colours_wanted, highlighted, strongest
 from rnnnlp.cli.options import add_backend_options, add_reading_options
-from rnnnlp.cli.output import json_line
+from rnnnlp.cli.output import json_line, output_file, refuse_input
 from rnnnlp.errors import UserError, option
 
 if TYPE_CHECKING:
@@ -51,8 +53,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from contextlib import nullcontext
-
     from rnnnlp.tasks.sentiment.ensemble import load_predictor
     from rnnnlp.tasks.sentiment.predictor import CHUNK
     from rnnnlp.tasks.sentiment.threshold import Threshold
@@ -71,18 +71,9 @@ def run(options: argparse.Namespace) -> int:
     for text in options.texts:
         if os.path.isfile(text):
             raise UserError(f"{text} is the name of a file; to classify its texts, give {option('file')} {text}")
-    to_file = options.json not in (None, "-")
-    json_path = os.path.expanduser(options.json) if to_file else ""
-    if options.file and os.path.exists(json_path) and os.path.samefile(json_path, os.path.expanduser(options.file)):
-        raise UserError(f"{option('json')} {options.json} is the file of the texts; give another path")
-    try:
-        output = open(json_path, "w", encoding="utf-8") if to_file else nullcontext(sys.stdout)  # noqa: SIM115
-    except OSError as error:
-        raise UserError(
-            f"{option('json')} {options.json} cannot be written ({error.strerror}); give another path"
-        ) from None
+    refuse_input("json", options.json, data=[] if options.texts else [options.file or "-"], runs=[options.run_folder])
     coloured = colours_wanted(sys.stdout)
-    with output as file:
+    with text_output(options.json) as file:
         for start in range(0, len(texts), CHUNK):
             chunk = texts[start : start + CHUNK]
             probabilities = model.predict_proba(chunk)  # (chunk, K)
@@ -97,6 +88,16 @@ def run(options: argparse.Namespace) -> int:
     if missing := texts.count(None):
         log.warning("%d of the %d rows have no text, and so no prediction", missing, len(texts))
     return 0
+
+
+@contextmanager
+def text_output(path: str | None) -> Iterator[TextIO]:
+    """A context that gives the file of `--json`, or standard output."""
+    if path in (None, "-"):
+        yield sys.stdout
+        return
+    with output_file("json", path) as binary, io.TextIOWrapper(binary, encoding="utf-8", newline="") as file:
+        yield file
 
 
 def as_json(text: str | None, classes: "Classes", p: Any, k: int, words: "list[Contribution] | None") -> dict[str, Any]:

@@ -14,11 +14,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from rnnnlp.training.model_folder import read_config
-    from rnnnlp.training.run_folder import LANGUAGE_MODEL, RunFolder, read_state
+    from rnnnlp.training.run_folder import RunFolder, read_state
 
     folder = RunFolder(options.run_folder)
     config, state = read_config(folder.path), read_state(folder.latest_checkpoint())
-    first = RunFolder(folder.path / LANGUAGE_MODEL)
+    first = folder.language_model()
     if state.step == 0 and first.checkpoints():
         print(f"{folder.path} pretrains a language model first: {first.path}")
         folder, config, state = first, read_config(first.path), read_state(first.latest_checkpoint())

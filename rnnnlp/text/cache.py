@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from rnnnlp.errors import UserError
-from rnnnlp.files import publish_folder
+from rnnnlp.folders import publish_folder
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,8 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from rnnnlp.errors import UserError
+from rnnnlp.errors import UserError, option
+from rnnnlp.files import TOKENIZER_LIMIT, write_atomically
 
 UNKNOWN = "<unk>"  # the unknown symbol, in the file and in decoded text
 FILE_NAME = "tokenizer.json"
@@ -98,9 +99,19 @@ class Tokenizer(ABC):
         """The tokenizer that `to_json` described; `KeyError`, `TypeError` or `ValueError` for other content."""
 
     def save(self, folder: Path) -> None:
-        """Writes `folder/tokenizer.json`."""
-        content = json.dumps(self.to_json(), ensure_ascii=False, indent=1)
-        (Path(folder) / FILE_NAME).write_text(content + "\n", encoding="utf-8", newline="")
+        """Writes `folder/tokenizer.json`.
+
+        Raises:
+            UserError: If it has more bytes than are read again, or cannot be written.
+        """
+        content = json.dumps(self.to_json(), ensure_ascii=False, indent=1).encode() + b"\n"
+        if len(content) > TOKENIZER_LIMIT:
+            raise UserError(
+                f"{FILE_NAME} would have {len(content)} bytes for {self.vocab_size} entries, and at most "
+                f"{TOKENIZER_LIMIT} are read again; give a smaller {option('vocab_size')}, or a larger "
+                f"{option('min_frequency')}"
+            )
+        write_atomically(Path(folder) / FILE_NAME, content)
 
 
 class StreamDecoder:

@@ -11,11 +11,12 @@ from typing import Any, ClassVar, Self
 
 from rnnnlp.config import Config, describe
 from rnnnlp.errors import UserError
-from rnnnlp.files import write_atomically
+from rnnnlp.files import JSON_LIMIT, write_atomically
+from rnnnlp.folders import current
 from rnnnlp.training.earlier import OPTIONS
-from rnnnlp.training.model_folder import Network, training_of
+from rnnnlp.training.model_folder import CARD, METRICS, Network, replaced_model, training_of
 from rnnnlp.training.run import resume, run_folder, train
-from rnnnlp.training.run_folder import CARD, RunFolder, read_state
+from rnnnlp.training.run_folder import RunFolder, read_state
 from rnnnlp.training.task import Task, network_options
 
 
@@ -140,23 +141,29 @@ class Estimator:
 
     def _take_over(self, network: Any, run: RunFolder) -> Self:
         """Becomes the estimator of a trained network; `run` is the folder that has it."""
-        card = run.path / CARD
+        card = current(run.path) / CARD
         self.network_, self.training_, self.history_ = network, training_of(run.path), list(run.metrics())
-        self.card_ = card.read_text(encoding="utf-8") if card.is_file() else None
+        self.card_ = None
+        if card.is_file():
+            with open(card, encoding="utf-8", errors="replace") as file:
+                self.card_ = file.read(JSON_LIMIT)
         return self
 
     def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
         """Writes the model into a folder, from which `from_pretrained` reads it, with its model card and its figures.
 
+        A model that is there stays until the new one is whole.
+
         Args:
             folder: The folder; it is made if it is not there.
 
         Raises:
-            UserError: If it cannot be written.
+            UserError: If it cannot be written, or has files of these names that are of no model.
         """
-        self._fitted().save_pretrained(folder, training=self.training_)
-        run = RunFolder(folder)
+        network = self._fitted()
         lines = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in self.history_)
-        for path, content in ((run.path / CARD, self.card_), (run.metrics_path, lines)):
-            if content:
-                write_atomically(path, content.encode())
+        with replaced_model(folder) as new:
+            network.write(new, training=self.training_)
+            for name, content in ((CARD, self.card_), (METRICS, lines)):
+                if content:
+                    write_atomically(new / name, content.encode("utf-8", "replace"))

@@ -117,11 +117,11 @@ class Trainer:
 
     @classmethod
     def begin(cls, objective: Objective, config: TrainingConfig, run: RunFolder, **options: Any) -> Self:
-        """A new run in the folder, which replaces any run that was there, with its first checkpoint."""
-        run.clear()
-        objective.network.save_config(run.path, training=config.to_mapping())  # there are no trained weights yet
+        """A new run in the folder. Once its first checkpoint is written, it replaces any run that was there."""
         trainer = cls(objective, config, run, **options)
-        trainer.save_checkpoint()
+        with run.replacement() as new:
+            objective.network.save_config(new.path, training=config.to_mapping())  # there are no trained weights yet
+            trainer.save_checkpoint(new)
         return trainer
 
     def train(self) -> None:
@@ -223,8 +223,8 @@ class Trainer:
             time.monotonic() - self.last_checkpoint > CHECKPOINT_SECONDS
         )
 
-    def save_checkpoint(self) -> None:
-        """Writes everything that a resume needs.
+    def save_checkpoint(self, folder: RunFolder | None = None) -> None:
+        """Writes everything that a resume needs, into the run or another folder.
 
         Raises:
             Diverged: If a weight is not finite; the earlier checkpoints then stay.
@@ -232,7 +232,7 @@ class Trainer:
         for name, p in self.parameters.items():
             if not (np.isfinite(p.value).all() and np.isfinite(self.averaged.values[name]).all()):
                 raise Diverged(f"step {self.clock.step}: {name} has weights that are not finite")
-        network = self.objective.network
+        network, run = self.objective.network, folder or self.run
         state = dataclasses.replace(
             self.state,
             step=self.clock.step,
@@ -245,9 +245,9 @@ class Trainer:
         )
         tensors = self.raw_tensors()  # before the averages take their place
         with self.averaged.applied():
-            self.run.save_checkpoint(network, self.config.to_mapping(), tensors, state)
+            run.save_checkpoint(network, self.config.to_mapping(), tensors, state)
             if self.state.best_score is None:  # no evaluation yet: the weights so far are the best that there are
-                network.save_weights(self.run.path)
+                network.save_weights(run.path)
         self.last_checkpoint = time.monotonic()
 
     def resume(self) -> None:

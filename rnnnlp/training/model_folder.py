@@ -5,7 +5,8 @@ A folder has `config.json`, `tokenizer.json` and `model.safetensors`; the last o
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -15,6 +16,7 @@ import numpy.typing as npt
 from rnnnlp.config import NetworkConfig
 from rnnnlp.errors import UserError
 from rnnnlp.files import (
+    JSON_LIMIT,
     TOKENIZER_LIMIT,
     load_tensors,
     read_json,
@@ -24,13 +26,18 @@ from rnnnlp.files import (
     write_atomically,
     writing,
 )
+from rnnnlp.folders import current, replacement
 from rnnnlp.layers.parameter import Parameter, parameters_of
 from rnnnlp.text import Tokenizer, load_tokenizer
 from rnnnlp.training.earlier import MODEL_TYPES, current_names
+from rnnnlp.training.folder_lock import holder, refuse_in_use
 
 FORMAT = 1  # of the run folder
 CONFIG, TOKENIZER, WEIGHTS = "config.json", "tokenizer.json", "model.safetensors"
 MEMBERS = "members"  # of an ensemble: a folder for each member
+CHECKPOINTS, LANGUAGE_MODEL, METRICS, CARD = "checkpoints", "language_model", "metrics.jsonl", "README.md"  # of a run
+OF_A_RUN = (CHECKPOINTS, LANGUAGE_MODEL, METRICS, CARD)
+ENTRIES = (CONFIG, TOKENIZER, WEIGHTS, MEMBERS, *OF_A_RUN)  # all that a folder of a run or model may have
 
 
 class Network:
@@ -87,16 +94,20 @@ class Network:
         return twin
 
     def save_pretrained(self, folder: str | os.PathLike[str], *, training: Mapping[str, Any] | None = None) -> None:
-        """Writes the network into a folder.
+        """Writes the network into a folder. A model that is there stays until the new one is whole.
 
         Args:
             folder: The folder; it is made if it is not there.
             training: How the network was trained, for `config.json`.
 
         Raises:
-            UserError: If the disk is full or the folder cannot be written.
+            UserError: If the disk is full, the folder cannot be written, or it has such files that are of no model.
         """
-        folder = Path(folder)
+        with replaced_model(folder) as new:
+            self.write(new, training=training)
+
+    def write(self, folder: Path, *, training: Mapping[str, Any] | None = None) -> None:
+        """Writes the network into a new folder."""
         self.save_config(folder, training=training)
         self.save_weights(folder)
 
@@ -118,7 +129,7 @@ class Network:
         Raises:
             UserError: If something is missing, damaged, of another task, or does not fit together.
         """
-        folder = Path(folder)
+        folder = current(Path(folder))
         config = read_config(folder)
         if config["model_type"] != cls.model_type:
             raise UserError(
@@ -146,6 +157,38 @@ class Network:
         return network
 
 
+@contextmanager
+def replaced_model(folder: str | os.PathLike[str]) -> Iterator[Path]:
+    """A context that gives a new folder to write a model into, which then replaces the model in `folder`.
+
+    The checkpoints, metrics and model card that are there stay, unless the new folder has others.
+
+    Raises:
+        UserError: If `folder` has such files that are of no model, a run trains in it, or it cannot be written.
+    """
+    path = Path(folder)
+    if path.is_dir() and not holds_model(path):
+        foreign = [name for name in ENTRIES if os.path.lexists(path / name)]
+        if foreign:
+            raise UserError(
+                f"{path} has a {foreign[0]} that is not of a whole model of rnnnlp, so nothing there is replaced; "
+                "give another folder"
+            )
+    refuse_in_use(path, holder(path))
+    with replacement(path, ENTRIES, keep=OF_A_RUN) as new:
+        yield new
+
+
+def holds_model(folder: Path) -> bool:
+    """Whether a folder is one of a run or a model: it or a checkpoint in it has the configuration of a model."""
+    folder = current(folder)
+    for place in (folder, *(folder / CHECKPOINTS).glob("step-*")):
+        with suppress(UserError):
+            read_config(place)
+            return True
+    return False
+
+
 def write_config(
     folder: Path, model_type: str, model: Mapping[str, Any], training: Mapping[str, Any] | None = None
 ) -> None:
@@ -159,8 +202,18 @@ def write_config(
 
 
 def config_bytes(config: Mapping[str, Any]) -> bytes:
-    """The content of `config.json`."""
-    return json.dumps(config, indent=2, ensure_ascii=False).encode() + b"\n"
+    """The content of `config.json`.
+
+    Raises:
+        UserError: If it has more bytes than are read again.
+    """
+    content = json.dumps(config, indent=2, ensure_ascii=False).encode() + b"\n"
+    if len(content) > JSON_LIMIT:
+        raise UserError(
+            f"{CONFIG} would have {len(content)} bytes, and at most {JSON_LIMIT} are read again; "
+            "give fewer or shorter labels, or shorter options"
+        )
+    return content
 
 
 def training_of(folder: str | os.PathLike[str]) -> dict[str, Any]:
@@ -175,9 +228,9 @@ def read_config(folder: Path) -> dict[str, Any]:
     Raises:
         UserError: If there is no such file, or it is not the configuration of a model.
     """
-    path = folder / CONFIG
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder; a folder with a trained model is needed")
+    path = current(folder) / CONFIG
     config = read_json(path)
     expected = {"format": int, "model_type": str, "model": dict}
     if not isinstance(config, dict) or any(not isinstance(config.get(key), kind) for key, kind in expected.items()):

@@ -15,10 +15,10 @@ from rnnnlp.files import CorruptFileError, write_atomically
 from rnnnlp.training.card import model_card
 from rnnnlp.training.data_places import find_data
 from rnnnlp.training.loop import Interrupted, Trainer
-from rnnnlp.training.model_folder import CONFIG, Network, training_of
+from rnnnlp.training.model_folder import CARD, CONFIG, Network, training_of
 from rnnnlp.training.options import DEFAULT_BUDGET, TrainingOptions
 from rnnnlp.training.resuming import with_changes
-from rnnnlp.training.run_folder import CARD, RunFolder
+from rnnnlp.training.run_folder import RunFolder
 from rnnnlp.training.task import Options, Task
 
 log = logging.getLogger(__name__)

@@ -18,33 +18,49 @@ import json
 import os
 import re
 import shutil
-import weakref
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 
 from rnnnlp.errors import UserError, option
 from rnnnlp.files import (
+    TEMPORARY,
     CorruptFileError,
     load_tensors,
-    publish_folder,
+    open_inside,
+    own_folder,
     read_json,
-    remove,
     save_tensors,
+    temporary_name,
     write_atomically,
     writing,
 )
+from rnnnlp.folders import NEXT, current, finish_replacement, publish_folder, remove, replacement
 from rnnnlp.training.earlier import current_names
-from rnnnlp.training.model_folder import CONFIG, MEMBERS, TOKENIZER, WEIGHTS, Network, config_bytes, read_config
+from rnnnlp.training.folder_lock import LOCK, FolderLock, holder
+from rnnnlp.training.model_folder import (
+    CHECKPOINTS,
+    CONFIG,
+    ENTRIES,
+    LANGUAGE_MODEL,
+    MEMBERS,
+    METRICS,
+    TOKENIZER,
+    WEIGHTS,
+    Network,
+    config_bytes,
+    holds_model,
+    read_config,
+)
 from rnnnlp.training.state import TrainingState
 
 STATE_TENSORS, STATE = "training_state.safetensors", "training_state.json"
-METRICS, CARD = "metrics.jsonl", "README.md"
-LOCK = ".lock"
-LANGUAGE_MODEL = "language_model"
 LONGEST_LINE = 1 << 20  # characters of metrics.jsonl
+# What killed processes did not finish writing; the second and third kind are of earlier versions.
+_LEFT_OVER = re.compile(rf"{TEMPORARY}|\.({'|'.join(map(re.escape, ENTRIES))})\.\d+\.tmp|\.step-.*\.tmp")
 _CHECKPOINT = re.compile(r"step-(\d{8,15})(\.old)?")
 BESIDE_STATE = (CONFIG, TOKENIZER, WEIGHTS, STATE)
 
@@ -52,42 +68,57 @@ BESIDE_STATE = (CONFIG, TOKENIZER, WEIGHTS, STATE)
 class RunFolder:
     """A run folder to look at. `create` and `reopen` give one to train in, locked until it is left as a context."""
 
-    _locked: ClassVar[weakref.WeakSet["RunFolder"]] = weakref.WeakSet()
-
     def __init__(self, path: str | os.PathLike[str]):
         self.path = Path(os.path.expanduser(path))
-        self.metrics_path = self.path / METRICS
-        self._lock: int | None = None  # descriptor
+        self._lock: FolderLock | None = None
         self._is_new = False
+
+    @property
+    def metrics_path(self) -> Path:
+        return current(self.path) / METRICS
 
     @classmethod
     def create(cls, path: str | os.PathLike[str], *, overwrite: bool, to_resume: bool = True) -> Self:
         """The folder of a new run. UserError if `path` holds anything, unless it is a run and `overwrite` is given.
 
-        That run stays until `clear`. `to_resume` is whether the user might want to resume it.
+        That run stays until `replacement` is left. `to_resume` is whether the user might want to resume it.
         """
         run = cls(path)
-        if run.path.exists() and not run.path.is_dir():
-            raise UserError(f"{option('out')} {path} is a file; give the name of a new folder")
-        if run.path.is_dir() and (run.path / CONFIG).is_file():
-            if not overwrite:
-                instead = f"{option('resume')} to continue it" if to_resume else "the name of a new folder"
-                raise UserError(
-                    f"{option('out')} {path} already holds a run; give {option('overwrite')} to replace it, "
-                    f"or {instead}"
-                )
-        elif run.path.is_dir() and any(
-            entry.name != LOCK and entry not in run._left_over() for entry in run.path.iterdir()
-        ):
-            raise UserError(f"{option('out')} {path} is not empty and not a run; give the name of a new folder")
+        run._require_free(overwrite=overwrite, to_resume=to_resume)
         is_new = not run.path.exists()
         try:
             run.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UserError(f"{option('out')} {path} cannot be made ({error.strerror}); give another folder") from None
         run._take_lock()
+        try:
+            run._require_free(overwrite=overwrite, to_resume=to_resume)  # another process may just have trained here
+            run._finish_earlier()
+        except BaseException:
+            run._release_lock()
+            raise
         run._is_new = is_new
         return run
+
+    def _require_free(self, *, overwrite: bool, to_resume: bool) -> None:
+        out = f"{option('out')} {self.path}"
+        if self.path.exists() and not self.path.is_dir():
+            raise UserError(f"{out} is a file; give the name of a new folder")
+        if not self.path.is_dir():
+            return
+        if holds_model(self.path):
+            if not overwrite:
+                instead = f"{option('resume')} to continue it" if to_resume else "the name of a new folder"
+                raise UserError(f"{out} already holds a run; give {option('overwrite')} to replace it, or {instead}")
+            return
+        found = [entry.name for entry in self.path.iterdir() if entry.name not in (LOCK, NEXT)]
+        if CONFIG in found:
+            raise UserError(
+                f"{out} has a {CONFIG} that is not of a run, or is damaged, so nothing there is replaced; "
+                "give the name of a new folder"
+            )
+        if not all(map(_LEFT_OVER.fullmatch, found)):
+            raise UserError(f"{out} is not empty and not a run; give the name of a new folder")
 
     @classmethod
     def reopen(cls, path: str | os.PathLike[str]) -> Self:
@@ -95,9 +126,21 @@ class RunFolder:
         run = cls(path)
         run.latest_checkpoint()
         run._take_lock()
-        with writing(run.path):
-            run._remove_left_over()
+        try:
+            run._finish_earlier()
+        except BaseException:
+            run._release_lock()
+            raise
         return run
+
+    @contextmanager
+    def replacement(self) -> Iterator["RunFolder"]:
+        """A context that gives a folder to write a new run into, which then replaces the one that is here.
+
+        The run that is here stays if that fails, or the process is killed.
+        """
+        with replacement(self.path, ENTRIES) as new:
+            yield RunFolder(new)
 
     def save_training(self, training: Mapping[str, Any]) -> None:
         """Changes in `config.json` how the model was trained. The folder holds a model at every moment.
@@ -110,101 +153,49 @@ class RunFolder:
         save_tensors(self.path / WEIGHTS, tensors, beside=(CONFIG, TOKENIZER), new={CONFIG: content})
         write_atomically(self.path / CONFIG, content)
 
-    def clear(self, *, but: Collection[str] = ()) -> None:
-        """Removes the run that is in the folder, all `but` what has one of these names."""
-        with writing(self.path):
-            self._remove_left_over()
-            last = CONFIG  # it says that there is a run
-            for name in (
-                "checkpoints",
-                LANGUAGE_MODEL,
-                MEMBERS,
-                WEIGHTS,
-                METRICS,
-                CARD,
-                TOKENIZER,
-                last,
-            ):
-                if name not in but:
-                    remove(self.path / name)
-
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None = None, *exception: Any) -> None:
-        if kind is not None and self._is_new and [entry.name for entry in self.path.iterdir()] == [LOCK]:
-            shutil.rmtree(self.path, ignore_errors=True)  # nothing came of it
+        with suppress(OSError):
+            if kind is not None and self._is_new and os.listdir(self.path) == [LOCK]:  # nothing came of it
+                (self.path / LOCK).unlink()
+                self.path.rmdir()
         self._release_lock()
 
+    def _take_lock(self) -> None:
+        self._lock = FolderLock(self.path)
+
     def _release_lock(self) -> None:
-        self._locked.discard(self)
         if self._lock is not None:
-            os.close(self._lock)
+            self._lock.release()
             self._lock = None
 
-    def _take_lock(self) -> None:
-        try:
-            import fcntl
-        except ModuleNotFoundError:
-            raise UserError(
-                "this system cannot lock a run folder, so rnnnlp cannot train here; "
-                "train on Linux or macOS (on Windows: in WSL), and use the trained model anywhere"
-            ) from None
-        with writing(self.path):
-            lock = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                os.ftruncate(lock, 0)
-                os.write(lock, str(os.getpid()).encode())
-            except BlockingIOError:
-                os.close(lock)
-                raise UserError(
-                    f"{self.path} is in use: process {self.process()} trains in it; "
-                    "wait, stop it, or give another folder"
-                ) from None
-            except OSError:
-                os.close(lock)
-                raise
-        self._lock = lock
-        self._locked.add(self)
-
     def process(self) -> int | None:
-        """The number of the process that trains in this folder now, or None (0 if it has not said yet)."""
-        try:
-            import fcntl
+        """The number of the process that trains in this folder now, or None (0 if it is not known)."""
+        return holder(self.path)
 
-            lock = os.open(self.path / LOCK, os.O_RDONLY | os.O_CLOEXEC)
-        except (ModuleNotFoundError, OSError):
-            return None
-        try:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            written = os.read(lock, 32)
-            return int(written) if written.isdigit() else 0
-        finally:
-            os.close(lock)
-        return None
-
-    @classmethod
-    def _release_after_fork(cls) -> None:
-        """Closes the locks of the parent in a child, which would else hold them after the parent has ended."""
-        for run in list(cls._locked):
-            run._release_lock()
-
-    def _left_over(self) -> list[Path]:
-        """What killed processes did not finish writing."""
-        return [path for folder in (self.path, self.path / "checkpoints") for path in folder.glob(".*.tmp")]
-
-    def _remove_left_over(self) -> None:
-        for path in self._left_over():
-            remove(path)
+    def _finish_earlier(self) -> None:
+        """Finishes or removes what killed processes left."""
+        with writing(self.path):
+            finish_replacement(self.path, ENTRIES)
+            for folder in (self.path, own_folder(self.path / CHECKPOINTS)):
+                for path in folder.iterdir() if folder.is_dir() else ():
+                    if _LEFT_OVER.fullmatch(path.name):
+                        remove(path)
 
     # ------------------------------------------------------------------------------------------------------- metrics
 
     def log(self, record: Mapping[str, Any]) -> None:
-        """Appends a line to `metrics.jsonl`, which is there to be read at once."""
-        with writing(self.metrics_path), open(self.metrics_path, "a", encoding="utf-8", buffering=1) as file:
-            file.write(json.dumps(record, ensure_ascii=False) + "\n")
+        """Appends a line to `metrics.jsonl`, which is there to be read at once; of an enormous one, its numbers."""
+        line = json.dumps(record, ensure_ascii=False)
+        if len(line) >= LONGEST_LINE:  # it would not be read again
+            line = json.dumps({name: value for name, value in record.items() if isinstance(value, int | float)})
+        path = self.path / METRICS
+        with writing(path):
+            descriptor = open_inside(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+            with open(descriptor, "w", encoding="utf-8", buffering=1) as file:
+                file.write(line + "\n")
 
     def metrics(self) -> Iterator[dict[str, Any]]:
         """The lines of `metrics.jsonl`, without any that was cut off, up to one that is senselessly long."""
@@ -224,7 +215,7 @@ class RunFolder:
     def forget_metrics_after(self, step: int) -> None:
         """Drops the lines of steps that a resumed run will take again."""
         kept = [json.dumps(record, ensure_ascii=False) for record in self.metrics() if record["step"] <= step]
-        write_atomically(self.metrics_path, "".join(line + "\n" for line in kept).encode("utf-8", "replace"))
+        write_atomically(self.path / METRICS, "".join(line + "\n" for line in kept).encode("utf-8", "replace"))
 
     # ----------------------------------------------------------------------------------------------------- checkpoints
 
@@ -240,43 +231,43 @@ class RunFolder:
         Raises:
             UserError: If it cannot be written; the earlier checkpoints are then as they were.
         """
-        parent = self.path / "checkpoints"
+        parent = own_folder(self.path / CHECKPOINTS)
         final = parent / f"step-{state.step:08d}"
-        temporary = parent / f".{final.name}.tmp"
+        temporary = temporary_name(final)
         with writing(final):
             parent.mkdir(exist_ok=True)
+            temporary.mkdir()
             try:
-                network.save_pretrained(temporary, training=training)
+                network.write(temporary, training=training)
                 write_atomically(temporary / STATE, json.dumps(state.to_json(), indent=1).encode())
                 save_tensors(temporary / STATE_TENSORS, tensors, beside=BESIDE_STATE)
                 older = final.with_suffix(".old")
-                if final.exists():  # the same step once more; one of the two is there at any moment
-                    self._remove_checkpoint(older)
+                if os.path.lexists(final):  # the same step once more; one of the two is there at any moment
+                    remove(older)
                     final.rename(older)
                 publish_folder(temporary, final)
             except BaseException:
                 shutil.rmtree(temporary, ignore_errors=True)
                 raise
-            self._remove_checkpoint(older)
+            remove(older)
             for old in self.checkpoints()[: -training["keep_checkpoints"]]:
-                self._remove_checkpoint(old)
+                remove(old)
         return final
 
-    def _remove_checkpoint(self, path: Path) -> None:
-        hidden = path.with_name(f".{path.name}.gone.tmp")  # so that what is half removed is no checkpoint
-        if path.exists():
-            path.rename(hidden)
-            shutil.rmtree(hidden)
-
     def checkpoints(self) -> list[Path]:
-        """The checkpoints, oldest first."""
-        named = [(_CHECKPOINT.fullmatch(path.name), path) for path in (self.path / "checkpoints").glob("step-*")]
+        """The checkpoints, oldest first. UserError if one, or their folder, is a link."""
+        folder = own_folder(current(self.path) / CHECKPOINTS)
+        named = [(_CHECKPOINT.fullmatch(path.name), own_folder(path)) for path in folder.glob("step-*")]
         found = [(int(match[1]), match[2] is None, path) for match, path in named if match and path.is_dir()]
         return [path for _, _, path in sorted(found)]
 
+    def language_model(self) -> "RunFolder":
+        """The run inside of this one that pretrains a language model, whether or not it is there."""
+        return RunFolder(own_folder(current(self.path) / LANGUAGE_MODEL))
+
     def seconds(self) -> float:
         """Seconds of training so far, those of pretraining included."""
-        inner = RunFolder(self.path / LANGUAGE_MODEL)
+        inner = self.language_model()
         pretraining = read_state(inner.latest_checkpoint()).seconds if inner.checkpoints() else 0.0
         return read_state(self.latest_checkpoint()).seconds + pretraining
 
@@ -284,7 +275,7 @@ class RunFolder:
         if not self.path.is_dir():
             raise UserError(f"{self.path} is not a folder; a folder with a trained model is needed")
         found = self.checkpoints()
-        if not found and (self.path / MEMBERS).is_dir():
+        if not found and (current(self.path) / MEMBERS).is_dir():
             raise UserError(
                 f"{self.path} is an ensemble, which is not trained itself; give the run of one of its members"
             )
@@ -305,10 +296,6 @@ class RunFolder:
         tensors = current_names(load_tensors(path / STATE_TENSORS, beside=BESIDE_STATE))
         averaged = current_names(load_tensors(path / WEIGHTS, beside=(CONFIG, TOKENIZER)))
         return averaged, tensors, read_state(path)
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=RunFolder._release_after_fork)
 
 
 def read_state(path: Path) -> TrainingState:

@@ -392,7 +392,7 @@ MISTAKES = {
     "ensemble {home}/silent {home}/reviews --out {home}/new": "silent does not say what it was trained on; give --data",
     "ensemble {home}/mute {home}/mute --out {home}/new": "none of {home}/mute, {home}/mute is better than chance; give",
     "ensemble {home}/reviews {home}/other --out {home}/other --overwrite": (
-        "other is one of the runs of the ensemble; give"
+        "other is, or holds, one of the runs of the ensemble; give"
     ),
     "ensemble {home}/reviews {home}/other --out {home}/lm": "lm already holds a run; give --overwrite to replace it",
     "ensemble {home}/reviews {home}/other --out {home}/stranger": "stranger is not empty and not a run; give the name",
@@ -506,7 +506,29 @@ ELSEWHERE = {
     "which has bytes that are no UTF-8; give": "cli/test_reading.py::test_pipes_and_names_that_are_no_unicode",
     "is taken for the texts and for the labels": "cli/test_reading.py::test_one_column_for_both_and_output_over_input",
     "is the name of a file; to classify its": "cli/test_reading.py::test_a_text_that_is_the_name_of_a_file",
-    "is the file of the texts; give another": "cli/test_reading.py::test_one_column_for_both_and_output_over_input",
+    "is a file that this command reads; give another": (
+        "cli/test_reading.py::test_one_column_for_both_and_output_over_input"
+    ),
+    "is a link or no file; only a file of that folder": "training/test_hostile_folders.py::test_a_lock_that_is_no_file",
+    "is a link to another folder, which is not followed": (
+        "training/test_hostile_folders.py::test_folders_that_are_links_are_refused"
+    ),
+    "has something that this command did not make": (
+        "cli/test_quickstart.py::test_a_run_of_another_command_is_not_replaced"
+    ),
+    "of a vocabulary ... bytes for {} entries, and at most": (
+        "training/test_limits.py::test_a_vocabulary_that_could_not_be_read_again"
+    ),
+    "config.json would have {} bytes, and at most {} are read again; give fewer": (
+        "training/test_limits.py::test_a_configuration_that_could_not_be_read_again"
+    ),
+    "the labels have {} bytes in all, and a model": "training/test_limits.py::test_labels_that_are_texts",
+    "has a {} that is not of a whole model of rnnnlp": (
+        "training/test_overwriting.py::test_a_model_is_not_saved_over_files_of_others"
+    ),
+    "has a config.json that is not of a run, or is damaged": (
+        "training/test_overwriting.py::test_the_folder_of_another_library_is_not_replaced"
+    ),
     "is also a local path; give the path alone": (
         "text/test_sources.py::test_a_local_folder_does_not_stand_for_a_name_of_the_hub"
     ),

@@ -126,7 +126,7 @@ def test_one_column_for_both_and_output_over_input(home: Path, tmp_path: Path, c
     words = ["train", "sentiment", "--data", str(path), "--text-column", "label"]
     assert "column 'label' is taken for the texts and for the labels; name another one" in said_after(words, capsys)
     words = ["predict", str(home / "run"), "--file", str(path), "--json", str(path)]
-    assert "is the file of the texts; give another path" in said_after(words, capsys)
+    assert "is a file that this command reads; give another path" in said_after(words, capsys)
     assert path.read_text().startswith("text,label")
 
 

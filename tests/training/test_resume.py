@@ -12,7 +12,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from rnnnlp.cli.main import main
-from rnnnlp.training.run_folder import LANGUAGE_MODEL
+from rnnnlp.training.model_folder import LANGUAGE_MODEL
 
 SMALL = "--hidden-size 12 --embedding-size 6 --evaluations 3 --checkpoint-every 2 --seed 5".split()
 RUNS = {

@@ -3,7 +3,6 @@
 # n texts, M members, K classes, W words
 
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,16 +12,15 @@ import numpy as np
 
 from rnnnlp.config import Config
 from rnnnlp.errors import UserError
-from rnnnlp.files import CorruptFileError, load_tensors, save_tensors, set_tensors, writing
+from rnnnlp.files import CorruptFileError, load_tensors, own_folder, save_tensors, set_tensors
+from rnnnlp.folders import current
 from rnnnlp.layers.loss import log_odds_gradient
 from rnnnlp.tasks.sentiment.explain import Contribution, Gradient, contributions
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.tasks.sentiment.predictor import Predictor
 from rnnnlp.text import Classes
 from rnnnlp.text.sources import GIVEN
-from rnnnlp.training.model_folder import CONFIG, MEMBERS, WEIGHTS, read_config, write_config
-
-CONTENT = (MEMBERS, WEIGHTS, CONFIG)  # of an ensemble's folder
+from rnnnlp.training.model_folder import CONFIG, MEMBERS, WEIGHTS, read_config, replaced_model, write_config
 
 
 @dataclass(frozen=True)
@@ -142,32 +140,25 @@ class Ensemble(Predictor):
         return [by_word(tokens, tokenizer.spans(text)) for text, tokens in zip(texts, found, strict=True)]
 
     def save_pretrained(self, folder: str | os.PathLike[str], *, training: Mapping[str, Any] | None = None) -> None:
-        """Writes the ensemble into a folder.
-
-        An ensemble that is there stays until the new one is written; one that is moved half over is recognised as
-        damaged.
+        """Writes the ensemble into a folder. A model that is there stays until the new one is whole.
 
         Args:
             folder: The folder; it is made if it is not there.
             training: How the ensemble was made, for `config.json`.
 
         Raises:
-            UserError: If the disk is full or the folder cannot be written.
+            UserError: If the disk is full, the folder cannot be written, or it has such files that are of no model.
         """
-        folder = Path(folder)
+        with replaced_model(folder) as new:
+            self.write(new, training=training)
+
+    def write(self, folder: Path, *, training: Mapping[str, Any] | None = None) -> None:
+        """Writes the ensemble into a new folder."""
         config = EnsembleConfig(self.labels, len(self.members))
-        with writing(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=folder, prefix=".", suffix=".tmp") as temporary:
-                new = Path(temporary)
-                for k, (member, of_member) in enumerate(zip(self.members, self.trainings, strict=True)):
-                    member.save_pretrained(new / MEMBERS / str(k), training=of_member)
-                write_config(new, self.model_type, config.to_mapping(), training)
-                save_tensors(new / WEIGHTS, {"weights": self.weights}, beside=beside(len(self.members)))
-                if (folder / MEMBERS).exists():
-                    (folder / MEMBERS).rename(new / "earlier")
-                for name in CONTENT:
-                    (new / name).replace(folder / name)
+        for k, (member, of_member) in enumerate(zip(self.members, self.trainings, strict=True)):
+            member.write(folder / MEMBERS / str(k), training=of_member)
+        write_config(folder, self.model_type, config.to_mapping(), training)
+        save_tensors(folder / WEIGHTS, {"weights": self.weights}, beside=beside(len(self.members)))
 
     @classmethod
     def from_pretrained(cls, folder: str | os.PathLike[str]) -> Self:
@@ -176,14 +167,15 @@ class Ensemble(Predictor):
         Raises:
             UserError: If something is missing, damaged, no ensemble, or does not fit together.
         """
-        folder = Path(folder)
+        folder = current(Path(folder))
         content = read_config(folder)
         if content["model_type"] != cls.model_type:
             raise UserError(f"{folder} holds a model of type {content['model_type']}; an ensemble is needed here")
         config = EnsembleConfig.from_mapping(content["model"], str(folder / CONFIG))
-        last = folder / MEMBERS / str(config.members - 1)
+        last = own_folder(folder / MEMBERS) / str(config.members - 1)
         if not last.is_dir():  # said before a list of senseless length is made
             raise CorruptFileError(f"{last} is missing; restore it or make the ensemble again")
+        paths = [own_folder(folder / MEMBERS / str(k)) for k in range(config.members)]
         path = folder / WEIGHTS
         tensors = load_tensors(path, beside=beside(config.members))
         weights = np.zeros(config.members)
@@ -193,7 +185,6 @@ class Ensemble(Predictor):
                 f"{path}: the weights are {', '.join(map(str, weights))}; none may be below 0, nor all be 0: "
                 "restore it or make the ensemble again"
             )
-        paths = [folder / MEMBERS / str(k) for k in range(config.members)]
         members = [SentimentNetwork.from_pretrained(path) for path in paths]
         for path, member in zip(paths, members, strict=True):
             if member.labels != config.labels:

@@ -12,25 +12,22 @@ from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.tasks.sentiment.transfer import start_from
 from rnnnlp.tasks.word_lm.config import WordLMConfig, WordLMTraining
 from rnnnlp.tasks.word_lm.network import WordLMNetwork
+from rnnnlp.tasks.word_lm.objective import WordLMObjective
 from rnnnlp.tasks.word_lm.train import new_objective
 from rnnnlp.text import LabelledData, Tokenizer
 from rnnnlp.training.loop import Trainer
-from rnnnlp.training.run_folder import LANGUAGE_MODEL, RunFolder, read_state
+from rnnnlp.training.run_folder import RunFolder, read_state
 
 MAX_SHARE_OF_BUDGET = 0.6  # however slow the machine has become
 
 log = logging.getLogger(__name__)
 
 
-def pretrain(
-    classifier: SentimentNetwork, data: LabelledData, config: SentimentTraining, run: RunFolder, *, started: float
-) -> float:
-    """Pretrains language models on the texts, or resumes that, and lets `classifier` start from them.
+def prepare(classifier: SentimentNetwork, data: LabelledData, config: SentimentTraining) -> WordLMObjective:
+    """New language models for the texts of a classifier, and what trains them.
 
-    The language models have a folder of their own inside that of the run.
-
-    Returns:
-        The seconds that they took, from `started` and in earlier sittings.
+    Raises:
+        UserError: If there are too few texts.
     """
     texts = [*data.splits["train"].texts, *data.unlabelled]
     train, validation = (stream(part, classifier.tokenizer) for part in (texts, data.splits["validation"].texts))
@@ -41,8 +38,25 @@ def pretrain(
             f"a language model there must be more than {own.bptt}: leave it out, or give more texts"
         )
     log.info("pretraining on %d texts (%d tokens), %d epochs", len(texts), len(train), config.pretraining)
-    objective = new_objective(word_lm_config(classifier.config), classifier.tokenizer, train, validation, own)
-    folder = run.path / LANGUAGE_MODEL
+    return new_objective(word_lm_config(classifier.config), classifier.tokenizer, train, validation, own)
+
+
+def pretrain(
+    classifier: SentimentNetwork,
+    objective: WordLMObjective,
+    config: SentimentTraining,
+    run: RunFolder,
+    *,
+    started: float,
+) -> float:
+    """Pretrains the language models, or resumes that, and lets `classifier` start from them.
+
+    The language models have a folder of their own inside that of the run.
+
+    Returns:
+        The seconds that they took, from `started` and in earlier sittings.
+    """
+    folder, own = run.language_model().path, pretraining_config(config, config.pretraining)
     if RunFolder(folder).checkpoints():
         with RunFolder.reopen(folder) as inner:
             trainer = Trainer(objective, own, inner)
@@ -58,7 +72,7 @@ def pretrain(
 
 def seconds_of_pretraining(run: RunFolder) -> float:
     """How long the language models of a run trained; 0 where it has none."""
-    inner = RunFolder(run.path / LANGUAGE_MODEL)
+    inner = run.language_model()
     return read_state(inner.latest_checkpoint()).seconds if inner.checkpoints() else 0.0
 
 

@@ -16,7 +16,7 @@ from rnnnlp.errors import UserError, dashed, option
 from rnnnlp.files import write_atomically
 from rnnnlp.layers.loss import softmax, softmax_cross_entropy
 from rnnnlp.tasks.sentiment.config import EnsembleOptions, SentimentTraining
-from rnnnlp.tasks.sentiment.ensemble import CONTENT, Ensemble, load_predictor
+from rnnnlp.tasks.sentiment.ensemble import Ensemble, load_predictor
 from rnnnlp.tasks.sentiment.evaluate import document_logits
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.tasks.sentiment.predictor import Predictor
@@ -24,7 +24,7 @@ from rnnnlp.text import Classes, LabelledSplit, ReadOptions, load_labelled
 from rnnnlp.text.given import labelled_rows
 from rnnnlp.training.data_places import find_data
 from rnnnlp.training.metrics import classification_metrics
-from rnnnlp.training.model_folder import CONFIG, MEMBERS, read_config
+from rnnnlp.training.model_folder import CARD, CONFIG, MEMBERS, read_config
 from rnnnlp.training.run_folder import RunFolder
 
 STEPS = 100
@@ -117,8 +117,11 @@ def make_ensemble(
     """
     members, trainings = load_members(options.runs)
     options = on_the_data_of(trainings[0], options)
-    if Path(out).resolve() in (Path(run).resolve() for run in options.runs):
-        raise UserError(f"{option('out')} {out} is one of the runs of the ensemble; give the name of a new folder")
+    for run in (Path(run).resolve() for run in options.runs):
+        if Path(out).resolve() in (run, *run.parents):
+            raise UserError(
+                f"{option('out')} {out} is, or holds, one of the runs of the ensemble; give the name of a new folder"
+            )
     with RunFolder.create(out, overwrite=overwrite, to_resume=False) as folder:
         classes = members[0].classes
         split = validation_texts(options, classes) if given is None else given_texts(given, classes)
@@ -137,9 +140,9 @@ def make_ensemble(
         ]
         together = figures(ensemble, ensemble.mean([logits[m] for m in kept]), split)
         log_figures(options, rows, together)
-        ensemble.save_pretrained(folder.path, training=options.to_mapping())
-        folder.clear(but=CONTENT)
-        write_atomically(folder.path / "README.md", ensemble_card(options, rows, together).encode())
+        with folder.replacement() as new:
+            ensemble.write(new.path, training=options.to_mapping())
+            write_atomically(new.path / CARD, ensemble_card(options, rows, together).encode())
     return ensemble
 
 

@@ -4,13 +4,15 @@ import logging
 import time
 
 from rnnnlp.batches.seeding import Stream, rng_for
-from rnnnlp.errors import UserError
+from rnnnlp.errors import UserError, option
+from rnnnlp.files import JSON_LIMIT
 from rnnnlp.tasks.sentiment.config import FROM_PRETRAINED, SentimentOptions, SentimentTraining
 from rnnnlp.tasks.sentiment.defaults import may_pretrain, resolve, resolve_pretraining
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.tasks.sentiment.objective import SentimentObjective
-from rnnnlp.tasks.sentiment.pretraining import pretrain, seconds_of_pretraining
+from rnnnlp.tasks.sentiment.pretraining import prepare, pretrain, seconds_of_pretraining
 from rnnnlp.tasks.sentiment.transfer import load_pretrained, options_from_pretrained, set_lr_scales, start_from
+from rnnnlp.tasks.word_lm.objective import WordLMObjective
 from rnnnlp.text import LabelledData, load_labelled
 from rnnnlp.text.labelled import HELD_OUT_SEED
 from rnnnlp.training.loop import Trainer
@@ -18,6 +20,7 @@ from rnnnlp.training.run_folder import RunFolder, read_state
 from rnnnlp.training.task import Options, require_open
 
 SPLITS = ("train", "validation")  # the ones that training reads
+MOST_LABEL_BYTES = JSON_LIMIT // 8  # as JSON the labels are up to six times as long
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +34,7 @@ def begin(options: Options[SentimentOptions], run: RunFolder, *, data: LabelledD
     data = data or load_data(training)
     if not data.splits["validation"].texts:
         raise UserError(f"{data.source}: there is no text to validate on; give two or more of a class, or such a split")
+    require_short(data)
     if pretrained is None:
         training, given, tokenizer = resolve_pretraining(training, given, data)
     else:
@@ -40,8 +44,19 @@ def begin(options: Options[SentimentOptions], run: RunFolder, *, data: LabelledD
     task = objective(network, data, config)
     if pretrained is not None:
         start_from(pretrained, network)
+    first = prepare(network, data, config) if config.pretraining else None  # what can fail comes before the run begins
     trainer = Trainer.begin(task, config, run, started=started)
-    return after_pretraining(trainer, network, data, config, started) if config.pretraining else trainer
+    return trainer if first is None else after_pretraining(trainer, network, first, config, started)
+
+
+def require_short(data: LabelledData) -> None:
+    """UserError if the labels are too long for `config.json`, as texts in place of labels are."""
+    size = sum(len(name.encode()) for name in data.classes.names)
+    if size > MOST_LABEL_BYTES:
+        raise UserError(
+            f"{data.source}: the labels have {size} bytes in all, and a model keeps at most {MOST_LABEL_BYTES}; "
+            f"if they are texts, give the labels (of a table with {option('label_column')})"
+        )
 
 
 def reopen(
@@ -61,15 +76,15 @@ def reopen(
     trainer = Trainer(task, config, run, spent=seconds_of_pretraining(run))
     trainer.resume()
     if config.pretraining and trainer.clock.step == 0:
-        trainer = after_pretraining(trainer, network, own, config, time.monotonic())
+        trainer = after_pretraining(trainer, network, prepare(network, own, config), config, time.monotonic())
     return trainer
 
 
 def after_pretraining(
-    trainer: Trainer, network: SentimentNetwork, data: LabelledData, config: SentimentTraining, started: float
+    trainer: Trainer, network: SentimentNetwork, first: WordLMObjective, config: SentimentTraining, started: float
 ) -> Trainer:
     """The trainer of a classifier that has not begun, once its language models are there and it starts from them."""
-    spent = pretrain(network, data, config, trainer.run, started=started)
+    spent = pretrain(network, first, config, trainer.run, started=started)
     trainer = Trainer(trainer.objective, config, trainer.run, spent=spent)
     trainer.save_checkpoint()
     return trainer

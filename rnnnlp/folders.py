@@ -1,0 +1,166 @@
+"""Folders whose content is replaced as a whole: a process that is killed at any moment leaves the old or the new one.
+
+The new content is written into a hidden folder inside of the old one, which is then renamed to NEXT: from that moment
+on it is what the folder holds, and `current` finds it. Then it takes the place of the old content, entry by entry. NEXT
+stays complete meanwhile, because its files are linked (hard links), not moved. Whoever writes next finishes the work.
+"""
+
+import os
+import re
+import shutil
+import stat
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from rnnnlp.files import GUARDED, TEMPORARY, own_folder, sync_folder, temporary_name, writing
+
+NEXT = ".rnnnlp-next"
+
+
+def current(folder: Path) -> Path:
+    """Where the content of a folder is: in NEXT if a process was killed before that was in place."""
+    waiting = folder / NEXT
+    return waiting if waiting.is_dir() and not waiting.is_symlink() else folder
+
+
+@contextmanager
+def replacement(folder: Path, entries: Collection[str], *, keep: Collection[str] = ()) -> Iterator[Path]:
+    """A context that gives a new, empty folder whose content then replaces that of `folder`, whole or not at all.
+
+    Args:
+        folder: The folder; it is made if it is not there.
+        entries: The names that are replaced, or removed where the new folder lacks them. Everything else stays.
+        keep: Those of `entries` that stay where the new folder lacks them.
+
+    Raises:
+        WriteError: If it cannot be written.
+        UserError: If NEXT is a link.
+    """
+    is_new = not folder.exists()
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        finish_replacement(folder, entries)
+        remove_abandoned(folder)
+        new = temporary_name(folder / "next")
+        new.mkdir()
+    held = hold(new)
+    try:
+        with writing(folder):
+            yield new
+            for name in keep:
+                if os.path.lexists(folder / name) and not os.path.lexists(new / name):
+                    link_tree(folder / name, new / name)
+            sync_tree(new)
+            new.rename(folder / NEXT)
+            sync_folder(folder)
+    except BaseException:
+        shutil.rmtree(new, ignore_errors=True)
+        if is_new:
+            with suppress(OSError):
+                folder.rmdir()
+        raise
+    finally:
+        if held is not None:
+            os.close(held)
+    with writing(folder):
+        finish_replacement(folder, entries)
+
+
+def hold(folder: Path) -> int | None:
+    """Locks a temporary folder for as long as this process lives, or until the descriptor that is returned is closed.
+
+    None if another process holds it, or if there are no locks here.
+    """
+    try:
+        import fcntl
+
+        descriptor = os.open(folder, os.O_RDONLY | GUARDED)
+    except (ModuleNotFoundError, OSError):
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Removes new content that killed processes did not finish."""
+    for path in folder.glob(".next.*.tmp"):
+        if re.fullmatch(TEMPORARY, path.name) and (held := hold(path)) is not None:
+            os.close(held)
+            remove(path)
+
+
+def finish_replacement(folder: Path, entries: Collection[str]) -> None:
+    """Puts the content of NEXT in its place, if there is any."""
+    waiting = own_folder(folder / NEXT)
+    if not waiting.is_dir():
+        return
+    for name in entries:
+        if os.path.lexists(waiting / name):
+            temporary = temporary_name(folder / name)
+            link_tree(waiting / name, temporary)
+            if temporary.is_dir() or not is_plain_file(folder / name):
+                remove(folder / name)
+            os.replace(temporary, folder / name)
+        else:
+            remove(folder / name)
+    sync_folder(folder)
+    remove(waiting)
+
+
+def publish_folder(temporary: Path, final: Path) -> None:
+    """Renames a filled folder so that `final` is either missing or complete, even if the process or the machine stops.
+
+    Args:
+        temporary: The folder with its content, on the same disk.
+        final: Its new name.
+
+    Raises:
+        OSError: If `final` exists and is not empty, or cannot be written.
+    """
+    sync_tree(temporary)
+    temporary.rename(final)
+    sync_folder(final.parent)
+
+
+def sync_tree(folder: Path) -> None:
+    """Waits until a folder and all that is in it are on the disk; links are not followed."""
+    for path in [*folder.rglob("*"), folder]:
+        if is_plain_file(path):
+            with open(path, "rb") as file:
+                os.fsync(file.fileno())
+        elif path.is_dir() and not path.is_symlink():
+            sync_folder(path)
+
+
+def link_tree(source: Path, target: Path) -> None:
+    """Makes `target` the same file as `source`, or a folder with the same files; links are not followed."""
+    if source.is_dir() and not source.is_symlink():
+        target.mkdir()
+        for entry in sorted(source.iterdir()):
+            link_tree(entry, target / entry.name)
+        sync_folder(target)
+        return
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except (OSError, NotImplementedError):  # a file system without hard links, or without those of links
+        target.unlink(missing_ok=True)
+        shutil.copy2(source, target, follow_symlinks=False)
+
+
+def remove(path: Path) -> None:
+    """Removes a file, or a folder with all its content, if it exists. What is half removed has another name."""
+    if path.is_dir() and not path.is_symlink():
+        gone = temporary_name(path)
+        path.rename(gone)
+        shutil.rmtree(gone)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def is_plain_file(path: Path) -> bool:
+    return os.path.lexists(path) and stat.S_ISREG(path.lstat().st_mode)

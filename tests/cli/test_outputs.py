@@ -1,0 +1,105 @@
+"""Files that commands write: none is an input, and what is there stays until the new content is whole."""
+
+import json
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rnnnlp.cli.main import main
+from rnnnlp.tasks.sentiment.network import SentimentNetwork
+from tests.cli.mistakes import TINY
+
+REVIEWS = "text,label\n" + "a good film,good\na bad film,bad\n" * 20
+TEXT = "To be, or not to be, that is the question.\n" * 20
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("home")
+    (home / "data").mkdir()
+    (home / "data" / "train.csv").write_text(REVIEWS)
+    (home / "text.txt").write_text(TEXT)
+    for command, data, name in (("sentiment", "data", "reviews"), ("charlm", "text.txt", "lm")):
+        assert main(["train", command, "--data", str(home / data), *TINY, "--out", str(home / name)]) == 0
+    return home
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "evaluate {run} --json {home}/data/train.csv",
+        "evaluate {run} --data {home}/data --split train --json {home}/data/train.csv",
+        "evaluate {run} --data {home}/data/*.csv --split all --json {home}/data/train.csv",
+        "evaluate {run} --data {home}/data/train.csv --split all --json {home}/reviews/config.json",
+        "predict {run} --file {home}/data/train.csv --json {home}/link.csv",
+        "predict {run} text --json {home}/reviews/model.safetensors",
+        "predict {run} text --json {home}/reviews/checkpoints/step-00000002/config.json",
+        "generate {home}/lm --out {home}/lm/tokenizer.json",
+        "plot {home}/lm --json {home}/lm/metrics.jsonl",
+        "plot --gradients {home}/lm --steps 2 --streams 2 --data {home}/text.txt --json {home}/text.txt",
+    ],
+)
+def test_an_output_that_is_an_input_is_refused(command: str, home: Path, capsys: pytest.CaptureFixture):
+    link = home / "link.csv"
+    if not link.is_symlink():
+        link.symlink_to(home / "data" / "train.csv")
+    before = {path: path.read_bytes() for path in home.rglob("*") if path.is_file()}
+    words = [word.format(home=home, run=home / "reviews") for word in command.split()]
+    assert main(words) == 2
+    assert "is a file that this command reads; give another path" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in home.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a name for standard input")
+def test_an_output_that_is_standard_input_is_refused(home: Path, tmp_path: Path):
+    path = tmp_path / "texts.txt"
+    path.write_text("good\nbad\n")
+    words = [sys.executable, "-m", "rnnnlp.cli.main", "predict", str(home / "reviews"), "--json", str(path)]
+    with open(path, "rb") as file:
+        ended = subprocess.run(words, stdin=file, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 2
+    assert "is a file that this command reads" in ended.stderr
+    assert path.read_text() == "good\nbad\n"
+
+
+def test_a_prediction_that_fails_half_way_leaves_the_file_before(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    path, real, calls = tmp_path / "out.jsonl", SentimentNetwork.predict_proba, []
+    path.write_text("yesterday's\n")
+    path.chmod(0o640)
+    monkeypatch.setattr("rnnnlp.tasks.sentiment.predictor.CHUNK", 1)
+    words = ["predict", str(home / "reviews"), "good", "bad", "fair", "--json", str(path)]
+
+    def fails(self: SentimentNetwork, texts: list[str]):
+        calls.append(texts)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return real(self, texts)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SentimentNetwork, "predict_proba", fails)
+        assert main(words) == 130
+    assert path.read_text() == "yesterday's\n"
+    assert os.listdir(tmp_path) == ["out.jsonl"]
+    assert main(words) == 0
+    assert [json.loads(line)["text"] for line in path.read_text().splitlines()] == ["good", "bad", "fair"]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+def test_outputs_may_be_links_devices_and_files_of_earlier_commands(home: Path, tmp_path: Path):
+    (tmp_path / "link.json").symlink_to(tmp_path / "real.json")
+    run = tmp_path / "run"
+    shutil.copytree(home / "reviews", run)
+    for path in (tmp_path / "link.json", Path("/dev/null"), tmp_path / "real.json", run / "figures.json"):
+        for _ in range(2):
+            words = ["evaluate", str(run), "--data", str(home / "data"), "--split", "train", "--json", str(path)]
+            assert main(words) == 0
+    assert (tmp_path / "link.json").is_symlink()
+    assert json.loads((tmp_path / "real.json").read_text())["examples"] == 38
+    assert not Path("/dev/null").is_file()

@@ -1,0 +1,159 @@
+"""The lock of a run folder: to look at it takes nothing, and its file is never emptied."""
+
+import fcntl
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from rnnnlp.errors import UserError
+from rnnnlp.training.folder_lock import LOCK, FolderLock, holder
+from rnnnlp.training.run_folder import RunFolder
+
+needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="needs the locks of Linux")
+
+
+@needs_linux
+def test_looking_at_the_lock_never_makes_a_start_fail(tmp_path: Path):
+    stop, looks = threading.Event(), 0
+
+    def look() -> None:
+        nonlocal looks
+        while not stop.is_set():
+            RunFolder(tmp_path).process()
+            looks += 1
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        for _ in range(1000):
+            FolderLock(tmp_path).release()
+    finally:
+        stop.set()
+        thread.join()
+    assert looks
+
+
+@needs_linux
+def test_the_process_is_known_while_it_trains(tmp_path: Path):
+    code = """
+import sys, time
+from pathlib import Path
+from rnnnlp.training.folder_lock import FolderLock
+lock = FolderLock(Path(sys.argv[1]))
+print("locked", flush=True)
+time.sleep(60)
+"""
+    other = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE)
+    try:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"locked\n"
+        assert holder(tmp_path) == other.pid
+        with pytest.raises(UserError, match=f"is in use: process {other.pid} trains in it"):
+            FolderLock(tmp_path)
+    finally:
+        other.kill()
+        other.communicate()
+    assert holder(tmp_path) is None
+    FolderLock(tmp_path).release()
+    assert holder(tmp_path) is None
+
+
+@needs_linux
+def test_a_run_of_an_earlier_version_is_seen(tmp_path: Path):
+    """Versions before 0.3 only have a `flock`. They see the runs of this one, too."""
+    with open(tmp_path / LOCK, "w+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        file.write("12345")
+        file.flush()
+        with pytest.raises(UserError, match="process 12345 trains in it"):
+            FolderLock(tmp_path)
+        if os.stat(tmp_path).st_dev == os.stat(file.fileno()).st_dev and holder(tmp_path) is not None:
+            assert holder(tmp_path) == 12345  # where the file system is one that /proc/locks names
+    lock = FolderLock(tmp_path)
+    with open(tmp_path / LOCK) as file, pytest.raises(BlockingIOError):
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    lock.release()
+
+
+@pytest.mark.parametrize("content", [b"my thesis", b"", b"123456789\n5", b"9" * 100])
+def test_a_lock_file_of_other_content_stays(content: bytes, tmp_path: Path):
+    (tmp_path / LOCK).write_bytes(content)
+    FolderLock(tmp_path).release()
+    found = (tmp_path / LOCK).read_bytes()
+    if set(content) - set(b"0123456789\n"):
+        assert found == content
+    else:
+        assert found.startswith(b"%d\n" % os.getpid())
+        assert len(found) >= len(content)
+
+
+def test_a_lock_file_with_a_second_name_stays(tmp_path: Path):
+    (tmp_path / "notes.txt").write_text("12")
+    os.link(tmp_path / "notes.txt", tmp_path / LOCK)
+    FolderLock(tmp_path).release()
+    assert (tmp_path / "notes.txt").read_text() == "12"
+
+
+def test_a_file_system_without_locks_can_be_trained_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    def without(*arguments) -> None:
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", without)
+    monkeypatch.setattr(fcntl, "fcntl", without)
+    with RunFolder.create(tmp_path / "run", overwrite=False) as run:
+        assert run.process() is None
+    assert "this file system has no locks; train only one run at a time in that folder" in caplog.text
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_copy_of_the_descriptor_in_a_child_does_not_keep_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    lock = FolderLock(tmp_path)
+    monkeypatch.setattr(FolderLock, "_held", set())  # as of a child that was not made by Python
+    child = os.fork()
+    if child == 0:
+        time.sleep(60)
+        os._exit(0)
+    try:
+        lock.release()
+        FolderLock(tmp_path).release()
+    finally:
+        os.kill(child, 9)
+        os.waitpid(child, 0)
+
+
+def test_a_lock_file_that_was_just_removed_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Another process ends without a run, and removes the file between opening and locking."""
+    real, removed = fcntl.flock, []
+
+    def flock(descriptor: int, operation: int) -> None:
+        if not removed:
+            removed.append((tmp_path / LOCK).unlink())
+        real(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    lock = FolderLock(tmp_path)
+    monkeypatch.undo()
+    with pytest.raises(UserError, match="is in use"):
+        FolderLock(tmp_path)
+    lock.release()
+
+
+def test_create_looks_again_once_it_has_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    taken = RunFolder._take_lock
+
+    def late(self: RunFolder) -> None:
+        (tmp_path / "letter.txt").write_text("written meanwhile")
+        taken(self)
+
+    monkeypatch.setattr(RunFolder, "_take_lock", late)
+    with pytest.raises(UserError, match="is not empty and not a run"):
+        RunFolder.create(tmp_path, overwrite=False)
+    assert holder(tmp_path) is None

@@ -1,0 +1,62 @@
+"""What would be too large to be read again is refused before training begins, and before anything is replaced."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from rnnnlp import CharLM, SentimentClassifier
+from rnnnlp.cli.main import main
+from rnnnlp.errors import UserError
+from rnnnlp.training.run_folder import RunFolder
+from tests.cli.mistakes import TINY
+
+SMALL = {"hidden_size": 4, "embedding_size": 3, "steps": 2, "batch_size": 2}
+WORDS = [" ".join(f"word{i}" for i in range(300))] * 3
+
+
+def test_labels_that_are_texts(tmp_path: Path, capsys: pytest.CaptureFixture):
+    labels = ["a" * 9_000_000, "b" * 9_000_000]
+    with pytest.raises(UserError, match=r"the labels have 18000000 bytes in all, .* with label_column"):
+        SentimentClassifier(**SMALL).fit(["good", "bad"] * 20, labels * 20, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    rows = [
+        f"{text},{label}\n"
+        for text, label in zip(["good", "bad"] * 2, [label[:4_000_000] for label in labels] * 2, strict=True)
+    ]
+    (tmp_path / "a.csv").write_text("text,label\n" + "".join(rows))
+    words = ["train", "sentiment", "--data", str(tmp_path / "a.csv"), *TINY, "--out", str(tmp_path / "run")]
+    assert main(words) == 2
+    assert "--label-column" in capsys.readouterr().err
+
+
+def test_a_vocabulary_that_could_not_be_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    CharLM(bptt=8, **SMALL).fit(["a text of some words " * 20] * 3, out=tmp_path / "run")
+    before = (tmp_path / "run" / "config.json").read_bytes()
+    monkeypatch.setattr("rnnnlp.text.tokenizers.TOKENIZER_LIMIT", 4000)
+    model = CharLM(tokenizer="word", min_frequency=1, bptt=8, **SMALL)
+    expected = r"tokenizer.json would have \d+ bytes for 30\d entries, and at most 4000 .* a smaller vocab_size"
+    with pytest.raises(UserError, match=expected):
+        model.fit(WORDS, out=tmp_path / "run", overwrite=True)
+    assert (tmp_path / "run" / "config.json").read_bytes() == before
+
+
+def test_a_configuration_that_could_not_be_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    model = CharLM(bptt=8, **SMALL).fit(WORDS)
+    monkeypatch.setattr("rnnnlp.training.model_folder.JSON_LIMIT", 100)
+    with pytest.raises(
+        UserError, match=r"config\.json would have \d+ bytes, and at most 100 are read again; give fewer"
+    ):
+        model.save_pretrained(tmp_path / "saved")
+    assert not (tmp_path / "saved").exists()
+    with pytest.raises(UserError, match=r"config\.json would have"):
+        CharLM(bptt=8, **SMALL).fit(WORDS, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_enormous_line_of_metrics_hides_none(tmp_path: Path):
+    with RunFolder.create(tmp_path / "run", overwrite=False) as run:
+        run.log({"step": 1, "loss": 2.5, "sample": "a" * (1 << 20)})
+        run.log({"step": 2, "loss": 2.25})
+        assert list(run.metrics()) == [{"step": 1, "loss": 2.5}, {"step": 2, "loss": 2.25}]
+    assert os.path.getsize(run.metrics_path) < 100

@@ -1,0 +1,303 @@
+"""What is replaced, and that it is replaced whole or not at all: a process may be killed, or fail, at every step."""
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rnnnlp import CharLM
+from rnnnlp.cli.main import main
+from rnnnlp.errors import UserError
+from rnnnlp.tasks import load_task
+from rnnnlp.tasks.char_lm.network import CharLMNetwork
+from rnnnlp.tasks.sentiment.config import SentimentConfig
+from rnnnlp.tasks.sentiment.ensemble import Ensemble, load_predictor
+from rnnnlp.tasks.sentiment.network import SentimentNetwork
+from rnnnlp.text import CharTokenizer
+from rnnnlp.training.loop import Trainer
+from rnnnlp.training.model_folder import replaced_model
+from rnnnlp.training.run_folder import RunFolder
+from tests.cli.mistakes import TINY
+
+TEXT = "To be, or not to be, that is the question.\n" * 20
+FOREIGN = {
+    "config.json": '{"architectures": ["BertModel"], "model_type": "bert"}',
+    "model.safetensors": "weights of others",
+    "README.md": "my model",
+    "checkpoints/mine.pt": "mine",
+    "keep.txt": "keep",
+}
+STEPS = ("open", "os.rename", "os.link", "os.remove", "os.mkdir", "os.rmdir")  # audit events
+STRIDE = int(os.environ.get("RNNNLP_STRIDE", "4"))  # 1 tries every step
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("home")
+    (home / "text.txt").write_text(TEXT)
+    assert main(["train", "charlm", "--data", str(home / "text.txt"), *TINY, "--out", str(home / "lm")]) == 0
+    (home / "lm" / "keep.txt").write_text("keep")
+    return home
+
+
+@pytest.fixture
+def foreign(tmp_path: Path) -> Path:
+    """The folder of a model of another library."""
+    for name, content in FOREIGN.items():
+        (tmp_path / "foreign" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "foreign" / name).write_text(content)
+    return tmp_path / "foreign"
+
+
+def assert_untouched(foreign: Path) -> None:
+    names = {path.relative_to(foreign).as_posix() for path in foreign.rglob("*") if path.is_file()}
+    assert names - {".lock"} == set(FOREIGN)
+    assert all((foreign / name).read_text() == content for name, content in FOREIGN.items())
+
+
+# ------------------------------------------------------------------------------------- a process that ends at a step
+
+
+def stopped_at(number: int, folder: Path, work: Callable[[], object], *, error: bool) -> bool:
+    """Does `work` in a child whose step of this number in `folder` kills it or fails; returns whether it ended before.
+
+    A step is a change of a name in the folder: a new file, a rename, a link, a removal, a new folder.
+    """
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    steps = 0
+
+    def count(event: str, arguments: tuple[Any, ...]) -> None:
+        nonlocal steps
+        if event not in STEPS or (event == "open" and not arguments[2] & (os.O_WRONLY | os.O_RDWR)):
+            return
+        if any(isinstance(value, str | os.PathLike) and str(folder) in str(value) for value in arguments):
+            steps += 1
+            if steps == number and not error:
+                os._exit(9)
+            if steps >= number:  # and all that follows, as on a full disk
+                raise OSError(28, "No space left on device")
+
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    for stream in (1, 2):
+        os.dup2(devnull, stream)
+    sys.addaudithook(count)
+    os.fsync = lambda descriptor: None  # which the death of a process does not need
+    try:
+        work()
+    except UserError:
+        os._exit(0 if steps < number else 9)
+    except BaseException:
+        os._exit(77)
+    os._exit(0 if steps < number else 9)
+
+
+def each_step(old: Path, folder: Path, work: Callable[[], object], check: Callable[[], str], *, error: bool) -> None:
+    """Stops `work` at every STRIDE-th step in a copy of `old`; `check` says what the folder then holds, old or new."""
+    found = []
+    for number in range(1 + error, 2000, STRIDE):
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(old, folder)
+        ended = stopped_at(number, folder, work, error=error)
+        found.append(check())
+        if ended:
+            break
+    assert ended
+    assert len(found) > 10 // STRIDE
+    assert found == sorted(found, reverse=True)  # old, old, ..., new, new
+    assert {found[0], found[-1]} == {"old", "new"}
+
+
+@needs_fork
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("error", [False, True], ids=["killed", "failed"])
+def test_an_overwritten_run_is_the_old_or_the_new_one(error: bool, home: Path, tmp_path: Path):
+    task, folder = load_task("char_lm"), tmp_path / "run"
+    options = task.options_from({"data": str(home / "text.txt"), "steps": 2, "hidden_size": 5, "bptt": 8})
+    with RunFolder.create(tmp_path / "first", overwrite=False) as run:
+        trainer = task.begin(options, run, data=None, started=0.0)
+
+    def overwrite() -> None:
+        with RunFolder.create(folder, overwrite=True) as run:
+            Trainer.begin(trainer.objective, trainer.config, run)
+
+    def check() -> str:
+        network = CharLMNetwork.from_pretrained(folder)
+        which = {4: "old", 5: "new"}[network.config.hidden_size]
+        with RunFolder.reopen(folder) as run:  # finishes what was begun
+            (*_, newest) = run.checkpoints()
+            assert newest.name == {"old": "step-00000002", "new": "step-00000000"}[which]
+            run.load_checkpoint(newest)
+            assert len(list(run.metrics())) == (1 if which == "old" else 0)
+        assert CharLMNetwork.from_pretrained(folder).config == network.config
+        names = {path.name for path in folder.iterdir()} - {"README.md", "metrics.jsonl", ".lock"}
+        assert names == {"checkpoints", "config.json", "model.safetensors", "tokenizer.json", "keep.txt"}
+        return which
+
+    each_step(home / "lm", folder, overwrite, check, error=error)
+
+
+def classifier(seed: int, labels: tuple[str, ...] = ("a", "b")) -> SentimentNetwork:
+    tokenizer = CharTokenizer("abdefghilmostuw ,")
+    return SentimentNetwork(
+        SentimentConfig(tokenizer.vocab_size, labels, "gru", 3, 4), tokenizer, rng=np.random.default_rng(seed)
+    )
+
+
+def other_ensemble() -> Ensemble:
+    return Ensemble([classifier(seed, ("c", "d", "e")) for seed in (1, 2)], np.ones(2))
+
+
+@needs_fork
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("error", [False, True], ids=["killed", "failed"])
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (lambda: classifier(0), lambda: classifier(1, ("c", "d", "e"))),
+        (lambda: classifier(0), other_ensemble),
+        (lambda: Ensemble([classifier(0), classifier(3), classifier(4)], np.ones(3)), other_ensemble),
+        (lambda: Ensemble([classifier(0)], np.ones(1)), lambda: classifier(1, ("c", "d", "e"))),
+    ],
+    ids=["network", "ensemble over network", "ensemble", "network over ensemble"],
+)
+def test_a_saved_model_is_the_old_or_the_new_one(
+    old: Callable[[], Any], new: Callable[[], Any], error: bool, tmp_path: Path
+):
+    folder, saved = tmp_path / "model", new()
+    old().save_pretrained(tmp_path / "old")
+
+    def check() -> str:
+        labels = load_predictor(folder).labels
+        return {("a", "b"): "old", ("c", "d", "e"): "new"}[labels]
+
+    each_step(tmp_path / "old", folder, lambda: saved.save_pretrained(folder), check, error=error)
+    saved.save_pretrained(folder)
+    new().save_pretrained(tmp_path / "alone")
+    assert sorted(p.relative_to(folder) for p in folder.rglob("*")) == sorted(
+        p.relative_to(tmp_path / "alone") for p in (tmp_path / "alone").rglob("*")
+    )
+
+
+@needs_fork
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_an_estimator_that_is_saved_over_a_run_keeps_its_checkpoints(home: Path, tmp_path: Path):
+    folder, model = tmp_path / "run", CharLM.from_pretrained(home / "lm")
+    model.card_ = "a new card\n"
+
+    def check() -> str:
+        opened = CharLM.from_pretrained(folder)
+        with RunFolder.reopen(folder) as run:
+            assert [path.name for path in run.checkpoints()] == ["step-00000000", "step-00000002"]
+            assert len(list(run.metrics())) == 1
+        assert opened.card_ is not None
+        return "new" if opened.card_ == "a new card\n" else "old"
+
+    each_step(home / "lm", folder, lambda: model.save_pretrained(folder), check, error=False)
+
+
+@needs_fork
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path: Path):
+    folder = tmp_path / "model"
+    classifier(0).save_pretrained(folder)
+    assert not stopped_at(4, folder, lambda: classifier(1).save_pretrained(folder), error=False)
+    assert len(list(folder.glob(".next.*.tmp"))) == 1
+    with replaced_model(folder) as new:  # not what a living one writes
+        assert not [path for path in folder.glob(".next.*.tmp") if path != new]
+        classifier(2).save_pretrained(folder)
+        classifier(3).write(new)
+    assert sorted(os.listdir(folder)) == ["config.json", "model.safetensors", "tokenizer.json"]
+    assert load_predictor(folder).predict_proba(["a"]) == pytest.approx(classifier(3).predict_proba(["a"]))
+
+
+def test_a_file_system_without_hard_links_replaces_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def without(*arguments, **options) -> None:
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(os, "link", without)
+    classifier(0).save_pretrained(tmp_path / "model")
+    other_ensemble().save_pretrained(tmp_path / "model")
+    assert load_predictor(tmp_path / "model").labels == ("c", "d", "e")
+
+
+# ---------------------------------------------------------------------------------------------- what may be replaced
+
+
+def test_the_folder_of_another_library_is_not_replaced(home: Path, foreign: Path, capsys: pytest.CaptureFixture):
+    words = ["train", "charlm", "--data", str(home / "text.txt"), *TINY, "--out", str(foreign)]
+    for more in ([], ["--overwrite"]):
+        capsys.readouterr()
+        assert main([*words, *more]) == 2
+        assert "has a config.json that is not of a run, or is damaged, so nothing there" in capsys.readouterr().err
+    assert_untouched(foreign)
+
+
+def test_an_ensemble_does_not_replace_the_folder_of_another_library(foreign: Path, tmp_path: Path):
+    for seed in (1, 2):
+        classifier(seed, ("negative", "positive")).save_pretrained(tmp_path / str(seed))
+    words = ["ensemble", str(tmp_path / "1"), str(tmp_path / "2"), "--data", "sample-reviews", "--overwrite", "--out"]
+    assert main([*words, str(foreign)]) == 2
+    assert_untouched(foreign)
+
+
+def test_a_model_is_not_saved_over_files_of_others(home: Path, foreign: Path, tmp_path: Path):
+    for model in (CharLM.from_pretrained(home / "lm"), classifier(0), other_ensemble()):
+        with pytest.raises(UserError, match=r"has a config\.json that is not of a whole model of rnnnlp"):
+            model.save_pretrained(foreign)
+    assert_untouched(foreign)
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / "README.md").write_text("my project")
+    with pytest.raises(UserError, match=r"has a README\.md that is not of a whole model"):
+        CharLM.from_pretrained(home / "lm").save_pretrained(tmp_path / "project")
+    assert os.listdir(tmp_path / "project") == ["README.md"]
+    (tmp_path / "clone" / ".git").mkdir(parents=True)
+    classifier(0).save_pretrained(tmp_path / "clone")
+    assert (tmp_path / "clone" / ".git").is_dir()
+
+
+def test_a_model_is_not_saved_where_a_run_trains(home: Path, tmp_path: Path):
+    shutil.copytree(home / "lm", tmp_path / "run")
+    with RunFolder.reopen(tmp_path / "run"), pytest.raises(UserError, match="is in use"):
+        classifier(0).save_pretrained(tmp_path / "run")
+
+
+def test_a_damaged_run_can_be_overwritten(home: Path, tmp_path: Path):
+    shutil.copytree(home / "lm", tmp_path / "run")
+    (tmp_path / "run" / "config.json").write_text("{")
+    words = ["train", "charlm", "--data", str(home / "text.txt"), *TINY, "--overwrite", "--out", str(tmp_path / "run")]
+    assert main(words) == 0
+    CharLMNetwork.from_pretrained(tmp_path / "run")
+
+
+def test_a_run_that_cannot_begin_leaves_the_one_before(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """What can fail comes before the old run is replaced."""
+    run = tmp_path / "run"
+    shutil.copytree(home / "lm", run)
+    before = {path: path.read_bytes() for path in sorted(run.rglob("*")) if path.is_file()}
+    words = ["train", "sentiment", "--overwrite", *TINY, "--out", str(run), "--data"]
+    (tmp_path / "few.csv").write_text("text,label\n" + "good,1\nbad,0\n" * 4)
+    assert main([*words, str(tmp_path / "few.csv"), "--pretraining", "2"]) == 2  # too few texts to pretrain
+    with monkeypatch.context() as patch:
+        patch.setattr(SentimentNetwork, "save_weights", lambda *arguments: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            main([*words, str(tmp_path / "few.csv")])
+    assert {path: path.read_bytes() for path in sorted(run.rglob("*")) if path.is_file()} | {
+        run / ".lock": before[run / ".lock"]
+    } == before
+
+
+def test_an_ensemble_is_not_written_over_its_members(tmp_path: Path, capsys: pytest.CaptureFixture):
+    Ensemble([classifier(seed, ("negative", "positive")) for seed in (1, 2)], np.ones(2)).save_pretrained(tmp_path)
+    members = [str(tmp_path / "members" / name) for name in "01"]
+    assert main(["ensemble", *members, "--data", "sample-reviews", "--overwrite", "--out", str(tmp_path)]) == 2
+    assert "is, or holds, one of the runs of the ensemble" in capsys.readouterr().err
+    assert json.loads((tmp_path / "config.json").read_text())["model_type"] == "ensemble"
