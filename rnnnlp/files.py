@@ -9,11 +9,12 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -64,6 +65,20 @@ def write_atomically(path: Path, content: bytes) -> None:
         except OSError:
             temporary.unlink(missing_ok=True)
             raise
+
+
+def open_regular(path: Path, *, follow_links: bool = True) -> IO[bytes]:
+    """Opens a file to read. A pipe is not waited for, and a device, which may have no end, is not read.
+
+    Raises:
+        OSError: If it is no regular file, a link where none is followed, or cannot be read.
+    """
+    more = getattr(os, "O_NONBLOCK", 0) | (0 if follow_links else getattr(os, "O_NOFOLLOW", 0))
+    file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | more))  # noqa: SIM115
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "it is a pipe or a device", str(path))
+    return file
 
 
 def sync(path: Path) -> None:
@@ -241,9 +256,14 @@ def _sha256_of_tensors(tensors: Mapping[str, np.ndarray]) -> str:
     return digest.hexdigest()
 
 
+def size_and_sha256(file: IO[bytes]) -> list[Any]:
+    """The size and the SHA-256 digest of an open file."""
+    return [os.fstat(file.fileno()).st_size, hashlib.file_digest(file, "sha256").hexdigest()]
+
+
 def _size_and_sha256(path: Path) -> list[Any]:
-    with open(path, "rb") as file:
-        return [path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest()]
+    with open_regular(path) as file:
+        return size_and_sha256(file)
 
 
 def _is_unchanged(path: Path, recorded: Any) -> bool:

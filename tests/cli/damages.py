@@ -249,7 +249,11 @@ OF_A_RUN: dict[str, Damage] = {
         "is damaged (there is no batch 1000000000 in epoch 0); restore",
     ),
     "no random numbers": (lambda run: forge_state(run, rng={}), "training_state.json is damaged ("),
-    "other data": (lambda run: forge_state(run, data="other"), "is another text than that of"),
+    "other data": (lambda run: forge_state(run, data="other"), "was trained on (the training data changed); give the"),
+    "data no digests": (
+        lambda run: forge_state(run, data={"the training text": [{}]}),
+        "(the training text, the validation text, the text as a whole changed); give the place of those data, or begin",
+    ),
     "figures that cannot be written": (
         lambda run: replace_by_folder(run / "metrics.jsonl"),
         "metrics.jsonl ... , then resume with: rnnnlp train charlm --resume ",
