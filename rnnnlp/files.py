@@ -12,9 +12,10 @@ import shutil
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 from types import MappingProxyType
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
@@ -67,7 +68,7 @@ def write_atomically(path: Path, content: bytes) -> None:
             raise
 
 
-def open_regular(path: Path, *, follow_links: bool = True) -> IO[bytes]:
+def open_regular(path: Path, *, follow_links: bool = True) -> BufferedReader:
     """Opens a file to read. A pipe is not waited for, and a device, which may have no end, is not read.
 
     Raises:
@@ -256,7 +257,7 @@ def _sha256_of_tensors(tensors: Mapping[str, np.ndarray]) -> str:
     return digest.hexdigest()
 
 
-def size_and_sha256(file: IO[bytes]) -> list[Any]:
+def size_and_sha256(file: BufferedReader) -> list[Any]:
     """The size and the SHA-256 digest of an open file."""
     return [os.fstat(file.fileno()).st_size, hashlib.file_digest(file, "sha256").hexdigest()]
 

@@ -61,4 +61,4 @@ def changed_data(objective: Objective, state: TrainingState) -> list[str]:
     if EARLIER_DATA in state.data:
         return [] if state.data[EARLIER_DATA] == objective.earlier_fingerprint() else ["the training data"]
     now = objective.fingerprint()
-    return [name for name in now if state.data.get(name) != now[name]]
+    return [name for name in {**now, **state.data} if now.get(name) != state.data.get(name)]

@@ -215,7 +215,7 @@ MISTAKES = {
     "train charlm --resume {home}/lm --lr 1": "--lr cannot change when {home}/lm is resumed, only --data, ",
     "train charlm --resume {home}/lm --steps 1": "--steps is 1, and {home}/lm has already had 2 steps in ",
     "train charlm --resume {home}/lm --budget +soon": "--budget 'soon' is not a duration; write it as 90s, 10m",
-    "train charlm --resume {home}/lm --data {home}/noise.txt": "noise.txt is another text than that of",
+    "train charlm --resume {home}/lm --data {home}/noise.txt": "noise.txt is not what",
     "train sentiment --data {home}/one_class.csv": "only the label",
     "train sentiment --data {home}/no_label.csv": (
         "has none of the usual columns label, labels, ... ; its columns are text, other: name one with --label-column"

@@ -1,6 +1,7 @@
 """Beginning and reopening a training run of word language models."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 import numpy as np
 
@@ -57,7 +58,7 @@ def new_objective(
     train: np.ndarray,
     validation: np.ndarray,
     training: WordLMTraining,
-    digests: Mapping[str, str],
+    digests: Mapping[str, str] = MappingProxyType({}),
 ) -> WordLMObjective:
     """A new network, and the objective that trains it on the ids `train (length,)`."""
     network = WordLMNetwork(config, tokenizer, rng=rng_for(training.seed, Stream.WEIGHTS))
