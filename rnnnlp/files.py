@@ -35,6 +35,10 @@ class CorruptFileError(UserError):
     """A file of a model or a checkpoint is missing or damaged, or another file has taken its place."""
 
 
+class SpecialFileError(OSError):
+    """A pipe or a device stands where a file is expected."""
+
+
 class WriteError(UserError):
     """A file cannot be written: the disk is full, or there is no permission."""
 
@@ -78,7 +82,7 @@ def open_regular(path: Path, *, follow_links: bool = True) -> BufferedReader:
     file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | more))  # noqa: SIM115
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
-        raise OSError(errno.EINVAL, "it is a pipe or a device", str(path))
+        raise SpecialFileError(errno.EINVAL, "it is a pipe or a device", str(path))
     return file
 
 

@@ -13,8 +13,9 @@ from typing import Any
 from rnnnlp.errors import UserError
 from rnnnlp.text.readers import read_text
 from rnnnlp.text.reading import ReadOptions
-from rnnnlp.text.rows import LONGEST_LINE, lines_of_rows
+from rnnnlp.text.rows import lines_of_rows
 from rnnnlp.text.tables import Table
+from rnnnlp.text.unpacked import LONGEST_LINE
 
 _FIRST_OBJECTS = 100
 _BLANK = re.compile(r"[ \t\r\n]*")
@@ -60,10 +61,12 @@ class JsonTable(Table):
     def _of_array(self) -> Iterator[dict[str, Any]]:
         """The objects of one array, decoded one at a time."""
         decode = json.JSONDecoder().raw_decode
-        text, number = "", 0
+        text, number, wanted = "", 0, 0
         opened = closed = False
         for chunk in chain(read_text(self._path, self._encoding), [None]):
             text += chunk or ""
+            if chunk is not None and len(text) < wanted:
+                continue
             at = 0
             while not closed and (at := _BLANK.match(text, at).end()) < len(text):  # type: ignore[union-attr]
                 if not opened or text[at] == "]" or (text[at] == "," and number):
@@ -74,7 +77,8 @@ class JsonTable(Table):
                     record, end = decode(text, at)
                 except (ValueError, RecursionError) as error:
                     if chunk is not None and isinstance(error, ValueError) and len(text) - at < LONGEST_LINE:
-                        break  # the next chunk has more of it
+                        wanted = 2 * (len(text) - at)  # so that a long object is not decoded once for each chunk
+                        break
                     raise self._no_json(where, getattr(error, "msg", error)) from error
                 number += 1
                 yield self._checked(record, text[at:end], where)
