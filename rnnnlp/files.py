@@ -7,10 +7,11 @@ rename replaces the weights together with their checksums, so every later change
 import errno
 import hashlib
 import json
+import math
 import os
 import shutil
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
@@ -24,6 +25,14 @@ from rnnnlp.errors import UserError
 MANIFEST = "manifest"  # the only key of the metadata, because safetensors writes several keys in any order
 TENSORS = "tensors"  # the key of the tensors in the manifest; the other keys are names of files
 JSON_LIMIT, TOKENIZER_LIMIT = 1 << 24, 1 << 26  # bytes; larger files are not read
+HEADER_LIMIT = 1 << 22  # bytes that describe the tensors of a file: more than 20,000 of them
+_SMALL = 1 << 24  # bytes; of a larger file, at least a part must be on the disk
+_PART = 1 / 64
+_DTYPES = {  # names of safetensors
+    **{"F16": np.float16, "F32": np.float32, "F64": np.float64, "BOOL": np.bool_},
+    **{"I8": np.int8, "I16": np.int16, "I32": np.int32, "I64": np.int64},
+    **{"U8": np.uint8, "U16": np.uint16, "U32": np.uint32, "U64": np.uint64},
+}
 REMEDIES = {
     errno.ENOSPC: "make room on that disk",
     errno.EDQUOT: "make room on that disk",
@@ -150,7 +159,8 @@ def read_json(path: Path) -> Any:
 
     require_file(path, JSON_LIMIT)
     try:
-        return json.loads(path.read_bytes(), object_pairs_hook=without_duplicates)
+        with open_regular(path) as file:
+            return json.loads(file.read(JSON_LIMIT), object_pairs_hook=without_duplicates)
     except (OSError, ValueError, RecursionError) as error:
         raise CorruptFileError(f"{path} is damaged ({error}); restore it or train again") from None
 
@@ -184,12 +194,18 @@ def save_tensors(
     write_atomically(path, save(tensors, {MANIFEST: json.dumps(manifest)}))
 
 
-def load_tensors(path: Path, *, beside: Iterable[str] = ()) -> dict[str, np.ndarray]:
+def load_tensors(
+    path: Path, *, beside: Iterable[str] = (), check: Callable[[int], None] = lambda number: None
+) -> dict[str, np.ndarray]:
     """Reads what `save_tensors` wrote, and checks it.
 
     Args:
         path: The file.
         beside: Names of the files whose checksums it stores.
+        check: Called with the number of values of all tensors, before any is read; it may refuse them.
+
+    Returns:
+        The tensors, as private maps of the file: what changes them does not change the file.
 
     Raises:
         CorruptFileError: If it or one of those files is missing, damaged, or not the one that was saved.
@@ -198,9 +214,15 @@ def load_tensors(path: Path, *, beside: Iterable[str] = ()) -> dict[str, np.ndar
 
     require_file(path)
     try:
-        with safe_open(path, "numpy") as file:
-            manifest = json.loads((file.metadata() or {}).get(MANIFEST, "null"))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+        with open_regular(path) as file:
+            size, header = _header(file)
+            with safe_open(path, "numpy") as checked:  # no tensor overlaps another, and the file has their size
+                manifest = json.loads((checked.metadata() or {}).get(MANIFEST, "null"))
+            check(sum(math.prod(entry["shape"]) for entry in header.values()))
+            values = _mapped(file, size)
+            tensors = {name: _tensor(values, entry) for name, entry in sorted(header.items())}
+    except UserError:
+        raise
     except (
         SafetensorError,
         ValueError,
@@ -225,6 +247,59 @@ def load_tensors(path: Path, *, beside: Iterable[str] = ()) -> dict[str, np.ndar
                 "restore it or train again"
             )
     return tensors
+
+
+def number_of_values(path: Path) -> int:
+    """The number of values of all tensors in a file, of which only the header is read; 0 if it is damaged."""
+    try:
+        with open_regular(path) as file:
+            return sum(math.prod(entry["shape"]) for entry in _header(file)[1].values())
+    except (ValueError, KeyError, TypeError, AttributeError, OSError, RecursionError):
+        return 0
+
+
+def _header(file: BufferedReader) -> tuple[int, dict[str, Any]]:
+    """The size of the header of a safetensors file, and for each tensor its dtype, shape and place.
+
+    Raises:
+        ValueError: If it is larger than any that `save_tensors` writes, or most of the file is not on the disk.
+    """
+    size = int.from_bytes(file.read(8), "little")
+    if size > HEADER_LIMIT:
+        raise ValueError(f"its header has {size} bytes")
+    header = json.loads(file.read(size))
+    header.pop("__metadata__", None)
+    _require_content(file)
+    return size, header
+
+
+def _require_content(file: BufferedReader) -> None:
+    """ValueError for a large file that is nearly all holes: it takes no room on the disk, but much time and memory."""
+    size = os.fstat(file.fileno()).st_size
+    if size <= _SMALL or not hasattr(os, "SEEK_HOLE"):
+        return
+    content = at = 0
+    try:
+        while content < _PART * size:
+            at = os.lseek(file.fileno(), at, os.SEEK_DATA)
+            hole = os.lseek(file.fileno(), at, os.SEEK_HOLE)
+            content, at = content + hole - at, hole
+    except OSError as error:
+        if error.errno == errno.ENXIO:  # there are only holes left
+            raise ValueError(f"only {content} of its {size} bytes are there") from None
+
+
+def _mapped(file: BufferedReader, header: int) -> np.ndarray:
+    """The bytes behind the header, mapped so that changes stay in memory."""
+    if os.fstat(file.fileno()).st_size <= 8 + header:
+        return np.empty(0, np.uint8)
+    return np.asarray(np.memmap(file, np.uint8, "c", 8 + header))
+
+
+def _tensor(values: np.ndarray, entry: Mapping[str, Any]) -> np.ndarray:
+    """The tensor of an entry of the header, in the bytes behind it."""
+    start, stop = entry["data_offsets"]
+    return values[start:stop].view(_DTYPES[entry["dtype"]]).reshape(entry["shape"])
 
 
 def set_tensors(arrays: Mapping[str, np.ndarray], tensors: Mapping[str, np.ndarray], path: Path) -> None:

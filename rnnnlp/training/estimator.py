@@ -140,9 +140,8 @@ class Estimator:
 
     def _take_over(self, network: Any, run: RunFolder) -> Self:
         """Becomes the estimator of a trained network; `run` is the folder that has it."""
-        card = run.path / CARD
         self.network_, self.training_, self.history_ = network, training_of(run.path), list(run.metrics())
-        self.card_ = card.read_text(encoding="utf-8") if card.is_file() else None
+        self.card_ = run.card()
         return self
 
     def save_pretrained(self, folder: str | os.PathLike[str]) -> None:

@@ -27,8 +27,10 @@ import numpy as np
 
 from rnnnlp.errors import UserError, option
 from rnnnlp.files import (
+    JSON_LIMIT,
     CorruptFileError,
     load_tensors,
+    open_regular,
     publish_folder,
     read_json,
     remove,
@@ -220,6 +222,15 @@ class RunFolder:
                     continue
                 if isinstance(record, dict) and type(record.get("step")) is int:
                     yield record
+
+    def card(self) -> str | None:
+        """The model card; None where there is none, or something else has its name."""
+        try:
+            with open_regular(self.path / CARD) as file:
+                content = file.read(JSON_LIMIT)
+        except OSError:
+            return None
+        return content.decode("utf-8", "replace")
 
     def forget_metrics_after(self, step: int) -> None:
         """Drops the lines of steps that a resumed run will take again."""

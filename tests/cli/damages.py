@@ -191,7 +191,10 @@ OF_AN_ENSEMBLE: dict[str, Damage] = {
     ),
     "ensemble with others": (lambda run: edit(run, labels=["good", "bad"]), "config.json is not the file that model"),
     "ensemble of none": (lambda run: edit(run, members=0), "the number of members is 0; an ensemble has at least 1"),
-    "ensemble of many": (lambda run: edit(run, members=2**50), "members/1125899906842623 is missing; restore it or"),
+    "ensemble of many": (
+        lambda run: edit(run, members=2**50),
+        "an ensemble has at least 1 and at most 1000",
+    ),
     "ensemble of fewer": (lambda run: edit(run, members=1), "does not have the checksums that rnnnlp writes"),
     "members no number": (lambda run: edit(run, members="two"), "--members is 'two'; it must be int"),
     "ensemble with more": (lambda run: edit(run, cell="gru"), "unknown key 'cell'; known are labels, members"),

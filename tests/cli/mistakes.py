@@ -152,9 +152,7 @@ MISTAKES = {
     "train charlm --data {home}/text.txt --dropout 1.5": "--dropout is 1.5; it must be at least 0 and below 1",
     "train charlm --data {home}/text.txt --cell lstn": "--cell is lstn; it must be one of lstm, gru",
     "train charlm --data {home}/text.txt --hidden-size 10000000": "--hidden-size is 10000000; it must be smaller",
-    "train sentiment --data sample-reviews --num-layers 999999999": (
-        "; it must be smaller, or --embedding-size or --num-layers"
-    ),
+    "train sentiment --data sample-reviews --num-layers 101": "--num-layers is 101; it must be at least 1 and at most 100",
     "train charlm --data {home}/text.txt --config {home}/senseless.toml": "senseless.toml is not valid TOML",
     "train charlm --data {home}/text.txt --on-divergence go": "--on-divergence is go; it must be one of stop, rollback",
     "train charlm --data {home}/text.txt --optimizer sgd --max-norm 0 --lr 1e38 --steps 9": (

@@ -22,6 +22,7 @@ from rnnnlp.text import Classes
 from rnnnlp.text.sources import GIVEN
 from rnnnlp.training.model_folder import CONFIG, MEMBERS, WEIGHTS, read_config, write_config
 
+MOST_MEMBERS = 1000
 CONTENT = (MEMBERS, WEIGHTS, CONFIG)  # of an ensemble's folder
 
 
@@ -34,8 +35,10 @@ class EnsembleConfig(Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.members < 1:
-            raise UserError(f"the number of members is {self.members}; an ensemble has at least 1")
+        if not 1 <= self.members <= MOST_MEMBERS:
+            raise UserError(
+                f"the number of members is {self.members}; an ensemble has at least 1 and at most {MOST_MEMBERS}"
+            )
 
 
 class Ensemble(Predictor):
