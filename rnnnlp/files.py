@@ -25,6 +25,7 @@ from rnnnlp.errors import UserError
 MANIFEST = "manifest"  # the only key of the metadata, because safetensors writes several keys in any order
 TENSORS = "tensors"  # the key of the tensors in the manifest; the other keys are names of files
 JSON_LIMIT, TOKENIZER_LIMIT = 1 << 24, 1 << 26  # bytes; larger files are not read
+_MOST_PARTS = 100_000  # objects and lists in a JSON file
 HEADER_LIMIT = 1 << 22  # bytes that describe the tensors of a file: more than 20,000 of them
 _SMALL = 1 << 24  # bytes; of a larger file, at least a part must be on the disk
 _PART = 1 / 64
@@ -160,7 +161,10 @@ def read_json(path: Path) -> Any:
     require_file(path, JSON_LIMIT)
     try:
         with open_regular(path) as file:
-            return json.loads(file.read(JSON_LIMIT), object_pairs_hook=without_duplicates)
+            content = file.read(JSON_LIMIT)
+        if (parts := content.count(b"{") + content.count(b"[")) > _MOST_PARTS:
+            raise ValueError(f"it has {parts} parts")
+        return json.loads(content, object_pairs_hook=without_duplicates)
     except (OSError, ValueError, RecursionError) as error:
         raise CorruptFileError(f"{path} is damaged ({error}); restore it or train again") from None
 

@@ -14,7 +14,7 @@ from rnnnlp.errors import UserError, dashed, option
 from rnnnlp.files import open_regular
 from rnnnlp.text.reading import ReadOptions
 
-LONGEST_TOML = 1 << 20  # bytes
+LONGEST_TOML = 1 << 18  # bytes
 _TOML_TEXT = re.compile(  # strings and comments
     r'''"""(?:[^\\]|\\.)*?"""|\'\'\'.*?\'\'\'|"(?:[^"\\\n]|\\.)*"|'[^'\n]*'|\#[^\n]*''', re.DOTALL
 )

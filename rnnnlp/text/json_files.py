@@ -18,6 +18,8 @@ from rnnnlp.text.tables import Table
 from rnnnlp.text.unpacked import LONGEST_LINE
 
 _FIRST_OBJECTS = 100
+_LONG = 1 << 20  # characters of an object whose parts are counted
+_MOST_PARTS = 1 << 18  # objects and arrays in one object
 _BLANK = re.compile(r"[ \t\r\n]*")
 
 
@@ -50,6 +52,7 @@ class JsonTable(Table):
             if line.isspace():
                 continue
             where = f"line {number}"
+            self._check_parts(line, where)
             try:
                 record = json.loads(line)
             except (ValueError, RecursionError) as error:
@@ -76,6 +79,7 @@ class JsonTable(Table):
                 try:
                     record, end = decode(text, at)
                 except (ValueError, RecursionError) as error:
+                    self._check_parts(text[at:], where)
                     if chunk is not None and isinstance(error, ValueError) and len(text) - at < LONGEST_LINE:
                         wanted = 2 * (len(text) - at)  # so that a long object is not decoded once for each chunk
                         break
@@ -87,6 +91,14 @@ class JsonTable(Table):
         if not closed or text.strip():
             expected = "nothing after it" if closed else "a ] at its end"
             raise UserError(f"{self.name}: its array of {number} objects is damaged; expected {expected}")
+
+    def _check_parts(self, text: str, where: str) -> None:
+        """UserError for an object of so many small parts that it takes a gigabyte, before it is decoded."""
+        if len(text) > _LONG and text.count("{") + text.count("[") > _MOST_PARTS:
+            raise UserError(
+                f"{self.name}, {where}: an object of more than {_MOST_PARTS:,} parts; expected one with a text and a "
+                "label: leave the others out"
+            )
 
     def _checked(self, record: Any, text: str, where: str) -> dict[str, Any]:
         if "\\u" in text:  # only an escape can make a lone surrogate

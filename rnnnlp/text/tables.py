@@ -257,7 +257,8 @@ class ParquetTable(Table):
             return size
         try:
             if chunk.compression != "UNCOMPRESSED":
-                page = pyarrow.decompress(page, size, codec=chunk.compression.lower(), asbytes=True)
+                codec = chunk.compression.lower().replace("lz4", "lz4_raw")
+                page = pyarrow.decompress(page, size, codec=codec, asbytes=True)
         except (OSError, ValueError, pyarrow.ArrowException):
             return size
         at = largest = 0

@@ -27,7 +27,7 @@ HEAD = 4096  # bytes that are enough to know a format
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")  # the latter of an empty archive
 _JUNK = ("__macosx", "thumbs.db", "desktop.ini")
 LONGEST_LINE = 1 << 24  # characters of a line or a value of a table; the csv module needs many times that memory
-MOST_EXPANSION = 100  # times its size that a file may hold; real text is compressed to a third or a tenth
+MOST_EXPANSION = 50  # times its size that a file may hold; real text is compressed to a third or a tenth
 _SMALL = 1 << 24  # bytes that any file may hold, however small it is
 _BUFFER = 1 << 17  # bytes
 _DEEPEST = 3  # times that a file may be compressed
@@ -226,6 +226,10 @@ def _only_member(file: Any, path: Path) -> tuple[IO[bytes], str]:
     if len(data) != 1:
         some = f" ({', '.join(data[:3])}{', ...' if len(data) > 3 else ''})" if data else ""
         raise _no_single_file(path, str(len(data)), some)
+    if archive.getinfo(data[0]).compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise refused(
+            path, "a zip archive with an unusual compression", _UNPACK
+        )  # `zipfile` unpacks it without a limit
     try:
         member = archive.open(data[0])
     except RuntimeError as error:  # encrypted
