@@ -13,10 +13,9 @@ import shutil
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from io import BufferedReader
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -82,7 +81,7 @@ def write_atomically(path: Path, content: bytes) -> None:
             raise
 
 
-def open_regular(path: Path, *, follow_links: bool = True) -> BufferedReader:
+def open_regular(path: Path, *, follow_links: bool = True) -> BinaryIO:
     """Opens a file to read. A pipe is not waited for, and a device, which may have no end, is not read.
 
     Raises:
@@ -262,7 +261,7 @@ def number_of_values(path: Path) -> int:
         return 0
 
 
-def _header(file: BufferedReader) -> tuple[int, dict[str, Any]]:
+def _header(file: BinaryIO) -> tuple[int, dict[str, Any]]:
     """The size of the header of a safetensors file, and for each tensor its dtype, shape and place.
 
     Raises:
@@ -277,7 +276,7 @@ def _header(file: BufferedReader) -> tuple[int, dict[str, Any]]:
     return size, header
 
 
-def _require_content(file: BufferedReader) -> None:
+def _require_content(file: BinaryIO) -> None:
     """ValueError for a large file that is nearly all holes: it takes no room on the disk, but much time and memory."""
     size = os.fstat(file.fileno()).st_size
     if size <= _SMALL or not hasattr(os, "SEEK_HOLE"):
@@ -293,7 +292,7 @@ def _require_content(file: BufferedReader) -> None:
             raise ValueError(f"only {content} of its {size} bytes are there") from None
 
 
-def _mapped(file: BufferedReader, header: int) -> np.ndarray:
+def _mapped(file: BinaryIO, header: int) -> np.ndarray:
     """The bytes behind the header, mapped so that changes stay in memory."""
     if os.fstat(file.fileno()).st_size <= 8 + header:
         return np.empty(0, np.uint8)
@@ -340,9 +339,9 @@ def _sha256_of_tensors(tensors: Mapping[str, np.ndarray]) -> str:
     return digest.hexdigest()
 
 
-def size_and_sha256(file: BufferedReader) -> list[Any]:
+def size_and_sha256(file: BinaryIO) -> list[Any]:
     """The size and the SHA-256 digest of an open file."""
-    return [os.fstat(file.fileno()).st_size, hashlib.file_digest(file, "sha256").hexdigest()]
+    return [os.fstat(file.fileno()).st_size, hashlib.file_digest(file, "sha256").hexdigest()]  # type: ignore[arg-type]
 
 
 def _size_and_sha256(path: Path) -> list[Any]:

@@ -210,7 +210,7 @@ class DelimitedTable(Table):
         return self._records(reader), lambda number: reader.line_num + dialect.before
 
     def _bounded_blocks(self) -> Iterator[str]:
-        """The blocks of the file; UserError where a quoted record has so many lines that it is none."""
+        """The blocks of the file; UserError where a quoted record is too long to be one."""
         last, length = self._record, 0
         for block in blocks_of_rows(self._path, self._reading.encoding):
             length = length + len(block) if self._record == last else len(block)

@@ -93,7 +93,7 @@ class JsonTable(Table):
             raise UserError(f"{self.name}: its array of {number} objects is damaged; expected {expected}")
 
     def _check_parts(self, text: str, where: str) -> None:
-        """UserError for an object of so many small parts that it takes a gigabyte, before it is decoded."""
+        """UserError for a long object of small parts, before decoding takes a gigabyte."""
         if len(text) > _LONG and text.count("{") + text.count("[") > _MOST_PARTS:
             raise UserError(
                 f"{self.name}, {where}: an object of more than {_MOST_PARTS:,} parts; expected one with a text and a "

@@ -143,7 +143,7 @@ class Network:
                     "they are not of the same model: restore both, or train again"
                 )
 
-        many = FEW_WEIGHTS + 2 * network_config.num_parameters  # said before so many are read
+        many = FEW_WEIGHTS + 2 * network_config.num_parameters  # more are refused before they are read
         tensors = current_names(
             load_tensors(path, beside=(CONFIG, TOKENIZER), check=lambda number: require(number, 0, many))
         )
