@@ -306,7 +306,9 @@ class Trainer:
             UserError: If the checkpoint is damaged, or the data are not those it was written with.
         """
         path = self.run.latest_checkpoint()
-        averaged, tensors, state = self.run.load_checkpoint(path)
+        carried = self.objective.carried()
+        raw = self.raw_tensors(carried)
+        averaged, tensors, state = self.run.load_checkpoint(path, sum(array.size for array in raw.values()))
         if changed := changed_data(self.objective, state):
             raise UserError(
                 f"{option('data')} {self.config.data} is not what {self.run.path} was trained on ({', '.join(changed)} "
@@ -315,8 +317,7 @@ class Trainer:
             )
         if EARLIER_DATA in state.data:
             log.info("%s is of an earlier version: only a part of its data can be recognised again", path)
-        carried = self.objective.carried()
-        set_tensors(self.raw_tensors(carried), tensors, path)
+        set_tensors(raw, tensors, path)
         buffers = self.objective.network.buffers()
         set_tensors(self.averaged.values | buffers, buffers | averaged, path)
         self.seek(state, carried, path)

@@ -39,7 +39,16 @@ from rnnnlp.files import (
     writing,
 )
 from rnnnlp.training.earlier import current_names
-from rnnnlp.training.model_folder import CONFIG, MEMBERS, TOKENIZER, WEIGHTS, Network, config_bytes, read_config
+from rnnnlp.training.model_folder import (
+    CONFIG,
+    FEW_WEIGHTS,
+    MEMBERS,
+    TOKENIZER,
+    WEIGHTS,
+    Network,
+    config_bytes,
+    read_config,
+)
 from rnnnlp.training.state import TrainingState
 
 STATE_TENSORS, STATE = "training_state.safetensors", "training_state.json"
@@ -307,13 +316,27 @@ class RunFolder:
         return found[-1]
 
     @staticmethod
-    def load_checkpoint(path: Path) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], TrainingState]:
+    def load_checkpoint(
+        path: Path, expected: int | None = None
+    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], TrainingState]:
         """The averaged weights, the training tensors and the training state.
+
+        Args:
+            path: The checkpoint.
+            expected: About the number of values of the training tensors; far more are refused before they are read.
 
         Raises:
             UserError: If any of them is damaged.
         """
-        tensors = current_names(load_tensors(path / STATE_TENSORS, beside=BESIDE_STATE))
+
+        def check(number: int) -> None:
+            if expected is not None and number > FEW_WEIGHTS + 2 * expected:
+                raise CorruptFileError(
+                    f"{path / STATE_TENSORS} holds {number} values and the model needs {expected}; restore it or train "
+                    "again"
+                )
+
+        tensors = current_names(load_tensors(path / STATE_TENSORS, beside=BESIDE_STATE, check=check))
         averaged = current_names(load_tensors(path / WEIGHTS, beside=(CONFIG, TOKENIZER)))
         return averaged, tensors, read_state(path)
 

@@ -57,7 +57,7 @@ class Objective(Protocol):
         """The digest of each part of the data that training and validation read; the keys name them in messages."""
 
     def earlier_fingerprint(self) -> str:
-        """What checkpoints of 0.1 and 0.2 have instead: a fingerprint of a part of the training data."""
+        """What checkpoints of 0.1 and 0.2 have instead: a fingerprint of a part of the data. "" for new tasks."""
 
 
 @dataclass(frozen=True)

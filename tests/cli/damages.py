@@ -162,6 +162,12 @@ OF_A_MODEL: dict[str, Damage] = {
         lambda run: (run / "model.safetensors").write_bytes(b""),
         "model.safetensors is damaged ( ... ); restore it or train again",
     ),
+    "weights of a larger model": (
+        lambda run: save_tensors(
+            run / "model.safetensors", {"more": np.zeros(2_000_000, np.float32)}, beside=MODEL_FILES
+        ),
+        "holds 2000000 weights and config.json describes 288; they are not of the same model",
+    ),
     "a tensor missing": (lambda run: drop_tensor(run), "is missing; it and config.json"),
     "weights flipped": (lambda run: flip_last_bit(run / "model.safetensors"), "its checksum is not the one in it"),
     "weights unsealed": (lambda run: unseal(run), "does not have the checksums that rnnnlp writes"),
@@ -233,6 +239,12 @@ OF_AN_ENSEMBLE: dict[str, Damage] = {
 OF_A_RUN: dict[str, Damage] = {
     "tensors flipped": (lambda run: flip_last_bit(last(run) / STATE_TENSORS), "its checksum is not the one in it"),
     "tensors cut": (lambda run: cut(last(run) / STATE_TENSORS), "training_state.safetensors is damaged ("),
+    "tensors of a larger model": (
+        lambda run: save_tensors(
+            last(run) / STATE_TENSORS, {"more": np.zeros(2_000_000, np.float32)}, beside=BESIDE_STATE
+        ),
+        "training_state.safetensors holds 2000000 values and the model needs ",
+    ),
     "configuration cut": (lambda run: cut(last(run) / "config.json"), "step-00000002 to resume from step-00000000"),
     "weights missing": (
         lambda run: (last(run) / "model.safetensors").unlink(),

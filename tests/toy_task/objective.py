@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from rnnnlp.batches.streams import StreamBatches
-from rnnnlp.tasks.language_modelling import digests_of_ids, ends_fingerprint
+from rnnnlp.tasks.language_modelling import digests_of_ids
 from rnnnlp.training.task import BatchLoss
 from tests.toy_task.config import ToyTraining
 from tests.toy_task.evaluate import toy_metrics
@@ -46,4 +46,4 @@ class ToyObjective:
         return digests_of_ids(self.batches.ids, self.validation)
 
     def earlier_fingerprint(self) -> str:
-        return ends_fingerprint(self.batches.ids)
+        return ""
