@@ -28,6 +28,7 @@ _MOST_PARTS = 100_000  # objects and lists in a JSON file
 HEADER_LIMIT = 1 << 22  # bytes that describe the tensors of a file: more than 20,000 of them
 _SMALL = 1 << 24  # bytes; of a larger file, at least a part must be on the disk
 _PART = 1 / 64
+_READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _DTYPES = {  # names of safetensors
     **{"F16": np.float16, "F32": np.float32, "F64": np.float64, "BOOL": np.bool_},
     **{"I8": np.int8, "I16": np.int16, "I32": np.int32, "I64": np.int64},
@@ -87,12 +88,14 @@ def open_regular(path: Path, *, follow_links: bool = True) -> BinaryIO:
     Raises:
         OSError: If it is no regular file, a link where none is followed, or cannot be read.
     """
-    more = getattr(os, "O_NONBLOCK", 0) | (0 if follow_links else getattr(os, "O_NOFOLLOW", 0))
-    file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | more))  # noqa: SIM115
-    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-        file.close()
+    descriptor = os.open(path, _READ if follow_links else _READ | getattr(os, "O_NOFOLLOW", 0))
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         raise SpecialFileError(errno.EINVAL, "it is a pipe or a device", str(path))
-    return file
+    return open(descriptor, "rb")
 
 
 def sync(path: Path) -> None:

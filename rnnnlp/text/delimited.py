@@ -92,8 +92,8 @@ class DelimitedTable(Table):
         else:
             picked = itemgetter(*indices)
         for number, record in enumerate(records, start=1):
-            self._record = number
             if len(record) == number_of_fields:
+                self._record = number
                 yield picked(record)
             elif any(map(str.strip, record)):  # an empty line is no row
                 yield picked(self._completed(record, line_of(number)))
