@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import count as numbered
 from itertools import islice
 from operator import itemgetter, methodcaller
 from pathlib import Path
@@ -70,7 +71,7 @@ class DelimitedTable(Table):
 
     def __init__(self, path: Path, usual: str, reading: ReadOptions) -> None:
         self.name, self._path, self._usual, self._reading = str(path), path, usual, reading
-        self._record = 0  # the number of the last one that was read
+        self._numbers = numbered(1)  # of the rows; its next one is that of the row that is looked for
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
@@ -91,9 +92,9 @@ class DelimitedTable(Table):
             picked: Callable[[list[str]], tuple[str, ...]] = lambda record: (record[index],)  # noqa: E731
         else:
             picked = itemgetter(*indices)
-        for number, record in enumerate(records, start=1):
+        self._numbers = numbered(1)
+        for number, record in zip(self._numbers, records, strict=False):
             if len(record) == number_of_fields:
-                self._record = number
                 yield picked(record)
             elif any(map(str.strip, record)):  # an empty line is no row
                 yield picked(self._completed(record, line_of(number)))
@@ -211,13 +212,14 @@ class DelimitedTable(Table):
 
     def _bounded_blocks(self) -> Iterator[str]:
         """The blocks of the file; UserError where a quoted record is too long to be one."""
-        last, length = self._record, 0
+        last, length = "", 0
         for block in blocks_of_rows(self._path, self._reading.encoding):
-            length = length + len(block) if self._record == last else len(block)
-            last = self._record
+            now = repr(self._numbers)  # quicker than to keep the number of each row
+            length = length + len(block) if now == last else len(block)
+            last = now
             if length > 2 * LONGEST_LINE:
                 raise UserError(
-                    f"{self.name}: the row after row {last} has more than {2 * LONGEST_LINE:,} characters; its "
+                    f"{self.name}: a row has more than {2 * LONGEST_LINE:,} characters; its "
                     f"quotation marks are not as in a csv file: mend them, or give {option('quoting')} none"
                 )
             yield block

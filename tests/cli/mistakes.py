@@ -485,7 +485,7 @@ ELSEWHERE = {
     "has a text of more than {} characters; divide": "text/test_limits.py::test_parquet_files_with_large_values",
     "has several values in a row; expected one": "text/test_limits.py::test_parquet_columns_of_lists",
     "the schema of {} names {} classes": "text/test_limits.py::test_schemas_with_thousands_of_classes",
-    "the row after row {} has more than": "text/test_limits.py::test_quoted_records_of_many_lines",
+    ": a row has more than {} characters": "text/test_limits.py::test_quoted_records_of_many_lines",
     "columns; expected a table of texts: give": "text/test_limits.py::test_tables_of_many_columns",
     "an object of more than {} parts; expected": "text/test_limits.py::test_json_objects_of_many_parts",
     "changed while it was read; try again": "text/test_corpus.py::test_text_that_changes_while_it_is_read",
