@@ -17,6 +17,7 @@ from rnnnlp.errors import UserError, option
 LARGEST = 2**53
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}  # of a duration, in seconds
 MAX_PARAMETERS = 2**40
+MAX_LAYERS = 100  # a tiny layer costs time out of proportion to its size in a file
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,11 @@ class Check:
 
 def at_least(minimum: float) -> Check:
     return Check(lambda value: value >= minimum, lambda: f"at least {minimum}")
+
+
+def between(minimum: int, maximum: int) -> Check:
+    """A number from `minimum` to `maximum`, both included."""
+    return Check(lambda value: minimum <= value <= maximum, lambda: f"at least {minimum} and at most {maximum}")
 
 
 def above_zero(unit: str = "") -> Check:

@@ -7,15 +7,16 @@ rename replaces the weights together with their checksums, so every later change
 import errno
 import hashlib
 import json
+import math
 import os
 import re
 import secrets
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
-from typing import IO, Any
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 
@@ -24,18 +25,32 @@ from rnnnlp.errors import UserError
 MANIFEST = "manifest"  # the only key of the metadata, because safetensors writes several keys in any order
 TENSORS = "tensors"  # the key of the tensors in the manifest; the other keys are names of files
 JSON_LIMIT, TOKENIZER_LIMIT = 1 << 24, 1 << 26  # bytes; larger files are neither written nor read
+_MOST_PARTS = 100_000  # objects and lists in a JSON file
+HEADER_LIMIT = 1 << 22  # bytes that describe the tensors of a file: more than 20,000 of them
+_SMALL = 1 << 24  # bytes; of a larger file, at least a part must be on the disk
+_PART = 1 / 64
+_DTYPES = {  # names of safetensors
+    **{"F16": np.float16, "F32": np.float32, "F64": np.float64, "BOOL": np.bool_},
+    **{"I8": np.int8, "I16": np.int16, "I32": np.int32, "I64": np.int64},
+    **{"U8": np.uint8, "U16": np.uint16, "U32": np.uint32, "U64": np.uint64},
+}
 REMEDIES = {
     errno.ENOSPC: "make room on that disk",
     errno.EDQUOT: "make room on that disk",
     errno.EFBIG: "make room on that disk",
 }
-# Flags with which no link is followed, no pipe is waited for, and no child inherits the file; Windows lacks some.
-GUARDED = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
+# Flags with which no pipe is waited for and no child inherits the file, and no link is followed; Windows lacks some.
+_NOT_WAITING = sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
+GUARDED = _NOT_WAITING | getattr(os, "O_NOFOLLOW", 0)
 TEMPORARY = r"\.[^/]{0,40}\.[0-9a-f]{16}\.tmp"  # the names that `temporary_name` gives
 
 
 class CorruptFileError(UserError):
     """A file of a model or a checkpoint is missing or damaged, or another file has taken its place."""
+
+
+class SpecialFileError(OSError):
+    """A pipe or a device stands where a file is expected."""
 
 
 class WriteError(UserError):
@@ -129,6 +144,22 @@ def write_atomically(path: Path, content: bytes) -> None:
             raise
 
 
+def open_regular(path: Path, *, follow_links: bool = True) -> BinaryIO:
+    """Opens a file to read. A pipe is not waited for, and a device, which may have no end, is not read.
+
+    Raises:
+        OSError: If it is no regular file, a link where none is followed, or cannot be read.
+    """
+    descriptor = os.open(path, os.O_RDONLY | (_NOT_WAITING if follow_links else GUARDED))
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        raise SpecialFileError(errno.EINVAL, "it is a pipe or a device", str(path))
+    return open(descriptor, "rb")
+
+
 @contextmanager
 def replaced_file(path: Path) -> Iterator[IO[bytes]]:
     """A context that gives a file for the output of a command. `path` has the old content until it is left.
@@ -200,7 +231,11 @@ def read_json(path: Path) -> Any:
 
     require_file(path, JSON_LIMIT)
     try:
-        return json.loads(path.read_bytes(), object_pairs_hook=without_duplicates)
+        with open_regular(path) as file:
+            content = file.read(JSON_LIMIT)
+        if (parts := content.count(b"{") + content.count(b"[")) > _MOST_PARTS:
+            raise ValueError(f"it has {parts} parts")
+        return json.loads(content, object_pairs_hook=without_duplicates)
     except (OSError, ValueError, RecursionError) as error:
         raise CorruptFileError(f"{path} is damaged ({error}); restore it or train again") from None
 
@@ -234,12 +269,18 @@ def save_tensors(
     write_atomically(path, save(tensors, {MANIFEST: json.dumps(manifest)}))
 
 
-def load_tensors(path: Path, *, beside: Iterable[str] = ()) -> dict[str, np.ndarray]:
+def load_tensors(
+    path: Path, *, beside: Iterable[str] = (), check: Callable[[int], None] = lambda number: None
+) -> dict[str, np.ndarray]:
     """Reads what `save_tensors` wrote, and checks it.
 
     Args:
         path: The file.
         beside: Names of the files whose checksums it stores.
+        check: Called with the number of values of all tensors, before any is read; it may refuse them.
+
+    Returns:
+        The tensors, as private maps of the file: what changes them does not change the file.
 
     Raises:
         CorruptFileError: If it or one of those files is missing, damaged, or not the one that was saved.
@@ -248,9 +289,15 @@ def load_tensors(path: Path, *, beside: Iterable[str] = ()) -> dict[str, np.ndar
 
     require_file(path)
     try:
-        with safe_open(path, "numpy") as file:
-            manifest = json.loads((file.metadata() or {}).get(MANIFEST, "null"))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+        with open_regular(path) as file:
+            size, header = _header(file)
+            with safe_open(path, "numpy") as checked:  # no tensor overlaps another, and the file has their size
+                manifest = json.loads((checked.metadata() or {}).get(MANIFEST, "null"))
+            check(sum(math.prod(entry["shape"]) for entry in header.values()))
+            values = _mapped(file, size)
+            tensors = {name: _tensor(values, entry) for name, entry in sorted(header.items())}
+    except UserError:
+        raise
     except (
         SafetensorError,
         ValueError,
@@ -275,6 +322,59 @@ def load_tensors(path: Path, *, beside: Iterable[str] = ()) -> dict[str, np.ndar
                 "restore it or train again"
             )
     return tensors
+
+
+def number_of_values(path: Path) -> int:
+    """The number of values of all tensors in a file, of which only the header is read; 0 if it is damaged."""
+    try:
+        with open_regular(path) as file:
+            return sum(math.prod(entry["shape"]) for entry in _header(file)[1].values())
+    except (ValueError, KeyError, TypeError, AttributeError, OSError, RecursionError):
+        return 0
+
+
+def _header(file: BinaryIO) -> tuple[int, dict[str, Any]]:
+    """The size of the header of a safetensors file, and for each tensor its dtype, shape and place.
+
+    Raises:
+        ValueError: If it is larger than any that `save_tensors` writes, or most of the file is not on the disk.
+    """
+    size = int.from_bytes(file.read(8), "little")
+    if size > HEADER_LIMIT:
+        raise ValueError(f"its header has {size} bytes")
+    header = json.loads(file.read(size))
+    header.pop("__metadata__", None)
+    _require_content(file)
+    return size, header
+
+
+def _require_content(file: BinaryIO) -> None:
+    """ValueError for a large file that is nearly all holes: it takes no room on the disk, but much time and memory."""
+    size = os.fstat(file.fileno()).st_size
+    if size <= _SMALL or not hasattr(os, "SEEK_HOLE"):
+        return
+    content = at = 0
+    try:
+        while content < _PART * size:
+            at = os.lseek(file.fileno(), at, os.SEEK_DATA)
+            hole = os.lseek(file.fileno(), at, os.SEEK_HOLE)
+            content, at = content + hole - at, hole
+    except OSError as error:
+        if error.errno == errno.ENXIO:  # there are only holes left
+            raise ValueError(f"only {content} of its {size} bytes are there") from None
+
+
+def _mapped(file: BinaryIO, header: int) -> np.ndarray:
+    """The bytes behind the header, mapped so that changes stay in memory."""
+    if os.fstat(file.fileno()).st_size <= 8 + header:
+        return np.empty(0, np.uint8)
+    return np.asarray(np.memmap(file, np.uint8, "c", 8 + header))
+
+
+def _tensor(values: np.ndarray, entry: Mapping[str, Any]) -> np.ndarray:
+    """The tensor of an entry of the header, in the bytes behind it."""
+    start, stop = entry["data_offsets"]
+    return values[start:stop].view(_DTYPES[entry["dtype"]]).reshape(entry["shape"])
 
 
 def set_tensors(arrays: Mapping[str, np.ndarray], tensors: Mapping[str, np.ndarray], path: Path) -> None:
@@ -311,9 +411,14 @@ def _sha256_of_tensors(tensors: Mapping[str, np.ndarray]) -> str:
     return digest.hexdigest()
 
 
+def size_and_sha256(file: BinaryIO) -> list[Any]:
+    """The size and the SHA-256 digest of an open file."""
+    return [os.fstat(file.fileno()).st_size, hashlib.file_digest(file, "sha256").hexdigest()]  # type: ignore[arg-type]
+
+
 def _size_and_sha256(path: Path) -> list[Any]:
-    with open(path, "rb") as file:
-        return [path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest()]
+    with open_regular(path) as file:
+        return size_and_sha256(file)
 
 
 def _is_unchanged(path: Path, recorded: Any) -> bool:

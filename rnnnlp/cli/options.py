@@ -1,6 +1,7 @@
 """Command-line options made from the fields of a configuration, so that names and defaults have one place."""
 
 import argparse
+import re
 import tomllib
 from collections.abc import Iterable
 from dataclasses import MISSING, fields
@@ -10,7 +11,16 @@ from typing import Any, get_type_hints
 
 from rnnnlp.config import Config, describe, seconds
 from rnnnlp.errors import UserError, dashed, option
+from rnnnlp.files import open_regular
 from rnnnlp.text.reading import ReadOptions
+
+LONGEST_TOML = 1 << 18  # bytes
+_TOML_TEXT = re.compile(  # strings and comments
+    r'''"""(?:[^\\]|\\.)*?"""|\'\'\'.*?\'\'\'|"(?:[^"\\\n]|\\.)*"|'[^'\n]*'|\#[^\n]*''', re.DOTALL
+)
+_LONG_KEY = re.compile(
+    r"[\w-][ \t]*\.[ \t]*[\w-]+[ \t]*\."
+)  # no option has a table; each part costs what all before it cost
 
 
 def add_config_options(parser: Any, config: type[Config], *, leave_out: Iterable[str] = ()) -> None:
@@ -66,11 +76,17 @@ def duration(text: str) -> float | str:
 
 def read_toml(path: str) -> dict[str, Any]:
     """The options in a TOML file, by the names of the command line with - or _."""
+    where = f"{option('config')} {path}"
     try:
-        content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        with open_regular(Path(path)) as file:
+            text = file.read(LONGEST_TOML + 1).decode().replace("\r\n", "\n")
+        if len(text) > LONGEST_TOML or _LONG_KEY.search(_TOML_TEXT.sub("text", text)):
+            raise UserError(f"{where} is too long, or has a key of many parts; write lines such as lr = 0.01")
+        content = tomllib.loads(text)
     except OSError as error:
-        raise UserError(f"{option('config')} {path}: {error.strerror}; give the path of a TOML file") from None
+        raise UserError(f"{where}: {error.strerror}; give the path of a TOML file") from None
+    except UserError:
+        raise
     except (ValueError, RecursionError) as error:
-        where = f"{option('config')} {path}"
         raise UserError(f"{where} is not valid TOML ({error}); write lines such as lr = 0.01") from None
     return {name.replace("-", "_") + "_" * iskeyword(name): value for name, value in content.items()}

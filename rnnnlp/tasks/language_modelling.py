@@ -22,6 +22,7 @@ from rnnnlp.text.given import GivenTexts, as_texts, without_missing
 from rnnnlp.text.sources import GIVEN
 
 SPLITS = ("train", "validation")  # the ones that training reads
+PARTS = {"the training text": "train", "the validation text": "validation"}
 WINDOW_TOKENS = 8192  # predicted at a time
 WARMUP = 200  # tokens that a stream reads before its first counted one
 
@@ -121,8 +122,19 @@ def train_and_validation(encoded: EncodedCorpus) -> tuple[np.ndarray, np.ndarray
     return train, validation
 
 
-def corpus_fingerprint(ids: np.ndarray) -> str:
-    """The length of a text and a hash of its ends, to recognise it again."""
+def digests_of(encoded: EncodedCorpus) -> dict[str, str]:
+    """The digest of the text of each split that training reads, and of all of it, to recognise it again."""
+    digests = {name: f"{encoded.digests[split]}:{encoded.characters[split]}" for name, split in PARTS.items()}
+    return digests | {"the text as a whole": encoded.text_digest}  # also what is not in the vocabulary
+
+
+def digests_of_ids(train: np.ndarray, validation: np.ndarray) -> dict[str, str]:
+    """As `digests_of`, for ids `(length,)` that come from elsewhere than a corpus."""
+    return {name: hashlib.sha256(ids.data).hexdigest() for name, ids in zip(PARTS, (train, validation), strict=True)}
+
+
+def ends_fingerprint(ids: np.ndarray) -> str:
+    """The length of a text and a hash of its ends, by which checkpoints of 0.1 and 0.2 recognise it."""
     ends = np.concatenate([ids[:4096], ids[-4096:]]).astype(np.int64)
     return f"{len(ids)}:{hashlib.sha256(ends.tobytes()).hexdigest()[:16]}"
 

@@ -1,5 +1,8 @@
 """The cache: a folder of entries, each written whole or not at all, by any number of processes at once.
 
+An entry is a folder of files and a manifest with their sizes and SHA-256 digests, which are verified whenever the entry
+is opened. An entry that is damaged, or that this user cannot read, is as if it were not there.
+
 The modification time of an entry is the time of its last use. When a new entry makes the cache larger than its limit,
 the least recently used entries are removed.
 """
@@ -13,22 +16,29 @@ import logging
 import math
 import os
 import re
+import secrets
 import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from rnnnlp.errors import UserError
-from rnnnlp.folders import publish_folder
+from rnnnlp.files import open_regular, size_and_sha256
+from rnnnlp.folders import publish_folder, remove
 
 logger = logging.getLogger(__name__)
 
+Content = TypeVar("Content")
+
+_MANIFEST = "manifest.json"
+_LONGEST_MANIFEST = 1 << 16  # bytes
 _UNFINISHED = ".unfinished-"
-_ABANDONED_SECONDS = 24 * 3600
+_LOCK = ".lock"  # in an unfinished entry; the system releases it when its process ends
+_ABANDONED_SECONDS = 24 * 3600  # for unfinished entries without that lock: of earlier versions, and where none exists
 _IN_USE_SECONDS = 3600  # entries used more recently than this stay: a process may be about to open them
 _LIMIT = 20.0  # GB
 _KEY = re.compile(r"[0-9a-f]{32}")  # names of entries; nothing else in the folder is removed
@@ -89,61 +99,172 @@ def cache_key(**parts: Any) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]  # as in _KEY
 
 
-def cached(folder: Path, key: str, write: Callable[[Path], None]) -> Path:
-    """The folder of an entry, which is written first if the cache does not have it.
+def cached(folder: Path, key: str, write: Callable[[Path], None], read: Callable[[Path], Content]) -> Content:
+    """The content of an entry, which is written first if the cache does not have it whole.
+
+    Where the cache cannot be written, the content is written into a temporary folder, which is logged.
 
     Args:
         folder: The folder of the cache.
         key: The key of the entry, as from `cache_key`.
         write: Fills an empty folder with the content of the entry.
+        read: Reads what `write` wrote; any exception means that the entry is damaged.
 
     Raises:
-        UserError: If the cache cannot be written.
+        UserError: If neither the cache nor the temporary folder can be written.
     """
     entry = folder / key
-    if entry.is_dir():
-        with suppress(OSError):  # the cache may be read-only for this user
-            os.utime(entry)
-        return entry
+    if os.path.lexists(entry):
+        try:
+            _verify(entry)
+            content = read(entry)
+        except Exception as error:  # whatever is wrong with it
+            logger.warning("%s in the cache is not used (%s); it is written again", entry, error)
+            _discard(entry)
+        else:
+            with suppress(OSError):  # the cache may be read-only for this user
+                os.utime(entry)
+            return content
     limit = cache_limit()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _remove_abandoned(folder)
-        unfinished = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=folder))
-        try:
-            write(unfinished)
-            _publish(unfinished, entry)
+        with _unfinished(folder) as new:
+            written = _filled(new, write)
+            with suppress(OSError):  # another process was first, or another user's entry cannot be replaced
+                publish_folder(written, entry)
+                written = entry
+            content = read(written)
             _remove_beyond(folder, limit)
-        finally:
-            shutil.rmtree(unfinished, ignore_errors=True)
+            return content
     except OSError as error:
-        raise _cannot_write(folder, error) from error
-    return entry
+        problem = error
+    logger.warning(
+        "the cache %s cannot be written (%s): each run encodes the text again; set RNNNLP_CACHE to another folder",
+        *(folder, problem.strerror or problem),
+    )
+    try:
+        with tempfile.TemporaryDirectory(prefix="rnnnlp-", ignore_cleanup_errors=True) as temporary:
+            return read(_filled(Path(temporary) / "content", write))  # mapped files stay readable when it is removed
+    except OSError as error:
+        raise _cannot_write(folder, problem) from error
+
+
+def _verify(entry: Path) -> None:
+    """Checks an entry: that it has the files of its manifest and no others, each as it was written.
+
+    Any exception means that it is damaged, or cannot be read.
+    """
+    if entry.is_symlink():
+        raise ValueError("it is a link")
+    manifest = _manifest(entry)
+    if {path.name for path in entry.iterdir()} - {_MANIFEST} != set(manifest):
+        raise ValueError("its files are not those of its manifest")
+    for name, recorded in manifest.items():
+        with open_regular(entry / name, follow_links=False) as file:
+            if os.fstat(file.fileno()).st_size != recorded[0]:
+                raise ValueError(f"{name} has another size")
+            if size_and_sha256(file) != recorded:
+                raise ValueError(f"{name} has another checksum")
+
+
+def digests_of(entry: Path) -> dict[str, str]:
+    """The SHA-256 digest of each file of an entry, as its manifest says."""
+    return {name: digest for name, (_, digest) in _manifest(entry).items()}
+
+
+def _manifest(entry: Path) -> dict[str, list[Any]]:
+    """The size and the SHA-256 digest of each file of an entry."""
+    with open_regular(entry / _MANIFEST, follow_links=False) as file:
+        manifest: dict[str, list[Any]] = json.loads(file.read(_LONGEST_MANIFEST))
+    return manifest
+
+
+def _filled(new: Path, write: Callable[[Path], None]) -> Path:
+    """A new folder with what `write` writes, and its manifest."""
+    new.mkdir()
+    write(new)
+    manifest = {}
+    for path in sorted(new.iterdir()):
+        with path.open("rb") as file:
+            manifest[path.name] = size_and_sha256(file)
+    (new / _MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
+    return new
 
 
 def _cannot_write(folder: Path, error: OSError) -> UserError:
     return UserError(
-        f"cannot write the cache {folder} ({error.strerror or error}); "
+        f"cannot write the cache {folder} ({error.strerror or error}), nor the temporary folder; "
         "set RNNNLP_CACHE to a folder that can be written and has room"
     )
 
 
-def _publish(unfinished: Path, entry: Path) -> None:
+def _discard(entry: Path) -> None:
+    """Removes an entry in one step, so that no process finds half of it. Another user's may have to stay."""
+    doomed = entry.with_name(f"{_UNFINISHED}{secrets.token_hex(8)}")
+    with suppress(OSError):
+        entry.rename(doomed)
+        remove(doomed)
+
+
+@contextmanager
+def _unfinished(folder: Path) -> Iterator[Path]:
+    """The name of a folder to fill, in a folder that is locked and goes away in the end.
+
+    Both have the permissions that the umask gives, so that others can read a shared cache.
+    """
+    outer = folder / f"{_UNFINISHED}{secrets.token_hex(8)}"
+    outer.mkdir()
+    lock = None
     try:
-        publish_folder(unfinished, entry)
+        lock = _locked(outer)
+        yield outer / "content"
+    finally:
+        shutil.rmtree(outer, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
+
+
+def _locked(unfinished: Path) -> int | None:
+    """The descriptor of a lock on an unfinished entry; None where the system or the disk has no locks."""
+    try:
+        import fcntl
+    except ModuleNotFoundError:
+        return None
+    hidden = unfinished / f"{_LOCK}.new"  # it has its name only when it is locked
+    lock = os.open(hidden, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        hidden.rename(unfinished / _LOCK)
     except OSError:
-        if not entry.is_dir():  # otherwise another process was first, with the same content
-            raise
+        os.close(lock)
+        return None
+    return lock
+
+
+def _is_abandoned(unfinished: Path) -> bool:
+    """Whether the process that wrote an unfinished entry has ended."""
+    try:
+        import fcntl
+
+        lock = os.open(unfinished / _LOCK, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except (ModuleNotFoundError, OSError):
+        return time.time() - unfinished.stat().st_mtime > _ABANDONED_SECONDS
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    finally:
+        os.close(lock)
+    return True
 
 
 def _remove_abandoned(folder: Path) -> None:
     """Removes unfinished entries of processes that were killed."""
     for path in folder.glob(f"{_UNFINISHED}*"):
-        try:
-            if time.time() - path.stat().st_mtime > _ABANDONED_SECONDS:
-                shutil.rmtree(path)
-        except OSError:
-            continue  # another process is removing it, too
+        with suppress(OSError):  # another process is removing it, too
+            if _is_abandoned(path):
+                remove(path)
 
 
 def _remove_beyond(folder: Path, limit: float) -> None:
@@ -161,9 +282,7 @@ def _remove_beyond(folder: Path, limit: float) -> None:
     for used, size, path in sorted(entries):
         if total <= limit or time.time() - used < _IN_USE_SECONDS:
             return
-        doomed = path.with_name(_UNFINISHED + path.name)
-        with suppress(OSError):
-            path.rename(doomed)  # in one step, so that no process finds half an entry
-            shutil.rmtree(doomed)
+        _discard(path)
+        if not path.exists():
             logger.info("%s has more than its %g GB: removed an entry of %.2g GB", folder, limit / 1e9, size / 1e9)
             total -= size

@@ -111,11 +111,13 @@ class Survey:
         characters: Length of the text.
         digest: SHA-256 of its UTF-8 bytes.
         first_positions: For each character of the text, the position of its first occurrence.
+        blocks: A hash of each block of the text, of this process alone, by which `unchanged` recognises it.
     """
 
     characters: int
     digest: str
     first_positions: dict[str, int]
+    blocks: tuple[int, ...]
 
 
 def survey(chunks: Iterable[str], *, any_bytes: bool = False) -> Survey:
@@ -132,6 +134,7 @@ def survey(chunks: Iterable[str], *, any_bytes: bool = False) -> Survey:
     seen = np.zeros(CODE_POINTS, bool)
     first_positions: dict[str, int] = {}
     characters = 0
+    hashes = []
     for block in blocks(chunks):
         points = code_points(block, "surrogatepass" if any_bytes else "strict")
         new = np.flatnonzero(~seen.take(points, mode="clip"))
@@ -139,5 +142,23 @@ def survey(chunks: Iterable[str], *, any_bytes: bool = False) -> Survey:
             first_positions[block[position]] = characters + int(position)
         seen[points[new]] = True
         hasher.update(block.encode("utf-8", "surrogateescape"))
+        hashes.append(hash(block))
         characters += len(block)
-    return Survey(characters, hasher.hexdigest(), first_positions)
+    return Survey(characters, hasher.hexdigest(), first_positions, tuple(hashes))
+
+
+def unchanged(chunks: Iterable[str], surveyed: Survey, source: str) -> Iterator[str]:
+    """Yields a text that was surveyed before, in blocks.
+
+    Raises:
+        UserError: At the first block that is another one now.
+    """
+    number = 0
+    for number, block in enumerate(blocks(chunks), start=1):
+        if surveyed.blocks[number - 1 : number] != (hash(block),):
+            break
+        yield block
+    else:
+        if number == len(surveyed.blocks):
+            return
+    raise UserError(f"{source} changed while it was read; try again when nothing writes to it")

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import count as numbered
 from itertools import islice
 from operator import itemgetter, methodcaller
 from pathlib import Path
@@ -15,8 +16,9 @@ from typing import TYPE_CHECKING
 
 from rnnnlp.errors import UserError, option
 from rnnnlp.text.reading import ReadOptions
-from rnnnlp.text.rows import LONGEST_LINE, blocks_of_rows, lines_of_rows
+from rnnnlp.text.rows import blocks_of_rows, lines_of_blocks, lines_of_rows
 from rnnnlp.text.tables import USUAL_LABEL_COLUMNS, USUAL_TEXT_COLUMNS, Table
+from rnnnlp.text.unpacked import LONGEST_LINE
 
 if TYPE_CHECKING:
     from _csv import Reader
@@ -25,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 DELIMITERS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "vertical bars"}
 _SEPARATOR_LINE = re.compile(r'"?sep=([,;|:\t^~])"?\r?\n?')  # the first line that Excel understands
+_MOST_COLUMNS = 10_000
 _LONGEST_HEADER = 1 << 16  # characters; the csv module refuses longer fields
 _QUOTE = 'quote fields that hold the separator with "..."'
 _USUAL = (*USUAL_TEXT_COLUMNS, *USUAL_LABEL_COLUMNS)
@@ -68,10 +71,13 @@ class DelimitedTable(Table):
 
     def __init__(self, path: Path, usual: str, reading: ReadOptions) -> None:
         self.name, self._path, self._usual, self._reading = str(path), path, usual, reading
+        self._numbers = numbered(1)  # of the rows; its next one is that of the row that is looked for
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
         header = next(self._open()[0], None)
+        if header is not None and len(header) > _MOST_COLUMNS:
+            raise UserError(f"{self.name} has {len(header)} columns; expected a table of texts: give one with fewer")
         if header is None or not any(map(str.strip, header)):
             raise UserError(f"{self.name} is empty; expected a header line with the names of the columns")
         return tuple(name.strip() if self._dialect.quoted else name.strip().strip('"') for name in header)
@@ -86,7 +92,8 @@ class DelimitedTable(Table):
             picked: Callable[[list[str]], tuple[str, ...]] = lambda record: (record[index],)  # noqa: E731
         else:
             picked = itemgetter(*indices)
-        for number, record in enumerate(records, start=1):
+        self._numbers = numbered(1)
+        for number, record in zip(self._numbers, records, strict=False):
             if len(record) == number_of_fields:
                 yield picked(record)
             elif any(map(str.strip, record)):  # an empty line is no row
@@ -193,14 +200,29 @@ class DelimitedTable(Table):
     def _open(self) -> tuple[Iterator[list[str]], Callable[[int], int]]:
         """The records of the file, and the line of a record by its number after the header."""
         dialect = self._dialect
-        lines = islice(self._lines(), dialect.before, None)
         if not dialect.quoted:
+            lines = islice(self._lines(), dialect.before, None)
             delimiter = dialect.delimiter
             split = (line.removesuffix("\n").removesuffix("\r").split(delimiter) for line in lines)
             records = ([field.lstrip(" ") for field in record] for record in split) if dialect.blanks else split
             return records, lambda number: number + 1 + dialect.before
+        lines = islice(lines_of_blocks(self._bounded_blocks()), dialect.before, None)
         reader = csv.reader(lines, delimiter=dialect.delimiter, skipinitialspace=dialect.blanks, strict=True)
         return self._records(reader), lambda number: reader.line_num + dialect.before
+
+    def _bounded_blocks(self) -> Iterator[str]:
+        """The blocks of the file; UserError where a quoted record is too long to be one."""
+        last, length = "", 0
+        for block in blocks_of_rows(self._path, self._reading.encoding):
+            now = repr(self._numbers)  # quicker than to keep the number of each row
+            length = length + len(block) if now == last else len(block)
+            last = now
+            if length > 2 * LONGEST_LINE:
+                raise UserError(
+                    f"{self.name}: a row has more than {2 * LONGEST_LINE:,} characters; its "
+                    f"quotation marks are not as in a csv file: mend them, or give {option('quoting')} none"
+                )
+            yield block
 
     def _undoubted(self, reader: Reader) -> Iterator[list[str]]:
         """The records of a tsv file; UserError where a quotation mark that is only that seems to swallow lines."""

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from rnnnlp.errors import UserError
-from rnnnlp.text.cache import cache_folder, cache_key, cached
+from rnnnlp.text.cache import cache_folder, cache_key, cached, digests_of
 from rnnnlp.text.characters import CharTokenizer
 from rnnnlp.text.chunks import line_blocks, slice_chunks
-from rnnnlp.text.corpus import Corpus, Survey, survey
+from rnnnlp.text.corpus import Corpus, Survey, survey, unchanged
 from rnnnlp.text.registry import load_tokenizer, tokenizer_class
 from rnnnlp.text.sources import SPLITS, WHOLE
 from rnnnlp.text.tokenizers import Tokenizer
@@ -24,11 +23,10 @@ from rnnnlp.text.tokenizers import Tokenizer
 logger = logging.getLogger(__name__)
 
 TRAIN_SHARE = 0.9  # of the characters of a text without a validation split; the rest is for validation
-_FORMAT = 1  # part of every key: increase it when the format of an entry changes
-_IDS, _UNKNOWN = "ids.npy", "unknown.json"
+_FORMAT = 2  # part of every key: increase it when the format of an entry changes
+_IDS, _UNKNOWN = "ids.bin", "unknown.json"
 _NAMED_UNKNOWNS = 10
-
-Entry = TypeVar("Entry")
+_CHECKED_IDS = 1 << 20  # at a time
 
 
 @dataclass(frozen=True)
@@ -40,12 +38,16 @@ class EncodedCorpus:
         characters: For each split the number of characters that the ids stand for.
         tokenizer: The tokenizer of the ids.
         source: Name of the corpus, as the user gave it.
+        digests: For each split the SHA-256 digest of its ids, by which the text is recognised.
+        text_digest: The same of the text of all splits, as read.
     """
 
     ids: dict[str, np.ndarray]
     characters: dict[str, int]
     tokenizer: Tokenizer
     source: str
+    digests: dict[str, str] = field(default_factory=dict)
+    text_digest: str = ""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,9 @@ class _Section:
     stop: int
 
     def blocks(self) -> Iterator[str]:
-        return line_blocks(slice_chunks(self.corpus.chunks(self.within), self.start, self.stop))
+        """The text, in blocks; UserError if it is not the text that was surveyed."""
+        chunks = unchanged(self.corpus.chunks(self.within), self.surveyed, self.corpus.source)
+        return line_blocks(slice_chunks(chunks, self.start, self.stop))
 
     def key(self, **parts: Any) -> str:
         return cache_key(format=_FORMAT, text=self.surveyed.digest, start=self.start, stop=self.stop, **parts)
@@ -99,9 +103,12 @@ def encode_corpus(
     sections = _sections(corpus, wanted if isinstance(tokenizer, Tokenizer) else ["train", *wanted], hold_out)
     if isinstance(tokenizer, str):
         tokenizer = _train(tokenizer, sections["train"], folder, options)
-    ids = {split: _encode(split, sections[split], tokenizer, folder) for split in wanted}
+    encoded = {split: _encode(split, sections[split], tokenizer, folder) for split in wanted}
+    ids = {split: ids for split, (ids, _) in encoded.items()}
+    digests = {split: digest for split, (_, digest) in encoded.items()}
     characters = {split: sections[split].stop - sections[split].start for split in wanted}
-    return EncodedCorpus(ids, characters, tokenizer, corpus.source)
+    texts = {section.within: section.surveyed.digest for split, section in sections.items() if split in wanted}
+    return EncodedCorpus(ids, characters, tokenizer, corpus.source, digests, cache_key(**texts))
 
 
 def training_characters(corpus: Corpus) -> str:
@@ -153,60 +160,53 @@ def _train(kind: str, train: _Section, folder: Path, options: dict[str, Any]) ->
         positions = train.surveyed.first_positions
         return CharTokenizer("".join(sorted(c for c in positions if positions[c] < train.stop)))
     key = train.key(kind=kind, options=options)
-    return _entry(folder, key, lambda new: tokenizer.train(train.blocks(), **options).save(new), load_tokenizer)
+    return cached(folder, key, lambda new: tokenizer.train(train.blocks(), **options).save(new), load_tokenizer)
 
 
-def _encode(split: str, section: _Section, tokenizer: Tokenizer, folder: Path) -> np.ndarray:
+def _encode(split: str, section: _Section, tokenizer: Tokenizer, folder: Path) -> tuple[np.ndarray, str]:
+    """The ids of a section, and their digest."""
     key = section.key(tokenizer=tokenizer.to_json())
-    ids, unknown = _entry(folder, key, lambda new: _write_ids(new, section, tokenizer), _read_ids)
+    ids, digest, unknown = cached(
+        folder, key, lambda new: _write_ids(new, section, tokenizer), lambda entry: _read_ids(entry, tokenizer)
+    )
     if unknown["tokens"]:
         logger.warning(
             "%s, %s: %d of %d tokens are not in the vocabulary and read as unknown: %s",
             *(section.corpus.source, split, unknown["tokens"], len(ids), " ".join(map(repr, unknown["examples"]))),
         )
-    return ids
+    return ids, digest
 
 
-def _entry(folder: Path, key: str, write: Callable[[Path], None], read: Callable[[Path], Entry]) -> Entry:
-    """The result of `read` for an entry of the cache. A damaged entry is written again."""
-    entry = cached(folder, key, write)
-    try:
-        return read(entry)
-    except (OSError, ValueError):
-        shutil.rmtree(entry, ignore_errors=True)
-    return read(cached(folder, key, write))
+def _read_ids(folder: Path, tokenizer: Tokenizer) -> tuple[np.ndarray, str, dict[str, Any]]:
+    """Reads what `_write_ids` wrote: the ids, their digest, and what is unknown.
 
-
-def _read_ids(folder: Path) -> tuple[np.ndarray, dict[str, Any]]:
-    """Reads what `_write_ids` wrote."""
-    return np.load(folder / _IDS, mmap_mode="r"), json.loads((folder / _UNKNOWN).read_bytes())
+    Raises:
+        OSError, ValueError: If they are not of this tokenizer.
+    """
+    unknown = json.loads((folder / _UNKNOWN).read_bytes())
+    tokens, examples = unknown["tokens"], unknown["examples"]
+    if type(tokens) is not int or not all(isinstance(example, str) for example in examples):
+        raise ValueError(f"{_UNKNOWN} has other values than expected")
+    with (folder / _IDS).open("rb") as file:
+        while len(ids := np.fromfile(file, tokenizer.dtype, _CHECKED_IDS)):
+            if not 0 <= ids.min() <= ids.max() < tokenizer.vocab_size:
+                raise ValueError(f"{_IDS} has ids that are not in the vocabulary")
+    digest = digests_of(folder)[_IDS]
+    if (folder / _IDS).stat().st_size == 0:  # nothing that can be mapped
+        return np.empty(0, tokenizer.dtype), digest, unknown
+    return np.memmap(folder / _IDS, tokenizer.dtype, "r"), digest, unknown
 
 
 def _write_ids(folder: Path, section: _Section, tokenizer: Tokenizer) -> None:
-    """Encodes a section into `ids.npy`. `unknown.json` gets the number of unknown tokens, and some examples."""
+    """Encodes a section into `ids.bin`. `unknown.json` gets the number of unknown tokens, and some examples."""
     unknown_tokens = 0
     examples: list[str] = []
-    characters = 0
-    tokens = 0
     with (folder / _IDS).open("wb") as file:
-        _write_header(file, tokenizer.dtype, tokens)
         for block in section.blocks():
             ids = tokenizer.encode(block)
             file.write(ids.data)
-            tokens += len(ids)
-            characters += len(block)
             if tokenizer.unknown_id is not None and (count := int((ids == tokenizer.unknown_id).sum())):
                 unknown_tokens += count
                 if len(examples) < _NAMED_UNKNOWNS:
                     examples = list(dict.fromkeys(examples + tokenizer.unknown_characters(block)))[:_NAMED_UNKNOWNS]
-        file.seek(0)
-        _write_header(file, tokenizer.dtype, tokens)
-    if characters != section.stop - section.start:
-        raise UserError(f"{section.corpus.source} changed while it was read; try again when nothing writes to it")
     (folder / _UNKNOWN).write_text(json.dumps({"tokens": unknown_tokens, "examples": examples}))
-
-
-def _write_header(file: Any, dtype: np.dtype, length: int) -> None:
-    """Writes the header of a .npy file of a vector. Its size does not depend on the length of the vector."""
-    description = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": (length,)}
-    np.lib.format.write_array_header_1_0(file, description)

@@ -13,10 +13,13 @@ from typing import Any
 from rnnnlp.errors import UserError
 from rnnnlp.text.readers import read_text
 from rnnnlp.text.reading import ReadOptions
-from rnnnlp.text.rows import LONGEST_LINE, lines_of_rows
+from rnnnlp.text.rows import lines_of_rows
 from rnnnlp.text.tables import Table
+from rnnnlp.text.unpacked import LONGEST_LINE
 
 _FIRST_OBJECTS = 100
+_LONG = 1 << 20  # characters of an object whose parts are counted
+_MOST_PARTS = 1 << 18  # objects and arrays in one object
 _BLANK = re.compile(r"[ \t\r\n]*")
 
 
@@ -49,6 +52,7 @@ class JsonTable(Table):
             if line.isspace():
                 continue
             where = f"line {number}"
+            self._check_parts(line, where)
             try:
                 record = json.loads(line)
             except (ValueError, RecursionError) as error:
@@ -60,10 +64,12 @@ class JsonTable(Table):
     def _of_array(self) -> Iterator[dict[str, Any]]:
         """The objects of one array, decoded one at a time."""
         decode = json.JSONDecoder().raw_decode
-        text, number = "", 0
+        text, number, wanted = "", 0, 0
         opened = closed = False
         for chunk in chain(read_text(self._path, self._encoding), [None]):
             text += chunk or ""
+            if chunk is not None and len(text) < wanted:
+                continue
             at = 0
             while not closed and (at := _BLANK.match(text, at).end()) < len(text):  # type: ignore[union-attr]
                 if not opened or text[at] == "]" or (text[at] == "," and number):
@@ -73,8 +79,10 @@ class JsonTable(Table):
                 try:
                     record, end = decode(text, at)
                 except (ValueError, RecursionError) as error:
+                    self._check_parts(text[at:], where)
                     if chunk is not None and isinstance(error, ValueError) and len(text) - at < LONGEST_LINE:
-                        break  # the next chunk has more of it
+                        wanted = 2 * (len(text) - at)  # so that a long object is not decoded once for each chunk
+                        break
                     raise self._no_json(where, getattr(error, "msg", error)) from error
                 number += 1
                 yield self._checked(record, text[at:end], where)
@@ -83,6 +91,14 @@ class JsonTable(Table):
         if not closed or text.strip():
             expected = "nothing after it" if closed else "a ] at its end"
             raise UserError(f"{self.name}: its array of {number} objects is damaged; expected {expected}")
+
+    def _check_parts(self, text: str, where: str) -> None:
+        """UserError for a long object of small parts, before decoding takes a gigabyte."""
+        if len(text) > _LONG and text.count("{") + text.count("[") > _MOST_PARTS:
+            raise UserError(
+                f"{self.name}, {where}: an object of more than {_MOST_PARTS:,} parts; expected one with a text and a "
+                "label: leave the others out"
+            )
 
     def _checked(self, record: Any, text: str, where: str) -> dict[str, Any]:
         if "\\u" in text:  # only an escape can make a lone surrogate

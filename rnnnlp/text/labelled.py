@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rnnnlp.errors import UserError
+from rnnnlp.errors import UserError, option
 from rnnnlp.text.labelled_rows import LabelledRows, only, read_labelled_rows
-from rnnnlp.text.labels import Classes
+from rnnnlp.text.labels import MOST_CLASSES, Classes
 from rnnnlp.text.reading import ReadOptions
 from rnnnlp.text.sources import SPLITS, UNLABELLED, WHOLE, find_source, log_unused_unlabelled
 
@@ -117,10 +117,16 @@ def load_labelled(
     of = "train" if classes is None else "the model"
     of_schema = only({found.class_names for found in rows.values()}, source.name)
     if classes is None and of_schema is not None:
+        if len(of_schema) > MOST_CLASSES:
+            raise UserError(
+                f"the schema of {source.name} names {len(of_schema)} classes; a classifier has at most {MOST_CLASSES}: "
+                f"name another column with {option('label_column')}"
+            )
         classes = Classes(of_schema, "class")
     elif classes is None:
         first = [rows["train"]] if "train" in rows else rows.values()
-        classes = Classes.of([label for found in first for label in found.labels], source.name)
+        column = next((f", column {found.column!r}" for found in first), "")
+        classes = Classes.of([label for found in first for label in found.labels], source.name + column)
     loaded = {
         split: LabelledSplit(found.texts, classes.indices(found.labels, f"{source.name}, {split},", of=of))
         for split, found in rows.items()

@@ -23,11 +23,13 @@ class LabelledRows:
         texts: The texts.
         labels: The label of each text.
         class_names: The names of all classes, if the schema of the data has them (a `ClassLabel`).
+        column: The name of the column of the labels, for messages.
     """
 
     texts: list[str]
     labels: list[Label]
     class_names: tuple[str, ...] | None
+    column: str = ""
 
 
 def read_labelled_rows(
@@ -45,6 +47,7 @@ def read_labelled_rows(
     labels: list[Label] = []
     found_names = set()
     without: list[str] = []  # the values that mean no label
+    column = ""
     for table in parts:
         if isinstance(table, PlainText):
             raise UserError(f"{table.name} is plain text; for labels give csv, tsv, jsonl, parquet or class folders")
@@ -73,7 +76,7 @@ def read_labelled_rows(
     if without:
         values = ", ".join(dict.fromkeys(without))
         logger.warning("%s: %d rows without a label (%s) dropped", name, len(without), values)
-    return LabelledRows(texts, labels, only(found_names, name))
+    return LabelledRows(texts, labels, only(found_names, name), column)
 
 
 def _label_of_file(value: Any, class_names: tuple[str, ...] | None, table: Table) -> Label | None:

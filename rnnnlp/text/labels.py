@@ -31,7 +31,9 @@ LABEL_TYPES: dict[str, Callable[[str], Label]] = {  # how the label is read from
 }
 NO_LABEL = ("", "nan", "NaN", "NAN", "NA", "N/A", "n/a", "#N/A", "<NA>", "null", "NULL", "None", r"\N")  # as text
 MOST_FRACTIONS = 50  # different labels that are not all integers
-MOST_LABELS = 100  # different labels, if most texts have one of their own
+MOST_LABELS = 100  # different labels, if there are few texts for each
+TEXTS_OF_A_LABEL = 4  # where there are more labels than that, on average
+MOST_CLASSES = 1000  # what is computed for each pair of classes takes time and memory
 _NUMBER = re.compile(r"[+-]?\d{1,18}(\.\d{1,18})?")
 _KINDS = {str: "names", bool: "true or false", int: "numbers", float: "numbers"}
 
@@ -164,7 +166,8 @@ class Classes:
         kind = float if kinds == {int, float} else next(iter(kinds), str)
         different = sorted(set(labels))
         fractions = kind is float and not all(float(label).is_integer() for label in different)
-        if (fractions and len(different) > MOST_FRACTIONS) or len(different) > max(MOST_LABELS, len(labels) / 2):
+        few = min(MOST_CLASSES, max(MOST_LABELS, len(labels) / TEXTS_OF_A_LABEL))
+        if (fractions and len(different) > MOST_FRACTIONS) or len(different) > few:
             raise UserError(
                 f"{where} has {len(different)} different labels in {len(labels)} texts, such as {different[0]!r}; "
                 "a classifier needs few classes: give another column, or round scores into some classes"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from rnnnlp.errors import UserError, option
+from rnnnlp.files import TOKENIZER_LIMIT, open_regular
 from rnnnlp.text.characters import ByteTokenizer, CharTokenizer
 from rnnnlp.text.tokenizers import FILE_NAME, Tokenizer
 from rnnnlp.text.words import BPETokenizer, WordTokenizer
@@ -16,6 +17,9 @@ from rnnnlp.text.words import BPETokenizer, WordTokenizer
 TOKENIZERS: dict[str, type[Tokenizer]] = {
     tokenizer.kind: tokenizer for tokenizer in (CharTokenizer, ByteTokenizer, WordTokenizer, BPETokenizer)
 }
+
+_LARGE = 1 << 22  # bytes of a tokenizer.json
+_OTHER_ITEMS = 100_000  # besides the vocabulary and the merges: commas may be part of a token
 
 
 def tokenizer_class(kind: str, options: Iterable[str] = ()) -> type[Tokenizer]:
@@ -51,15 +55,24 @@ def train_tokenizer(kind: str, texts: Iterable[str], **options: Any) -> Tokenize
     return tokenizer_class(kind, options).train(texts, **options)
 
 
-def load_tokenizer(folder: Path) -> Tokenizer:
+def load_tokenizer(folder: Path, vocab_size: Callable[[], int] | None = None) -> Tokenizer:
     """Loads the tokenizer that `save` wrote into a folder.
+
+    Args:
+        folder: The folder.
+        vocab_size: Gives the number of ids that it may have. It is asked if the file is large; one with more is refused
+            before it takes its memory.
 
     Raises:
         UserError: If the file is missing, damaged, or not written by this library.
     """
     path = Path(folder) / FILE_NAME
     try:
-        content = json.loads(path.read_bytes())
+        with open_regular(path) as file:
+            raw = file.read(TOKENIZER_LIMIT)
+        if vocab_size is not None and len(raw) > _LARGE:
+            _check_items(raw, vocab_size())
+        content = json.loads(raw)
     except OSError as error:
         raise UserError(f"cannot read {path} ({error.strerror}); expected a folder with a saved tokenizer") from error
     except (ValueError, RecursionError) as error:
@@ -75,3 +88,10 @@ def load_tokenizer(folder: Path) -> Tokenizer:
         f"{path} is damaged, or not written by rnnnlp: it is no {', '.join(TOKENIZERS)} tokenizer; "
         "restore it from a copy, or train again"
     )
+
+
+def _check_items(raw: bytes, vocab_size: int) -> None:
+    """ValueError if a tokenizer.json has far more items than one of this size needs for its words and merges."""
+    items = raw.count(b",")
+    if items > 8 * vocab_size + _OTHER_ITEMS:
+        raise ValueError(f"it has {items} items for a vocabulary of at most {vocab_size}")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from rnnnlp.errors import UserError
 from rnnnlp.text.readers import read_text
+from rnnnlp.text.unpacked import LONGEST_LINE
 
-LONGEST_LINE = 1 << 24  # characters; the csv module needs many times the memory of a field
 _LOOK_AHEAD = 1 << 20  # characters
 
 
@@ -22,7 +22,12 @@ def lines_of_rows(path: Path, encoding: str | None) -> Iterator[str]:
     Raises:
         UserError: For an enormous line, which means that the file is not a table.
     """
-    return chain.from_iterable(io.StringIO(lines, newline="\n") for lines in blocks_of_rows(path, encoding))
+    return lines_of_blocks(blocks_of_rows(path, encoding))
+
+
+def lines_of_blocks(blocks: Iterable[str]) -> Iterator[str]:
+    """Yields the lines of blocks of whole lines."""
+    return chain.from_iterable(io.StringIO(lines, newline="\n") for lines in blocks)
 
 
 def blocks_of_rows(path: Path, encoding: str | None) -> Iterator[str]:

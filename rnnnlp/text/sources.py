@@ -18,7 +18,7 @@ from rnnnlp.text.hub import is_hub_name, load_from_hub
 from rnnnlp.text.readers import read_text
 from rnnnlp.text.reading import ReadOptions
 from rnnnlp.text.tables import ClassFolders, Table, has_texts, texts_in
-from rnnnlp.text.unpacked import COMPRESSED, data_suffix, is_hidden, is_junk
+from rnnnlp.text.unpacked import COMPRESSED, data_suffix, is_hidden, is_junk, special
 
 logger = logging.getLogger(__name__)
 
@@ -150,7 +150,8 @@ class _Finder:
         )
 
     def _open(self, path: Path) -> Part:
-        require_regular(path)
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise special(path)
         return open_table(path, self.reading, rows=self.rows) or PlainText(path, self.reading.encoding)
 
     def _open_all(self, shards: list[Path]) -> tuple[Part, ...]:
@@ -305,12 +306,6 @@ def _log_unused(
 def named(paths: Sequence[Path]) -> str:
     """The names of some files, for a message."""
     return ", ".join(path.name for path in paths[:5]) + (", ..." if len(paths) > 5 else "")
-
-
-def require_regular(path: Path) -> None:
-    """UserError for a pipe or a device: data are read several times, and come to an end."""
-    if not stat.S_ISREG(path.stat().st_mode):
-        raise UserError(f"{path} is a pipe or a device; expected a file, as it is read several times: save it first")
 
 
 def split_to_measure(spec: str) -> str:

@@ -9,6 +9,7 @@ import functools
 import json
 import logging
 import os
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from rnnnlp.errors import UserError, option
 from rnnnlp.text.readers import read_text
 from rnnnlp.text.reading import ReadOptions
-from rnnnlp.text.unpacked import is_hidden
+from rnnnlp.text.unpacked import LONGEST_LINE, Expansion, is_hidden
 
 if TYPE_CHECKING:
     import datasets
@@ -28,6 +29,15 @@ logger = logging.getLogger(__name__)
 
 USUAL_TEXT_COLUMNS = ("text", "sentence", "review", "content", "comment", "body", "review_body", "reviewtext")
 USUAL_LABEL_COLUMNS = ("label", "labels", "sentiment", "class", "category", "target", "stars", "rating", "polarity")
+
+
+BATCH_SIZE = 1 << 28  # bytes of a batch of rows of a parquet file, at most
+ROW_SIZE = 16  # bytes that a row counts for besides its texts
+_LARGEST_FOOTER = 1 << 24  # bytes of a parquet file that describe the others
+_NUMBER = rb"[\x80-\xff]*[\x00-\x7f]"
+_DICTIONARY_HEADER = re.compile(  # of a page of a parquet file, as Thrift writes it: with its size, unpacked and packed
+    rb"\x15%b\x15(%b)\x15(%b)(?:\x4c|\x15%b\x3c)\x15%b\x15%b[\x11\x12]?\0\0" % ((_NUMBER,) * 6), re.DOTALL
+)
 
 
 class Table(ABC):
@@ -156,18 +166,107 @@ class ParquetTable(Table):
         import pyarrow.parquet
 
         try:
+            self._check_footer()
             return pyarrow.parquet.ParquetFile(self._path)
         except (OSError, ValueError, pyarrow.ArrowException) as error:
             raise self._damaged(error) from error
 
+    def _check_footer(self) -> None:
+        with self._path.open("rb") as file:
+            file.seek(-min(8, file.seek(0, os.SEEK_END)), os.SEEK_END)
+            if int.from_bytes(file.read(4), "little") > _LARGEST_FOOTER:
+                raise ValueError("its description is too large")
+
     def rows(self, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
         import pyarrow
 
+        expansion = Expansion(self._path, self._path.stat().st_size)
         try:
-            for batch in self._file.iter_batches(batch_size=2048, columns=list(columns)):
-                yield from zip(*(batch.column(column).to_pylist() for column in columns), strict=True)
-        except (OSError, ValueError, pyarrow.ArrowException) as error:
+            self._check_sizes(columns)
+            size = self._rows_of_batch(columns)
+            for batch in self._file.iter_batches(batch_size=size, columns=list(columns)):
+                arrays = [self._checked(batch.column(column), column, expansion) for column in columns]
+                step = max(1, batch.num_rows * LONGEST_LINE // max(1, sum(array.nbytes for array in arrays)))
+                for start in range(0, batch.num_rows, step):  # nearly always all of them
+                    yield from zip(*(array.slice(start, step).to_pylist() for array in arrays), strict=True)
+        except UserError:
+            raise
+        except (OSError, ValueError, MemoryError, pyarrow.ArrowException) as error:
             raise self._damaged(error) from error
+
+    def _checked(self, array: Any, column: str, expansion: Expansion) -> Any:
+        """The values of a column in a batch, if they are not too large and not too many."""
+        import pyarrow.compute
+
+        if pyarrow.types.is_dictionary(array.type):
+            array = array.dictionary_decode()
+        expansion.count(ROW_SIZE * len(array) + array.nbytes)
+        is_text = pyarrow.types.is_string(array.type) or pyarrow.types.is_large_string(array.type)
+        largest = array.nbytes
+        if is_text and array.nbytes > LONGEST_LINE:
+            largest = pyarrow.compute.max(pyarrow.compute.utf8_length(array)).as_py() or 0
+        if largest > LONGEST_LINE:
+            raise UserError(
+                f"{self.name}: column {column!r} has a text of more than {LONGEST_LINE:,} characters; "
+                "divide it into several rows"
+            )
+        return array
+
+    def _chunks(self, columns: Sequence[str]) -> Iterator[tuple[int, pyarrow.parquet.ColumnChunkMetaData]]:
+        """The chunks of some columns in all row groups, each with its number of rows."""
+        metadata = self._file.metadata
+        paths = [metadata.schema.column(index).path for index in range(metadata.num_columns)]
+        wanted = [index for index, path in enumerate(paths) if path.partition(".")[0] in columns or path in columns]
+        for number in range(metadata.num_row_groups):
+            group = metadata.row_group(number)
+            yield from ((group.num_rows, group.column(index)) for index in wanted)
+
+    def _check_sizes(self, columns: Sequence[str]) -> None:
+        """Refuses nested columns with many values in a row, and more data than a file of its size can have."""
+        expansion = Expansion(self._path, self._path.stat().st_size)
+        for rows, chunk in self._chunks(columns):
+            expansion.count(chunk.total_uncompressed_size)
+            if chunk.num_values > rows:
+                raise UserError(
+                    f"{self.name}: column {chunk.path_in_schema!r} has several values in a row; expected one text or "
+                    "label: name another column"
+                )
+
+    def _rows_of_batch(self, columns: Sequence[str]) -> int:
+        """The number of rows whose values fit into BATCH_SIZE bytes, even if each is the largest of its dictionary."""
+        largest = 1
+        for rows, chunk in self._chunks(columns):
+            largest = max(largest, chunk.total_uncompressed_size // max(1, rows))
+            if chunk.has_dictionary_page and rows * chunk.total_uncompressed_size > BATCH_SIZE:
+                largest = max(largest, self._largest_of_dictionary(chunk))
+        return max(1, min(2048, BATCH_SIZE // largest))
+
+    def _largest_of_dictionary(self, chunk: pyarrow.parquet.ColumnChunkMetaData) -> int:
+        """The size of the largest value in the dictionary page of a chunk, or more."""
+        import pyarrow
+
+        with self._path.open("rb") as file:
+            file.seek(chunk.dictionary_page_offset or 0)
+            header = _DICTIONARY_HEADER.match(file.read(100))
+            if header is None:
+                return BATCH_SIZE
+            size, packed = (_varint(number) >> 1 for number in header.groups())
+            file.seek((chunk.dictionary_page_offset or 0) + header.end())
+            page = file.read(packed)
+        if chunk.physical_type != "BYTE_ARRAY" or 2048 * size <= BATCH_SIZE:
+            return size
+        try:
+            if chunk.compression != "UNCOMPRESSED":
+                codec = chunk.compression.lower().replace("lz4", "lz4_raw")
+                page = pyarrow.decompress(page, size, codec=codec, asbytes=True)
+        except (OSError, ValueError, pyarrow.ArrowException):
+            return size
+        at = largest = 0
+        while at < len(page):  # each value is its length in 4 bytes, and its bytes
+            length = int.from_bytes(page[at : at + 4], "little")
+            largest = max(largest, length)
+            at += 4 + length
+        return largest if at == len(page) else size
 
     def class_names(self, column: str) -> tuple[str, ...] | None:
         try:
@@ -180,6 +279,11 @@ class ParquetTable(Table):
     def _damaged(self, error: Exception) -> UserError:
         reason = str(error).partition("\n")[0]
         return UserError(f"{self.name} cannot be read as parquet ({reason}); download or write the file again")
+
+
+def _varint(number: bytes) -> int:
+    """A number of which each byte has 7 bits, the lowest first."""
+    return sum((byte & 127) << (7 * place) for place, byte in enumerate(number))
 
 
 def texts_in(folder: Path) -> list[Path]:

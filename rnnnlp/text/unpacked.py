@@ -8,6 +8,7 @@ import gzip
 import io
 import logging
 import lzma
+import os
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from rnnnlp.errors import UserError
+from rnnnlp.files import SpecialFileError, open_regular
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +26,12 @@ PARQUET = b"PAR1"
 HEAD = 4096  # bytes that are enough to know a format
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")  # the latter of an empty archive
 _JUNK = ("__macosx", "thumbs.db", "desktop.ini")
+LONGEST_LINE = 1 << 24  # characters of a line or a value of a table; the csv module needs many times that memory
+MOST_EXPANSION = 50  # times its size that a file may hold; real text is compressed to a third or a tenth
+_SMALL = 1 << 24  # bytes that any file may hold, however small it is
+_BUFFER = 1 << 17  # bytes
+_DEEPEST = 3  # times that a file may be compressed
+_LARGEST_DIRECTORY = 1 << 20  # bytes, of a zip archive: some 10,000 names
 
 
 def _open_zstd(file: Any) -> IO[bytes]:
@@ -67,6 +75,47 @@ def is_junk(name: str) -> bool:
     return name.lower() in _JUNK
 
 
+class Expansion:
+    """Counts what comes out of a file, and refuses more than real data can be.
+
+    Args:
+        path: The file.
+        size: Its size in bytes.
+    """
+
+    def __init__(self, path: Path, size: int):
+        self._path, self._left = path, max(_SMALL, MOST_EXPANSION * size)
+
+    def count(self, size: int) -> None:
+        """Counts some more bytes or characters. `UserError` if they are too many."""
+        self._left -= size
+        if self._left < 0:
+            raise UserError(
+                f"{self._path} holds more than {MOST_EXPANSION} times its size, as if it were made to fill the memory; "
+                "if that is right, give its content as a plain text, csv or jsonl file"
+            )
+
+
+class _Counted(io.RawIOBase):
+    """A stream whose bytes are counted."""
+
+    def __init__(self, stream: Any, expansion: Expansion):
+        self._stream, self._expansion = stream, expansion
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        size: int = self._stream.readinto(buffer)
+        self._expansion.count(size)
+        return size
+
+
+def special(path: Path) -> UserError:
+    """The error for a pipe or a device: data are read several times, and come to an end."""
+    return UserError(f"{path} is a pipe or a device; expected a file, as it is read several times: save it first")
+
+
 @contextmanager
 def unpacked(path: Path, *, as_it_is: bool = False) -> Iterator[tuple[IO[bytes], str]]:
     """Opens a file as a stream with `read` and `peek`, and gives the name of its content: `x.csv` of `x.csv.gz`.
@@ -79,9 +128,13 @@ def unpacked(path: Path, *, as_it_is: bool = False) -> Iterator[tuple[IO[bytes],
         UserError: If it cannot be read, is no text, or is an archive of anything but one file.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             stream, name = _unpack(file, path, as_it_is)
             yield stream, name
+    except MemoryError as error:  # a dictionary of gigabytes
+        raise _damaged(path, error) from error
+    except SpecialFileError as error:
+        raise special(path) from error
     except OSError as error:
         if error.errno is not None:
             raise UserError(
@@ -96,6 +149,8 @@ def _damaged(path: Path, error: Exception) -> UserError:
     reason, remedy = str(error).partition("\n")[0], "it is damaged: download or copy it again"
     if "encrypted" in reason:
         reason, remedy = "it is encrypted", _UNPACK
+    elif isinstance(error, MemoryError):
+        reason, remedy = "it takes too much memory", _UNPACK
     return UserError(f"{path} cannot be unpacked ({reason}); {remedy}")
 
 
@@ -109,24 +164,27 @@ def refuse_compressed(head: bytes, name: str) -> None:
 
 def _unpack(stream: Any, path: Path, as_it_is: bool) -> tuple[IO[bytes], str]:
     name = path.name
-    while True:
+    file = stream
+    for depth in range(_DEEPEST + 1):
         head = stream.peek(HEAD)[:HEAD]
         if not head.startswith(_KNOWN) and head[257:262] != _TAR:
             return stream, name  # soon, as there may be thousands of small files
         if as_it_is and not name.lower().endswith(COMPRESSED):
             return stream, name
+        if head.startswith(_ZIP) and depth:
+            raise refused(path, "a zip archive that is compressed once more", _UNPACK)
         if head.startswith(_ZIP):
             stream, name = _only_member(stream, path)
-            continue
-        for magic, (kind, opener) in _OPENERS.items():
-            if head.startswith(magic):
-                _log_unpacked(str(path), kind)
-                stream, name = opener(stream), _without_suffix(name)
-                break
+        elif found := next((_OPENERS[magic] for magic in _OPENERS if head.startswith(magic)), None):
+            kind, opener = found
+            _log_unpacked(str(path), kind)
+            stream, name = opener(stream), _without_suffix(name)
         else:
             if not as_it_is:
                 _refuse(head, path)
             return stream, name
+        stream = io.BufferedReader(_Counted(stream, Expansion(path, os.fstat(file.fileno()).st_size)), _BUFFER)
+    raise refused(path, f"compressed more than {_DEEPEST} times", _UNPACK)
 
 
 @functools.cache
@@ -154,26 +212,49 @@ def refused(path: Path, what: str, remedy: str) -> UserError:
 
 def _only_member(file: Any, path: Path) -> tuple[IO[bytes], str]:
     """The only data file of a zip archive, and its name."""
+    if _directory_size(file) > _LARGEST_DIRECTORY:
+        raise _no_single_file(path, "thousands of", "")
     archive = zipfile.ZipFile(file)
     names = [info.filename for info in archive.infolist() if not info.is_dir()]
     if any(name.startswith("xl/") for name in names):
         raise refused(path, "a spreadsheet (xlsx)", "save it as csv")
     if any(name.startswith("word/") for name in names):
         raise refused(path, "a Word document (docx)", "save it as plain text")
-    if "mimetype" in names and archive.read("mimetype").startswith(b"application/"):
+    if "mimetype" in names and archive.open("mimetype").read(HEAD).startswith(b"application/"):
         raise refused(path, "an office document or a book", "save it as csv or plain text")
     data = [name for name in names if not any(map(is_hidden, PurePosixPath(name).parts))]
     if len(data) != 1:
         some = f" ({', '.join(data[:3])}{', ...' if len(data) > 3 else ''})" if data else ""
-        raise UserError(
-            f"{path} is a zip archive of {len(data)} files{some}; expected one: {_UNPACK}, and give the folder"
-        )
+        raise _no_single_file(path, str(len(data)), some)
+    if archive.getinfo(data[0]).compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise refused(
+            path, "a zip archive with an unusual compression", _UNPACK
+        )  # `zipfile` unpacks it without a limit
     try:
         member = archive.open(data[0])
     except RuntimeError as error:  # encrypted
         raise _damaged(path, error) from error
     _log_unpacked(str(path), f"zip, with {data[0]} in it")
     return member, PurePosixPath(data[0]).name
+
+
+def _no_single_file(path: Path, number: str, some: str) -> UserError:
+    return UserError(f"{path} is a zip archive of {number} files{some}; expected one: {_UNPACK}, and give the folder")
+
+
+def _directory_size(file: Any) -> int:
+    """The size of the directory at the end of a zip archive, which `zipfile` would read as a whole."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - (1 << 16) - 200))
+    tail = file.read()
+    file.seek(0)
+    found = 0
+    for at in {len(tail) - 22, tail.rfind(b"PK\5\6")} - {-1}:
+        if tail[at - 20 : at].startswith(b"PK\6\7"):  # an archive with 64-bit sizes
+            found = max(found, int.from_bytes(tail[at - 36 : at - 28], "little"))
+        elif tail[at:].startswith(b"PK\5\6"):
+            found = max(found, int.from_bytes(tail[at + 12 : at + 16], "little"))
+    return found
 
 
 def first_bytes(path: Path) -> tuple[bytes, str]:
@@ -183,7 +264,7 @@ def first_bytes(path: Path) -> tuple[bytes, str]:
         UserError: If it is no text and no table.
     """
     try:
-        path.open("rb").close()
+        open_regular(path).close()
     except OSError:
         return b"", path.name  # who reads it says why
     with unpacked(path) as (stream, name):

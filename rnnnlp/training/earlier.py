@@ -24,3 +24,8 @@ def current_names(tensors: Mapping[str, Value]) -> dict[str, Value]:
             name = pattern.sub(replacement, name)
         renamed[name] = tensor
     return renamed
+
+
+EARLIER_DATA = (
+    "earlier"  # the key of the fingerprint of checkpoints before 0.3, which is of a part of the training data
+)

@@ -11,8 +11,7 @@ from typing import Any, ClassVar, Self
 
 from rnnnlp.config import Config, describe
 from rnnnlp.errors import UserError
-from rnnnlp.files import JSON_LIMIT, write_atomically
-from rnnnlp.folders import current
+from rnnnlp.files import write_atomically
 from rnnnlp.training.earlier import OPTIONS
 from rnnnlp.training.model_folder import CARD, METRICS, Network, replaced_model, training_of
 from rnnnlp.training.run import resume, run_folder, train
@@ -141,12 +140,8 @@ class Estimator:
 
     def _take_over(self, network: Any, run: RunFolder) -> Self:
         """Becomes the estimator of a trained network; `run` is the folder that has it."""
-        card = current(run.path) / CARD
         self.network_, self.training_, self.history_ = network, training_of(run.path), list(run.metrics())
-        self.card_ = None
-        if card.is_file():
-            with open(card, encoding="utf-8", errors="replace") as file:
-                self.card_ = file.read(JSON_LIMIT)
+        self.card_ = run.card()
         return self
 
     def save_pretrained(self, folder: str | os.PathLike[str]) -> None:

@@ -20,12 +20,13 @@ from rnnnlp.training.averaging import AveragedWeights
 from rnnnlp.training.clock import Clock
 from rnnnlp.training.data_places import places_of
 from rnnnlp.training.divergence import Diverged, DivergenceDetector, UpdateRatio
+from rnnnlp.training.earlier import EARLIER_DATA
 from rnnnlp.training.malloc import MallocTrimmer
 from rnnnlp.training.model_folder import training_of
 from rnnnlp.training.optimizers import Optimizer, clipping, global_norm, optimizer
 from rnnnlp.training.options import TrainingConfig
 from rnnnlp.training.progress import Progress
-from rnnnlp.training.resuming import CHANGEABLE, LIMITS
+from rnnnlp.training.resuming import CHANGEABLE, LIMITS, changed_data
 from rnnnlp.training.run_folder import STATE, RunFolder
 from rnnnlp.training.schedules import factor
 from rnnnlp.training.state import TrainingState
@@ -240,7 +241,7 @@ class Trainer:
             reserve=self.clock.reserve,
             position=self.objective.position(),
             rng=dict(self.rng.bit_generator.state),
-            data=self.objective.fingerprint(),
+            data=dict(self.objective.fingerprint()),
             divergence=self.detector.to_mapping(),
         )
         tensors = self.raw_tensors()  # before the averages take their place
@@ -305,14 +306,18 @@ class Trainer:
             UserError: If the checkpoint is damaged, or the data are not those it was written with.
         """
         path = self.run.latest_checkpoint()
-        averaged, tensors, state = self.run.load_checkpoint(path)
-        if state.data != self.objective.fingerprint():
-            raise UserError(
-                f"{option('data')} {self.config.data} is another text than that of {self.run.path}; give the place of "
-                f"that text, or begin a new run on this one with {option('from_')} {self.run.path}"
-            )
         carried = self.objective.carried()
-        set_tensors(self.raw_tensors(carried), tensors, path)
+        raw = self.raw_tensors(carried)
+        averaged, tensors, state = self.run.load_checkpoint(path, sum(array.size for array in raw.values()))
+        if changed := changed_data(self.objective, state):
+            raise UserError(
+                f"{option('data')} {self.config.data} is not what {self.run.path} was trained on ({', '.join(changed)} "
+                f"changed); give the place of those data, or begin a new run on these with {option('from_')} "
+                f"{self.run.path}"
+            )
+        if EARLIER_DATA in state.data:
+            log.info("%s is of an earlier version: only a part of its data can be recognised again", path)
+        set_tensors(raw, tensors, path)
         buffers = self.objective.network.buffers()
         set_tensors(self.averaged.values | buffers, buffers | averaged, path)
         self.seek(state, carried, path)

@@ -19,6 +19,7 @@ from rnnnlp.files import (
     JSON_LIMIT,
     TOKENIZER_LIMIT,
     load_tensors,
+    number_of_values,
     read_json,
     require_file,
     save_tensors,
@@ -34,6 +35,7 @@ from rnnnlp.training.folder_lock import holder, refuse_in_use
 
 FORMAT = 1  # of the run folder
 CONFIG, TOKENIZER, WEIGHTS = "config.json", "tokenizer.json", "model.safetensors"
+FEW_WEIGHTS = 1 << 20  # may be read from a file of weights whatever its configuration is
 MEMBERS = "members"  # of an ensemble: a folder for each member
 CHECKPOINTS, LANGUAGE_MODEL, METRICS, CARD = "checkpoints", "language_model", "metrics.jsonl", "README.md"  # of a run
 OF_A_RUN = (CHECKPOINTS, LANGUAGE_MODEL, METRICS, CARD)
@@ -137,20 +139,27 @@ class Network:
             )
         network_config = cls.config_type.from_mapping(config["model"], str(folder / CONFIG))
         require_file(folder / TOKENIZER, TOKENIZER_LIMIT)
-        tokenizer = load_tokenizer(folder)
+        path = folder / WEIGHTS
+        tokenizer = load_tokenizer(folder, lambda: min(network_config.vocab_size, number_of_values(path)))
         if tokenizer.vocab_size != network_config.vocab_size:
             raise UserError(
                 f"{folder / TOKENIZER} has {tokenizer.vocab_size} entries and config.json says "
                 f"{network_config.vocab_size}; they are not of the same model: restore both, or train again"
             )
-        path = folder / WEIGHTS
-        tensors = current_names(load_tensors(path, beside=(CONFIG, TOKENIZER)))
-        numbers = sum(tensor.size for tensor in tensors.values())
-        if network_config.num_parameters > numbers:  # said before a network of that size takes its memory
-            raise UserError(
-                f"{path} holds {numbers} weights and config.json describes {network_config.num_parameters}; "
-                "they are not of the same model: restore both, or train again"
-            )
+
+        def require(number: int, least: int, most: float) -> None:
+            if not least <= number <= most:
+                raise UserError(
+                    f"{path} holds {number} weights and config.json describes {network_config.num_parameters}; "
+                    "they are not of the same model: restore both, or train again"
+                )
+
+        many = FEW_WEIGHTS + 2 * network_config.num_parameters  # more are refused before they are read
+        tensors = current_names(
+            load_tensors(path, beside=(CONFIG, TOKENIZER), check=lambda number: require(number, 0, many))
+        )
+        number = sum(tensor.size for tensor in tensors.values())
+        require(number, network_config.num_parameters, many)  # said before a network of that size takes its memory
         network = cls(network_config, tokenizer, rng=np.random.default_rng(0))
         arrays = {name: p.value for name, p in network.parameters().items()} | network.buffers()
         set_tensors(arrays, network.buffers() | tensors, path)

@@ -1,4 +1,4 @@
-"""What may change when a run is resumed."""
+"""What may change when a run is resumed, and what may not: its data."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -7,7 +7,10 @@ from typing import Any, TypeVar
 
 from rnnnlp.config import NetworkConfig
 from rnnnlp.errors import UserError, option
+from rnnnlp.training.earlier import EARLIER_DATA
 from rnnnlp.training.options import TrainingOptions, budget_seconds
+from rnnnlp.training.state import TrainingState
+from rnnnlp.training.task import Objective
 
 LIMITS = ("epochs", "steps", "budget")
 CHANGEABLE = (
@@ -51,3 +54,11 @@ def with_changes(
     if any(name in changes for name in LIMITS):
         values |= dict.fromkeys((*LIMITS, "max_epochs"))
     return type(config).from_mapping(values | changes)
+
+
+def changed_data(objective: Objective, state: TrainingState) -> list[str]:
+    """The parts of the data that are not those that a training state was saved with, by name."""
+    if EARLIER_DATA in state.data:
+        return [] if state.data[EARLIER_DATA] == objective.earlier_fingerprint() else ["the training data"]
+    now = objective.fingerprint()
+    return [name for name in {**now, **state.data} if now.get(name) != state.data.get(name)]

@@ -27,10 +27,12 @@ import numpy as np
 
 from rnnnlp.errors import UserError, option
 from rnnnlp.files import (
+    JSON_LIMIT,
     TEMPORARY,
     CorruptFileError,
     load_tensors,
     open_inside,
+    open_regular,
     own_folder,
     read_json,
     save_tensors,
@@ -42,9 +44,11 @@ from rnnnlp.folders import NEXT, current, finish_replacement, publish_folder, re
 from rnnnlp.training.earlier import current_names
 from rnnnlp.training.folder_lock import LOCK, FolderLock, holder
 from rnnnlp.training.model_folder import (
+    CARD,
     CHECKPOINTS,
     CONFIG,
     ENTRIES,
+    FEW_WEIGHTS,
     LANGUAGE_MODEL,
     MEMBERS,
     METRICS,
@@ -212,6 +216,15 @@ class RunFolder:
                 if isinstance(record, dict) and type(record.get("step")) is int:
                     yield record
 
+    def card(self) -> str | None:
+        """The model card; None where there is none, or something else has its name."""
+        try:
+            with open_regular(current(self.path) / CARD) as file:
+                content = file.read(JSON_LIMIT)
+        except OSError:
+            return None
+        return content.decode("utf-8", "replace")
+
     def forget_metrics_after(self, step: int) -> None:
         """Drops the lines of steps that a resumed run will take again."""
         kept = [json.dumps(record, ensure_ascii=False) for record in self.metrics() if record["step"] <= step]
@@ -287,13 +300,27 @@ class RunFolder:
         return found[-1]
 
     @staticmethod
-    def load_checkpoint(path: Path) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], TrainingState]:
+    def load_checkpoint(
+        path: Path, expected: int | None = None
+    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], TrainingState]:
         """The averaged weights, the training tensors and the training state.
+
+        Args:
+            path: The checkpoint.
+            expected: About the number of values of the training tensors; far more are refused before they are read.
 
         Raises:
             UserError: If any of them is damaged.
         """
-        tensors = current_names(load_tensors(path / STATE_TENSORS, beside=BESIDE_STATE))
+
+        def check(number: int) -> None:
+            if expected is not None and number > FEW_WEIGHTS + 2 * expected:
+                raise CorruptFileError(
+                    f"{path / STATE_TENSORS} holds {number} values and the model needs {expected}; restore it or train "
+                    "again"
+                )
+
+        tensors = current_names(load_tensors(path / STATE_TENSORS, beside=BESIDE_STATE, check=check))
         averaged = current_names(load_tensors(path / WEIGHTS, beside=(CONFIG, TOKENIZER)))
         return averaged, tensors, read_state(path)
 

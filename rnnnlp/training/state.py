@@ -7,7 +7,7 @@ from typing import Any, Self, get_args, get_type_hints
 
 from rnnnlp.config import LARGEST
 from rnnnlp.training.divergence import DivergenceDetector
-from rnnnlp.training.earlier import STATE_KEYS
+from rnnnlp.training.earlier import EARLIER_DATA, STATE_KEYS
 
 
 @dataclass
@@ -25,7 +25,7 @@ class TrainingState:
     evaluations_since_best: int = 0
     position: dict[str, Any] = field(default_factory=dict)  # in the data
     rng: dict[str, Any] = field(default_factory=dict)
-    data: str = ""  # fingerprint
+    data: dict[str, Any] = field(default_factory=dict)  # the digest of each part: see `task.Objective.fingerprint`
     data_places: dict[str, Any] = field(default_factory=dict)  # see `data_places.places_of`
     divergence: dict[str, Any] = field(default_factory=lambda: DivergenceDetector().to_mapping())
 
@@ -45,6 +45,8 @@ class TrainingState:
         content = {STATE_KEYS.get(key, key): value for key, value in content.items()}
         content.setdefault("divergence", DivergenceDetector().to_mapping())  # the first runs did not watch the loss
         content.setdefault("data_places", {})  # runs before 0.2 do not say
+        if isinstance(content.get("data"), str):
+            content["data"] = {EARLIER_DATA: content["data"]}
         if set(content) != set(hints):
             raise ValueError(f"it must have {', '.join(hints)}")
         for key, value in content.items():

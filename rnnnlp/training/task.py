@@ -53,8 +53,11 @@ class Objective(Protocol):
     def seek(self, position: dict[str, Any], carried: dict[str, np.ndarray]) -> None:
         """Goes to where `position` and `carried` were taken."""
 
-    def fingerprint(self) -> str:
-        """The same string for the same training data."""
+    def fingerprint(self) -> Mapping[str, str]:
+        """The digest of each part of the data that training and validation read; the keys name them in messages."""
+
+    def earlier_fingerprint(self) -> str:
+        """What checkpoints of 0.1 and 0.2 have instead: a fingerprint of a part of the data. "" for new tasks."""
 
 
 @dataclass(frozen=True)

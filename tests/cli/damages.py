@@ -162,6 +162,12 @@ OF_A_MODEL: dict[str, Damage] = {
         lambda run: (run / "model.safetensors").write_bytes(b""),
         "model.safetensors is damaged ( ... ); restore it or train again",
     ),
+    "weights of a larger model": (
+        lambda run: save_tensors(
+            run / "model.safetensors", {"more": np.zeros(2_000_000, np.float32)}, beside=MODEL_FILES
+        ),
+        "holds 2000000 weights and config.json describes 288; they are not of the same model",
+    ),
     "a tensor missing": (lambda run: drop_tensor(run), "is missing; it and config.json"),
     "weights flipped": (lambda run: flip_last_bit(run / "model.safetensors"), "its checksum is not the one in it"),
     "weights unsealed": (lambda run: unseal(run), "does not have the checksums that rnnnlp writes"),
@@ -191,7 +197,10 @@ OF_AN_ENSEMBLE: dict[str, Damage] = {
     ),
     "ensemble with others": (lambda run: edit(run, labels=["good", "bad"]), "config.json is not the file that model"),
     "ensemble of none": (lambda run: edit(run, members=0), "the number of members is 0; an ensemble has at least 1"),
-    "ensemble of many": (lambda run: edit(run, members=2**50), "members/1125899906842623 is missing; restore it or"),
+    "ensemble of many": (
+        lambda run: edit(run, members=2**50),
+        "an ensemble has at least 1 and at most 1000",
+    ),
     "ensemble of fewer": (lambda run: edit(run, members=1), "does not have the checksums that rnnnlp writes"),
     "members no number": (lambda run: edit(run, members="two"), "--members is 'two'; it must be int"),
     "ensemble with more": (lambda run: edit(run, cell="gru"), "unknown key 'cell'; known are labels, members"),
@@ -230,6 +239,12 @@ OF_AN_ENSEMBLE: dict[str, Damage] = {
 OF_A_RUN: dict[str, Damage] = {
     "tensors flipped": (lambda run: flip_last_bit(last(run) / STATE_TENSORS), "its checksum is not the one in it"),
     "tensors cut": (lambda run: cut(last(run) / STATE_TENSORS), "training_state.safetensors is damaged ("),
+    "tensors of a larger model": (
+        lambda run: save_tensors(
+            last(run) / STATE_TENSORS, {"more": np.zeros(2_000_000, np.float32)}, beside=BESIDE_STATE
+        ),
+        "training_state.safetensors holds 2000000 values and the model needs ",
+    ),
     "configuration cut": (lambda run: cut(last(run) / "config.json"), "step-00000002 to resume from step-00000000"),
     "weights missing": (
         lambda run: (last(run) / "model.safetensors").unlink(),
@@ -249,7 +264,11 @@ OF_A_RUN: dict[str, Damage] = {
         "is damaged (there is no batch 1000000000 in epoch 0); restore",
     ),
     "no random numbers": (lambda run: forge_state(run, rng={}), "training_state.json is damaged ("),
-    "other data": (lambda run: forge_state(run, data="other"), "is another text than that of"),
+    "other data": (lambda run: forge_state(run, data="other"), "was trained on (the training data changed); give the"),
+    "data no digests": (
+        lambda run: forge_state(run, data={"the training text": [{}]}),
+        "(the training text, the validation text, the text as a whole changed); give the place of those data, or begin",
+    ),
     "figures that cannot be written": (
         lambda run: replace_by_folder(run / "metrics.jsonl"),
         "metrics.jsonl ... , then resume with: rnnnlp train charlm --resume ",

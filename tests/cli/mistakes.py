@@ -47,6 +47,7 @@ FILES = {
     "few.csv": "text,label\n" + "good,1\nbad,0\n" * 4,
     "lonely.csv": "text,label\ngood,good\nbad,bad\n",
     "unknown.toml": "hidden_sise = 3\n",
+    "parts.toml": "a.b.c = 1\n",
     "senseless.toml": "hidden-size = 1" + "0" * 5000,
     "stranger/letter.txt": "not a run",
     "measured/test.csv": "text,label\ngood,positive\nbad,negative\n",
@@ -152,10 +153,11 @@ MISTAKES = {
     "train charlm --data {home}/text.txt --dropout 1.5": "--dropout is 1.5; it must be at least 0 and below 1",
     "train charlm --data {home}/text.txt --cell lstn": "--cell is lstn; it must be one of lstm, gru",
     "train charlm --data {home}/text.txt --hidden-size 10000000": "--hidden-size is 10000000; it must be smaller",
-    "train sentiment --data sample-reviews --num-layers 999999999": (
-        "; it must be smaller, or --embedding-size or --num-layers"
+    "train sentiment --data sample-reviews --num-layers 101": (
+        "--num-layers is 101; it must be at least 1 and at most 100"
     ),
     "train charlm --data {home}/text.txt --config {home}/senseless.toml": "senseless.toml is not valid TOML",
+    "train charlm --data {home}/text.txt --config {home}/parts.toml": "parts.toml is too long, or has a key of many",
     "train charlm --data {home}/text.txt --on-divergence go": "--on-divergence is go; it must be one of stop, rollback",
     "train charlm --data {home}/text.txt --optimizer sgd --max-norm 0 --lr 1e38 --steps 9": (
         "at learning rate 9.79e+37; try a smaller --lr"
@@ -184,7 +186,7 @@ MISTAKES = {
         " at learning rate 9.79e+37; try a smaller --lr or --max-norm"
     ),
     "train sentiment --data sample-reviews --lr 1e38 --max-norm 0 --steps 9": "(largest in",
-    "pretrain --data {home}/text.txt --samples 0": "--samples is 0; it must be at least 1",
+    "pretrain --data {home}/text.txt --samples 0": "--samples is 0; it must be at least 1 and at most 1048576",
     "pretrain --data {home}/text.txt --config {home}/smooth.toml": (
         "'label_smoothing' is not an option of this training; --help"
     ),
@@ -215,7 +217,7 @@ MISTAKES = {
     "train charlm --resume {home}/lm --lr 1": "--lr cannot change when {home}/lm is resumed, only --data, ",
     "train charlm --resume {home}/lm --steps 1": "--steps is 1, and {home}/lm has already had 2 steps in ",
     "train charlm --resume {home}/lm --budget +soon": "--budget 'soon' is not a duration; write it as 90s, 10m",
-    "train charlm --resume {home}/lm --data {home}/noise.txt": "noise.txt is another text than that of",
+    "train charlm --resume {home}/lm --data {home}/noise.txt": "noise.txt is not what",
     "train sentiment --data {home}/one_class.csv": "only the label",
     "train sentiment --data {home}/no_label.csv": (
         "has none of the usual columns label, labels, ... ; its columns are text, other: name one with --label-column"
@@ -429,7 +431,6 @@ MISTAKES = {
 ENVIRONMENT = {
     "RNNNLP_BACKEND=gpu": "RNNNLP_BACKEND is gpu; it must be one of auto, numpy, native",
     "RNNNLP_ISA=mmx": "RNNNLP_ISA is mmx; it must be unset, or one of ",
-    "RNNNLP_CACHE=/dev/null/cache": "cannot write the cache /dev/null/cache",
     "RNNNLP_CACHE_LIMIT=much": "RNNNLP_CACHE_LIMIT is much; it must be a number of GB, at least 0",
 }
 
@@ -479,6 +480,14 @@ ELSEWHERE = {
     "is compressed by {}; expected text: unpack it": "text/test_readers.py::test_standard_input_that_is_no_text",
     "standard input is JSON; expected one text": "text/test_readers.py::test_standard_input_that_is_no_text",
     "looks like the text itself; expected the name": "text/test_sources.py::test_names_of_no_data",
+    "cannot write the cache {} ({}), nor the": "text/test_corpus.py::test_failed_entries_leave_nothing",
+    "holds more than {} times its size, as if": "text/test_limits.py::test_a_file_does_not_expand_without_limit",
+    "has a text of more than {} characters; divide": "text/test_limits.py::test_parquet_files_with_large_values",
+    "has several values in a row; expected one": "text/test_limits.py::test_parquet_columns_of_lists",
+    "the schema of {} names {} classes": "text/test_limits.py::test_schemas_with_thousands_of_classes",
+    ": a row has more than {} characters": "text/test_limits.py::test_quoted_records_of_many_lines",
+    "columns; expected a table of texts: give": "text/test_limits.py::test_tables_of_many_columns",
+    "an object of more than {} parts; expected": "text/test_limits.py::test_json_objects_of_many_parts",
     "changed while it was read; try again": "text/test_corpus.py::test_text_that_changes_while_it_is_read",
     "; install rnnnlp again, or clone": "text/test_sources.py::test_sample_reviews_in_an_installed_package",
     "tokenizer is {}; it must be one of": "text/test_tokenizers.py::test_wrong_options",

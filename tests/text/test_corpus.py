@@ -128,23 +128,16 @@ def test_other_content_or_options_make_another_entry(corpus, cache, tmp_path):
     assert "x" not in encoded.tokenizer.characters
 
 
-@pytest.mark.parametrize("kind", ["char", "word", "bpe"])
-def test_damaged_entries_are_written_again(corpus, cache, kind):
-    encoded = encode_corpus(corpus, kind)
-    tokenizer, ids = encoded.tokenizer.to_json(), encoded.ids["train"].tolist()
-    for path in sorted(cache.glob("*/*")):
-        path.write_bytes(path.read_bytes()[: -len(path.read_bytes()) // 2])
-    for path in sorted(cache.glob("*/unknown.json"))[:1]:
-        path.unlink()
-    encoded = encode_corpus(corpus, kind)
-    assert (encoded.tokenizer.to_json(), encoded.ids["train"].tolist()) == (tokenizer, ids)
-
-
-def test_cache_that_cannot_be_written(corpus, tmp_path, monkeypatch):
+def test_cache_that_cannot_be_written(corpus, tmp_path, monkeypatch, caplog):
     (tmp_path / "file").touch()
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    whole = encode_corpus(corpus, "bpe", cache_dir=tmp_path / "good")
     monkeypatch.setenv("RNNNLP_CACHE", str(tmp_path / "file" / "cache"))
-    with pytest.raises(UserError, match=r"cannot write the cache .* set RNNNLP_CACHE"):
-        encode_corpus(corpus, "char")
+    encoded = encode_corpus(corpus, "bpe")
+    assert encoded.ids["train"].tolist() == whole.ids["train"].tolist()
+    assert "cannot be written (Not a directory): each run encodes the text again; set RNNNLP_CACHE" in caplog.text
+    assert list((tmp_path / "temporary").iterdir()) == []
 
 
 def test_cache_folder(tmp_path, monkeypatch):
@@ -214,13 +207,17 @@ def test_cache_below_a_home_folder_that_is_not_known(temporary, monkeypatch):
         cache_folder()
 
 
+def list_files(entry):
+    return sorted(path.name for path in entry.iterdir())
+
+
 def test_failed_entries_leave_nothing(tmp_path):
     def fail(folder):
         (folder / "half").write_text("half")
         raise OSError(28, "No space left on device")
 
-    with pytest.raises(UserError, match="No space left on device"):
-        cached(tmp_path, "key", fail)
+    with pytest.raises(UserError, match=r"cannot write the cache .*No space left on device.*nor the temporary folder"):
+        cached(tmp_path, "key", fail, list_files)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -229,7 +226,7 @@ def test_abandoned_entries_are_removed(tmp_path):
     abandoned.mkdir()
     recent.mkdir()
     os.utime(abandoned, (0, 0))
-    cached(tmp_path, "key", lambda folder: None)
+    cached(tmp_path, "key", lambda folder: None, list_files)
     assert sorted(path.name for path in tmp_path.iterdir()) == [".unfinished-new", "key"]
 
 
@@ -240,19 +237,20 @@ def hours_ago(entry, hours):
 
 def test_least_recently_used_entries_are_removed_above_the_limit(tmp_path, monkeypatch):
     def add(name, hours):
-        entry = cached(tmp_path, cache_key(name=name), lambda folder: (folder / "content").write_bytes(bytes(400)))
+        entry = tmp_path / cache_key(name=name)
+        cached(tmp_path, entry.name, lambda folder: (folder / "content").write_bytes(bytes(400)), list_files)
         hours_ago(entry, hours)
         return entry
 
     def entries():
         return {path for path in tmp_path.iterdir() if path.name != "mine"}
 
-    monkeypatch.setenv("RNNNLP_CACHE_LIMIT", "1000e-9")  # 1000 bytes
+    monkeypatch.setenv("RNNNLP_CACHE_LIMIT", "1200e-9")  # 1200 bytes: two entries with their manifests
     (tmp_path / "mine").mkdir()  # is no entry: not counted, and not removed
     (tmp_path / "mine" / "letter").write_bytes(bytes(5000))
     oldest, used = add("oldest", 5), add("used", 4)
     assert entries() == {oldest, used}
-    assert cached(tmp_path, used.name, None) == used  # from the cache: its last use is now
+    assert "content" in cached(tmp_path, used.name, None, list_files)  # from the cache: its last use is now
     hours_ago(used, 2)
     newer = add("newer", 3)
     assert entries() == {used, newer}
@@ -265,9 +263,10 @@ def test_least_recently_used_entries_are_removed_above_the_limit(tmp_path, monke
 
 
 def test_use_of_an_entry_is_recorded(tmp_path):
-    entry = cached(tmp_path, cache_key(name="an entry"), lambda folder: None)
+    entry = tmp_path / cache_key(name="an entry")
+    cached(tmp_path, entry.name, lambda folder: None, list_files)
     hours_ago(entry, 5)
-    cached(tmp_path, entry.name, None)
+    cached(tmp_path, entry.name, None, list_files)
     assert time.time() - entry.stat().st_mtime < 60
 
 
@@ -286,8 +285,9 @@ def test_several_writers_at_once(tmp_path):
         (folder / "content").write_text("whole")
 
     with ThreadPoolExecutor(8) as pool:
-        entries = list(pool.map(lambda _: cached(tmp_path, "key", write), range(8)))
-    assert {(entry / "content").read_text() for entry in entries} == {"whole"}
+        read = lambda entry: (entry / "content").read_text()  # noqa: E731
+        contents = list(pool.map(lambda _: cached(tmp_path, "key", write, read), range(8)))
+    assert set(contents) == {"whole"}
     assert [path.name for path in tmp_path.iterdir()] == ["key"]
 
 
@@ -312,15 +312,20 @@ def test_splits_and_options_that_are_refused(corpus, cache):
         encode_corpus(corpus, "char", vocab_size=9)
 
 
-def test_text_that_changes_while_it_is_read(corpus, cache, tmp_path, monkeypatch):
+@pytest.mark.parametrize("change", ["shorter", "longer", "equally long"])
+def test_text_that_changes_while_it_is_read(corpus, cache, tmp_path, monkeypatch, change):
+    whole = (tmp_path / "text.txt").read_bytes()
+    changed = {"shorter": b"short", "longer": whole + b"x", "equally long": whole.replace(b"fox", b"ofx", 1)}[change]
+
     def survey_then_change(chunks, **options):
         found = survey(chunks, **options)
-        (tmp_path / "text.txt").write_text("short")
+        (tmp_path / "text.txt").write_bytes(changed)
         return found
 
     monkeypatch.setattr("rnnnlp.text.encoded.survey", survey_then_change)
     with pytest.raises(UserError, match="changed while it was read"):
         encode_corpus(corpus, "char")
+    assert list_files(cache) == []
 
 
 @given(st.lists(st.text()))

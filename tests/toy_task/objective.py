@@ -1,11 +1,12 @@
 """What the training loop drives: a bag of each stream of the text at a time."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from rnnnlp.batches.streams import StreamBatches
-from rnnnlp.tasks.language_modelling import corpus_fingerprint
+from rnnnlp.tasks.language_modelling import digests_of_ids
 from rnnnlp.training.task import BatchLoss
 from tests.toy_task.config import ToyTraining
 from tests.toy_task.evaluate import toy_metrics
@@ -41,5 +42,8 @@ class ToyObjective:
     def seek(self, position: dict[str, Any], carried: dict[str, np.ndarray]) -> None:
         self.batches.seek(position)
 
-    def fingerprint(self) -> str:
-        return corpus_fingerprint(self.batches.ids)
+    def fingerprint(self) -> Mapping[str, str]:
+        return digests_of_ids(self.batches.ids, self.validation)
+
+    def earlier_fingerprint(self) -> str:
+        return ""

@@ -107,7 +107,7 @@ def test_data_that_are_gone_are_named_with_the_places_and_the_remedy(
         assert main(resume[:-1]) == 0  # the new place is kept
         (tmp_path / "other.txt").write_text(TEXT.upper())
         said = error_of([*resume, str(tmp_path / "other.txt")], capsys)
-        assert "is another text than that of" in said
+        assert "the text as a whole changed" in said
         assert f"--from {alone}" in said
         assert training_of(alone)["data"] == str(moved / "book.txt")
     finally:

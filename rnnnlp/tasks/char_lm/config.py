@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from rnnnlp.config import NetworkConfig, at_least, decided, one_of, setting, share
+from rnnnlp.config import MAX_LAYERS, NetworkConfig, at_least, between, decided, one_of, setting, share
 from rnnnlp.errors import option
 from rnnnlp.kernels import CELLS
 from rnnnlp.layers.recurrent import num_parameters
@@ -43,7 +43,7 @@ class CharLMConfig(NetworkConfig):
     cell: str = setting(f"recurrent cell: {', '.join(CELLS)}", "lstm", check=one_of(CELLS))
     embedding_size: int = setting("number of features of a token", 64, check=at_least(1), auto=True)
     hidden_size: int = setting("number of hidden units of a recurrent layer", 512, check=at_least(1), auto=True)
-    num_layers: int = setting("number of recurrent layers", 1, check=at_least(1))
+    num_layers: int = setting("number of recurrent layers", 1, check=between(1, MAX_LAYERS))
     dropout: float = setting("fraction of features that are dropped in training", 0.2, check=share(), auto=True)
     weight_drop: float = setting(
         "fraction of recurrent weights that are dropped in training, drawn anew for each window", 0.0, check=share()

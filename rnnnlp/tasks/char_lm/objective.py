@@ -2,6 +2,8 @@
 
 # T steps, B streams, L layers, H hidden
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ from rnnnlp.kernels.backend import State
 from rnnnlp.tasks.char_lm.config import CharLMTraining
 from rnnnlp.tasks.char_lm.generate import Sampling, generate
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
-from rnnnlp.tasks.language_modelling import carried_state, corpus_fingerprint, language_model_loss
+from rnnnlp.tasks.language_modelling import carried_state, ends_fingerprint, language_model_loss
 from rnnnlp.training.metrics import language_model_metrics
 from rnnnlp.training.task import BatchLoss
 
@@ -20,7 +22,10 @@ SAMPLE_LENGTH = 200  # characters
 
 
 class CharLMObjective:
-    """Truncated backpropagation through time over `ids (length,)`; see `training.task.Objective`."""
+    """Truncated backpropagation through time over `ids (length,)`; see `training.task.Objective`.
+
+    `digests` are those of `language_modelling.digests_of`.
+    """
 
     def __init__(
         self,
@@ -29,8 +34,9 @@ class CharLMObjective:
         validation: np.ndarray,
         characters: int,
         config: CharLMTraining,
+        digests: Mapping[str, str] = MappingProxyType({}),
     ):
-        self.network = network
+        self.network, self.digests = network, digests
         self.config = config
         self.batches = StreamBatches(
             train,
@@ -74,5 +80,8 @@ class CharLMObjective:
         self.batches.seek(position)
         self.state = tuple(carried[str(i)] for i in range(len(self.state)))
 
-    def fingerprint(self) -> str:
-        return corpus_fingerprint(self.batches.ids)
+    def fingerprint(self) -> Mapping[str, str]:
+        return self.digests
+
+    def earlier_fingerprint(self) -> str:
+        return ends_fingerprint(self.batches.ids)

@@ -4,7 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from rnnnlp.config import Config, NetworkConfig, at_least, decided, from_0_to_1, one_of, setting, share
+from rnnnlp.config import (
+    MAX_LAYERS,
+    Config,
+    NetworkConfig,
+    at_least,
+    between,
+    decided,
+    from_0_to_1,
+    one_of,
+    setting,
+    share,
+)
 from rnnnlp.errors import UserError, option
 from rnnnlp.kernels import CELLS
 from rnnnlp.layers.pooling import POOLINGS
@@ -34,7 +45,7 @@ class SentimentConfig(NetworkConfig):
     hidden_size: int = setting(
         "number of hidden units of a recurrent layer, in each direction", 128, check=at_least(1), auto=True
     )
-    num_layers: int = setting("number of recurrent layers", 1, check=at_least(1))
+    num_layers: int = setting("number of recurrent layers", 1, check=between(1, MAX_LAYERS))
     bidirectional: bool = setting("read in both directions", True)
     pooling: str = setting(
         f"how the outputs of all steps become one vector: {', '.join(POOLINGS)}", "mean+max", check=one_of(POOLINGS)

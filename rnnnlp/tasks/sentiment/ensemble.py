@@ -22,6 +22,8 @@ from rnnnlp.text import Classes
 from rnnnlp.text.sources import GIVEN
 from rnnnlp.training.model_folder import CONFIG, MEMBERS, WEIGHTS, read_config, replaced_model, write_config
 
+MOST_MEMBERS = 1000
+
 
 @dataclass(frozen=True)
 class EnsembleConfig(Config):
@@ -32,8 +34,10 @@ class EnsembleConfig(Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.members < 1:
-            raise UserError(f"the number of members is {self.members}; an ensemble has at least 1")
+        if not 1 <= self.members <= MOST_MEMBERS:
+            raise UserError(
+                f"the number of members is {self.members}; an ensemble has at least 1 and at most {MOST_MEMBERS}"
+            )
 
 
 class Ensemble(Predictor):

@@ -4,8 +4,9 @@
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from rnnnlp.layers.loss import softmax_cross_entropy
 from rnnnlp.tasks.sentiment.adversarial import adversarial_gradients, vat_gradients
 from rnnnlp.tasks.sentiment.config import SentimentTraining
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
+from rnnnlp.text import LabelledData
 from rnnnlp.training.calibration import fit_temperature
 from rnnnlp.training.metrics import classification_metrics
 from rnnnlp.training.task import BatchLoss
@@ -24,7 +26,10 @@ LOSS_IN_SCORE = 1e-3  # accuracy decides which weights are kept; the loss decide
 
 
 class SentimentObjective:
-    """The loss of documents, with adversarial parts if the configuration says so; see `training.task.Objective`."""
+    """The loss of documents, with adversarial parts if the configuration says so; see `training.task.Objective`.
+
+    `digests` are those of `digests_of`.
+    """
 
     def __init__(
         self,
@@ -34,8 +39,9 @@ class SentimentObjective:
         config: SentimentTraining,
         unlabelled: Sequence[np.ndarray] = (),
         sample_weights: np.ndarray | None = None,
+        digests: Mapping[str, str] = MappingProxyType({}),
     ):
-        self.network = network
+        self.network, self.digests = network, digests
         self.config = config
         batches = partial(DocumentBatches, batch_size=config.batch_size, seed=config.seed, crop=config.crop)
         self.batches = batches(*train)
@@ -92,7 +98,10 @@ class SentimentObjective:
             epoch, batch = divmod(steps, self.vat_batches.per_epoch)
             self.vat_batches.seek({"epoch": epoch, "batch": batch})
 
-    def fingerprint(self) -> str:
+    def fingerprint(self) -> Mapping[str, str]:
+        return self.digests
+
+    def earlier_fingerprint(self) -> str:
         digest = hashlib.sha256()
         for ids in self.batches.documents:
             digest.update(ids.tobytes())
@@ -100,6 +109,37 @@ class SentimentObjective:
         if self.sample_weights is not None:
             digest.update(self.sample_weights.tobytes())
         return f"{len(self.batches.documents)}:{digest.hexdigest()[:16]}"
+
+
+def digests_of(data: LabelledData, *, unlabelled: bool) -> dict[str, str]:
+    """The digest of each part of the data that training and validation read, to recognise it again.
+
+    Args:
+        data: The data.
+        unlabelled: Whether the texts without labels are read, too.
+    """
+    digests = {}
+    for name, split in (("training", data.splits["train"]), ("validation", data.splits["validation"])):
+        digests[f"the {name} texts"] = digest_of_texts(split.texts)
+        digests[f"the {name} labels"] = hashlib.sha256(split.labels.data).hexdigest()
+        if split.weights is not None:
+            digests[f"the weights of the {name} texts"] = hashlib.sha256(split.weights.data).hexdigest()
+    digests["the names of the classes"] = digest_of_texts(data.classes.names)
+    if unlabelled:
+        digests["the texts without labels"] = digest_of_texts(data.unlabelled)
+    return digests
+
+
+def digest_of_texts(texts: Sequence[str]) -> str:
+    """A digest of texts, of their number and of their lengths."""
+    digest = hashlib.sha256()
+    lengths = []
+    for text in texts:
+        content = text.encode("utf-8", "surrogatepass")
+        digest.update(content)
+        lengths.append(len(content))
+    digest.update(np.array(lengths, np.int64).data)
+    return digest.hexdigest()
 
 
 def balanced_weights(labels: np.ndarray, classes: int) -> np.ndarray:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from rnnnlp.errors import UserError, option
+from rnnnlp.tasks.language_modelling import digests_of_ids
 from rnnnlp.tasks.sentiment.config import SHAPE, SentimentConfig, SentimentOptions, SentimentTraining
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.tasks.sentiment.transfer import start_from
@@ -38,7 +39,8 @@ def prepare(classifier: SentimentNetwork, data: LabelledData, config: SentimentT
             f"a language model there must be more than {own.bptt}: leave it out, or give more texts"
         )
     log.info("pretraining on %d texts (%d tokens), %d epochs", len(texts), len(train), config.pretraining)
-    return new_objective(word_lm_config(classifier.config), classifier.tokenizer, train, validation, own)
+    digests = digests_of_ids(train, validation)
+    return new_objective(word_lm_config(classifier.config), classifier.tokenizer, train, validation, own, digests)
 
 
 def pretrain(

@@ -9,13 +9,15 @@ from rnnnlp.files import JSON_LIMIT
 from rnnnlp.tasks.sentiment.config import FROM_PRETRAINED, SentimentOptions, SentimentTraining
 from rnnnlp.tasks.sentiment.defaults import may_pretrain, resolve, resolve_pretraining
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
-from rnnnlp.tasks.sentiment.objective import SentimentObjective
+from rnnnlp.tasks.sentiment.objective import SentimentObjective, digests_of
 from rnnnlp.tasks.sentiment.pretraining import prepare, pretrain, seconds_of_pretraining
 from rnnnlp.tasks.sentiment.transfer import load_pretrained, options_from_pretrained, set_lr_scales, start_from
 from rnnnlp.tasks.word_lm.objective import WordLMObjective
 from rnnnlp.text import LabelledData, load_labelled
 from rnnnlp.text.labelled import HELD_OUT_SEED
+from rnnnlp.training.earlier import EARLIER_DATA
 from rnnnlp.training.loop import Trainer
+from rnnnlp.training.resuming import changed_data
 from rnnnlp.training.run_folder import RunFolder, read_state
 from rnnnlp.training.task import Options, require_open
 
@@ -70,7 +72,8 @@ def reopen(
             f"{', '.join(network.labels)}; give the labels that trained it"
         )
     task = objective(network, own, config)
-    if data is None and task.fingerprint() != read_state(run.latest_checkpoint()).data:
+    state = read_state(run.latest_checkpoint())
+    if data is None and EARLIER_DATA in state.data and changed_data(task, state):
         # The first runs of 0.1 held out other texts for each seed.
         task = objective(network, load_data(config, held_out_seed=config.seed), config)
     trainer = Trainer(task, config, run, spent=seconds_of_pretraining(run))
@@ -109,7 +112,9 @@ def objective(network: SentimentNetwork, data: LabelledData, config: SentimentTr
     if config.virtual_adversarial:
         unlabelled = network.encode(data.unlabelled)
         log.info("%s: %d texts without labels for virtual adversarial training", data.source, len(unlabelled))
-    return SentimentObjective(network, splits[0], splits[1], config, unlabelled, data.splits["train"].weights)
+    digests = digests_of(data, unlabelled=bool(config.virtual_adversarial or config.pretraining))
+    weights = data.splits["train"].weights
+    return SentimentObjective(network, splits[0], splits[1], config, unlabelled, weights, digests)
 
 
 def load_data(options: SentimentOptions, *, held_out_seed: int = HELD_OUT_SEED) -> LabelledData:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from rnnnlp.config import NetworkConfig, at_least, decided, one_of, setting, share
+from rnnnlp.config import MAX_LAYERS, NetworkConfig, at_least, between, decided, one_of, setting, share
 from rnnnlp.errors import option
 from rnnnlp.kernels import CELLS
 from rnnnlp.layers.recurrent import num_parameters
@@ -20,7 +20,7 @@ class WordLMConfig(NetworkConfig):
     cell: str = setting(f"recurrent cell: {', '.join(CELLS)}", "lstm", check=one_of(CELLS))
     embedding_size: int = setting("number of features of a token", 256, check=at_least(1))
     hidden_size: int = setting("number of hidden units of a recurrent layer, in each direction", 256, check=at_least(1))
-    num_layers: int = setting("number of recurrent layers", 1, check=at_least(1))
+    num_layers: int = setting("number of recurrent layers", 1, check=between(1, MAX_LAYERS))
     dropout: float = setting("fraction of features that are dropped in training", 0.1, check=share())
 
     @property
@@ -46,7 +46,7 @@ class WordLMOptions(TrainingOptions):
     samples: int = setting(
         "number of words that are drawn as candidates for each window, besides those that are in it",
         1024,
-        check=at_least(1),
+        check=between(1, 1 << 20),
     )
     lr: float | None = setting(default=5e-3)
     evaluations: int | None = setting("number of evaluations, spread evenly over the run", 5)

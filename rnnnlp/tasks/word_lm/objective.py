@@ -2,13 +2,15 @@
 
 # B streams, L layers, H hidden, V vocabulary
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from rnnnlp.batches.streams import StreamBatches
 from rnnnlp.layers.sampled_softmax import Sampler
-from rnnnlp.tasks.language_modelling import carried_state, corpus_fingerprint
+from rnnnlp.tasks.language_modelling import carried_state, ends_fingerprint
 from rnnnlp.tasks.word_lm.config import WordLMTraining
 from rnnnlp.tasks.word_lm.evaluate import word_lm_metrics
 from rnnnlp.tasks.word_lm.network import WordLMNetwork, both_directions
@@ -19,10 +21,20 @@ COUNTED_TOKENS = 1 << 20  # at a time
 
 
 class WordLMObjective:
-    """Truncated backpropagation through time in both directions; see `training.task.Objective`."""
+    """Truncated backpropagation through time in both directions; see `training.task.Objective`.
 
-    def __init__(self, network: WordLMNetwork, train: np.ndarray, validation: np.ndarray, config: WordLMTraining):
-        self.network = network
+    `digests` are those of `language_modelling.digests_of`.
+    """
+
+    def __init__(
+        self,
+        network: WordLMNetwork,
+        train: np.ndarray,
+        validation: np.ndarray,
+        config: WordLMTraining,
+        digests: Mapping[str, str] = MappingProxyType({}),
+    ):
+        self.network, self.digests = network, digests
         self.sampler = Sampler(token_counts(train, network.config.vocab_size), config.samples)
         self.batches = [
             StreamBatches(ids, batch_size=config.batch_size, bptt=config.bptt, seed=config.seed)
@@ -56,8 +68,11 @@ class WordLMObjective:
             batches.seek(position)
         self.states = [tuple(carried[f"{r}.{i}"] for i in range(len(s))) for r, s in enumerate(self.states)]
 
-    def fingerprint(self) -> str:
-        return corpus_fingerprint(self.batches[0].ids)
+    def fingerprint(self) -> Mapping[str, str]:
+        return self.digests
+
+    def earlier_fingerprint(self) -> str:
+        return ends_fingerprint(self.batches[0].ids)
 
 
 def token_counts(ids: np.ndarray, vocab_size: int) -> np.ndarray:

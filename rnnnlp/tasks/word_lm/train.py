@@ -1,9 +1,12 @@
 """Beginning and reopening a training run of word language models."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import numpy as np
 
 from rnnnlp.batches.seeding import Stream, rng_for
-from rnnnlp.tasks.language_modelling import SPLITS, train_and_validation
+from rnnnlp.tasks.language_modelling import SPLITS, digests_of, train_and_validation
 from rnnnlp.tasks.word_lm.config import FROM_RUN, WordLMConfig, WordLMOptions, WordLMTraining
 from rnnnlp.tasks.word_lm.network import WordLMNetwork
 from rnnnlp.tasks.word_lm.objective import WordLMObjective
@@ -23,19 +26,23 @@ def begin(options: Options[WordLMOptions], run: RunFolder, *, data: Corpus | Non
         network = earlier.copy(**options.network)
         encoded = encode_corpus(corpus, earlier.tokenizer, splits=SPLITS)
         return Trainer.begin(
-            WordLMObjective(network, *train_and_validation(encoded), config), config, run, started=started
+            WordLMObjective(network, *train_and_validation(encoded), config, digests_of(encoded)),
+            config,
+            run,
+            started=started,
         )
     encoded = encode_corpus(corpus, config.tokenizer, splits=SPLITS, **config.vocabulary_options)
     network_config = WordLMConfig(encoded.tokenizer.vocab_size, **options.network)
     train, validation = train_and_validation(encoded)
-    objective = new_objective(network_config, encoded.tokenizer, train, validation, config)
+    objective = new_objective(network_config, encoded.tokenizer, train, validation, config, digests_of(encoded))
     return Trainer.begin(objective, config, run, started=started)
 
 
 def reopen(network: WordLMNetwork, config: WordLMTraining, run: RunFolder, *, data: Corpus | None) -> Trainer:
     """The trainer of a run that is resumed from its newest checkpoint."""
     encoded = encode_corpus(data or corpus_of(config), network.tokenizer, splits=SPLITS)
-    trainer = Trainer(WordLMObjective(network, *train_and_validation(encoded), config), config, run)
+    objective = WordLMObjective(network, *train_and_validation(encoded), config, digests_of(encoded))
+    trainer = Trainer(objective, config, run)
     trainer.resume()
     return trainer
 
@@ -46,11 +53,16 @@ def resolve(options: WordLMOptions) -> WordLMTraining:
 
 
 def new_objective(
-    config: WordLMConfig, tokenizer: Tokenizer, train: np.ndarray, validation: np.ndarray, training: WordLMTraining
+    config: WordLMConfig,
+    tokenizer: Tokenizer,
+    train: np.ndarray,
+    validation: np.ndarray,
+    training: WordLMTraining,
+    digests: Mapping[str, str] = MappingProxyType({}),
 ) -> WordLMObjective:
     """A new network, and the objective that trains it on the ids `train (length,)`."""
     network = WordLMNetwork(config, tokenizer, rng=rng_for(training.seed, Stream.WEIGHTS))
-    objective = WordLMObjective(network, train, validation, training)
+    objective = WordLMObjective(network, train, validation, training, digests)
     network.output.bias.value[...] = np.log(objective.sampler.share)  # known without training
     return objective
 
