@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
+from rnnnlp.display import visible
 from rnnnlp.errors import UserError, option
 from rnnnlp.training.run_folder import RunFolder
 
@@ -198,4 +199,4 @@ def _figure(*, height: float) -> Figure:
 
 
 def _label(name: str) -> str:
-    return name.replace("$", r"\$")  # otherwise matplotlib reads it as mathematics
+    return visible(name).replace("$", r"\$")  # otherwise matplotlib reads it as mathematics

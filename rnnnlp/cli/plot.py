@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from rnnnlp.cli.output import json_line, write_json
+from rnnnlp.cli.output import show_json, write_json
 from rnnnlp.errors import UserError, option
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def run(options: argparse.Namespace) -> int:
         plots.check_output(options.out)
     numbers, draw = gradients(options) if options.gradients else curves(options)
     if options.json == "-":
-        print(json_line(numbers, sys.stdout))
+        show_json(numbers, sys.stdout)
     elif options.json:
         write_json(options.json, numbers)
     if options.out:

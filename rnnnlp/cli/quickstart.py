@@ -1,8 +1,10 @@
 """rnnnlp quickstart."""
 
 import argparse
+import sys
 
 from rnnnlp.cli.options import duration
+from rnnnlp.cli.output import show
 
 CHAR_LM_BUDGET, SENTIMENT_EPOCHS = 100.0, 15  # seconds, epochs
 TEXTS = (
@@ -48,7 +50,9 @@ def run(options: argparse.Namespace) -> int:
         ["evaluate", classifier, "--split", "test"],
         ["predict", classifier, *TEXTS],
     ):
-        print("\n$ rnnnlp " + " ".join(f'"{word}"' if " " in word else word for word in words), flush=True)
+        show()
+        show("$ rnnnlp " + " ".join(f'"{word}"' if " " in word else word for word in words))
+        sys.stdout.flush()
         if code := main(words):
             return code
     return 0
