@@ -31,6 +31,10 @@ def at_least(minimum: float) -> Check:
     return Check(lambda value: value >= minimum, lambda: f"at least {minimum}")
 
 
+def between(minimum: float, maximum: float) -> Check:
+    return Check(lambda value: minimum <= value <= maximum, lambda: f"at least {minimum} and at most {maximum}")
+
+
 def above_zero(unit: str = "") -> Check:
     return Check(lambda value: value > 0, lambda: f"above 0{unit and ' ' + unit}")
 
@@ -195,6 +199,8 @@ def as_given(kind: Any, value: Any, key: str) -> Any:
         raise UserError(
             f"{name} is {value!r}, which has bytes that are no UTF-8; give another name, or rename the file"
         )
+    if isinstance(value, str) and key == "out" and "\0" in value:
+        raise UserError(f"{name} is {value!r}, which has a null character; give another name")
     if kind == tuple[str, ...]:
         if isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
             return tuple(value)

@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import NoReturn
 
 from rnnnlp.cli.output import VisibleFormatter, show
+from rnnnlp.config import as_given
 from rnnnlp.errors import UserError, dashed
 
 LONGEST_MESSAGE = 2000  # characters
@@ -112,6 +113,9 @@ def run_command(words: list[str]) -> int:
     if words and words[0] in RENAMED_COMMANDS:
         raise UserError(f"the command {words[0]} is now {RENAMED_COMMANDS[words[0]]}; use that name")
     options = parse(parser, words)
+    for name, value in vars(options).items():
+        if type(value) in (int, float):
+            as_given(type(value), value, name)  # refuses what no option can be
     return options.run(options) or 0
 
 

@@ -122,15 +122,14 @@ def trained_models(options: argparse.Namespace) -> Iterator[tuple[str, "CharLMNe
 
     from rnnnlp.tasks.char_lm.network import CharLMNetwork
     from rnnnlp.text import ReadOptions, encode_corpus, load_corpus
+    from rnnnlp.training.data_places import find_data
     from rnnnlp.training.model_folder import read_config
     from rnnnlp.training.task import Evaluation
 
     for name in options.runs:
         model = CharLMNetwork.from_pretrained(name)
         training = read_config(Path(name)).get("training", {})
-        data = options.data or training.get("data")
-        if data is None:
-            raise UserError(f"{name} does not say what it was trained on; give {option('data')}")
+        data = options.data or find_data(training, Path(name))
         reading = ReadOptions() if options.data else Evaluation().reading(training, data)
         corpus = load_corpus(
             data,

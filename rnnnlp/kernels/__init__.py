@@ -23,7 +23,7 @@ from rnnnlp.kernels.cells import CELLS
 from rnnnlp.kernels.processors import asked_by_environment, available_processors
 from rnnnlp.threads import BLAS, Setting
 
-__all__ = ["BACKENDS", "CELLS", "of", "running", "use"]
+__all__ = ["BACKENDS", "CELLS", "description", "of", "running", "use"]
 
 BACKENDS = ("auto", "numpy", "native")
 
@@ -97,6 +97,16 @@ def of(array: Array, cell: str | None = None) -> Backend:
         _say_once(logging.INFO, f"the native kernels do not have the cell {cell}, so NumPy runs it")
         return numpy_backend
     return backend
+
+
+def description() -> dict[str, str]:
+    """The backend that runs for float32, and its instruction set if it is native."""
+    backend = of(np.empty(0, np.float32))
+    if backend is numpy_backend:
+        return {"backend": "numpy"}
+    from rnnnlp.kernels import native
+
+    return {"backend": "native", "instruction_set": native.instruction_set()}
 
 
 class _Choice(NamedTuple):
@@ -181,14 +191,18 @@ def _native(*, required: bool) -> NativeBackend | None:
         from rnnnlp.kernels import native
     except ImportError as error:
         remedy = "install a C++17 compiler (such as g++ or clang) and install rnnnlp again"
-        built = not (isinstance(error, ModuleNotFoundError) and str(error.name).startswith("rnnnlp.kernels.native"))
-        cause = f"could not be loaded ({error})" if built else "were not built"
-        if required:
-            raise UserError(f"{option('backend')} is native, and the native kernels {cause}; {remedy}") from None
-        _say_once(
-            logging.WARNING if built else logging.INFO,
-            f"the native kernels {cause}, so NumPy does the work; for more speed {remedy}",
-        )
+        if not (isinstance(error, ModuleNotFoundError) and str(error.name).startswith("rnnnlp.")):
+            if required:
+                raise UserError(f"{option('backend')} is native, which cannot be loaded ({error}); {remedy}") from None
+            _say_once(logging.WARNING, f"the native kernels cannot be loaded ({error}): NumPy does the work; {remedy}")
+        elif required:
+            raise UserError(
+                f"{option('backend')} is native, which this installation was built without; {remedy}"
+            ) from None
+        else:
+            _say_once(
+                logging.INFO, f"the native kernels were not built, so NumPy does the work; for more speed {remedy}"
+            )
         return None
     try:
         native.instruction_set()

@@ -166,7 +166,7 @@ class ParquetTable(Table):
         try:
             for batch in self._file.iter_batches(batch_size=2048, columns=list(columns)):
                 yield from zip(*(batch.column(column).to_pylist() for column in columns), strict=True)
-        except (OSError, ValueError, pyarrow.ArrowException) as error:
+        except (OSError, ValueError, OverflowError, pyarrow.ArrowException) as error:
             raise self._damaged(error) from error
 
     def class_names(self, column: str) -> tuple[str, ...] | None:

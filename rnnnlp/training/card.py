@@ -50,7 +50,8 @@ def model_card(
 ) -> str:
     """What the model is, how it was trained, and its figures on validation."""
     parameters = sum(p.value.size for p in network.parameters().values())
-    figures = "\n".join(f"| {markdown(name)} | {value:.4f} |" for name, value in validation.items() if isinstance(value, float))
+    rows = [(markdown(name), value) for name, value in validation.items() if isinstance(value, float)]
+    figures = "\n".join(f"| {name} | {value:.4f} |" for name, value in rows)
     in_python = config.data == GIVEN
     measured = "--data DATA" if in_python else "--split validation"
     data = "texts that were given in Python," if in_python else markdown_code(config.data)

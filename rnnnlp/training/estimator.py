@@ -4,11 +4,12 @@ import difflib
 import inspect
 import json
 import os
-from collections.abc import Collection, Mapping
-from contextlib import suppress
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import MISSING, fields
 from typing import Any, ClassVar, Self
 
+from rnnnlp import kernels
 from rnnnlp.config import Config, describe
 from rnnnlp.errors import UserError
 from rnnnlp.files import write_atomically
@@ -17,6 +18,8 @@ from rnnnlp.training.model_folder import Network, training_of
 from rnnnlp.training.run import resume, run_folder, train
 from rnnnlp.training.run_folder import CARD, RunFolder, read_state
 from rnnnlp.training.task import Task, network_options
+
+OF_THE_MACHINE = ("backend", "threads")  # options of a run that another machine may not have
 
 
 class NotFittedError(UserError, AttributeError):
@@ -31,6 +34,8 @@ class Estimator:
     """
 
     task: ClassVar[Task]
+    backend: str | None  # options
+    threads: int | None
     defaults: ClassVar[dict[str, Any]]  # of each option
     network_: Any  # of the task
     training_: dict[str, Any]  # how it was trained
@@ -101,7 +106,8 @@ class Estimator:
         config: Any = cls.task.training.from_mapping(training, "the run")
         values = network.config.to_mapping() | config.to_mapping()
         inherited = getattr(config, "inherited", ())
-        given = {n: v for n, v in values.items() if n in cls.defaults and n not in inherited and v is not None}
+        left_out = (*inherited, *OF_THE_MACHINE)
+        given = {n: v for n, v in values.items() if n in cls.defaults and n not in left_out and v is not None}
         return cls(**given)._take_over(network, run)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
@@ -124,6 +130,15 @@ class Estimator:
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "network_")
+
+    @contextmanager
+    def _kernels(self) -> Iterator[None]:
+        """What is inside runs with the backend and threads of this estimator, if it has any."""
+        if self.backend in (None, "auto") and self.threads is None:
+            yield
+        else:
+            with kernels.running(self.backend, self.threads):
+                yield
 
     def _fitted(self) -> Any:
         """The trained network; NotFittedError where there is none."""

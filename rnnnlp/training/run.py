@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from rnnnlp import kernels
+from rnnnlp.config import as_given
 from rnnnlp.errors import UserError
 from rnnnlp.files import CorruptFileError, write_atomically
 from rnnnlp.training.card import model_card
@@ -132,5 +133,5 @@ def running(backend: str | None, threads: int | None) -> Iterator[None]:
 def run_folder(out: str | os.PathLike[str] | None) -> AbstractContextManager[str | os.PathLike[str]]:
     """The folder of a run: `out`, or a temporary one for a run that nobody asked to keep."""
     if out is not None:
-        return nullcontext(out)
+        return nullcontext(as_given(str, out, "out"))
     return tempfile.TemporaryDirectory(prefix="rnnnlp-", ignore_cleanup_errors=True)  # a daemon thread may still write

@@ -38,13 +38,13 @@ from rnnnlp.files import (
 )
 from rnnnlp.training.earlier import current_names
 from rnnnlp.training.model_folder import CONFIG, MEMBERS, TOKENIZER, WEIGHTS, Network, config_bytes, read_config
+from rnnnlp.training.records import records
 from rnnnlp.training.state import TrainingState
 
 STATE_TENSORS, STATE = "training_state.safetensors", "training_state.json"
 METRICS, CARD = "metrics.jsonl", "README.md"
 LOCK = ".lock"
 LANGUAGE_MODEL = "language_model"
-LONGEST_LINE = 1 << 20  # characters of metrics.jsonl
 _CHECKPOINT = re.compile(r"step-(\d{8,15})(\.old)?")
 BESIDE_STATE = (CONFIG, TOKENIZER, WEIGHTS, STATE)
 
@@ -207,19 +207,9 @@ class RunFolder:
             file.write(json.dumps(record, ensure_ascii=False) + "\n")
 
     def metrics(self) -> Iterator[dict[str, Any]]:
-        """The lines of `metrics.jsonl`, without any that was cut off, up to one that is senselessly long."""
-        if not self.metrics_path.is_file():
-            return
-        with open(self.metrics_path, encoding="utf-8", errors="replace", newline="") as file:
-            for line in iter(lambda: file.readline(LONGEST_LINE), ""):
-                if len(line) == LONGEST_LINE:
-                    return
-                try:
-                    record = json.loads(line)
-                except (ValueError, RecursionError):
-                    continue
-                if isinstance(record, dict) and type(record.get("step")) is int:
-                    yield record
+        """The records of `metrics.jsonl`; see `records`."""
+        if self.metrics_path.is_file():
+            yield from records(self.metrics_path)
 
     def forget_metrics_after(self, step: int) -> None:
         """Drops the lines of steps that a resumed run will take again."""

@@ -180,6 +180,10 @@ OF_A_CLASSIFIER: dict[str, Damage] = {
         lambda run: edit(run, label_type="list"),
         "--label-type is list; it must be one of str, class, int",
     ),
+    "labels twice": (
+        lambda run: edit(run, labels=["good", "good"]),
+        "--labels is ('good', 'good'); it must be different names",
+    ),
     "labels too few": (lambda run: edit(run, labels=["good"]), "the only class is good; a classifier needs at least"),
 }
 
@@ -190,6 +194,10 @@ OF_AN_ENSEMBLE: dict[str, Damage] = {
         "model.safetensors is missing; the folder does not",
     ),
     "ensemble with others": (lambda run: edit(run, labels=["good", "bad"]), "config.json is not the file that model"),
+    "ensemble of a class twice": (
+        lambda run: edit(run, labels=["good", "good"]),
+        "--labels is ('good', 'good'); it must be different names",
+    ),
     "ensemble of none": (lambda run: edit(run, members=0), "the number of members is 0; an ensemble has at least 1"),
     "ensemble of many": (lambda run: edit(run, members=2**50), "members/1125899906842623 is missing; restore it or"),
     "ensemble of fewer": (lambda run: edit(run, members=1), "does not have the checksums that rnnnlp writes"),

@@ -247,6 +247,7 @@ def ensemble_card(options: EnsembleOptions, rows: Sequence[dict[str, Any]], toge
     for name in ("data", *(f.name for f in fields(ReadOptions))):
         if not is_left_open(options, name) and (value := getattr(options, name)):
             words += [dashed(name), value]
+    data = markdown_code(options.data)
     members = "\n".join(
         f"| {markdown(row['run'])} | {markdown(row['data'] or 'not known')} | {weight_of(row)} "
         f"| {row['accuracy']:.4f} | {row['loss']:.4f} |"
@@ -264,7 +265,7 @@ Use it with
 
 ## Figures on validation
 
-These are of the {together["examples"]:,} validation texts of {markdown_code(options.data)}, to which the weights were fitted; on
+These are of the {together["examples"]:,} validation texts of {data}, to which the weights were fitted; on
 other texts they are a little worse. For the figures of a split that nothing was fitted to, run
 `rnnnlp evaluate RUN --split test`.
 

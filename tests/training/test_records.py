@@ -1,0 +1,62 @@
+"""Lines of `metrics.jsonl` that no run writes hide neither each other nor the lines that are right."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from rnnnlp.cli.main import main
+from rnnnlp.training.records import LONGEST_LINE
+from rnnnlp.training.run_folder import RunFolder
+
+RIGHT = {"step": 7, "seconds": 1.5, "progress": 0.5, "loss": 1.25}
+HUGE = "1" + "0" * 400
+WRONG = [
+    *('{"step": 1, "seconds": %s}' % value for value in ('"x"', "null", "[]", "{}", "true", "NaN", "1e999", HUGE)),
+    *('{"step": 1, "seconds": 1, "progress": %s}' % value for value in ('"x"', "null", "Infinity", HUGE)),
+    *('{"step": 1, "seconds": 1, "loss": %s}' % value for value in ('"x"', "null", "NaN", HUGE)),
+    *('{"step": %s, "seconds": 1}' % value for value in ("-1", "1.5", "true", '"1"', "null", HUGE, str(2**63))),
+    '{"step": 1, "seconds": 1, "validation": {"loss": %s}}' % HUGE,
+    '{"step": 1, "seconds": 1, "validation": [1]}',
+    "[1]",
+    "null",
+    "{",
+    "[" * 100_000,
+    "\ud800".encode("utf-8", "surrogatepass").decode("latin-1"),
+    "x" * LONGEST_LINE,
+    "x" * (3 * LONGEST_LINE + 5),
+    "x" * (LONGEST_LINE - 1),
+]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("home")
+    (home / "text.txt").write_text("To be, or not to be, that is the question.\n" * 20)
+    words = "--hidden-size 4 --steps 2 --batch-size 2 --bptt 8 --evaluations 1 --backend numpy".split()
+    assert main(["train", "charlm", "--data", str(home / "text.txt"), "--out", str(home / "run"), *words]) == 0
+    return home / "run"
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=lambda line: f"{line[:40]} ({len(line)})")
+def test_a_wrong_line_hides_no_other(wrong: str, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    with open(copy / "metrics.jsonl", "a") as file:
+        file.write(f"{json.dumps(RIGHT | {'step': 6})}\n{wrong}\n{json.dumps(RIGHT)}\n")
+    found = [record["step"] for record in RunFolder(copy).metrics()]
+    assert found[-2:] == [6, 7]
+    capsys.readouterr()
+    assert main(["status", str(copy)]) == 0
+    assert "step         7, 50% of the run" in capsys.readouterr().out
+    assert main(["plot", str(copy), "--json", "-"]) == 0
+    assert json.loads(capsys.readouterr().out)[str(copy)]["loss"][-2:] == [1.25, 1.25]
+    assert main(["train", "charlm", "--resume", str(copy), "--steps", "3"]) == 0
+
+
+def test_the_last_line_may_be_cut_off(tmp_path: Path):
+    (tmp_path / "metrics.jsonl").write_text(json.dumps(RIGHT) + "\n" + json.dumps(RIGHT)[:-1])
+    assert [record["step"] for record in RunFolder(tmp_path).metrics()] == [7]
+    (tmp_path / "metrics.jsonl").write_text(json.dumps(RIGHT))
+    assert [record["step"] for record in RunFolder(tmp_path).metrics()] == [7]
