@@ -8,7 +8,7 @@ import os
 import sys
 from threading import RLock
 
-from rnnnlp.threads import BLAS
+from rnnnlp.threads import LOCK
 
 TOKENIZERS_PARALLELISM = "TOKENIZERS_PARALLELISM"  # environment variable
 
@@ -21,7 +21,7 @@ class _Fork:
         self.parallelism: str | None = None
 
     def before(self) -> None:
-        BLAS.lock.acquire()
+        LOCK.acquire()
         # In a child the `tokenizers` library works without threads. It prints a warning about that, unless the variable
         # says so already.
         self.uses_tokenizers = "tokenizers" in sys.modules
@@ -34,12 +34,12 @@ class _Fork:
             os.environ.pop(TOKENIZERS_PARALLELISM, None)
         elif self.uses_tokenizers:
             os.environ[TOKENIZERS_PARALLELISM] = str(self.parallelism)
-        BLAS.lock.release()
+        LOCK.release()
 
     def in_child(self) -> None:
         if tqdm := sys.modules.get("tqdm"):
             tqdm.tqdm.set_lock(RLock())
-        BLAS.lock.release()
+        LOCK.release()
 
 
 def make_forks_safe() -> None:

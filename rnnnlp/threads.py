@@ -14,6 +14,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 Value = TypeVar("Value")
 
+LOCK = RLock()  # held for each change of a setting, and for each call of the BLAS; `forks` holds it for a fork
+
 
 class Setting(Generic[Value]):
     """A setting of the process that changes nothing but speed: of several runs, the last to begin decides.
@@ -24,13 +26,13 @@ class Setting(Generic[Value]):
     """
 
     def __init__(self, get: Callable[[], Value], set: Callable[[Value], object]):
-        self._get, self._set, self._lock = get, set, RLock()
+        self._get, self._set = get, set
         self._runs: list[tuple[object, Value]] = []
         self._before: Value
 
     def keep(self, value: Value) -> None:
         """Changes it for the process; a run at work keeps its own."""
-        with self._lock:
+        with LOCK:
             if self._runs:
                 self._before = value
             else:
@@ -40,7 +42,7 @@ class Setting(Generic[Value]):
     def during(self, value: Value) -> Iterator[None]:
         """Changes it for as long as a run works."""
         run = (object(), value)
-        with self._lock:
+        with LOCK:
             if not self._runs:
                 self._before = self._get()
             self._runs.append(run)
@@ -48,7 +50,7 @@ class Setting(Generic[Value]):
         try:
             yield
         finally:
-            with self._lock:
+            with LOCK:
                 self._runs.remove(run)
                 self._set(self._runs[-1][1] if self._runs else self._before)
 
@@ -61,25 +63,24 @@ class Blas:
     """
 
     def __init__(self) -> None:
-        self.lock = RLock()
         self._of_run: ContextVar[int | None] = ContextVar("blas_threads", default=None)
         self._runs = 0  # at work
         self._libraries: list[tuple[Any, int]] = []  # with the number of threads that each has without a run
         self._now: int | None = None
 
     def __enter__(self) -> None:
-        self.lock.acquire()
+        LOCK.acquire()
         if self._runs:
             self._set(self._of_run.get())
 
     def __exit__(self, *exception: object) -> None:
-        self.lock.release()
+        LOCK.release()
 
     def keep(self, threads: int) -> None:
         """Changes the number of threads for the process; a run at work keeps its own."""
         from threadpoolctl import threadpool_limits
 
-        with self.lock:
+        with LOCK:
             if self._runs:
                 self._libraries = [(library, threads) for library, _ in self._libraries]
             else:
@@ -90,7 +91,7 @@ class Blas:
         """Changes the number of threads for what is inside; None leaves it as it is without a run."""
         from threadpoolctl import ThreadpoolController
 
-        with self.lock:
+        with LOCK:
             if not self._runs:
                 found = ThreadpoolController().select(user_api="blas").lib_controllers
                 self._libraries, self._now = [(library, library.num_threads) for library in found], None
@@ -101,7 +102,7 @@ class Blas:
             yield
         finally:
             self._of_run.reset(token)
-            with self.lock:
+            with LOCK:
                 self._runs -= 1
                 if not self._runs:
                     self._set(None)
@@ -109,7 +110,13 @@ class Blas:
     def _set(self, threads: int | None) -> None:
         if threads != self._now:
             for library, before in self._libraries:
+                # Later versions of `threadpoolctl` obey only the first thread that sets a number, until it gives up.
+                give_up = getattr(library, "clear_controlling_thread", None)
+                if give_up:
+                    give_up(force=True)
                 library.set_num_threads(before if threads is None else threads)
+                if give_up:
+                    give_up()
             self._now = threads
 
 

@@ -468,7 +468,7 @@ ELSEWHERE = {
     "--backend is native, which cannot be loaded ({}); install a C++17 compiler": (
         "kernels/test_running.py::test_a_library_that_cannot_be_loaded_is_named_with_its_error"
     ),
-    "the temperature is {}; training gives one from {} to {}: restore": (
+    "log_temperature is {}; training gives a value from {} to {}: restore": (
         "tasks/sentiment/test_forged.py::test_a_temperature_that_no_training_gives_is_refused"
     ),
     "runs is one path, runs/a; it must be a list of two or more": (

@@ -12,12 +12,11 @@ from rnnnlp.training.run_folder import RunFolder
 
 RIGHT = {"step": 7, "seconds": 1.5, "progress": 0.5, "loss": 1.25}
 HUGE = "1" + "0" * 400
+KINDS = ('"x"', "null", "[]", "{}", "true", "NaN", "1e999", HUGE)
 WRONG = [
-    *('{"step": 1, "seconds": %s}' % value for value in ('"x"', "null", "[]", "{}", "true", "NaN", "1e999", HUGE)),
-    *('{"step": 1, "seconds": 1, "progress": %s}' % value for value in ('"x"', "null", "Infinity", HUGE)),
-    *('{"step": 1, "seconds": 1, "loss": %s}' % value for value in ('"x"', "null", "NaN", HUGE)),
-    *('{"step": %s, "seconds": 1}' % value for value in ("-1", "1.5", "true", '"1"', "null", HUGE, str(2**63))),
-    '{"step": 1, "seconds": 1, "validation": {"loss": %s}}' % HUGE,
+    *(f'{{"step": 1, "{name}": {value}}}' for name in ("seconds", "progress", "loss") for value in KINDS),
+    *(f'{{"step": {value}, "seconds": 1}}' for value in (*KINDS, "-1", "1.5", str(2**63))),
+    f'{{"step": 1, "seconds": 1, "validation": {{"loss": {HUGE}}}}}',
     '{"step": 1, "seconds": 1, "validation": [1]}',
     "[1]",
     "null",
@@ -40,18 +39,21 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("wrong", WRONG, ids=lambda line: f"{line[:40]} ({len(line)})")
-def test_a_wrong_line_hides_no_other(wrong: str, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
-    copy = tmp_path / "run"
-    shutil.copytree(run, copy)
+def test_a_wrong_line_hides_no_other(wrong: str, tmp_path: Path):
+    lines = (json.dumps(RIGHT | {"step": 6}), wrong, json.dumps(RIGHT))
+    (tmp_path / "metrics.jsonl").write_text("".join(f"{line}\n" for line in lines))
+    assert [record["step"] for record in RunFolder(tmp_path).metrics()] == [6, 7]
+
+
+def test_commands_go_on_with_wrong_lines(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
+    shutil.copytree(run, copy := tmp_path / "run")
     with open(copy / "metrics.jsonl", "a") as file:
-        file.write(f"{json.dumps(RIGHT | {'step': 6})}\n{wrong}\n{json.dumps(RIGHT)}\n")
-    found = [record["step"] for record in RunFolder(copy).metrics()]
-    assert found[-2:] == [6, 7]
+        file.writelines(f"{line}\n" for line in (*WRONG, json.dumps(RIGHT)))
     capsys.readouterr()
     assert main(["status", str(copy)]) == 0
     assert "step         7, 50% of the run" in capsys.readouterr().out
     assert main(["plot", str(copy), "--json", "-"]) == 0
-    assert json.loads(capsys.readouterr().out)[str(copy)]["loss"][-2:] == [1.25, 1.25]
+    assert json.loads(capsys.readouterr().out)[str(copy)]["loss"][-1] == 1.25
     assert main(["train", "charlm", "--resume", str(copy), "--steps", "3"]) == 0
 
 

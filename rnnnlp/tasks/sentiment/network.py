@@ -2,6 +2,7 @@
 
 # N tokens, U unique tokens, T steps, B documents, D embedding, H hidden, R directions, K classes
 
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -116,10 +117,11 @@ class SentimentNetwork(Network, Predictor):
     @classmethod
     def from_pretrained(cls, folder: str | os.PathLike[str]) -> Self:
         network = super().from_pretrained(folder)
-        if not MIN_TEMPERATURE / 2 < network.temperature < MAX_TEMPERATURE * 2:
+        low, value, high = math.log(MIN_TEMPERATURE), network.log_temperature[0], math.log(MAX_TEMPERATURE)
+        if not low - 1 < value < high + 1:
             raise CorruptFileError(
-                f"{Path(folder) / WEIGHTS}: the temperature is {network.temperature:g}; training gives one from "
-                f"{MIN_TEMPERATURE:g} to {MAX_TEMPERATURE:g}: restore it or train again"
+                f"{Path(folder) / WEIGHTS}: log_temperature is {value:g}; training gives a value from {low:.1f} to "
+                f"{high:.1f}: restore it or train again"
             )
         return network
 

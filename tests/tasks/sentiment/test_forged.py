@@ -40,7 +40,7 @@ def forge(folder: Path, **values: Any) -> None:
 def test_a_temperature_that_no_training_gives_is_refused(value: float, run: Path, capsys: pytest.CaptureFixture):
     forge(run, log_temperature=value)
     assert main(["predict", str(run), "a film"]) == 2
-    assert "; training gives one from 0.05 to 20: restore it or train again" in capsys.readouterr().err
+    assert "; training gives a value from -3.0 to 3.0: restore it or train again" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("value", [-2.99, 0.0, 2.99])
