@@ -11,7 +11,6 @@ from importlib import import_module
 from typing import NoReturn
 
 from rnnnlp.cli.output import VisibleFormatter, show
-from rnnnlp.config import as_given
 from rnnnlp.errors import UserError, dashed
 
 LONGEST_MESSAGE = 2000  # characters
@@ -113,6 +112,8 @@ def run_command(words: list[str]) -> int:
     if words and words[0] in RENAMED_COMMANDS:
         raise UserError(f"the command {words[0]} is now {RENAMED_COMMANDS[words[0]]}; use that name")
     options = parse(parser, words)
+    from rnnnlp.config import as_given
+
     for name, value in vars(options).items():
         if type(value) in (int, float):
             as_given(type(value), value, name)  # refuses what no option can be
