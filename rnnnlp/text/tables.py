@@ -133,7 +133,7 @@ class Table(ABC):
         return self.texts_and(self.find_text_column(text_column))
 
 
-@functools.cache
+@functools.lru_cache(maxsize=1000)
 def _log_columns(name: str, columns: tuple[str, ...]) -> None:
     """Cached, so a file that is read several times is named once."""
     others = f", column {columns[1]!r} the labels" if len(columns) == 2 else ""

@@ -45,7 +45,7 @@ STATE_TENSORS, STATE = "training_state.safetensors", "training_state.json"
 METRICS, CARD = "metrics.jsonl", "README.md"
 LOCK = ".lock"
 LANGUAGE_MODEL = "language_model"
-_CHECKPOINT = re.compile(r"step-(\d{8,15})(\.old)?")
+_CHECKPOINT = re.compile(r"step-(\d{8,15})(\.old)?", re.ASCII)
 BESIDE_STATE = (CONFIG, TOKENIZER, WEIGHTS, STATE)
 
 
@@ -309,6 +309,9 @@ def read_state(path: Path) -> TrainingState:
     """
     content = read_json(path / STATE)
     try:
-        return TrainingState.from_json(content)
+        state = TrainingState.from_json(content)
     except ValueError as error:
         raise CorruptFileError(f"{path / STATE} is damaged: {error}; restore it or train again") from None
+    if (named := _CHECKPOINT.fullmatch(path.name)) and int(named[1]) != state.step:
+        raise CorruptFileError(f"{path} holds the checkpoint of step {state.step}; give it that number, or remove it")
+    return state

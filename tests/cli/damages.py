@@ -236,6 +236,10 @@ OF_AN_ENSEMBLE: dict[str, Damage] = {
 
 # Of a run that trained for two steps, and what `rnnnlp train charlm --resume` says.
 OF_A_RUN: dict[str, Damage] = {
+    "copied under another number": (
+        lambda run: shutil.copytree(last(run), run / "checkpoints" / "step-00000099"),
+        "step-00000099 holds the checkpoint of step 2; give it that number, or remove it",
+    ),
     "tensors flipped": (lambda run: flip_last_bit(last(run) / STATE_TENSORS), "its checksum is not the one in it"),
     "tensors cut": (lambda run: cut(last(run) / STATE_TENSORS), "training_state.safetensors is damaged ("),
     "configuration cut": (lambda run: cut(last(run) / "config.json"), "step-00000002 to resume from step-00000000"),

@@ -178,8 +178,10 @@ def prints(node: ast.AST) -> bool:
     if name in CALLS:
         return True
     on = ast.unparse(node.func.value) if isinstance(node.func, ast.Attribute) else ""
+    if name in ("write", "writelines") and on == "os":
+        return isinstance(node.args[0], ast.Constant)  # 1 or 2
     if name in ("write", "writelines"):
-        return on in ("os", "sys.stdout", "sys.stderr", "tqdm", "self.bar", "bar") or on.endswith(".buffer")
+        return on in ("sys.stdout", "sys.stderr", "tqdm", "self.bar", "bar") or on.endswith(".buffer")
     return name == "exit" and on == "sys" and isinstance(node.args[0], ast.JoinedStr)
 
 
