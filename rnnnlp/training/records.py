@@ -8,18 +8,21 @@ from typing import Any, TypeGuard
 from rnnnlp.config import LARGEST
 
 LONGEST_LINE = 1 << 20  # characters; a longer line is no record
+MOST_SKIPPED = 1 << 25  # characters of such lines; after them the file is no such file
 NUMBERS = ("seconds", "progress", "loss", "lr")  # finite in each record that has them
 
 
 def records(path: Path) -> Iterator[dict[str, Any]]:
     """The records of a file, without lines that were cut off, are too long, or have values that no run writes."""
+    skipped, is_rest = 0, False  # of a line that is too long
     with open(path, encoding="utf-8", errors="replace", newline="") as file:
-        skipping = False  # inside of a line that is too long
         for line in iter(lambda: file.readline(LONGEST_LINE), ""):
             is_whole = line.endswith("\n") or len(line) < LONGEST_LINE
-            if is_whole and not skipping and (record := record_of(line)) is not None:
+            if is_whole and not is_rest and (record := record_of(line)) is not None:
                 yield record
-            skipping = not is_whole
+            if not is_whole and (skipped := skipped + len(line)) > MOST_SKIPPED:
+                return
+            is_rest = not is_whole
 
 
 def record_of(line: str) -> dict[str, Any] | None:

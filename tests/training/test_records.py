@@ -1,6 +1,7 @@
 """Lines of `metrics.jsonl` that no run writes hide neither each other nor the lines that are right."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -61,4 +62,11 @@ def test_the_last_line_may_be_cut_off(tmp_path: Path):
     (tmp_path / "metrics.jsonl").write_text(json.dumps(RIGHT) + "\n" + json.dumps(RIGHT)[:-1])
     assert [record["step"] for record in RunFolder(tmp_path).metrics()] == [7]
     (tmp_path / "metrics.jsonl").write_text(json.dumps(RIGHT))
+    assert [record["step"] for record in RunFolder(tmp_path).metrics()] == [7]
+
+
+def test_an_enormous_file_ends_soon(tmp_path: Path):
+    path = tmp_path / "metrics.jsonl"
+    path.write_text(json.dumps(RIGHT) + "\n")
+    os.truncate(path, 1 << 40)  # a hole takes no room
     assert [record["step"] for record in RunFolder(tmp_path).metrics()] == [7]
