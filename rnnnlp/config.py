@@ -195,7 +195,8 @@ def as_given(kind: Any, value: Any, key: str) -> Any:
         value = value.item()
     elif isinstance(value, os.PathLike):
         value = os.fspath(value)
-    if isinstance(value, str) and not is_unicode(value):
+    texts = value if isinstance(value, list | tuple) else [value]
+    if any(isinstance(text, str) and not is_unicode(text) for text in texts):
         raise UserError(
             f"{name} is {value!r}, which has bytes that are no UTF-8; give another name, or rename the file"
         )

@@ -24,11 +24,8 @@ def run(options: argparse.Namespace) -> int:
     from rnnnlp.tasks.sentiment.stacking import make_ensemble
     from rnnnlp.text import ReadOptions
 
-    ensemble_options = EnsembleOptions(
-        runs=tuple(options.runs),
-        data=options.data,
-        **ReadOptions.given(options),
-    )
+    given = {"runs": tuple(options.runs), "data": options.data, **ReadOptions.given(options)}
+    ensemble_options = EnsembleOptions.from_mapping(given)
     make_ensemble(ensemble_options, options.out, overwrite=options.overwrite)
     show(f'{options.out}: done; use it with: rnnnlp predict {options.out} "..."', to=sys.stderr)
     return 0
