@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rnnnlp.config import as_given
 from rnnnlp.errors import UserError, option
 from rnnnlp.kernels import numpy as numpy_backend
 from rnnnlp.kernels.backend import Array, Backend, NativeBackend
@@ -129,6 +130,7 @@ def _choose(backend: str | None, threads: int | None) -> _Choice:
     name = (os.environ.get("RNNNLP_BACKEND") if from_environment else backend) or "auto"
     if name not in BACKENDS:
         raise UserError(f"{where} is {name}; it must be one of {', '.join(BACKENDS)}")
+    threads = None if threads is None else as_given(int, threads, "threads")
     if threads is not None and threads < 1:
         raise UserError(f"{option('threads')} is {threads}; it must be at least 1")
     native = None if name == "numpy" else _native(required=name == "native")

@@ -16,4 +16,4 @@ def made_with() -> dict[str, str]:
 def difference(before: dict[str, Any], now: dict[str, str]) -> str:
     """What differs, such as "native now, numpy then"; empty if nothing does, or if `before` does not say."""
     names = [name for name in dict.fromkeys([*now, *before]) if before and before.get(name) != now.get(name)]
-    return ", ".join(f"{name.replace('_', ' ')} {now.get(name)} (then {before.get(name)})" for name in names)
+    return ", ".join(f"{name.replace('_', ' ')} {now.get(name, 'none')} (then {before.get(name, 'none')})" for name in names)

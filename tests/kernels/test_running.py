@@ -236,3 +236,10 @@ def test_a_library_that_cannot_be_loaded_is_named_with_its_error(
         assert kernels.use("auto") == "numpy"
     (said,) = caplog.messages
     assert ("were not built" if module.startswith("rnnnlp") else "cannot be loaded (libstdc++.so.6") in said
+
+
+@pytest.mark.parametrize("threads", [0, -1, 1.5, "2", 2**63, 10**400, float("nan"), float("inf"), [], True])
+@pytest.mark.parametrize("choose", [kernels.use, lambda **given: kernels.running(**given).__enter__()])
+def test_numbers_of_threads_that_are_none(threads: Any, choose: Callable[..., Any]):
+    with pytest.raises(UserError, match="threads is"):
+        choose(backend="numpy", threads=threads)

@@ -52,7 +52,7 @@ def test_what_an_earlier_version_wrote_says_nothing():
     assert difference({}, {"rnnnlp": "1"}) == ""
     native = {"rnnnlp": "1", "backend": "native", "instruction_set": "avx2"}
     assert difference(native, {"rnnnlp": "1", "backend": "numpy"}) == (
-        "backend numpy (then native), instruction set None (then avx2)"
+        "backend numpy (then native), instruction set none (then avx2)"
     )
 
 
