@@ -14,6 +14,7 @@ def made_with() -> dict[str, str]:
 
 
 def difference(before: dict[str, Any], now: dict[str, str]) -> str:
-    """What differs, such as "native now, numpy then"; empty if nothing does, or if `before` does not say."""
+    """What differs, such as "backend numpy (then native)"; empty if nothing does, or if `before` does not say."""
     names = [name for name in dict.fromkeys([*now, *before]) if before and before.get(name) != now.get(name)]
-    return ", ".join(f"{name.replace('_', ' ')} {now.get(name, 'none')} (then {before.get(name, 'none')})" for name in names)
+    shown = ((name.replace("_", " "), now.get(name, "none"), before.get(name, "none")) for name in names)
+    return ", ".join(f"{name} {is_now} (then {was})" for name, is_now, was in shown)
