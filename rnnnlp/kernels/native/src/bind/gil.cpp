@@ -18,7 +18,7 @@ struct Exit {
   std::thread::id thread;  // the one that ends the interpreter
 };
 
-Exit* the_exit = new Exit;
+Exit* the_exit = new Exit;  // NOLINT(bugprone-throwing-static-initialization): without memory, loading may end here
 
 // Called by Python when only daemon threads are left besides this one.
 void begin_exit() {

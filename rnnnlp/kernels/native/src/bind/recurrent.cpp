@@ -121,8 +121,9 @@ nb::tuple backward(const std::string& cell, const std::optional<Columns>& dh,
   job.h_stride = stride_of("h", h, N, H);
   if (dh) job.dh = dh->data(), job.dh_stride = stride_of("dh", *dh, N, H);
   for (int k = 0; k < info.states; k++) {
-    if (dstate_T[k]) expect(name_of("dstate_T", k).c_str(), *dstate_T[k], B, H);
-    job.dstate_T[k] = data_of(dstate_T[k]);
+    const std::optional<Matrix>& dstate = dstate_T[k];
+    if (dstate) expect(name_of("dstate_T", k).c_str(), *dstate, B, H);
+    job.dstate_T[k] = data_of(dstate);
   }
   if (info.saves_gates) {
     expect("gates", tape[0], N, GH);

@@ -83,17 +83,18 @@ void adam(const std::vector<FlatOut>& values, const std::vector<Flat>& grads, co
                     .row_size = (long)size / (all_rows ? all_rows : 1),
                     .size = (long)size,
                     .decay = (float)decays[a]};
-    if (rows[a]) {
+    if (const std::optional<RowIndices>& some = rows[a]) {
       static const int64_t nothing = 0;  // an empty array may have no address, and null would mean all rows
-      p.rows = rows[a]->shape(0) ? rows[a]->data() : &nothing;
-      p.num_rows = rows[a]->shape(0);
+      p.num_rows = some->shape(0);
       for (long k = 0; k < p.num_rows; k++)
-        if (p.rows[k] < 0 || p.rows[k] >= all_rows) throw nb::value_error("a row of adam is outside of its parameter");
+        if (const int64_t row = some->data()[k]; row < 0 || row >= all_rows)
+          throw nb::value_error("a row of adam is outside of its parameter");
+      p.rows = p.num_rows ? some->data() : &nothing;
     }
-    parameters.push_back(p);
+    if (size > 0) parameters.push_back(p);
   }
   const Adam job{.parameters = parameters.data(),
-                 .number = (long)number,
+                 .number = (long)parameters.size(),
                  .lr = (float)lr,
                  .beta1 = (float)beta1,
                  .beta2 = (float)beta2,

@@ -73,14 +73,13 @@ const Kernels* find_kernels(const char* isa) {
 }
 
 const char* names_of_kernels() {
-  static char names[64];
-  if (*names == 0)
+  static const std::string names = [] {
+    std::string all;
     for (const Candidate* c = candidates(); c->kernels; c++)
-      if (c->runs) {
-        if (*names) std::strcat(names, ", ");
-        std::strcat(names, c->kernels->name);
-      }
-  return names;
+      if (c->runs) all += (all.empty() ? "" : ", ") + std::string(c->kernels->name);
+    return all;
+  }();
+  return names.c_str();
 }
 
 void throw_unknown_cell(int id) { throw std::invalid_argument("there is no cell " + std::to_string(id)); }

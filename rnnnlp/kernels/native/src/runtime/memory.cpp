@@ -16,6 +16,20 @@ namespace {
 constexpr size_t alignment = 64;
 constexpr size_t huge_page = size_t(2) << 20;
 
+#if defined(RNNNLP_EXACT_MEMORY)
+// For AddressSanitizer: each array ends where its last number does, and is freed when it is gone.
+constexpr bool keeps_memory = false;
+
+void* allocate(size_t bytes) {
+  void* memory = nullptr;
+  if (posix_memalign(&memory, alignment, bytes) != 0) throw std::bad_alloc();
+  return memory;
+}
+
+size_t size_class(size_t bytes) { return bytes; }
+#else
+constexpr bool keeps_memory = true;
+
 void* allocate(size_t bytes) {
   size_t unit = bytes >= huge_page ? huge_page : alignment;
   size_t rounded = (bytes + unit - 1) / unit * unit;
@@ -27,19 +41,20 @@ void* allocate(size_t bytes) {
   return memory;
 }
 
-struct Buffer {
-  float* memory = nullptr;
-  size_t floats = 0;
-};
-
-Buffer buffers[static_cast<int>(Scratch::count)];  // guarded by PoolLock
-
 // Sizes in steps of an eighth, so that a ragged batch finds an array of an earlier batch.
 size_t size_class(size_t bytes) {
   size_t step = alignment;
   while (step * 16 < bytes) step *= 2;
   return (bytes + step - 1) / step * step;
 }
+#endif
+
+struct Buffer {
+  float* memory = nullptr;
+  size_t floats = 0;
+};
+
+Buffer buffers[static_cast<int>(Scratch::count)];  // guarded by PoolLock
 
 struct Store {
   std::mutex mutex;
@@ -58,6 +73,7 @@ Store& store() {
 float* scratch(Scratch purpose, size_t floats) {
   Buffer& buffer = buffers[static_cast<int>(purpose)];
   if (buffer.floats < floats) {
+    if (floats > most_floats) throw std::bad_alloc();
     std::free(buffer.memory);
     buffer = {};
     buffer.memory = static_cast<float*>(allocate(floats * sizeof(float)));
@@ -67,6 +83,7 @@ float* scratch(Scratch purpose, size_t floats) {
 }
 
 float* acquire_memory(size_t floats) {
+  if (floats > most_floats) throw std::bad_alloc();
   size_t bytes = size_class(floats * sizeof(float) + 1);
   Store& all = store();
   std::lock_guard<std::mutex> guard(all.mutex);
@@ -91,10 +108,15 @@ void return_memory(float* memory) {
   size_t bytes = found->second;
   all.used.erase(found);
   all.bytes_used -= bytes;
-  all.kept.emplace(bytes, memory);
+  try {
+    all.kept.emplace(bytes, memory);
+  } catch (const std::bad_alloc&) {
+    std::free(memory);
+    return;
+  }
   all.bytes_kept += bytes;
   // Kept and used bytes together exceed the most that was in use at one time by at most a quarter.
-  while (all.bytes_kept + all.bytes_used > all.most_used + all.most_used / 4 && !all.kept.empty()) {
+  while (!all.kept.empty() && (!keeps_memory || all.bytes_kept + all.bytes_used > all.most_used + all.most_used / 4)) {
     auto smallest = all.kept.begin();
     all.bytes_kept -= smallest->first;
     std::free(smallest->second);

@@ -36,6 +36,8 @@ enum class Scratch {
   count
 };
 
+constexpr size_t most_floats = size_t(1) << 48;  // in one array: more than any machine has, so that no size overflows
+
 float* scratch(Scratch purpose, size_t floats);
 template <class T>
 T* scratch_of(Scratch purpose, size_t number) {
