@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import NoReturn
 
-from rnnnlp.cli.output import VisibleFormatter, show
+from rnnnlp.cli.output import LogHandler, show
 from rnnnlp.errors import UserError, dashed
 
 LONGEST_MESSAGE = 2000  # characters
@@ -182,9 +182,7 @@ def log_to_stderr() -> Iterator[None]:
     """Prints the log messages of the library to standard error."""
     logger = logging.getLogger("rnnnlp")
     before = logger.handlers, logger.level, logger.propagate
-    handler = logging.StreamHandler()
-    handler.setFormatter(VisibleFormatter("%(message)s"))
-    logger.handlers, logger.propagate = [handler], False
+    logger.handlers, logger.propagate = [LogHandler()], False
     logger.setLevel(logging.INFO)
     try:
         yield

@@ -15,11 +15,15 @@ class Coloured(str):
     """A text that is visible already, with escape sequences of ours: see `highlight`."""
 
 
-class VisibleFormatter(logging.Formatter):
-    """Writes each log message on one line."""
+class LogHandler(logging.StreamHandler[TextIO]):
+    """Prints each log message on one line of standard error, if somebody can read it."""
 
     def format(self, record: logging.LogRecord) -> str:
         return visible(super().format(record))
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        if not isinstance(sys.exc_info()[1], OSError):  # in place of a traceback
+            raise
 
 
 def show(*fields: str, to: TextIO | None = None) -> None:

@@ -68,6 +68,14 @@ def test_help_and_version_exit(words: list[str]):
     assert ended.value.code == 0
 
 
+def test_a_log_message_with_wrong_values_is_an_internal_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+):
+    monkeypatch.setattr(info, "run", lambda options: logging.getLogger("rnnnlp.test").info("%d", "x"))
+    assert main(["info"]) == 70
+    assert capsys.readouterr().err.startswith("rnnnlp: internal error: TypeError: ")
+
+
 def test_an_error_in_a_command_that_does_not_load_is_one_line(tmp_path: Path):
     """A module that is damaged, as after half an installation."""
     program = (

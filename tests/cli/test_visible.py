@@ -151,10 +151,20 @@ PRINTING = {
     ("cli/output.py", "show"): "visible(",
     ("cli/output.py", "show_text"): "visible(",
     ("cli/output.py", "show_json"): "visible_json(",
-    ("cli/main.py", "log_to_stderr"): "VisibleFormatter(",
+    ("cli/main.py", "log_to_stderr"): "LogHandler(",
     ("training/progress.py", "say"): "visible(",
 }
-CALLS = {"print", "input", "print_exc", "print_exception", "StreamHandler", "basicConfig", "warn", "showwarning"}
+CALLS = {
+    "print",
+    "input",
+    "print_exc",
+    "print_exception",
+    "StreamHandler",
+    "LogHandler",
+    "basicConfig",
+    "warn",
+    "showwarning",
+}
 DESCRIPTIONS = {"set_description", "set_description_str", "set_postfix", "set_postfix_str"}
 
 
