@@ -9,7 +9,7 @@ import re
 # C0 and C1 controls, marks and overrides of the direction of writing, line and paragraph separators, the byte order
 # mark, annotations, and halves of characters. Joiners stay: emoji and the scripts of several languages need them.
 _ACTING = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]")
-_PUNCTUATION = re.compile(r"[\\`*_\[\]<>|~&#]")  # of Markdown and HTML
+_MARKUP = re.compile(r"[\\`*\[\]<>|&]")  # of Markdown and HTML
 _FENCES = re.compile("`+")
 
 
@@ -35,7 +35,7 @@ def visible_json(text: str) -> str:
 
 def markdown(text: object) -> str:
     """Text to be put into Markdown, where it is no markup and no HTML."""
-    return _PUNCTUATION.sub(r"\\\g<0>", visible(text))
+    return _MARKUP.sub(r"\\\g<0>", visible(text))
 
 
 def markdown_code(text: object) -> str:

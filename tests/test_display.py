@@ -52,7 +52,7 @@ def test_json_has_the_same_content_and_none_of_them():
 
 
 def test_markdown():
-    assert markdown("a|b <script>`*_[x](y)\n# c") == r"a\|b \<script\>\`\*\_\[x\](y)\\n\# c"
+    assert markdown("a|b <script>`*[x](y)\nc_d") == r"a\|b \<script\>\`\*\[x\](y)\\nc_d"
     assert "\n" not in markdown_code("a`\n`b")
 
 

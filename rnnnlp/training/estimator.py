@@ -19,8 +19,6 @@ from rnnnlp.training.run import resume, run_folder, train
 from rnnnlp.training.run_folder import CARD, RunFolder, read_state
 from rnnnlp.training.task import Task, network_options
 
-OF_THE_MACHINE = ("backend", "threads")  # options of a run that another machine may not have
-
 
 class NotFittedError(UserError, AttributeError):
     """The estimator was used before `fit` or `from_pretrained`."""
@@ -41,6 +39,7 @@ class Estimator:
     training_: dict[str, Any]  # how it was trained
     history_: list[dict[str, Any]]  # the lines of `metrics.jsonl`: losses and evaluations of the training
     card_: str | None  # the model card
+    _fitted_here = False  # in this process, and so with kernels that it has
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -79,6 +78,7 @@ class Estimator:
 
         If it is interrupted, it becomes that of the best weights so far.
         """
+        self._fitted_here = True
         with run_folder(out) as folder:
             try:
                 network = train(self.task, self._options(data), folder, overwrite=overwrite, data=loaded)
@@ -95,7 +95,9 @@ class Estimator:
         """Continues the run in a folder, and gives the estimator of the result."""
         known = {**cls.defaults, "data": None}
         cls._require_known(changes, known)
-        return cls._of_run(resume(cls.task, folder, changes, data=loaded), RunFolder(folder))
+        resumed = cls._of_run(resume(cls.task, folder, changes, data=loaded), RunFolder(folder))
+        resumed._fitted_here = True
+        return resumed
 
     @classmethod
     def _of_run(cls, network: Network, run: RunFolder) -> Self:
@@ -106,8 +108,7 @@ class Estimator:
         config: Any = cls.task.training.from_mapping(training, "the run")
         values = network.config.to_mapping() | config.to_mapping()
         inherited = getattr(config, "inherited", ())
-        left_out = (*inherited, *OF_THE_MACHINE)
-        given = {n: v for n, v in values.items() if n in cls.defaults and n not in left_out and v is not None}
+        given = {n: v for n, v in values.items() if n in cls.defaults and n not in inherited and v is not None}
         return cls(**given)._take_over(network, run)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
@@ -128,13 +129,16 @@ class Estimator:
         given = (f"{n}={v!r}" for n, v in self.get_params().items() if v is not None and v != self.defaults[n])
         return f"{type(self).__name__}({', '.join(given)})"
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_fitted_here"}
+
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "network_")
 
     @contextmanager
     def _kernels(self) -> Iterator[None]:
-        """What is inside runs with the backend and threads of this estimator, if it has any."""
-        if self.backend in (None, "auto") and self.threads is None:
+        """Runs what is inside with the backend and threads of this estimator, or of the process if it was opened."""
+        if not self._fitted_here or (self.backend in (None, "auto") and self.threads is None):
             yield
         else:
             with kernels.running(self.backend, self.threads):
