@@ -18,7 +18,7 @@ struct Exit {
   std::thread::id thread;  // the one that ends the interpreter
 };
 
-Exit* the_exit = new Exit;  // NOLINT(bugprone-throwing-static-initialization): without memory, loading may end here
+Exit* the_exit = new Exit;  // NOLINT(cert-err58-cpp,bugprone-throwing-static-initialization): nobody could go on
 
 // Called by Python when only daemon threads are left besides this one.
 void begin_exit() {
