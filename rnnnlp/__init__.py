@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from rnnnlp.forks import make_forks_safe
+from rnnnlp.version import __version__
 
 if TYPE_CHECKING:
     from rnnnlp.tasks.char_lm.estimator import CharLM
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from rnnnlp.tasks.sentiment.estimator import SentimentClassifier
     from rnnnlp.tasks.word_lm.estimator import WordLM
 
-__version__ = "0.2.0"
 __all__ = ["CharLM", "Ensemble", "SentimentClassifier", "WordLM", "__version__"]
 
 _MODULES = {

@@ -32,7 +32,7 @@ def at_least(minimum: float) -> Check:
     return Check(lambda value: value >= minimum, lambda: f"at least {minimum}")
 
 
-def between(minimum: int, maximum: int) -> Check:
+def between(minimum: float, maximum: float) -> Check:
     """A number from `minimum` to `maximum`, both included."""
     return Check(lambda value: minimum <= value <= maximum, lambda: f"at least {minimum} and at most {maximum}")
 
@@ -197,10 +197,13 @@ def as_given(kind: Any, value: Any, key: str) -> Any:
         value = value.item()
     elif isinstance(value, os.PathLike):
         value = os.fspath(value)
-    if isinstance(value, str) and not is_unicode(value):
+    texts = value if isinstance(value, list | tuple) else [value]
+    if any(isinstance(text, str) and not is_unicode(text) for text in texts):
         raise UserError(
             f"{name} is {value!r}, which has bytes that are no UTF-8; give another name, or rename the file"
         )
+    if isinstance(value, str) and key == "out" and "\0" in value:
+        raise UserError(f"{name} is {value!r}, which has a null character; give another name")
     if kind == tuple[str, ...]:
         if isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
             return tuple(value)

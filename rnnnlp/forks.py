@@ -6,30 +6,11 @@ work do not exist. The native kernels see to their own locks and threads: `kerne
 
 import os
 import sys
-from collections.abc import Callable
-from functools import wraps
 from threading import RLock
-from typing import ParamSpec, TypeVar
 
-P = ParamSpec("P")
-R = TypeVar("R")
+from rnnnlp.threads import LOCK
 
 TOKENIZERS_PARALLELISM = "TOKENIZERS_PARALLELISM"  # environment variable
-
-# Held by whoever calls the BLAS of NumPy. The BLAS has threads of its own, and after a fork in the middle of one of its
-# functions both processes may wait for ever.
-BLAS = RLock()
-
-
-def holds_blas(function: Callable[P, R]) -> Callable[P, R]:
-    """Makes a function hold `BLAS` while it runs."""
-
-    @wraps(function)
-    def held(*args: P.args, **kwargs: P.kwargs) -> R:
-        with BLAS:
-            return function(*args, **kwargs)
-
-    return held
 
 
 class _Fork:
@@ -40,7 +21,7 @@ class _Fork:
         self.parallelism: str | None = None
 
     def before(self) -> None:
-        BLAS.acquire()
+        LOCK.acquire()
         # In a child the `tokenizers` library works without threads. It prints a warning about that, unless the variable
         # says so already.
         self.uses_tokenizers = "tokenizers" in sys.modules
@@ -53,12 +34,12 @@ class _Fork:
             os.environ.pop(TOKENIZERS_PARALLELISM, None)
         elif self.uses_tokenizers:
             os.environ[TOKENIZERS_PARALLELISM] = str(self.parallelism)
-        BLAS.release()
+        LOCK.release()
 
     def in_child(self) -> None:
         if tqdm := sys.modules.get("tqdm"):
             tqdm.tqdm.set_lock(RLock())
-        BLAS.release()
+        LOCK.release()
 
 
 def make_forks_safe() -> None:

@@ -6,12 +6,14 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rnnnlp.display import visible
 from rnnnlp.errors import UserError, option
 from rnnnlp.files import replaced_file
+from rnnnlp.training.records import is_number
 from rnnnlp.training.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -63,9 +65,9 @@ def training_curves(folder: str | Path) -> Curves:
     run, curves = RunFolder(folder), Curves()
     for record in run.metrics():
         step, seconds, figures = record["step"], record.get("seconds"), record.get("validation")
-        if not _finite(seconds):
+        if not is_number(seconds):
             continue
-        if _finite(record.get("loss")):
+        if is_number(record.get("loss")):
             curves.steps.append(step)
             curves.seconds.append(seconds)
             curves.loss.append(record["loss"])
@@ -73,7 +75,7 @@ def training_curves(folder: str | Path) -> Curves:
             curves.validation_steps.append(step)
             curves.validation_seconds.append(seconds)
             curves.validation_loss.append(loss)
-            if _finite(figures.get("accuracy")):
+            if is_number(figures.get("accuracy")):
                 curves.accuracy.append(figures["accuracy"])
     if not curves.loss and not curves.validation_loss:
         raise UserError(f"{run.metrics_path} has no losses to draw; give the folder of a run that has trained a while")
@@ -83,13 +85,9 @@ def training_curves(folder: str | Path) -> Curves:
 def _loss(figures: dict[str, Any]) -> float | None:
     """The validation loss in the unit of the training loss."""
     perplexity, loss = figures.get("perplexity"), figures.get("loss")
-    if _finite(perplexity) and perplexity > 0:
+    if is_number(perplexity) and perplexity > 0:
         return math.log(perplexity)
-    return loss if _finite(loss) else None
-
-
-def _finite(value: Any) -> TypeGuard[float]:
-    return isinstance(value, int | float) and math.isfinite(value)
+    return loss if is_number(loss) else None
 
 
 def check_output(path: str | Path) -> None:
@@ -201,4 +199,4 @@ def _figure(*, height: float) -> Figure:
 
 
 def _label(name: str) -> str:
-    return name.replace("$", r"\$")  # otherwise matplotlib reads it as mathematics
+    return visible(name).replace("$", r"\$")  # otherwise matplotlib reads it as mathematics

@@ -3,7 +3,8 @@
 import argparse
 import sys
 
-from rnnnlp.cli.options import add_backend_options, add_reading_options
+from rnnnlp.cli.options import add_backend_options, add_reading_options, with_backend
+from rnnnlp.cli.output import show
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -17,18 +18,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_backend_options(parser)
 
 
+@with_backend
 def run(options: argparse.Namespace) -> int:
     from rnnnlp.tasks.sentiment.config import EnsembleOptions
     from rnnnlp.tasks.sentiment.stacking import make_ensemble
     from rnnnlp.text import ReadOptions
-    from rnnnlp.training.run import use_backend
 
-    ensemble_options = EnsembleOptions(
-        runs=tuple(options.runs),
-        data=options.data,
-        **ReadOptions.given(options),
-    )
-    use_backend(options.backend, options.threads)
+    given = {"runs": tuple(options.runs), "data": options.data, **ReadOptions.given(options)}
+    ensemble_options = EnsembleOptions.from_mapping(given)
     make_ensemble(ensemble_options, options.out, overwrite=options.overwrite)
-    print(f'{options.out}: done; use it with: rnnnlp predict {options.out} "..."', file=sys.stderr)
+    show(f'{options.out}: done; use it with: rnnnlp predict {options.out} "..."', to=sys.stderr)
     return 0

@@ -7,8 +7,8 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from rnnnlp.cli.options import add_backend_options, add_reading_options
-from rnnnlp.cli.output import json_line, refuse_input, write_json
+from rnnnlp.cli.options import add_backend_options, add_reading_options, with_backend
+from rnnnlp.cli.output import refuse_input, show, show_json, write_json
 from rnnnlp.errors import UserError, option
 
 SHOWN_MISTAKES = 5
@@ -59,13 +59,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_backend_options(parser)
 
 
+@with_backend
 def run(options: argparse.Namespace) -> int:
     from rnnnlp.tasks import task_of
     from rnnnlp.text import ReadOptions
     from rnnnlp.text.sources import split_to_measure
     from rnnnlp.training.data_places import are_own_data, find_data
     from rnnnlp.training.model_folder import read_config
-    from rnnnlp.training.run import use_backend
     from rnnnlp.training.run_folder import RunFolder
     from rnnnlp.training.task import Evaluation
 
@@ -85,7 +85,6 @@ def run(options: argparse.Namespace) -> int:
             raise UserError(
                 f"{option(field.name)} means nothing for models of type {model_type}, as {folder} is; leave it out"
             )
-    use_backend(options.backend, options.threads)
     if not options.data or options.dynamic:
         training["data"] = find_data(
             training,
@@ -116,9 +115,10 @@ def run(options: argparse.Namespace) -> int:
         results.append(figures)
     as_json = results if len(results) > 1 else results[0]
     if options.json == "-":
-        print(json_line(as_json, sys.stdout))
+        show_json(as_json, sys.stdout)
     else:
-        print(task.report(results))
+        for line in task.report(results):
+            show(line)
         if options.json:
             write_json(options.json, as_json)
     return 0

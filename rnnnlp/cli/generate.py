@@ -4,7 +4,7 @@ import argparse
 from itertools import islice
 
 from rnnnlp.cli.options import add_backend_options
-from rnnnlp.cli.output import output_file, refuse_input
+from rnnnlp.cli.output import output_file, refuse_input, show_text
 from rnnnlp.errors import UserError, dashed, option
 
 HELP = {
@@ -47,13 +47,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    from rnnnlp import kernels
+
+    with kernels.running(options.backend, options.threads):
+        generate(options)
+    return 0
+
+
+def generate(options: argparse.Namespace) -> None:
     import numpy as np
 
-    from rnnnlp import kernels
     from rnnnlp.tasks.char_lm.generate import Sampling, samples
     from rnnnlp.tasks.char_lm.network import CharLMNetwork
 
-    kernels.use(options.backend, options.threads)
     values = {name: getattr(options, name) for name in HELP}
     sampling = Sampling(**values | {"stop": tuple(options.stop)})
     if options.samples < 1:
@@ -70,12 +76,11 @@ def run(options: argparse.Namespace) -> int:
         text = options.prompt + "".join(sample)
         with output_file("out", options.out) as file:
             file.write(text.encode("utf-8", "surrogateescape"))
-        return 0
+        return
     for number, sample in zip(range(options.samples), samples(model, options.prompt, sampling, rng=rng), strict=False):
         if number:
-            print("\n" + "-" * 40)
-        print(options.prompt, end="", flush=True)
+            show_text("\n" + "-" * 40 + "\n")
+        show_text(options.prompt)
         for text in sample:
-            print(text, end="", flush=True)
-    print()
-    return 0
+            show_text(text)
+    show_text("\n")

@@ -5,6 +5,9 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, TextIO
 
+from rnnnlp.cli.output import Coloured
+from rnnnlp.display import visible
+
 if TYPE_CHECKING:
     from rnnnlp.tasks.sentiment.explain import Contribution
 
@@ -18,7 +21,7 @@ def colours_wanted(file: TextIO) -> bool:
     return file.isatty() and not os.environ.get("NO_COLOR")
 
 
-def highlighted(text: str, words: Sequence["Contribution"]) -> str:
+def highlighted(text: str, words: Sequence["Contribution"]) -> Coloured:
     """The text on one line, with each character in the colour of its weight.
 
     Args:
@@ -31,8 +34,8 @@ def highlighted(text: str, words: Sequence["Contribution"]) -> str:
             weights[index] += weight
     largest = max(map(abs, weights), default=0.0)
     parts = groupby(zip(text, weights, strict=True), key=lambda pair: colour(pair[1], largest))
-    flat = ((begin, "".join(" " if c.isspace() else c for c, _ in part)) for begin, part in parts)
-    return "".join(f"{begin}{part}{END}" if begin else part for begin, part in flat)
+    flat = ((begin, visible("".join(" " if c.isspace() else c for c, _ in part))) for begin, part in parts)
+    return Coloured("".join(f"{begin}{part}{END}" if begin else part for begin, part in flat))
 
 
 def colour(weight: float, largest: float) -> str:

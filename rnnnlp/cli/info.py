@@ -5,6 +5,7 @@ import os
 import platform
 
 from rnnnlp.cli.options import add_backend_options
+from rnnnlp.cli.output import show
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -17,10 +18,11 @@ def run(options: argparse.Namespace) -> int:
 
     from rnnnlp import __version__, kernels
 
-    print(f"rnnnlp     {__version__}")
-    print(f"python     {platform.python_version()} on {platform.machine()}, {os.cpu_count()} processors")
-    print(f"numpy      {np.__version__}")
+    show(f"rnnnlp     {__version__}")
+    show(f"python     {platform.python_version()} on {platform.machine()}, {os.cpu_count()} processors")
+    show(f"numpy      {np.__version__}")
     for pool in threadpool_info():
-        print(f"{pool['user_api']:10} {pool['internal_api']} {pool['version']}, {pool['num_threads']} threads")
-    print(f"kernels    {kernels.use(options.backend, options.threads)}")
+        show(f"{pool['user_api']:10} {pool['internal_api']} {pool['version']}, {pool['num_threads']} threads")
+    with kernels.running(options.backend, options.threads) as shown:
+        show(f"kernels    {shown}")
     return 0

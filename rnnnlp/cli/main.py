@@ -5,13 +5,17 @@ import io
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import NoReturn
 
+from rnnnlp.cli.output import LogHandler, show
 from rnnnlp.errors import UserError, dashed
 
 LONGEST_MESSAGE = 2000  # characters
+DEBUG = "RNNNLP_DEBUG"  # environment variable: 1 shows where an internal error was raised
+INTERNAL_ERROR = 70  # exit code, EX_SOFTWARE of sysexits.h
 RENAMED_COMMANDS = {"combine": "ensemble"}  # of version 0.1
 
 COMMANDS = {
@@ -53,10 +57,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: The words of the command line; by default those of this process.
 
     Returns:
-        The exit code: 0 if done, 2 for a mistake of the user, 128 + n if stopped by signal n.
+        The exit code: 0 if done, 2 for a mistake of the user, 70 for one of ours, 128 + n if stopped by signal n.
     """
-    prepare_streams()
     words = list(sys.argv[1:] if arguments is None else arguments)
+    with streams_that_take_any_text(), log_to_stderr():
+        try:
+            try:
+                return run_command(words)
+            finally:
+                sys.stdout.flush()  # so a full disk is noticed here
+        except UserError as error:
+            return fail(error.command_line)
+        except MemoryError as error:
+            return fail(f"there is not enough memory ({error or 'none left'}); choose a smaller model or batch")
+        except KeyboardInterrupt:
+            show("rnnnlp: stopped", to=sys.stderr)
+            return 130
+        except BrokenPipeError:  # the reader of the output has ended, such as `head`
+            discard_output()
+            return 141
+        except OSError as error:
+            discard_output()
+            cause = error.strerror or error
+            return fail(f"{error.filename or 'reading or writing'}: {cause}; free or repair it, then try again")
+        except (SystemExit, GeneratorExit):
+            raise
+        except BaseException as error:  # `tokenizers` has some that are no Exception
+            if os.environ.get(DEBUG) == "1":
+                raise
+            what = f"internal error: {type(error).__name__}: {error}"
+            return fail(f"{what}; please report it ({DEBUG}=1 shows where)", "rnnnlp", INTERNAL_ERROR)
+
+
+def run_command(words: list[str]) -> int:
+    """Runs the command of these words; returns the exit code."""
     parser = Parser(
         prog="rnnnlp",
         description="Recurrent networks on text: train, evaluate, predict and generate on an ordinary computer.",
@@ -75,30 +109,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             module = import_module(f"rnnnlp.cli.{name}")
             module.add_options(command)
             command.set_defaults(run=module.run)
-    try:
-        try:
-            if words and words[0] in RENAMED_COMMANDS:
-                raise UserError(f"the command {words[0]} is now {RENAMED_COMMANDS[words[0]]}; use that name")
-            options = parse(parser, words)
-            log_to_stderr()
-            return options.run(options) or 0
-        finally:
-            sys.stdout.flush()  # so a full disk is noticed here
-    except UserError as error:
-        return fail(error.command_line)
-    except MemoryError as error:
-        return fail(f"there is not enough memory ({error or 'none left'}); choose a smaller model or batch")
-    except KeyboardInterrupt:
-        print("rnnnlp: stopped", file=sys.stderr)
-        return 130
-    except BrokenPipeError:  # the reader of the output has ended, such as `head`
-        discard_output()
-        return 141
-    except OSError as error:
-        discard_output()
-        return fail(
-            f"{error.filename or 'reading or writing'}: {error.strerror or error}; free or repair it, then try again"
-        )
+    if words and words[0] in RENAMED_COMMANDS:
+        raise UserError(f"the command {words[0]} is now {RENAMED_COMMANDS[words[0]]}; use that name")
+    options = parse(parser, words)
+    from rnnnlp.config import as_given
+
+    for name, value in vars(options).items():
+        if type(value) in (int, float):
+            as_given(type(value), value, name)  # refuses what no option can be
+    return options.run(options) or 0
 
 
 def discard_output() -> None:
@@ -130,33 +149,46 @@ def parse(parser: Parser, words: list[str]) -> argparse.Namespace:
     return options
 
 
-def fail(message: str) -> int:
-    """Prints an error message on one line, whatever characters it has; returns the exit code."""
+def fail(message: str, prefix: str = "rnnnlp: error", code: int = 2) -> int:
+    """Prints an error message on one line; returns the exit code."""
     if len(message) > LONGEST_MESSAGE:  # the beginning says what is wrong, the end what to do
         message = f"{message[: LONGEST_MESSAGE // 2]} ... {message[-LONGEST_MESSAGE // 2 :]}"
-    line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in message)
-    print(f"rnnnlp: error: {line}", file=sys.stderr)
-    return 2
+    with suppress(OSError):  # nobody reads it
+        show(f"{prefix}: {message}", to=sys.stderr)
+    return code
 
 
-def prepare_streams() -> None:
-    """Makes standard output and standard error take any text: they replace characters that they cannot show."""
+@contextmanager
+def streams_that_take_any_text() -> Iterator[None]:
+    """Makes standard output and standard error take any text: they write escapes for what their encoding lacks."""
+    changed = []
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:  # closed before this process began
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
         elif isinstance(stream, io.TextIOWrapper) and stream.errors != "backslashreplace":
-            stream.reconfigure(errors="replace")
+            changed.append((stream, stream.errors))
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        yield
+    finally:
+        for stream, errors in changed:
+            with suppress(OSError, ValueError):  # it cannot be written, or is closed
+                stream.reconfigure(errors=errors)
 
 
-def log_to_stderr() -> None:
-    """Prints the log messages of the library to standard error, as they are."""
+@contextmanager
+def log_to_stderr() -> Iterator[None]:
+    """Prints the log messages of the library to standard error."""
     logger = logging.getLogger("rnnnlp")
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(message)s"))
-    logger.handlers = [handler]
+    before = logger.handlers, logger.level, logger.propagate
+    logger.handlers, logger.propagate = [LogHandler()], False
     logger.setLevel(logging.INFO)
-    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.handlers, level, logger.propagate = before
+        logger.setLevel(level)
 
 
 if __name__ == "__main__":

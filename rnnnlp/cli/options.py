@@ -3,8 +3,9 @@
 import argparse
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import MISSING, fields
+from functools import wraps
 from keyword import iskeyword
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -58,6 +59,19 @@ def add_backend_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--threads", type=int, metavar="N", help="number of threads (default: OMP_NUM_THREADS, or all cores)"
     )
+
+
+def with_backend(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Namespace], int]:
+    """Makes a command run with the kernels and threads of `add_backend_options`, and say so."""
+
+    @wraps(run)
+    def on_backend(options: argparse.Namespace) -> int:
+        from rnnnlp.training.run import running
+
+        with running(options.backend, options.threads):
+            return run(options)
+
+    return on_backend
 
 
 def add_reading_options(parser: argparse.ArgumentParser, *, labels: bool = True) -> None:

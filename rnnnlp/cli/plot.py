@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from rnnnlp.cli.output import json_line, refuse_input, write_json
+from rnnnlp.cli.output import refuse_input, show_json, write_json
 from rnnnlp.errors import UserError, option
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def run(options: argparse.Namespace) -> int:
         refuse_input(name, getattr(options, name), data=[options.data], runs=options.runs)
     numbers, draw = gradients(options) if options.gradients else curves(options)
     if options.json == "-":
-        print(json_line(numbers, sys.stdout))
+        show_json(numbers, sys.stdout)
     elif options.json:
         write_json(options.json, numbers)
     if options.out:
@@ -124,15 +124,14 @@ def trained_models(options: argparse.Namespace) -> Iterator[tuple[str, "CharLMNe
 
     from rnnnlp.tasks.char_lm.network import CharLMNetwork
     from rnnnlp.text import ReadOptions, encode_corpus, load_corpus
+    from rnnnlp.training.data_places import find_data
     from rnnnlp.training.model_folder import read_config
     from rnnnlp.training.task import Evaluation
 
     for name in options.runs:
         model = CharLMNetwork.from_pretrained(name)
         training = read_config(Path(name)).get("training", {})
-        data = options.data or training.get("data")
-        if data is None:
-            raise UserError(f"{name} does not say what it was trained on; give {option('data')}")
+        data = options.data or find_data(training, Path(name))
         reading = ReadOptions() if options.data else Evaluation().reading(training, data)
         corpus = load_corpus(
             data,

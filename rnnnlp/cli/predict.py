@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
 from rnnnlp.cli.highlight import colours_wanted, highlighted, strongest
-from rnnnlp.cli.options import add_backend_options, add_reading_options
-from rnnnlp.cli.output import json_line, output_file, refuse_input
+from rnnnlp.cli.options import add_backend_options, add_reading_options, with_backend
+from rnnnlp.cli.output import output_file, refuse_input, show, show_json
 from rnnnlp.errors import UserError, option
 
 if TYPE_CHECKING:
@@ -52,19 +52,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_backend_options(parser)
 
 
+@with_backend
 def run(options: argparse.Namespace) -> int:
     from rnnnlp.tasks.sentiment.ensemble import load_predictor
     from rnnnlp.tasks.sentiment.predictor import CHUNK
     from rnnnlp.tasks.sentiment.threshold import Threshold
     from rnnnlp.text import ReadOptions, load_plain_texts
-    from rnnnlp.training.run import use_backend
 
     if options.texts and options.file:
         raise UserError(f"texts and {option('file')} are both given; give one of them")
     for name, value in ReadOptions.given(options).items():
         if options.texts:
             raise UserError(f"{option(name)} is {value}, and the texts are given; leave it out")
-    use_backend(options.backend, options.threads)
     model = load_predictor(options.run_folder)
     threshold = Threshold.parse(options.threshold, model.labels) if options.threshold is not None else None
     texts = options.texts or load_plain_texts(options.file or "-", ReadOptions.of(options))
@@ -82,9 +81,10 @@ def run(options: argparse.Namespace) -> int:
             explanations = model.explain(chunk, chosen) if options.explain else [None] * len(chunk)
             for text, p, k, words in zip(chunk, probabilities, decisions, explanations, strict=True):
                 if options.json:
-                    print(json_line(as_json(text, model.classes, p, k, words), file), file=file)
+                    show_json(as_json(text, model.classes, p, k, words), file)
                 else:
-                    print(as_lines(text, model.labels, p, k, words, coloured=coloured), file=file)
+                    for fields in as_lines(text, model.labels, p, k, words, coloured=coloured):
+                        show(*fields)
     if missing := texts.count(None):
         log.warning("%d of the %d rows have no text, and so no prediction", missing, len(texts))
     return 0
@@ -127,12 +127,12 @@ def as_json(text: str | None, classes: "Classes", p: Any, k: int, words: "list[C
 
 def as_lines(
     text: str | None, labels: Sequence[str], p: Any, k: int, words: "list[Contribution] | None", *, coloured: bool
-) -> str:
-    """A prediction for a person to read: a line, and below it the words with the largest weights. See `as_json`."""
+) -> list[tuple[str, ...]]:
+    """A prediction for a person: the fields of a line, and of one with the largest weights below. See `as_json`."""
     from rnnnlp.tasks.sentiment.evaluate import shorten
 
     if text is None:
-        return f"{NO_TEXT}\t\t"
+        return [(NO_TEXT, "", "")]
     shown = highlighted(text, words) if words and coloured else shorten(text)
-    below = f"\n\t{strongest(text, words)}" if words else ""
-    return f"{labels[k]}\t{p[k]:.4f}\t{shown}{below}"
+    below = [("", strongest(text, words))] if words else []
+    return [(labels[k], f"{p[k]:.4f}", shown), *below]

@@ -2,9 +2,11 @@
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 from rnnnlp.cli.options import duration
+from rnnnlp.cli.output import show
 from rnnnlp.errors import UserError, option
 
 CHAR_LM_BUDGET, SENTIMENT_EPOCHS = 100.0, 15  # seconds, epochs
@@ -52,7 +54,9 @@ def run(options: argparse.Namespace) -> int:
         ["evaluate", classifier, "--split", "test"],
         ["predict", classifier, *TEXTS],
     ):
-        print("\n$ rnnnlp " + " ".join(f'"{word}"' if " " in word else word for word in words), flush=True)
+        show()
+        show("$ rnnnlp " + " ".join(f'"{word}"' if " " in word else word for word in words))
+        sys.stdout.flush()
         try:
             code = main(words)
         finally:

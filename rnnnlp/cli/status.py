@@ -4,6 +4,8 @@ import argparse
 from collections import deque
 from typing import Any
 
+from rnnnlp.cli.output import show
+
 LAST_LOSSES = 5
 SIZES = ("cell", "hidden_size", "num_layers")  # shown where the network has them
 
@@ -20,7 +22,7 @@ def run(options: argparse.Namespace) -> int:
     config, state = read_config(folder.path), read_state(folder.latest_checkpoint())
     first = folder.language_model()
     if state.step == 0 and first.checkpoints():
-        print(f"{folder.path} pretrains a language model first: {first.path}")
+        show(f"{folder.path} pretrains a language model first: {first.path}")
         folder, config, state = first, read_config(first.path), read_state(first.latest_checkpoint())
     checkpoints, process = folder.checkpoints(), folder.process()
     last: dict[str, Any] = {}
@@ -43,5 +45,5 @@ def run(options: argparse.Namespace) -> int:
         "checkpoints": ", ".join(path.name for path in checkpoints),
     }
     for name, value in lines.items():
-        print(f"{name:12} {value}")
+        show(f"{name:12} {value}")
     return 0

@@ -5,6 +5,7 @@ import shlex
 import sys
 
 from rnnnlp.cli.options import add_config_options, read_toml
+from rnnnlp.cli.output import show
 from rnnnlp.config import as_given
 from rnnnlp.errors import UserError, dashed, option
 from rnnnlp.files import WriteError
@@ -80,9 +81,9 @@ def begin_or_resume(options: argparse.Namespace, task: Task) -> int:
             raise
         raise UserError(f"{error.marked}, then resume with: {command_to_resume(task, out)}") from None
     except Interrupted as stop:
-        print(f"rnnnlp: {stop}; resume with: {command_to_resume(task, out)}", file=sys.stderr)
+        show(f"rnnnlp: {stop}; resume with: {command_to_resume(task, out)}", to=sys.stderr)
         return stop.exit_code
-    print(f"{out}: done; use it with: {task.use.format(run=out)}", file=sys.stderr)
+    show(f"{out}: done; use it with: {task.use.format(run=out)}", to=sys.stderr)
     return 0
 
 

@@ -1,32 +1,41 @@
 """The arithmetic of training, evaluation and generation.
 
 `backend.py` is the contract, and two packages fulfil it: `numpy/`, which is always there, and `native/`, the same in
-C++. `use` decides for the process which one runs, and `of` returns it to the layers. Without a call of `use` it is as
-by `use()`. `cells.py` lists the recurrent cells, and `definition.py` has their equations.
+C++. `of` returns the one that runs to the layers: the one that `running` chose, or else `use`, which is for the whole
+process. Without either it is as by `use()`. `cells.py` lists the recurrent cells, and `definition.py` has their
+equations.
 """
 
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
+from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 
+from rnnnlp.config import as_given
 from rnnnlp.errors import UserError, option
 from rnnnlp.kernels import numpy as numpy_backend
 from rnnnlp.kernels.backend import Array, Backend, NativeBackend
 from rnnnlp.kernels.cells import CELLS
 from rnnnlp.kernels.processors import asked_by_environment, available_processors
+from rnnnlp.threads import BLAS, Setting
 
-__all__ = ["BACKENDS", "CELLS", "of", "use"]
+__all__ = ["BACKENDS", "CELLS", "description", "of", "running", "use"]
 
 BACKENDS = ("auto", "numpy", "native")
 
 log = logging.getLogger(__name__)
-_in_use: Backend | None = None  # until `use`, or the first call of `of`
+_in_use: Backend | None = None  # of the process; None until `use`, or the first call of `of`
+_of_run: ContextVar[Backend | None] = ContextVar("backend", default=None)  # inside of `running`
 _said: set[str] = set()  # messages that are logged only once
 
 
 def use(backend: str | None = None, threads: int | None = None) -> str:
-    """Selects the backend and the number of threads of this process.
+    """Selects the backend and the number of threads of this process, for all that is not inside of `running`.
 
     Args:
         backend: "numpy" or "native". None and "auto" take the environment variable RNNNLP_BACKEND, else native if it
@@ -41,24 +50,38 @@ def use(backend: str | None = None, threads: int | None = None) -> str:
         UserError: The backend is unknown or was not built, or the number of threads is below 1.
     """
     global _in_use
-    from_environment = backend in (None, "auto")
-    where = "RNNNLP_BACKEND" if from_environment else option("backend")
-    name = (os.environ.get("RNNNLP_BACKEND") if from_environment else backend) or "auto"
-    if name not in BACKENDS:
-        raise UserError(f"{where} is {name}; it must be one of {', '.join(BACKENDS)}")
-    if threads is not None and threads < 1:
-        raise UserError(f"{option('threads')} is {threads}; it must be at least 1")
-    native = None if name == "numpy" else _native(required=name == "native")
-    _in_use = native or numpy_backend
-    number = _number_of_threads(threads)
-    if native:
-        native.set_threads(number)
-    _limit_libraries(threads is not None, number, native=native is not None)
-    return f"native ({native.instruction_set()}, {native.threads()} threads)" if native else "numpy"
+    chosen = _choose(backend, threads)
+    _in_use = chosen.backend
+    if chosen.native:
+        _native_threads().keep(chosen.threads)
+    if chosen.of_blas is not None:
+        BLAS.keep(chosen.of_blas)
+    if chosen.of_rayon is not None:
+        _RAYON.keep(chosen.of_rayon)
+    return chosen.shown
+
+
+@contextmanager
+def running(backend: str | None = None, threads: int | None = None) -> Iterator[str]:
+    """A context with a backend and a number of threads of its own; arguments, value and errors are those of `use`.
+
+    Other threads of the process have theirs meanwhile, and afterwards all is as before. The pool of the native kernels
+    has one number of threads for the process, which changes no bits: while several contexts want theirs, it is that of
+    the last one.
+    """
+    chosen = _choose(backend, threads)
+    with ExitStack() as stack:
+        stack.callback(_of_run.reset, _of_run.set(chosen.backend))
+        if chosen.native:
+            stack.enter_context(_native_threads().during(chosen.threads))
+        if chosen.of_rayon is not None:
+            stack.enter_context(_RAYON.during(chosen.of_rayon))
+        stack.enter_context(BLAS.during(chosen.of_blas))
+        yield chosen.shown
 
 
 def of(array: Array, cell: str | None = None) -> Backend:
-    """Returns the backend for an array: the one in use for float32, NumPy for any other dtype.
+    """Returns the backend for an array: the one that runs for float32, NumPy for any other dtype.
 
     Args:
         array: An argument of the call to come.
@@ -67,13 +90,53 @@ def of(array: Array, cell: str | None = None) -> Backend:
     """
     if array.dtype != np.float32:
         return numpy_backend
-    if _in_use is None:
+    backend = _of_run.get() or _in_use
+    if backend is None:
         use()
-    backend = _in_use or numpy_backend
+        backend = _in_use or numpy_backend
     if cell is not None and cell not in backend.cells():
         _say_once(logging.INFO, f"the native kernels do not have the cell {cell}, so NumPy runs it")
         return numpy_backend
     return backend
+
+
+def description() -> dict[str, str]:
+    """The backend that runs for float32, and its instruction set if it is native."""
+    backend = of(np.empty(0, np.float32))
+    if backend is numpy_backend:
+        return {"backend": "numpy"}
+    from rnnnlp.kernels import native
+
+    return {"backend": "native", "instruction_set": native.instruction_set()}
+
+
+class _Choice(NamedTuple):
+    """A backend and its threads; None leaves a number of threads as it is."""
+
+    backend: Backend
+    native: NativeBackend | None
+    threads: int
+    of_blas: int | None
+    of_rayon: str | None
+
+    @property
+    def shown(self) -> str:
+        return f"native ({self.native.instruction_set()}, {self.threads} threads)" if self.native else "numpy"
+
+
+def _choose(backend: str | None, threads: int | None) -> _Choice:
+    from_environment = backend in (None, "auto")
+    where = "RNNNLP_BACKEND" if from_environment else option("backend")
+    name = (os.environ.get("RNNNLP_BACKEND") if from_environment else backend) or "auto"
+    if name not in BACKENDS:
+        raise UserError(f"{where} is {name}; it must be one of {', '.join(BACKENDS)}")
+    threads = None if threads is None else as_given(int, threads, "threads")
+    if threads is not None and threads < 1:
+        raise UserError(f"{option('threads')} is {threads}; it must be at least 1")
+    native = None if name == "numpy" else _native(required=name == "native")
+    number = _number_of_threads(threads)
+    of_blas, of_rayon = _of_libraries(threads is not None, number, native=native is not None)
+    return _Choice(native or numpy_backend, native, number, of_blas, of_rayon)
 
 
 def _number_of_threads(threads: int | None) -> int:
@@ -86,18 +149,37 @@ def _number_of_threads(threads: int | None) -> int:
     return min(asked or available, available)
 
 
-def _limit_libraries(asked: bool, number: int, *, native: bool) -> None:
-    """Limits the threads of NumPy and of `tokenizers`. Without a number `asked` for, theirs only become fewer."""
-    from threadpoolctl import threadpool_info, threadpool_limits
+def _of_libraries(asked: bool, number: int, *, native: bool) -> tuple[int | None, str | None]:
+    """The threads of NumPy and of `tokenizers`. Without a number `asked` for, theirs only become fewer."""
+    from threadpoolctl import threadpool_info
 
+    of_blas = None
     # Threads of NumPy's own would, after each product, take cores from the kernels for milliseconds.
     if asked:
-        threadpool_limits(1 if native else number)
+        of_blas = 1 if native else number
     elif any(pool["num_threads"] > number for pool in threadpool_info()):
-        threadpool_limits(number)
-    rayon = os.environ.get("RAYON_NUM_THREADS", "")
-    if asked or (rayon.isdecimal() and int(rayon) > available_processors()):
-        os.environ["RAYON_NUM_THREADS"] = str(number)  # `tokenizers` reads it before it first works in parallel
+        of_blas = number
+    rayon = os.environ.get(RAYON, "")
+    too_many = rayon.isdecimal() and int(rayon) > available_processors()
+    return of_blas, str(number) if asked or too_many else None
+
+
+def _set_rayon(threads: str | None) -> None:
+    if threads is None:
+        os.environ.pop(RAYON, None)
+    else:
+        os.environ[RAYON] = threads
+
+
+RAYON = "RAYON_NUM_THREADS"  # environment variable that `tokenizers` reads before it first works in parallel
+_RAYON: Setting[str | None] = Setting(lambda: os.environ.get(RAYON), _set_rayon)
+
+
+@cache
+def _native_threads() -> Setting[int]:
+    from rnnnlp.kernels import native
+
+    return Setting(native.threads, native.set_threads)
 
 
 def _say_once(level: int, message: str) -> None:
@@ -109,13 +191,20 @@ def _say_once(level: int, message: str) -> None:
 def _native(*, required: bool) -> NativeBackend | None:
     try:
         from rnnnlp.kernels import native
-    except ImportError:
+    except ImportError as error:
         remedy = "install a C++17 compiler (such as g++ or clang) and install rnnnlp again"
-        if required:
+        if not (isinstance(error, ModuleNotFoundError) and str(error.name).startswith("rnnnlp.")):
+            if required:
+                raise UserError(f"{option('backend')} is native, which cannot be loaded ({error}); {remedy}") from None
+            _say_once(logging.WARNING, f"the native kernels cannot be loaded ({error}): NumPy does the work; {remedy}")
+        elif required:
             raise UserError(
                 f"{option('backend')} is native, which this installation was built without; {remedy}"
             ) from None
-        log.info("the native kernels were not built, so NumPy does the work; for more speed %s", remedy)
+        else:
+            _say_once(
+                logging.INFO, f"the native kernels were not built, so NumPy does the work; for more speed {remedy}"
+            )
         return None
     try:
         native.instruction_set()

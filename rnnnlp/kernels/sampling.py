@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 
+@np.errstate(over="ignore", invalid="ignore")  # of extreme logits and options
 def sample_token(
     logits: np.ndarray,
     recent: Sequence[int],
@@ -47,8 +48,7 @@ def sample_token(
     if temperature == 0 or not np.isfinite(logits[best]):
         return best
     logits -= logits[best]  # at most 0, so that a tiny temperature leads to -inf and never to overflow
-    with np.errstate(over="ignore"):
-        logits /= temperature
+    logits /= temperature
     p = np.exp(logits)
     if 0 < top_k < len(p):
         p[p < np.partition(p, -top_k)[-top_k]] = 0

@@ -9,9 +9,9 @@ import numpy as np
 
 from rnnnlp import kernels
 from rnnnlp.batches.packed import lengths_of, offsets_of, sequence_of_row, time_steps
-from rnnnlp.forks import BLAS
 from rnnnlp.kernels.backend import Array
 from rnnnlp.layers.parameter import Parameter, uniform
+from rnnnlp.threads import BLAS
 
 POOLINGS = ("last", "mean", "max", "mean+max", "attention")
 

@@ -19,6 +19,7 @@ from rnnnlp.text.reading import ReadOptions
 from rnnnlp.text.rows import blocks_of_rows, lines_of_blocks, lines_of_rows
 from rnnnlp.text.tables import USUAL_LABEL_COLUMNS, USUAL_TEXT_COLUMNS, Table
 from rnnnlp.text.unpacked import LONGEST_LINE
+from rnnnlp.threads import Setting
 
 if TYPE_CHECKING:
     from _csv import Reader
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 DELIMITERS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "vertical bars"}
+_FIELD_SIZE = Setting(csv.field_size_limit, csv.field_size_limit)  # by default it refuses texts over 128 KiB
 _SEPARATOR_LINE = re.compile(r'"?sep=([,;|:\t^~])"?\r?\n?')  # the first line that Excel understands
 _MOST_COLUMNS = 10_000
 _LONGEST_HEADER = 1 << 16  # characters; the csv module refuses longer fields
@@ -240,10 +242,10 @@ class DelimitedTable(Table):
             yield record
 
     def _records(self, reader: Reader) -> Iterator[list[str]]:
-        limit = csv.field_size_limit(LONGEST_LINE)  # the default refuses texts over 128 KiB
         doubtful = self._reading.quoting == "auto" and self._dialect.delimiter == "\t"
         try:
-            yield from self._undoubted(reader) if doubtful else reader
+            with _FIELD_SIZE.during(max(LONGEST_LINE, csv.field_size_limit())):
+                yield from self._undoubted(reader) if doubtful else reader
         except csv.Error as error:
             line = reader.line_num + self._dialect.before
             columns = vars(self).get("columns", ())  # none while the header is being read
@@ -260,8 +262,6 @@ class DelimitedTable(Table):
             raise UserError(
                 f"{self.name}, line {line}: {error}; its quotation marks are not as in a csv file: {remedy}"
             ) from error
-        finally:
-            csv.field_size_limit(limit)
 
 
 def _swallows_rows(record: list[str]) -> bool:

@@ -17,6 +17,7 @@ from typing import Any, Self
 import numpy as np
 
 from rnnnlp.config import is_unicode
+from rnnnlp.display import has_acting
 from rnnnlp.errors import UserError
 
 logger = logging.getLogger(__name__)
@@ -51,6 +52,8 @@ def as_label(value: Any) -> Label | None:
         value = value.strip()
         if not is_unicode(value):
             raise ValueError("it has half a character, as of bytes that are no UTF-8")
+        if has_acting(value):
+            raise ValueError("it has control characters or line ends")
         return None if value in NO_LABEL else value
     if kind is bool:
         return value

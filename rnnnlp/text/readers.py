@@ -133,7 +133,7 @@ def _binary(name: str) -> UserError:
     )
 
 
-@functools.cache
+@functools.lru_cache(maxsize=1000)
 def _log_once(message: str) -> None:
     """Cached, so a file that is read several times is named once."""
     logger.info("%s", message)

@@ -143,7 +143,7 @@ class Table(ABC):
         return self.texts_and(self.find_text_column(text_column))
 
 
-@functools.cache
+@functools.lru_cache(maxsize=1000)
 def _log_columns(name: str, columns: tuple[str, ...]) -> None:
     """Cached, so a file that is read several times is named once."""
     others = f", column {columns[1]!r} the labels" if len(columns) == 2 else ""
@@ -191,7 +191,7 @@ class ParquetTable(Table):
                     yield from zip(*(array.slice(start, step).to_pylist() for array in arrays), strict=True)
         except UserError:
             raise
-        except (OSError, ValueError, MemoryError, pyarrow.ArrowException) as error:
+        except (OSError, ValueError, OverflowError, MemoryError, pyarrow.ArrowException) as error:
             raise self._damaged(error) from error
 
     def _checked(self, array: Any, column: str, expansion: Expansion) -> Any:

@@ -187,7 +187,7 @@ def _unpack(stream: Any, path: Path, as_it_is: bool) -> tuple[IO[bytes], str]:
     raise refused(path, f"compressed more than {_DEEPEST} times", _UNPACK)
 
 
-@functools.cache
+@functools.lru_cache(maxsize=1000)
 def _log_unpacked(name: str, kind: str) -> None:
     """Cached, so a file that is read several times is named once."""
     logger.info("%s: compressed by %s; its content is read", name, kind)

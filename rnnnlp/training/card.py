@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any
 
+from rnnnlp.display import markdown, markdown_code, visible, visible_json
 from rnnnlp.errors import dashed
 from rnnnlp.text.sources import GIVEN
 from rnnnlp.training.model_folder import Network
@@ -49,16 +50,17 @@ def model_card(
 ) -> str:
     """What the model is, how it was trained, and its figures on validation."""
     parameters = sum(p.value.size for p in network.parameters().values())
-    figures = "\n".join(f"| {name} | {value:.4f} |" for name, value in validation.items() if isinstance(value, float))
+    rows = [(markdown(name), value) for name, value in validation.items() if isinstance(value, float)]
+    figures = "\n".join(f"| {name} | {value:.4f} |" for name, value in rows)
     in_python = config.data == GIVEN
     measured = "--data DATA" if in_python else "--split validation"
-    data = "texts that were given in Python," if in_python else f"`{config.data}`"
+    data = "texts that were given in Python," if in_python else markdown_code(config.data)
     return f"""# {task.title}
 
 A recurrent network with {parameters:,} parameters, trained by rnnnlp on {data}
 for {steps:,} steps ({seconds:,.0f} seconds).
 
-    {call_of(task, config, network) if in_python else command_of(task, config, network)}
+    {visible(call_of(task, config, network) if in_python else command_of(task, config, network))}
 
 Use it with
 
@@ -76,6 +78,6 @@ the text. For the exact figures of a whole split run `rnnnlp evaluate RUN {measu
 ## Model
 
 ```json
-{json.dumps(network.config.to_mapping(), indent=2, ensure_ascii=False)}
+{visible_json(json.dumps(network.config.to_mapping(), indent=2, ensure_ascii=False))}
 ```
 """

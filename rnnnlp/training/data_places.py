@@ -53,6 +53,8 @@ def find_data(training: Mapping[str, Any], run: Path, *, remedy: str = "") -> st
             f"{remedy or f'{name_them}, or the texts in Python'}"
         )
     if data in BUILTIN_NAMES or is_local(data):
+        place = "a built-in data set" if data in BUILTIN_NAMES else os.path.abspath(os.path.expanduser(data))
+        log.info("%s: reading the data of the training: %s (%s)", run, data, place)
         return str(data)
     places = kept_places(run)
     within = os.path.realpath(run)
@@ -63,6 +65,7 @@ def find_data(training: Mapping[str, Any], run: Path, *, remedy: str = "") -> st
             log.info("%s: the data of the training, %s, are now %s", run, data, place)
             return place
     if is_hub_name(data) and not places:
+        log.info("%s: reading the data of the training: %s (a data set of the Hub)", run, data)
         return str(data)
     looked = ", ".join(dict.fromkeys([os.path.abspath(os.path.expanduser(data)), *candidates]))
     raise UserError(f"{run}: its data, {data!r}, are not at {looked}; {remedy or f'{name_them} with their new place'}")

@@ -4,11 +4,12 @@ import difflib
 import inspect
 import json
 import os
-from collections.abc import Collection, Mapping
-from contextlib import suppress
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import MISSING, fields
 from typing import Any, ClassVar, Self
 
+from rnnnlp import kernels
 from rnnnlp.config import Config, describe
 from rnnnlp.errors import UserError
 from rnnnlp.files import write_atomically
@@ -31,11 +32,14 @@ class Estimator:
     """
 
     task: ClassVar[Task]
+    backend: str | None  # options
+    threads: int | None
     defaults: ClassVar[dict[str, Any]]  # of each option
     network_: Any  # of the task
     training_: dict[str, Any]  # how it was trained
     history_: list[dict[str, Any]]  # the lines of `metrics.jsonl`: losses and evaluations of the training
     card_: str | None  # the model card
+    _fitted_here = False  # in this process, and so with kernels that it has
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -74,6 +78,7 @@ class Estimator:
 
         If it is interrupted, it becomes that of the best weights so far.
         """
+        self._fitted_here = True
         with run_folder(out) as folder:
             try:
                 network = train(self.task, self._options(data), folder, overwrite=overwrite, data=loaded)
@@ -90,7 +95,9 @@ class Estimator:
         """Continues the run in a folder, and gives the estimator of the result."""
         known = {**cls.defaults, "data": None}
         cls._require_known(changes, known)
-        return cls._of_run(resume(cls.task, folder, changes, data=loaded), RunFolder(folder))
+        resumed = cls._of_run(resume(cls.task, folder, changes, data=loaded), RunFolder(folder))
+        resumed._fitted_here = True
+        return resumed
 
     @classmethod
     def _of_run(cls, network: Network, run: RunFolder) -> Self:
@@ -122,8 +129,20 @@ class Estimator:
         given = (f"{n}={v!r}" for n, v in self.get_params().items() if v is not None and v != self.defaults[n])
         return f"{type(self).__name__}({', '.join(given)})"
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_fitted_here"}
+
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "network_")
+
+    @contextmanager
+    def _kernels(self) -> Iterator[None]:
+        """Runs what is inside with the backend and threads of this estimator, or of the process if it was opened."""
+        if not self._fitted_here or (self.backend in (None, "auto") and self.threads is None):
+            yield
+        else:
+            with kernels.running(self.backend, self.threads):
+                yield
 
     def _fitted(self) -> Any:
         """The trained network; NotFittedError where there is none."""

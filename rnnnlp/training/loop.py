@@ -26,6 +26,7 @@ from rnnnlp.training.model_folder import training_of
 from rnnnlp.training.optimizers import Optimizer, clipping, global_norm, optimizer
 from rnnnlp.training.options import TrainingConfig
 from rnnnlp.training.progress import Progress
+from rnnnlp.training.provenance import difference, made_with
 from rnnnlp.training.resuming import CHANGEABLE, LIMITS, changed_data
 from rnnnlp.training.run_folder import STATE, RunFolder
 from rnnnlp.training.schedules import factor
@@ -243,6 +244,7 @@ class Trainer:
             rng=dict(self.rng.bit_generator.state),
             data=dict(self.objective.fingerprint()),
             divergence=self.detector.to_mapping(),
+            made_with=made_with(),
         )
         tensors = self.raw_tensors()  # before the averages take their place
         with self.averaged.applied():
@@ -260,6 +262,8 @@ class Trainer:
             UserError: If the run has already passed a new limit.
         """
         path, state = self.restore()
+        if differs := difference(state.made_with, made_with()):
+            log.info("%s goes on with %s: the bits may differ from those of a run without a stop", path, differs)
         self.clock.resume(state.step, state.seconds, state.reserve)
         changed = self.changed_options()
         if changed & {*LIMITS, "max_epochs", "evaluations", "patience"}:

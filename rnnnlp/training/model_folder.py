@@ -32,6 +32,7 @@ from rnnnlp.layers.parameter import Parameter, parameters_of
 from rnnnlp.text import Tokenizer, load_tokenizer
 from rnnnlp.training.earlier import MODEL_TYPES, current_names
 from rnnnlp.training.folder_lock import holder, refuse_in_use
+from rnnnlp.training.provenance import made_with
 
 FORMAT = 1  # of the run folder
 CONFIG, TOKENIZER, WEIGHTS = "config.json", "tokenizer.json", "model.safetensors"
@@ -202,7 +203,7 @@ def write_config(
     folder: Path, model_type: str, model: Mapping[str, Any], training: Mapping[str, Any] | None = None
 ) -> None:
     """Writes `config.json`; `training` is how the model was trained."""
-    config = {"format": FORMAT, "model_type": model_type, "model": dict(model)}
+    config = {"format": FORMAT, "model_type": model_type, "model": dict(model), "made_with": made_with()}
     if training is not None:
         config["training"] = dict(training)
     with writing(folder):
@@ -248,8 +249,10 @@ def read_config(folder: Path) -> dict[str, Any]:
         )
     if not isinstance(config.get("training", {}), dict):
         raise UserError(f"{path}: training is {config['training']!r}; it must be an object: restore it or train again")
-    if unknown := set(config) - set(expected) - {"training"}:
-        raise UserError(f"{path}: unknown key {sorted(unknown)[0]!r}; known are {', '.join(expected)}, training")
+    if unknown := set(config) - set(expected) - {"training", "made_with"}:
+        raise UserError(
+            f"{path}: unknown key {sorted(unknown)[0]!r}; known are {', '.join(expected)}, training, made_with"
+        )
     if config["format"] != FORMAT:
         raise UserError(
             f"{path} has format {config['format']}; this version reads format {FORMAT}: install the one that wrote it"

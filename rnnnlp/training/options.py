@@ -8,13 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from rnnnlp.config import Config, above_zero, at_least, one_of, seconds, setting, share
+from rnnnlp.config import Config, above_zero, at_least, between, one_of, seconds, setting, share
 from rnnnlp.errors import UserError, option
 from rnnnlp.text.reading import ReadOptions, read_option
 from rnnnlp.text.registry import TOKENIZERS
 from rnnnlp.training.optimizers import OPTIMIZERS
 from rnnnlp.training.schedules import SCHEDULES
 
+LARGEST_VOCABULARY = 1 << 22  # the trainer of bpe takes memory for as many at once
 DEFAULT_BUDGET = 600.0  # seconds, where no epochs, steps or budget are given
 
 
@@ -79,7 +80,7 @@ class TrainingOptions(Config):
     quoting: str = read_option("quoting")
     seed: int = setting("random seed: the same seed, data and options give the same model", 0, check=at_least(0))
     tokenizer: str | None = setting(f"one of {', '.join(TOKENIZERS)}", None, check=one_of(TOKENIZERS))
-    vocab_size: int | None = setting("maximum vocabulary size (word, bpe)", None, check=at_least(1))
+    vocab_size: int | None = setting("maximum vocabulary size (word, bpe)", None, check=between(1, LARGEST_VOCABULARY))
     min_frequency: int = setting("tokens seen less often than this are unknown (word, bpe)", 2, check=at_least(0))
     batch_size: int | None = setting(
         "number of documents, or of streams of a text, in a batch", None, check=at_least(1)

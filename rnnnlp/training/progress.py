@@ -4,6 +4,7 @@ import sys
 import time
 from typing import Any, Self
 
+from rnnnlp.display import visible
 from rnnnlp.training.clock import Clock
 from rnnnlp.training.task import BatchLoss
 
@@ -68,12 +69,13 @@ class Progress:
         figures = ", ".join(f"{name} {value:.4g}" for name, value in metrics.items() if isinstance(value, float))
         self.say(f"step {self.clock.step}: validation {figures}{' (best so far)' if best else ''}")
         if sample is not None:
-            self.say("\n".join(f"    | {line}" for line in sample.split("\n")))
+            for line in sample.split("\n"):
+                self.say(f"    | {line}")
         self.last = time.monotonic()
 
     def say(self, text: str) -> None:
-        """Prints a line above the bar."""
-        self.bar.write(text, file=sys.stderr)
+        """Prints one line above the bar."""
+        self.bar.write(visible(text), file=sys.stderr)
 
 
 def short(number: float) -> str:

@@ -4,12 +4,13 @@ import logging
 import os
 import tempfile
 import time
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import MappingProxyType
 from typing import Any, TypeVar
 
 from rnnnlp import kernels
+from rnnnlp.config import as_given
 from rnnnlp.errors import UserError
 from rnnnlp.files import CorruptFileError, write_atomically
 from rnnnlp.training.card import model_card
@@ -46,8 +47,10 @@ def train(
     """
     started = time.monotonic()
     options = Options(with_limit(options.training), options.network)
-    use_backend(options.training.backend, options.training.threads)
-    with RunFolder.create(out, overwrite=overwrite) as run:
+    with (
+        running(options.training.backend, options.training.threads),
+        RunFolder.create(out, overwrite=overwrite) as run,
+    ):
         return finish(task, task.begin(options, run, data=data, started=started))
 
 
@@ -77,8 +80,8 @@ def resume(
             config = with_changes(config, network.config, changes, run=run.path, trained=run.seconds)
             if data is None and (place := find_data(config.to_mapping(), run.path)) != config.data:
                 config = config.changed(data=place)
-            use_backend(config.backend, config.threads)
-            return finish(task, task.reopen(network, config, run, data=data))
+            with running(config.backend, config.threads):
+                return finish(task, task.reopen(network, config, run, data=data))
         except CorruptFileError as error:
             *older, newest = run.checkpoints()
             if not older or not str(error).startswith(str(newest)):
@@ -119,13 +122,16 @@ def with_limit(options: Training) -> Training:
     return options
 
 
-def use_backend(backend: str | None, threads: int | None) -> None:
-    """Chooses the kernels of this process and its number of threads, and says so."""
-    log.info("kernels: %s", kernels.use(backend, threads))
+@contextmanager
+def running(backend: str | None, threads: int | None) -> Iterator[None]:
+    """As `kernels.running`, and says what runs."""
+    with kernels.running(backend, threads) as shown:
+        log.info("kernels: %s", shown)
+        yield
 
 
 def run_folder(out: str | os.PathLike[str] | None) -> AbstractContextManager[str | os.PathLike[str]]:
     """The folder of a run: `out`, or a temporary one for a run that nobody asked to keep."""
     if out is not None:
-        return nullcontext(out)
+        return nullcontext(as_given(str, out, "out"))
     return tempfile.TemporaryDirectory(prefix="rnnnlp-", ignore_cleanup_errors=True)  # a daemon thread may still write

@@ -59,13 +59,13 @@ from rnnnlp.training.model_folder import (
     holds_model,
     read_config,
 )
+from rnnnlp.training.records import LONGEST_LINE, records
 from rnnnlp.training.state import TrainingState
 
 STATE_TENSORS, STATE = "training_state.safetensors", "training_state.json"
-LONGEST_LINE = 1 << 20  # characters of metrics.jsonl
 # What killed processes did not finish writing; the second and third kind are of earlier versions.
 _LEFT_OVER = re.compile(rf"{TEMPORARY}|\.({'|'.join(map(re.escape, ENTRIES))})\.\d+\.tmp|\.step-.*\.tmp")
-_CHECKPOINT = re.compile(r"step-(\d{8,15})(\.old)?")
+_CHECKPOINT = re.compile(r"step-(\d{8,15})(\.old)?", re.ASCII)
 BESIDE_STATE = (CONFIG, TOKENIZER, WEIGHTS, STATE)
 
 
@@ -202,19 +202,9 @@ class RunFolder:
                 file.write(line + "\n")
 
     def metrics(self) -> Iterator[dict[str, Any]]:
-        """The lines of `metrics.jsonl`, without any that was cut off, up to one that is senselessly long."""
-        if not self.metrics_path.is_file():
-            return
-        with open(self.metrics_path, encoding="utf-8", errors="replace", newline="") as file:
-            for line in iter(lambda: file.readline(LONGEST_LINE), ""):
-                if len(line) == LONGEST_LINE:
-                    return
-                try:
-                    record = json.loads(line)
-                except (ValueError, RecursionError):
-                    continue
-                if isinstance(record, dict) and type(record.get("step")) is int:
-                    yield record
+        """The records of `metrics.jsonl`; see `records`."""
+        if self.metrics_path.is_file():
+            yield from records(self.metrics_path)
 
     def card(self) -> str | None:
         """The model card; None where there is none, or something else has its name."""
@@ -333,6 +323,9 @@ def read_state(path: Path) -> TrainingState:
     """
     content = read_json(path / STATE)
     try:
-        return TrainingState.from_json(content)
+        state = TrainingState.from_json(content)
     except ValueError as error:
         raise CorruptFileError(f"{path / STATE} is damaged: {error}; restore it or train again") from None
+    if (named := _CHECKPOINT.fullmatch(path.name)) and int(named[1]) != state.step:
+        raise CorruptFileError(f"{path} holds the checkpoint of step {state.step}; give it that number, or remove it")
+    return state

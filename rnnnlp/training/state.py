@@ -26,6 +26,7 @@ class TrainingState:
     position: dict[str, Any] = field(default_factory=dict)  # in the data
     rng: dict[str, Any] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)  # the digest of each part: see `task.Objective.fingerprint`
+    made_with: dict[str, Any] = field(default_factory=dict)  # see `provenance.made_with`
     data_places: dict[str, Any] = field(default_factory=dict)  # see `data_places.places_of`
     divergence: dict[str, Any] = field(default_factory=lambda: DivergenceDetector().to_mapping())
 
@@ -45,6 +46,7 @@ class TrainingState:
         content = {STATE_KEYS.get(key, key): value for key, value in content.items()}
         content.setdefault("divergence", DivergenceDetector().to_mapping())  # the first runs did not watch the loss
         content.setdefault("data_places", {})  # runs before 0.2 do not say
+        content.setdefault("made_with", {})
         if isinstance(content.get("data"), str):
             content["data"] = {EARLIER_DATA: content["data"]}
         if set(content) != set(hints):

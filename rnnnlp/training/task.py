@@ -115,7 +115,7 @@ class Task:
     begin: "Callable[..., Trainer]"  # (options, run, *, data, started) -> the trainer of a new run
     reopen: "Callable[..., Trainer]"  # (network, training, run, *, data) -> the trainer of a resumed run
     evaluate: Callable[..., dict[str, Any]]  # (folder, data, split, training, asked) -> figures
-    report: Callable[[Sequence[Mapping[str, Any]]], str]  # figures of one or more data sets -> text
+    report: Callable[[Sequence[Mapping[str, Any]]], list[str]]  # figures of one or more data sets -> lines
     evaluations: tuple[str, ...] = ()  # the fields of `Evaluation` that mean something here
     leave_out: tuple[str, ...] = ()  # options that are not for this task
     also_opens: Mapping[str, type[Config]] = field(default_factory=dict)  # further model types that `evaluate` opens

@@ -20,7 +20,7 @@ from rnnnlp.tasks.language_modelling import SPLITS, train_and_validation
 from rnnnlp.text import EncodedCorpus, encode_corpus
 from rnnnlp.training.loop import Trainer
 from rnnnlp.training.progress import Progress
-from rnnnlp.training.run import run_folder, use_backend, with_limit
+from rnnnlp.training.run import run_folder, running, with_limit
 from rnnnlp.training.run_folder import RunFolder
 from variants.names import Variant, build, multiplications
 
@@ -67,7 +67,6 @@ def train(variant: Variant, given: Mapping[str, Any]) -> dict[str, Any]:
     values = {**variant.options, **given}
     options = TASK.options_from({"validation_tokens": LARGEST, **values})
     training = with_limit(options.training)
-    use_backend(training.backend, training.threads)
     encoded = encode_corpus(corpus_of(training), training.tokenizer, splits=SPLITS, **training.vocabulary_options)
     config, network_config = resolve(
         training,
@@ -78,7 +77,11 @@ def train(variant: Variant, given: Mapping[str, Any]) -> dict[str, Any]:
     )
     rng: np.random.Generator = rng_for(config.seed, Stream.WEIGHTS)
     network = build(variant, network_config, encoded.tokenizer, rng=rng)
-    with run_folder(None) as folder, RunFolder.create(folder, overwrite=False) as run:
+    with (
+        running(training.backend, training.threads),
+        run_folder(None) as folder,
+        RunFolder.create(folder, overwrite=False) as run,
+    ):
         objective = VariantObjective(network, encoded, config, variant)
         network.save_config(run.path, training=config.to_mapping())
         trainer = TimedTrainer(objective, config, run, started=started)

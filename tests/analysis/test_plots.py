@@ -5,6 +5,7 @@ import math
 import os
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -129,3 +130,13 @@ def test_what_is_drawn():
 def test_a_picture_that_cannot_be_written(runs: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture):
     assert main(["plot", runs["charlm"], "--out", str(tmp_path / "none" / "curves.png")]) == 2
     assert "cannot be written" in capsys.readouterr().err
+
+
+@drawing
+def test_names_with_control_characters_are_visible_in_a_picture(runs: dict[str, str], tmp_path: Path):
+    name = "a\x1b[2J\n\u202e\x01\udcff <b> & $x$"
+    figure = draw_curves({name: training_curves(next(iter(runs.values())))})
+    figure.savefig(tmp_path / "curves.svg")
+    (legend,) = (text.get_text() for text in figure.axes[0].get_legend().get_texts() if "2J" in text.get_text())
+    assert legend == r"a\x1b[2J\n\u202e\x01\udcff <b> & \$x\$"
+    ElementTree.parse(tmp_path / "curves.svg")  # is XML

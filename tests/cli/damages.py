@@ -186,6 +186,10 @@ OF_A_CLASSIFIER: dict[str, Damage] = {
         lambda run: edit(run, label_type="list"),
         "--label-type is list; it must be one of str, class, int",
     ),
+    "labels twice": (
+        lambda run: edit(run, labels=["good", "good"]),
+        "--labels is ('good', 'good'); it must be different names",
+    ),
     "labels too few": (lambda run: edit(run, labels=["good"]), "the only class is good; a classifier needs at least"),
 }
 
@@ -196,6 +200,10 @@ OF_AN_ENSEMBLE: dict[str, Damage] = {
         "model.safetensors is missing; the folder does not",
     ),
     "ensemble with others": (lambda run: edit(run, labels=["good", "bad"]), "config.json is not the file that model"),
+    "ensemble of a class twice": (
+        lambda run: edit(run, labels=["good", "good"]),
+        "--labels is ('good', 'good'); it must be different names",
+    ),
     "ensemble of none": (lambda run: edit(run, members=0), "the number of members is 0; an ensemble has at least 1"),
     "ensemble of many": (
         lambda run: edit(run, members=2**50),
@@ -237,6 +245,10 @@ OF_AN_ENSEMBLE: dict[str, Damage] = {
 
 # Of a run that trained for two steps, and what `rnnnlp train charlm --resume` says.
 OF_A_RUN: dict[str, Damage] = {
+    "copied under another number": (
+        lambda run: shutil.copytree(last(run), run / "checkpoints" / "step-00000099"),
+        "step-00000099 holds the checkpoint of step 2; give it that number, or remove it",
+    ),
     "tensors flipped": (lambda run: flip_last_bit(last(run) / STATE_TENSORS), "its checksum is not the one in it"),
     "tensors cut": (lambda run: cut(last(run) / STATE_TENSORS), "training_state.safetensors is damaged ("),
     "tensors of a larger model": (

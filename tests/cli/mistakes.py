@@ -44,6 +44,7 @@ FILES = {
     "votes.toml": "votes = 9\n",
     "size.toml": 'hidden-size = "64"\n',
     "out.toml": "out = 5\n",
+    "null.toml": 'out = "a\\u0000b"\n',
     "few.csv": "text,label\n" + "good,1\nbad,0\n" * 4,
     "lonely.csv": "text,label\ngood,good\nbad,bad\n",
     "unknown.toml": "hidden_sise = 3\n",
@@ -156,6 +157,12 @@ MISTAKES = {
     "train sentiment --data sample-reviews --num-layers 101": (
         "--num-layers is 101; it must be at least 1 and at most 100"
     ),
+    "train charlm --data {home}/text.txt --config {home}/null.toml": "which has a null character; give another name",
+    "train charlm --data {home}/text.txt --tokenizer bpe --vocab-size 9007199254740992": (
+        "--vocab-size is 9007199254740992; it must be at least 1 and at most 4194304"
+    ),
+    "generate {home}/lm --samples 9223372036854775808": "--samples is larger than any number that makes sense; it must",
+    "plot --gradients --json - --scale inf": "--scale is inf; it must be finite",
     "train charlm --data {home}/text.txt --config {home}/senseless.toml": "senseless.toml is not valid TOML",
     "train charlm --data {home}/text.txt --config {home}/parts.toml": "parts.toml is too long, or has a key of many",
     "train charlm --data {home}/text.txt --on-divergence go": "--on-divergence is go; it must be one of stop, rollback",
@@ -459,6 +466,12 @@ LACKING = {
 CONTAINERS = "tasks/sentiment/test_containers.py"
 WRONG_TEXTS = f"{CONTAINERS}::test_what_is_no_list_of_texts_is_named"
 ELSEWHERE = {
+    "--backend is native, which cannot be loaded ({}); install a C++17 compiler": (
+        "kernels/test_running.py::test_a_library_that_cannot_be_loaded_is_named_with_its_error"
+    ),
+    "log_temperature is {}; training gives a value from {} to {}: restore": (
+        "tasks/sentiment/test_forged.py::test_a_temperature_that_no_training_gives_is_refused"
+    ),
     "runs is one path, runs/a; it must be a list of two or more": (
         "tasks/sentiment/test_stacking.py::test_one_path_is_no_list"
     ),

@@ -192,6 +192,15 @@ def test_a_line_stays_a_line_whatever_is_in_it(tmp_path: Path, capsys: pytest.Ca
     assert len(error_of(["generate", "x" * 100_000], capsys)) < 3000
 
 
+def test_runs_of_an_ensemble_whose_names_are_no_utf8(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
+    odd = tmp_path / "a\udcff"
+    shutil.copytree(home / "reviews", odd)
+    line = error_of(["ensemble", str(odd), str(home / "other"), "--out", str(tmp_path / "new")], capsys)
+    assert "a\\udcff" in line
+    assert "which has bytes that are no UTF-8; give another name" in line
+    assert not (tmp_path / "new").exists()
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_output_that_cannot_be_written_is_an_error(home: Path):
     command = [sys.executable, "-m", "rnnnlp.cli.main", "generate", str(home / "lm"), "--length", "5"]

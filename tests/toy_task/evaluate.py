@@ -24,5 +24,5 @@ def evaluate(folder: Path, data: str, split: str, training: Mapping[str, Any], a
     return toy_metrics(network, ids, training["bptt"])
 
 
-def report(results: Sequence[Mapping[str, Any]]) -> str:
-    return "\n".join(f"{found['data']}: {found['loss']:.4f} nats per letter" for found in results)
+def report(results: Sequence[Mapping[str, Any]]) -> list[str]:
+    return [f"{found['data']}: {found['loss']:.4f} nats per letter" for found in results]

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rnnnlp.forks import holds_blas
 from rnnnlp.kernels.backend import Array, LayerWeights, State
 from rnnnlp.kernels.cells import CELLS
 from rnnnlp.kernels.numpy.recurrent import forward
 from rnnnlp.kernels.sampling import sample_token
+from rnnnlp.threads import holds_blas
 
 
 class Decoder:

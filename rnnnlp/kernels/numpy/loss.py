@@ -4,8 +4,8 @@
 
 import numpy as np
 
-from rnnnlp.forks import holds_blas
 from rnnnlp.kernels.backend import Array
+from rnnnlp.threads import holds_blas
 
 
 @holds_blas

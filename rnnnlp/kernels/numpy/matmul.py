@@ -2,8 +2,8 @@
 
 # N rows, D inputs, K outputs
 
-from rnnnlp.forks import holds_blas
 from rnnnlp.kernels.backend import Array
+from rnnnlp.threads import holds_blas
 
 
 @holds_blas

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rnnnlp.forks import holds_blas
 from rnnnlp.kernels.backend import Array
+from rnnnlp.threads import holds_blas
 
 SMALLEST_MOMENT = 1e-30  # below it a moment is 0: it changes no weight, and denormal numbers are slow
 

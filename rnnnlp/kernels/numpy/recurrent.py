@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rnnnlp.forks import holds_blas
 from rnnnlp.kernels.backend import Array, State
 from rnnnlp.kernels.cells import CELLS
 from rnnnlp.kernels.numpy import elman, gru, gru_reset_first, lstm, time_loop
+from rnnnlp.threads import holds_blas
 
 
 class Version(NamedTuple):

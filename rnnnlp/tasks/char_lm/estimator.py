@@ -104,7 +104,8 @@ class CharLM(Estimator):
             raise UserError(f"errors is {errors!r}; it must be as for bytes.decode, such as 'replace'") from None
         self._require_known(sampling, [f.name for f in fields(Sampling)])
         rng = np.random.default_rng(None if seed is None else int(seed))
-        return "".join(generate(network, prompt, Sampling(**sampling), rng=rng, errors=errors))
+        with self._kernels():
+            return "".join(generate(network, prompt, Sampling(**sampling), rng=rng, errors=errors))
 
     @classmethod
     def from_pretrained(cls, folder: str | os.PathLike[str]) -> Self:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rnnnlp.display import visible
 from rnnnlp.errors import UserError, option
 from rnnnlp.tasks.char_lm.config import CharLMTraining
 from rnnnlp.tasks.char_lm.dynamic import Learning, dynamic_loss
@@ -40,7 +41,7 @@ def evaluate(folder: Path, data: str, split: str, training: Mapping[str, Any], a
     )
     encoded = encode_corpus(corpus, network.tokenizer, splits=(split,), hold_out=asked.hold_out)
     ids = encoded.ids[split]
-    with tqdm(total=len(ids) - 1, unit=" tokens", unit_scale=True, desc=split, disable=None) as bar:
+    with tqdm(total=len(ids) - 1, unit=" tokens", unit_scale=True, desc=visible(split), disable=None) as bar:
         if asked.dynamic:
             trained_on = corpus_of(CharLMTraining.from_mapping(training, str(folder)))
             train_ids = encode_corpus(trained_on, network.tokenizer, splits=("train",)).ids["train"]
@@ -53,11 +54,11 @@ def evaluate(folder: Path, data: str, split: str, training: Mapping[str, Any], a
     return language_model_metrics(loss_sum, tokens, characters) | ({"dynamic": True} if asked.dynamic else {})
 
 
-def report(results: Sequence[Mapping[str, Any]]) -> str:
-    """The figures for a person, one line a data set."""
-    return "\n".join(
+def report(results: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The figures for a person, a line for each data set."""
+    return [
         f"{figures['data']}, {figures['split']}{', dynamic evaluation' if 'dynamic' in figures else ''}: "
         f"{figures['nats_per_char']:.4f} nats per character, {figures['bits_per_char']:.4f} bits per character, "
         f"perplexity {figures['perplexity']:.3f} over {figures['tokens']:,} tokens"
         for figures in results
-    )
+    ]

@@ -5,9 +5,9 @@
 import numpy as np
 
 from rnnnlp.batches.documents import DocumentBatch
-from rnnnlp.forks import holds_blas
 from rnnnlp.layers.loss import divergence, softmax
 from rnnnlp.tasks.sentiment.network import BatchGradients, SentimentNetwork
+from rnnnlp.threads import holds_blas
 
 norm_of = holds_blas(np.linalg.norm)
 PROBE = 0.1  # of the norm of a perturbation: how far its direction is sought ("xi")

@@ -69,6 +69,7 @@ class SentimentConfig(NetworkConfig):
         super().__post_init__()
         if len(self.labels) < 2:
             raise UserError(f"the only class is {', '.join(self.labels)}; a classifier needs at least two")
+        self.require("labels", len(set(self.labels)) == len(self.labels), "different names")
 
     @classmethod
     def check_given(cls, given: Mapping[str, Any]) -> None:

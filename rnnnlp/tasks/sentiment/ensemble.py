@@ -38,6 +38,7 @@ class EnsembleConfig(Config):
             raise UserError(
                 f"the number of members is {self.members}; an ensemble has at least 1 and at most {MOST_MEMBERS}"
             )
+        self.require("labels", len(set(self.labels)) == len(self.labels), "different names")
 
 
 class Ensemble(Predictor):
@@ -184,9 +185,9 @@ class Ensemble(Predictor):
         tensors = load_tensors(path, beside=beside(config.members))
         weights = np.zeros(config.members)
         set_tensors({"weights": weights}, tensors, path)
-        if weights.min() < 0 or weights.sum() == 0:
+        if weights.min() < 0 or not 0 < weights.sum() < 1e9:
             raise CorruptFileError(
-                f"{path}: the weights are {', '.join(map(str, weights))}; none may be below 0, nor all be 0: "
+                f"{path}: the weights are {', '.join(map(str, weights))}; none may be below 0, nor all be 0 or huge: "
                 "restore it or make the ensemble again"
             )
         members = [SentimentNetwork.from_pretrained(path) for path in paths]

@@ -113,17 +113,20 @@ class SentimentClassifier(Estimator):
 
     def predict_proba(self, texts: Any) -> np.ndarray:
         """Calibrated probabilities `(n, K)`, the columns in the order of `classes_`; NaN for a missing text."""
-        probabilities: np.ndarray = self._fitted().predict_proba(texts)
+        with self._kernels():
+            probabilities: np.ndarray = self._fitted().predict_proba(texts)
         return probabilities
 
     def predict(self, texts: Any) -> np.ndarray:
         """The most probable label of each text, `(n,)`, of the type that `fit` was given; None for a missing text."""
-        predicted: np.ndarray = self._fitted().predict(texts)
+        with self._kernels():
+            predicted: np.ndarray = self._fitted().predict(texts)
         return predicted
 
     def score(self, texts: Any, labels: Any, sample_weight: Any = None) -> float:
         """The accuracy on texts with these labels, weighted if `sample_weight` is given; see `Predictor.score`."""
-        accuracy: float = self._fitted().score(texts, labels, sample_weight)
+        with self._kernels():
+            accuracy: float = self._fitted().score(texts, labels, sample_weight)
         return accuracy
 
     def explain(self, texts: Any, labels: Any = None) -> list[list[Contribution] | None]:
@@ -133,7 +136,8 @@ class SentimentClassifier(Estimator):
             texts: The texts.
             labels: The explained label of each text; the predicted one by default.
         """
-        explained: list[list[Contribution] | None] = self._fitted().explain(texts, labels)
+        with self._kernels():
+            explained: list[list[Contribution] | None] = self._fitted().explain(texts, labels)
         return explained
 
     @classmethod

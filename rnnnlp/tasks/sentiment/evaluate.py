@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from rnnnlp.display import visible
 from rnnnlp.errors import UserError, option
 from rnnnlp.layers.loss import softmax
 from rnnnlp.tasks.sentiment.ensemble import load_predictor
@@ -76,7 +77,7 @@ def evaluate(folder: Path, data: str, split: str, training: Mapping[str, Any], a
     if asked.baseline is not None:
         theirs = asked.baseline(labelled.splits["train"], found.texts, len(names))
         extra["baseline"] = classification_metrics(theirs, found.labels, names)
-    with tqdm(total=len(found.texts), unit=" texts", desc=split, disable=None) as bar:
+    with tqdm(total=len(found.texts), unit=" texts", desc=visible(split), disable=None) as bar:
         logits = document_logits(predictor, found.texts, on_progress=bar.update)
     probabilities = predictor.probabilities(logits)
     predicted = threshold.decide(probabilities) if threshold else probabilities.argmax(axis=1)  # (n,)

@@ -2,14 +2,18 @@
 
 # N tokens, U unique tokens, T steps, B documents, D embedding, H hidden, R directions, K classes
 
+import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from rnnnlp.batches.documents import DocumentBatch, batch_of, in_order_of_length
+from rnnnlp.files import CorruptFileError
 from rnnnlp.layers.dropout import Dropout
 from rnnnlp.layers.embedding import Embedding
 from rnnnlp.layers.linear import Linear
@@ -21,7 +25,8 @@ from rnnnlp.tasks.sentiment.config import SentimentConfig
 from rnnnlp.tasks.sentiment.explain import Contribution, explain
 from rnnnlp.tasks.sentiment.predictor import Predictor
 from rnnnlp.text import Classes, Tokenizer
-from rnnnlp.training.model_folder import Network
+from rnnnlp.training.calibration import MAX_TEMPERATURE, MIN_TEMPERATURE
+from rnnnlp.training.model_folder import WEIGHTS, Network
 
 PROJECT_ALL = 8  # project the whole embedding table once if there are this many tokens per vocabulary entry
 
@@ -94,7 +99,7 @@ class SentimentNetwork(Network, Predictor):
         }
         if self.ngrams is not None:
             self.layers["ngrams"] = self.ngrams
-        self.log_temperature = np.zeros(1)  # any number is a valid one, so a folder cannot hold a wrong one
+        self.log_temperature = np.zeros(1)
 
     def buffers(self) -> dict[str, np.ndarray]:
         ngrams = {} if self.ngrams is None else {"ngrams.log_count_ratio": self.ngrams.log_count_ratio}
@@ -108,6 +113,17 @@ class SentimentNetwork(Network, Predictor):
     @property
     def temperature(self) -> float:
         return float(np.exp(self.log_temperature[0]))
+
+    @classmethod
+    def from_pretrained(cls, folder: str | os.PathLike[str]) -> Self:
+        network = super().from_pretrained(folder)
+        low, value, high = math.log(MIN_TEMPERATURE), network.log_temperature[0], math.log(MAX_TEMPERATURE)
+        if not low - 1 < value < high + 1:
+            raise CorruptFileError(
+                f"{Path(folder) / WEIGHTS}: log_temperature is {value:g}; training gives a value from {low:.1f} to "
+                f"{high:.1f}: restore it or train again"
+            )
+        return network
 
     def forward(
         self,

@@ -3,45 +3,48 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rnnnlp.display import visible
+
 Figures = Mapping[str, Any]
 
 
-def report(results: Sequence[Figures]) -> str:
-    """The figures for a person; next to a baseline also one data set is a Markdown table."""
+def report(results: Sequence[Figures]) -> list[str]:
+    """The lines of the figures for a person; next to a baseline also one data set is a Markdown table."""
     parts = []
     if len(results) == 1:
-        parts.append(f"{results[0]['data']}, {results[0]['split']}:\n{details(results[0])}")
+        parts.append([f"{results[0]['data']}, {results[0]['split']}:", *details(results[0])])
     if len(results) > 1 or "baseline" in results[0]:
         parts.append(table(results))
     parts.extend(thresholds(result["thresholds"]) for result in results if "thresholds" in result)
     for result in results:
         if result["mistakes"]:
             of_which = f" in {result['data']}" if len(results) > 1 else ""
-            parts.append("\n".join([f"most confident mistakes{of_which}:", *map(mistake, result["mistakes"])]))
-    return "\n\n".join(parts)
+            parts.append([f"most confident mistakes{of_which}:", *map(mistake, result["mistakes"])])
+    first, *others = parts
+    return first + [line for part in others for line in ("", *part)]
 
 
-def details(figures: Figures) -> str:
+def details(figures: Figures) -> list[str]:
     """All figures, with a row for each class."""
-    labels = list(figures["per_class"])
+    labels = list(map(visible, figures["per_class"]))
     lines = [
         f"accuracy {figures['accuracy']:.4f}, macro-F1 {figures['macro_f1']:.4f} over {figures['examples']:,} texts",
         f"expected calibration error {figures['expected_calibration_error']:.4f}, uncalibrated "
         f"{figures['uncalibrated_error']:.4f} (temperature {figures['temperature']:.3f})",
         f"{'class':>16} {'precision':>9} {'recall':>7} {'F1':>7} {'texts':>7}   predicted as " + " ".join(labels),
     ]
-    for label, row in zip(labels, figures["confusion_matrix"], strict=True):
-        c = figures["per_class"][label]
+    rows = zip(labels, figures["per_class"].values(), figures["confusion_matrix"], strict=True)
+    for label, c, row in rows:
         counts = " ".join(f"{n:{len(name)}d}" for n, name in zip(row, labels, strict=True))
         lines.append(
             f"{label:>16} {c['precision']:9.4f} {c['recall']:7.4f} {c['f1']:7.4f} {c['examples']:7d}"
             + 16 * " "
             + counts
         )
-    return "\n".join(lines)
+    return lines
 
 
-def table(results: Sequence[Figures]) -> str:
+def table(results: Sequence[Figures]) -> list[str]:
     """A row for each data set, with the baseline beside it if there is one."""
     head = ["data set", "reviews", "accuracy (95 %)", "macro-F1", "ECE before", "ECE after"]
     rows = [
@@ -60,20 +63,17 @@ def table(results: Sequence[Figures]) -> str:
         for row, result in zip(rows, results, strict=True):
             row += [accuracy(result["baseline"]), f"{result['baseline']['macro_f1']:.4f}"]
     lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+    return ["| " + " | ".join(cells) + " |" for cells in lines]
 
 
-def thresholds(rows: Sequence[Mapping[str, float]]) -> str:
+def thresholds(rows: Sequence[Mapping[str, float]]) -> list[str]:
     """Precision, recall and F1 at each threshold of a class; the best F1 is marked."""
     best = max(rows, key=lambda row: row["f1"])
-    return "\n".join(
-        [f"{'from':>5} {'precision':>9} {'recall':>7} {'F1':>7}"]
-        + [
-            f"{row['threshold']:5.2f} {row['precision']:9.4f} {row['recall']:7.4f} {row['f1']:7.4f}"
-            + ("  best F1" if row is best else "")
-            for row in rows
-        ]
-    )
+    return [f"{'from':>5} {'precision':>9} {'recall':>7} {'F1':>7}"] + [
+        f"{row['threshold']:5.2f} {row['precision']:9.4f} {row['recall']:7.4f} {row['f1']:7.4f}"
+        + ("  best F1" if row is best else "")
+        for row in rows
+    ]
 
 
 def accuracy(figures: Figures) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from rnnnlp.display import markdown, markdown_code, visible
 from rnnnlp.errors import UserError, dashed, option
 from rnnnlp.files import write_atomically
 from rnnnlp.layers.loss import softmax, softmax_cross_entropy
@@ -249,8 +250,9 @@ def ensemble_card(options: EnsembleOptions, rows: Sequence[dict[str, Any]], toge
     for name in ("data", *(f.name for f in fields(ReadOptions))):
         if not is_left_open(options, name) and (value := getattr(options, name)):
             words += [dashed(name), value]
+    data = markdown_code(options.data)
     members = "\n".join(
-        f"| {row['run']} | {row['data'] or 'not known'} | {weight_of(row)} "
+        f"| {markdown(row['run'])} | {markdown(row['data'] or 'not known')} | {weight_of(row)} "
         f"| {row['accuracy']:.4f} | {row['loss']:.4f} |"
         for row in rows
     )
@@ -258,7 +260,7 @@ def ensemble_card(options: EnsembleOptions, rows: Sequence[dict[str, Any]], toge
 
 An ensemble of separately trained classifiers, made by rnnnlp: their logits are added with stacking weights.
 
-    {shlex.join(words)}
+    {visible(shlex.join(words))}
 
 Use it with
 
@@ -266,7 +268,7 @@ Use it with
 
 ## Figures on validation
 
-These are of the {together["examples"]:,} validation texts of `{options.data}`, to which the weights were fitted; on
+These are of the {together["examples"]:,} validation texts of {data}, to which the weights were fitted; on
 other texts they are a little worse. For the figures of a split that nothing was fitted to, run
 `rnnnlp evaluate RUN --split test`.
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from rnnnlp.display import visible
 from rnnnlp.tasks.language_modelling import language_model_loss
 from rnnnlp.tasks.word_lm.network import WordLMNetwork, both_directions
 from rnnnlp.text import encode_corpus, load_corpus
@@ -52,14 +53,14 @@ def evaluate(folder: Path, data: str, split: str, training: Mapping[str, Any], a
         unlabelled=True,
     )
     ids = encode_corpus(corpus, network.tokenizer, splits=(split,), hold_out=asked.hold_out).ids[split]
-    with tqdm(total=2 * (len(ids) - 1), unit=" tokens", unit_scale=True, desc=split, disable=None) as bar:
+    with tqdm(total=2 * (len(ids) - 1), unit=" tokens", unit_scale=True, desc=visible(split), disable=None) as bar:
         return word_lm_metrics(network, ids, on_progress=bar.update)
 
 
-def report(results: Sequence[Mapping[str, Any]]) -> str:
-    """The figures for a person, one line a data set."""
-    return "\n".join(
+def report(results: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The figures for a person, a line for each data set."""
+    return [
         f"{figures['data']}, {figures['split']}: perplexity {figures['perplexity_forward']:.3f} read forward, "
         f"{figures['perplexity_reverse']:.3f} read backward, over {figures['tokens']:,} tokens"
         for figures in results
-    )
+    ]

@@ -14,6 +14,7 @@ from rnnnlp.tasks.sentiment.ensemble import Ensemble, by_word, load_predictor
 from rnnnlp.tasks.sentiment.explain import Contribution
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.text import ByteTokenizer, CharTokenizer, Tokenizer, WordTokenizer
+from rnnnlp.training.provenance import made_with
 from tests.gradients import randomize
 from tests.tasks.sentiment.log_odds import slope_along
 
@@ -135,6 +136,7 @@ def test_a_folder_holds_all_of_it(tmp_path: Path):
         "model_type": "ensemble",
         "model": {"labels": ["a", "b", "c"], "members": 3},
         "training": {"data": "some"},
+        "made_with": made_with(),
     }
     alone = SentimentNetwork.from_pretrained(tmp_path / "one" / "members" / "1")
     assert np.array_equal(alone.predict_proba(TEXTS), model.members[1].predict_proba(TEXTS))

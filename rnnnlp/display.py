@@ -1,0 +1,46 @@
+"""Text for people: characters on which a terminal or a page would act are made visible.
+
+Texts, labels, names of files and configurations come from others. Printed as they are, they could move the cursor,
+hide text, reverse its order or begin a new line.
+"""
+
+import re
+
+# C0 and C1 controls, marks and overrides of the direction of writing, line and paragraph separators, the byte order
+# mark, annotations, and halves of characters. Joiners stay: emoji and the scripts of several languages need them.
+_ACTING = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]")
+_MARKUP = re.compile(r"[\\`*\[\]<>|&]")  # of Markdown and HTML
+_FENCES = re.compile("`+")
+
+
+def visible(text: object, *, keep: str = "") -> str:
+    r"""The text on one line, with escapes such as `\n`, `\x1b` and `\u202e` for characters that would act.
+
+    Args:
+        text: The text, or anything else that `str` writes.
+        keep: Characters that stay as they are.
+    """
+    return _ACTING.sub(lambda found: found[0] if found[0] in keep else repr(found[0])[1:-1], str(text))
+
+
+def has_acting(text: str) -> bool:
+    """Whether a text has characters that `visible` replaces."""
+    return _ACTING.search(text) is not None
+
+
+def visible_json(text: str) -> str:
+    r"""JSON with the same content, in which characters that would act are written as `\u....`; its line ends stay."""
+    return _ACTING.sub(lambda found: found[0] if found[0] == "\n" else f"\\u{ord(found[0]):04x}", text)
+
+
+def markdown(text: object) -> str:
+    """Text to be put into Markdown, where it is no markup and no HTML."""
+    return _MARKUP.sub(r"\\\g<0>", visible(text))
+
+
+def markdown_code(text: object) -> str:
+    """Text to be put into Markdown as code; it may have backticks itself."""
+    line = visible(text)
+    fence = "`" * (1 + max(map(len, _FENCES.findall(line)), default=0))
+    blank = " " if "`" in line else ""
+    return f"{fence}{blank}{line}{blank}{fence}"

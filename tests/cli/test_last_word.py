@@ -1,0 +1,97 @@
+"""What nobody thought of ends in one line too, and never in a traceback unless one is asked for."""
+
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rnnnlp.cli import info
+from rnnnlp.cli.main import main
+
+
+class Panic(BaseException):
+    """As `pyo3_runtime.PanicException`."""
+
+
+RAISED = [
+    KeyError("label\x1b[2J\nx"),
+    RecursionError("too deep"),
+    RuntimeError(),
+    Panic("the thread pool"),
+    AssertionError("x" * 9000),
+    UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed"),
+]
+
+
+def fails(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(options: object) -> int:
+        raise error
+
+    monkeypatch.setattr(info, "run", run)
+
+
+@pytest.mark.parametrize("error", RAISED, ids=lambda error: type(error).__name__)
+def test_an_internal_error_is_one_line(
+    error: BaseException, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+):
+    monkeypatch.delenv("RNNNLP_DEBUG", raising=False)
+    fails(error, monkeypatch)
+    assert main(["info"]) == 70
+    said = capsys.readouterr().err
+    assert said.startswith(f"rnnnlp: internal error: {type(error).__name__}: ")
+    assert said.endswith("; please report it (RNNNLP_DEBUG=1 shows where)\n")
+    assert said.count("\n") == 1
+    assert "\x1b" not in said
+    assert len(said) < 3000
+
+
+def test_its_place_is_shown_when_asked_for(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("RNNNLP_DEBUG", "1")
+    fails(KeyError("label"), monkeypatch)
+    with pytest.raises(KeyError, match="label"):
+        main(["info"])
+
+
+@pytest.mark.parametrize(("error", "code"), [(KeyboardInterrupt(), 130), (MemoryError(), 2), (BrokenPipeError(), 141)])
+def test_what_is_no_internal_error(error: BaseException, code: int, monkeypatch: pytest.MonkeyPatch):
+    fails(error, monkeypatch)
+    assert main(["info"]) == code
+
+
+@pytest.mark.parametrize("words", [["--help"], ["info", "--help"], ["--version"]])
+def test_help_and_version_exit(words: list[str]):
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 0
+
+
+def test_a_log_message_with_wrong_values_is_an_internal_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+):
+    monkeypatch.setattr(info, "run", lambda options: logging.getLogger("rnnnlp.test").info("%d", "x"))
+    assert main(["info"]) == 70
+    assert capsys.readouterr().err.startswith("rnnnlp: internal error: TypeError: ")
+
+
+def test_an_error_in_a_command_that_does_not_load_is_one_line(tmp_path: Path):
+    """A module that is damaged, as after half an installation."""
+    program = (
+        "import sys, types; sys.modules['rnnnlp.cli.info'] = types.ModuleType('rnnnlp.cli.info'); "
+        "from rnnnlp.cli.main import main; sys.exit(main(['info']))"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "RNNNLP_DEBUG"}
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
+    assert ended.returncode == 70
+    assert ended.stderr.startswith("rnnnlp: internal error: AttributeError: ")
+    assert ended.stderr.count("\n") == 1
+
+
+def test_a_command_leaves_logging_and_streams_as_they_were(capsys: pytest.CaptureFixture):
+    logger = logging.getLogger("rnnnlp")
+    before = [*logger.handlers], logger.level, logger.propagate, sys.stdout.errors, sys.stderr.errors
+    assert main(["info"]) == 0
+    assert main(["nonsense"]) == 2
+    assert ([*logger.handlers], logger.level, logger.propagate, sys.stdout.errors, sys.stderr.errors) == before
