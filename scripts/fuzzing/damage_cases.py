@@ -25,6 +25,7 @@ from rnnnlp import kernels
 from rnnnlp.cli.main import COMMANDS
 from rnnnlp.tasks import TASKS, load_task
 
+WRITES = ("resume", "overwrite", "evaluate and train")  # commands that write `Subject.result`
 AMPLIFIED = "amplified"  # the kind of small inputs that need much
 SHARES = {"classifier": 4, "charlm": 3, "word_lm": 2, "ensemble": 3, "saved": 2, "cache": 3, "options": 1, "data": 3}
 
@@ -218,7 +219,7 @@ class Worker:
             return ended
         # The command status shows metrics.jsonl and training states as they are, unchecked; so does plot.
         same_out = name in ("status", "plot") or result.ended.out == whole.ended.out
-        if same_out and result.files == whole.files:
+        if same_out and (result.files == whole.files or name not in WRITES):
             return "as whole"
         if forged and not subject.mended:
             return "forged"
