@@ -12,7 +12,7 @@ import numpy as np
 from fuzzing.cases import FAILED, Options, Outcome, in_child, in_parallel
 from fuzzing.damage_cases import import_everything
 from fuzzing.disk import Disk, recorded
-from fuzzing.process_cases import command, differences, network_of, result
+from fuzzing.process_cases import command, network_of, old_or_new, result, resumed
 from fuzzing.stand_ins import compiled
 from fuzzing.subjects import REVIEWS, TEXT
 
@@ -22,6 +22,7 @@ TASKS = {
     "train charlm": f"--data {{home}}/text.txt --bptt 8 --steps 6 {SIZES}",
     "train sentiment": f"--data {{home}}/reviews.csv --min-frequency 1 --pretraining 1 --steps 6 {SIZES}",
 }
+UNSYNCED = ("metrics",)  # lines of metrics.jsonl are not synced
 Change = tuple[str, list[str], bytes]
 
 
@@ -108,7 +109,9 @@ class Studio:
             changes: list[Change] = []
 
             def judge(state: Path, cut: int, task=task, whole=whole, first=first, changes=changes) -> str:
-                return self.resumed(task, state, whole, promised=is_synced(changes[:cut], first), again=self.line(task, state))
+                promised = is_synced(changes[:cut], first)
+                again = "" if promised else self.line(task, state, "--overwrite")
+                return resumed(task, state, whole, again=again, scratch=scratch_of(state), but=UNSYNCED)
 
             scene = self.record(f"begin {task}", folder, code, judge)
             changes.extend(scene.changes)
@@ -122,9 +125,7 @@ class Studio:
         old = result(folder)
 
         def judge(state: Path, cut: int) -> str:
-            if not differences(state, old, but=("metrics",)):
-                return "the old run"
-            return self.resumed(task, state, whole, promised=True)
+            return old_or_new(task, state, old, whole, scratch=scratch_of(state), but=UNSYNCED)
 
         yield self.record(f"overwrite {task}", folder, main_of(self.line(task, folder, "--overwrite")), judge)
 
@@ -137,7 +138,7 @@ class Studio:
                 shutil.rmtree(path)
 
             def judge(state: Path, cut: int, task=task, whole=whole) -> str:
-                return self.resumed(task, state, whole, promised=True)
+                return resumed(task, state, whole, scratch=scratch_of(state), but=UNSYNCED)
 
             yield self.record(f"resume {task}", folder, main_of(f"{task} --resume {folder}"), judge)
 
@@ -152,7 +153,7 @@ class Studio:
         whole = result(reference)
 
         def judge(state: Path, cut: int) -> str:
-            return self.resumed(task, state, whole, promised=True, more="--steps 10")
+            return resumed(task, state, whole, more="--steps 10", scratch=scratch_of(state), but=UNSYNCED)
 
         yield self.record(f"train {task} for longer", folder, main_of(f"{task} --resume {folder} --steps 10"), judge)
 
@@ -212,34 +213,6 @@ class Studio:
         parent = self.home / f"place-{number}"
         parent.mkdir()
         return parent / "run"
-
-    def resumed(
-        self, task: str, state: Path, whole: dict[str, Any], *, promised: bool, again: str = "", more: str = ""
-    ) -> str:
-        """Resumes what is left of a run.
-
-        Args:
-            task: Its command.
-            state: Its folder.
-            whole: The result of a run left alone.
-            promised: Whether a checkpoint must be there.
-            again: The command that begins the run; it is used if there is no checkpoint.
-            more: Options of the resume.
-        """
-        scratch = scratch_of(state)
-        has_checkpoint = any(state.glob("checkpoints/step-*"))
-        if not has_checkpoint and promised:
-            return FAILED + "there is no checkpoint"
-        line = f"{task} --resume {state} {more}"
-        if not has_checkpoint:
-            line = f"{again} --overwrite" if (state / "config.json").exists() else again
-        code, error = self.run(line, scratch)
-        if code != 0:
-            return f"{FAILED}cannot be {'resumed' if has_checkpoint else 'begun again'}: {error.strip()[-400:]}"
-        different = differences(state, whole, but=("metrics",))  # they are not synced
-        if different:
-            return f"{FAILED}different: {', '.join(different)}"
-        return "resumed to the same bits" if has_checkpoint else "no run, begun again"
 
     def one_of(self, task: str, old: Path, new: Path) -> Callable[[Path, int], str]:
         """Judges a folder that must hold the one model or the other."""

@@ -39,6 +39,7 @@ class Run(NamedTuple):
 
     Attributes:
         task: Its command.
+        seed: Its seed.
         folder: Its folder.
         seconds: How long it took, by the clock.
         result: What a disturbed run must also have at its end.
@@ -46,6 +47,7 @@ class Run(NamedTuple):
     """
 
     task: str
+    seed: int
     folder: Path
     seconds: float
     result: dict[str, Any]
@@ -88,8 +90,67 @@ def differences(folder: Path, whole: Mapping[str, Any], *, but: tuple[str, ...] 
         ended = result(folder)
     except (OSError, ValueError, KeyError) as error:
         return [repr(error)]
-    different = [what for what in ended if what not in but and ended[what] != whole[what]]
+    different = []
+    for what in (what for what in ended if what not in but and ended[what] != whole[what]):
+        now, then = ended[what], whole[what]
+        keys = [str(key) for key in now if now[key] != then.get(key)] if isinstance(now, dict) else []
+        different.append(f"{what} ({' '.join(keys[:5])})" if keys else what)
     return different + [str(path.relative_to(folder)) for path in folder.rglob(".*") if path.name != ".lock"]
+
+
+def resumed(
+    task: str,
+    folder: Path,
+    whole: Mapping[str, Any],
+    *,
+    scratch: Path,
+    again: str = "",
+    more: str = "",
+    but: tuple[str, ...] = (),
+) -> str:
+    """Resumes what is left of a run, and compares it with a run left alone.
+
+    Args:
+        task: The command of the run.
+        folder: Its folder.
+        whole: The result of the run left alone.
+        scratch: A folder for the output.
+        again: The command that begins the run, if it may be that it has no checkpoint yet.
+        more: Options of the resume.
+        but: What need not be the same.
+
+    Returns:
+        "resumed to the same bits", "no run, begun again", or "FAILED: ..."
+    """
+    ended = in_child(command(f"{task} --resume {folder} {more}"), scratch, seconds=60, memory=None)
+    begun_again = ended.code == 2 and again and not any(folder.glob("checkpoints/step-*"))
+    if begun_again:
+        ended = in_child(command(again), scratch, seconds=60, memory=None)
+    if ended.code != 0:
+        what = makes_no_sense(ended) or ended.error.strip().splitlines()[-1]
+        return f"{FAILED}cannot be {'begun again' if begun_again else 'resumed'}: {what}"
+    if different := differences(folder, whole, but=but):
+        return f"{FAILED}different: {', '.join(different)}"
+    return "no run, begun again" if begun_again else "resumed to the same bits"
+
+
+def old_or_new(
+    task: str,
+    folder: Path,
+    old: Mapping[str, Any],
+    new: Mapping[str, Any],
+    *,
+    scratch: Path,
+    but: tuple[str, ...] = (),
+) -> str:
+    """Resumes what is left of a finished run that another one was about to replace: it must be one of the two.
+
+    The arguments are as in `resumed`.
+    """
+    ended = resumed(task, folder, new, scratch=scratch, but=but)
+    if not ended.startswith(FAILED):
+        return ended
+    return ended if differences(folder, old, but=but) else "the old run"
 
 
 def makes_no_sense(ended: Ended) -> str:
@@ -109,11 +170,11 @@ class Worker:
     Args:
         home: The folder of all.
         job: The number of this worker.
-        runs: Whole runs, by their command.
+        runs: Whole runs, by their command and seed.
         library: The stand-in for pthread_create, or None.
     """
 
-    def __init__(self, home: Path, job: int, runs: Mapping[str, Run], library: Path | None):
+    def __init__(self, home: Path, job: int, runs: Mapping[tuple[str, int], Run], library: Path | None):
         self.home, self.runs, self.library = home, runs, library
         self.folder, self.scratch = home / f"run-{job}", home / f"scratch-{job}"  # beside the whole runs
         self.scratch.mkdir()
@@ -131,13 +192,13 @@ class Worker:
 
     # ------------------------------------------------------------------------------------------------ signals and kills
 
-    def begin(self, run: Run, *, seed: int = 0) -> str:
+    def begin(self, run: Run) -> str:
         options = TASKS[run.task].format(home=self.home)
-        return f"{run.task} {options} --seed {seed} --out {self.folder} --overwrite"
+        return f"{run.task} {options} --seed {run.seed} --out {self.folder} --overwrite"
 
     def signals(self, rng: np.random.Generator) -> tuple[str, str]:
         """One or two signals of any kind at any moment of a command; then the run is resumed."""
-        run = list(self.runs.values())[int(rng.integers(len(self.runs)))]
+        run = self.runs[list(TASKS)[int(rng.integers(len(TASKS)))], 0]
         name = ("begin", "resume", "evaluate")[int(rng.choice(3, p=(0.5, 0.3, 0.2)))]
         numbers = [SIGNALS[int(i)] for i in rng.integers(3, size=int(rng.integers(1, 3)))]
         seconds, gap = 0.0, float(rng.choice((0.0, 0.002, 0.05, 0.5, 1.2)))
@@ -182,19 +243,11 @@ class Worker:
 
     def after(self, run: Run) -> str:
         """Resumes the run, or begins it again if it has no checkpoint; "same bits" or "FAILED: ..."."""
-        has_checkpoint = any(self.folder.glob("checkpoints/step-*"))
-        line = f"{run.task} --resume {self.folder}" if has_checkpoint else self.begin(run)
-        ended = in_child(command(line), self.scratch, seconds=60, memory=None)
-        if ended.code != 0:
-            return f"{FAILED}cannot be resumed: {ended.code}: {ended.error.strip()[-300:]}"
-        different = differences(self.folder, run.result)
-        if different:
-            return f"{FAILED}different: {', '.join(different)}"
-        return "same bits" if has_checkpoint else "begun again, same bits"
+        return resumed(run.task, self.folder, run.result, again=self.begin(run), scratch=self.scratch)
 
     def kills(self, rng: np.random.Generator) -> tuple[str, str]:
         """Kills a command at any moment: what was there before, or what is new, must be whole."""
-        run = list(self.runs.values())[int(rng.integers(len(self.runs)))]
+        run = self.runs[list(TASKS)[int(rng.integers(len(TASKS)))], 0]
         match int(rng.integers(4)):
             case 0:
                 return f"begin {run.task}", self.killed(run, self.begin(run), rng) or self.after(run)
@@ -220,19 +273,9 @@ class Worker:
     def overwritten(self, run: Run, rng: np.random.Generator) -> str:
         """Kills a run that replaces another, mostly in the moments of the exchange."""
         shutil.copytree(run.folder, self.folder)
-        before = result(self.folder)
-        if failure := self.killed(run, self.begin(run, seed=1), rng, within=0.3):
-            return failure
-        if not any(self.folder.glob("checkpoints/step-*")):
-            return FAILED + "neither the old run nor the new one is there"
-        if not differences(self.folder, before):
-            return "the old run"
-        ended = in_child(command(f"{run.task} --resume {self.folder}"), self.scratch, seconds=60, memory=None)
-        if ended.code != 0:
-            return f"{FAILED}cannot be resumed: {ended.error.strip()[-300:]}"
-        whole = self.runs[f"{run.task} --seed 1"].result if f"{run.task} --seed 1" in self.runs else None
-        different = differences(self.folder, whole) if whole else []
-        return f"{FAILED}different: {', '.join(different)}" if different else "the new run, same bits"
+        new = self.runs[run.task, 1]
+        failure = self.killed(new, self.begin(new), rng, within=0.3)
+        return failure or old_or_new(run.task, self.folder, run.result, new.result, scratch=self.scratch)
 
     def saved(self, run: Run, rng: np.random.Generator) -> str:
         """Kills a process that saves two models over each other, again and again."""
@@ -284,7 +327,7 @@ class Worker:
         """A new process that cannot start as many threads as it wants."""
         if self.library is None:
             return "no C compiler", "skipped: no C compiler"
-        run = list(self.runs.values())[int(rng.integers(len(self.runs)))]
+        run = self.runs[list(TASKS)[int(rng.integers(len(TASKS)))], 0]
         most, threads = int(rng.integers(0, 9)), int(rng.choice((2, 3, 8, 64)))
         name = ("evaluate", "begin", "resume")[int(rng.integers(3))]
         environment = os.environ | {"LD_PRELOAD": str(self.library), "MOST_THREADS": str(most)}
@@ -379,6 +422,16 @@ def fork_under_load(backend: str, tokenizer: str, threads: int, rng: np.random.G
     return 0
 
 
+def whole_run(task: str, seed: int, home: Path) -> Run:
+    """A run that nothing disturbs."""
+    folder = home / f"{task.replace(' ', '-')}-{seed}"
+    started = time.monotonic()
+    run_whole(f"{task} {TASKS[task].format(home=home)} --seed {seed} --out {folder} --overwrite", home / "scratch")
+    seconds = time.monotonic() - started
+    evaluated = run_whole(f"evaluate {folder}", home / "scratch").out
+    return Run(task, seed, folder, seconds, result(folder), evaluated)
+
+
 def campaign(options: Options) -> Iterator[Outcome]:
     """Runs the cases."""
     import_everything()
@@ -388,15 +441,12 @@ def campaign(options: Options) -> Iterator[Outcome]:
         (home / "text.txt").write_text(TEXT)
         (home / "reviews.csv").write_text(REVIEWS)
         library = compiled("few_threads", home)
-        runs = {}
-        for task, line in TASKS.items():
-            folder = home / task.replace(" ", "-")
-            started = time.monotonic()
-            words = f"{task} {line.format(home=home)} --seed 0 --out {folder} --overwrite"
-            run_whole(words, home / "scratch")
-            seconds = time.monotonic() - started
-            evaluated = run_whole(f"evaluate {folder}", home / "scratch").out
-            runs[task] = Run(task, folder, seconds, result(folder), evaluated)
+        runs = {
+            (task, seed): whole_run(task, seed, home)
+            for task in TASKS
+            for seed in (0, 1)
+            if seed == 0 or options.only in (None, "kills")
+        }
 
         def work(cases: Iterable[int], job: int) -> Iterator[Outcome]:
             worker = Worker(home, job, runs, library)
