@@ -6,7 +6,7 @@ A case is a copy of a small run, model, ensemble, cache, options file or data se
 Python counterpart, in a process of its own. The process may take 5 seconds of processor time, 60 seconds of the clock,
 and 1 GiB of address space beyond that of Python with everything imported. A case fails if
 
-- there is a traceback, a control character in the output, more than one line of error, or another exit code than 0 and 2,
+- there is a traceback, a control character in the output, more than one line of error, or an exit code but 0 and 2,
 - the process hangs, or takes more than it may,
 - a command succeeds with another result than without the damage, or
 - anything outside of the damaged folder has changed.

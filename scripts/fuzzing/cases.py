@@ -74,7 +74,7 @@ def set_environment() -> None:
     os.environ |= {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1", "NO_COLOR": "1"}
 
 
-# ------------------------------------------------------------------------------------------------------------- a process
+# ------------------------------------------------------------------------------------------------------------ a process
 
 
 class Ended(NamedTuple):
@@ -168,7 +168,7 @@ def _drop_capabilities() -> None:
         ctypes.CDLL(None).capset((ctypes.c_uint32 * 2)(version, 0), (ctypes.c_uint32 * 6)())
 
 
-# ----------------------------------------------------------------------------------------------------------- the verdict
+# ---------------------------------------------------------------------------------------------------------- the verdict
 
 
 def verdict(ended: Ended) -> str:
@@ -202,7 +202,7 @@ def own_memory() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
-# --------------------------------------------------------------------------------------------------------- all the cases
+# -------------------------------------------------------------------------------------------------------- all the cases
 
 
 class Outcome(NamedTuple):

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow.parquet  # noqa: F401
 import tokenizers  # noqa: F401
 
-import rnnnlp.training.run  # noqa: F401
+import rnnnlp.training.run
 from fuzzing.cases import FAILED, MEMORY, Ended, Options, Outcome, in_child, in_parallel, verdict
 from fuzzing.damages import Damage, damages_of
 from fuzzing.subjects import REVIEWS, SUBJECTS, TEXT, Command, Subject, words
@@ -135,12 +135,13 @@ class Worker:
         rng = np.random.default_rng([seed, case])
         drawn = kinds()[int(rng.integers(len(kinds())))]
         kind = only or drawn
-        outcome = self.amplified(case) if kind == AMPLIFIED else self.damaged(case, kind, rng)
+        outcome = self.amplified(case) if kind == AMPLIFIED else self.drawn(case, kind, rng)
         if outcome.failed and self.keep:
             shutil.copytree(self.place, self.keep / f"case-{case}", symlinks=True, dirs_exist_ok=True, ignore=ignore)
         return outcome
 
-    def damaged(self, case: int, kind: str, rng: np.random.Generator) -> Outcome:
+    def drawn(self, case: int, kind: str, rng: np.random.Generator) -> Outcome:
+        """Damages a file or folder at random, and runs a command that reads it."""
         subject, whole = SUBJECTS[kind], self.home / f"{kind}-0"
         places = sorted((whole / subject.top).rglob("*")) or [whole / subject.top]
         if subject.top == "run":
@@ -149,13 +150,17 @@ class Worker:
         possible = damages_of(whole / place)
         damage = possible[int(rng.integers(len(possible)))]
         names = next((names for part, names in subject.read_by.items() if part in str(place)), tuple(subject.commands))
-        if re.search(r"checkpoints(/step-\d+)?$", str(place)):  # without the last checkpoint, an earlier one is the last
+        if re.search(
+            r"checkpoints(/step-\d+)?$", str(place)
+        ):  # without the last checkpoint, an earlier one is the last
             names = tuple(name for name in names if name != "evaluate last")
-        name = names[int(rng.integers(len(names)))]
+        return self.damaged(case, kind, str(place), damage, names[int(rng.integers(len(names)))], rng)
+
+    def damaged(self, case: int, kind: str, place: str, damage: str, name: str, rng: np.random.Generator) -> Outcome:
+        """Does this damage to a file or folder, and runs the command of this name."""
+        subject = SUBJECTS[kind]
         what = f"{damage} {place}, {name}"
-        damaged = self.folder / place
-        if "classes" in place.parts:
-            damaged = self.folder / "data/classes"
+        damaged = self.folder / ("data/classes" if place.startswith("data/classes") else place)
         undamaged = self.undamaged(kind, name, damaged)
         self.copy(kind)
         try:
@@ -166,7 +171,11 @@ class Worker:
         before = digest(self.beside)
         result = self.command(subject, subject.commands[name], damaged)
         ended = self.judged(subject, result, undamaged, damage=damage, name=name)
-        if digest(self.beside) != before or sorted(p.name for p in self.place.iterdir()) != ["beside", "case", "scratch"]:
+        if digest(self.beside) != before or {path.name for path in self.place.iterdir()} - {
+            "case",
+            "scratch",
+            "beside",
+        }:
             ended = FAILED + "something outside of the folder changed"
         return Outcome(case, kind, what, ended, result.ended.seconds, result.ended.memory, result.ended.error)
 

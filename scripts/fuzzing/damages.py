@@ -1,4 +1,4 @@
-"""The kinds of damage that may happen to a file or a folder. Forged damage has the right checksums, as if on purpose."""
+"""The kinds of damage to a file or a folder. Forged damage has the right checksums, as if it was made on purpose."""
 
 import json
 import os
@@ -266,7 +266,15 @@ class Damage:
         text = path.read_text(encoding="utf-8")
         places = [match.end() for match in re.finditer(r"[{\[:,]", text)]
         at = places[int(self.rng.integers(len(places)))] if places else 0
-        added = ('"format": 1, ', "[" * 100_000, '{"a":' * 100_000, "9" * 5000 + ", ", '"\\ud800", ', "NaN, ", "1e999, ")
+        added = (
+            '"format": 1, ',
+            "[" * 100_000,
+            '{"a":' * 100_000,
+            "9" * 5000 + ", ",
+            '"\\ud800", ',
+            "NaN, ",
+            "1e999, ",
+        )
         again = re.findall(r'"[^"]*":[^,{}\[\]]*,', text)[:20]
         choices = [*added, *again]
         path.write_text(text[:at] + choices[int(self.rng.integers(len(choices)))] + text[at:], encoding="utf-8")
@@ -278,9 +286,12 @@ class Damage:
         at = int(self.rng.integers(len(lines)))
         record = json.loads(lines[at])
         if self.rng.random() < 0.3:
-            lines.insert(at, ("[]", "{}", "null", "1e999", "x" * (1 << 21), '{"step": 9' + "9" * 400 + "}", "[" * 9000, "")[
-                int(self.rng.integers(8))
-            ])
+            lines.insert(
+                at,
+                ("[]", "{}", "null", "1e999", "x" * (1 << 21), '{"step": 9' + "9" * 400 + "}", "[" * 9000, "")[
+                    int(self.rng.integers(8))
+                ],
+            )
         else:
             keys = sorted(record)
             record[keys[int(self.rng.integers(len(keys)))]] = self.hostile()

@@ -1,13 +1,13 @@
-"""What is on a disk after a power cut: the changes that a program made, played again without some that were not synced.
+"""What is on a disk after a power cut: the changes that a program made, without some that were not synced.
 
-`stand_ins/recorder.c` notes the changes. A `Disk` takes them one after the other. At any moment it can make a state that
-the disk may have if the power goes off then:
+`stand_ins/recorder.c` notes the changes. A `Disk` takes them one after the other. At any moment it can make a state
+that the disk may have if the power goes off then:
 
-- A file has what it had at its last sync, or what was written since, in whole, cut off, or with zeros in its place.
-- An entry of a folder (a file that was made, renamed or removed) is as at the last sync of the folder, or as after any of
-  the changes since. The changes of one folder come in their order.
-- In half of the states, all folders share one journal, as on ext4: whatever is synced, all changes of folders before that
-  are on the disk, too. In the other half, only the sync of a folder puts its entries on the disk.
+- A file has what it had at its last sync, or what was written since: in whole, cut off, or with zeros in its place.
+- An entry of a folder (a file that was made, renamed or removed) is as at the last sync of the folder, or as after any
+  of the changes since. The changes of one folder come in their order.
+- In half of the states, all folders share one journal, as on ext4: whatever is synced, all changes of folders before
+  that are on the disk, too. In the other half, only the sync of a folder puts its entries on the disk.
 """
 
 from collections.abc import Iterator
@@ -19,13 +19,14 @@ import numpy as np
 
 
 class File:
-    """A file: its content now, and what is certainly on the disk."""
+    """A file: its content now, what is certainly on the disk, and from where on that differs."""
 
     def __init__(self, content: bytes = b"", *, durable: bool = False):
         self.content = bytearray(content)
-        self.synced = bytes(content) if durable else b""
+        self.synced, self.changed_from = (bytes(content), len(content)) if durable else (b"", 0)
 
     def write(self, at: int, data: bytes) -> None:
+        self.changed_from = min(self.changed_from, at, len(self.content))
         if len(self.content) < at:
             self.content.extend(bytes(at - len(self.content)))
         self.content[at : at + len(data)] = data
@@ -34,20 +35,17 @@ class File:
         self.write(length, b"")
         del self.content[length:]
 
+    def sync(self) -> None:
+        self.synced, self.changed_from = bytes(self.content), len(self.content)
+
     def after_cut(self, rng: np.random.Generator) -> bytes:
         """The content that the disk may have."""
         content = bytes(self.content)
         if content == self.synced:
             return content
-        match int(rng.integers(4)):
-            case 0:
-                return content
-            case 1:
-                return self.synced
-            case 2:
-                return content[: int(rng.integers(len(content) + 1))]
-        kept = int(rng.integers(len(content) + 1))  # the length is right, but blocks were not written
-        return content[:kept] + bytes(len(content) - kept)
+        kept = int(rng.integers(self.changed_from, len(content) + 1))
+        zeros = bytes(len(content) - kept)  # the length is right, but blocks were not written
+        return (content, self.synced, content[:kept], content[:kept] + zeros)[int(rng.integers(4))]
 
 
 @dataclass
@@ -146,15 +144,14 @@ class Disk:
             case "truncate":
                 self.files[fields[0]].truncate(int(fields[1]))
             case "sync":
-                file = self.files[fields[0]]
-                file.synced = bytes(file.content)
+                self.files[fields[0]].sync()
                 self.committed = self.number
             case "syncfolder":
                 self.node(fields[0]).sync(self.number)
                 self.committed = self.number
 
     def write_state(self, rng: np.random.Generator, to: Path, *, cut: bool = True) -> None:
-        """Writes a state that the disk may have after a power cut into a new folder; without a cut, what is there now."""
+        """Writes a state that the disk may have after a power cut into a new folder; without a cut, the present one."""
         journal = bool(rng.random() < 0.5)
         until = int(rng.integers(self.committed, self.number + 1))
         contents: dict[int, bytes] = {}  # a file that has two names has one content

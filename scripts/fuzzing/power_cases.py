@@ -34,8 +34,8 @@ class Scene(NamedTuple):
         before: A copy of the folder before that.
         folder: Where the folder was then.
         changes: What the command changed.
-        judge: Says what became of the folder: "the old model", ..., or "FAILED: ...". It also gets the number of changes
-            before the cut.
+        judge: Says what became of the folder: "the old model", ..., or "FAILED: ...". It gets the folder, and the number
+            of changes before the cut.
     """
 
     what: str
@@ -87,7 +87,7 @@ class Studio:
     def scenes(self, kind: str) -> list[Scene]:
         return list(getattr(self, kind.replace(" ", "_"))())
 
-    # ------------------------------------------------------------------------------------------------------------ scenes
+    # ----------------------------------------------------------------------------------------------------------- scenes
 
     def line(self, task: str, folder: Path, more: str = "") -> str:
         return f"{task} {TASKS[task].format(home=self.home)} --out {folder} {more}"
@@ -168,7 +168,9 @@ class Studio:
 
     def ensemble(self) -> Iterator[Scene]:
         task = "train sentiment"
-        member = "--hidden-size 6 --embedding-size 5 --batch-size 4 --steps 100 --evaluations 2 --lr 0.1 --min-frequency 1"
+        member = (
+            "--hidden-size 6 --embedding-size 5 --batch-size 4 --steps 100 --evaluations 2 --lr 0.1 --min-frequency 1"
+        )
         members = []
         for name, more in (("a", ""), ("b", "--cell gru")):
             folder = self.home / name
@@ -205,7 +207,7 @@ class Studio:
         code = f"import os\nos.environ['RNNNLP_CACHE'] = {str(folder)!r}\n" + main_of(line)
         yield self.record("an entry of the cache", folder, code, judge)
 
-    # ------------------------------------------------------------------------------------------------------------- judges
+    # ----------------------------------------------------------------------------------------------------------- judges
 
     def place(self) -> Path:
         """A new path for a run: its parent is what is recorded."""

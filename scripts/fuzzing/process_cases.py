@@ -1,4 +1,4 @@
-"""The cases of scripts/process_campaign.py: forks, missing threads, signals and kills, and what must be true afterwards."""
+"""The cases of scripts/process_campaign.py: forks, missing threads, signals and kills, and what must be true then."""
 
 import json
 import os
@@ -26,7 +26,8 @@ KINDS = ("forks", "starts", "signals", "kills")
 FORKS = 10  # of one case
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 TEXT = "".join(f"line {i} of a text that is long enough to be read again.\n" for i in range(200))
-COMMON = "--hidden-size 24 --embedding-size 8 --batch-size 8 --evaluations 5 --checkpoint-every 20 --dropout 0.2 --patience 0"
+SIZES = "--hidden-size 24 --embedding-size 8 --batch-size 8"
+COMMON = f"{SIZES} --evaluations 5 --checkpoint-every 20 --dropout 0.2 --patience 0"
 TASKS = {
     "train charlm": f"--data {{home}}/text.txt --steps 240 --bptt 16 {COMMON}",
     "train sentiment": f"--data {{home}}/reviews.csv --min-frequency 1 --pretraining 2 --epochs 30 {COMMON}",
@@ -317,11 +318,17 @@ class Worker:
         threads = int(rng.integers(1, 4))
         what = f"{FORKS} forks, {backend}, {tokenizer}, {threads} threads"
         ended = in_child(
-            lambda: fork_under_load(backend, tokenizer, threads, rng), self.scratch, seconds=240, patience=240, memory=None
+            lambda: fork_under_load(backend, tokenizer, threads, rng),
+            self.scratch,
+            seconds=240,
+            patience=240,
+            memory=None,
         )
         if ended.code == 0:
             return what, f"{FORKS} same results"
-        return what, FAILED + (makes_no_sense(ended) or f"ended with {ended.code}: {ended.out[-200:]}{ended.error[-300:]}")
+        return what, FAILED + (
+            makes_no_sense(ended) or f"ended with {ended.code}: {ended.out[-200:]}{ended.error[-300:]}"
+        )
 
     def starts(self, rng: np.random.Generator) -> tuple[str, str]:
         """A new process that cannot start as many threads as it wants."""

@@ -241,7 +241,10 @@ SUBJECTS: dict[str, Subject] = {
         read_by=_RUN_READ_BY,
     ),
     "word_lm": Subject(
-        built(f"pretrain --data {_TEXT} --seed {{seed}} --bptt 8 --vocab-size 300 {RUN} --out {{case}}/run", unfinished=True),
+        built(
+            f"pretrain --data {_TEXT} --seed {{seed}} --bptt 8 --vocab-size 300 {RUN} --out {{case}}/run",
+            unfinished=True,
+        ),
         run_commands("pretrain", _TEXT)
         | {
             "start from it": words(
@@ -294,7 +297,9 @@ SUBJECTS: dict[str, Subject] = {
     "options": Subject(
         build_options,
         {
-            "train charlm": words("train charlm --config {case}/options.toml --data {case}/missing.txt --out {case}/run"),
+            "train charlm": words(
+                "train charlm --config {case}/options.toml --data {case}/missing.txt --out {case}/run"
+            ),
             "train sentiment": words("train sentiment --config {case}/options.toml --data {case}/missing.csv"),
             "pretrain": words("pretrain --config {case}/options.toml --data {case}/missing.txt"),
             "python": from_python(read_options),
@@ -306,7 +311,9 @@ SUBJECTS: dict[str, Subject] = {
         build_data,
         {
             "predict": words("predict {home}/classifier-0/run --file {damaged}"),
-            "train sentiment": words(f"train sentiment --data {{damaged}} --min-frequency 1 {SHORT} --out {{case}}/run"),
+            "train sentiment": words(
+                f"train sentiment --data {{damaged}} --min-frequency 1 {SHORT} --out {{case}}/run"
+            ),
             "train charlm": words(f"train charlm --data {{damaged}} --bptt 8 {SHORT} --out {{case}}/run"),
             "evaluate": words("evaluate {home}/classifier-0/run --data {damaged}"),
             "evaluate charlm": words("evaluate {home}/charlm-0/run --data {damaged}"),
