@@ -6,11 +6,11 @@ import re
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import datasets  # noqa: F401 (before the forks, for speed)
 import numpy as np
@@ -20,9 +20,9 @@ import tokenizers  # noqa: F401
 import rnnnlp.training.run
 from fuzzing.cases import FAILED, MEMORY, Ended, Options, Outcome, in_child, in_parallel, verdict
 from fuzzing.damages import Damage, damages_of
-from fuzzing.subjects import REVIEWS, SUBJECTS, TEXT, Command, Subject, words
+from fuzzing.subjects import REVIEWS, SUBJECTS, TEXT, Command, Subject, must
 from rnnnlp import kernels
-from rnnnlp.cli.main import COMMANDS
+from rnnnlp.cli.main import COMMANDS, main
 from rnnnlp.tasks import TASKS, load_task
 
 WRITES = ("resume", "overwrite", "evaluate and train")  # commands that write `Subject.result`
@@ -32,14 +32,12 @@ SHARES = {"classifier": 4, "charlm": 3, "word_lm": 2, "ensemble": 3, "saved": 2,
 
 def kinds() -> list[str]:
     """The kinds of cases, each as often as it is drawn."""
-    return [kind for kind, share in SHARES.items() for _ in range(share)] + [AMPLIFIED] * bool(amplified())
+    return [kind for kind, share in SHARES.items() for _ in range(share)] + [AMPLIFIED] * (amplified() is not None)
 
 
-def amplified() -> Sequence[tuple[str, object, object]]:
-    """`INPUTS` of fuzzing/amplification.py: names, functions that make the input in a folder, and commands."""
-    if find_spec("fuzzing.amplification") is None:
-        return ()
-    return tuple(import_module("fuzzing.amplification").INPUTS)
+def amplified() -> Any:
+    """fuzzing/amplification.py, or None where it is not there."""
+    return import_module("fuzzing.amplification") if find_spec("fuzzing.amplification") else None
 
 
 # -------------------------------------------------------------------------------------------------------- preparation
@@ -56,13 +54,12 @@ def import_everything() -> None:
     kernels.use("auto", 1)
 
 
-def prepare(home: Path, wanted: Iterable[str]) -> None:
+def prepare(home: Path, wanted: Collection[str]) -> None:
     """Makes all subjects twice, with different seeds."""
     (home / "text.txt").write_text(TEXT)
     (home / "reviews.csv").write_text(REVIEWS)
     os.environ["RNNNLP_CACHE"] = str(home / "cache")
     needed = {"saved": ("classifier", "charlm"), "cache": ("charlm",), "data": ("classifier", "charlm")}
-    needed[AMPLIFIED] = ("classifier", "charlm")
     names = {need for kind in set(wanted) for need in (*needed.get(kind, ()), kind)}
     for name in (name for name in SUBJECTS if name in names):
         for seed in (0, 1):
@@ -70,7 +67,9 @@ def prepare(home: Path, wanted: Iterable[str]) -> None:
             folder.mkdir()
             SUBJECTS[name].build(folder, home, seed)
             shutil.rmtree(folder.with_name(f"{folder.name}-made"), ignore_errors=True)
-    os.chmod(home, 0o755)
+    if AMPLIFIED in wanted:
+        (home / AMPLIFIED).mkdir()
+        must(in_child(lambda: amplified().prepare(home / AMPLIFIED) or 0, home / "made", seconds=60, memory=None))
 
 
 def make_beside(beside: Path, subject: Path) -> None:
@@ -180,16 +179,16 @@ class Worker:
         return Outcome(case, kind, what, ended, result.ended.seconds, result.ended.memory, result.ended.error)
 
     def amplified(self, case: int) -> Outcome:
-        """Each of the inputs in turn."""
+        """Each of the small inputs that need much, in turn."""
         inputs = amplified()
-        name, make, line = inputs[case % len(inputs)]
-        self.copy("charlm")
-        must_be_small = make(self.folder)  # type: ignore[operator]
-        del must_be_small
-        command = words(line) if isinstance(line, str) else line
-        result = self.command(SUBJECTS["options"], command, self.folder)  # type: ignore[arg-type]
-        ended = verdict(result.ended)
-        return Outcome(case, AMPLIFIED, name, ended, result.ended.seconds, result.ended.memory, result.ended.error)
+        home = self.place.with_name(f"{self.place.name}-{AMPLIFIED}")
+        if not home.exists():
+            shutil.copytree(self.home / AMPLIFIED, home)
+        chosen = inputs.CASES[case % len(inputs.CASES)]
+        words = inputs.begin(chosen, home)
+        ended = in_child(lambda: main(words), self.scratch)
+        what = f"{chosen.name}, {' '.join(words[:2])}"
+        return Outcome(case, AMPLIFIED, what, verdict(ended), ended.seconds, ended.memory, ended.error)
 
     def copy(self, kind: str) -> None:
         """An undamaged copy, and what is beside it."""
@@ -258,14 +257,15 @@ def campaign(options: Options) -> Iterator[Outcome]:
     import_everything()
     with tempfile.TemporaryDirectory(prefix="rnnnlp-damage-") as name:
         home = Path(name)
-        prepare(home, [options.only] if options.only else SHARES)
+        prepare(home, [options.only] if options.only else dict.fromkeys(kinds()))
 
         def work(cases: Iterable[int], job: int) -> Iterator[Outcome]:
             worker = Worker(home / f"worker-{job}", home, options.keep)
             for case in cases:
                 yield worker.run(options.seed, case, options.only)
 
-        before = digest(home, but=[f"worker-{job}" for job in range(options.jobs)] + ["cache"])
+        changing = [f"worker-{job}{more}" for job in range(options.jobs) for more in ("", f"-{AMPLIFIED}")] + ["cache"]
+        before = digest(home, but=changing)
         yield from in_parallel(options, work)
-        if digest(home, but=[f"worker-{job}" for job in range(options.jobs)] + ["cache"]) != before:
+        if digest(home, but=changing) != before:
             yield Outcome(-1, "all", "all cases", FAILED + "the common data changed")

@@ -34,8 +34,8 @@ class Scene(NamedTuple):
         before: A copy of the folder before that.
         folder: Where the folder was then.
         changes: What the command changed.
-        judge: Says what became of the folder: "the old model", ..., or "FAILED: ...". It gets the folder, and the number
-            of changes before the cut.
+        judge: Says what became of the folder, given it and the number of changes before the cut: "the old model",
+            ..., or "FAILED: ...".
     """
 
     what: str
