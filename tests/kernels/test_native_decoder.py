@@ -2,6 +2,8 @@
 
 # V vocabulary, D embedding, G gates, H hidden, L layers
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -158,3 +160,54 @@ def test_every_token_is_in_the_vocabulary_whatever_the_logits_are(logits, unknow
         assert token == expected
         assert 0 <= token < 5
         assert token in (numbers or {1 if unknown_id == 0 else 0})
+
+
+def test_the_state_and_the_logits_are_those_after_a_whole_call_while_another_thread_samples():
+    model, uniforms = Model("lstm", 2), np.random.default_rng(0).random(40)
+    seen = []
+    sampling = threading.Thread(target=lambda: [model.native.sample(uniforms) for _ in range(50)])
+    sampling.start()
+    while sampling.is_alive():
+        seen.append(model.native.logits.tobytes())
+    sampling.join()
+    again = Model("lstm", 2)
+    after_calls = {again.native.logits.tobytes()}
+    for _ in range(50):
+        again.native.sample(uniforms)
+        after_calls.add(again.native.logits.tobytes())
+    assert set(seen) <= after_calls
+
+
+def test_a_long_prompt_is_read_as_its_parts_are():
+    tokens = np.random.default_rng(0).integers(0, 65, 2500)
+    at_once, in_parts = Model("gru", 1).native, Model("gru", 1).native
+    logits = at_once.read(tokens)
+    for token in tokens:
+        in_parts.read(np.array([token]))
+    assert np.array_equal(logits, in_parts.logits)
+
+
+@pytest.mark.parametrize("shape", [(0, 4), (3, 0)], ids=["no tokens", "no hidden units"])
+def test_a_model_without_tokens_or_units_is_refused(shape):
+    V, H = shape
+    weights = LayerWeights(random(H, 2), random(H, H), random(H), ())
+    with pytest.raises(ValueError, match="a decoder needs"):
+        native.Decoder("elman_tanh", random(V, 2), [weights], random(V, H), random(V))
+
+
+@pytest.mark.parametrize(
+    ("uniform", "options"),
+    [
+        (np.nan, {}),
+        (1.0, {}),
+        (-0.1, {}),
+        (0.5, {"temperature": np.nan, "top_k": 3}),
+        (0.5, {"temperature": -1.0}),
+        (0.5, {"top_p": np.nan}),
+        (0.5, {"top_p": 0.0}),
+        (0.5, {"repetition_penalty": np.nan}),
+    ],
+)
+def test_numbers_that_sampling_cannot_use_are_refused(uniform, options):
+    with pytest.raises(ValueError, match="must be"):
+        Model("gru", 1).native.sample(np.array([uniform]), **options)

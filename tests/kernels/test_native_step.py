@@ -169,3 +169,25 @@ def test_adam_and_norms_refuse_what_they_could_only_copy(wrong, place):
         native.adam(*arrays, rows=[None], decays=[0.0], lr=0.1, step=1)
     with pytest.raises(TypeError):
         native.norms([wrong])
+
+
+@pytest.mark.parametrize("k", [native, numpy_backend], ids=["native", "numpy"])
+def test_moments_of_a_weight_without_a_gradient_become_0(k):
+    value, m, v = random(3), np.zeros(3, np.float32), np.zeros(3, np.float32)
+    gradients = [np.array([1, -1e-3, 1e-20], np.float32), np.zeros(3, np.float32)]
+    for step in range(1, 8001):
+        k.adam([value], [gradients[step > 1]], [m], [v], rows=[None], decays=[0.0], lr=1e-3, step=step)
+    assert not m.any()
+    assert not v.any()
+
+
+def test_adam_of_rows_without_columns_does_nothing():
+    nothing, rows = np.zeros((3, 0), np.float32), np.array([0, 2])
+    native.adam([nothing], [nothing], [nothing], [nothing], rows=[rows], decays=[0.0], lr=1e-3, step=1)
+
+
+def test_an_array_larger_than_any_memory_is_refused():
+    with pytest.raises(MemoryError):
+        native.empty((2**33, 2**31), np.dtype(np.float32))
+    with pytest.raises(MemoryError):
+        native.empty((2**62, 1), np.dtype(np.float32))

@@ -10,6 +10,8 @@ from rnnnlp.kernels.backend import Array, LayerWeights, State
 from rnnnlp.kernels.native import _native
 from rnnnlp.kernels.native.matmul import matmul_nt
 
+TOKENS_OF_CALL = 1024  # between them Python notices Ctrl-C, and other threads get the kernels
+
 
 class Decoder:
     """A language model that goes on token by token; `kernels.backend` documents its methods.
@@ -49,7 +51,9 @@ class Decoder:
 
     def read(self, tokens: Array) -> Array:
         """Reads `tokens (n,)`, n >= 1, and returns the logits `(V,)` of the token after them."""
-        self._decoder.read(tokens.astype(np.int32, copy=False))
+        tokens = tokens.astype(np.int32, copy=False)
+        for first in range(0, len(tokens), TOKENS_OF_CALL):
+            self._decoder.read(tokens[first : first + TOKENS_OF_CALL])
         return self._decoder.logits()
 
     def sample(

@@ -8,6 +8,8 @@ import numpy as np
 from rnnnlp.forks import holds_blas
 from rnnnlp.kernels.backend import Array
 
+SMALLEST_MOMENT = 1e-30  # below it a moment is 0: it changes no weight, and denormal numbers are slow
+
 
 @holds_blas
 def norms(gradients: Sequence[Array]) -> list[float]:
@@ -58,11 +60,13 @@ def _adam(
     m *= betas[0]
     x = g * ((1 - betas[0]) * scale)
     m += x
+    m[np.abs(m) < SMALLEST_MOMENT] = 0
     # v = beta2*v + (1 - beta2)*g*g
     v *= betas[1]
     np.multiply(g, g, out=x)
     x *= (1 - betas[1]) * scale * scale
     v += x
+    v[v < SMALLEST_MOMENT] = 0
     # value -= lr * (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)
     np.sqrt(v, out=x)
     x *= 1 / corrections[0]

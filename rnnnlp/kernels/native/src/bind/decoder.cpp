@@ -62,6 +62,8 @@ class DecoderObject {
       : kernels_(kernels_in_use()), layers_(layers.size()) {
     if (layers.empty()) throw nb::value_error("a decoder needs a layer");
     decoder_.cell = cell_id(cell);
+    if (table.shape(0) < 1 || std::get<1>(layers[0]).shape(1) < 1)
+      throw nb::value_error("a decoder needs a token and a hidden unit");
     const long H = decoder_.H = std::get<1>(layers[0]).shape(1), vocabulary = decoder_.vocabulary = table.shape(0);
     const long GH = info().gates * H;
     decoder_.layers = layers.size();
@@ -86,6 +88,8 @@ class DecoderObject {
       throw nb::value_error("the state must have one array for each state of the cell");
     for (const Matrix& s : state) expect("a state", s, decoder_.layers, decoder_.H);
     expect("logits", logits, decoder_.vocabulary);
+    GilRelease others_may_run;
+    PoolLock lock;  // another thread may be decoding
     std::copy_n(logits.data(), decoder_.vocabulary, decoder_.logits);
     for (int k = 0; k < info().states; k++)
       for (long l = 0; l < decoder_.layers; l++)
@@ -94,16 +98,19 @@ class DecoderObject {
 
   std::vector<Out> state() const {
     std::vector<Out> state;
-    for (int k = 0; k < info().states; k++) {
-      state.push_back(new_array({(size_t)decoder_.layers, (size_t)decoder_.H}));
+    for (int k = 0; k < info().states; k++) state.push_back(new_array({(size_t)decoder_.layers, (size_t)decoder_.H}));
+    GilRelease others_may_run;
+    PoolLock lock;
+    for (int k = 0; k < info().states; k++)
       for (long l = 0; l < decoder_.layers; l++)
         std::copy_n(state_of(l, k), decoder_.H, state[k].data() + l * decoder_.H);
-    }
     return state;
   }
 
   Out logits() const {
     Out logits = new_array({(size_t)decoder_.vocabulary});
+    GilRelease others_may_run;
+    PoolLock lock;
     std::copy_n(decoder_.logits, decoder_.vocabulary, logits.data());
     return logits;
   }
@@ -118,6 +125,10 @@ class DecoderObject {
                               double repetition_penalty, long window, int excluded, const Indices& recent) {
     expect_below("recent", recent, decoder_.vocabulary);
     if (excluded >= decoder_.vocabulary) throw nb::value_error("excluded is not a token of the vocabulary");
+    for (size_t n = 0; n < uniforms.shape(0); n++)
+      if (!(uniforms.data()[n] >= 0 && uniforms.data()[n] < 1)) throw nb::value_error("uniforms must be from [0, 1)");
+    if (!(temperature >= 0 && top_p > 0 && repetition_penalty > 0))
+      throw nb::value_error("temperature must be at least 0; top_p and repetition_penalty must be above 0");
     const Sampling sampling{.temperature = temperature,
                             .top_k = top_k,
                             .top_p = top_p,

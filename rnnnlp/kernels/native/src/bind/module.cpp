@@ -1,7 +1,9 @@
 // The extension module: threads, memory, instruction set and cells, and the checks of arrays.
 #include "bind/arrays.hpp"
 
+#include <atomic>
 #include <cstdlib>
+#include <new>
 
 #include "runtime/memory.hpp"
 
@@ -14,7 +16,7 @@ std::string text_of(std::initializer_list<long> shape) {
   return text + (shape.size() == 1 ? ",)" : ")");
 }
 
-const Kernels* selected = nullptr;
+std::atomic<const Kernels*> selected{nullptr};  // read without the global lock
 
 void select_isa(const std::string& isa) {
   const Kernels* found = find_kernels(isa.c_str());
@@ -51,7 +53,8 @@ nb::dict cells() {
 
 Out new_array(std::initializer_list<size_t> shape) {
   size_t floats = 1;
-  for (size_t n : shape) floats *= n;
+  for (size_t n : shape)
+    if (__builtin_mul_overflow(floats, n, &floats)) throw std::bad_alloc();
   float* memory = acquire_memory(floats);
   nb::capsule owner(memory, [](void* p) noexcept { return_memory(static_cast<float*>(p)); });
   return Out(memory, shape, owner);
@@ -75,11 +78,11 @@ void expect_below(const char* name, const Indices& indices, long limit) {
 }
 
 const Kernels& kernels_in_use() {
-  if (selected == nullptr) {
+  if (selected.load() == nullptr) {
     const char* asked = std::getenv("RNNNLP_ISA");
     select_isa(asked ? asked : "");
   }
-  return *selected;
+  return *selected.load();
 }
 
 int cell_id(const std::string& name) {

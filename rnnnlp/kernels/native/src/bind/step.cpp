@@ -90,10 +90,10 @@ void adam(const std::vector<FlatOut>& values, const std::vector<Flat>& grads, co
       for (long k = 0; k < p.num_rows; k++)
         if (p.rows[k] < 0 || p.rows[k] >= all_rows) throw nb::value_error("a row of adam is outside of its parameter");
     }
-    parameters.push_back(p);
+    if (size > 0) parameters.push_back(p);
   }
   const Adam job{.parameters = parameters.data(),
-                 .number = (long)number,
+                 .number = (long)parameters.size(),
                  .lr = (float)lr,
                  .beta1 = (float)beta1,
                  .beta2 = (float)beta2,

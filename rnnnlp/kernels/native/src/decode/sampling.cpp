@@ -8,8 +8,10 @@
 namespace rnnnlp {
 namespace {
 
-void penalize_recent(const Sampling& sampling, const int32_t* tokens, long number, std::vector<double>& logits) {
-  std::vector<char> seen(logits.size());
+void penalize_recent(const Sampling& sampling, const int32_t* tokens, long number, SamplingSpace& space) {
+  std::vector<double>& logits = space.p;
+  std::vector<char>& seen = space.seen;
+  std::fill(seen.begin(), seen.end(), 0);
   for (long back = 1; back <= sampling.window; back++) {
     long at = number - back;  // before the first token of this call: in `recent`
     if (at < 0 && sampling.num_recent + at < 0) break;
@@ -31,15 +33,17 @@ int32_t most_probable(const std::vector<double>& logits, int excluded) {
   return static_cast<int32_t>(best);
 }
 
-void keep_top_k(long k, std::vector<double>& p) {
-  std::vector<double> sorted(p);
+void keep_top_k(long k, SamplingSpace& space) {
+  std::vector<double>&p = space.p, &sorted = space.sorted;
+  std::copy(p.begin(), p.end(), sorted.begin());
   std::nth_element(sorted.begin(), sorted.begin() + (k - 1), sorted.end(), std::greater<>());
   for (double& x : p)
     if (x < sorted[k - 1]) x = 0;
 }
 
-void keep_top_p(double top_p, std::vector<double>& p) {
-  std::vector<int32_t> order(p.size());
+void keep_top_p(double top_p, SamplingSpace& space) {
+  std::vector<double>& p = space.p;
+  std::vector<int32_t>& order = space.order;
   std::iota(order.begin(), order.end(), 0);
   std::stable_sort(order.begin(), order.end(), [&](int32_t a, int32_t b) { return p[a] > p[b]; });
   const double limit = top_p * std::accumulate(p.begin(), p.end(), 0.0);
@@ -54,16 +58,17 @@ void keep_top_p(double top_p, std::vector<double>& p) {
 }  // namespace
 
 int32_t sample_token(const Sampling& sampling, const Decoder& decoder, double uniform, const int32_t* tokens,
-                     long number) {
-  std::vector<double> p(decoder.logits, decoder.logits + decoder.vocabulary);
+                     long number, SamplingSpace& space) {
+  std::vector<double>& p = space.p;
+  std::copy_n(decoder.logits, decoder.vocabulary, p.begin());
   if (sampling.excluded >= 0) p[sampling.excluded] = -INFINITY;
-  if (sampling.repetition_penalty != 1) penalize_recent(sampling, tokens, number, p);
+  if (sampling.repetition_penalty != 1) penalize_recent(sampling, tokens, number, space);
   const int32_t best = most_probable(p, sampling.excluded);
   const double top = p[best];
   if (sampling.temperature == 0 || !std::isfinite(top)) return best;
   for (double& x : p) x = x > -INFINITY ? std::exp((x - top) / sampling.temperature) : 0;  // NaN: never
-  if (sampling.top_k > 0 && sampling.top_k < (long)p.size()) keep_top_k(sampling.top_k, p);
-  if (sampling.top_p < 1) keep_top_p(sampling.top_p, p);
+  if (sampling.top_k > 0 && sampling.top_k < (long)p.size()) keep_top_k(sampling.top_k, space);
+  if (sampling.top_p < 1) keep_top_p(sampling.top_p, space);
   std::partial_sum(p.begin(), p.end(), p.begin());
   auto at = std::upper_bound(p.begin(), p.end(), uniform * p.back());
   return static_cast<int32_t>(std::min<long>(at - p.begin(), (long)p.size() - 1));

@@ -15,6 +15,7 @@ namespace {
 
 constexpr size_t alignment = 64;
 constexpr size_t huge_page = size_t(2) << 20;
+constexpr size_t most_floats = size_t(1) << 48;  // so that no size overflows
 
 void* allocate(size_t bytes) {
   size_t unit = bytes >= huge_page ? huge_page : alignment;
@@ -58,6 +59,7 @@ Store& store() {
 float* scratch(Scratch purpose, size_t floats) {
   Buffer& buffer = buffers[static_cast<int>(purpose)];
   if (buffer.floats < floats) {
+    if (floats > most_floats) throw std::bad_alloc();
     std::free(buffer.memory);
     buffer = {};
     buffer.memory = static_cast<float*>(allocate(floats * sizeof(float)));
@@ -67,6 +69,7 @@ float* scratch(Scratch purpose, size_t floats) {
 }
 
 float* acquire_memory(size_t floats) {
+  if (floats > most_floats) throw std::bad_alloc();
   size_t bytes = size_class(floats * sizeof(float) + 1);
   Store& all = store();
   std::lock_guard<std::mutex> guard(all.mutex);
@@ -91,7 +94,12 @@ void return_memory(float* memory) {
   size_t bytes = found->second;
   all.used.erase(found);
   all.bytes_used -= bytes;
-  all.kept.emplace(bytes, memory);
+  try {
+    all.kept.emplace(bytes, memory);
+  } catch (const std::bad_alloc&) {
+    std::free(memory);
+    return;
+  }
   all.bytes_kept += bytes;
   // Kept and used bytes together exceed the most that was in use at one time by at most a quarter.
   while (all.bytes_kept + all.bytes_used > all.most_used + all.most_used / 4 && !all.kept.empty()) {
