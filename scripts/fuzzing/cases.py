@@ -117,16 +117,18 @@ def in_child(
         seconds: Limit of processor time.
         patience: Limit of time by the clock, in seconds.
         memory: Limit of address space beyond that of this process, in bytes, or None.
-        meanwhile: Is called with the number of the process while that runs.
+        meanwhile: Is called with the number of the process when the action begins.
     """
     sys.stdout.flush()
     sys.stderr.flush()
     scratch.mkdir(exist_ok=True)
+    ready, begins = os.pipe()
     child = os.fork()
     if child == 0:
         code = 1
         try:
             _prepare(scratch, seconds, patience, memory)
+            os.close(begins)
             code = action()
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else 1
@@ -137,6 +139,9 @@ def in_child(
                 sys.stdout.flush()
                 sys.stderr.flush()
             os._exit(code)
+    os.close(begins)
+    os.read(ready, 1)  # until the child is prepared, or has ended
+    os.close(ready)
     meanwhile(child)
     _, status, usage = os.wait4(child, 0)
     out, error = (str((scratch / name).read_bytes(), "utf-8", "replace") for name in ("out", "error"))

@@ -6,6 +6,7 @@ Each campaign forks from a process without threads, so a slice of it runs in a p
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -26,10 +27,10 @@ needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="needs a 
 @pytest.mark.parametrize(
     "words",
     [
-        "damage_campaign.py --count 60 --seed 7",
-        "process_campaign.py --count 8 --seed 7",
-        pytest.param("power_campaign.py --count 20 --seed 7 --only begin", marks=needs_compiler),
-        "fuzz_text.py --count 150 --seed 7",
+        "damage_campaign.py --count 40 --seed 7",
+        "process_campaign.py --count 5 --seed 7",
+        pytest.param("power_campaign.py --count 8 --seed 7 --only begin", marks=needs_compiler),
+        "fuzz_text.py --count 80 --seed 7",
     ],
 )
 def test_no_case_of_a_small_campaign_fails(words: str):
@@ -91,7 +92,8 @@ def fails(what: str) -> Callable[[], int]:
         return 70
 
     def crash() -> int:
-        os.abort()
+        os.kill(os.getpid(), signal.SIGQUIT)
+        return 0
 
     return locals()[what]
 
@@ -109,7 +111,7 @@ def fails(what: str) -> Callable[[], int]:
         ("two_errors", "not one line"),
         ("error_in_two_lines", "not one line"),
         ("another_code", "ended with 70"),
-        ("crash", "ended with -6"),
+        ("crash", "ended with -3"),
     ],
 )
 def test_the_judge_of_a_process_sees(what: str, said: str, tmp_path: Path):
@@ -262,5 +264,5 @@ def test_the_judge_of_power_cuts_sees_a_run_that_never_syncs(home: Path, tmp_pat
     assert library is not None
     scene = next(Studio(tmp_path, library).train_longer())
     unsynced = scene._replace(changes=[c for c in scene.changes if c[0] not in ("sync", "syncfolder")])
-    ended = [one_case(unsynced, np.random.default_rng(seed), tmp_path / "disk-0")[1] for seed in range(8)]
+    ended = [one_case(unsynced, np.random.default_rng(seed), tmp_path / "disk-0")[1] for seed in range(4)]
     assert any(end.startswith("FAILED") for end in ended)
