@@ -26,6 +26,7 @@ from rnnnlp.cli.main import COMMANDS, main
 from rnnnlp.tasks import TASKS, load_task
 
 WRITES = ("resume", "overwrite", "evaluate and train")  # commands that write `Subject.result`
+TRUSTED = ("special", "plant", "forge_entry")  # what happens to the cache only if its owner wants it
 AMPLIFIED = "amplified"  # the kind of small inputs that need much
 SHARES = {"classifier": 4, "charlm": 3, "word_lm": 2, "ensemble": 3, "saved": 2, "cache": 3, "options": 1, "data": 3}
 
@@ -221,7 +222,7 @@ class Worker:
         """ "refused", "as whole", "forged", or "FAILED: ..."."""
         ended = verdict(result.ended)
         forged = subject.forged or damage.startswith("forge")
-        if ended == "refused" and subject.mended and damage not in ("special", "plant"):
+        if ended == "refused" and subject.mended and damage not in TRUSTED:
             return FAILED + "refused, and should be mended"
         if ended != "done":
             return ended
@@ -231,8 +232,9 @@ class Worker:
             return "as whole"
         if forged and not subject.mended:
             return "forged"
-        planted = subject.mended and damage in ("special", "plant") and same_out
-        return "as whole" if planted else FAILED + ("another result" if not same_out else "other files")
+        if subject.mended and (damage == "forge_entry" or (damage in TRUSTED and same_out)):
+            return "forged"
+        return FAILED + ("another result" if not same_out else "other files")
 
 
 def content(path: Path) -> str:

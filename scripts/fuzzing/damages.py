@@ -1,5 +1,6 @@
 """The kinds of damage to a file or a folder. Forged damage has the right checksums, as if it was made on purpose."""
 
+import hashlib
 import json
 import os
 import re
@@ -97,6 +98,8 @@ class Damage:
 
     def exchange_namesake(self, path: Path) -> None:
         """A file or folder of the same name, or of the same kind, elsewhere in the folder."""
+        if path.parent == self.folder:  # another run in the place of a run is no damage
+            return
         same = [p for p in self.folder.rglob(f"*{path.suffix}") if p != path and p.is_file() == path.is_file()]
         same = sorted(p for p in same if p.name == path.name or p.parent == path.parent)
         # In the run folder itself, the weights of another step are no damage.
@@ -322,6 +325,26 @@ class Damage:
             content = re.sub(rb"\(\d*,?\)", shapes[int(self.rng.integers(len(shapes)))], path.read_bytes(), count=1)
             path.write_bytes(content)
 
+    def forge_entry(self, path: Path) -> None:
+        """Other content in a file of the cache, and its size and digest in the manifest."""
+        content = bytearray(path.read_bytes())
+        at = int(self.rng.integers(len(content) + 1))
+        match int(self.rng.integers(4)):
+            case 0:
+                content[at : at + 2] = b"\xff\xff"
+            case 1:
+                del content[at:]
+            case 2:
+                content[at:at] = self.rng.bytes(3)
+            case 3:
+                content[:] = bytes(len(content))
+        path.write_bytes(content)
+        manifest = path.with_name("manifest.json")
+        if manifest.is_file():
+            recorded = json.loads(manifest.read_bytes())
+            recorded[path.name] = [len(content), hashlib.sha256(content).hexdigest()]
+            manifest.write_text(json.dumps(recorded))
+
     def forge_rows(self, path: Path) -> None:
         """Other texts and labels in a file of data."""
         path.write_bytes(rows_for(path.name, self.rng))
@@ -390,6 +413,8 @@ def damages_of(path: Path) -> list[str]:
     if path.is_dir():
         return [*ANY_PLACE]
     common = [*ANY_PLACE, *ANY_FILE]
+    if path.with_name("manifest.json").is_file() and path.name != "manifest.json":
+        common += ["forge_entry"] * 6
     match path.suffix:
         case ".safetensors":
             return common + ["header"] * 8 + ["forge_tensors"] * 8

@@ -228,7 +228,11 @@ class Worker:
             wrong = f"ended with {ended.code}: {ended.error.strip()[-200:]}"
         if not wrong and "resume with" in ended.error and not any(self.folder.glob("checkpoints/step-*")):
             wrong = "there is no checkpoint to resume from"
-        return what, FAILED + wrong if wrong else self.after(run)
+        if wrong:
+            return what, FAILED + wrong
+        how = "saved" if "resume with" in ended.error else "stopped" if ended.code else "at its end"
+        after = self.after(run)
+        return what, after if after.startswith(FAILED) else f"{how}, {after}"
 
     def interrupted(self, run: Run, rng: np.random.Generator) -> None:
         """A run that was killed after its first checkpoint."""
