@@ -44,6 +44,28 @@ def test_no_case_of_a_small_campaign_fails(words: str):
     assert "0 failed" in done.stdout
 
 
+TOKENIZE = """
+from rnnnlp.text import train_tokenizer
+texts = ["the quick brown fox", "jumps over the lazy dog"] * 20
+for kind in ("word", "bpe"):
+    print([ids.tolist() for ids in train_tokenizer(kind, texts, vocab_size=300).encode_batch(texts)])
+"""
+
+
+@needs_compiler
+def test_tokenizers_work_where_no_thread_can_be_started(tmp_path: Path):
+    from fuzzing.stand_ins import compiled
+
+    environment = {key: value for key, value in os.environ.items() if key != "TOKENIZERS_PARALLELISM"}
+    environment |= {"OMP_NUM_THREADS": "1", "RAYON_NUM_THREADS": "3"}
+    limited = environment | {"LD_PRELOAD": str(compiled("few_threads", tmp_path)), "MOST_THREADS": "1"}
+    usual, with_one = (
+        subprocess.run([sys.executable, "-c", TOKENIZE], env=env, check=True, capture_output=True, text=True).stdout
+        for env in (environment, limited)
+    )
+    assert usual == with_one
+
+
 # ------------------------------------------------------------------------------------------ the verdict on one process
 
 
