@@ -10,6 +10,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -171,12 +172,11 @@ class Worker:
     Args:
         home: The folder of all.
         job: The number of this worker.
-        runs: Whole runs, by their command and seed.
         library: The stand-in for pthread_create, or None.
     """
 
-    def __init__(self, home: Path, job: int, runs: Mapping[tuple[str, int], Run], library: Path | None):
-        self.home, self.runs, self.library = home, runs, library
+    def __init__(self, home: Path, job: int, library: Path | None):
+        self.home, self.job, self.library = home, job, library
         self.folder, self.scratch = home / f"run-{job}", home / f"scratch-{job}"  # beside the whole runs
         self.scratch.mkdir()
 
@@ -191,6 +191,17 @@ class Worker:
             what, ended = kind, FAILED + repr(error)
         return Outcome(case, kind, what, ended)
 
+    @cache  # noqa: B019 (a worker lives as long as its process)
+    def whole(self, task: str, seed: int = 0) -> Run:
+        """A run that nothing disturbs."""
+        folder = self.home / f"{task.replace(' ', '-')}-{seed}-{self.job}"
+        started = time.monotonic()
+        options = TASKS[task].format(home=self.home)
+        run_whole(f"{task} {options} --seed {seed} --out {folder} --overwrite", self.scratch)
+        seconds = time.monotonic() - started
+        evaluated = run_whole(f"evaluate {folder}", self.scratch).out
+        return Run(task, seed, folder, seconds, result(folder), evaluated)
+
     # ------------------------------------------------------------------------------------------------ signals and kills
 
     def begin(self, run: Run) -> str:
@@ -199,7 +210,7 @@ class Worker:
 
     def signals(self, rng: np.random.Generator) -> tuple[str, str]:
         """One or two signals of any kind at any moment of a command; then the run is resumed."""
-        run = self.runs[list(TASKS)[int(rng.integers(len(TASKS)))], 0]
+        run = self.whole(list(TASKS)[int(rng.integers(len(TASKS)))])
         name = ("begin", "resume", "evaluate")[int(rng.choice(3, p=(0.5, 0.3, 0.2)))]
         numbers = [SIGNALS[int(i)] for i in rng.integers(3, size=int(rng.integers(1, 3)))]
         seconds, gap = 0.0, float(rng.choice((0.0, 0.002, 0.05, 0.5, 1.2)))
@@ -252,7 +263,7 @@ class Worker:
 
     def kills(self, rng: np.random.Generator) -> tuple[str, str]:
         """Kills a command at any moment: what was there before, or what is new, must be whole."""
-        run = self.runs[list(TASKS)[int(rng.integers(len(TASKS)))], 0]
+        run = self.whole(list(TASKS)[int(rng.integers(len(TASKS)))])
         match int(rng.integers(4)):
             case 0:
                 return f"begin {run.task}", self.killed(run, self.begin(run), rng) or self.after(run)
@@ -278,7 +289,7 @@ class Worker:
     def overwritten(self, run: Run, rng: np.random.Generator) -> str:
         """Kills a run that replaces another, mostly in the moments of the exchange."""
         shutil.copytree(run.folder, self.folder)
-        new = self.runs[run.task, 1]
+        new = self.whole(run.task, 1)
         failure = self.killed(new, self.begin(new), rng, within=0.3)
         return failure or old_or_new(run.task, self.folder, run.result, new.result, scratch=self.scratch)
 
@@ -338,7 +349,7 @@ class Worker:
         """A new process that cannot start as many threads as it wants."""
         if self.library is None:
             return "no C compiler", "skipped: no C compiler"
-        run = self.runs[list(TASKS)[int(rng.integers(len(TASKS)))], 0]
+        run = self.whole(list(TASKS)[int(rng.integers(len(TASKS)))])
         most, threads = int(rng.integers(0, 9)), int(rng.choice((2, 3, 8, 64)))
         name = ("evaluate", "begin", "resume")[int(rng.integers(3))]
         environment = os.environ | {"LD_PRELOAD": str(self.library), "MOST_THREADS": str(most)}
@@ -433,16 +444,6 @@ def fork_under_load(backend: str, tokenizer: str, threads: int, rng: np.random.G
     return 0
 
 
-def whole_run(task: str, seed: int, home: Path) -> Run:
-    """A run that nothing disturbs."""
-    folder = home / f"{task.replace(' ', '-')}-{seed}"
-    started = time.monotonic()
-    run_whole(f"{task} {TASKS[task].format(home=home)} --seed {seed} --out {folder} --overwrite", home / "scratch")
-    seconds = time.monotonic() - started
-    evaluated = run_whole(f"evaluate {folder}", home / "scratch").out
-    return Run(task, seed, folder, seconds, result(folder), evaluated)
-
-
 def campaign(options: Options) -> Iterator[Outcome]:
     """Runs the cases."""
     import_everything()
@@ -452,15 +453,9 @@ def campaign(options: Options) -> Iterator[Outcome]:
         (home / "text.txt").write_text(TEXT)
         (home / "reviews.csv").write_text(REVIEWS)
         library = compiled("few_threads", home)
-        runs = {
-            (task, seed): whole_run(task, seed, home)
-            for task in TASKS
-            for seed in (0, 1)
-            if seed == 0 or options.only in (None, "kills")
-        }
 
         def work(cases: Iterable[int], job: int) -> Iterator[Outcome]:
-            worker = Worker(home, job, runs, library)
+            worker = Worker(home, job, library)
             for case in cases:
                 yield worker.run(options.seed, case, options.only)
 

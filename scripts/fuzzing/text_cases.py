@@ -19,7 +19,7 @@ from fuzzing.cases import Options, Outcome, in_child, in_parallel, verdict
 from rnnnlp import kernels
 from rnnnlp.errors import UserError
 
-WARMING = 40  # cases before the first fork
+WARMING = 20  # cases before the first fork
 LARGE = 1000  # every LARGE-th case has a line of 100 MB
 KINDS = ("char", "byte", "word", "bpe")
 ACTIONS = ("tokenizers", "files", "files read back", "configurations", "prompts", "tokenizer.json")

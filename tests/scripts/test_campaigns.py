@@ -27,10 +27,10 @@ needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="needs a 
 @pytest.mark.parametrize(
     "words",
     [
-        "damage_campaign.py --count 40 --seed 7",
-        "process_campaign.py --count 5 --seed 7",
-        pytest.param("power_campaign.py --count 8 --seed 7 --only begin", marks=needs_compiler),
-        "fuzz_text.py --count 80 --seed 7",
+        "damage_campaign.py --count 25 --seed 7",
+        "process_campaign.py --count 4 --seed 7",
+        pytest.param("power_campaign.py --count 8 --seed 7 --only overwrite", marks=needs_compiler),
+        "fuzz_text.py --count 50 --seed 7",
     ],
 )
 def test_no_case_of_a_small_campaign_fails(words: str):
