@@ -286,7 +286,7 @@ def report(outcomes: Iterable[Outcome], options: Options) -> int:
         if outcome.failed:
             print(f"case {outcome.case}: {kind}, {outcome.what}: {printable(outcome.ended)}", flush=True)
             print(f"    repeat: python {sys.argv[0]} --seed {options.seed} --first {outcome.case} --count 1{only}")
-            print("".join(f"    {printable(line)}\n" for line in outcome.error.splitlines()[-4:]), end="", flush=True)
+            print("".join(f"    {printable(line)}\n" for line in outcome.error.splitlines()[-8:]), end="", flush=True)
     total: Counter[str] = sum(counts.values(), Counter())
     ends = sorted(total.keys() - {"failed"})
     rows = [["kind", *ends, "failed", "cases", "slowest, s", "most memory, MiB"]]

@@ -178,6 +178,7 @@ class Worker:
     def __init__(self, home: Path, job: int, library: Path | None):
         self.home, self.job, self.library = home, job, library
         self.folder, self.scratch = home / f"run-{job}", home / f"scratch-{job}"  # beside the whole runs
+        self.error = ""  # what the disturbed process printed on standard error
         self.scratch.mkdir()
 
     def run(self, seed: int, case: int, only: str | None) -> Outcome:
@@ -185,11 +186,12 @@ class Worker:
         drawn = KINDS[int(rng.integers(len(KINDS)))]
         kind = only or drawn
         shutil.rmtree(self.folder, ignore_errors=True)
+        self.error = ""
         try:
             what, ended = getattr(self, kind)(rng)
         except (OSError, ValueError, KeyError) as error:  # what was left cannot be read
             what, ended = kind, FAILED + repr(error)
-        return Outcome(case, kind, what, ended)
+        return Outcome(case, kind, what, ended, error=self.error)
 
     @cache  # noqa: B019 (a worker lives as long as its process)
     def whole(self, task: str, seed: int = 0) -> Run:
@@ -239,6 +241,7 @@ class Worker:
             wrong = f"ended with {ended.code}: {ended.error.strip()[-200:]}"
         if not wrong and "resume with" in ended.error and not any(self.folder.glob("checkpoints/step-*")):
             wrong = "there is no checkpoint to resume from"
+        self.error = ended.error
         if wrong:
             return what, FAILED + wrong
         how = "saved" if "resume with" in ended.error else "stopped" if ended.code else "at its end"
@@ -368,6 +371,7 @@ class Worker:
 
         ended = in_child(start, self.scratch, seconds=120, patience=120, memory=None)
         what = f"{name} {run.task}, {threads} threads wanted, {most} started"
+        self.error = ended.error
         if wrong := makes_no_sense(ended):
             return what, FAILED + wrong
         if ended.code == 2:
