@@ -1,35 +1,26 @@
 """Reads random hostile text in thousands of ways. Each must end in a right result, or in one clear error.
 
-    python scripts/fuzz_text.py --cases 20000 --seed 0
+    python scripts/fuzz_text.py --count 20000 --seed 0 --jobs 2
 
 A case takes an input from a generator (any Unicode, files of every format, TOML, prompts), often changes some bytes at
-random, and gives it to a tokenizer, a reader, the configuration, or a network. A case fails with any exception but
-UserError, if it takes more than 5 seconds of processor time, 60 seconds of the clock or 1 GB of memory, or if what was
-written cannot be read back. A failure may end its process; the next case then gets a new one.
+random, and gives it to a tokenizer, a reader, the configuration, or a network, in a process of its own. It fails with
+any exception but UserError, if it takes more than 5 seconds of processor time, 60 seconds of the clock, or 1 GiB beyond
+what the process had before, or if what was written cannot be read back.
 
-Each seed and number make the same case.
+Each seed and number make the same case. A failure prints the command that repeats it.
 """
 
-import itertools
-import logging
 import sys
-import time
 
 
 def main() -> int:
-    from fuzzing.cases import parse, set_environment
+    from fuzzing.cases import parse, report, set_environment
 
-    cases, seed = parse(__doc__, 20_000)
     set_environment()
-    from fuzzing.text_cases import campaign
+    from fuzzing.text_cases import ACTIONS, campaign
 
-    logging.getLogger("rnnnlp").addHandler(logging.NullHandler())
-    started = time.monotonic()
-    counts = campaign(cases, seed)
-    for key, ends in itertools.groupby(sorted(counts), key=lambda name: name.partition(":")[0]):
-        print(f"{key}: " + ", ".join(f"{counts[end]} {end.partition(': ')[2]}" for end in ends))
-    print(f"{counts.total()} cases in {time.monotonic() - started:.0f} s, {counts['FAILED']} failed")
-    return int(counts["FAILED"] > 0)
+    options = parse(__doc__, 20_000, ACTIONS)
+    return report(campaign(options), options)
 
 
 if __name__ == "__main__":

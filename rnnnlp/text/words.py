@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
 from rnnnlp.errors import UserError
+from rnnnlp.forks import TOKENIZERS_PARALLELISM
 from rnnnlp.text.characters import BYTE_SYMBOLS, byte_level_json
 from rnnnlp.text.chunks import line_blocks, lines, split_lines
 from rnnnlp.text.tokenizers import UNKNOWN, Tokenizer, clip, encode_text, tokenizer_json, word_level_model
@@ -66,6 +69,20 @@ class Part(NamedTuple):
     start: int
     text: str
     ids: np.ndarray
+
+
+@cache
+def _start_library_threads() -> None:
+    """Makes the library work without threads of its own where they cannot be started, as in a limited container."""
+    import tokenizers
+
+    trial = tokenizers.Tokenizer(tokenizers.models.WordLevel({"a": 0}, unk_token="a"))
+    try:
+        trial.encode_batch_fast(["a", "a"])
+    except BaseException as error:  # a panic of Rust is no Exception
+        if type(error).__name__ != "PanicException":
+            raise
+        os.environ[TOKENIZERS_PARALLELISM] = "false"
 
 
 class LearnedTokenizer(Tokenizer):
@@ -191,12 +208,14 @@ class LearnedTokenizer(Tokenizer):
     def _encode_whole(self, texts: list[str]) -> list[np.ndarray]:
         for text in texts:
             encode_text(text)  # refuses half characters, which some versions of the library replace silently
+        _start_library_threads()
         encodings = self._library.encode_batch_fast(texts, add_special_tokens=False)
         return [np.array(encoding.ids, self.dtype) for encoding in encodings]
 
     @classmethod
     def _learn(cls, untrained: Self, trainer: Any, texts: Iterable[str]) -> dict[str, Any]:
         """Trains the library's tokenizer; returns the model part of its file."""
+        _start_library_threads()
         untrained._library.train_from_iterator(
             (line for text in texts for line in lines([text], _TRAINING_LINE)), trainer
         )

@@ -265,7 +265,7 @@ class Trainer:
         if differs := difference(state.made_with, made_with()):
             log.info("%s goes on with %s: the bits may differ from those of a run without a stop", path, differs)
         self.clock.resume(state.step, state.seconds, state.reserve)
-        changed = self.changed_options()
+        changed = self.changed_options(path)
         if changed & {*LIMITS, "max_epochs", "evaluations", "patience"}:
             for name in sorted(changed & {*LIMITS, "max_epochs"}):
                 if self.clock.over and getattr(self.config, name) is not None:
@@ -286,9 +286,9 @@ class Trainer:
         elif self.out_of_patience:
             log.info("%s has stopped early; to train longer, resume it with another patience", self.run.path)
 
-    def changed_options(self) -> set[str]:
-        """The options that are not what the run folder says."""
-        before = training_of(self.run.path)
+    def changed_options(self, checkpoint: Path) -> set[str]:
+        """The options that are not what the checkpoint says. The run folder may have them before it does."""
+        before = training_of(checkpoint)
         now = self.config.to_mapping()
         return {name for name in CHANGEABLE if before.get(name, now.get(name)) != now.get(name)}
 

@@ -1,1 +1,1 @@
-"""Hostile text and damaged files for scripts/fuzz_text.py, scripts/fuzz_atheris.py and scripts/damage_campaign.py."""
+"""The parts of the campaigns: cases, the process and the limits of each, and how they are judged."""

@@ -1,30 +1,33 @@
-"""The campaign of scripts/fuzz_text.py: cases, and the processes in which they run."""
+"""The cases of scripts/fuzz_text.py."""
 
+import logging
 import os
 import shutil
-import signal
 import tempfile
-import traceback
-from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import datasets  # noqa: F401 (before the forks, for speed)
 import numpy as np
-import pyarrow.parquet  # noqa: F401 (before the forks, for speed)
+import pyarrow.parquet  # noqa: F401
 import tokenizers  # noqa: F401
 
 from fuzzing import inputs, targets
-from fuzzing.cases import SECONDS, limit_memory, start_clocks, stop_clocks
+from fuzzing.cases import Options, Outcome, in_child, in_parallel, verdict
 from rnnnlp import kernels
 from rnnnlp.errors import UserError
 
+WARMING = 20  # cases before the first fork
 LARGE = 1000  # every LARGE-th case has a line of 100 MB
 KINDS = ("char", "byte", "word", "bpe")
+ACTIONS = ("tokenizers", "files", "files read back", "configurations", "prompts", "tokenizer.json")
 FILES = ("text.txt", "texts.csv", "texts.tsv", "texts.jsonl", "texts.parquet")
 
 
-def run_case(seed: int, case: int, folder: Path) -> str:
-    """Makes and runs a case.
+def run_case(seed: int, case: int, folder: Path, only: str | None) -> str:
+    """Makes and runs a case, if there is `only` one kind, of that.
 
     Returns:
         Its name and how it ended.
@@ -39,20 +42,20 @@ def run_case(seed: int, case: int, folder: Path) -> str:
     kernels.use(("numpy", "auto")[int(rng.integers(2))])
     kind = KINDS[int(rng.integers(4))]
     longest = 20_000 if rng.random() < 0.02 else 200
-    match int(rng.integers(8)):
-        case 0 | 1:
+    action = ACTIONS[int(rng.choice(6, p=(0.25, 0.25, 0.125, 0.125, 0.125, 0.125)))]
+    match only or action:
+        case "tokenizers":
             return ended(f"tokenizer {kind}", targets.tokenize, kind, inputs.text(rng, longest=longest), folder)
-        case 2 | 3:
+        case "files":
             name = FILES[int(rng.integers(5))]
-            content = file_content(name, rng)
-            return ended(name, targets.read_file, name, content, folder)
-        case 4:
+            return ended(name, targets.read_file, name, file_content(name, rng), folder)
+        case "files read back":
             return read_back(rng, folder)
-        case 5:
+        case "configurations":
             content = inputs.toml_file(rng)
             content = inputs.mutated(content, rng) if rng.random() < 0.5 else content
             return ended("configuration", targets.read_options, content, folder)
-        case 6:
+        case "prompts":
             return ended(f"prompt {kind}", targets.prompt, kind, inputs.text(rng, longest=longest), folder)
         case _:
             targets.known_tokenizer(kind).save(folder)
@@ -88,66 +91,36 @@ def ended(name: str, target: Any, *arguments: Any) -> str:
     return f"{name}: read"
 
 
-def work(cases: range, seed: int, folder: Path, report: int) -> None:
-    """Runs cases in this process, and writes a line before and after each to the descriptor `report`."""
-    limit_memory()
-    for case in cases:
-        os.write(report, f"{case}\tbegun\n".encode())
-        start_clocks()
-        try:
-            outcome = run_case(seed, case, folder)
-        except MemoryError:
-            outcome = "FAILED: too much memory"
-        except Exception:
-            outcome = "FAILED: " + repr(traceback.format_exc()[-500:])
-        stop_clocks()
-        os.write(report, f"{case}\t{outcome}\n".encode())
-
-
-def campaign(cases: range, seed: int) -> Counter[str]:
-    """Runs the cases; returns the number of cases for each way in which they ended."""
-    counts: Counter[str] = Counter()
+def campaign(options: Options) -> Iterator[Outcome]:
+    """Runs the cases."""
+    logging.getLogger("rnnnlp").addHandler(logging.NullHandler())
+    logging.getLogger("rnnnlp").propagate = False
+    for kind in KINDS:  # made once, before the forks
+        targets.known_tokenizer(kind)
+        targets.language_model(kind)
+        targets.classifier(kind)
     with tempfile.TemporaryDirectory(prefix="rnnnlp-fuzz-") as name:
-        folder = Path(name)
-        os.environ["RNNNLP_CACHE"] = str(folder / "cache")
-        following = cases.start
-        while following < cases.stop:
-            following = one_worker(range(following, cases.stop), seed, folder / "work", counts)
-    return counts
+        os.environ["RNNNLP_CACHE"] = str(Path(name) / "cache")
+        for case in range(WARMING):  # what is done once in a process is not done once in each case
+            with suppress(Exception):
+                run_case(options.seed + 1, case, Path(name), options.only)
+
+        def work(cases: Iterable[int], job: int) -> Iterator[Outcome]:
+            folder, scratch = Path(name) / f"work-{job}", Path(name) / f"scratch-{job}"
+            for case in cases:
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                yield one_case(options, case, folder, scratch)
+
+        yield from in_parallel(options, work)
 
 
-def one_worker(cases: range, seed: int, folder: Path, counts: Counter[str]) -> int:
-    """Runs cases in a new process until they are done or one ends it; returns the first case that was not begun."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            os.close(reading)
-            work(cases, seed, folder, writing)
-            code = 0
-        finally:
-            os._exit(code)
-    os.close(writing)
-    case, outcome = cases.start - 1, ""
-    with open(reading, encoding="utf-8", errors="replace") as lines:
-        for line in lines:
-            number, _, outcome = line.rstrip("\n").partition("\t")
-            case = int(number)
-            if outcome != "begun":
-                count(case, outcome, counts)
-    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    if outcome == "begun" or status:
-        slow = {-signal.SIGPROF: f"took over {SECONDS} s of processor time", -signal.SIGALRM: "hung"}
-        what = slow.get(status, f"ended its process with {status}")
-        count(max(case, cases.start), f"FAILED: {what}", counts)
-    return max(case, cases.start) + 1
+def one_case(options: Options, case: int, folder: Path, scratch: Path) -> Outcome:
+    def action() -> int:
+        print(run_case(options.seed, case, folder, options.only))
+        return 0
 
-
-def count(case: int, outcome: str, counts: Counter[str]) -> None:
-    if outcome.startswith("FAILED"):
-        print(f"case {case}: {outcome}", flush=True)
-        outcome = "FAILED"
-    counts[outcome] += 1
+    process = in_child(action, scratch)
+    how = verdict(process)
+    kind, _, what = process.out.strip().partition(": ") if how == "done" else ("failed", "", how)
+    return Outcome(case, kind, "", what, process.seconds, process.memory, process.error)

@@ -210,6 +210,21 @@ def test_an_extended_run_resumes_to_the_same_bits(moved: Path, tmp_path: Path, m
     assert (run / last).read_bytes() == (whole / last).read_bytes()
 
 
+def test_a_run_is_extended_to_the_same_bits_where_that_was_cut_off(moved: Path, monkeypatch: pytest.MonkeyPatch):
+    """The configuration of the folder has the new limit, and the checkpoint the old one."""
+    whole, run = moved / "runs" / "lm", Path(shutil.copytree(moved / "runs" / "lm", moved / "runs" / "copy"))
+    longer = ["train", "charlm", "--steps", "60", "--evaluations", "1", "--resume"]
+    assert main([*longer, str(whole)]) == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "save_checkpoint", lambda *given: signal.raise_signal(signal.SIGINT))
+        assert main([*longer, str(run)]) == 130
+    assert training_of(run)["steps"] == 60
+    assert main(["train", "charlm", "--resume", str(run)]) == 0
+    states = [read_state(RunFolder(folder).latest_checkpoint()) for folder in (whole, run)]
+    assert states[0].evaluations == states[1].evaluations
+    assert (run / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+
+
 def test_a_run_that_stopped_early_goes_on_with_more_patience(tmp_path: Path, caplog: pytest.LogCaptureFixture):
     options = LM | {"steps": 60, "evaluations": 12, "patience": 1, "lr": 10.0}  # it gets worse at once
     CharLM(**options).fit([TEXT], out=tmp_path / "run")
