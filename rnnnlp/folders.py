@@ -21,7 +21,7 @@ NEXT = ".rnnnlp-next"
 def current(folder: Path) -> Path:
     """Where the content of a folder is: in NEXT if a process was killed before that was in place."""
     waiting = folder / NEXT
-    return waiting if waiting.is_dir() and not waiting.is_symlink() else folder
+    return waiting if os.path.isdir(waiting) and not os.path.islink(waiting) else folder
 
 
 @contextmanager
@@ -39,7 +39,7 @@ def replacement(folder: Path, entries: Collection[str], *, keep: Collection[str]
     """
     is_new = not folder.exists()
     with writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         finish_replacement(folder, entries)
         remove_abandoned(folder)
         new = temporary_name(folder / "next")
@@ -110,6 +110,14 @@ def finish_replacement(folder: Path, entries: Collection[str]) -> None:
             remove(folder / name)
     sync_folder(folder)
     remove(waiting)
+
+
+def make_folder(path: Path) -> None:
+    """Makes a folder, and those above it, if they are not there; their names are then on the disk."""
+    missing = [folder for folder in (path, *path.absolute().parents) if not folder.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for folder in reversed(missing):
+        sync_folder(folder.absolute().parent)
 
 
 def publish_folder(temporary: Path, final: Path) -> None:

@@ -1,7 +1,8 @@
 """The cache: a folder of entries, each written whole or not at all, by any number of processes at once.
 
-An entry is a folder of files and a manifest with their sizes and SHA-256 digests, which are verified whenever the entry
-is opened. An entry that is damaged, or that this user cannot read, is as if it were not there.
+An entry is a folder of files and a manifest with its key, and with their sizes and SHA-256 digests, all of which is
+verified whenever the entry is opened. An entry that is damaged, or that this user cannot read, is as if it were not
+there.
 
 The modification time of an entry is the time of its last use. When a new entry makes the cache larger than its limit,
 the least recently used entries are removed.
@@ -130,7 +131,7 @@ def cached(folder: Path, key: str, write: Callable[[Path], None], read: Callable
         folder.mkdir(parents=True, exist_ok=True)
         _remove_abandoned(folder)
         with _unfinished(folder) as new:
-            written = _filled(new, write)
+            written = _filled(new, key, write)
             with suppress(OSError):  # another process was first, or another user's entry cannot be replaced
                 publish_folder(written, entry)
                 written = entry
@@ -145,7 +146,7 @@ def cached(folder: Path, key: str, write: Callable[[Path], None], read: Callable
     )
     try:
         with tempfile.TemporaryDirectory(prefix="rnnnlp-", ignore_cleanup_errors=True) as temporary:
-            return read(_filled(Path(temporary) / "content", write))  # mapped files stay readable when it is removed
+            return read(_filled(Path(temporary) / "content", key, write))  # mapped files stay readable when it is removed
     except OSError as error:
         raise _cannot_write(folder, problem) from error
 
@@ -157,10 +158,12 @@ def _verify(entry: Path) -> None:
     """
     if entry.is_symlink():
         raise ValueError("it is a link")
-    manifest = _manifest(entry)
-    if {path.name for path in entry.iterdir()} - {_MANIFEST} != set(manifest):
+    key, files = _manifest(entry)
+    if key != entry.name:
+        raise ValueError("it is another entry")
+    if {path.name for path in entry.iterdir()} - {_MANIFEST} != set(files):
         raise ValueError("its files are not those of its manifest")
-    for name, recorded in manifest.items():
+    for name, recorded in files.items():
         with open_regular(entry / name, follow_links=False) as file:
             if os.fstat(file.fileno()).st_size != recorded[0]:
                 raise ValueError(f"{name} has another size")
@@ -170,25 +173,25 @@ def _verify(entry: Path) -> None:
 
 def digests_of(entry: Path) -> dict[str, str]:
     """The SHA-256 digest of each file of an entry, as its manifest says."""
-    return {name: digest for name, (_, digest) in _manifest(entry).items()}
+    return {name: digest for name, (_, digest) in _manifest(entry)[1].items()}
 
 
-def _manifest(entry: Path) -> dict[str, list[Any]]:
-    """The size and the SHA-256 digest of each file of an entry."""
+def _manifest(entry: Path) -> tuple[str, dict[str, list[Any]]]:
+    """The key of an entry, and the size and the SHA-256 digest of each of its files."""
     with open_regular(entry / _MANIFEST, follow_links=False) as file:
-        manifest: dict[str, list[Any]] = json.loads(file.read(_LONGEST_MANIFEST))
-    return manifest
+        manifest = json.loads(file.read(_LONGEST_MANIFEST))
+    return manifest["key"], manifest["files"]
 
 
-def _filled(new: Path, write: Callable[[Path], None]) -> Path:
+def _filled(new: Path, key: str, write: Callable[[Path], None]) -> Path:
     """A new folder with what `write` writes, and its manifest."""
     new.mkdir()
     write(new)
-    manifest = {}
+    files = {}
     for path in sorted(new.iterdir()):
         with path.open("rb") as file:
-            manifest[path.name] = size_and_sha256(file)
-    (new / _MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
+            files[path.name] = size_and_sha256(file)
+    (new / _MANIFEST).write_text(json.dumps({"key": key, "files": files}), encoding="utf-8")
     return new
 
 

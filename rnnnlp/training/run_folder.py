@@ -40,7 +40,7 @@ from rnnnlp.files import (
     write_atomically,
     writing,
 )
-from rnnnlp.folders import NEXT, current, finish_replacement, publish_folder, remove, replacement
+from rnnnlp.folders import NEXT, current, finish_replacement, make_folder, publish_folder, remove, replacement
 from rnnnlp.training.earlier import current_names
 from rnnnlp.training.folder_lock import LOCK, FolderLock, holder
 from rnnnlp.training.model_folder import (
@@ -91,7 +91,7 @@ class RunFolder:
         run._require_free(overwrite=overwrite, to_resume=to_resume)
         is_new = not run.path.exists()
         try:
-            run.path.mkdir(parents=True, exist_ok=True)
+            make_folder(run.path)
         except OSError as error:
             raise UserError(f"{option('out')} {path} cannot be made ({error.strerror}); give another folder") from None
         run._take_lock()
@@ -238,7 +238,7 @@ class RunFolder:
         final = parent / f"step-{state.step:08d}"
         temporary = temporary_name(final)
         with writing(final):
-            parent.mkdir(exist_ok=True)
+            make_folder(parent)
             temporary.mkdir()
             try:
                 network.write(temporary, training=training)

@@ -69,8 +69,7 @@ def begin(case: Case, home: Path) -> list[str]:
 
 def campaign(say: Callable[[str], None], cases: Iterable[Case]) -> Counter[str]:
     """Runs cases; returns the number of cases for each way in which a command ended."""
-    from fuzzing.cases import MEMORY, SECONDS
-    from fuzzing.damage_runs import run
+    from fuzzing.cases import FAILED, in_child, verdict
 
     counts: Counter[str] = Counter()
     with tempfile.TemporaryDirectory(prefix="rnnnlp-amplification-") as name:
@@ -79,13 +78,11 @@ def campaign(say: Callable[[str], None], cases: Iterable[Case]) -> Counter[str]:
         prepare(home)
         for case in cases:
             words = begin(case, home)
-            result = run(words, home / "case", home)
-            wrong = result.code not in (0, 2) or "Traceback" in result.error or "not enough memory" in result.error
-            wrong = wrong or result.seconds > SECONDS or result.memory > MEMORY
-            counts["FAILED" if wrong else "read" if result.code == 0 else "refused"] += 1
-            if wrong:
-                measured = f"{result.seconds:.2f} s, {result.memory >> 20} MiB"
-                say(f"{case.name}, {' '.join(words[:2])}: ended with {result.code}, {measured}\n{result.error[-1500:]}")
+            ended = in_child(lambda words=words: main(words), home / "scratch")
+            how = verdict(ended)
+            counts["FAILED" if how.startswith(FAILED) else how] += 1
+            if how.startswith(FAILED):
+                say(f"{case.name}, {' '.join(words[:2])}: {how}, {ended.seconds:.2f} s\n{ended.error[-1500:]}")
     return counts
 
 

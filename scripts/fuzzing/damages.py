@@ -342,7 +342,7 @@ class Damage:
         manifest = path.with_name("manifest.json")
         if manifest.is_file():
             recorded = json.loads(manifest.read_bytes())
-            recorded[path.name] = [len(content), hashlib.sha256(content).hexdigest()]
+            recorded["files"][path.name] = [len(content), hashlib.sha256(content).hexdigest()]
             manifest.write_text(json.dumps(recorded))
 
     def forge_rows(self, path: Path) -> None:

@@ -43,7 +43,7 @@ def forge(entry: Path, name: str, content: bytes) -> None:
     """Another content, with the right checksum."""
     (entry / name).write_bytes(content)
     manifest = json.loads((entry / "manifest.json").read_bytes())
-    manifest[name] = [len(content), hashlib.sha256(content).hexdigest()]
+    manifest["files"][name] = [len(content), hashlib.sha256(content).hexdigest()]
     (entry / "manifest.json").write_text(json.dumps(manifest))
 
 
@@ -75,6 +75,9 @@ DAMAGES = {
     "an empty manifest": lambda entry: replace(entry / "manifest.json", b"{}"),
     "a manifest of something else": lambda entry: replace(
         entry / "manifest.json", b'{"ids.bin": 3, "unknown.json": []}'
+    ),
+    "another entry": lambda entry: replace(
+        entry / "manifest.json", (entry / "manifest.json").read_bytes().replace(entry.name.encode(), b"0" * 32)
     ),
     "a nested manifest": lambda entry: replace(entry / "manifest.json", b"[" * 60_000),
     "one file more": lambda entry: replace(entry / "more", b""),
