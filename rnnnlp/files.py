@@ -208,12 +208,20 @@ def require_file(path: Path, limit: int | None = None) -> None:
         limit: Maximum size in bytes; None means no limit.
 
     Raises:
-        CorruptFileError: If it is missing or larger.
+        CorruptFileError: If it is missing, larger, or cannot be read.
     """
-    if not path.is_file():
+    try:
+        found = path.stat()
+    except PermissionError as error:
+        raise CorruptFileError(
+            f"{path} cannot be read ({error.strerror}); make it readable, or give another folder"
+        ) from None
+    except OSError:
+        found = None
+    if found is None or not stat.S_ISREG(found.st_mode):
         raise CorruptFileError(f"{path} is missing; the folder does not hold a (complete) model: give another one")
-    if limit is not None and path.stat().st_size > limit:
-        raise CorruptFileError(f"{path} is damaged (it has {path.stat().st_size} bytes); restore it or train again")
+    if limit is not None and found.st_size > limit:
+        raise CorruptFileError(f"{path} is damaged (it has {found.st_size} bytes); restore it or train again")
 
 
 def read_json(path: Path) -> Any:

@@ -146,7 +146,9 @@ def cached(folder: Path, key: str, write: Callable[[Path], None], read: Callable
     )
     try:
         with tempfile.TemporaryDirectory(prefix="rnnnlp-", ignore_cleanup_errors=True) as temporary:
-            return read(_filled(Path(temporary) / "content", key, write))  # mapped files stay readable when it is removed
+            return read(
+                _filled(Path(temporary) / "content", key, write)
+            )  # mapped files stay readable when it is removed
     except OSError as error:
         raise _cannot_write(folder, problem) from error
 
@@ -179,8 +181,16 @@ def digests_of(entry: Path) -> dict[str, str]:
 def _manifest(entry: Path) -> tuple[str, dict[str, list[Any]]]:
     """The key of an entry, and the size and the SHA-256 digest of each of its files."""
     with open_regular(entry / _MANIFEST, follow_links=False) as file:
-        manifest = json.loads(file.read(_LONGEST_MANIFEST))
-    return manifest["key"], manifest["files"]
+        content = file.read(_LONGEST_MANIFEST)
+    manifest = json.loads(content)
+    key, files = manifest["key"], manifest["files"]
+    if content != _manifest_of(key, files):
+        raise ValueError("its manifest is not as it was written")
+    return key, files
+
+
+def _manifest_of(key: str, files: dict[str, list[Any]]) -> bytes:
+    return json.dumps({"key": key, "files": files}).encode()
 
 
 def _filled(new: Path, key: str, write: Callable[[Path], None]) -> Path:
@@ -191,7 +201,7 @@ def _filled(new: Path, key: str, write: Callable[[Path], None]) -> Path:
     for path in sorted(new.iterdir()):
         with path.open("rb") as file:
             files[path.name] = size_and_sha256(file)
-    (new / _MANIFEST).write_text(json.dumps({"key": key, "files": files}), encoding="utf-8")
+    (new / _MANIFEST).write_bytes(_manifest_of(key, files))
     return new
 
 

@@ -466,6 +466,9 @@ LACKING = {
 CONTAINERS = "tasks/sentiment/test_containers.py"
 WRONG_TEXTS = f"{CONTAINERS}::test_what_is_no_list_of_texts_is_named"
 ELSEWHERE = {
+    "cannot be read (Permission denied); make it readable, or give another folder": (
+        "training/test_hostile_folders.py::test_a_model_that_this_user_may_not_read_is_named"
+    ),
     "--backend is native, which cannot be loaded ({}); install a C++17 compiler": (
         "kernels/test_running.py::test_a_library_that_cannot_be_loaded_is_named_with_its_error"
     ),

@@ -79,6 +79,9 @@ DAMAGES = {
     "another entry": lambda entry: replace(
         entry / "manifest.json", (entry / "manifest.json").read_bytes().replace(entry.name.encode(), b"0" * 32)
     ),
+    "one key more": lambda entry: replace(
+        entry / "manifest.json", (entry / "manifest.json").read_bytes().replace(b"{", b'{"more": 1, ', 1)
+    ),
     "a nested manifest": lambda entry: replace(entry / "manifest.json", b"[" * 60_000),
     "one file more": lambda entry: replace(entry / "more", b""),
     "the entry is a link": move_and_link,

@@ -1,5 +1,6 @@
 """Run folders that came from elsewhere, with links and pipes in them: nothing outside of the folder changes."""
 
+import errno
 import os
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from rnnnlp.cli.main import main
+from rnnnlp.errors import UserError
 from rnnnlp.files import temporary_name, write_atomically
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
 from rnnnlp.tasks.sentiment.ensemble import load_predictor
@@ -230,3 +232,15 @@ def test_folders_that_are_nested_too_deeply_end_in_one_line(home: Path, tmp_path
     assert ended == 0 or "too deep" in capsys.readouterr().err
     CharLMNetwork.from_pretrained(run)  # the old or the new one
     subprocess.run(["rm", "-r", str(run)], check=True)
+
+
+def test_a_model_that_this_user_may_not_read_is_named(home: Path, monkeypatch: pytest.MonkeyPatch):
+    def refuse(path: Path, **options: bool) -> os.stat_result:
+        if path.suffix == ".json":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return os.stat(path, **options)
+
+    with monkeypatch.context() as patch:  # root may read everything
+        patch.setattr(Path, "stat", refuse)
+        with pytest.raises(UserError, match=r"config\.json cannot be read \(Permission denied\); make it readable"):
+            CharLMNetwork.from_pretrained(home / "lm")
