@@ -146,9 +146,8 @@ def cached(folder: Path, key: str, write: Callable[[Path], None], read: Callable
     )
     try:
         with tempfile.TemporaryDirectory(prefix="rnnnlp-", ignore_cleanup_errors=True) as temporary:
-            return read(
-                _filled(Path(temporary) / "content", key, write)
-            )  # mapped files stay readable when it is removed
+            written = _filled(Path(temporary) / "content", key, write)
+            return read(written)  # mapped files stay readable when it is removed
     except OSError as error:
         raise _cannot_write(folder, problem) from error
 

@@ -76,7 +76,7 @@ def _start_library_threads() -> None:
     """Makes the library work without threads of its own where they cannot be started, as in a limited container."""
     import tokenizers
 
-    trial = tokenizers.Tokenizer(tokenizers.models.WordLevel({"a": 0}, unk_token="a"))
+    trial = tokenizers.Tokenizer(tokenizers.models.WordLevel({UNKNOWN: 0}, unk_token=UNKNOWN))
     try:
         trial.encode_batch_fast(["a", "a"])
     except BaseException as error:  # a panic of Rust is no Exception

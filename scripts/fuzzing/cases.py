@@ -12,6 +12,7 @@ The process of a case is a fork of one that has imported everything. It has
 import argparse
 import ctypes
 import io
+import json
 import os
 import resource
 import signal
@@ -243,8 +244,6 @@ def in_parallel(options: Options, work: Callable[[Iterable[int], int], Iterable[
         options: Which cases.
         work: Runs the cases with these numbers; it is called with them and the number of the process.
     """
-    import pickle
-
     reading, writing = os.pipe()
     children = []
     for job in range(options.jobs):
@@ -254,8 +253,7 @@ def in_parallel(options: Options, work: Callable[[Iterable[int], int], Iterable[
             try:
                 os.close(reading)
                 for outcome in work(options.cases[job :: options.jobs], job):
-                    content = pickle.dumps(outcome._replace(error=outcome.error[-1500:]))  # below PIPE_BUF: atomic
-                    os.write(writing, len(content).to_bytes(4, "little") + content)
+                    os.write(writing, json.dumps(shortened(outcome)).encode() + b"\n")  # below PIPE_BUF: atomic
                 code = 0
             except BaseException:
                 traceback.print_exc()
@@ -264,11 +262,17 @@ def in_parallel(options: Options, work: Callable[[Iterable[int], int], Iterable[
         children.append(child)
     os.close(writing)
     with open(reading, "rb") as results:
-        while length := results.read(4):
-            yield pickle.loads(results.read(int.from_bytes(length, "little")))
+        for line in results:
+            yield Outcome(*json.loads(line))
     for child in children:
         if code := os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
             raise SystemExit(f"a process of the campaign ended with {code}")
+
+
+def shortened(outcome: Outcome) -> Outcome:
+    """The outcome with the last lines of its error, in ASCII."""
+    lines = "\n".join(map(printable, outcome.error.splitlines()[-8:]))
+    return outcome._replace(what=ascii(outcome.what)[1:-1][:300], error=ascii(lines)[1:-1].replace("\\n", "\n")[-1200:])
 
 
 def report(outcomes: Iterable[Outcome], options: Options) -> int:
@@ -286,7 +290,7 @@ def report(outcomes: Iterable[Outcome], options: Options) -> int:
         if outcome.failed:
             print(f"case {outcome.case}: {kind}, {outcome.what}: {printable(outcome.ended)}", flush=True)
             print(f"    repeat: python {sys.argv[0]} --seed {options.seed} --first {outcome.case} --count 1{only}")
-            print("".join(f"    {printable(line)}\n" for line in outcome.error.splitlines()[-8:]), end="", flush=True)
+            print("".join(f"    {line}\n" for line in outcome.error.splitlines()), end="", flush=True)
     total: Counter[str] = sum(counts.values(), Counter())
     ends = sorted(total.keys() - {"failed"})
     rows = [["kind", *ends, "failed", "cases", "slowest, s", "most memory, MiB"]]
