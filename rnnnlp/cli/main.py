@@ -60,33 +60,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0 if done, 2 for a user error, 70 for an internal error, 128 + n if stopped by signal n.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
-    with streams_that_take_any_text(), log_to_stderr():
+    try:
+        with streams_that_take_any_text(), log_to_stderr():
+            return outcome(words)
+    except KeyboardInterrupt:
+        show("rnnnlp: stopped", to=sys.stderr)
+        return 130
+
+
+def outcome(words: list[str]) -> int:
+    """Runs the command of these words, and prints the error that ends it, if one does; returns the exit code."""
+    try:
         try:
-            try:
-                return run_command(words)
-            finally:
-                sys.stdout.flush()  # so a full disk is noticed here
-        except UserError as error:
-            return fail(error.command_line)
-        except MemoryError as error:
-            return fail(f"there is not enough memory ({str(error) or 'none left'}); choose a smaller model or batch")
-        except KeyboardInterrupt:
-            show("rnnnlp: stopped", to=sys.stderr)
-            return 130
-        except BrokenPipeError:  # the reader of the output has ended, such as `head`
-            discard_output()
-            return 141
-        except OSError as error:
-            discard_output()
-            cause = error.strerror or error
-            return fail(f"{error.filename or 'reading or writing'}: {cause}; free or repair it, then try again")
-        except (SystemExit, GeneratorExit):
+            return run_command(words)
+        finally:
+            sys.stdout.flush()  # so a full disk is noticed here
+    except UserError as error:
+        return fail(error.command_line)
+    except MemoryError as error:
+        return fail(f"there is not enough memory ({str(error) or 'none left'}); choose a smaller model or batch")
+    except BrokenPipeError:  # the reader of the output has ended, such as `head`
+        discard_output()
+        return 141
+    except OSError as error:
+        discard_output()
+        cause = error.strerror or error
+        return fail(f"{error.filename or 'reading or writing'}: {cause}; free or repair it, then try again")
+    except (KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:  # `tokenizers` has some that are no Exception
+        if os.environ.get(DEBUG) == "1":
             raise
-        except BaseException as error:  # `tokenizers` has some that are no Exception
-            if os.environ.get(DEBUG) == "1":
-                raise
-            what = f"internal error: {type(error).__name__}: {error}"
-            return fail(f"{what}; please report it ({DEBUG}=1 shows where)", "rnnnlp", INTERNAL_ERROR)
+        what = f"internal error: {type(error).__name__}: {error}"
+        return fail(f"{what}; please report it ({DEBUG}=1 shows where)", "rnnnlp", INTERNAL_ERROR)
 
 
 def run_command(words: list[str]) -> int:
