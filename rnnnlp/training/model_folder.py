@@ -177,15 +177,17 @@ def replaced_model(folder: str | os.PathLike[str]) -> Iterator[Path]:
         UserError: If `folder` has such files that are of no model, a run trains in it, or it cannot be written.
     """
     path = Path(folder)
-    if path.is_dir() and not holds_model(path):
-        foreign = [name for name in ENTRIES if os.path.lexists(path / name)]
+
+    def check() -> None:
+        refuse_in_use(path, holder(path))
+        foreign = [] if holds_model(path) else [name for name in ENTRIES if os.path.lexists(path / name)]
         if foreign:
             raise UserError(
                 f"{path} has a {foreign[0]} that is not of a whole model of rnnnlp, so nothing there is replaced; "
                 "give another folder"
             )
-    refuse_in_use(path, holder(path))
-    with replacement(path, ENTRIES, keep=OF_A_RUN) as new:
+
+    with replacement(path, ENTRIES, keep=OF_A_RUN, check=check) as new:
         yield new
 
 

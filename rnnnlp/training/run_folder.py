@@ -40,7 +40,7 @@ from rnnnlp.files import (
     write_atomically,
     writing,
 )
-from rnnnlp.folders import NEXT, current, finish_replacement, make_folder, publish_folder, remove, replacement
+from rnnnlp.folders import NEXT, alone, current, finish_replacement, make_folder, publish_folder, remove, replacement
 from rnnnlp.training.earlier import current_names
 from rnnnlp.training.folder_lock import LOCK, FolderLock, holder
 from rnnnlp.training.model_folder import (
@@ -96,8 +96,9 @@ class RunFolder:
             raise UserError(f"{option('out')} {path} cannot be made ({error.strerror}); give another folder") from None
         run._take_lock()
         try:
-            run._require_free(overwrite=overwrite, to_resume=to_resume)  # another process may just have trained here
-            run._finish_earlier()
+            with run._written_alone():
+                run._require_free(overwrite=overwrite, to_resume=to_resume)  # another process may just have written it
+                run._finish_earlier()
         except BaseException:
             run._release_lock()
             raise
@@ -131,7 +132,8 @@ class RunFolder:
         run.latest_checkpoint()
         run._take_lock()
         try:
-            run._finish_earlier()
+            with run._written_alone():
+                run._finish_earlier()
         except BaseException:
             run._release_lock()
             raise
@@ -179,14 +181,19 @@ class RunFolder:
         """The number of the process that trains in this folder now, or None (0 if it is not known)."""
         return holder(self.path)
 
+    @contextmanager
+    def _written_alone(self) -> Iterator[None]:
+        """A context in which nobody else saves a model here, as they may without the lock of the run."""
+        with writing(self.path), alone(self.path):
+            yield
+
     def _finish_earlier(self) -> None:
         """Finishes or removes what killed processes left."""
-        with writing(self.path):
-            finish_replacement(self.path, ENTRIES)
-            for folder in (self.path, own_folder(self.path / CHECKPOINTS)):
-                for path in folder.iterdir() if folder.is_dir() else ():
-                    if _LEFT_OVER.fullmatch(path.name):
-                        remove(path)
+        finish_replacement(self.path, ENTRIES)
+        for folder in (self.path, own_folder(self.path / CHECKPOINTS)):
+            for path in folder.iterdir() if folder.is_dir() else ():
+                if _LEFT_OVER.fullmatch(path.name):
+                    remove(path)
 
     # ------------------------------------------------------------------------------------------------------- metrics
 

@@ -597,5 +597,8 @@ ELSEWHERE = {
     "is not private to this user; remove it, or": (
         "text/test_corpus.py::test_cache_of_another_user_in_the_temporary_folder"
     ),
+    "is in use: another process or thread writes a model there; wait": (
+        "training/test_overwriting.py::test_a_second_save_at_any_moment_of_the_first_is_refused"
+    ),
     "is in use: process {} trains in it; wait": "cli/test_errors.py::test_a_second_run_in_one_folder_is_refused",
 }
