@@ -597,6 +597,9 @@ ELSEWHERE = {
     "is not private to this user; remove it, or": (
         "text/test_corpus.py::test_cache_of_another_user_in_the_temporary_folder"
     ),
+    "cannot be locked: it is removed or replaced each time; stop": (
+        "training/test_folder_lock.py::test_a_lock_file_that_is_removed_each_time_is_no_lock"
+    ),
     "is in use: another process or thread writes a model there; wait": (
         "training/test_overwriting.py::test_a_second_save_at_any_moment_of_the_first_is_refused"
     ),
