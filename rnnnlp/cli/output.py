@@ -61,6 +61,8 @@ def output_file(name: str, path: str) -> Iterator[IO[bytes]]:
     from rnnnlp.files import replaced_file
 
     try:
+        if sys.stdout is not None:
+            sys.stdout.flush()  # in case the file is `/dev/stdout`
         with replaced_file(Path(os.path.expanduser(path))) as file:
             yield file
     except BrokenPipeError:  # a pipe in place of a file

@@ -180,4 +180,4 @@ class Estimator:
             network.write(new, training=self.training_)
             for name, content in ((CARD, self.card_), (METRICS, lines)):
                 if content:
-                    write_atomically(new / name, content.encode("utf-8", "replace"))
+                    write_atomically(new / name, content.encode("utf-8", "replace"), sync=False)

@@ -249,8 +249,8 @@ class RunFolder:
             temporary.mkdir()
             try:
                 network.write(temporary, training=training)
-                write_atomically(temporary / STATE, json.dumps(state.to_json(), indent=1).encode())
-                save_tensors(temporary / STATE_TENSORS, tensors, beside=BESIDE_STATE)
+                write_atomically(temporary / STATE, json.dumps(state.to_json(), indent=1).encode(), sync=False)
+                save_tensors(temporary / STATE_TENSORS, tensors, beside=BESIDE_STATE, sync=False)
                 older = final.with_suffix(".old")
                 if os.path.lexists(final):  # the same step once more; one of the two is there at any moment
                     remove(older)

@@ -387,7 +387,7 @@ def test_a_run_that_cannot_begin_leaves_the_one_before(home: Path, tmp_path: Pat
     (tmp_path / "few.csv").write_text("text,label\n" + "good,1\nbad,0\n" * 4)
     assert main([*words, str(tmp_path / "few.csv"), "--pretraining", "2"]) == 2  # too few texts to pretrain
     with monkeypatch.context() as patch:
-        patch.setattr(SentimentNetwork, "save_weights", lambda *arguments: 1 / 0)
+        patch.setattr(SentimentNetwork, "save_weights", lambda *arguments, **options: 1 / 0)
         assert main([*words, str(tmp_path / "few.csv")]) == 70
     assert {path: path.read_bytes() for path in sorted(run.rglob("*")) if path.is_file()} | {
         run / ".lock": before[run / ".lock"]

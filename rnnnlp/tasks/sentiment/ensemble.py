@@ -158,12 +158,12 @@ class Ensemble(Predictor):
             self.write(new, training=training)
 
     def write(self, folder: Path, *, training: Mapping[str, Any] | None = None) -> None:
-        """Writes the ensemble into a new folder."""
+        """Writes the ensemble into a new folder, which is not on the disk before it is synced."""
         config = EnsembleConfig(self.labels, len(self.members))
         for k, (member, of_member) in enumerate(zip(self.members, self.trainings, strict=True)):
             member.write(folder / MEMBERS / str(k), training=of_member)
         write_config(folder, self.model_type, config.to_mapping(), training)
-        save_tensors(folder / WEIGHTS, {"weights": self.weights}, beside=beside(len(self.members)))
+        save_tensors(folder / WEIGHTS, {"weights": self.weights}, beside=beside(len(self.members)), sync=False)
 
     @classmethod
     def from_pretrained(cls, folder: str | os.PathLike[str]) -> Self:

@@ -143,7 +143,7 @@ def make_ensemble(
         log_figures(options, rows, together)
         with folder.replacement() as new:
             ensemble.write(new.path, training=options.to_mapping())
-            write_atomically(new.path / CARD, ensemble_card(options, rows, together).encode())
+            write_atomically(new.path / CARD, ensemble_card(options, rows, together).encode(), sync=False)
     return ensemble
 
 
