@@ -53,7 +53,7 @@ def write_json(path: str, figures: Any) -> None:
 
 @contextmanager
 def output_file(name: str, path: str) -> Iterator[IO[bytes]]:
-    """A context that gives the file of an option; what is there stays until the new content is whole.
+    """A context that gives the file of an option; what is there is kept until the new content is complete.
 
     Raises:
         UserError: If it cannot be written.

@@ -99,14 +99,15 @@ class Network:
         return twin
 
     def save_pretrained(self, folder: str | os.PathLike[str], *, training: Mapping[str, Any] | None = None) -> None:
-        """Writes the network into a folder. A model that is there stays until the new one is whole.
+        """Writes the network into a folder. An existing model is kept until the new one is complete.
 
         Args:
             folder: The folder; it is made if it is not there.
             training: How the network was trained, for `config.json`.
 
         Raises:
-            UserError: If the disk is full, the folder cannot be written, or it has such files that are of no model.
+            UserError: If the disk is full, the folder cannot be written or is in use, or it has such files that do not
+                belong to a model.
         """
         with replaced_model(folder) as new:
             self.write(new, training=training)
@@ -173,10 +174,11 @@ class Network:
 def replaced_model(folder: str | os.PathLike[str]) -> Iterator[Path]:
     """A context that gives a new folder to write a model into, which then replaces the model in `folder`.
 
-    The checkpoints, metrics and model card that are there stay, unless the new folder has others.
+    Existing checkpoints, metrics and model card are kept, unless the new folder has others.
 
     Raises:
-        UserError: If `folder` has such files that are of no model, a run trains in it, or it cannot be written.
+        UserError: If `folder` has such files that do not belong to a model, a run trains or another process saves a
+            model in it, or it cannot be written.
     """
     path = Path(folder)
 

@@ -85,7 +85,7 @@ class RunFolder:
     def create(cls, path: str | os.PathLike[str], *, overwrite: bool, to_resume: bool = True) -> Self:
         """The folder of a new run. UserError if `path` holds anything, unless it is a run and `overwrite` is given.
 
-        That run stays until `replacement` is left. `to_resume` is whether the user might want to resume it.
+        That run is kept until `replacement` is left. `to_resume` is whether the user might want to resume it.
         """
         run = cls(path)
         run._require_free(overwrite=overwrite, to_resume=to_resume)
@@ -143,7 +143,7 @@ class RunFolder:
     def replacement(self) -> Iterator["RunFolder"]:
         """A context that gives a folder to write a new run into, which then replaces the one that is here.
 
-        The run that is here stays if that fails, or the process is killed.
+        The run that is here is kept if that fails, or the process is killed.
         """
         with replacement(self.path, ENTRIES) as new:
             yield RunFolder(new)
@@ -198,7 +198,10 @@ class RunFolder:
     # ------------------------------------------------------------------------------------------------------- metrics
 
     def log(self, record: Mapping[str, Any]) -> None:
-        """Appends a line to `metrics.jsonl`, which is there to be read at once; of an enormous one, its numbers."""
+        """Appends a line to `metrics.jsonl`, flushed at once.
+
+        If it is too long to be read again, only its numbers are kept.
+        """
         line = json.dumps(record, ensure_ascii=False)
         if len(line) >= LONGEST_LINE:  # it would not be read again
             line = json.dumps({name: value for name, value in record.items() if isinstance(value, int | float)})

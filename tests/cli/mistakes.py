@@ -603,6 +603,9 @@ ELSEWHERE = {
     "is not private to this user; remove it, or": (
         "text/test_corpus.py::test_cache_of_another_user_in_the_temporary_folder"
     ),
+    "--data {} is in the run that --out {} replaces; copy": (
+        "training/test_overwriting.py::test_data_in_the_run_that_is_replaced_are_refused"
+    ),
     "cannot be locked: it is removed or replaced each time; stop": (
         "training/test_folder_lock.py::test_a_lock_file_that_is_removed_each_time_is_no_lock"
     ),

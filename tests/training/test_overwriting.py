@@ -378,6 +378,22 @@ def test_a_damaged_run_can_be_overwritten(home: Path, tmp_path: Path):
     CharLMNetwork.from_pretrained(tmp_path / "run")
 
 
+@pytest.mark.parametrize("name", ["README.md", "checkpoints/*/config.json", "link.md"])
+def test_data_in_the_run_that_is_replaced_are_refused(
+    name: str, home: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+):
+    run = tmp_path / "run"
+    shutil.copytree(home / "lm", run)
+    (run / "link.md").symlink_to("README.md")
+    words = ["train", "charlm", *TINY, "--overwrite", "--out", str(run), "--data"]
+    before = {path: path.read_bytes() for path in sorted(run.rglob("*")) if path.is_file()}
+    assert main([*words, str(run / name)]) == 2
+    assert f"{name} is in the run that --out {run} replaces; copy it elsewhere first" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in sorted(run.rglob("*")) if path.is_file()} == before
+    shutil.copy(home / "text.txt", run / "mine.txt")  # stays
+    assert main([*words, str(run / "mine.txt")]) == 0
+
+
 def test_a_run_that_cannot_begin_leaves_the_one_before(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """What can fail comes before the old run is replaced."""
     run = tmp_path / "run"
