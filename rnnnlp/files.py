@@ -25,7 +25,7 @@ from rnnnlp.errors import UserError
 MANIFEST = "manifest"  # the only key of the metadata, because safetensors writes several keys in any order
 TENSORS = "tensors"  # the key of the tensors in the manifest; the other keys are names of files
 JSON_LIMIT, TOKENIZER_LIMIT = 1 << 24, 1 << 26  # bytes; larger files are neither written nor read
-_MOST_PARTS = 100_000  # objects and lists in a JSON file
+MOST_PARTS = 100_000  # objects and lists in a JSON file
 HEADER_LIMIT = 1 << 22  # bytes that describe the tensors of a file: more than 20,000 of them
 _SMALL = 1 << 24  # bytes; of a larger file, at least a part must be on the disk
 _PART = 1 / 64
@@ -43,6 +43,10 @@ REMEDIES = {
 _NOT_WAITING = sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
 GUARDED = _NOT_WAITING | getattr(os, "O_NOFOLLOW", 0)
 TEMPORARY = r"\.[^/]{0,40}\.[0-9a-f]{16}\.tmp"  # the names that `temporary_name` gives
+
+
+# Files that this process has open, by number; to open these names again would empty them.
+_OPENED = re.compile(r"/dev/(stdout|stderr)|(?:/dev/fd|/proc/self/fd)/([0-9]{1,9})", re.ASCII)
 
 
 class CorruptFileError(UserError):
@@ -101,9 +105,7 @@ def open_inside(path: Path, flags: int) -> int:
     if not is_file:
         if descriptor is not None:
             os.close(descriptor)
-        raise UserError(
-            f"{path} is a link or no file; only a file of that folder itself is written or locked: remove it"
-        )
+        raise UserError(f"{path} is a link, a folder or a special file; a regular file is expected: remove it")
     assert descriptor is not None
     return descriptor
 
@@ -119,29 +121,39 @@ def own_folder(path: Path) -> Path:
     return path
 
 
-def write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes, *, sync: bool = True) -> None:
     """Writes a file so that `path` has either the old or the new content, even if the process or the machine stops.
 
-    In a folder with a temporary name it does not wait for the disk: that folder is synced as a whole.
+    Args:
+        path: The file.
+        content: Its new content.
+        sync: Whether to wait for the disk. Files in a folder that is then synced as a whole need not wait.
 
     Raises:
         WriteError: If it cannot be written; `path` then has the old content.
     """
+    with writing(path), _replaced(path, sync=sync) as file:
+        file.write(content)
+
+
+@contextmanager
+def _replaced(path: Path, *, sync: bool, mode: int | None = None) -> Iterator[IO[bytes]]:
+    """A context that gives a temporary file, which becomes `path` if nothing fails; `mode` is its permissions."""
     temporary = temporary_name(path)
-    to_sync = not any(re.fullmatch(TEMPORARY, part) for part in path.parent.parts)
-    with writing(path):
-        try:
-            with open(open_inside(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file:
-                file.write(content)
+    try:
+        with open(open_inside(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file:
+            yield file
+            if sync:
                 file.flush()
-                if to_sync:
-                    os.fsync(file.fileno())
-            os.replace(temporary, path)
-            if to_sync:
-                sync_folder(path.parent)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+                os.fsync(file.fileno())
+        if mode is not None:
+            temporary.chmod(mode)
+        os.replace(temporary, path)
+        if sync:
+            sync_folder(path.parent)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def open_regular(path: Path, *, follow_links: bool = True) -> BinaryIO:
@@ -164,26 +176,25 @@ def open_regular(path: Path, *, follow_links: bool = True) -> BinaryIO:
 def replaced_file(path: Path) -> Iterator[IO[bytes]]:
     """A context that gives a file for the output of a command. `path` has the old content until it is left.
 
-    What is no file, such as `/dev/stdout` or a pipe, is written directly. A link stays, and what it links to changes.
+    Pipes, devices, and files in a folder without write permission are written directly, and `/dev/stdout` continues
+    what was printed before. A link stays, and what it links to changes.
 
     Raises:
         OSError: If it cannot be written.
     """
-    path = Path(os.path.realpath(path))
-    if path.exists() and not (path.is_file() and os.access(path.parent, os.W_OK)):
+    if opened := _OPENED.fullmatch(str(path)):
+        names = {"stdout": 1, "stderr": 2}
+        with open(os.dup(names.get(opened[1]) or int(opened[2])), "wb") as file:
+            yield file
+        return
+    real = Path(os.path.realpath(path))
+    exists = os.path.exists(path)  # `real` is a name that leads nowhere if it is of a pipe without one
+    if exists and not (os.path.isfile(path) and os.access(real.parent, os.W_OK)):
         with open(path, "wb") as file:
             yield file
         return
-    temporary = temporary_name(path)
-    try:
-        with open(open_inside(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file:
-            yield file
-        if path.exists():
-            temporary.chmod(stat.S_IMODE(path.stat().st_mode))
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with _replaced(real, sync=False, mode=stat.S_IMODE(real.stat().st_mode) if exists else None) as file:
+        yield file
 
 
 def sync_folder(path: Path) -> None:
@@ -241,11 +252,16 @@ def read_json(path: Path) -> Any:
     try:
         with open_regular(path) as file:
             content = file.read(JSON_LIMIT)
-        if (parts := content.count(b"{") + content.count(b"[")) > _MOST_PARTS:
+        if (parts := parts_of(content)) > MOST_PARTS:
             raise ValueError(f"it has {parts} parts")
         return json.loads(content, object_pairs_hook=without_duplicates)
     except (OSError, ValueError, RecursionError) as error:
         raise CorruptFileError(f"{path} is damaged ({error}); restore it or train again") from None
+
+
+def parts_of(content: bytes) -> int:
+    """At most this number of objects and lists are in a JSON file; a character in a string counts, too."""
+    return content.count(b"{") + content.count(b"[")
 
 
 def save_tensors(
@@ -254,6 +270,7 @@ def save_tensors(
     *,
     beside: Iterable[str] = (),
     new: Mapping[str, bytes] = MappingProxyType({}),
+    sync: bool = True,
 ) -> None:
     """Writes a safetensors file with checksums, whole or not at all.
 
@@ -262,9 +279,11 @@ def save_tensors(
         tensors: The arrays, by name.
         beside: Names of files in the same folder whose checksums are also stored.
         new: The content that some of these files get after this call; from now on they may have the old or the new one.
+        sync: Whether to wait for the disk, as in `write_atomically`.
 
     Raises:
         WriteError: If it cannot be written.
+        UserError: If there are more tensors or files than are read again.
     """
     from safetensors.numpy import save
 
@@ -274,7 +293,13 @@ def save_tensors(
     for name, content in new.items():
         manifest[name] += [len(content), hashlib.sha256(content).hexdigest()]
     manifest[TENSORS] = _sha256_of_tensors(tensors)
-    write_atomically(path, save(tensors, {MANIFEST: json.dumps(manifest)}))
+    content = save(tensors, {MANIFEST: json.dumps(manifest)})
+    if (size := int.from_bytes(content[:8], "little")) > HEADER_LIMIT:
+        raise UserError(
+            f"{path.name} would have a header of {size} bytes, and at most {HEADER_LIMIT} are read again; "
+            "give a model of fewer layers or members"
+        )
+    write_atomically(path, content, sync=sync)
 
 
 def load_tensors(

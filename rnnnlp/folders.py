@@ -9,11 +9,12 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from rnnnlp.files import GUARDED, TEMPORARY, own_folder, sync_folder, temporary_name, writing
+from rnnnlp.errors import UserError
+from rnnnlp.files import TEMPORARY, own_folder, sync_folder, temporary_name, writing
 
 NEXT = ".rnnnlp-next"
 
@@ -25,77 +26,86 @@ def current(folder: Path) -> Path:
 
 
 @contextmanager
-def replacement(folder: Path, entries: Collection[str], *, keep: Collection[str] = ()) -> Iterator[Path]:
+def replacement(
+    folder: Path, entries: Collection[str], *, keep: Collection[str] = (), check: Callable[[], None] = lambda: None
+) -> Iterator[Path]:
     """A context that gives a new, empty folder whose content then replaces that of `folder`, whole or not at all.
 
     Args:
         folder: The folder; it is made if it is not there.
         entries: The names that are replaced, or removed where the new folder lacks them. Everything else stays.
         keep: Those of `entries` that stay where the new folder lacks them.
+        check: Called before anything is changed, when nobody else writes there; it may refuse.
 
     Raises:
         WriteError: If it cannot be written.
-        UserError: If NEXT is a link.
+        UserError: If another process or thread writes there, or NEXT is a link.
     """
     is_new = not folder.exists()
     with writing(folder):
         make_folder(folder)
-        finish_replacement(folder, entries)
-        remove_abandoned(folder)
-        new = temporary_name(folder / "next")
-        new.mkdir()
-    held = hold(new)
-    try:
-        with writing(folder):
-            yield new
-            for name in keep:
-                if os.path.lexists(folder / name) and not os.path.lexists(new / name):
-                    link_tree(folder / name, new / name)
-            sync_tree(new)
-            new.rename(folder / NEXT)
-            sync_folder(folder)
-    except BaseException:
-        shutil.rmtree(new, ignore_errors=True)
-        if is_new:
-            with suppress(OSError):
-                folder.rmdir()
-        raise
-    finally:
-        if held is not None:
-            os.close(held)
-    with writing(folder):
-        finish_replacement(folder, entries)
+        with alone(folder):
+            check()
+            finish_replacement(folder, entries)
+            remove_unfinished(folder)
+            new = temporary_name(folder / "next")
+            new.mkdir()
+            try:
+                yield new
+                for name in keep:
+                    if os.path.lexists(folder / name) and not os.path.lexists(new / name):
+                        link_tree(folder / name, new / name)
+                sync_tree(new)
+                new.rename(folder / NEXT)
+                sync_folder(folder)
+            except BaseException:
+                shutil.rmtree(new, ignore_errors=True)
+                if is_new:
+                    with suppress(OSError):
+                        folder.rmdir()
+                raise
+            finish_replacement(folder, entries)
 
 
-def hold(folder: Path) -> int | None:
-    """Locks a temporary folder for as long as this process lives, or until the descriptor that is returned is closed.
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """A context in which no other process or thread replaces the content of a folder; where there are no locks, it may.
 
-    None if another process holds it, or if there are no locks here.
+    Raises:
+        UserError: If another one does already.
+        OSError: If the folder cannot be opened.
     """
     try:
         import fcntl
-
-        descriptor = os.open(folder, os.O_RDONLY | GUARDED)
-    except (ModuleNotFoundError, OSError):
-        return None
+    except ModuleNotFoundError:
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(
+                f"{folder} is in use: another process or thread writes a model there; wait, or give another folder"
+            ) from None
+        except OSError:  # a file system without locks of folders
+            pass
+        yield
+    finally:
+        with suppress(OSError):  # a copy of the descriptor in a child may stay open
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
         os.close(descriptor)
-        return None
-    return descriptor
 
 
-def remove_abandoned(folder: Path) -> None:
-    """Removes new content that killed processes did not finish."""
-    for path in folder.glob(".next.*.tmp"):
-        if re.fullmatch(TEMPORARY, path.name) and (held := hold(path)) is not None:
-            os.close(held)
+def remove_unfinished(folder: Path) -> None:
+    """Removes what killed processes were writing or removing in a folder, which is locked."""
+    for path in folder.iterdir():
+        if re.fullmatch(TEMPORARY, path.name):
             remove(path)
 
 
 def finish_replacement(folder: Path, entries: Collection[str]) -> None:
-    """Puts the content of NEXT in its place, if there is any."""
+    """Puts the content of NEXT in its place, if there is any. The folder is locked."""
     waiting = own_folder(folder / NEXT)
     if not waiting.is_dir():
         return
@@ -106,8 +116,11 @@ def finish_replacement(folder: Path, entries: Collection[str]) -> None:
             if temporary.is_dir() or not is_plain_file(folder / name):
                 remove(folder / name)
             os.replace(temporary, folder / name)
-        else:
+            temporary.unlink(missing_ok=True)  # it is still there if both are one file
+        elif os.path.lexists(waiting):
             remove(folder / name)
+        else:  # where there are no locks, another process has finished this
+            return
     sync_folder(folder)
     remove(waiting)
 
@@ -161,10 +174,12 @@ def link_tree(source: Path, target: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Removes a file, or a folder with all its content, if it exists. What is half removed has another name."""
+    """Removes a file, or a folder with all its content, if it exists. What is half removed has a temporary name."""
     if path.is_dir() and not path.is_symlink():
-        gone = temporary_name(path)
-        path.rename(gone)
+        gone = path
+        if not re.fullmatch(TEMPORARY, path.name):
+            gone = temporary_name(path)
+            path.rename(gone)
         shutil.rmtree(gone)
     else:
         path.unlink(missing_ok=True)

@@ -11,8 +11,9 @@ The cases:
 - starts: a new process that can start only a few threads, whatever it asks for. It must give the usual bits, or say in
   one line what is wrong. It needs a C compiler.
 - signals: one or two of SIGINT, SIGTERM and SIGHUP at a random moment of a command. Then the run is resumed.
-- kills: SIGKILL while a run begins, is resumed, or replaces another, and while a model is saved over another.
-  Afterwards the run must end in the bits of a run left alone, and one of the two models must be there and whole.
+- kills: SIGKILL while a run begins, is resumed, or replaces another, while a model is saved over another, and while two
+  processes save into one folder. Afterwards the run must end in the bits of a run left alone, and one of the two models
+  must be there and whole.
 
 A run is that of a language model of characters or words, or of a classifier with a pretrained language model. Each seed
 and number draw the same case, but its moments depend on the machine. A process that takes 60 seconds counts as hung.

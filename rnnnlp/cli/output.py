@@ -53,7 +53,7 @@ def write_json(path: str, figures: Any) -> None:
 
 @contextmanager
 def output_file(name: str, path: str) -> Iterator[IO[bytes]]:
-    """A context that gives the file of an option; what is there stays until the new content is whole.
+    """A context that gives the file of an option; what is there is kept until the new content is complete.
 
     Raises:
         UserError: If it cannot be written.
@@ -61,6 +61,8 @@ def output_file(name: str, path: str) -> Iterator[IO[bytes]]:
     from rnnnlp.files import replaced_file
 
     try:
+        if sys.stdout is not None:
+            sys.stdout.flush()  # in case the file is `/dev/stdout`
         with replaced_file(Path(os.path.expanduser(path))) as file:
             yield file
     except BrokenPipeError:  # a pipe in place of a file

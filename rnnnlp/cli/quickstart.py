@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -35,7 +36,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     from rnnnlp.cli.main import main
 
-    out, backend = Path(options.out), ["--backend", options.backend]
+    out, backend = Path(os.path.expanduser(options.out)), ["--backend", options.backend]
     classifier, model = str(out / "sample-reviews"), str(out / "python-docs")
     epochs = str(SENTIMENT_EPOCHS)
     if options.budget is None:

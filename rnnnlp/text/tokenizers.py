@@ -98,8 +98,8 @@ class Tokenizer(ABC):
     def from_json(cls, content: dict[str, Any]) -> Self:
         """The tokenizer that `to_json` described; `KeyError`, `TypeError` or `ValueError` for other content."""
 
-    def save(self, folder: Path) -> None:
-        """Writes `folder/tokenizer.json`.
+    def save(self, folder: Path, *, sync: bool = True) -> None:
+        """Writes `folder/tokenizer.json`; `sync` is whether to wait for the disk.
 
         Raises:
             UserError: If it has more bytes than are read again, or cannot be written.
@@ -111,7 +111,7 @@ class Tokenizer(ABC):
                 f"{TOKENIZER_LIMIT} are read again; give a smaller {option('vocab_size')}, or a larger "
                 f"{option('min_frequency')}"
             )
-        write_atomically(Path(folder) / FILE_NAME, content)
+        write_atomically(Path(folder) / FILE_NAME, content, sync=sync)
 
 
 class StreamDecoder:

@@ -11,6 +11,7 @@ from rnnnlp.errors import UserError, option
 from rnnnlp.text.builtin import BUILTIN_NAMES
 from rnnnlp.text.hub import is_hub_name
 from rnnnlp.text.sources import GIVEN
+from rnnnlp.training.model_folder import ENTRIES
 from rnnnlp.training.run_folder import RunFolder, read_state
 
 log = logging.getLogger(__name__)
@@ -28,6 +29,19 @@ def places_of(data: str, run: Path) -> dict[str, str]:
         return {"absolute": absolute, "from_run": os.path.relpath(absolute, os.path.realpath(run))}
     except ValueError:  # on another drive of Windows
         return {"absolute": absolute}
+
+
+def refuse_data_of_run(data: str | None, run: str | os.PathLike[str]) -> None:
+    """UserError if data are files of the run in a folder, which a new run replaces."""
+    if data is None or data in BUILTIN_NAMES or not is_local(data):
+        return
+    folder, path = Path(os.path.realpath(os.path.expanduser(run))), os.path.expanduser(data)
+    for place in map(Path, [path] if os.path.exists(path) else glob.glob(path, recursive=True)):
+        real = Path(os.path.realpath(place))
+        if any(folder / entry in (real, *real.parents) for entry in ENTRIES):
+            raise UserError(
+                f"{option('data')} {data} is in the run that {option('out')} {run} replaces; copy it elsewhere first"
+            )
 
 
 def find_data(training: Mapping[str, Any], run: Path, *, remedy: str = "") -> str:

@@ -166,13 +166,13 @@ class Estimator:
     def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
         """Writes the model into a folder, from which `from_pretrained` reads it, with its model card and its figures.
 
-        A model that is there stays until the new one is whole.
+        An existing model is kept until the new one is complete.
 
         Args:
             folder: The folder; it is made if it is not there.
 
         Raises:
-            UserError: If it cannot be written, or has files of these names that are of no model.
+            UserError: If it cannot be written, or has files of these names that do not belong to a model.
         """
         network = self._fitted()
         lines = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in self.history_)
@@ -180,4 +180,4 @@ class Estimator:
             network.write(new, training=self.training_)
             for name, content in ((CARD, self.card_), (METRICS, lines)):
                 if content:
-                    write_atomically(new / name, content.encode("utf-8", "replace"))
+                    write_atomically(new / name, content.encode("utf-8", "replace"), sync=False)

@@ -28,7 +28,7 @@ class FolderLock:
     """The lock of a run folder, held from now until `release`.
 
     Raises:
-        UserError: If another process holds it, `.lock` is a link or no file, or the system has no locks.
+        UserError: If another process holds it, `.lock` is a link or not a regular file, or the system has no locks.
     """
 
     _held: ClassVar[weakref.WeakSet["FolderLock"]] = weakref.WeakSet()
@@ -48,8 +48,11 @@ class FolderLock:
                 if _is_at(self._descriptor, folder / LOCK):
                     break
                 self._close()  # a process that ended without a run has just removed the file
-            else:
-                self._descriptor = self._opened(folder)
+            else:  # others would lock another file of that name
+                raise UserError(
+                    f"{folder / LOCK} cannot be locked: it is removed or replaced each time; stop what does that, or "
+                    "give another folder"
+                )
         if hasattr(fcntl, "F_OFD_SETLK"):
             with suppress(OSError):  # it is only there to be looked at
                 fcntl.fcntl(self._descriptor, fcntl.F_OFD_SETLK, _whole_file(fcntl.F_WRLCK))
@@ -95,7 +98,7 @@ class FolderLock:
 
     @classmethod
     def _after_fork(cls) -> None:
-        """Closes the locks of the parent in a child, which would else hold them after the parent has ended."""
+        """Closes the parent's locks in a child, which would otherwise hold them after the parent has ended."""
         for lock in list(cls._held):
             lock._close()
 
@@ -108,7 +111,7 @@ def holder(folder: Path) -> int | None:
     """The number of the process that trains in a folder now, 0 if it is not known, or None. The lock is left alone.
 
     Raises:
-        UserError: If `.lock` is a link or no file.
+        UserError: If `.lock` is a link or not a regular file.
     """
     try:
         descriptor = open_inside(folder / LOCK, os.O_RDONLY)

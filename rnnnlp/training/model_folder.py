@@ -17,9 +17,11 @@ from rnnnlp.config import NetworkConfig
 from rnnnlp.errors import UserError
 from rnnnlp.files import (
     JSON_LIMIT,
+    MOST_PARTS,
     TOKENIZER_LIMIT,
     load_tensors,
     number_of_values,
+    parts_of,
     read_json,
     require_file,
     save_tensors,
@@ -97,33 +99,34 @@ class Network:
         return twin
 
     def save_pretrained(self, folder: str | os.PathLike[str], *, training: Mapping[str, Any] | None = None) -> None:
-        """Writes the network into a folder. A model that is there stays until the new one is whole.
+        """Writes the network into a folder. An existing model is kept until the new one is complete.
 
         Args:
             folder: The folder; it is made if it is not there.
             training: How the network was trained, for `config.json`.
 
         Raises:
-            UserError: If the disk is full, the folder cannot be written, or it has such files that are of no model.
+            UserError: If the disk is full, the folder cannot be written or is in use, or it has such files that do not
+                belong to a model.
         """
         with replaced_model(folder) as new:
             self.write(new, training=training)
 
     def write(self, folder: Path, *, training: Mapping[str, Any] | None = None) -> None:
-        """Writes the network into a new folder."""
+        """Writes the network into a new folder, which is not on the disk before it is synced."""
         self.save_config(folder, training=training)
-        self.save_weights(folder)
+        self.save_weights(folder, sync=False)
 
     def save_config(self, folder: Path, *, training: Mapping[str, Any] | None = None) -> None:
-        """Writes `config.json` and `tokenizer.json`."""
+        """Writes `config.json` and `tokenizer.json` into a new folder, which is not on the disk before it is synced."""
         write_config(folder, self.model_type, self.config.to_mapping(), training)
         with writing(folder):
-            self.tokenizer.save(folder)
+            self.tokenizer.save(folder, sync=False)
 
-    def save_weights(self, folder: Path) -> None:
-        """Writes `model.safetensors` into a folder that has the other two files."""
+    def save_weights(self, folder: Path, *, sync: bool = True) -> None:
+        """Writes `model.safetensors` into a folder with the other two files; `sync` is whether to wait for the disk."""
         tensors = {name: p.value for name, p in self.parameters().items()} | self.buffers()
-        save_tensors(folder / WEIGHTS, tensors, beside=(CONFIG, TOKENIZER))
+        save_tensors(folder / WEIGHTS, tensors, beside=(CONFIG, TOKENIZER), sync=sync)
 
     @classmethod
     def from_pretrained(cls, folder: str | os.PathLike[str]) -> Self:
@@ -171,21 +174,24 @@ class Network:
 def replaced_model(folder: str | os.PathLike[str]) -> Iterator[Path]:
     """A context that gives a new folder to write a model into, which then replaces the model in `folder`.
 
-    The checkpoints, metrics and model card that are there stay, unless the new folder has others.
+    Existing checkpoints, metrics and model card are kept, unless the new folder has others.
 
     Raises:
-        UserError: If `folder` has such files that are of no model, a run trains in it, or it cannot be written.
+        UserError: If `folder` has such files that do not belong to a model, a run trains or another process saves a
+            model in it, or it cannot be written.
     """
     path = Path(folder)
-    if path.is_dir() and not holds_model(path):
-        foreign = [name for name in ENTRIES if os.path.lexists(path / name)]
+
+    def check() -> None:
+        refuse_in_use(path, holder(path))
+        foreign = [] if holds_model(path) else [name for name in ENTRIES if os.path.lexists(path / name)]
         if foreign:
             raise UserError(
                 f"{path} has a {foreign[0]} that is not of a whole model of rnnnlp, so nothing there is replaced; "
                 "give another folder"
             )
-    refuse_in_use(path, holder(path))
-    with replacement(path, ENTRIES, keep=OF_A_RUN) as new:
+
+    with replacement(path, ENTRIES, keep=OF_A_RUN, check=check) as new:
         yield new
 
 
@@ -202,22 +208,33 @@ def holds_model(folder: Path) -> bool:
 def write_config(
     folder: Path, model_type: str, model: Mapping[str, Any], training: Mapping[str, Any] | None = None
 ) -> None:
-    """Writes `config.json`; `training` is how the model was trained."""
+    """Writes `config.json` into a new folder, which is not on the disk before it is synced.
+
+    Args:
+        folder: The folder; it is made if it is not there.
+        model_type: The kind of model.
+        model: Its configuration.
+        training: How the model was trained.
+    """
     config = {"format": FORMAT, "model_type": model_type, "model": dict(model), "made_with": made_with()}
     if training is not None:
         config["training"] = dict(training)
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / CONFIG, config_bytes(config))
+        write_atomically(folder / CONFIG, config_bytes(config), sync=False)
 
 
 def config_bytes(config: Mapping[str, Any]) -> bytes:
     """The content of `config.json`.
 
     Raises:
-        UserError: If it has more bytes than are read again.
+        UserError: If it has more bytes, objects or lists than are read again.
     """
     content = json.dumps(config, indent=2, ensure_ascii=False).encode() + b"\n"
+    if (parts := parts_of(content)) > MOST_PARTS:
+        raise UserError(
+            f"{CONFIG} would have {parts} brackets, and at most {MOST_PARTS} are read again; give labels with fewer"
+        )
     if len(content) > JSON_LIMIT:
         raise UserError(
             f"{CONFIG} would have {len(content)} bytes, and at most {JSON_LIMIT} are read again; "

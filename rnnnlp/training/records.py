@@ -7,8 +7,8 @@ from typing import Any, TypeGuard
 
 from rnnnlp.config import LARGEST
 
-LONGEST_LINE = 1 << 20  # characters; a longer line is no record
-MOST_SKIPPED = 1 << 25  # characters of such lines; after them the file is no such file
+LONGEST_LINE = 1 << 20  # characters; a longer line is skipped
+MOST_SKIPPED = 1 << 25  # characters of such lines; after them the file is given up
 NUMBERS = ("seconds", "progress", "loss", "lr")  # finite in each record that has them
 
 

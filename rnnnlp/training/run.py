@@ -14,7 +14,7 @@ from rnnnlp.config import as_given
 from rnnnlp.errors import UserError
 from rnnnlp.files import CorruptFileError, write_atomically
 from rnnnlp.training.card import model_card
-from rnnnlp.training.data_places import find_data
+from rnnnlp.training.data_places import find_data, refuse_data_of_run
 from rnnnlp.training.loop import Interrupted, Trainer
 from rnnnlp.training.model_folder import CARD, CONFIG, Network, training_of
 from rnnnlp.training.options import DEFAULT_BUDGET, TrainingOptions
@@ -43,9 +43,12 @@ def train(
         The network with the weights that were best on validation.
 
     Raises:
-        UserError: For a mistake in options or data, a folder in use, or a run that diverges.
+        UserError: For a mistake in options or data, data in the run that is replaced, a folder in use, or a run that
+            diverges.
     """
     started = time.monotonic()
+    if data is None:
+        refuse_data_of_run(options.training.data, out)
     options = Options(with_limit(options.training), options.network)
     with (
         running(options.training.backend, options.training.threads),

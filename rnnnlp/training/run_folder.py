@@ -40,7 +40,7 @@ from rnnnlp.files import (
     write_atomically,
     writing,
 )
-from rnnnlp.folders import NEXT, current, finish_replacement, make_folder, publish_folder, remove, replacement
+from rnnnlp.folders import NEXT, alone, current, finish_replacement, make_folder, publish_folder, remove, replacement
 from rnnnlp.training.earlier import current_names
 from rnnnlp.training.folder_lock import LOCK, FolderLock, holder
 from rnnnlp.training.model_folder import (
@@ -85,7 +85,7 @@ class RunFolder:
     def create(cls, path: str | os.PathLike[str], *, overwrite: bool, to_resume: bool = True) -> Self:
         """The folder of a new run. UserError if `path` holds anything, unless it is a run and `overwrite` is given.
 
-        That run stays until `replacement` is left. `to_resume` is whether the user might want to resume it.
+        That run is kept until `replacement` is left. `to_resume` is whether the user might want to resume it.
         """
         run = cls(path)
         run._require_free(overwrite=overwrite, to_resume=to_resume)
@@ -96,8 +96,9 @@ class RunFolder:
             raise UserError(f"{option('out')} {path} cannot be made ({error.strerror}); give another folder") from None
         run._take_lock()
         try:
-            run._require_free(overwrite=overwrite, to_resume=to_resume)  # another process may just have trained here
-            run._finish_earlier()
+            with run._written_alone():
+                run._require_free(overwrite=overwrite, to_resume=to_resume)  # another process may just have written it
+                run._finish_earlier()
         except BaseException:
             run._release_lock()
             raise
@@ -131,7 +132,8 @@ class RunFolder:
         run.latest_checkpoint()
         run._take_lock()
         try:
-            run._finish_earlier()
+            with run._written_alone():
+                run._finish_earlier()
         except BaseException:
             run._release_lock()
             raise
@@ -141,7 +143,7 @@ class RunFolder:
     def replacement(self) -> Iterator["RunFolder"]:
         """A context that gives a folder to write a new run into, which then replaces the one that is here.
 
-        The run that is here stays if that fails, or the process is killed.
+        The run that is here is kept if that fails, or the process is killed.
         """
         with replacement(self.path, ENTRIES) as new:
             yield RunFolder(new)
@@ -179,19 +181,27 @@ class RunFolder:
         """The number of the process that trains in this folder now, or None (0 if it is not known)."""
         return holder(self.path)
 
+    @contextmanager
+    def _written_alone(self) -> Iterator[None]:
+        """A context in which nobody else saves a model here, as they may without the lock of the run."""
+        with writing(self.path), alone(self.path):
+            yield
+
     def _finish_earlier(self) -> None:
         """Finishes or removes what killed processes left."""
-        with writing(self.path):
-            finish_replacement(self.path, ENTRIES)
-            for folder in (self.path, own_folder(self.path / CHECKPOINTS)):
-                for path in folder.iterdir() if folder.is_dir() else ():
-                    if _LEFT_OVER.fullmatch(path.name):
-                        remove(path)
+        finish_replacement(self.path, ENTRIES)
+        for folder in (self.path, own_folder(self.path / CHECKPOINTS)):
+            for path in folder.iterdir() if folder.is_dir() else ():
+                if _LEFT_OVER.fullmatch(path.name):
+                    remove(path)
 
     # ------------------------------------------------------------------------------------------------------- metrics
 
     def log(self, record: Mapping[str, Any]) -> None:
-        """Appends a line to `metrics.jsonl`, which is there to be read at once; of an enormous one, its numbers."""
+        """Appends a line to `metrics.jsonl`, flushed at once.
+
+        If it is too long to be read again, only its numbers are kept.
+        """
         line = json.dumps(record, ensure_ascii=False)
         if len(line) >= LONGEST_LINE:  # it would not be read again
             line = json.dumps({name: value for name, value in record.items() if isinstance(value, int | float)})
@@ -242,8 +252,8 @@ class RunFolder:
             temporary.mkdir()
             try:
                 network.write(temporary, training=training)
-                write_atomically(temporary / STATE, json.dumps(state.to_json(), indent=1).encode())
-                save_tensors(temporary / STATE_TENSORS, tensors, beside=BESIDE_STATE)
+                write_atomically(temporary / STATE, json.dumps(state.to_json(), indent=1).encode(), sync=False)
+                save_tensors(temporary / STATE_TENSORS, tensors, beside=BESIDE_STATE, sync=False)
                 older = final.with_suffix(".old")
                 if os.path.lexists(final):  # the same step once more; one of the two is there at any moment
                     remove(older)

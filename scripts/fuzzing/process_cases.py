@@ -22,6 +22,7 @@ from fuzzing.damage_cases import import_everything
 from fuzzing.stand_ins import compiled
 from fuzzing.subjects import REVIEWS
 from rnnnlp.cli.main import main
+from rnnnlp.errors import UserError
 
 KINDS = ("forks", "starts", "signals", "kills")
 FORKS = 10  # of one case
@@ -267,7 +268,7 @@ class Worker:
     def kills(self, rng: np.random.Generator) -> tuple[str, str]:
         """Kills a command at any moment: what was there before, or what is new, must be whole."""
         run = self.whole(list(TASKS)[int(rng.integers(len(TASKS)))])
-        match int(rng.integers(4)):
+        match int(rng.integers(5)):
             case 0:
                 return f"begin {run.task}", self.killed(run, self.begin(run), rng) or self.after(run)
             case 1:
@@ -276,6 +277,8 @@ class Worker:
                 return f"resume {run.task}", self.killed(run, line, rng) or self.after(run)
             case 2:
                 return f"overwrite {run.task}", self.overwritten(run, rng)
+            case 3:
+                return f"save_pretrained twice at once {run.task}", self.saved_at_once(run)
         return f"save_pretrained {run.task}", self.saved(run, rng)
 
     def killed(self, run: Run, line: str, rng: np.random.Generator, *, within: float = 1.0) -> str:
@@ -326,6 +329,32 @@ class Worker:
         except Exception as error:
             return f"{FAILED}the model is lost: {error}"
         return "one of the models" if found in map(answer, folders) else FAILED + "another model"
+
+    def saved_at_once(self, run: Run) -> str:
+        """Saves from two processes into the folder of a run, and kills one of them; the run must lose nothing."""
+        shutil.copytree(run.folder, self.folder)
+
+        def save(times: int) -> int:
+            network = network_of(run.task, run.folder)
+            for _ in range(times):
+                try:
+                    network.save_pretrained(self.folder)
+                except UserError as error:
+                    if "is in use" not in str(error):
+                        raise
+            return 0
+
+        def meanwhile(child: int) -> None:
+            ended.append(in_child(lambda: save(30), self.scratch / "other", seconds=60, memory=None))
+            os.kill(child, signal.SIGKILL)
+
+        ended: list[Ended] = []
+        ended.append(in_child(lambda: save(1 << 30), self.scratch, seconds=60, memory=None, meanwhile=meanwhile))
+        if [process.code for process in ended] != [0, -signal.SIGKILL]:
+            return f"{FAILED}ended with {' and '.join(f'{process.code}: {process.error[-200:]}' for process in ended)}"
+        network_of(run.task, run.folder).save_pretrained(self.folder)  # removes what the killed one left
+        different = differences(self.folder, run.result)
+        return f"{FAILED}different: {', '.join(different)}" if different else "same bits"
 
     # ------------------------------------------------------------------------------------------------ forks and threads
 

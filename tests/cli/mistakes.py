@@ -540,7 +540,7 @@ ELSEWHERE = {
     "is a file that this command reads; give another": (
         "cli/test_reading.py::test_one_column_for_both_and_output_over_input"
     ),
-    "is a link or no file; only a file of that folder": "training/test_hostile_folders.py::test_a_lock_that_is_no_file",
+    "is a link, a folder or a special file; a regular": "training/test_hostile_folders.py::test_a_lock_that_is_no_file",
     "is a link to another folder, which is not followed": (
         "training/test_hostile_folders.py::test_folders_that_are_links_are_refused"
     ),
@@ -552,6 +552,12 @@ ELSEWHERE = {
     ),
     "config.json would have {} bytes, and at most {} are read again; give fewer": (
         "training/test_limits.py::test_a_configuration_that_could_not_be_read_again"
+    ),
+    "config.json would have {} brackets, and at most {} are": (
+        "training/test_limits.py::test_labels_with_brackets_that_could_not_be_read_again"
+    ),
+    "would have a header of {} bytes, and at most {} are read": (
+        "training/test_limits.py::test_tensors_that_could_not_be_read_again"
     ),
     "the labels have {} bytes in all, and a model": "training/test_limits.py::test_labels_that_are_texts",
     "has a {} that is not of a whole model of rnnnlp": (
@@ -602,6 +608,15 @@ ELSEWHERE = {
     ),
     "is not private to this user; remove it, or": (
         "text/test_corpus.py::test_cache_of_another_user_in_the_temporary_folder"
+    ),
+    "--data {} is in the run that --out {} replaces; copy": (
+        "training/test_overwriting.py::test_data_in_the_run_that_is_replaced_are_refused"
+    ),
+    "cannot be locked: it is removed or replaced each time; stop": (
+        "training/test_folder_lock.py::test_a_lock_file_that_is_removed_each_time_is_no_lock"
+    ),
+    "is in use: another process or thread writes a model there; wait": (
+        "training/test_overwriting.py::test_a_second_save_at_any_moment_of_the_first_is_refused"
     ),
     "is in use: process {} trains in it; wait": "cli/test_errors.py::test_a_second_run_in_one_folder_is_refused",
 }

@@ -103,3 +103,36 @@ def test_outputs_may_be_links_devices_and_files_of_earlier_commands(home: Path, 
     assert (tmp_path / "link.json").is_symlink()
     assert json.loads((tmp_path / "real.json").read_text())["examples"] == 38
     assert not Path("/dev/null").is_file()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs names of open files")
+@pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1"])
+@pytest.mark.parametrize("to", ["pipe", "file"])
+def test_an_output_may_be_standard_output(name: str, to: str, home: Path, tmp_path: Path):
+    """It follows what was printed there before."""
+    code = "import sys\nfrom rnnnlp.cli.main import main\nprint('before')\nsys.exit(main(sys.argv[1:]))"
+    words = [sys.executable, "-c", code, "predict", str(home / "reviews"), "good", "--json", name]
+    with open(tmp_path / "out", "w+") as file:
+        ended = subprocess.run(words, stdout=subprocess.PIPE if to == "pipe" else file, text=True, timeout=60)
+        said = ended.stdout if to == "pipe" else (tmp_path / "out").read_text()
+    assert ended.returncode == 0
+    before, record = said.splitlines()
+    assert before == "before"
+    assert json.loads(record)["text"] == "good"
+    assert os.listdir(tmp_path) == ["out"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs names of open files")
+def test_an_output_may_be_a_pipe_or_another_open_file(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
+    reading, writing = os.pipe()
+    os.mkfifo(tmp_path / "pipe")
+    named = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        for name, end in ((f"/dev/fd/{writing}", reading), (str(tmp_path / "pipe"), named)):
+            assert main(["predict", str(home / "reviews"), "good", "--json", name]) == 0
+            assert json.loads(os.read(end, 10_000))["text"] == "good"
+        assert main(["predict", str(home / "reviews"), "good", "--json", "/dev/fd/999999999"]) == 2
+        assert "--json /dev/fd/999999999 cannot be written (Bad file descriptor); give" in capsys.readouterr().err
+    finally:
+        for descriptor in (reading, writing, named):
+            os.close(descriptor)

@@ -77,6 +77,17 @@ def test_it_replaces_only_what_it_has_made(tmp_path, monkeypatch):
     assert len(trained) == 6
 
 
+def test_a_run_in_the_home_folder_is_not_replaced(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.setattr("rnnnlp.cli.main.main", lambda words: pytest.fail(f"began {words}"))
+    write_config(tmp_path / "mine" / "python-docs", "char_lm", {}, {"budget": 1e9})
+    parser = argparse.ArgumentParser()
+    quickstart.add_options(parser)
+    with pytest.raises(UserError, match="python-docs has something that this command did not make"):
+        quickstart.run(parser.parse_args(["--out=~/mine"]))
+
+
 def test_wrong_budget_is_one_line(tmp_path, capsys):
     assert main(["quickstart", "--budget", "soon", "--out", str(tmp_path)]) == 2
     (error,) = capsys.readouterr().err.splitlines()

@@ -146,6 +146,19 @@ def test_a_lock_file_that_was_just_removed_is_made_again(tmp_path: Path, monkeyp
     lock.release()
 
 
+def test_a_lock_file_that_is_removed_each_time_is_no_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """What is locked then keeps nobody out."""
+    real = fcntl.flock
+
+    def flock(descriptor: int, operation: int) -> None:
+        (tmp_path / LOCK).unlink()
+        real(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.raises(UserError, match=r"\.lock cannot be locked: it is removed or replaced each time; stop what"):
+        FolderLock(tmp_path)
+
+
 def test_create_looks_again_once_it_has_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     taken = RunFolder._take_lock
 

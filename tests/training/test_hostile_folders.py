@@ -89,12 +89,12 @@ def test_a_lock_that_is_no_file(command: str, home: Path, outside: Path, tmp_pat
     for make in kinds.values():
         shutil.copytree(home / "lm", run)
         replaced(run / ".lock", make)
-        assert ".lock is a link or no file; only a file of that folder" in said_after(
+        assert ".lock is a link, a folder or a special file; a regular file is expected" in said_after(
             COMMANDS[command], home, run, capsys
         )
         capsys.readouterr()
         assert main(["status", str(run)]) == 2  # in one line, without waiting for a pipe
-        assert ".lock is a link or no file" in capsys.readouterr().err
+        assert ".lock is a link, a folder or a special file" in capsys.readouterr().err
         assert main(["generate", str(run), "--length", "2"]) == 0
         assert content_of(outside) == before
         shutil.rmtree(run)

@@ -3,11 +3,14 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from rnnnlp import CharLM, SentimentClassifier
 from rnnnlp.cli.main import main
 from rnnnlp.errors import UserError
+from rnnnlp.files import load_tensors, save_tensors
+from rnnnlp.tasks.sentiment.ensemble import Ensemble
 from rnnnlp.training.run_folder import RunFolder
 from tests.cli.mistakes import TINY
 
@@ -52,6 +55,31 @@ def test_a_configuration_that_could_not_be_read_again(tmp_path: Path, monkeypatc
     with pytest.raises(UserError, match=r"config\.json would have"):
         CharLM(bptt=8, **SMALL).fit(WORDS, out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_labels_with_brackets_that_could_not_be_read_again(tmp_path: Path):
+    labels = ["[" * 60_000, "{" * 60_000]
+    with pytest.raises(
+        UserError, match=r"config\.json would have 1200\d\d brackets, and at most 100000 are read again"
+    ):
+        SentimentClassifier(**SMALL).fit(["good", "bad"] * 20, labels * 20, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_tensors_that_could_not_be_read_again(tmp_path: Path):
+    path, value = tmp_path / "model.safetensors", np.zeros(1, np.float32)
+    save_tensors(path, {f"{i:01000}": value for i in range(100)})
+    assert len(load_tensors(path)) == 100
+    with pytest.raises(UserError, match=r"would have a header of \d+ bytes, and at most 4194304 are read again"):
+        save_tensors(path, {f"{i:01000}": value for i in range(4200)})
+    assert len(load_tensors(path)) == 100
+
+
+def test_an_ensemble_that_could_not_be_read_again(tmp_path: Path):
+    network = SentimentClassifier(**SMALL).fit(["good", "bad"] * 20, ["a", "b"] * 20)._fitted()
+    with pytest.raises(UserError, match="the number of members is 1001; an ensemble has at least 1 and at most 1000"):
+        Ensemble([network] * 1001, np.ones(1001)).save_pretrained(tmp_path / "saved")
+    assert not (tmp_path / "saved").exists()
 
 
 def test_an_enormous_line_of_metrics_hides_none(tmp_path: Path):

@@ -5,6 +5,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from rnnnlp import CharLM
 from rnnnlp.cli.main import main
 from rnnnlp.errors import UserError
+from rnnnlp.folders import NEXT, finish_replacement, replacement
 from rnnnlp.tasks import load_task
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
 from rnnnlp.tasks.sentiment.config import SentimentConfig
@@ -21,7 +23,7 @@ from rnnnlp.tasks.sentiment.ensemble import Ensemble, load_predictor
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.text import CharTokenizer
 from rnnnlp.training.loop import Trainer
-from rnnnlp.training.model_folder import replaced_model
+from rnnnlp.training.model_folder import ENTRIES, OF_A_RUN, replaced_model
 from rnnnlp.training.run_folder import RunFolder
 from tests.cli.mistakes import TINY
 
@@ -35,6 +37,7 @@ FOREIGN = {
 }
 STEPS = ("open", "os.rename", "os.link", "os.remove", "os.mkdir", "os.rmdir")  # audit events
 STRIDE = int(os.environ.get("RNNNLP_STRIDE", "4"))  # 1 tries every step
+needs_flock = pytest.mark.skipif(sys.platform == "win32", reason="this system has no flock")
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 
 
@@ -206,17 +209,114 @@ def test_an_estimator_that_is_saved_over_a_run_keeps_its_checkpoints(home: Path,
 
 @needs_fork
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path: Path):
+def test_what_killed_processes_left_is_removed_by_the_next(tmp_path: Path):
     folder = tmp_path / "model"
-    classifier(0).save_pretrained(folder)
-    assert not stopped_at(4, folder, lambda: classifier(1).save_pretrained(folder), error=False)
-    assert len(list(folder.glob(".next.*.tmp"))) == 1
-    with replaced_model(folder) as new:  # not what a living one writes
-        assert not [path for path in folder.glob(".next.*.tmp") if path != new]
-        classifier(2).save_pretrained(folder)
-        classifier(3).write(new)
-    assert sorted(os.listdir(folder)) == ["config.json", "model.safetensors", "tokenizer.json"]
+    for number in range(1, 100, STRIDE):
+        shutil.rmtree(folder, ignore_errors=True)
+        classifier(0).save_pretrained(folder)
+        (folder / "checkpoints" / "step-00000002").mkdir(parents=True)
+        (folder / "checkpoints" / "step-00000002" / "config.json").write_text("{}")
+        ended = stopped_at(number, folder, lambda: classifier(1).save_pretrained(folder), error=False)
+        stopped_at(3, folder, lambda: classifier(1).save_pretrained(folder), error=False)
+        classifier(3).save_pretrained(folder)
+        assert sorted(os.listdir(folder)) == ["checkpoints", "config.json", "model.safetensors", "tokenizer.json"]
+        if ended:
+            break
+    assert ended
     assert load_predictor(folder).predict_proba(["a"]) == pytest.approx(classifier(3).predict_proba(["a"]))
+
+
+# --------------------------------------------------------------------------------------------- two that write at once
+
+
+@needs_flock
+def test_a_second_save_at_any_moment_of_the_first_is_refused(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    folder, refused = tmp_path / "run", []
+    shutil.copytree(home / "lm", folder)
+    real = os.path.lexists
+
+    def second(path: Any) -> bool:
+        if Path(path).name == "checkpoints" and Path(path).parent.name == NEXT:  # in the exchange of the first
+            monkeypatch.setattr(os.path, "lexists", real)
+            with pytest.raises(UserError, match="is in use: another process or thread writes a model there"):
+                classifier(1).save_pretrained(folder)
+            refused.append(True)
+        return real(path)
+
+    monkeypatch.setattr(os.path, "lexists", second)
+    CharLM.from_pretrained(home / "lm").save_pretrained(folder)
+    assert refused
+    assert len(RunFolder(folder).checkpoints()) == 2
+    with replaced_model(folder) as new:
+        with pytest.raises(UserError, match="is in use: another process or thread writes a model there"):
+            classifier(1).save_pretrained(folder)
+        CharLMNetwork.from_pretrained(home / "lm").write(new)
+    CharLM.from_pretrained(folder)
+    assert not list(folder.glob(".*.tmp"))
+
+
+@needs_flock
+def test_no_training_starts_where_a_model_is_being_saved(home: Path, tmp_path: Path):
+    shutil.copytree(home / "lm", tmp_path / "run")
+    with replaced_model(tmp_path / "run") as new:
+        with pytest.raises(UserError, match="is in use: another process or thread writes a model there"):
+            RunFolder.create(tmp_path / "run", overwrite=True)
+        with pytest.raises(UserError, match="is in use: another process or thread writes a model there"):
+            RunFolder.reopen(tmp_path / "run")
+        assert new.is_dir()
+        CharLMNetwork.from_pretrained(home / "lm").write(new)
+    RunFolder.reopen(tmp_path / "run").__exit__()
+
+
+def test_without_locks_a_second_exchange_takes_nothing_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Another process finishes the same exchange in the middle of this one."""
+    folder, real = tmp_path / "model", os.path.lexists
+    classifier(0).save_pretrained(folder)
+    classifier(1).save_pretrained(folder / NEXT)
+    (folder / "checkpoints").mkdir()
+    (folder / NEXT / "checkpoints").mkdir()
+
+    def other(path: Any) -> bool:
+        if Path(path) == folder / NEXT / "tokenizer.json":
+            monkeypatch.setattr(os.path, "lexists", real)
+            finish_replacement(folder, ENTRIES)
+        return real(path)
+
+    monkeypatch.setattr(os.path, "lexists", other)
+    finish_replacement(folder, ENTRIES)
+    assert sorted(os.listdir(folder)) == ["checkpoints", "config.json", "model.safetensors", "tokenizer.json"]
+
+
+@needs_fork
+@needs_flock
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_processes_that_save_into_one_folder_lose_nothing(home: Path, tmp_path: Path):
+    folder = tmp_path / "run"
+    shutil.copytree(home / "lm", folder)
+
+    def save() -> None:
+        os.fsync = lambda descriptor: None
+        saved = 0
+        for _ in range(3000):
+            with suppress(UserError), replacement(folder, ENTRIES, keep=OF_A_RUN) as new:
+                for name in ("config.json", "tokenizer.json", "model.safetensors"):
+                    shutil.copy(home / "lm" / name, new)
+                saved += 1
+            if saved == 30:
+                break
+        os._exit(0 if saved else 1)
+
+    children = []
+    for _ in range(3):
+        if not (child := os.fork()):
+            save()
+        children.append(child)
+    assert [os.waitpid(child, 0)[1] for child in children] == [0, 0, 0]
+    assert len(RunFolder(folder).checkpoints()) == 2
+    CharLMNetwork.from_pretrained(folder)
+    assert not list(folder.glob(".*.tmp"))
 
 
 def test_a_file_system_without_hard_links_replaces_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -278,6 +378,22 @@ def test_a_damaged_run_can_be_overwritten(home: Path, tmp_path: Path):
     CharLMNetwork.from_pretrained(tmp_path / "run")
 
 
+@pytest.mark.parametrize("name", ["README.md", "checkpoints/*/config.json", "link.md"])
+def test_data_in_the_run_that_is_replaced_are_refused(
+    name: str, home: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+):
+    run = tmp_path / "run"
+    shutil.copytree(home / "lm", run)
+    (run / "link.md").symlink_to("README.md")
+    words = ["train", "charlm", *TINY, "--overwrite", "--out", str(run), "--data"]
+    before = {path: path.read_bytes() for path in sorted(run.rglob("*")) if path.is_file()}
+    assert main([*words, str(run / name)]) == 2
+    assert f"{name} is in the run that --out {run} replaces; copy it elsewhere first" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in sorted(run.rglob("*")) if path.is_file()} == before
+    shutil.copy(home / "text.txt", run / "mine.txt")  # stays
+    assert main([*words, str(run / "mine.txt")]) == 0
+
+
 def test_a_run_that_cannot_begin_leaves_the_one_before(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """What can fail comes before the old run is replaced."""
     run = tmp_path / "run"
@@ -287,7 +403,7 @@ def test_a_run_that_cannot_begin_leaves_the_one_before(home: Path, tmp_path: Pat
     (tmp_path / "few.csv").write_text("text,label\n" + "good,1\nbad,0\n" * 4)
     assert main([*words, str(tmp_path / "few.csv"), "--pretraining", "2"]) == 2  # too few texts to pretrain
     with monkeypatch.context() as patch:
-        patch.setattr(SentimentNetwork, "save_weights", lambda *arguments: 1 / 0)
+        patch.setattr(SentimentNetwork, "save_weights", lambda *arguments, **options: 1 / 0)
         assert main([*words, str(tmp_path / "few.csv")]) == 70
     assert {path: path.read_bytes() for path in sorted(run.rglob("*")) if path.is_file()} | {
         run / ".lock": before[run / ".lock"]

@@ -145,25 +145,26 @@ class Ensemble(Predictor):
         return [by_word(tokens, tokenizer.spans(text)) for text, tokens in zip(texts, found, strict=True)]
 
     def save_pretrained(self, folder: str | os.PathLike[str], *, training: Mapping[str, Any] | None = None) -> None:
-        """Writes the ensemble into a folder. A model that is there stays until the new one is whole.
+        """Writes the ensemble into a folder. An existing model is kept until the new one is complete.
 
         Args:
             folder: The folder; it is made if it is not there.
             training: How the ensemble was made, for `config.json`.
 
         Raises:
-            UserError: If the disk is full, the folder cannot be written, or it has such files that are of no model.
+            UserError: If the disk is full, the folder cannot be written or is in use, or it has such files that do not
+                belong to a model.
         """
         with replaced_model(folder) as new:
             self.write(new, training=training)
 
     def write(self, folder: Path, *, training: Mapping[str, Any] | None = None) -> None:
-        """Writes the ensemble into a new folder."""
+        """Writes the ensemble into a new folder, which is not on the disk before it is synced."""
         config = EnsembleConfig(self.labels, len(self.members))
         for k, (member, of_member) in enumerate(zip(self.members, self.trainings, strict=True)):
             member.write(folder / MEMBERS / str(k), training=of_member)
         write_config(folder, self.model_type, config.to_mapping(), training)
-        save_tensors(folder / WEIGHTS, {"weights": self.weights}, beside=beside(len(self.members)))
+        save_tensors(folder / WEIGHTS, {"weights": self.weights}, beside=beside(len(self.members)), sync=False)
 
     @classmethod
     def from_pretrained(cls, folder: str | os.PathLike[str]) -> Self:

@@ -23,7 +23,7 @@ from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.tasks.sentiment.predictor import Predictor
 from rnnnlp.text import Classes, LabelledSplit, ReadOptions, load_labelled
 from rnnnlp.text.given import labelled_rows
-from rnnnlp.training.data_places import find_data
+from rnnnlp.training.data_places import find_data, refuse_data_of_run
 from rnnnlp.training.metrics import classification_metrics
 from rnnnlp.training.model_folder import CARD, CONFIG, MEMBERS, read_config
 from rnnnlp.training.run_folder import RunFolder
@@ -123,6 +123,8 @@ def make_ensemble(
             raise UserError(
                 f"{option('out')} {out} is, or holds, one of the runs of the ensemble; give the name of a new folder"
             )
+    if given is None:
+        refuse_data_of_run(options.data, out)
     with RunFolder.create(out, overwrite=overwrite, to_resume=False) as folder:
         classes = members[0].classes
         split = validation_texts(options, classes) if given is None else given_texts(given, classes)
@@ -143,7 +145,7 @@ def make_ensemble(
         log_figures(options, rows, together)
         with folder.replacement() as new:
             ensemble.write(new.path, training=options.to_mapping())
-            write_atomically(new.path / CARD, ensemble_card(options, rows, together).encode())
+            write_atomically(new.path / CARD, ensemble_card(options, rows, together).encode(), sync=False)
     return ensemble
 
 
