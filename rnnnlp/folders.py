@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from rnnnlp.errors import UserError
-from rnnnlp.files import TEMPORARY, own_folder, sync_folder, temporary_name, writing
+from rnnnlp.files import GUARDED, TEMPORARY, own_folder, sync_folder, temporary_name, writing
 
 NEXT = ".rnnnlp-next"
 
@@ -95,6 +95,25 @@ def alone(folder: Path) -> Iterator[None]:
         with suppress(OSError):  # a copy of the descriptor in a child may stay open
             fcntl.flock(descriptor, fcntl.LOCK_UN)
         os.close(descriptor)
+
+
+def hold(folder: Path) -> int | None:
+    """Locks a folder for as long as this process lives, or until the descriptor that is returned is closed.
+
+    None if another process holds it, or if there are no locks here.
+    """
+    try:
+        import fcntl
+
+        descriptor = os.open(folder, os.O_RDONLY | GUARDED)
+    except (ModuleNotFoundError, OSError):
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
 
 
 def remove_unfinished(folder: Path) -> None:

@@ -72,7 +72,7 @@ def begin_or_resume(options: argparse.Namespace, task: Task) -> int:
         else:
             values = (read_toml(options.config) if options.config else {}) | given
             out_of_file = as_given(str, values.pop("out", f"runs/{task.command.split()[-1]}"), "out")
-            out = out or out_of_file
+            out = out_of_file if out is None else out
             overwrite = as_given(bool, values.pop("overwrite", False), "overwrite") or overwrite
             train(task, task.options_from(values), out, overwrite=overwrite)
     except WriteError as error:

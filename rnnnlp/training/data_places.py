@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rnnnlp.errors import UserError, option
+from rnnnlp.files import CorruptFileError
 from rnnnlp.text.builtin import BUILTIN_NAMES
 from rnnnlp.text.hub import is_hub_name
 from rnnnlp.text.sources import GIVEN
@@ -86,9 +87,12 @@ def find_data(training: Mapping[str, Any], run: Path, *, remedy: str = "") -> st
 
 
 def kept_places(run: Path) -> dict[str, str]:
-    """The places that a run keeps of its data; older runs keep none."""
-    checkpoints = RunFolder(run).checkpoints()
-    return read_state(checkpoints[-1]).data_places if checkpoints else {}
+    """The places that a run keeps of its data; older runs, and those whose checkpoint is damaged, keep none."""
+    try:
+        checkpoints = RunFolder(run).checkpoints()
+        return read_state(checkpoints[-1]).data_places if checkpoints else {}
+    except CorruptFileError:
+        return {}
 
 
 def are_own_data(data: str, training: Mapping[str, Any], run: Path) -> bool:

@@ -32,6 +32,7 @@ class FolderLock:
     """
 
     _held: ClassVar[weakref.WeakSet["FolderLock"]] = weakref.WeakSet()
+    _descriptor: int | None
 
     def __init__(self, folder: Path):
         try:
@@ -41,7 +42,7 @@ class FolderLock:
                 "this system cannot lock a run folder, so rnnnlp cannot train here; "
                 "train on Linux or macOS (on Windows: in WSL), and use the trained model anywhere"
             ) from None
-        self._descriptor: int | None = None
+        self._path, self._descriptor = folder / LOCK, None
         with writing(folder):
             for _ in range(ATTEMPTS):
                 self._descriptor = self._opened(folder)
@@ -78,6 +79,11 @@ class FolderLock:
                 refuse_in_use(folder, process)
             raise
         return descriptor
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether the file that is locked is still the one in the folder. It is not after the folder was moved."""
+        return self._descriptor is not None and _is_at(self._descriptor, self._path)
 
     def release(self) -> None:
         """Lets another process train in the folder."""
@@ -148,7 +154,7 @@ def _write_number(descriptor: int) -> None:
 def _is_at(descriptor: int, path: Path) -> bool:
     try:
         return os.path.samestat(os.fstat(descriptor), os.lstat(path))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
 
 

@@ -196,7 +196,7 @@ class Trainer:
             score = metrics.pop("score")
             if better := score > (-math.inf if state.best_score is None else state.best_score):
                 state.best_score, state.best_metrics, state.evaluations_since_best = score, metrics, 0
-                self.objective.network.save_weights(self.run.path)
+                self.run.save_weights(self.objective.network)
             else:
                 state.evaluations_since_best += 1
             sample = self.objective.sample()

@@ -87,6 +87,8 @@ class RunFolder:
 
         That run is kept until `replacement` is left. `to_resume` is whether the user might want to resume it.
         """
+        if not os.fspath(path):
+            raise UserError(f"{option('out')} is empty; give the name of a new folder")
         run = cls(path)
         run._require_free(overwrite=overwrite, to_resume=to_resume)
         is_new = not run.path.exists()
@@ -177,6 +179,22 @@ class RunFolder:
             self._lock.release()
             self._lock = None
 
+    def require_unmoved(self) -> None:
+        """UserError if this run trains in the folder, and the folder was moved or removed since it began.
+
+        Another run may be at its path by now.
+        """
+        if self._lock is not None and not self._lock.is_in_place:
+            raise UserError(
+                f"{self.path} was moved or removed while a run trained there, so nothing more is written; "
+                "resume the run where it is now"
+            )
+
+    def save_weights(self, network: Network) -> None:
+        """Writes the best weights so far. UserError if they cannot be written."""
+        self.require_unmoved()
+        network.save_weights(self.path)
+
     def process(self) -> int | None:
         """The number of the process that trains in this folder now, or None (0 if it is not known)."""
         return holder(self.path)
@@ -202,6 +220,7 @@ class RunFolder:
 
         If it is too long to be read again, only its numbers are kept.
         """
+        self.require_unmoved()
         line = json.dumps(record, ensure_ascii=False)
         if len(line) >= LONGEST_LINE:  # it would not be read again
             line = json.dumps({name: value for name, value in record.items() if isinstance(value, int | float)})
@@ -244,6 +263,7 @@ class RunFolder:
         Raises:
             UserError: If it cannot be written; the earlier checkpoints are then as they were.
         """
+        self.require_unmoved()
         parent = own_folder(self.path / CHECKPOINTS)
         final = parent / f"step-{state.step:08d}"
         temporary = temporary_name(final)

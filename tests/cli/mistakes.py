@@ -131,6 +131,7 @@ MISTAKES = {
     "generate": "the following arguments are required: RUN; 'rnnnlp generate --help' lists",
     "predict": "the following arguments are required: RUN, TEXT; 'rnnnlp predict --help' lists",
     "train charlm --data": "--data: expected one argument; 'rnnnlp train charlm --help' lists",
+    "train charlm --data {home}/text.txt --out=": "--out is empty; give the name of a new folder",
     "train charlm --hidden-sise 3": "--hidden-sise 3: there is no such option; 'rnnnlp train charlm --help' lists",
     "train charlm --hidden-size many": "--hidden-size: invalid int value: 'many'; 'rnnnlp train charlm --help' lists",
     "train charlm --budget soon": "'soon' is not a duration; write it as 90s, 10m, 1.5h or 1h30m",
@@ -466,6 +467,9 @@ LACKING = {
 CONTAINERS = "tasks/sentiment/test_containers.py"
 WRONG_TEXTS = f"{CONTAINERS}::test_what_is_no_list_of_texts_is_named"
 ELSEWHERE = {
+    "was moved or removed while a run trained there, so nothing more is written; resume": (
+        "training/test_folder_lock.py::test_a_run_does_not_write_into_a_folder_that_took_its_place"
+    ),
     "the weights are so large that the model gives no probabilities; restore": (
         "tasks/sentiment/test_forged.py::test_weights_that_give_no_numbers_are_refused"
     ),

@@ -63,7 +63,12 @@ def assert_says(row: str, line: str, home: Path | None = None) -> None:
 
 def words_of(command: str, home: Path, tmp_path: Path) -> list[str]:
     words = [word.format(home=home) for word in command.split()]
-    if words[:1] in (["train"], ["pretrain"]) and words[1:] and "--out" not in words and "--resume" not in words:
+    if (
+        words[:1] in (["train"], ["pretrain"])
+        and words[1:]
+        and not any(w.startswith("--out") for w in words)
+        and "--resume" not in words
+    ):
         words += ["--out", str(tmp_path / "run")]
     return words
 

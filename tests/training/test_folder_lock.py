@@ -170,3 +170,16 @@ def test_create_looks_again_once_it_has_the_lock(tmp_path: Path, monkeypatch: py
     with pytest.raises(UserError, match="is not empty and not a run"):
         RunFolder.create(tmp_path, overwrite=False)
     assert holder(tmp_path) is None
+
+
+def test_a_run_does_not_write_into_a_folder_that_took_its_place(tmp_path: Path):
+    with RunFolder.create(tmp_path / "run", overwrite=False) as first:
+        first.log({"step": 1})
+        (tmp_path / "run").rename(tmp_path / "moved")
+        with pytest.raises(UserError, match="was moved or removed while a run trained there"):
+            first.log({"step": 2})
+        with RunFolder.create(tmp_path / "run", overwrite=False) as second:
+            second.log({"step": 1})
+            with pytest.raises(UserError, match="was moved or removed while a run trained there"):
+                first.log({"step": 2})
+    assert (tmp_path / "run" / "metrics.jsonl").read_text() == '{"step": 1}\n'

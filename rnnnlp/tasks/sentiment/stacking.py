@@ -118,8 +118,8 @@ def make_ensemble(
     """
     members, trainings = load_members(options.runs)
     options = on_the_data_of(trainings[0], options)
-    for run in (Path(run).resolve() for run in options.runs):
-        if Path(out).resolve() in (run, *run.parents):
+    for run in (Path(os.path.realpath(run)) for run in options.runs):
+        if Path(os.path.realpath(out)) in (run, *run.parents):
             raise UserError(
                 f"{option('out')} {out} is, or holds, one of the runs of the ensemble; give the name of a new folder"
             )
