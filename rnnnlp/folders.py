@@ -12,17 +12,48 @@ import stat
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
 from rnnnlp.errors import UserError
 from rnnnlp.files import GUARDED, TEMPORARY, own_folder, sync_folder, temporary_name, writing
 
+Content = TypeVar("Content")
+
 NEXT = ".rnnnlp-next"
+ATTEMPTS = 20  # to read a folder that others replace
 
 
 def current(folder: Path) -> Path:
     """Where the content of a folder is: in NEXT if a process was killed before that was in place."""
     waiting = folder / NEXT
     return waiting if os.path.isdir(waiting) and not os.path.islink(waiting) else folder
+
+
+def read_whole(folder: Path, read: Callable[[Path], Content]) -> Content:
+    """What is read from a folder: all of it from the old content or from the new one, while others replace it.
+
+    Args:
+        folder: The folder.
+        read: Reads the content at the place that it is given. It is called again if it failed and the folder has
+            changed meanwhile.
+    """
+    for _ in range(ATTEMPTS):
+        before = _entries(folder)
+        try:
+            return read(current(folder))
+        except (UserError, OSError):
+            if _entries(folder) == before:
+                raise
+    return read(current(folder))
+
+
+def _entries(folder: Path) -> set[tuple[str, int]]:
+    """The names in a folder, and which files they are."""
+    try:
+        with os.scandir(folder) as found:
+            return {(entry.name, entry.inode()) for entry in found}
+    except OSError:
+        return set()
 
 
 @contextmanager

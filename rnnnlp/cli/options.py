@@ -94,7 +94,7 @@ def read_toml(path: str) -> dict[str, Any]:
     where = f"{option('config')} {path}"
     try:
         with open_regular(Path(path)) as file:
-            text = file.read(LONGEST_TOML + 1).decode().replace("\r\n", "\n")
+            text = file.read(LONGEST_TOML + 1).decode("utf-8-sig").replace("\r\n", "\n")
         if len(text) > LONGEST_TOML or _LONG_KEY.search(_TOML_TEXT.sub("text", text)):
             raise UserError(f"{where} is too long, or has a key of many parts; write lines such as lr = 0.01")
         content = tomllib.loads(text)

@@ -1,5 +1,6 @@
 """The commands do what the README says, on built-in data and small models."""
 
+import codecs
 import io
 import json
 import subprocess
@@ -156,6 +157,7 @@ def test_a_configuration_file_with_command_line_values_on_top(tmp_path: Path):
     toml = tmp_path / "run.toml"
     toml.write_text('data = "sample-reviews"\nhidden-size = 5\nembedding_size = 4\nsteps = 2\nevaluations = 1\n')
     assert "hidden-size" in tomllib.loads(toml.read_text())
+    toml.write_bytes(codecs.BOM_UTF8 + toml.read_bytes())  # as Notepad writes it
     run = tmp_path / "run"
     assert main(["train", "sentiment", "--config", str(toml), "--hidden-size", "7", "--out", str(run)]) == 0
     config = read_config(run)

@@ -416,3 +416,24 @@ def test_an_ensemble_is_not_written_over_its_members(tmp_path: Path, capsys: pyt
     assert main(["ensemble", *members, "--data", "sample-reviews", "--overwrite", "--out", str(tmp_path)]) == 2
     assert "is, or holds, one of the runs of the ensemble" in capsys.readouterr().err
     assert json.loads((tmp_path / "config.json").read_text())["model_type"] == "ensemble"
+
+
+def test_a_model_can_be_opened_while_another_process_replaces_it(home: Path, tmp_path: Path):
+    model = tmp_path / "model"
+    networks = [CharLMNetwork.from_pretrained(home / "lm") for _ in range(2)]
+    networks[1].parameters()["embedding.weight"].value += 1
+    networks[0].save_pretrained(model)
+    whole = {network.parameters()["embedding.weight"].value.tobytes() for network in networks}
+    child = os.fork()
+    if child == 0:
+        try:
+            for k in range(60):
+                networks[k % 2].save_pretrained(model)
+        finally:
+            os._exit(0)
+    opened = 0
+    while os.waitpid(child, os.WNOHANG)[0] == 0:
+        network = CharLMNetwork.from_pretrained(model)
+        assert network.parameters()["embedding.weight"].value.tobytes() in whole
+        opened += 1
+    assert opened

@@ -13,7 +13,7 @@ import numpy as np
 from rnnnlp.config import Config
 from rnnnlp.errors import UserError
 from rnnnlp.files import CorruptFileError, load_tensors, own_folder, save_tensors, set_tensors
-from rnnnlp.folders import current
+from rnnnlp.folders import read_whole
 from rnnnlp.layers.loss import log_odds_gradient
 from rnnnlp.tasks.sentiment.explain import Contribution, Gradient, contributions
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
@@ -173,7 +173,10 @@ class Ensemble(Predictor):
         Raises:
             UserError: If something is missing, damaged, no ensemble, or does not fit together.
         """
-        folder = current(Path(folder))
+        return read_whole(Path(folder), cls._read)
+
+    @classmethod
+    def _read(cls, folder: Path) -> Self:
         content = read_config(folder)
         if content["model_type"] != cls.model_type:
             raise UserError(f"{folder} holds a model of type {content['model_type']}; an ensemble is needed here")
@@ -241,9 +244,13 @@ def load_predictor(folder: str | os.PathLike[str]) -> SentimentNetwork | Ensembl
     Raises:
         UserError: If there is none.
     """
-    model_type = read_config(Path(folder))["model_type"]
-    if model_type == Ensemble.model_type:
-        return Ensemble.from_pretrained(folder)
-    if model_type != SentimentNetwork.model_type:
-        raise UserError(f"{folder} holds a model of type {model_type}; a classifier is needed here")
-    return SentimentNetwork.from_pretrained(folder)
+
+    def load(place: Path) -> SentimentNetwork | Ensemble:
+        model_type = read_config(place)["model_type"]
+        if model_type == Ensemble.model_type:
+            return Ensemble.from_pretrained(place)
+        if model_type != SentimentNetwork.model_type:
+            raise UserError(f"{folder} holds a model of type {model_type}; a classifier is needed here")
+        return SentimentNetwork.from_pretrained(place)
+
+    return read_whole(Path(folder), load)
