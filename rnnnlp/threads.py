@@ -1,14 +1,19 @@
-"""Settings of which a process has only one, such as the threads of a library, while several runs want their own.
+"""Process-wide settings, such as the number of threads of a library, that several runs set differently.
 
 Each run has what it asked for, and after the last one the process has what it had before.
 """
 
+import os
+import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import wraps
-from threading import RLock
+from functools import cache, wraps
+from threading import Event, RLock, Thread
 from typing import Any, Generic, ParamSpec, TypeVar
+
+_MOST_THREADS = 64  # of OpenBLAS as NumPy has it
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -18,7 +23,7 @@ LOCK = RLock()  # held for each change of a setting, and for each call of the BL
 
 
 class Setting(Generic[Value]):
-    """A setting of the process that changes nothing but speed: of several runs, the last to begin decides.
+    """A process-wide setting. If several runs change it, the last one to begin wins.
 
     Args:
         get: Reads it.
@@ -65,8 +70,8 @@ class Blas:
     def __init__(self) -> None:
         self._of_run: ContextVar[int | None] = ContextVar("blas_threads", default=None)
         self._runs = 0  # at work
-        self._libraries: list[tuple[Any, int]] = []  # with the number of threads that each has without a run
-        self._now: int | None = None
+        self._before: list[int] = []  # the number of threads that each library has without a run, while there is one
+        self._now: int | None = None  # what a run has set
 
     def __enter__(self) -> None:
         LOCK.acquire()
@@ -76,25 +81,23 @@ class Blas:
     def __exit__(self, *exception: object) -> None:
         LOCK.release()
 
+    def numbers(self) -> list[int]:
+        """The number of threads that each library has without a run."""
+        with LOCK:
+            return self._before if self._runs else [library.num_threads for library in _blas_libraries()]
+
     def keep(self, threads: int) -> None:
         """Changes the number of threads for the process; a run at work keeps its own."""
-        from threadpoolctl import threadpool_limits
-
         with LOCK:
-            if self._runs:
-                self._libraries = [(library, threads) for library, _ in self._libraries]
-            else:
-                threadpool_limits(threads)
+            self._before = [threads for _ in _blas_libraries()]
+            if self._now is None:
+                self._apply(None)
 
     @contextmanager
     def during(self, threads: int | None) -> Iterator[None]:
         """Changes the number of threads for what is inside; None leaves it as it is without a run."""
-        from threadpoolctl import ThreadpoolController
-
         with LOCK:
-            if not self._runs:
-                found = ThreadpoolController().select(user_api="blas").lib_controllers
-                self._libraries, self._now = [(library, library.num_threads) for library in found], None
+            self._before = self.numbers()
             self._runs += 1
             token = self._of_run.set(threads)
             self._set(threads)
@@ -109,18 +112,64 @@ class Blas:
 
     def _set(self, threads: int | None) -> None:
         if threads != self._now:
-            for library, before in self._libraries:
-                # Later versions of `threadpoolctl` obey only the first thread that sets a number, until it gives up.
-                give_up = getattr(library, "clear_controlling_thread", None)
-                if give_up:
-                    give_up(force=True)
-                library.set_num_threads(before if threads is None else threads)
-                if give_up:
-                    give_up()
-            self._now = threads
+            self._apply(threads)
+
+    def _apply(self, threads: int | None) -> None:
+        for library, before in zip(_blas_libraries(), self._before, strict=True):
+            # Later versions of `threadpoolctl` obey only the first thread that sets a number, until it gives up.
+            give_up = getattr(library, "clear_controlling_thread", None)
+            if give_up:
+                give_up(force=True)
+            library.set_num_threads(before if threads is None else threads)
+            if give_up:
+                give_up()
+        self._now = threads
+
+
+@cache
+def _blas_libraries() -> list[Any]:
+    """What controls the BLAS of NumPy. Looking for it takes milliseconds."""
+    import numpy  # noqa: F401 (loads it)
+    from threadpoolctl import ThreadpoolController
+
+    return list(ThreadpoolController().select(user_api="blas").lib_controllers)
 
 
 BLAS = Blas()
+
+
+def limit_blas_threads() -> None:
+    """Gives NumPy's BLAS fewer threads where the system allows fewer, unless NumPy is imported already.
+
+    OpenBLAS starts its threads while it is imported, and interrupts the process (SIGINT) if it cannot.
+    """
+    if "numpy" in sys.modules:
+        return
+    name = "OPENBLAS_NUM_THREADS"
+    asked = os.environ.get(name) or os.environ.get("OMP_NUM_THREADS") or ""
+    wanted = min(int(asked) if asked.isdecimal() else _MOST_THREADS, os.cpu_count() or 1, _MOST_THREADS)
+    end, trials = Event(), []
+    try:
+        for _ in range(wanted - 1):
+            trials.append(Thread(target=end.wait, daemon=True))
+            trials[-1].start()
+    except RuntimeError:
+        trials.pop()
+        os.environ[name] = str(len(trials) + 1)
+    finally:
+        end.set()
+        for trial in trials:
+            trial.join()
+    deadline = time.monotonic() + 0.1
+    while name in os.environ and _living_threads() > 1 and time.monotonic() < deadline:
+        time.sleep(0.001)  # a thread ends a little later than `join`
+
+
+def _living_threads() -> int:
+    try:
+        return len(os.listdir("/proc/self/task"))
+    except OSError:
+        return 1
 
 
 def holds_blas(function: Callable[P, R]) -> Callable[P, R]:

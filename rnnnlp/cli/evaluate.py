@@ -1,6 +1,7 @@
 """rnnnlp evaluate RUN."""
 
 import argparse
+import math
 import sys
 import time
 from dataclasses import fields, replace
@@ -61,6 +62,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 @with_backend
 def run(options: argparse.Namespace) -> int:
+    import numpy as np
+
     from rnnnlp.tasks import task_of
     from rnnnlp.text import ReadOptions
     from rnnnlp.text.sources import split_to_measure
@@ -110,7 +113,12 @@ def run(options: argparse.Namespace) -> int:
         own_data = not options.data or are_own_data(data, training, Path(options.run_folder))
         hold_out = options.baseline or own_data
         split = options.split or ("validation" if hold_out else split_to_measure(data))
-        figures = task.evaluate(folder, data, split, training, replace(asked, hold_out=hold_out))
+        with np.errstate(over="ignore", invalid="ignore"):  # the figures are checked
+            figures = task.evaluate(folder, data, split, training, replace(asked, hold_out=hold_out))
+        if not all(math.isfinite(value) for value in figures.values() if isinstance(value, float)):
+            raise UserError(
+                f"{folder}: its weights are so large that nothing can be measured; restore it, or train again"
+            )
         figures |= {"split": split, "data": data, "seconds": round(time.monotonic() - started, 2)}
         results.append(figures)
     as_json = results if len(results) > 1 else results[0]

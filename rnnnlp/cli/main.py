@@ -1,4 +1,4 @@
-"""The command `rnnnlp`: runs a command, and reports a mistake of the user in one line, with exit code 2."""
+"""The command `rnnnlp`: runs a command, and reports a user error in one line, with exit code 2."""
 
 import argparse
 import io
@@ -57,36 +57,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: The words of the command line; by default those of this process.
 
     Returns:
-        The exit code: 0 if done, 2 for a mistake of the user, 70 for one of ours, 128 + n if stopped by signal n.
+        The exit code: 0 if done, 2 for a user error, 70 for an internal error, 128 + n if stopped by signal n.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
-    with streams_that_take_any_text(), log_to_stderr():
+    try:
+        with streams_that_take_any_text(), log_to_stderr():
+            return outcome(words)
+    except KeyboardInterrupt:
+        show("rnnnlp: stopped", to=sys.stderr)
+        return 130
+
+
+def outcome(words: list[str]) -> int:
+    """Runs the command of these words, and prints the error that ends it, if one does; returns the exit code."""
+    try:
         try:
-            try:
-                return run_command(words)
-            finally:
-                sys.stdout.flush()  # so a full disk is noticed here
-        except UserError as error:
-            return fail(error.command_line)
-        except MemoryError as error:
-            return fail(f"there is not enough memory ({error or 'none left'}); choose a smaller model or batch")
-        except KeyboardInterrupt:
-            show("rnnnlp: stopped", to=sys.stderr)
-            return 130
-        except BrokenPipeError:  # the reader of the output has ended, such as `head`
-            discard_output()
-            return 141
-        except OSError as error:
-            discard_output()
-            cause = error.strerror or error
-            return fail(f"{error.filename or 'reading or writing'}: {cause}; free or repair it, then try again")
-        except (SystemExit, GeneratorExit):
+            return run_command(words)
+        finally:
+            sys.stdout.flush()  # so a full disk is noticed here
+    except UserError as error:
+        return fail(error.command_line)
+    except MemoryError as error:
+        return fail(f"there is not enough memory ({str(error) or 'none left'}); choose a smaller model or batch")
+    except BrokenPipeError:  # the reader of the output has ended, such as `head`
+        discard_output()
+        return 141
+    except OSError as error:
+        discard_output()
+        cause = error.strerror or error
+        return fail(f"{error.filename or 'reading or writing'}: {cause}; free or repair it, then try again")
+    except (KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:  # `tokenizers` has some that are no Exception
+        if os.environ.get(DEBUG) == "1":
             raise
-        except BaseException as error:  # `tokenizers` has some that are no Exception
-            if os.environ.get(DEBUG) == "1":
-                raise
-            what = f"internal error: {type(error).__name__}: {error}"
-            return fail(f"{what}; please report it ({DEBUG}=1 shows where)", "rnnnlp", INTERNAL_ERROR)
+        what = f"internal error: {type(error).__name__}: {error}"
+        return fail(f"{what}; please report it ({DEBUG}=1 shows where)", "rnnnlp", INTERNAL_ERROR)
 
 
 def run_command(words: list[str]) -> int:
@@ -98,7 +104,9 @@ def run_command(words: list[str]) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     from rnnnlp import __version__
+    from rnnnlp.threads import limit_blas_threads
 
+    limit_blas_threads()
     parser.add_argument("--version", action="version", version=f"rnnnlp {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, help_text in COMMANDS.items():
@@ -121,7 +129,7 @@ def run_command(words: list[str]) -> int:
 
 
 def discard_output() -> None:
-    """Discards what standard output and standard error cannot take. Python would else try again at its end."""
+    """Discards what standard output and standard error cannot take. Otherwise Python would try again at exit."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

@@ -16,8 +16,9 @@ from rnnnlp.files import open_regular
 from rnnnlp.text.reading import ReadOptions
 
 LONGEST_TOML = 1 << 18  # bytes
-_TOML_TEXT = re.compile(  # strings and comments
-    r'''"""(?:[^\\]|\\.)*?"""|\'\'\'.*?\'\'\'|"(?:[^"\\\n]|\\.)*"|'[^'\n]*'|\#[^\n]*''', re.DOTALL
+_TOML_TEXT = re.compile(  # strings and comments; also strings without an end, so that none is searched for twice
+    r'''"""(?:[^\\]|\\.)*?(?:"{3,5}|\\?\Z)|\'\'\'.*?(?:\'{3,5}|\Z)|"(?:[^"\\\n]|\\.)*"?|'[^'\n]*'?|\#[^\n]*''',
+    re.DOTALL,
 )
 _LONG_KEY = re.compile(
     r"[\w-][ \t]*\.[ \t]*[\w-]+[ \t]*\."

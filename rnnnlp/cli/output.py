@@ -15,7 +15,7 @@ from rnnnlp.errors import UserError, option
 
 
 class Coloured(str):
-    """A text that is visible already, with escape sequences of ours: see `highlight`."""
+    """A text that is visible already, with our own escape sequences: see `highlight`."""
 
 
 class LogHandler(logging.StreamHandler[TextIO]):

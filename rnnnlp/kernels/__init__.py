@@ -151,13 +151,11 @@ def _number_of_threads(threads: int | None) -> int:
 
 def _of_libraries(asked: bool, number: int, *, native: bool) -> tuple[int | None, str | None]:
     """The threads of NumPy and of `tokenizers`. Without a number `asked` for, theirs only become fewer."""
-    from threadpoolctl import threadpool_info
-
     of_blas = None
     # Threads of NumPy's own would, after each product, take cores from the kernels for milliseconds.
     if asked:
         of_blas = 1 if native else number
-    elif any(pool["num_threads"] > number for pool in threadpool_info()):
+    elif any(threads > number for threads in BLAS.numbers()):
         of_blas = number
     rayon = os.environ.get(RAYON, "")
     too_many = rayon.isdecimal() and int(rayon) > available_processors()

@@ -311,7 +311,8 @@ class Backend(Protocol):
             rows: For each parameter None, or int64 row numbers. Other rows, and their `m` and `v`, stay as they are.
             decays: Weight decay of each parameter.
             lr: Learning rate.
-            step: Number of this update, from 1.
+            step: Number of this update, from 1. At every 128th, moments below 1e-30 become 0: they are far below `eps`,
+                and would become denormal numbers, which are slow.
             scale: Multiplies all gradients, as clipping does.
             betas: Decay rates of `m` and `v`.
             eps: Added to the square root of `v`.

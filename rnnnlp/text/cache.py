@@ -1,8 +1,7 @@
 """The cache: a folder of entries, each written whole or not at all, by any number of processes at once.
 
 An entry is a folder of files and a manifest with its key, and with their sizes and SHA-256 digests, all of which is
-verified whenever the entry is opened. An entry that is damaged, or that this user cannot read, is as if it were not
-there.
+verified whenever the entry is opened. A damaged or unreadable entry is ignored and written again.
 
 The modification time of an entry is the time of its last use. When a new entry makes the cache larger than its limit,
 the least recently used entries are removed.
@@ -10,6 +9,7 @@ the least recently used entries are removed.
 
 from __future__ import annotations
 
+import errno
 import getpass
 import hashlib
 import json
@@ -28,8 +28,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from rnnnlp.errors import UserError
-from rnnnlp.files import open_regular, size_and_sha256
-from rnnnlp.folders import publish_folder, remove
+from rnnnlp.files import TEMPORARY, open_regular, size_and_sha256, temporary_name
+from rnnnlp.folders import hold, publish_folder, remove
 
 logger = logging.getLogger(__name__)
 
@@ -37,12 +37,12 @@ Content = TypeVar("Content")
 
 _MANIFEST = "manifest.json"
 _LONGEST_MANIFEST = 1 << 16  # bytes
-_UNFINISHED = ".unfinished-"
-_LOCK = ".lock"  # in an unfinished entry; the system releases it when its process ends
-_ABANDONED_SECONDS = 24 * 3600  # for unfinished entries without that lock: of earlier versions, and where none exists
+_UNLOCKED = ".unfinished-"  # begins the name of an unfinished entry without a lock; earlier versions made only these
+_ABANDONED_SECONDS = 24 * 3600  # after which those are removed
 _IN_USE_SECONDS = 3600  # entries used more recently than this stay: a process may be about to open them
 _LIMIT = 20.0  # GB
-_KEY = re.compile(r"[0-9a-f]{32}")  # names of entries; nothing else in the folder is removed
+_KEY = re.compile(r"[0-9a-f]{32}")  # names of entries; besides these, only unfinished ones are removed
+_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)  # say nothing about the file
 
 
 def cache_folder() -> Path:
@@ -109,7 +109,8 @@ def cached(folder: Path, key: str, write: Callable[[Path], None], read: Callable
         folder: The folder of the cache.
         key: The key of the entry, as from `cache_key`.
         write: Fills an empty folder with the content of the entry.
-        read: Reads what `write` wrote; any exception means that the entry is damaged.
+        read: Reads what `write` wrote; an exception means that the entry is damaged, unless memory or open files ran
+            out.
 
     Raises:
         UserError: If neither the cache nor the temporary folder can be written.
@@ -117,29 +118,47 @@ def cached(folder: Path, key: str, write: Callable[[Path], None], read: Callable
     entry = folder / key
     if os.path.lexists(entry):
         try:
-            _verify(entry)
-            content = read(entry)
+            return _opened(entry, read)
         except Exception as error:  # whatever is wrong with it
-            logger.warning("%s in the cache is not used (%s); it is written again", entry, error)
-            _discard(entry)
-        else:
-            with suppress(OSError):  # the cache may be read-only for this user
-                os.utime(entry)
-            return content
+            if isinstance(error, MemoryError) or getattr(error, "errno", None) in _EXHAUSTED:
+                raise
+            reason = str(error) or type(error).__name__
+            logger.warning("%s in the cache is not used (%s); it is written again", entry, reason)
+        with suppress(OSError):  # another user's may have to stay
+            remove(entry)
     limit = cache_limit()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        _remove_abandoned(folder)
-        with _unfinished(folder) as new:
-            written = _filled(new, key, write)
-            with suppress(OSError):  # another process was first, or another user's entry cannot be replaced
-                publish_folder(written, entry)
-                written = entry
-            content = read(written)
-            _remove_beyond(folder, limit)
-            return content
+        content = _added(folder, key, write, read)
+        _remove_beyond(folder, limit)
+        return content
     except OSError as error:
-        problem = error
+        return _not_kept(folder, key, write, read, error)
+
+
+def _opened(entry: Path, read: Callable[[Path], Content]) -> Content:
+    """The content of an entry that is there. Any exception means that it is damaged, or cannot be read."""
+    _verify(entry)
+    content = read(entry)
+    with suppress(OSError):  # the cache may be read-only for this user
+        os.utime(entry)
+    return content
+
+
+def _added(folder: Path, key: str, write: Callable[[Path], None], read: Callable[[Path], Content]) -> Content:
+    """The content of a new entry. OSError if the cache cannot be written."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with _unfinished(folder) as new:
+        written = _filled(new, key, write)
+        with suppress(OSError):  # another process was first, or another user's entry cannot be replaced
+            publish_folder(written, folder / key)
+            written = folder / key
+        return read(written)
+
+
+def _not_kept(
+    folder: Path, key: str, write: Callable[[Path], None], read: Callable[[Path], Content], problem: OSError
+) -> Content:
+    """The content of an entry that cannot be kept because of a problem with the cache."""
     logger.warning(
         "the cache %s cannot be written (%s): each run encodes the text again; set RNNNLP_CACHE to another folder",
         *(folder, problem.strerror or problem),
@@ -148,8 +167,8 @@ def cached(folder: Path, key: str, write: Callable[[Path], None], read: Callable
         with tempfile.TemporaryDirectory(prefix="rnnnlp-", ignore_cleanup_errors=True) as temporary:
             written = _filled(Path(temporary) / "content", key, write)
             return read(written)  # mapped files stay readable when it is removed
-    except OSError as error:
-        raise _cannot_write(folder, problem) from error
+    except OSError:
+        raise _cannot_write(folder, problem) from problem
 
 
 def _verify(entry: Path) -> None:
@@ -211,72 +230,43 @@ def _cannot_write(folder: Path, error: OSError) -> UserError:
     )
 
 
-def _discard(entry: Path) -> None:
-    """Removes an entry in one step, so that no process finds half of it. Another user's may have to stay."""
-    doomed = entry.with_name(f"{_UNFINISHED}{secrets.token_hex(8)}")
-    with suppress(OSError):
-        entry.rename(doomed)
-        remove(doomed)
-
-
 @contextmanager
 def _unfinished(folder: Path) -> Iterator[Path]:
-    """The name of a folder to fill, in a folder that is locked and goes away in the end.
+    """The name of a folder to fill, in a folder that is locked, and that is removed in the end.
 
     Both have the permissions that the umask gives, so that others can read a shared cache.
     """
-    outer = folder / f"{_UNFINISHED}{secrets.token_hex(8)}"
+    outer = folder / f"{_UNLOCKED}{secrets.token_hex(8)}"
     outer.mkdir()
-    lock = None
+    held = hold(outer)
     try:
-        lock = _locked(outer)
+        if held is not None:
+            outer = outer.rename(temporary_name(folder / "entry"))
+        _remove_abandoned(folder, has_locks=held is not None)
         yield outer / "content"
     finally:
         shutil.rmtree(outer, ignore_errors=True)
-        if lock is not None:
-            os.close(lock)
+        if held is not None:
+            os.close(held)
 
 
-def _locked(unfinished: Path) -> int | None:
-    """The descriptor of a lock on an unfinished entry; None where the system or the disk has no locks."""
-    try:
-        import fcntl
-    except ModuleNotFoundError:
-        return None
-    hidden = unfinished / f"{_LOCK}.new"  # it has its name only when it is locked
-    lock = os.open(hidden, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        hidden.rename(unfinished / _LOCK)
-    except OSError:
-        os.close(lock)
-        return None
-    return lock
-
-
-def _is_abandoned(unfinished: Path) -> bool:
-    """Whether the process that wrote an unfinished entry has ended."""
-    try:
-        import fcntl
-
-        lock = os.open(unfinished / _LOCK, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except (ModuleNotFoundError, OSError):
-        return time.time() - unfinished.stat().st_mtime > _ABANDONED_SECONDS
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    finally:
-        os.close(lock)
-    return True
-
-
-def _remove_abandoned(folder: Path) -> None:
-    """Removes unfinished entries of processes that were killed."""
-    for path in folder.glob(f"{_UNFINISHED}*"):
-        with suppress(OSError):  # another process is removing it, too
-            if _is_abandoned(path):
+def _remove_abandoned(folder: Path, *, has_locks: bool) -> None:
+    """Removes unfinished entries of processes that were killed, and entries of which a part could not be removed."""
+    for path in folder.glob(".*"):
+        with suppress(OSError):  # another process is removing it, too, or it is another user's
+            if _is_abandoned(path, has_locks):
                 remove(path)
+
+
+def _is_abandoned(path: Path, has_locks: bool) -> bool:
+    is_temporary = re.fullmatch(TEMPORARY, path.name) is not None
+    if is_temporary and has_locks:
+        held = hold(path)
+        if held is not None:
+            os.close(held)
+        return held is not None
+    of_ours = is_temporary or path.name.startswith(_UNLOCKED)
+    return of_ours and time.time() - path.lstat().st_mtime > _ABANDONED_SECONDS
 
 
 def _remove_beyond(folder: Path, limit: float) -> None:
@@ -294,7 +284,8 @@ def _remove_beyond(folder: Path, limit: float) -> None:
     for used, size, path in sorted(entries):
         if total <= limit or time.time() - used < _IN_USE_SECONDS:
             return
-        _discard(path)
+        with suppress(OSError):  # another user's may have to stay
+            remove(path)
         if not path.exists():
             logger.info("%s has more than its %g GB: removed an entry of %.2g GB", folder, limit / 1e9, size / 1e9)
             total -= size

@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 import logging
 import re
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import count as numbered
 from itertools import islice
-from operator import itemgetter, methodcaller
+from operator import itemgetter, length_hint, methodcaller
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,11 +73,10 @@ class DelimitedTable(Table):
 
     def __init__(self, path: Path, usual: str, reading: ReadOptions) -> None:
         self.name, self._path, self._usual, self._reading = str(path), path, usual, reading
-        self._numbers = numbered(1)  # of the rows; its next one is that of the row that is looked for
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
-        header = next(self._open()[0], None)
+        header = next(self._open(_numbers())[0], None)
         if header is not None and len(header) > _MOST_COLUMNS:
             raise UserError(f"{self.name} has {len(header)} columns; expected a table of texts: give one with fewer")
         if header is None or not any(map(str.strip, header)):
@@ -87,15 +86,15 @@ class DelimitedTable(Table):
     def rows(self, columns: Sequence[str]) -> Iterator[tuple[str, ...]]:
         indices = [self.columns.index(column) for column in columns]
         number_of_fields = len(self.columns)
-        records, line_of = self._open()
+        numbers = _numbers()
+        records, line_of = self._open(numbers)
         next(records)
         if len(indices) == 1:
             index = indices[0]
             picked: Callable[[list[str]], tuple[str, ...]] = lambda record: (record[index],)  # noqa: E731
         else:
             picked = itemgetter(*indices)
-        self._numbers = numbered(1)
-        for number, record in zip(self._numbers, records, strict=False):
+        for number, record in zip(numbers, records, strict=False):
             if len(record) == number_of_fields:
                 yield picked(record)
             elif any(map(str.strip, record)):  # an empty line is no row
@@ -199,8 +198,12 @@ class DelimitedTable(Table):
     def _lines(self) -> Iterator[str]:
         return lines_of_rows(self._path, self._reading.encoding)
 
-    def _open(self) -> tuple[Iterator[list[str]], Callable[[int], int]]:
-        """The records of the file, and the line of a record by its number after the header."""
+    def _open(self, numbers: Iterator[int]) -> tuple[Iterator[list[str]], Callable[[int], int]]:
+        """The records of the file, and the line of a record by its number after the header.
+
+        Args:
+            numbers: From `_numbers`. The caller takes one before each record that it reads after the header.
+        """
         dialect = self._dialect
         if not dialect.quoted:
             lines = islice(self._lines(), dialect.before, None)
@@ -208,21 +211,21 @@ class DelimitedTable(Table):
             split = (line.removesuffix("\n").removesuffix("\r").split(delimiter) for line in lines)
             records = ([field.lstrip(" ") for field in record] for record in split) if dialect.blanks else split
             return records, lambda number: number + 1 + dialect.before
-        lines = islice(lines_of_blocks(self._bounded_blocks()), dialect.before, None)
+        lines = islice(lines_of_blocks(self._bounded_blocks(numbers)), dialect.before, None)
         reader = csv.reader(lines, delimiter=dialect.delimiter, skipinitialspace=dialect.blanks, strict=True)
         return self._records(reader), lambda number: reader.line_num + dialect.before
 
-    def _bounded_blocks(self) -> Iterator[str]:
+    def _bounded_blocks(self, numbers: Iterator[int]) -> Iterator[str]:
         """The blocks of the file; UserError where a quoted record is too long to be one."""
-        last, length = "", 0
+        last, length = 0, 0
         for block in blocks_of_rows(self._path, self._reading.encoding):
-            now = repr(self._numbers)  # quicker than to keep the number of each row
+            now = length_hint(numbers)  # the same while the same record is read
             length = length + len(block) if now == last else len(block)
             last = now
             if length > 2 * LONGEST_LINE:
                 raise UserError(
                     f"{self.name}: a row has more than {2 * LONGEST_LINE:,} characters; its "
-                    f"quotation marks are not as in a csv file: mend them, or give {option('quoting')} none"
+                    f"quotation marks are not as in a csv file: fix them, or give {option('quoting')} none"
                 )
             yield block
 
@@ -262,6 +265,11 @@ class DelimitedTable(Table):
             raise UserError(
                 f"{self.name}, line {line}: {error}; its quotation marks are not as in a csv file: {remedy}"
             ) from error
+
+
+def _numbers() -> Iterator[int]:
+    """The numbers of the records; `length_hint` says how many are left, so it changes with each record."""
+    return iter(range(1, sys.maxsize))
 
 
 def _swallows_rows(record: list[str]) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import bz2
 import functools
-import gzip
 import io
 import logging
 import lzma
@@ -29,9 +28,78 @@ _JUNK = ("__macosx", "thumbs.db", "desktop.ini")
 LONGEST_LINE = 1 << 24  # characters of a line or a value of a table; the csv module needs many times that memory
 MOST_EXPANSION = 50  # times its size that a file may hold; real text is compressed to a third or a tenth
 _SMALL = 1 << 24  # bytes that any file may hold, however small it is
-_BUFFER = 1 << 17  # bytes
+_BUFFER, _INPUT = 1 << 17, 1 << 14  # bytes that are unpacked, and read, at a time
+_MOST_XZ = 1 << 29  # bytes of memory that xz may need; with its highest setting it needs 65 MB
 _DEEPEST = 3  # times that a file may be compressed
 _LARGEST_DIRECTORY = 1 << 20  # bytes, of a zip archive: some 10,000 names
+
+
+class _Streams(io.RawIOBase):
+    """What is in a file of compressed streams, one after the other, as `cat` makes them.
+
+    After a stream there may only be another one, or zeros. Python's own classes for bzip2 and xz end silently where a
+    stream does not begin as it should, and what follows is lost.
+
+    Args:
+        file: The file.
+        decompressor: Makes what unpacks one stream, with the interface of `bz2.BZ2Decompressor`.
+    """
+
+    def __init__(self, file: Any, decompressor: Callable[[], Any]):
+        self._file, self._new = file, decompressor
+        self._stream, self._rest = decompressor(), b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while True:
+            if self._stream.eof and not self._next_stream():
+                return 0
+            if not self._rest and self._stream.needs_input:
+                self._rest = self._file.read(_INPUT)
+                if not self._rest:
+                    raise EOFError("it ends in the middle of a stream")
+            content, self._rest = self._stream.decompress(self._rest, len(buffer)), b""
+            if content:
+                buffer[: len(content)] = content
+                return len(content)
+
+    def _next_stream(self) -> bool:
+        """Begins the stream after one that has ended; False if there is none."""
+        rest = self._stream.unused_data.lstrip(b"\0")
+        while not rest:
+            more = self._file.read(_INPUT)
+            if not more:
+                return False
+            rest = more.lstrip(b"\0")
+        self._stream, self._rest = self._new(), rest
+        return True
+
+
+class _Gunzip:
+    """Unpacks one stream of gzip, with the interface of `bz2.BZ2Decompressor`."""
+
+    def __init__(self) -> None:
+        self._stream = zlib.decompressobj(zlib.MAX_WBITS | 16)  # with the header and the checksum of gzip
+        self.needs_input = True
+
+    def decompress(self, content: bytes, most: int) -> bytes:
+        unpacked = self._stream.decompress(self._stream.unconsumed_tail + content, most)
+        self.needs_input = len(unpacked) < most and not self._stream.unconsumed_tail
+        return unpacked
+
+    @property
+    def eof(self) -> bool:
+        return self._stream.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._stream.unused_data
+
+
+def _open_streams(decompressor: Callable[[], Any]) -> Callable[[Any], IO[bytes]]:
+    return lambda file: io.BufferedReader(_Streams(file, decompressor), _BUFFER)
 
 
 def _open_zstd(file: Any) -> IO[bytes]:
@@ -41,9 +109,9 @@ def _open_zstd(file: Any) -> IO[bytes]:
 
 
 _OPENERS: dict[bytes, tuple[str, Callable[[Any], Any]]] = {
-    b"\x1f\x8b": ("gzip", lambda file: gzip.GzipFile(fileobj=file, mode="rb")),
-    b"BZh": ("bzip2", bz2.BZ2File),
-    b"\xfd7zXZ\0": ("xz", lzma.LZMAFile),
+    b"\x1f\x8b": ("gzip", _open_streams(_Gunzip)),
+    b"BZh": ("bzip2", _open_streams(bz2.BZ2Decompressor)),
+    b"\xfd7zXZ\0": ("xz", _open_streams(lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, _MOST_XZ))),
     b"\x28\xb5\x2f\xfd": ("zstd", _open_zstd),
 }
 _UNPACK = "unpack it first"

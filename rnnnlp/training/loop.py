@@ -263,7 +263,7 @@ class Trainer:
         """
         path, state = self.restore()
         if differs := difference(state.made_with, made_with()):
-            log.info("%s goes on with %s: the bits may differ from those of a run without a stop", path, differs)
+            log.info("%s resumes with %s: the bits may differ from those of an uninterrupted run", path, differs)
         self.clock.resume(state.step, state.seconds, state.reserve)
         changed = self.changed_options(path)
         if changed & {*LIMITS, "max_epochs", "evaluations", "patience"}:

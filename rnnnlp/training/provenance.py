@@ -1,4 +1,4 @@
-"""With what a model or a checkpoint was made: its bits may differ with anything else."""
+"""The versions, backend and instruction set that made a model; others may give different bits."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from rnnnlp.version import __version__
 
 
 def made_with() -> dict[str, str]:
-    """The versions, backend and instruction set of now."""
+    """The current versions, backend and instruction set."""
     return {"rnnnlp": __version__, "numpy": np.__version__, **kernels.description()}
 
 

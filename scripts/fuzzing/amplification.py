@@ -452,6 +452,10 @@ CASES += [
         "an enormous number": "lr = " + "9" * 200_000,
         "an enormous string": 'x = """' + "\\n" * 100_000 + '"""\n',
         "quotation marks": '"""' * 80_000,
+        "a string without an end": 'a = "' + '\\"' * 100_000,
+        "strings without an end": 'a = "\\' * 50_000,
+        "a text without an end": 'a = """' + '\\"' * 100_000,
+        "parts behind four quotation marks": 'x = {b = """a"""", ' + "a." * 100_000 + 'a = 1, c = ""}\n',
     }.items()
 ]
 CASES += [

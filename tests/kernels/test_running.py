@@ -246,3 +246,18 @@ def test_a_library_that_cannot_be_loaded_is_named_with_its_error(
 def test_numbers_of_threads_that_are_none(threads: Any, choose: Callable[..., Any]):
     with pytest.raises(UserError, match="threads is"):
         choose(backend="numpy", threads=threads)
+
+
+def test_a_number_of_threads_that_is_set_during_a_run_stays_after_it():
+    with threadpool_limits(2):
+        with kernels.running("numpy"):
+            kernels.use("numpy", threads=1)
+        assert blas_threads() == {1}
+
+
+def test_the_threads_of_a_run_are_not_those_of_another_one_beside_it(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    with threadpool_limits(2), kernels.running("numpy", threads=1):
+        assert BLAS.numbers() == [2] * len(BLAS.numbers())
+        with kernels.running("numpy"):
+            assert blas_threads() == {1}

@@ -189,7 +189,7 @@ def test_unfinished_entries_go_when_their_writer_has_ended_whatever_the_clock_sa
     writer = subprocess.Popen([sys.executable, "-c", WRITE_FOR_EVER, str(tmp_path)], stdout=subprocess.PIPE, text=True)
     try:
         assert writer.stdout.readline() == "writing\n"
-        (unfinished,) = tmp_path.glob(".unfinished-*")
+        (unfinished,) = tmp_path.glob(".entry.*.tmp")
         os.utime(unfinished, (0, 0))  # many years ago
         cached(tmp_path, "first", lambda folder: None, lambda entry: None)
         assert unfinished.exists()
@@ -201,3 +201,49 @@ def test_unfinished_entries_go_when_their_writer_has_ended_whatever_the_clock_sa
     os.utime(unfinished, (future, future))
     cached(tmp_path, "second", lambda folder: None, lambda entry: None)
     assert not unfinished.exists()
+
+
+@pytest.mark.parametrize("is_damaged", [True, False])
+def test_what_cannot_be_removed_is_removed_later(tmp_path, monkeypatch, is_damaged):
+    def write(folder):
+        (folder / "large").write_bytes(bytes(100))
+
+    old = "0" * 32
+    cached(tmp_path, old, write, lambda entry: None)
+    monkeypatch.setattr("shutil.rmtree", lambda path, ignore_errors=False: None)
+    if is_damaged:
+        (tmp_path / old / "large").unlink()
+        cached(tmp_path, old, write, lambda entry: None)
+    else:
+        os.utime(tmp_path / old, (0, 0))
+        monkeypatch.setenv("RNNNLP_CACHE_LIMIT", "0")
+        cached(tmp_path, "1" * 32, write, lambda entry: None)
+    monkeypatch.undo()
+    assert list(tmp_path.glob(".*"))
+    cached(tmp_path, "2" * 32, write, lambda entry: None)
+    assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), OSError(24, "Too many open files"), OSError(12, "Cannot allocate memory")]
+)
+def test_an_entry_stays_when_memory_or_open_files_run_out(tmp_path, error):
+    def fail(entry):
+        raise error
+
+    cached(tmp_path, "entry", lambda folder: None, lambda entry: None)
+    os.utime(tmp_path / "entry", (0, 0))
+    with pytest.raises(type(error)):
+        cached(tmp_path, "entry", lambda folder: None, fail)
+    assert (tmp_path / "entry").stat().st_mtime == 0
+
+
+def test_unfinished_entries_where_the_disk_has_no_locks(tmp_path, monkeypatch):
+    monkeypatch.setattr("rnnnlp.text.cache.hold", lambda folder: None)
+    names = (".unfinished-new", ".entry.0123456789abcdef.tmp", ".unfinished-old", ".entry.f123456789abcdef.tmp")
+    for name in names:
+        (tmp_path / name).mkdir()
+    for name in names[2:]:
+        os.utime(tmp_path / name, (0, 0))
+    cached(tmp_path, "entry", lambda folder: None, lambda entry: None)
+    assert {path.name for path in tmp_path.glob(".*")} == set(names[:2])

@@ -67,6 +67,13 @@ def labelled(spec, **reading):
     return list(zip(rows.texts, rows.labels, strict=True))
 
 
+COMPRESSORS = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}
+
+
+def halves(content: bytes) -> list[bytes]:
+    return [content[: len(content) // 2], b"", content[len(content) // 2 :]]
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [
@@ -77,6 +84,7 @@ def labelled(spec, **reading):
         ("A.CSV.GZ", gzip.compress(CSV.encode())),
         ("a.csv", gzip.compress(CSV.encode())),
         ("a.gz", gzip.compress(JSONL.encode())),
+        *((f"streams.csv.{k}", b"".join(map(c, halves(CSV.encode()))) + b"\0" * 512) for k, c in COMPRESSORS.items()),
         ("a.csv.gz.gz", gzip.compress(gzip.compress(CSV.encode()))),
         ("plain.csv.gz", CSV),
         ("a.zip", zipped({"folder/a.csv": CSV, "__MACOSX/folder/._a.csv": b"\0\5", "folder/.DS_Store": "x"})),
@@ -131,6 +139,11 @@ def test_compressed_books_and_splits(tmp_path):
         ("a.parquet", b"version https://git-lfs.github.com/spec/v1\n", "pointer of Git LFS.* git lfs pull"),
         ("a.parquet.gz", gzip.compress(parquet()), "is a compressed parquet file"),
         ("a.csv.gz", gzip.compress(CSV.encode())[:-9], "cannot be unpacked"),
+        *((f"garbage.csv.{k}", c(CSV.encode()) + b"garbage", "cannot be unpacked") for k, c in COMPRESSORS.items()),
+        *(
+            (f"wrong.csv.{k}", c(CSV.encode()) + b"X" + c(CSV.encode())[1:], "cannot be unpacked")
+            for k, c in COMPRESSORS.items()
+        ),
         ("a.csv.bz2", bz2.compress(CSV.encode())[:30], "cannot be unpacked"),
         ("a.csv.xz", lzma.compress(CSV.encode())[:-9], "cannot be unpacked"),
         ("a.csv.zst", zstd(CSV.encode())[:-9], "cannot be unpacked"),

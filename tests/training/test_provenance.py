@@ -45,7 +45,7 @@ def test_a_resume_with_another_version_says_so(run: Path, capsys: pytest.Capture
     monkeypatch.setattr("rnnnlp.training.provenance.__version__", "99")
     assert main(["train", "charlm", "--resume", str(run), "--steps", "3"]) == 0
     (line,) = [line for line in capsys.readouterr().err.splitlines() if "the bits may differ" in line]
-    assert f"goes on with rnnnlp 99 (then {rnnnlp.__version__}): the bits may differ" in line
+    assert f"resumes with rnnnlp 99 (then {rnnnlp.__version__}): the bits may differ" in line
 
 
 def test_what_an_earlier_version_wrote_says_nothing():

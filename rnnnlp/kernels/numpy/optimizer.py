@@ -8,7 +8,7 @@ import numpy as np
 from rnnnlp.kernels.backend import Array
 from rnnnlp.threads import holds_blas
 
-SMALLEST_MOMENT = 1e-30  # below it a moment is 0: it changes no weight, and denormal numbers are slow
+SMALLEST_MOMENT, STEPS_BETWEEN = 1e-30, 128  # smaller ones become 0 now and then: see `Backend.adam`
 
 
 @holds_blas
@@ -34,11 +34,14 @@ def adam(
     """One step of AdamW (Loshchilov and Hutter 2019), in place: see `Backend.adam`."""
     corrections = math.sqrt(1 - betas[1] ** step), 1 - betas[0] ** step
     for value, g, m_, v_, where, decay in zip(values, gradients, m, v, rows, decays, strict=True):
-        if where is None:
-            _adam(value, g, m_, v_, decay, lr, scale, betas, eps, corrections)
-        elif len(where):
-            parts = value[where], m_[where], v_[where]
-            _adam(parts[0], g[where], parts[1], parts[2], decay, lr, scale, betas, eps, corrections)
+        if where is not None and not len(where):
+            continue
+        parts = (value, m_, v_) if where is None else (value[where], m_[where], v_[where])
+        _adam(parts[0], g if where is None else g[where], parts[1], parts[2], decay, lr, scale, betas, eps, corrections)
+        if step % STEPS_BETWEEN == 0:
+            for moment in parts[1:]:
+                moment[np.abs(moment) < SMALLEST_MOMENT] = 0
+        if where is not None:
             value[where], m_[where], v_[where] = parts
 
 
@@ -60,13 +63,11 @@ def _adam(
     m *= betas[0]
     x = g * ((1 - betas[0]) * scale)
     m += x
-    m[np.abs(m) < SMALLEST_MOMENT] = 0
     # v = beta2*v + (1 - beta2)*g*g
     v *= betas[1]
     np.multiply(g, g, out=x)
     x *= (1 - betas[1]) * scale * scale
     v += x
-    v[v < SMALLEST_MOMENT] = 0
     # value -= lr * (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)
     np.sqrt(v, out=x)
     x *= 1 / corrections[0]

@@ -61,11 +61,16 @@ class Predictor(ABC):
         """Calibrated probabilities `(n, K)`, the columns in the order of `classes`; NaN for a missing text.
 
         Raises:
-            UserError: If `texts` is not a container of texts.
+            UserError: If `texts` is not a container of texts, or the weights are so large that a result is not finite.
         """
         found, there = which_are_there(as_texts(texts))
         starts = range(0, max(1, len(found)), CHUNK)  # without texts there is one part without a row
-        of_found = np.concatenate([self.probabilities(self.logits_of(found[i : i + CHUNK])) for i in starts])
+        with np.errstate(over="ignore", invalid="ignore"):  # the result is checked
+            of_found = np.concatenate([self.probabilities(self.logits_of(found[i : i + CHUNK])) for i in starts])
+        if not np.isfinite(of_found).all():
+            raise UserError(
+                "the weights are so large that the model gives no probabilities; restore it, or train again"
+            )
         if there.all():
             return of_found
         of_all = np.full((len(there), of_found.shape[1]), np.nan, of_found.dtype)

@@ -57,3 +57,18 @@ def test_classes_of_the_same_name_are_refused(run: Path, capsys: pytest.CaptureF
     for words in (["evaluate", "--data", "sample-reviews"], ["predict", "a film"]):
         assert main([words[0], str(run), *words[1:]]) == 2
         assert "--labels is ('good', 'good'); it must be different names" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("backend", ["numpy", "auto"])
+def test_weights_that_give_no_numbers_are_refused(backend: str, run: Path, capsys: pytest.CaptureFixture):
+    from safetensors.numpy import load_file
+
+    names = load_file(run / "model.safetensors").keys() - {"log_temperature"}
+    forge(run, **dict.fromkeys(names, 1e38))
+    data = run.parent / "data.csv"
+    data.write_text("text,label\n" + "a good film,good\na bad film,bad\n" * 5)
+    for words in (["evaluate", "--data", str(data)], ["predict", "a film", "--json", "-"]):
+        assert main([words[0], str(run), *words[1:], "--backend", backend]) == 2
+        shown = capsys.readouterr()
+        assert "so large that" in shown.err.splitlines()[-1]
+        assert "nan" not in shown.out.lower()

@@ -97,6 +97,7 @@ struct Adam {
   float lr = 0, beta1 = 0, beta2 = 0, eps = 0;
   float correction1 = 0, correction2 = 0;  // 1 - beta^t
   float scale = 1;                         // of the gradients, for clipping
+  float smallest_moment = 0;               // smaller moments become 0
 };
 
 struct DecoderLayer {

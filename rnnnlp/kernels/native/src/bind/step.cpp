@@ -101,7 +101,8 @@ void adam(const std::vector<FlatOut>& values, const std::vector<Flat>& grads, co
                  .eps = (float)eps,
                  .correction1 = (float)(1 - std::pow(beta1, step)),
                  .correction2 = (float)(1 - std::pow(beta2, step)),
-                 .scale = (float)scale};
+                 .scale = (float)scale,
+                 .smallest_moment = step % 128 == 0 ? 1e-30f : 0};
   double floats = 0;
   for (const AdamParameter& p : parameters) floats += p.rows ? p.num_rows * p.row_size : p.size;
   GilRelease others_may_run;

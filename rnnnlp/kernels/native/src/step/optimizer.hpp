@@ -8,9 +8,6 @@
 namespace rnnnlp::ISA {
 
 constexpr long entries_of_task = 1 << 14;
-// Moments below this are 0. They change no weight, and as they fall further they become denormal numbers, which
-// processors add slowly.
-constexpr float smallest_moment = 1e-30f;
 
 // Sum of squares of n numbers; the order of the additions does not depend on the threads.
 inline double square_sum(const float* x, long n) {
@@ -52,14 +49,13 @@ inline void adam_entries(const Adam& job, const AdamParameter& p, long start, lo
   float* __restrict v = p.v + start;
   const float shrink = 1 - job.lr * p.decay, rate = job.lr / job.correction1,
               unbias = 1 / __builtin_sqrtf(job.correction2);
-  const float beta1 = job.beta1, beta2 = job.beta2, eps = job.eps, scale = job.scale;
+  const float beta1 = job.beta1, beta2 = job.beta2, eps = job.eps, scale = job.scale, smallest = job.smallest_moment;
   for (long k = 0; k < n; k++) {
     float g = grad[k] * scale;
     float m_k = beta1 * m[k] + (1 - beta1) * g, v_k = beta2 * v[k] + (1 - beta2) * (g * g);
-    m_k = __builtin_fabsf(m_k) < smallest_moment ? 0 : m_k;
-    v_k = v_k < smallest_moment ? 0 : v_k;
-    m[k] = m_k, v[k] = v_k;
     value[k] = value[k] * shrink - rate * (m_k / (__builtin_sqrtf(v_k) * unbias + eps));
+    m[k] = __builtin_fabsf(m_k) < smallest ? 0 : m_k;
+    v[k] = v_k < smallest ? 0 : v_k;
   }
 }
 
