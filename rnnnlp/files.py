@@ -12,7 +12,7 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
@@ -65,7 +65,7 @@ class WriteError(UserError):
 def writing(path: Path) -> Iterator[None]:
     """A context that turns an `OSError` into a `WriteError`, which names `path`, the reason and the remedy.
 
-    A `RecursionError` is of folders that are nested too deeply.
+    A `RecursionError` comes from folders that are nested too deeply.
     """
     try:
         yield
@@ -188,7 +188,7 @@ def replaced_file(path: Path) -> Iterator[IO[bytes]]:
             yield file
         return
     real = Path(os.path.realpath(path))
-    exists = os.path.exists(path)  # `real` is a name that leads nowhere if it is of a pipe without one
+    exists = os.path.exists(path)  # `real` does not exist if it is the name of a pipe in /proc
     if exists and not (os.path.isfile(path) and os.access(real.parent, os.W_OK)):
         with open(path, "wb") as file:
             yield file
@@ -260,7 +260,7 @@ def read_json(path: Path) -> Any:
 
 
 def parts_of(content: bytes) -> int:
-    """At most this number of objects and lists are in a JSON file; a character in a string counts, too."""
+    """An upper bound of the number of objects and lists in a JSON file: brackets in strings count, too."""
     return content.count(b"{") + content.count(b"[")
 
 
@@ -342,6 +342,16 @@ def load_tensors(
         RecursionError,
     ) as error:
         raise CorruptFileError(f"{path} is damaged ({error}); restore it or train again") from None
+    _require_checksums(path, manifest, tensors, tuple(beside))
+    return tensors
+
+
+def _require_checksums(path: Path, manifest: Any, tensors: Mapping[str, np.ndarray], beside: Sequence[str]) -> None:
+    """Checks a file and those beside it against its manifest.
+
+    Raises:
+        CorruptFileError: If a checksum is missing or differs.
+    """
     if not isinstance(manifest, dict) or set(manifest) != {TENSORS, *beside}:
         raise CorruptFileError(f"{path} does not have the checksums that rnnnlp writes; restore it or train again")
     if manifest[TENSORS] != _sha256_of_tensors(tensors):
@@ -354,7 +364,6 @@ def load_tensors(
                 f"{other} is not the file that {path.name} was saved with: its checksum differs; "
                 "restore it or train again"
             )
-    return tensors
 
 
 def number_of_values(path: Path) -> int:
@@ -382,7 +391,7 @@ def _header(file: BinaryIO) -> tuple[int, dict[str, Any]]:
 
 
 def _require_content(file: BinaryIO) -> None:
-    """ValueError for a large file that is nearly all holes: it takes no room on the disk, but much time and memory."""
+    """ValueError for a large file that is nearly all holes: it takes no space on the disk, but much time and memory."""
     size = os.fstat(file.fileno()).st_size
     if size <= _SMALL or not hasattr(os, "SEEK_HOLE"):
         return
@@ -393,7 +402,7 @@ def _require_content(file: BinaryIO) -> None:
             hole = os.lseek(file.fileno(), at, os.SEEK_HOLE)
             content, at = content + hole - at, hole
     except OSError as error:
-        if error.errno == errno.ENXIO:  # there are only holes left
+        if error.errno == errno.ENXIO:  # only holes are left
             raise ValueError(f"only {content} of its {size} bytes are there") from None
 
 

@@ -100,49 +100,53 @@ def replacement(
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """A context in which no other process or thread replaces the content of a folder; where there are no locks, it may.
+    """A context in which no other process or thread replaces the content of a folder, if there are locks.
 
     Raises:
         UserError: If another one does already.
         OSError: If the folder cannot be opened.
     """
     try:
-        import fcntl
-    except ModuleNotFoundError:
-        yield
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
+        descriptor = _lock(folder, os.O_RDONLY)
+    except BlockingIOError:
+        raise UserError(
+            f"{folder} is in use: another process or thread writes a model there; wait, or give another folder"
+        ) from None
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(
-                f"{folder} is in use: another process or thread writes a model there; wait, or give another folder"
-            ) from None
-        except OSError:  # a file system without locks of folders
-            pass
         yield
     finally:
-        with suppress(OSError):  # a copy of the descriptor in a child may stay open
-            fcntl.flock(descriptor, fcntl.LOCK_UN)
-        os.close(descriptor)
+        if descriptor is not None:
+            import fcntl
+
+            with suppress(OSError):  # a copy of the descriptor in a child may stay open
+                fcntl.flock(descriptor, fcntl.LOCK_UN)
+            os.close(descriptor)
 
 
 def hold(folder: Path) -> int | None:
-    """Locks a folder for as long as this process lives, or until the descriptor that is returned is closed.
+    """Locks a temporary folder for as long as this process lives, or until the descriptor that is returned is closed.
 
     None if another process holds it, or if there are no locks here.
     """
     try:
-        import fcntl
-
-        descriptor = os.open(folder, os.O_RDONLY | GUARDED)
-    except (ModuleNotFoundError, OSError):
+        return _lock(folder, os.O_RDONLY | GUARDED)
+    except OSError:
         return None
+
+
+def _lock(folder: Path, flags: int) -> int | None:
+    """The descriptor of a folder, locked; None if there are no locks. BlockingIOError if another one has the lock."""
+    try:
+        import fcntl
+    except ModuleNotFoundError:
+        return None
+    descriptor = os.open(folder, flags)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except OSError as error:
         os.close(descriptor)
+        if isinstance(error, BlockingIOError):
+            raise
         return None
     return descriptor
 
@@ -199,7 +203,7 @@ def publish_folder(temporary: Path, final: Path) -> None:
 
 
 def sync_tree(folder: Path) -> None:
-    """Waits until a folder and all that is in it are on the disk; links are not followed."""
+    """Waits until a folder and everything in it are on the disk; links are not followed."""
     for path in [*folder.rglob("*"), folder]:
         if is_plain_file(path):
             with open(path, "rb") as file:

@@ -55,7 +55,7 @@ class FolderLock:
                     "give another folder"
                 )
         if hasattr(fcntl, "F_OFD_SETLK"):
-            with suppress(OSError):  # it is only there to be looked at
+            with suppress(OSError):  # this lock is only there to be looked at
                 fcntl.fcntl(self._descriptor, fcntl.F_OFD_SETLK, _whole_file(fcntl.F_WRLCK))
         with suppress(OSError):
             _write_number(self._descriptor)
@@ -140,13 +140,13 @@ def refuse_in_use(folder: Path, process: int | None) -> None:
 
 
 def said_number(descriptor: int) -> int:
-    """The number of the process that a lock file says; 0 if it says none."""
+    """The number of the process that a lock file names; 0 if it names none."""
     line = os.pread(descriptor, 20, 0).partition(b"\n")[0]
     return int(line) if line.isdigit() else 0
 
 
 def _write_number(descriptor: int) -> None:
-    """Says the number of this process in a lock file; a file of other content, or with two names, stays as it is."""
+    """Writes the number of this process into a lock file, unless it has other content or a second name."""
     if os.fstat(descriptor).st_nlink == 1 and re.fullmatch(rb"[0-9\n]*", os.pread(descriptor, 64, 0)):
         os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
 

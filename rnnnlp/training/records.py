@@ -1,4 +1,4 @@
-"""The records of `metrics.jsonl`, and which of its lines are one."""
+"""The records of `metrics.jsonl`, and which of its lines are records."""
 
 import json
 from collections.abc import Iterator

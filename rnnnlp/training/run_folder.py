@@ -236,7 +236,7 @@ class RunFolder:
             yield from records(self.metrics_path)
 
     def card(self) -> str | None:
-        """The model card; None where there is none, or something else has its name."""
+        """The model card; None if there is none, or something else has its name."""
         try:
             with open_regular(current(self.path) / CARD) as file:
                 content = file.read(JSON_LIMIT)
@@ -295,7 +295,7 @@ class RunFolder:
         return [path for _, _, path in sorted(found)]
 
     def language_model(self) -> "RunFolder":
-        """The run inside of this one that pretrains a language model, whether or not it is there."""
+        """The run inside of this one that pretrains a language model, whether or not it exists."""
         return RunFolder(own_folder(current(self.path) / LANGUAGE_MODEL))
 
     def seconds(self) -> float:
