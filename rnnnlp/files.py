@@ -367,12 +367,17 @@ def _require_checksums(path: Path, manifest: Any, tensors: Mapping[str, np.ndarr
 
 
 def number_of_values(path: Path) -> int:
-    """The number of values of all tensors in a file, of which only the header is read; 0 if it is damaged."""
+    """The number of values of all tensors in a file, of which only the header is read.
+
+    Raises:
+        CorruptFileError: If the file is missing, or its header is damaged.
+    """
+    require_file(path)
     try:
         with open_regular(path) as file:
             return sum(math.prod(entry["shape"]) for entry in _header(file)[1].values())
-    except (ValueError, KeyError, TypeError, AttributeError, OSError, RecursionError):
-        return 0
+    except (ValueError, KeyError, TypeError, AttributeError, OSError, RecursionError) as error:
+        raise CorruptFileError(f"{path} is damaged ({error}); restore it or train again") from None
 
 
 def _header(file: BinaryIO) -> tuple[int, dict[str, Any]]:

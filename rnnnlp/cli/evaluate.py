@@ -75,10 +75,13 @@ def run(options: argparse.Namespace) -> int:
     folder = Path(options.run_folder)
     if options.weights == "last":
         folder = RunFolder(folder).latest_checkpoint()
-        RunFolder.load_checkpoint(folder)  # refuses files that are not of one step
     config = read_config(folder)
     training, model_type = config.get("training", {}), config["model_type"]
     task = task_of(model_type, folder)
+    if options.weights == "last":
+        network = task.network.config_type.from_mapping(config["model"], str(folder / "config.json"))
+        # Refuses files that are not of one step; they hold the weights, and three further values for each.
+        RunFolder.load_checkpoint(folder, 4 * network.num_parameters)
     if training:
         config_type = task.also_opens.get(model_type, task.training)
         training = config_type.from_mapping(training, str(folder / "config.json")).to_mapping()

@@ -70,11 +70,13 @@ def load_tokenizer(folder: Path, vocab_size: Callable[[], int] | None = None) ->
     try:
         with open_regular(path) as file:
             raw = file.read(TOKENIZER_LIMIT)
-        if vocab_size is not None and len(raw) > _LARGE:
-            _check_items(raw, vocab_size())
-        content = json.loads(raw)
     except OSError as error:
         raise UserError(f"cannot read {path} ({error.strerror}); expected a folder with a saved tokenizer") from error
+    limit = vocab_size() if vocab_size is not None and len(raw) > _LARGE else None
+    try:
+        if limit is not None:
+            _check_items(raw, limit)
+        content = json.loads(raw)
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is damaged ({error}); restore it from a copy, or train again") from error
     for kind in TOKENIZERS.values():

@@ -327,21 +327,24 @@ class RunFolder:
 
         Args:
             path: The checkpoint.
-            expected: About the number of values of the training tensors; far more are refused before they are read.
+            expected: About the number of values of the training tensors; far more, in either file, are refused before
+                they are read.
 
         Raises:
             UserError: If any of them is damaged.
         """
 
-        def check(number: int) -> None:
-            if expected is not None and number > FEW_WEIGHTS + 2 * expected:
-                raise CorruptFileError(
-                    f"{path / STATE_TENSORS} holds {number} values and the model needs {expected}; restore it or train "
-                    "again"
-                )
+        def tensors_of(name: str, beside: tuple[str, ...]) -> dict[str, np.ndarray]:
+            def check(number: int) -> None:
+                if expected is not None and number > FEW_WEIGHTS + 2 * expected:
+                    raise CorruptFileError(
+                        f"{path / name} holds {number} values and the model needs {expected}; restore it or train again"
+                    )
 
-        tensors = current_names(load_tensors(path / STATE_TENSORS, beside=BESIDE_STATE, check=check))
-        averaged = current_names(load_tensors(path / WEIGHTS, beside=(CONFIG, TOKENIZER)))
+            return current_names(load_tensors(path / name, beside=beside, check=check))
+
+        tensors = tensors_of(STATE_TENSORS, BESIDE_STATE)
+        averaged = tensors_of(WEIGHTS, (CONFIG, TOKENIZER))
         return averaged, tensors, read_state(path)
 
 

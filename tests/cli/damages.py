@@ -209,7 +209,10 @@ OF_AN_ENSEMBLE: dict[str, Damage] = {
         lambda run: edit(run, members=2**50),
         "an ensemble has at least 1 and at most 1000",
     ),
-    "ensemble of fewer": (lambda run: edit(run, members=1), "does not have the checksums that rnnnlp writes"),
+    "ensemble of fewer": (
+        lambda run: edit(run, members=1),
+        "holds 2 weights and the ensemble has 1 members; restore it",
+    ),
     "members no number": (lambda run: edit(run, members="two"), "--members is 'two'; it must be int"),
     "ensemble with more": (lambda run: edit(run, cell="gru"), "unknown key 'cell'; known are labels, members"),
     "last member missing": (lambda run: shutil.rmtree(run / "members" / "1"), "members/1 is missing; restore it"),
@@ -232,7 +235,7 @@ OF_AN_ENSEMBLE: dict[str, Damage] = {
     "members exchanged": (lambda run: exchange(run), "0/model.safetensors is not the file that model.safetensors was"),
     "three weights": (
         lambda run: weigh(run, [1.0, 1.0, 1.0]),
-        "tensor weights is float64 (3,) and must be float64 (2,)",
+        "model.safetensors holds 3 weights and the ensemble has 2 members; restore it or make",
     ),
     "weight below 0": (lambda run: weigh(run, [1.0, -0.5]), "the weights are 1.0, -0.5; none may be below 0, nor all"),
     "weights all 0": (lambda run: weigh(run, [0.0, 0.0]), "the weights are 0.0, 0.0; none may be below 0, nor all"),

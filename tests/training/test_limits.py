@@ -11,7 +11,7 @@ from rnnnlp.cli.main import main
 from rnnnlp.errors import UserError
 from rnnnlp.files import load_tensors, save_tensors
 from rnnnlp.tasks.sentiment.ensemble import Ensemble
-from rnnnlp.training.run_folder import RunFolder
+from rnnnlp.training.run_folder import BESIDE_STATE, CONFIG, STATE_TENSORS, TOKENIZER, WEIGHTS, RunFolder
 from tests.cli.mistakes import TINY
 
 SMALL = {"hidden_size": 4, "embedding_size": 3, "steps": 2, "batch_size": 2}
@@ -80,6 +80,35 @@ def test_an_ensemble_that_could_not_be_read_again(tmp_path: Path):
     with pytest.raises(UserError, match="the number of members is 1001; an ensemble has at least 1 and at most 1000"):
         Ensemble([network] * 1001, np.ones(1001)).save_pretrained(tmp_path / "saved")
     assert not (tmp_path / "saved").exists()
+
+
+@pytest.mark.parametrize(
+    "content", [None, b"", b"\2\0\0\0\0\0\0\0[]", bytes(100)], ids=["missing", "empty", "a list", "zeros"]
+)
+def test_damaged_weights_beside_a_large_tokenizer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content):
+    CharLM(bptt=8, **SMALL).fit(WORDS).save_pretrained(tmp_path)
+    monkeypatch.setattr("rnnnlp.text.registry._LARGE", 10)
+    monkeypatch.setattr("rnnnlp.text.registry._OTHER_ITEMS", 0)
+    CharLM.from_pretrained(tmp_path)
+    (tmp_path / "model.safetensors").unlink()
+    if content is not None:
+        (tmp_path / "model.safetensors").write_bytes(content)
+    with pytest.raises(UserError, match=r"model\.safetensors is (missing; the folder|damaged \()"):
+        CharLM.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize("name", [WEIGHTS, STATE_TENSORS])
+def test_checkpoints_with_many_values_are_not_evaluated(tmp_path: Path, capsys: pytest.CaptureFixture, name: str):
+    CharLM(bptt=8, **SMALL).fit(WORDS, out=tmp_path / "run")
+    checkpoint = RunFolder(tmp_path / "run").latest_checkpoint()
+    state = load_tensors(checkpoint / STATE_TENSORS, beside=BESIDE_STATE)
+    more = {"more": np.zeros(2_000_000, np.float32)}
+    if name == WEIGHTS:
+        save_tensors(checkpoint / WEIGHTS, more, beside=(CONFIG, TOKENIZER))
+    save_tensors(checkpoint / STATE_TENSORS, state if name == WEIGHTS else state | more, beside=BESIDE_STATE)
+    assert main(["evaluate", str(tmp_path / "run"), "--weights", "last", "--data", "sample-reviews"]) == 2
+    assert f"{checkpoint / name} holds 2000" in (said := capsys.readouterr().err)
+    assert " values and the model needs " in said
 
 
 def test_an_enormous_line_of_metrics_hides_none(tmp_path: Path):

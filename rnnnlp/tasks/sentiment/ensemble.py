@@ -186,7 +186,15 @@ class Ensemble(Predictor):
             raise CorruptFileError(f"{last} is missing; restore it or make the ensemble again")
         paths = [own_folder(folder / MEMBERS / str(k)) for k in range(config.members)]
         path = folder / WEIGHTS
-        tensors = load_tensors(path, beside=beside(config.members))
+
+        def check(number: int) -> None:
+            if number != config.members:
+                raise CorruptFileError(
+                    f"{path} holds {number} weights and the ensemble has {config.members} members; restore it or make "
+                    "the ensemble again"
+                )
+
+        tensors = load_tensors(path, beside=beside(config.members), check=check)
         weights = np.zeros(config.members)
         set_tensors({"weights": weights}, tensors, path)
         if weights.min() < 0 or not 0 < weights.sum() < 1e9:
