@@ -122,14 +122,14 @@ def train_and_validation(encoded: EncodedCorpus) -> tuple[np.ndarray, np.ndarray
     return train, validation
 
 
-def digests_of(encoded: EncodedCorpus) -> dict[str, str]:
+def digests_of_corpus(encoded: EncodedCorpus) -> dict[str, str]:
     """The digest of the text of each split that training reads, and of all of it, to recognise it again."""
     digests = {name: f"{encoded.digests[split]}:{encoded.characters[split]}" for name, split in PARTS.items()}
     return digests | {"the text as a whole": encoded.text_digest}  # also what is not in the vocabulary
 
 
 def digests_of_ids(train: np.ndarray, validation: np.ndarray) -> dict[str, str]:
-    """As `digests_of`, for ids `(length,)` that come from elsewhere than a corpus."""
+    """As `digests_of_corpus`, for ids `(length,)` that come from elsewhere than a corpus."""
     return {name: hashlib.sha256(ids.data).hexdigest() for name, ids in zip(PARTS, (train, validation), strict=True)}
 
 

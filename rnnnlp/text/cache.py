@@ -191,7 +191,7 @@ def _verify(entry: Path) -> None:
                 raise ValueError(f"{name} has another checksum")
 
 
-def digests_of(entry: Path) -> dict[str, str]:
+def digests_of_files(entry: Path) -> dict[str, str]:
     """The SHA-256 digest of each file of an entry, as its manifest says."""
     return {name: digest for name, (_, digest) in _manifest(entry)[1].items()}
 

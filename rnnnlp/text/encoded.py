@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from rnnnlp.errors import UserError
-from rnnnlp.text.cache import cache_folder, cache_key, cached, digests_of
+from rnnnlp.text.cache import cache_folder, cache_key, cached, digests_of_files
 from rnnnlp.text.characters import CharTokenizer
 from rnnnlp.text.chunks import line_blocks, slice_chunks
 from rnnnlp.text.corpus import Corpus, Survey, survey, unchanged
@@ -191,7 +191,7 @@ def _read_ids(folder: Path, tokenizer: Tokenizer) -> tuple[np.ndarray, str, dict
         while len(ids := np.fromfile(file, tokenizer.dtype, _CHECKED_IDS)):
             if not 0 <= ids.min() <= ids.max() < tokenizer.vocab_size:
                 raise ValueError(f"{_IDS} has ids that are not in the vocabulary")
-    digest = digests_of(folder)[_IDS]
+    digest = digests_of_files(folder)[_IDS]
     if (folder / _IDS).stat().st_size == 0:  # nothing that can be mapped
         return np.empty(0, tokenizer.dtype), digest, unknown
     return np.memmap(folder / _IDS, tokenizer.dtype, "r"), digest, unknown

@@ -202,9 +202,11 @@ class ParquetTable(Table):
             array = array.dictionary_decode()
         expansion.count(ROW_SIZE * len(array) + array.nbytes)
         is_text = pyarrow.types.is_string(array.type) or pyarrow.types.is_large_string(array.type)
+        is_bytes = pyarrow.types.is_binary(array.type) or pyarrow.types.is_large_binary(array.type)
         largest = array.nbytes
-        if is_text and array.nbytes > LONGEST_LINE:
-            largest = pyarrow.compute.max(pyarrow.compute.utf8_length(array)).as_py() or 0
+        if array.nbytes > LONGEST_LINE and (is_text or is_bytes):
+            length = pyarrow.compute.utf8_length if is_text else pyarrow.compute.binary_length
+            largest = pyarrow.compute.max(length(array)).as_py() or 0
         if largest > LONGEST_LINE:
             raise UserError(
                 f"{self.name}: column {column!r} has a text of more than {LONGEST_LINE:,} characters; "

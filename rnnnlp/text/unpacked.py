@@ -159,8 +159,8 @@ class Expansion:
         self._left -= size
         if self._left < 0:
             raise UserError(
-                f"{self._path} holds more than {MOST_EXPANSION} times its size, as if it were made to fill the memory; "
-                "if that is right, give its content as a plain text, csv or jsonl file"
+                f"{self._path} holds more than {MOST_EXPANSION} times its size, as a decompression bomb does; "
+                "if the file is genuine, decompress it first"
             )
 
 

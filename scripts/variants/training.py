@@ -16,7 +16,7 @@ from rnnnlp.tasks.char_lm.network import CharLMNetwork
 from rnnnlp.tasks.char_lm.objective import CharLMObjective
 from rnnnlp.tasks.char_lm.task import TASK
 from rnnnlp.tasks.char_lm.train import corpus_of
-from rnnnlp.tasks.language_modelling import SPLITS, train_and_validation
+from rnnnlp.tasks.language_modelling import SPLITS, digests_of_corpus, train_and_validation
 from rnnnlp.text import EncodedCorpus, encode_corpus
 from rnnnlp.training.loop import Trainer
 from rnnnlp.training.progress import Progress
@@ -43,7 +43,9 @@ class VariantObjective(CharLMObjective):
 
     def __init__(self, network: CharLMNetwork, encoded: EncodedCorpus, config: CharLMTraining, variant: Variant):
         train, validation = train_and_validation(encoded)
-        super().__init__(network, train, validation, encoded.characters["validation"], config)
+        super().__init__(
+            network, train, validation, encoded.characters["validation"], config, digests_of_corpus(encoded)
+        )
         self.batches = variant.batches(
             train,
             batch_size=config.batch_size,

@@ -507,7 +507,7 @@ ELSEWHERE = {
     "standard input is JSON; expected one text": "text/test_readers.py::test_standard_input_that_is_no_text",
     "looks like the text itself; expected the name": "text/test_sources.py::test_names_of_no_data",
     "cannot write the cache {} ({}), nor the": "text/test_corpus.py::test_failed_entries_leave_nothing",
-    "holds more than {} times its size, as if": "text/test_limits.py::test_a_file_does_not_expand_without_limit",
+    "holds more than {} times its size, as a": "text/test_limits.py::test_a_file_does_not_expand_without_limit",
     "has a text of more than {} characters; divide": "text/test_limits.py::test_parquet_files_with_large_values",
     "has several values in a row; expected one": "text/test_limits.py::test_parquet_columns_of_lists",
     "the schema of {} names {} classes": "text/test_limits.py::test_schemas_with_thousands_of_classes",

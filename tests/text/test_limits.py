@@ -38,7 +38,7 @@ def test_a_file_does_not_expand_without_limit(tmp_path, monkeypatch, suffix):
         if is_read:
             assert text_of(path) == content.decode()
         else:
-            with pytest.raises(UserError, match=r"holds more than 50 times its size, .* if that is right, give"):
+            with pytest.raises(UserError, match=r"holds more than 50 times its size, .* decompress it first"):
                 text_of(path)
 
 
@@ -83,6 +83,13 @@ def test_parquet_files_with_large_values(tmp_path, monkeypatch):
     monkeypatch.setattr("rnnnlp.text.unpacked.MOST_EXPANSION", 1)
     with pytest.raises(UserError, match="holds more than 1 times its size"):
         load_plain_texts(path)
+
+
+def test_parquet_columns_of_many_bytes_are_named_as_no_text(tmp_path, monkeypatch):
+    write_parquet(tmp_path / "a.parquet", text=[b"a" * 900] * 3)
+    monkeypatch.setattr("rnnnlp.text.tables.LONGEST_LINE", 1000)
+    with pytest.raises(UserError, match="column 'text' holds bytes, expected text"):
+        load_plain_texts(tmp_path / "a.parquet")
 
 
 @pytest.mark.parametrize("compression", ["none", "snappy", "gzip", "zstd", "brotli", "lz4"])

@@ -3,7 +3,6 @@
 # T steps, B streams, L layers, H hidden
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -24,7 +23,7 @@ SAMPLE_LENGTH = 200  # characters
 class CharLMObjective:
     """Truncated backpropagation through time over `ids (length,)`; see `training.task.Objective`.
 
-    `digests` are those of `language_modelling.digests_of`.
+    `digests` are those of `language_modelling.digests_of_corpus`.
     """
 
     def __init__(
@@ -34,7 +33,7 @@ class CharLMObjective:
         validation: np.ndarray,
         characters: int,
         config: CharLMTraining,
-        digests: Mapping[str, str] = MappingProxyType({}),
+        digests: Mapping[str, str],
     ):
         self.network, self.digests = network, digests
         self.config = config

@@ -6,7 +6,7 @@ from rnnnlp.tasks.char_lm.defaults import resolve
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
 from rnnnlp.tasks.char_lm.objective import CharLMObjective
 from rnnnlp.tasks.char_lm.transfer import options_from_run, start_from, with_new_characters
-from rnnnlp.tasks.language_modelling import SPLITS, digests_of, train_and_validation
+from rnnnlp.tasks.language_modelling import SPLITS, digests_of_corpus, train_and_validation
 from rnnnlp.text import Corpus, EncodedCorpus, encode_corpus, load_corpus
 from rnnnlp.training.loop import Trainer
 from rnnnlp.training.run_folder import RunFolder
@@ -48,7 +48,9 @@ def reopen(network: CharLMNetwork, config: CharLMTraining, run: RunFolder, *, da
 
 def objective(network: CharLMNetwork, encoded: EncodedCorpus, config: CharLMTraining) -> CharLMObjective:
     train, validation = train_and_validation(encoded)
-    return CharLMObjective(network, train, validation, encoded.characters["validation"], config, digests_of(encoded))
+    return CharLMObjective(
+        network, train, validation, encoded.characters["validation"], config, digests_of_corpus(encoded)
+    )
 
 
 def check(options: Options[CharLMOptions]) -> None:

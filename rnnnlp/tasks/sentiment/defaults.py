@@ -169,7 +169,7 @@ def pretraining_throughput(options: SentimentOptions, config: SentimentConfig, t
     training = pretraining_config(options, MAX_PRETRAINING_EPOCHS)
     rng = rng_for(options.seed, Stream.WEIGHTS)
     ids = random_ids(2 * training.batch_size * training.bptt, config.vocab_size, rng)
-    objective = new_objective(word_lm_config(config), tokenizer, ids, ids, training)
+    objective = new_objective(word_lm_config(config), tokenizer, ids, ids, training, {})
     return objective.gradients(rng=rng).tokens / shortest(lambda: objective.gradients(rng=rng))
 
 

@@ -6,7 +6,6 @@ import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from functools import partial
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -28,7 +27,7 @@ LOSS_IN_SCORE = 1e-3  # accuracy decides which weights are kept; the loss decide
 class SentimentObjective:
     """The loss of documents, with adversarial parts if the configuration says so; see `training.task.Objective`.
 
-    `digests` are those of `digests_of`.
+    `digests` are those of `digests_of_data`.
     """
 
     def __init__(
@@ -37,9 +36,9 @@ class SentimentObjective:
         train: Documents,
         validation: Documents,
         config: SentimentTraining,
+        digests: Mapping[str, str],
         unlabelled: Sequence[np.ndarray] = (),
         sample_weights: np.ndarray | None = None,
-        digests: Mapping[str, str] = MappingProxyType({}),
     ):
         self.network, self.digests = network, digests
         self.config = config
@@ -111,7 +110,7 @@ class SentimentObjective:
         return f"{len(self.batches.documents)}:{digest.hexdigest()[:16]}"
 
 
-def digests_of(data: LabelledData, *, unlabelled: bool) -> dict[str, str]:
+def digests_of_data(data: LabelledData, *, unlabelled: bool) -> dict[str, str]:
     """The digest of each part of the data that training and validation read, to recognise it again.
 
     Args:

@@ -9,7 +9,7 @@ from rnnnlp.files import JSON_LIMIT
 from rnnnlp.tasks.sentiment.config import FROM_PRETRAINED, SentimentOptions, SentimentTraining
 from rnnnlp.tasks.sentiment.defaults import may_pretrain, resolve, resolve_pretraining
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
-from rnnnlp.tasks.sentiment.objective import SentimentObjective, digests_of
+from rnnnlp.tasks.sentiment.objective import SentimentObjective, digests_of_data
 from rnnnlp.tasks.sentiment.pretraining import prepare, pretrain, seconds_of_pretraining
 from rnnnlp.tasks.sentiment.transfer import load_pretrained, options_from_pretrained, set_lr_scales, start_from
 from rnnnlp.tasks.word_lm.objective import WordLMObjective
@@ -112,9 +112,9 @@ def objective(network: SentimentNetwork, data: LabelledData, config: SentimentTr
     if config.virtual_adversarial:
         unlabelled = network.encode(data.unlabelled)
         log.info("%s: %d texts without labels for virtual adversarial training", data.source, len(unlabelled))
-    digests = digests_of(data, unlabelled=bool(config.virtual_adversarial or config.pretraining))
+    digests = digests_of_data(data, unlabelled=bool(config.virtual_adversarial or config.pretraining))
     weights = data.splits["train"].weights
-    return SentimentObjective(network, splits[0], splits[1], config, unlabelled, weights, digests)
+    return SentimentObjective(network, splits[0], splits[1], config, digests, unlabelled, weights)
 
 
 def load_data(options: SentimentOptions, *, held_out_seed: int = HELD_OUT_SEED) -> LabelledData:

@@ -3,7 +3,6 @@
 # B streams, L layers, H hidden, V vocabulary
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,7 @@ COUNTED_TOKENS = 1 << 20  # at a time
 class WordLMObjective:
     """Truncated backpropagation through time in both directions; see `training.task.Objective`.
 
-    `digests` are those of `language_modelling.digests_of`.
+    `digests` are those of `language_modelling.digests_of_corpus`.
     """
 
     def __init__(
@@ -32,7 +31,7 @@ class WordLMObjective:
         train: np.ndarray,
         validation: np.ndarray,
         config: WordLMTraining,
-        digests: Mapping[str, str] = MappingProxyType({}),
+        digests: Mapping[str, str],
     ):
         self.network, self.digests = network, digests
         self.sampler = Sampler(token_counts(train, network.config.vocab_size), config.samples)

@@ -1,12 +1,11 @@
 """Beginning and reopening a training run of word language models."""
 
 from collections.abc import Mapping
-from types import MappingProxyType
 
 import numpy as np
 
 from rnnnlp.batches.seeding import Stream, rng_for
-from rnnnlp.tasks.language_modelling import SPLITS, digests_of, train_and_validation
+from rnnnlp.tasks.language_modelling import SPLITS, digests_of_corpus, train_and_validation
 from rnnnlp.tasks.word_lm.config import FROM_RUN, WordLMConfig, WordLMOptions, WordLMTraining
 from rnnnlp.tasks.word_lm.network import WordLMNetwork
 from rnnnlp.tasks.word_lm.objective import WordLMObjective
@@ -26,7 +25,7 @@ def begin(options: Options[WordLMOptions], run: RunFolder, *, data: Corpus | Non
         network = earlier.copy(**options.network)
         encoded = encode_corpus(corpus, earlier.tokenizer, splits=SPLITS)
         return Trainer.begin(
-            WordLMObjective(network, *train_and_validation(encoded), config, digests_of(encoded)),
+            WordLMObjective(network, *train_and_validation(encoded), config, digests_of_corpus(encoded)),
             config,
             run,
             started=started,
@@ -34,14 +33,14 @@ def begin(options: Options[WordLMOptions], run: RunFolder, *, data: Corpus | Non
     encoded = encode_corpus(corpus, config.tokenizer, splits=SPLITS, **config.vocabulary_options)
     network_config = WordLMConfig(encoded.tokenizer.vocab_size, **options.network)
     train, validation = train_and_validation(encoded)
-    objective = new_objective(network_config, encoded.tokenizer, train, validation, config, digests_of(encoded))
+    objective = new_objective(network_config, encoded.tokenizer, train, validation, config, digests_of_corpus(encoded))
     return Trainer.begin(objective, config, run, started=started)
 
 
 def reopen(network: WordLMNetwork, config: WordLMTraining, run: RunFolder, *, data: Corpus | None) -> Trainer:
     """The trainer of a run that is resumed from its newest checkpoint."""
     encoded = encode_corpus(data or corpus_of(config), network.tokenizer, splits=SPLITS)
-    objective = WordLMObjective(network, *train_and_validation(encoded), config, digests_of(encoded))
+    objective = WordLMObjective(network, *train_and_validation(encoded), config, digests_of_corpus(encoded))
     trainer = Trainer(objective, config, run)
     trainer.resume()
     return trainer
@@ -58,7 +57,7 @@ def new_objective(
     train: np.ndarray,
     validation: np.ndarray,
     training: WordLMTraining,
-    digests: Mapping[str, str] = MappingProxyType({}),
+    digests: Mapping[str, str],
 ) -> WordLMObjective:
     """A new network, and the objective that trains it on the ids `train (length,)`."""
     network = WordLMNetwork(config, tokenizer, rng=rng_for(training.seed, Stream.WEIGHTS))

@@ -33,7 +33,7 @@ def test_gradient_of_the_weighted_loss_to_every_parameter():
     training = SentimentTraining(
         data="", tokenizer="word", batch_size=64, class_weights="balanced", lr=1e-3, evaluations=1
     )
-    objective = SentimentObjective(model, (documents, RARE), (documents, RARE), training)
+    objective = SentimentObjective(model, (documents, RARE), (documents, RARE), training, {})
     counts = np.array([5, 2, 1])
 
     def loss() -> float:
