@@ -29,7 +29,7 @@ from rnnnlp.files import (
     write_atomically,
     writing,
 )
-from rnnnlp.folders import current, replacement
+from rnnnlp.folders import current, read_whole, replacement
 from rnnnlp.layers.parameter import Parameter, parameters_of
 from rnnnlp.text import Tokenizer, load_tokenizer
 from rnnnlp.training.earlier import MODEL_TYPES, current_names
@@ -135,7 +135,10 @@ class Network:
         Raises:
             UserError: If something is missing, damaged, of another task, or does not fit together.
         """
-        folder = current(Path(folder))
+        return read_whole(Path(folder), cls._read)
+
+    @classmethod
+    def _read(cls, folder: Path) -> Self:
         config = read_config(folder)
         if config["model_type"] != cls.model_type:
             raise UserError(
