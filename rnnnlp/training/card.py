@@ -9,7 +9,7 @@ from typing import Any
 from rnnnlp.display import markdown, markdown_code, visible, visible_json
 from rnnnlp.errors import dashed
 from rnnnlp.text.sources import GIVEN
-from rnnnlp.training.model_folder import Network
+from rnnnlp.training.network import Network
 from rnnnlp.training.options import TrainingConfig
 from rnnnlp.training.task import Task, network_options
 

@@ -14,7 +14,8 @@ from rnnnlp.config import Config, describe
 from rnnnlp.errors import UserError
 from rnnnlp.files import write_atomically
 from rnnnlp.training.earlier import OPTIONS
-from rnnnlp.training.model_folder import CARD, METRICS, Network, replaced_model, training_of
+from rnnnlp.training.model_folder import CARD, METRICS, replaced_model, training_of
+from rnnnlp.training.network import Network
 from rnnnlp.training.run import resume, run_folder, train
 from rnnnlp.training.run_folder import RunFolder, read_state
 from rnnnlp.training.task import Task, network_options

@@ -16,7 +16,8 @@ from rnnnlp.files import CorruptFileError, write_atomically
 from rnnnlp.training.card import model_card
 from rnnnlp.training.data_places import find_data, refuse_data_of_run
 from rnnnlp.training.loop import Interrupted, Trainer
-from rnnnlp.training.model_folder import CARD, CONFIG, Network, training_of
+from rnnnlp.training.model_folder import CARD, CONFIG, training_of
+from rnnnlp.training.network import Network
 from rnnnlp.training.options import DEFAULT_BUDGET, TrainingOptions
 from rnnnlp.training.resuming import with_changes
 from rnnnlp.training.run_folder import RunFolder

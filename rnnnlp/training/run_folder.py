@@ -54,11 +54,11 @@ from rnnnlp.training.model_folder import (
     METRICS,
     TOKENIZER,
     WEIGHTS,
-    Network,
     config_bytes,
     holds_model,
     read_config,
 )
+from rnnnlp.training.network import Network
 from rnnnlp.training.records import LONGEST_LINE, records
 from rnnnlp.training.state import TrainingState
 

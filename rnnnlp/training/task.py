@@ -11,7 +11,8 @@ from rnnnlp.config import Config, NetworkConfig, as_given, describe
 from rnnnlp.errors import UserError, option
 from rnnnlp.text.reading import ReadOptions
 from rnnnlp.training.earlier import OPTIONS
-from rnnnlp.training.model_folder import Network, read_config
+from rnnnlp.training.model_folder import read_config
+from rnnnlp.training.network import Network
 from rnnnlp.training.options import TrainingOptions, budget_seconds
 
 if TYPE_CHECKING:

@@ -182,7 +182,7 @@ def test_the_judge_of_damage_sees_a_loader_that_takes_everything(home: Path, tmp
     worker = Worker(tmp_path / "worker", home, None)
     case = (0, "charlm", "run/model.safetensors", "exchange_other", "generate")
     assert worker.damaged(*case, np.random.default_rng(0)).ended == "refused"
-    monkeypatch.setattr("rnnnlp.training.model_folder.load_tensors", lambda path, **given: load_file(path))
+    monkeypatch.setattr("rnnnlp.training.network.load_tensors", lambda path, **given: load_file(path))
     assert worker.damaged(*case, np.random.default_rng(0)).ended == "FAILED: another result"
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from rnnnlp.layers.linear import Linear
 from rnnnlp.layers.loss import softmax_cross_entropy
-from rnnnlp.training.model_folder import Network
+from rnnnlp.training.network import Network
 from tests.toy_task.config import ToyConfig
 
 

@@ -15,7 +15,7 @@ from rnnnlp.layers.recurrent import Recurrent
 from rnnnlp.tasks.char_lm.config import CharLMConfig
 from rnnnlp.tasks.language_modelling import LanguageModelTrunk
 from rnnnlp.text import Tokenizer
-from rnnnlp.training.model_folder import Network
+from rnnnlp.training.network import Network
 
 
 class CharLMNetwork(LanguageModelTrunk, Network):

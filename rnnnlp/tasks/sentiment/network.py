@@ -26,7 +26,8 @@ from rnnnlp.tasks.sentiment.explain import Contribution, explain
 from rnnnlp.tasks.sentiment.predictor import Predictor
 from rnnnlp.text import Classes, Tokenizer
 from rnnnlp.training.calibration import MAX_TEMPERATURE, MIN_TEMPERATURE
-from rnnnlp.training.model_folder import WEIGHTS, Network
+from rnnnlp.training.model_folder import WEIGHTS
+from rnnnlp.training.network import Network
 
 PROJECT_ALL = 8  # project the whole embedding table once if there are this many tokens per vocabulary entry
 

@@ -19,7 +19,7 @@ from rnnnlp.layers.sampled_softmax import Sampler, WordOutput
 from rnnnlp.tasks.language_modelling import LanguageModelTrunk
 from rnnnlp.tasks.word_lm.config import WordLMConfig
 from rnnnlp.text import Tokenizer
-from rnnnlp.training.model_folder import Network
+from rnnnlp.training.network import Network
 
 
 class WordLMNetwork(Network):
