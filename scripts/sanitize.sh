@@ -30,10 +30,11 @@ build() {  # sanitizers, row-wise schedule
     cp build/_native*.so rnnnlp/kernels/native/
 }
 
-# Python itself is not sanitized, so the sanitizer must be loaded before it, and where it expects to be.
+# Python itself is not sanitized, so the sanitizer must be loaded before it, and where it expects to be. The library of C++
+# must be there before the first exception.
 with_sanitizer() {  # sanitizer, command
     local loaded
-    loaded=$("${CXX:-g++}" "-print-file-name=lib$1.so")
+    loaded="$("${CXX:-g++}" "-print-file-name=lib$1.so") $("${CXX:-g++}" -print-file-name=libstdc++.so)"
     shift
     LD_PRELOAD=$loaded setarch -R "$@"
 }
