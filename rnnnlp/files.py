@@ -211,6 +211,11 @@ def sync_folder(path: Path) -> None:
         os.close(descriptor)
 
 
+def unreadable(path: Path, error: PermissionError) -> CorruptFileError:
+    """The error for what this user may not read."""
+    return CorruptFileError(f"{path} cannot be read ({error.strerror}); make it readable, or give another folder")
+
+
 def require_file(path: Path, limit: int | None = None) -> None:
     """Checks that `path` is a file.
 
@@ -224,9 +229,7 @@ def require_file(path: Path, limit: int | None = None) -> None:
     try:
         found = path.stat()
     except PermissionError as error:
-        raise CorruptFileError(
-            f"{path} cannot be read ({error.strerror}); make it readable, or give another folder"
-        ) from None
+        raise unreadable(path, error) from None
     except OSError:
         found = None
     if found is None or not stat.S_ISREG(found.st_mode):

@@ -16,6 +16,7 @@ from rnnnlp.files import (
     MOST_PARTS,
     parts_of,
     read_json,
+    unreadable,
     write_atomically,
     writing,
 )
@@ -118,7 +119,11 @@ def read_config(folder: Path) -> dict[str, Any]:
     Raises:
         UserError: If there is no such file, or it is not the configuration of a model.
     """
-    if not folder.is_dir():
+    try:
+        is_folder = folder.is_dir()
+    except PermissionError as error:  # of a folder above it
+        raise unreadable(folder, error) from None
+    if not is_folder:
         raise UserError(f"{folder} is not a folder; a folder with a trained model is needed")
     path = current(folder) / CONFIG
     config = read_json(path)

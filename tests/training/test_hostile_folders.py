@@ -234,13 +234,14 @@ def test_folders_that_are_nested_too_deeply_end_in_one_line(home: Path, tmp_path
     subprocess.run(["rm", "-r", str(run)], check=True)
 
 
-def test_a_model_that_this_user_may_not_read_is_named(home: Path, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("name", ["config.json", "lm"])
+def test_a_model_that_this_user_may_not_read_is_named(home: Path, monkeypatch: pytest.MonkeyPatch, name: str):
     def refuse(path: Path, **options: bool) -> os.stat_result:
-        if path.suffix == ".json":
+        if path.name == name:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
         return os.stat(path, **options)
 
     with monkeypatch.context() as patch:  # root may read everything
         patch.setattr(Path, "stat", refuse)
-        with pytest.raises(UserError, match=r"config\.json cannot be read \(Permission denied\); make it readable"):
+        with pytest.raises(UserError, match=rf"{name} cannot be read \(Permission denied\); make it readable"):
             CharLMNetwork.from_pretrained(home / "lm")
