@@ -28,6 +28,7 @@ _JUNK = ("__macosx", "thumbs.db", "desktop.ini")
 LONGEST_LINE = 1 << 24  # characters of a line or a value of a table; the csv module needs many times that memory
 MOST_EXPANSION = 50  # times its size that a file may hold; real text is compressed to a third or a tenth
 _SMALL = 1 << 24  # bytes that any file may hold, however small it is
+_MOST_ZEROS = 1 << 20  # bytes after a compressed stream, as on tapes
 _BUFFER, _INPUT = 1 << 17, 1 << 14  # bytes that are unpacked, and read, at a time
 _MOST_XZ = 1 << 29  # bytes of memory that xz may need; with its highest setting it needs 65 MB
 _DEEPEST = 3  # times that a file may be compressed
@@ -68,11 +69,15 @@ class _Streams(io.RawIOBase):
     def _next_stream(self) -> bool:
         """Begins the stream after one that has ended; False if there is none."""
         rest = self._stream.unused_data.lstrip(b"\0")
+        zeros = 0
         while not rest:
             more = self._file.read(_INPUT)
             if not more:
                 return False
             rest = more.lstrip(b"\0")
+            zeros += len(more) - len(rest)
+            if zeros > _MOST_ZEROS:
+                raise EOFError("more zeros follow than any padding has")
         self._stream, self._rest = self._new(), rest
         return True
 

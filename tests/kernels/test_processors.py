@@ -161,7 +161,9 @@ def test_numpy_has_no_more_threads_than_the_quota(monkeypatch):
     with threadpool_limits():  # as before, afterwards
         monkeypatch.setattr(kernels, "available_processors", lambda: 1)
         kernels.use("numpy")
-        assert all(pool["num_threads"] == 1 for pool in threadpool_info())
+        # Those of other packages, such as SciPy, are not ours.
+        of_numpy = [pool["num_threads"] for pool in threadpool_info() if "numpy" in pool["filepath"]]
+        assert set(of_numpy) <= {1}
 
 
 def test_this_machine():

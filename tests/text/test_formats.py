@@ -140,6 +140,7 @@ def test_compressed_books_and_splits(tmp_path):
         ("a.parquet.gz", gzip.compress(parquet()), "is a compressed parquet file"),
         ("a.csv.gz", gzip.compress(CSV.encode())[:-9], "cannot be unpacked"),
         *((f"garbage.csv.{k}", c(CSV.encode()) + b"garbage", "cannot be unpacked") for k, c in COMPRESSORS.items()),
+        *((f"zeros.csv.{k}", c(CSV.encode()) + bytes(2 << 20), "more zeros follow") for k, c in COMPRESSORS.items()),
         *(
             (f"wrong.csv.{k}", c(CSV.encode()) + b"X" + c(CSV.encode())[1:], "cannot be unpacked")
             for k, c in COMPRESSORS.items()
