@@ -102,7 +102,8 @@ def open_tokenizer(content: bytes, folder: Path) -> None:
 
 # Readers.
 
-MAGIC = (b"\x1f\x8b", b"\x1f\x9d", b"BZh", b"PK", b"PAR1")  # first bytes of compressed files, archives and parquet
+# First bytes of compressed files and archives, of parquet, and of other files that are named.
+MAGIC = (b"\x1f\x8b", b"\x1f\x9d", b"BZh", b"PK", b"Rar!", b"PAR1", b"ARROW1", b"%PDF-", b"version https://git-lfs.")
 
 
 def read_file(name: str, content: bytes, folder: Path) -> None:
@@ -119,8 +120,8 @@ def read_file(name: str, content: bytes, folder: Path) -> None:
 def read_plainly(path: Path, content: bytes) -> None:
     """A text file must be read unchanged except for a byte order mark, or refused if it is not UTF-8.
 
-    What begins with the mark of UTF-16 or has the byte 0 may be UTF-16 or binary. What begins like a compressed file
-    or a parquet file is one.
+    What begins with the mark of UTF-16 or has the byte 0 may be UTF-16 or binary. What begins like a compressed file,
+    a parquet file or a document is one.
     """
     if b"\0" in content or content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, *MAGIC)):
         refuses(lambda: list(load_corpus(str(path)).chunks("train")))
