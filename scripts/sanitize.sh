@@ -19,9 +19,10 @@ import sys
 sys.meta_path[:] = [finder for finder in sys.meta_path if "editable" not in type(finder).__module__]
 END
 # Threads of OpenBLAS and of the tokenizers are not sanitized, so what they do would look like errors.
-export PYTHONPATH=$folder OPENBLAS_NUM_THREADS=1 RAYON_NUM_THREADS=1
+echo "race:tokenizers.abi3.so" > suppressions
+export PYTHONPATH=$folder OPENBLAS_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false
 export ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:log_path=$folder/report  # Python leaks at its end
-export UBSAN_OPTIONS=print_stacktrace=1:log_path=$folder/report TSAN_OPTIONS=die_after_fork=0:exitcode=66:log_path=$folder/report
+export UBSAN_OPTIONS=print_stacktrace=1:log_path=$folder/report TSAN_OPTIONS=die_after_fork=0:exitcode=66:log_path=$folder/report:suppressions=$folder/suppressions
 
 build() {  # sanitizers, row-wise schedule
     cmake -S . -B build -DSANITIZE="$1" -DROWWISE_SCHEDULE="$2" -DPython_EXECUTABLE="$(command -v "$python")" \
