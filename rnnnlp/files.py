@@ -370,7 +370,7 @@ def _require_checksums(path: Path, manifest: Any, tensors: Mapping[str, np.ndarr
 
 
 def number_of_values(path: Path) -> int:
-    """The number of values of all tensors in a file, of which only the header is read.
+    """The number of values of all tensors in a file. Only the header is read.
 
     Raises:
         CorruptFileError: If the file is missing, or its header is damaged.

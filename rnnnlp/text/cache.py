@@ -1,6 +1,6 @@
 """The cache: a folder of entries, each written whole or not at all, by any number of processes at once.
 
-An entry is a folder of files and a manifest with its key, and with their sizes and SHA-256 digests, all of which is
+An entry is a folder with a manifest: its key, and the size and SHA-256 digest of each of its files. All of them are
 verified whenever the entry is opened. A damaged or unreadable entry is ignored and written again.
 
 The modification time of an entry is the time of its last use. When a new entry makes the cache larger than its limit,
@@ -251,7 +251,7 @@ def _unfinished(folder: Path) -> Iterator[Path]:
 
 
 def _remove_abandoned(folder: Path, *, has_locks: bool) -> None:
-    """Removes unfinished entries of processes that were killed, and entries of which a part could not be removed."""
+    """Removes what killed processes left unfinished, and what remains of entries that were not wholly removed."""
     for path in folder.glob(".*"):
         with suppress(OSError):  # another process is removing it, too, or it is another user's
             if _is_abandoned(path, has_locks):

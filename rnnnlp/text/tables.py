@@ -284,7 +284,7 @@ class ParquetTable(Table):
 
 
 def _varint(number: bytes) -> int:
-    """A number of which each byte has 7 bits, the lowest first."""
+    """A variable-length integer: 7 bits in each byte, the lowest first."""
     return sum((byte & 127) << (7 * place) for place, byte in enumerate(number))
 
 

@@ -77,7 +77,7 @@ class Case {
   long size(long most) { return chance(30) ? 0 : number(1, most); }
   bool chance(int one_in) { return number(0, one_in - 1) == one_in - 1; }  // false when the input is at its end
 
-  // Falling sizes, the first of which is B; now and then others.
+  // Falling sizes that begin with B; now and then others.
   void choose_batch_sizes() {
     sizes_.clear();
     N_ = 0;
