@@ -250,7 +250,7 @@ class Trainer:
         with self.averaged.applied():
             run.save_checkpoint(network, self.config.to_mapping(), tensors, state)
             if self.state.best_score is None:  # no evaluation yet: the weights so far are the best that there are
-                network.save_weights(run.path)
+                run.save_weights(network)
         self.last_checkpoint = time.monotonic()
 
     def resume(self) -> None:

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from rnnnlp.errors import UserError
 from rnnnlp.files import (
@@ -20,7 +20,7 @@ from rnnnlp.files import (
     write_atomically,
     writing,
 )
-from rnnnlp.folders import current, replacement
+from rnnnlp.folders import current, read_whole, replacement
 from rnnnlp.training.earlier import MODEL_TYPES
 from rnnnlp.training.folder_lock import holder, refuse_in_use
 from rnnnlp.training.provenance import made_with
@@ -32,6 +32,41 @@ MEMBERS = "members"  # of an ensemble: a folder for each member
 CHECKPOINTS, LANGUAGE_MODEL, METRICS, CARD = "checkpoints", "language_model", "metrics.jsonl", "README.md"  # of a run
 OF_A_RUN = (CHECKPOINTS, LANGUAGE_MODEL, METRICS, CARD)
 ENTRIES = (CONFIG, TOKENIZER, WEIGHTS, MEMBERS, *OF_A_RUN)  # all that a folder of a run or model may have
+
+
+class SavedModel:
+    """A model that is written into a folder, and read from it, as a whole."""
+
+    def write(self, folder: Path, *, training: Mapping[str, Any] | None = None) -> None:
+        """Writes the model into a new folder, which is not on the disk before it is synced."""
+        raise NotImplementedError
+
+    @classmethod
+    def _read(cls, folder: Path) -> Self:
+        raise NotImplementedError
+
+    def save_pretrained(self, folder: str | os.PathLike[str], *, training: Mapping[str, Any] | None = None) -> None:
+        """Writes the model into a folder. An existing model is kept until the new one is complete.
+
+        Args:
+            folder: The folder; it is made if it is not there.
+            training: How the model was trained, for `config.json`.
+
+        Raises:
+            UserError: If the disk is full, the folder cannot be written or is in use, or it has such files that do not
+                belong to a model.
+        """
+        with replaced_model(folder) as new:
+            self.write(new, training=training)
+
+    @classmethod
+    def from_pretrained(cls, folder: str | os.PathLike[str]) -> Self:
+        """Reads a model that `save_pretrained` or a training run wrote.
+
+        Raises:
+            UserError: If something is missing, damaged, of another kind, or does not fit together.
+        """
+        return read_whole(Path(folder), cls._read)
 
 
 @contextmanager

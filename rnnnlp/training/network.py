@@ -1,6 +1,5 @@
 """What all networks share: named parameters, and how they are written into a folder and read from it."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -19,7 +18,6 @@ from rnnnlp.files import (
     set_tensors,
     writing,
 )
-from rnnnlp.folders import read_whole
 from rnnnlp.layers.parameter import Parameter, parameters_of
 from rnnnlp.text import Tokenizer, load_tokenizer
 from rnnnlp.training.earlier import current_names
@@ -28,13 +26,13 @@ from rnnnlp.training.model_folder import (
     FEW_WEIGHTS,
     TOKENIZER,
     WEIGHTS,
+    SavedModel,
     read_config,
-    replaced_model,
     write_config,
 )
 
 
-class Network:
+class Network(SavedModel):
     """A configuration, a tokenizer, and layers by name."""
 
     model_type: ClassVar[str]
@@ -87,20 +85,6 @@ class Network:
             buffer[...] = self.buffers()[name]
         return twin
 
-    def save_pretrained(self, folder: str | os.PathLike[str], *, training: Mapping[str, Any] | None = None) -> None:
-        """Writes the network into a folder. An existing model is kept until the new one is complete.
-
-        Args:
-            folder: The folder; it is made if it is not there.
-            training: How the network was trained, for `config.json`.
-
-        Raises:
-            UserError: If the disk is full, the folder cannot be written or is in use, or it has such files that do not
-                belong to a model.
-        """
-        with replaced_model(folder) as new:
-            self.write(new, training=training)
-
     def write(self, folder: Path, *, training: Mapping[str, Any] | None = None) -> None:
         """Writes the network into a new folder, which is not on the disk before it is synced."""
         self.save_config(folder, training=training)
@@ -116,15 +100,6 @@ class Network:
         """Writes `model.safetensors` into a folder with the other two files; `sync` is whether to wait for the disk."""
         tensors = {name: p.value for name, p in self.parameters().items()} | self.buffers()
         save_tensors(folder / WEIGHTS, tensors, beside=(CONFIG, TOKENIZER), sync=sync)
-
-    @classmethod
-    def from_pretrained(cls, folder: str | os.PathLike[str]) -> Self:
-        """Reads a network that `save_pretrained` or a training run wrote.
-
-        Raises:
-            UserError: If something is missing, damaged, of another task, or does not fit together.
-        """
-        return read_whole(Path(folder), cls._read)
 
     @classmethod
     def _read(cls, folder: Path) -> Self:

@@ -20,7 +20,7 @@ from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.tasks.sentiment.predictor import Predictor
 from rnnnlp.text import Classes
 from rnnnlp.text.sources import GIVEN
-from rnnnlp.training.model_folder import CONFIG, MEMBERS, WEIGHTS, read_config, replaced_model, write_config
+from rnnnlp.training.model_folder import CONFIG, MEMBERS, WEIGHTS, SavedModel, read_config, write_config
 
 MOST_MEMBERS = 1000
 
@@ -41,7 +41,7 @@ class EnsembleConfig(Config):
         self.require("labels", len(set(self.labels)) == len(self.labels), "different names")
 
 
-class Ensemble(Predictor):
+class Ensemble(SavedModel, Predictor):
     """Separately trained classifiers: probabilities are softmax(sum of w_m * logits_m).
 
     Their errors differ, so together they err less (stacked generalization, Wolpert 1992). Their `labels` are the same;
@@ -144,20 +144,6 @@ class Ensemble(Predictor):
         tokenizer = self.members[0].tokenizer
         return [by_word(tokens, tokenizer.spans(text)) for text, tokens in zip(texts, found, strict=True)]
 
-    def save_pretrained(self, folder: str | os.PathLike[str], *, training: Mapping[str, Any] | None = None) -> None:
-        """Writes the ensemble into a folder. An existing model is kept until the new one is complete.
-
-        Args:
-            folder: The folder; it is made if it is not there.
-            training: How the ensemble was made, for `config.json`.
-
-        Raises:
-            UserError: If the disk is full, the folder cannot be written or is in use, or it has such files that do not
-                belong to a model.
-        """
-        with replaced_model(folder) as new:
-            self.write(new, training=training)
-
     def write(self, folder: Path, *, training: Mapping[str, Any] | None = None) -> None:
         """Writes the ensemble into a new folder, which is not on the disk before it is synced."""
         config = EnsembleConfig(self.labels, len(self.members))
@@ -165,15 +151,6 @@ class Ensemble(Predictor):
             member.write(folder / MEMBERS / str(k), training=of_member)
         write_config(folder, self.model_type, config.to_mapping(), training)
         save_tensors(folder / WEIGHTS, {"weights": self.weights}, beside=beside(len(self.members)), sync=False)
-
-    @classmethod
-    def from_pretrained(cls, folder: str | os.PathLike[str]) -> Self:
-        """Reads an ensemble that `save_pretrained` wrote.
-
-        Raises:
-            UserError: If something is missing, damaged, no ensemble, or does not fit together.
-        """
-        return read_whole(Path(folder), cls._read)
 
     @classmethod
     def _read(cls, folder: Path) -> Self:
