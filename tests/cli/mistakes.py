@@ -548,8 +548,8 @@ ELSEWHERE = {
     "is a link to another folder, which is not followed": (
         "training/test_hostile_folders.py::test_folders_that_are_links_are_refused"
     ),
-    "has something that this command did not make": (
-        "cli/test_quickstart.py::test_a_run_of_another_command_is_not_replaced"
+    "is already there; give --overwrite to replace it, or another --out": (
+        "cli/test_quickstart.py::test_what_is_there_is_replaced_only_if_asked_for"
     ),
     "of a vocabulary ... bytes for {} entries, and at most": (
         "training/test_limits.py::test_a_vocabulary_that_could_not_be_read_again"

@@ -1,7 +1,6 @@
 """rnnnlp quickstart with little time: two runs that anyone can open, and the commands that made them."""
 
 import argparse
-from pathlib import Path
 
 import pytest
 
@@ -28,64 +27,27 @@ def test_two_runs_and_the_commands_that_made_them(tmp_path, capsys):
     assert SentimentNetwork.from_pretrained(tmp_path / "runs/sample-reviews").labels == ("negative", "positive")
 
 
-def test_a_run_of_another_command_is_not_replaced(tmp_path, capsys):
-    """Its own runs it replaces, unless they were changed."""
-    words = ["quickstart", "--budget", "1s", "--out", str(tmp_path)]
-    (tmp_path / "text.txt").write_text("To be, or not to be.\n" * 20)
-    mine = [
-        "train",
-        "charlm",
-        "--data",
-        str(tmp_path / "text.txt"),
-        "--steps",
-        "2",
-        "--hidden-size",
-        "4",
-        "--bptt",
-        "8",
-    ]
-    assert main([*mine, "--out", str(tmp_path / "python-docs")]) == 0
-    before = (tmp_path / "python-docs" / "config.json").read_bytes()
-    assert main(words) == 2
-    assert "python-docs has something that this command did not make, so it is not" in capsys.readouterr().err
-    assert (tmp_path / "python-docs" / "config.json").read_bytes() == before
-    assert not (tmp_path / "sample-reviews").exists()
-
-
-def test_it_replaces_only_what_it_has_made(tmp_path, monkeypatch):
-    trained = []
-
-    def train(words):
-        if words[0] == "train":
-            out = Path(words[words.index("--out") + 1])
-            trained.append(out.name)
-            write_config(out, "char_lm", {}, {"budget": len(trained)})
-        return 130 if len(trained) == 4 else 0
-
-    monkeypatch.setattr("rnnnlp.cli.main.main", train)
-    words = ["--out", str(tmp_path)]
+def commands_of(words, monkeypatch):
+    """The commands that a quickstart runs, which do nothing here."""
+    commands = []
+    monkeypatch.setattr("rnnnlp.cli.main.main", commands.append)
     parser = argparse.ArgumentParser()
     quickstart.add_options(parser)
-    options = parser.parse_args(words)
-    assert quickstart.run(options) == 0
-    assert quickstart.run(options) == 130  # also what was interrupted
-    assert quickstart.run(options) == 0
-    assert trained == ["python-docs", "sample-reviews"] * 3
-    write_config(tmp_path / "sample-reviews", "char_lm", {}, {"budget": 1e9})  # resumed by the user
-    with pytest.raises(UserError, match="sample-reviews has something that this command did not make"):
-        quickstart.run(options)
-    assert len(trained) == 6
+    assert quickstart.run(parser.parse_args(words)) == 0
+    return commands
 
 
-def test_a_run_in_the_home_folder_is_not_replaced(tmp_path, monkeypatch):
+@pytest.mark.parametrize("name", ["python-docs", "sample-reviews"])
+def test_what_is_there_is_replaced_only_if_asked_for(name, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
-    monkeypatch.setattr("rnnnlp.cli.main.main", lambda words: pytest.fail(f"began {words}"))
-    write_config(tmp_path / "mine" / "python-docs", "char_lm", {}, {"budget": 1e9})
-    parser = argparse.ArgumentParser()
-    quickstart.add_options(parser)
-    with pytest.raises(UserError, match="python-docs has something that this command did not make"):
-        quickstart.run(parser.parse_args(["--out=~/mine"]))
+    write_config(tmp_path / "mine" / name, "char_lm", {}, {"budget": 1e9})
+    for out in (f"{tmp_path}/mine", "~/mine"):
+        with pytest.raises(UserError, match=f"{name} is already there; give .* to replace it, or another"):
+            commands_of(["--out", out], monkeypatch)
+    commands = commands_of(["--out", "~/mine", "--overwrite"], monkeypatch)
+    assert [command.count("--overwrite") for command in commands] == [1, 0, 1, 0, 0]
+    assert str(tmp_path / "mine" / "python-docs") in commands[0]
 
 
 def test_wrong_budget_is_one_line(tmp_path, capsys):
