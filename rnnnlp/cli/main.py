@@ -161,8 +161,7 @@ def fail(message: str, prefix: str = "rnnnlp: error", code: int = 2) -> int:
     """Prints an error message on one line; returns the exit code."""
     if len(message) > LONGEST_MESSAGE:  # the beginning says what is wrong, the end what to do
         message = f"{message[: LONGEST_MESSAGE // 2]} ... {message[-LONGEST_MESSAGE // 2 :]}"
-    with suppress(OSError):  # nobody reads it
-        show(f"{prefix}: {message}", to=sys.stderr)
+    show(f"{prefix}: {message}", to=sys.stderr)
     return code
 
 

@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import IO, Any, TextIO
 
@@ -30,8 +30,12 @@ class LogHandler(logging.StreamHandler[TextIO]):
 
 
 def show(*fields: str, to: TextIO | None = None) -> None:
-    """Prints one line for people: fields with tabs between them, on standard output or `to` another stream."""
-    print(*(field if isinstance(field, Coloured) else visible(field) for field in fields), sep="\t", file=to)
+    """Prints one line for people: fields with tabs between them, on standard output or `to` another stream.
+
+    On another stream, nobody may read it.
+    """
+    with nullcontext() if to is None else suppress(OSError):
+        print(*(field if isinstance(field, Coloured) else visible(field) for field in fields), sep="\t", file=to)
 
 
 def show_text(text: str) -> None:

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from contextlib import suppress
 from typing import Any, Self
 
 from rnnnlp.display import visible
@@ -74,8 +75,9 @@ class Progress:
         self.last = time.monotonic()
 
     def say(self, text: str) -> None:
-        """Prints one line above the bar."""
-        self.bar.write(visible(text), file=sys.stderr)
+        """Prints one line above the bar, if somebody can read it."""
+        with suppress(OSError):
+            self.bar.write(visible(text), file=sys.stderr)
 
 
 def short(number: float) -> str:

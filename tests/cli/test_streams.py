@@ -80,6 +80,14 @@ def test_full_output_is_an_error(command, home):
     assert run(f"{command} 2> /dev/full", home, stdout=subprocess.DEVNULL).returncode == 0
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, which only Linux has")
+def test_a_training_does_not_end_because_its_log_is_full(home, tmp_path):
+    (tmp_path / "text.txt").write_text("To be, or not to be.\n" * 20)
+    words = f"--data {tmp_path}/text.txt --out {tmp_path}/run --steps 2 --hidden-size 4 --bptt 8 --batch-size 2"
+    assert run(f"train charlm {words} 2> /dev/full", home).returncode == 0
+    assert (tmp_path / "run" / "model.safetensors").is_file()
+
+
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
 def test_closed_streams(closed, home):
     done = run(f"predict {{home}}/classifier text {closed}", home, stdout=subprocess.PIPE)
