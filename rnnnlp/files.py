@@ -156,7 +156,7 @@ def _replaced(path: Path, *, sync: bool, mode: int | None = None) -> Iterator[IO
         raise
 
 
-def open_regular(path: Path, *, follow_links: bool = True) -> BinaryIO:
+def open_regular(path: str | Path, *, follow_links: bool = True) -> BinaryIO:
     """Opens a file to read. A pipe is not waited for, and a device, which may have no end, is not read.
 
     Raises:

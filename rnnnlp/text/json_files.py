@@ -51,15 +51,15 @@ class JsonTable(Table):
         for number, line in enumerate(lines_of_rows(self._path, self._encoding), start=1):
             if line.isspace():
                 continue
-            where = f"line {number}"
-            self._check_parts(line, where)
+            if len(line) > _LONG:
+                self._check_parts(line, f"line {number}")
             try:
                 record = json.loads(line)
             except (ValueError, RecursionError) as error:
                 if number == 1 and line.startswith("{"):
                     self._refuse_one_object()
-                raise self._no_json(where, error) from error
-            yield self._checked(record, line, where)
+                raise self._no_json(f"line {number}", error) from error
+            yield self._checked(record, line, "line", number)
 
     def _of_array(self) -> Iterator[dict[str, Any]]:
         """The objects of one array, decoded one at a time."""
@@ -75,17 +75,17 @@ class JsonTable(Table):
                 if not opened or text[at] == "]" or (text[at] == "," and number):
                     opened, closed, at = True, text[at] == "]", at + 1
                     continue
-                where = f"item {number + 1}"
                 try:
                     record, end = decode(text, at)
                 except (ValueError, RecursionError) as error:
+                    where = f"item {number + 1}"
                     self._check_parts(text[at:], where)
                     if chunk is not None and isinstance(error, ValueError) and len(text) - at < LONGEST_LINE:
                         wanted = 2 * (len(text) - at)  # so that a long object is not decoded once for each chunk
                         break
                     raise self._no_json(where, getattr(error, "msg", error)) from error
                 number += 1
-                yield self._checked(record, text[at:end], where)
+                yield self._checked(record, text[at:end], "item", number)
                 at = end
             text = text[at:]
         if not closed or text.strip():
@@ -100,18 +100,18 @@ class JsonTable(Table):
                 "label: leave the others out"
             )
 
-    def _checked(self, record: Any, text: str, where: str) -> dict[str, Any]:
+    def _checked(self, record: Any, text: str, kind: str, number: int) -> dict[str, Any]:
         if "\\u" in text:  # only an escape can make a lone surrogate
             try:
                 json.dumps(record, ensure_ascii=False).encode()
             except UnicodeEncodeError as error:
                 raise UserError(
-                    f"{self.name}, {where}: an escape stands for half a character "
+                    f"{self.name}, {kind} {number}: an escape stands for half a character "
                     f"({error.object[error.start]!r}); write the whole surrogate pair"
                 ) from error
         if not isinstance(record, dict):
             raise UserError(
-                f"{self.name}, {where}: {type(record).__name__}, expected an object; "
+                f"{self.name}, {kind} {number}: {type(record).__name__}, expected an object; "
                 "write one per line, with the columns as keys"
             )
         return record

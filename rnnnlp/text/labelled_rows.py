@@ -61,7 +61,8 @@ def read_labelled_rows(
                 f"{option('text_column')} or {option('label_column')}"
             )
         for text, value in table.texts_and(of_texts, column):
-            key = value if type(value) is str else (type(value), value)  # 1, 1.0 and True are equal
+            kind = type(value)
+            key = value if kind is str or kind is int else (kind, value)  # 1, 1.0 and True are equal
             try:
                 label = known[key]
             except (KeyError, TypeError):  # not seen yet, or a list

@@ -28,7 +28,7 @@ BYTE_ORDER_MARK = "\ufeff"
 CHUNK_BYTES = 1 << 17  # fits into a cache of the processor
 
 
-def read_text(path: Path, encoding: str | None = None) -> Iterator[str]:
+def read_text(path: str | Path, encoding: str | None = None) -> Iterator[str]:
     """Yields the text of a file in non-empty chunks of at most 128 KiB. A compressed file is unpacked.
 
     Line ends stay as they are. A byte order mark at the start is dropped, which is logged once.

@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import re
+import struct
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -31,9 +32,11 @@ USUAL_TEXT_COLUMNS = ("text", "sentence", "review", "content", "comment", "body"
 USUAL_LABEL_COLUMNS = ("label", "labels", "sentiment", "class", "category", "target", "stars", "rating", "polarity")
 
 
-BATCH_SIZE = 1 << 28  # bytes of a batch of rows of a parquet file, at most
+BATCH_ROWS = 1 << 13  # rows of a parquet file that are decoded at a time, at most
+BATCH_SIZE = 1 << 28  # bytes of these, at most
 ROW_SIZE = 16  # bytes that a row counts for besides its texts
 _LARGEST_FOOTER = 1 << 24  # bytes of a parquet file that describe the others
+_LENGTH = struct.Struct("<I").unpack_from
 _NUMBER = rb"[\x80-\xff]*[\x00-\x7f]"
 _DICTIONARY_HEADER = re.compile(  # of a page of a parquet file, as Thrift writes it: with its size, unpacked and packed
     rb"\x15%b\x15(%b)\x15(%b)(?:\x4c|\x15%b\x3c)\x15%b\x15%b[\x11\x12]?\0\0" % ((_NUMBER,) * 6), re.DOTALL
@@ -241,7 +244,7 @@ class ParquetTable(Table):
             largest = max(largest, chunk.total_uncompressed_size // max(1, rows))
             if chunk.has_dictionary_page and rows * chunk.total_uncompressed_size > BATCH_SIZE:
                 largest = max(largest, self._largest_of_dictionary(chunk))
-        return max(1, min(2048, BATCH_SIZE // largest))
+        return max(1, min(BATCH_ROWS, BATCH_SIZE // largest))
 
     def _largest_of_dictionary(self, chunk: pyarrow.parquet.ColumnChunkMetaData) -> int:
         """The size of the largest value in the dictionary page of a chunk, or more."""
@@ -255,7 +258,7 @@ class ParquetTable(Table):
             size, packed = (_varint(number) >> 1 for number in header.groups())
             file.seek((chunk.dictionary_page_offset or 0) + header.end())
             page = file.read(packed)
-        if chunk.physical_type != "BYTE_ARRAY" or 2048 * size <= BATCH_SIZE:
+        if chunk.physical_type != "BYTE_ARRAY" or BATCH_ROWS * size <= BATCH_SIZE:
             return size
         try:
             if chunk.compression != "UNCOMPRESSED":
@@ -264,9 +267,11 @@ class ParquetTable(Table):
         except (OSError, ValueError, pyarrow.ArrowException):
             return size
         at = largest = 0
-        while at < len(page):  # each value is its length in 4 bytes, and its bytes
-            length = int.from_bytes(page[at : at + 4], "little")
-            largest = max(largest, length)
+        last = len(page) - 4
+        while at <= last:  # each value is its length in 4 bytes, and its bytes
+            (length,) = _LENGTH(page, at)
+            if length > largest:
+                largest = length
             at += 4 + length
         return largest if at == len(page) else size
 
@@ -318,10 +323,13 @@ class ClassFolders(Table):
         return ("text", "label")
 
     def rows(self, columns: Sequence[str]) -> Iterator[tuple[str, ...]]:
+        place = [self.columns.index(column) for column in columns]
         for label in self._classes:
-            for path in texts_in(self._folder / label):
-                row = {"text": "".join(read_text(path, self._reading.encoding)), "label": label}
-                yield tuple(row[column] for column in columns)
+            folder = self._folder / label
+            for name in sorted(_names_of_texts(folder)):
+                text = "".join(read_text(f"{folder}{os.sep}{name}", self._reading.encoding))  # quicker than a Path
+                row = (text, label)
+                yield tuple([row[k] for k in place])
 
 
 class HubTable(Table):

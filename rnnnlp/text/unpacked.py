@@ -156,7 +156,7 @@ class Expansion:
         size: Its size in bytes.
     """
 
-    def __init__(self, path: Path, size: int):
+    def __init__(self, path: str | Path, size: int):
         self._path, self._left = path, max(_SMALL, MOST_EXPANSION * size)
 
     def count(self, size: int) -> None:
@@ -184,13 +184,13 @@ class _Counted(io.RawIOBase):
         return size
 
 
-def special(path: Path) -> UserError:
+def special(path: str | Path) -> UserError:
     """The error for a pipe or a device: data are read several times, and come to an end."""
     return UserError(f"{path} is a pipe or a device; expected a file, as it is read several times: save it first")
 
 
 @contextmanager
-def unpacked(path: Path, *, as_it_is: bool = False) -> Iterator[tuple[IO[bytes], str]]:
+def unpacked(path: str | Path, *, as_it_is: bool = False) -> Iterator[tuple[IO[bytes], str]]:
     """Opens a file as a stream with `read` and `peek`, and gives the name of its content: `x.csv` of `x.csv.gz`.
 
     Args:
@@ -218,7 +218,7 @@ def unpacked(path: Path, *, as_it_is: bool = False) -> Iterator[tuple[IO[bytes],
         raise _damaged(path, error) from error
 
 
-def _damaged(path: Path, error: Exception) -> UserError:
+def _damaged(path: str | Path, error: Exception) -> UserError:
     reason, remedy = str(error).partition("\n")[0], "it is damaged: download or copy it again"
     if "encrypted" in reason:
         reason, remedy = "it is encrypted", _UNPACK
@@ -235,8 +235,8 @@ def refuse_compressed(head: bytes, name: str) -> None:
             raise UserError(f"{name} is compressed by {kind}; expected text: {_UNPACK}, or give the file by its name")
 
 
-def _unpack(stream: Any, path: Path, as_it_is: bool) -> tuple[IO[bytes], str]:
-    name = path.name
+def _unpack(stream: Any, path: str | Path, as_it_is: bool) -> tuple[IO[bytes], str]:
+    name = os.path.basename(path)
     file = stream
     for depth in range(_DEEPEST + 1):
         head = stream.peek(HEAD)[:HEAD]
@@ -270,7 +270,7 @@ def _without_suffix(name: str) -> str:
     return name.rpartition(".")[0] if name.lower().endswith(COMPRESSED) else name
 
 
-def _refuse(head: bytes, path: Path) -> None:
+def _refuse(head: bytes, path: str | Path) -> None:
     for magic, (what, remedy) in _REFUSED.items():
         if head.startswith(magic):
             raise refused(path, what, remedy)
@@ -278,12 +278,12 @@ def _refuse(head: bytes, path: Path) -> None:
         raise refused(path, "a tar archive", f"{_UNPACK}, and give the folder")
 
 
-def refused(path: Path, what: str, remedy: str) -> UserError:
+def refused(path: str | Path, what: str, remedy: str) -> UserError:
     """The error for a file that is neither text nor a table."""
     return UserError(f"{path} is {what}; expected text or a table: {remedy}")
 
 
-def _only_member(file: Any, path: Path) -> tuple[IO[bytes], str]:
+def _only_member(file: Any, path: str | Path) -> tuple[IO[bytes], str]:
     """The only data file of a zip archive, and its name."""
     if _directory_size(file) > _LARGEST_DIRECTORY:
         raise _no_single_file(path, "thousands of", "")
@@ -311,7 +311,7 @@ def _only_member(file: Any, path: Path) -> tuple[IO[bytes], str]:
     return member, PurePosixPath(data[0]).name
 
 
-def _no_single_file(path: Path, number: str, some: str) -> UserError:
+def _no_single_file(path: str | Path, number: str, some: str) -> UserError:
     return UserError(f"{path} is a zip archive of {number} files{some}; expected one: {_UNPACK}, and give the folder")
 
 
@@ -330,7 +330,7 @@ def _directory_size(file: Any) -> int:
     return found
 
 
-def first_bytes(path: Path) -> tuple[bytes, str]:
+def first_bytes(path: str | Path) -> tuple[bytes, str]:
     """The first bytes of what is in a file, and the name of that; the file's own name and nothing if it is unreadable.
 
     Raises:
@@ -339,7 +339,7 @@ def first_bytes(path: Path) -> tuple[bytes, str]:
     try:
         open_regular(path).close()
     except OSError:
-        return b"", path.name  # who reads it says why
+        return b"", os.path.basename(path)  # who reads it says why
     with unpacked(path) as (stream, name):
         return stream.peek(HEAD)[:HEAD], name  # type: ignore[attr-defined]
 
