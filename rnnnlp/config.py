@@ -37,6 +37,10 @@ def between(minimum: float, maximum: float) -> Check:
     return Check(lambda value: minimum <= value <= maximum, lambda: f"at least {minimum} and at most {maximum}")
 
 
+def zero_or_at_least(minimum: float) -> Check:
+    return Check(lambda value: value == 0 or value >= minimum, lambda: f"0, or at least {minimum}")
+
+
 def above_zero(unit: str = "") -> Check:
     return Check(lambda value: value > 0, lambda: f"above 0{unit and ' ' + unit}")
 

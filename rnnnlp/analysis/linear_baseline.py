@@ -26,14 +26,12 @@ def baseline_probabilities(train: LabelledSplit, texts: Sequence[str], classes: 
         `(n, classes)`.
 
     Raises:
-        UserError: If scikit-learn is not installed, or no word occurs in two texts of `train`.
+        UserError: If no word occurs in two texts of `train`.
     """
-    try:
-        from sklearn.exceptions import ConvergenceWarning
-        from sklearn.feature_extraction.text import TfidfVectorizer
-        from sklearn.linear_model import LogisticRegression
-    except ImportError:
-        raise UserError(f"{option('baseline')} needs scikit-learn; pip install 'rnnnlp[baseline]'") from None
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+
     grams: dict[str, Any] = {"ngram_range": (1, 2)}
     if not has_spaces(train.texts):
         grams = {"analyzer": "char", "ngram_range": (1, 3)}

@@ -14,6 +14,7 @@ class Stream(IntEnum):
     STREAMS = 4  # where the streams of an epoch begin
     RESETS = 5  # which streams begin a window without a carried state
     CROPS = 6
+    FOLDS = 7  # of a cross-validation
 
 
 def rng_for(seed: int, stream: Stream, *key: int) -> np.random.Generator:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -53,12 +53,27 @@ class LabelledData:
         classes: The classes.
         source: Name of the data, as the user gave it.
         unlabelled: The texts without a label that some data sets come with, if they were asked for.
+        held_out: Whether "validation" was held out from the training texts.
     """
 
     splits: dict[str, LabelledSplit]
     classes: Classes
     source: str
     unlabelled: Sequence[str] = ()
+    held_out: bool = False
+
+    def whole(self) -> LabelledData:
+        """The data with the texts that were held out for validation among those to train on, and none to validate."""
+        train, validation = self.splits["train"], self.splits["validation"]
+        weights = None
+        if train.weights is not None and validation.weights is not None:
+            weights = np.concatenate([train.weights, validation.weights])
+        labels = np.concatenate([train.labels, validation.labels])
+        together = LabelledSplit(train.texts + validation.texts, labels, weights)
+        return replace(
+            self,
+            splits=self.splits | {"train": together, "validation": validation.where(np.zeros(len(validation), bool))},
+        )
 
 
 def load_labelled(
@@ -138,7 +153,8 @@ def load_labelled(
             loaded |= hold_out_validation(loaded["train"], source.name, validation_fraction, rng_seed)
     parts = source.splits.get(UNLABELLED, ()) if unlabelled else ()
     further = ["".join(document) for part in parts for document in part.documents(reading.text_column)]
-    return LabelledData({split: loaded[split] for split in wanted if split in loaded}, classes, source.name, further)
+    kept = {split: loaded[split] for split in wanted if split in loaded}
+    return LabelledData(kept, classes, source.name, further, carve)
 
 
 def _without_minus_one(rows: dict[str, LabelledRows], source: str, classes: Classes | None) -> dict[str, LabelledRows]:

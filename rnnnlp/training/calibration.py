@@ -1,16 +1,22 @@
-"""Calibrated probabilities by temperature scaling, fitted on texts that were not trained on (Guo et al. 2017)."""
+"""What is fitted to logits of texts that were not trained on: a temperature (Guo et al. 2017), or stacking weights."""
 
-# n texts, K classes
+# n texts, M members, K classes
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
-from rnnnlp.layers.loss import softmax_cross_entropy
+from rnnnlp.layers.loss import softmax, softmax_cross_entropy
 
 MIN_TEMPERATURE, MAX_TEMPERATURE = 0.05, 20.0
 PRECISION = 1e-4  # of log T
 GOLDEN_RATIO = (math.sqrt(5) - 1) / 2
+STEPS = 100
+FLAT = 1e-10  # a slope below this, in nats, counts as zero
+EDGE = 1e-3  # active-set tolerance of the projected Newton step
+RIDGE = 1e-10  # added to the curvature, so that identical members get the same weight
+SHORTEST = 2.0**-30  # of a Newton step
 
 
 def fit_temperature(logits: np.ndarray, targets: np.ndarray) -> float:
@@ -46,3 +52,77 @@ def fit_temperature(logits: np.ndarray, targets: np.ndarray) -> float:
             right = low + GOLDEN_RATIO * (high - low)
             at_right = loss(right)
     return math.exp((low + high) / 2)
+
+
+def stacking_weights(logits: Sequence[np.ndarray], targets: np.ndarray) -> np.ndarray:
+    """The weights at which softmax(sum of w_m * logits_m) has the least cross-entropy (Wolpert 1992).
+
+    Weights are not negative; a member that does not improve the others has the weight 0 (Breiman 1996). As in
+    `fit_temperature`, K texts are added to the n texts, one with each label; with one member its weight is 1 / that
+    temperature. The cross-entropy is convex in the weights. Each step is Newton's among the weights that are free to
+    move, cut off at 0 and halved until the cross-entropy falls (Bertsekas 1982).
+
+    Args:
+        logits: Of each of M members, `(n, K)`.
+        targets: `(n,)`.
+
+    Returns:
+        The weights, `(M,)`.
+    """
+    x = np.stack([of_member.astype(np.float64) for of_member in logits])  # (M, n, K)
+    M, n, K = x.shape
+    x -= x.mean(axis=2, keepdims=True)  # a constant over the classes has no effect
+    scale = np.sqrt(np.mean(x**2, axis=(1, 2)))  # (M,)
+    scale[scale == 0] = 1
+    x /= scale[:, None, None]
+
+    def loss_and_gradient(w: np.ndarray) -> tuple[float, np.ndarray]:
+        """The mean cross-entropy, and its gradient with respect to the sum of the logits, `(n, K)`."""
+        loss_sum, _, dz = softmax_cross_entropy(np.tensordot(w, x, 1), targets, label_smoothing=K / (n + K))
+        return loss_sum / n, dz / n
+
+    w = np.zeros(M)
+    loss, dz = loss_and_gradient(w)
+    for _ in range(STEPS):
+        dw = np.tensordot(x, dz, 2)  # (M,)
+        flatness = np.abs(w - np.maximum(w - dw, 0)).max()
+        if flatness < FLAT:
+            break
+        free = (w > min(EDGE, flatness)) | (dw < 0)  # (M,)
+        H = curvature(x[free], softmax(np.tensordot(w, x, 1)))
+        step = -dw  # (M,)
+        step[free] = np.linalg.solve(H + RIDGE * np.eye(len(H)), -dw[free])
+        fraction = 1.0
+        while fraction > SHORTEST:
+            new = np.maximum(w + fraction * step, 0)
+            new_loss, new_dz = loss_and_gradient(new)
+            if new_loss < loss:
+                break
+            fraction /= 2
+        else:  # no improvement in this arithmetic
+            break
+        w, loss, dz = new, new_loss, new_dz
+    weights: np.ndarray = w / scale
+    return weights
+
+
+def curvature(x: np.ndarray, p: np.ndarray) -> np.ndarray:
+    """The second derivatives `(M, M)` of the mean cross-entropy, with `x (M, n, K)` at the probabilities `p (n, K)`."""
+    centred = x - (p * x).sum(axis=2, keepdims=True)  # (M, n, K)
+    # covariance of the members' logits under p, the mean over the texts
+    second: np.ndarray = np.tensordot(p * centred, centred, ((1, 2), (1, 2))) / p.shape[0]
+    return second
+
+
+def stacked_loss(weights: np.ndarray, logits: Sequence[np.ndarray], targets: np.ndarray) -> float:
+    """The mean cross-entropy of softmax(sum of w_m * logits_m), with targets smoothed as in `stacking_weights`.
+
+    Args:
+        weights: `(M,)`.
+        logits: Of each of M members, `(n, K)`.
+        targets: `(n,)`.
+    """
+    together = np.sum([w * of_member.astype(np.float64) for w, of_member in zip(weights, logits, strict=True)], axis=0)
+    n, K = logits[0].shape
+    loss_sum, _, _ = softmax_cross_entropy(together, targets, label_smoothing=K / (n + K))
+    return float(loss_sum / n)

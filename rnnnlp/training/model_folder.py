@@ -30,7 +30,8 @@ CONFIG, TOKENIZER, WEIGHTS = "config.json", "tokenizer.json", "model.safetensors
 FEW_WEIGHTS = 1 << 20  # may be read from a file of weights whatever its configuration is
 MEMBERS = "members"  # of an ensemble: a folder for each member
 CHECKPOINTS, LANGUAGE_MODEL, METRICS, CARD = "checkpoints", "language_model", "metrics.jsonl", "README.md"  # of a run
-OF_A_RUN = (CHECKPOINTS, LANGUAGE_MODEL, METRICS, CARD)
+CROSS_VALIDATION = "cross_validation.safetensors"
+OF_A_RUN = (CHECKPOINTS, LANGUAGE_MODEL, CROSS_VALIDATION, METRICS, CARD)
 ENTRIES = (CONFIG, TOKENIZER, WEIGHTS, MEMBERS, *OF_A_RUN)  # all that a folder of a run or model may have
 
 

@@ -452,10 +452,6 @@ LACKING = {
         "train charlm --data python-docs",
         "python-docs needs pydoc_data, which this Python lacks; install the full standard library",
     ),
-    "sklearn.exceptions": (
-        "evaluate {home}/reviews --baseline",
-        "--baseline needs scikit-learn; pip install 'rnnnlp[baseline]'",
-    ),
     "matplotlib": (
         "plot {home}/lm --out {home}/curves.png",
         "pictures need matplotlib; pip install 'rnnnlp[plot]', or give --json instead",

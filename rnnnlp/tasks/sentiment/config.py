@@ -15,11 +15,13 @@ from rnnnlp.config import (
     one_of,
     setting,
     share,
+    zero_or_at_least,
 )
 from rnnnlp.errors import UserError, option
 from rnnnlp.kernels import CELLS
 from rnnnlp.layers.pooling import POOLINGS
 from rnnnlp.layers.recurrent import num_parameters
+from rnnnlp.tasks.sentiment.linear import VIEWS
 from rnnnlp.text.labels import LABEL_TYPES, Classes
 from rnnnlp.text.reading import read_option
 from rnnnlp.training.earlier import OPTIONS
@@ -28,6 +30,7 @@ from rnnnlp.training.options import TrainingOptions
 SHAPE = ("cell", "embedding_size", "hidden_size", "num_layers")  # what a classifier takes from a language model
 FROM_PRETRAINED = ("tokenizer", "vocab_size", "min_frequency", *SHAPE)  # what nobody gives beside `from_`
 CLASS_WEIGHTS = ("none", "balanced")
+LINEAR = {view: f"linear_{view}" for view in VIEWS}  # the field of each view
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class SentimentConfig(NetworkConfig):
 
     earlier_names: ClassVar[Mapping[str, str]] = OPTIONS
     retired: ClassVar[Mapping[str, Any]] = {"pairs": 0, "members": 1}  # before 0.1
-    from_data: ClassVar[tuple[str, ...]] = ("vocab_size", "labels", "label_type")
+    from_data: ClassVar[tuple[str, ...]] = ("vocab_size", "labels", "label_type", *LINEAR.values())
     sizes: ClassVar[tuple[str, ...]] = ("hidden_size", "embedding_size", "num_layers", "ngram_buckets")
 
     labels: tuple[str, ...]
@@ -64,6 +67,9 @@ class SentimentConfig(NetworkConfig):
         auto=True,
     )
     label_type: str = setting("the type of the labels", "str", check=one_of(LABEL_TYPES))
+    linear_words: int = setting("number of n-grams of the linear model of words", 0, check=at_least(0))
+    linear_ratios: int = setting("number of n-grams of the one with log-count ratios", 0, check=at_least(0))
+    linear_characters: int = setting("number of n-grams of the linear model of characters", 0, check=at_least(0))
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -80,6 +86,12 @@ class SentimentConfig(NetworkConfig):
         return Classes(self.labels, self.label_type)
 
     @property
+    def linear(self) -> dict[str, int]:
+        """The number of n-grams of each view of the linear model; empty where there is no such model."""
+        sizes = {view: getattr(self, field) for view, field in LINEAR.items()}
+        return {view: size for view, size in sizes.items() if size}
+
+    @property
     def num_parameters(self) -> int:
         directions = 2 if self.bidirectional else 1
         pooled = directions * self.hidden_size * (2 if self.pooling == "mean+max" else 1)
@@ -87,7 +99,8 @@ class SentimentConfig(NetworkConfig):
         recurrent = num_parameters(self.cell, self.embedding_size, self.hidden_size, self.num_layers, directions)
         head = (pooled + 1) * len(self.labels)
         ngrams = self.ngram_buckets * len(self.labels)
-        return self.vocab_size * self.embedding_size + recurrent + query + head + 2 * ngrams
+        linear = sum(self.linear.values()) * (2 + (1 if len(self.labels) == 2 else len(self.labels)))
+        return self.vocab_size * self.embedding_size + recurrent + query + head + 2 * ngrams + linear
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +124,16 @@ class SentimentOptions(TrainingOptions):
         "features",
         1.0,
         check=from_0_to_1(),
+    )
+    linear: bool | None = setting(
+        "also fit a linear model of word and character n-grams, and stack it with the network", None, auto=True
+    )
+    folds: int | None = setting(
+        "number of folds of a cross-validation that chooses the best weights and fits the stacking weights; all texts "
+        "are then trained on; 0: some texts are held out for that",
+        None,
+        check=zero_or_at_least(2),
+        auto=True,
     )
     tokenizer: str | None = setting(default=None, auto=True)
     vocab_size: int | None = setting(default=None, auto=True)
@@ -168,6 +191,8 @@ class SentimentTraining(SentimentOptions):
     """How a run trains, everything decided."""
 
     pretraining: int = decided(0)
+    linear: bool = decided(False)
+    folds: int = decided(0)
     tokenizer: str = decided()
     batch_size: int = decided()
     lr: float = decided()

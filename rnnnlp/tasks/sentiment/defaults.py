@@ -13,6 +13,7 @@ import numpy as np
 
 from rnnnlp.batches.documents import DocumentBatch
 from rnnnlp.batches.seeding import Stream, rng_for
+from rnnnlp.errors import UserError, option
 from rnnnlp.tasks.sentiment.adversarial import vat_gradients
 from rnnnlp.tasks.sentiment.config import SentimentConfig, SentimentOptions, SentimentTraining
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
@@ -23,10 +24,23 @@ from rnnnlp.text import LabelledData, Tokenizer, has_spaces, train_tokenizer
 from rnnnlp.training.throughput import evaluations_of, shortest
 
 SHOWN = (
-    *("pretraining", "tokenizer", "vocab_size", "hidden_size", "embedding_size", "dropout", "ngram_buckets"),
+    *(
+        "linear",
+        "folds",
+        "pretraining",
+        "tokenizer",
+        "vocab_size",
+        "hidden_size",
+        "embedding_size",
+        "dropout",
+        "ngram_buckets",
+    ),
     *("label_smoothing", "batch_size", "crop", "adversarial", "max_epochs", "evaluations"),
 )
 MEASURED_TEXTS = 1000
+FOLDS = (5, 3)
+CROSS_VALIDATED_TEXTS = 5000  # at most; of more, some can be spared for validation
+LINEAR_TOKENS, LINEAR_CLASSES = 3e6, 20  # at most, for a linear model
 CROP = 400  # tokens; enough of a review for a model trained from scratch
 NGRAM_BUCKETS = range(17, 23)  # powers of two
 MAX_NGRAM_WEIGHTS = 2**23  # buckets times classes: each takes 24 bytes in training
@@ -74,6 +88,11 @@ def resolve(
     epochs = affordable_epochs(options, config, texts, cropped, batch_size)
     work = 1.0 if options.budget is None else ADVERSARIAL_WORK  # a run with a budget pays for it with epochs
     max_epochs = options.max_epochs or max_epochs_for(texts * cropped)
+    folds = folds_for(options, data, epochs / max_epochs)
+    epochs /= max(1, folds)
+    linear = options.linear
+    if linear is None:
+        linear = options.budget is not None and texts * mean <= LINEAR_TOKENS and len(data.classes) <= LINEAR_CLASSES
     adversarial = options.adversarial
     if adversarial is None:
         enough = epochs >= work * max_epochs
@@ -87,6 +106,8 @@ def resolve(
     validation_tokens = int(len(data.splits["validation"]) * mean)
     decided = {
         "pretraining": options.pretraining or 0,
+        "linear": linear,
+        "folds": folds,
         "batch_size": batch_size,
         "crop": crop,
         "weight_decay": options.weight_decay or 0.0,
@@ -104,6 +125,27 @@ def resolve(
         ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in values.items() if value is not None),
     )
     return training, config
+
+
+def folds_for(options: SentimentOptions, data: LabelledData, trainings: float) -> int:
+    """The number of folds of the cross-validation: 0 with many texts, a validation split, or too little time.
+
+    Args:
+        options: How to train.
+        data: The labelled texts.
+        trainings: The number of times that the network could be trained in the time that there is.
+    """
+    if options.folds and not data.held_out:
+        raise UserError(
+            f"{option('folds')} is {options.folds}, and {data.source} has a validation split; leave the option out, or "
+            "give data without such a split"
+        )
+    if options.folds is not None:
+        return options.folds
+    texts = len(data.splits["train"]) + len(data.splits["validation"])
+    if not data.held_out or options.budget is None or texts > CROSS_VALIDATED_TEXTS:
+        return 0
+    return next((folds for folds in FOLDS if folds <= USED_BUDGET * trainings), 0)
 
 
 def may_pretrain(options: SentimentOptions) -> bool:

@@ -1,6 +1,6 @@
 """An ensemble of classifiers: their logits are added, each with a stacking weight."""
 
-# n texts, M members, K classes, W words
+# n texts, M members, K classes
 
 import os
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from rnnnlp.errors import UserError
 from rnnnlp.files import CorruptFileError, load_tensors, own_folder, save_tensors, set_tensors
 from rnnnlp.folders import read_whole
 from rnnnlp.layers.loss import log_odds_gradient
-from rnnnlp.tasks.sentiment.explain import Contribution, Gradient, contributions
+from rnnnlp.tasks.sentiment.explain import Contribution, by_word, contributions
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.tasks.sentiment.predictor import Predictor
 from rnnnlp.text import Classes
@@ -138,7 +138,7 @@ class Ensemble(SavedModel, Predictor):
         found: list[list[Contribution]] = [[] for _ in texts]
         for member, weight in zip(self.members, self.weights.tolist(), strict=True):
             # logits = sum of w_m * logits_m
-            of_member = contributions(member, texts, rows_of(weight * dlogits))
+            of_member = contributions(member, texts, weight * dlogits)
             for of_text, tokens in zip(found, of_member, strict=True):
                 of_text += tokens
         tokenizer = self.members[0].tokenizer
@@ -192,35 +192,6 @@ class Ensemble(SavedModel, Predictor):
 def beside(members: int) -> tuple[str, ...]:
     """The files of an ensemble whose checksums `model.safetensors` has; the others are in those of the members."""
     return (CONFIG, *(f"{MEMBERS}/{k}/{WEIGHTS}" for k in range(members)))
-
-
-def rows_of(dlogits: np.ndarray) -> Gradient:
-    """The gradient of each batch, taken from that of all texts, `(n, K)`."""
-    return lambda _, indices: dlogits[indices]
-
-
-def by_word(tokens: Sequence[Contribution], spans: np.ndarray) -> list[Contribution]:
-    """The contributions of words, from those of tokens of other tokenizers.
-
-    The weight of a token is spread evenly over its characters, and a word has the weight of its characters. Characters
-    between two words, such as spaces, count for the next word, those at the end for the last word.
-
-    Args:
-        tokens: The contributions of tokens.
-        spans: Of the words, `(W, 2)`, in the order of the text.
-    """
-    words = np.unique(spans, axis=0)  # the bytes of one character are one word
-    if not len(words):
-        return []
-    length = max(stop for _, stop in [*words.tolist(), *(token[:2] for token in tokens)])
-    rises = np.zeros(length + 1)  # difference array: change of weight at each character
-    for start, stop, weight in tokens:
-        rises[start] += weight / (stop - start)
-        rises[stop] -= weight / (stop - start)
-    of_word = np.searchsorted(words[:, 1], np.arange(length), side="right")  # the first word that ends behind it
-    of_word = np.minimum(of_word, len(words) - 1)
-    weights = np.bincount(of_word, rises.cumsum()[:-1], len(words))  # (W,)
-    return [Contribution(a, b, weight) for (a, b), weight in zip(words.tolist(), weights.tolist(), strict=True)]
 
 
 def load_predictor(folder: str | os.PathLike[str]) -> SentimentNetwork | Ensemble:

@@ -170,7 +170,7 @@ def labelled(
         raise UserError(f"the given labels are all {classes.labels[0]!r}; a classifier needs two classes or more")
     train = LabelledSplit(rows.texts, classes.indices(rows.labels, source), rows.weights)
     if validation_data is None:
-        return LabelledData(hold_out_validation(train, source), classes, source)
+        return LabelledData(hold_out_validation(train, source), classes, source, held_out=True)
     if not (isinstance(validation_data, tuple | list) and len(validation_data) == 2):
         raise UserError("validation_data must be a pair (texts, labels), to choose the best weights with")
     held_out = labelled_rows(*validation_data, names=("the validation texts", "the validation labels"))

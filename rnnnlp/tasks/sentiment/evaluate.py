@@ -16,12 +16,14 @@ from rnnnlp.tasks.sentiment.predictor import Predictor
 from rnnnlp.tasks.sentiment.threshold import Threshold, label_index
 from rnnnlp.text import load_labelled
 from rnnnlp.text.labelled import HELD_OUT
+from rnnnlp.training.data_places import are_own_data
 from rnnnlp.training.metrics import (
     classification_metrics,
     expected_calibration_error,
     most_confident_mistakes,
     threshold_table,
 )
+from rnnnlp.training.model_folder import CARD
 from rnnnlp.training.task import Evaluation
 
 MISTAKE_WIDTH = 160  # characters
@@ -62,6 +64,8 @@ def evaluate(folder: Path, data: str, split: str, training: Mapping[str, Any], a
     if mistakes < 0:
         raise UserError(f"{option('mistakes')} is {mistakes}; it must be at least 0")
     predictor = load_predictor(folder)
+    if split == "validation" and asked.hold_out and asked.baseline is None:
+        refuse_seen(data, training, folder)
     names, wanted = predictor.labels, asked.threshold
     threshold = Threshold.parse(wanted, names) if wanted and "=" in wanted else None
     shown_class = label_index(wanted, names) if wanted is not None and threshold is None else None
@@ -95,6 +99,24 @@ def evaluate(folder: Path, data: str, split: str, training: Mapping[str, Any], a
         for i in most_confident_mistakes(probabilities, found.labels, mistakes, predicted)
     ]
     return classification_metrics(probabilities, found.labels, names, predicted) | extra
+
+
+def refuse_seen(data: str | None, training: Mapping[str, Any], run: Path) -> None:
+    """Refuses to take validation texts out of data on all of whose texts a run was trained.
+
+    Args:
+        data: The data.
+        training: How the run was trained.
+        run: The run folder.
+
+    Raises:
+        UserError: If the run was cross-validated on these data.
+    """
+    if training.get("folds") and (data is None or are_own_data(data, training, run)):
+        raise UserError(
+            f"{run} was trained on all texts of {training.get('data')}, with a cross-validation, so none is left to "
+            f"validate on; its figures are in {run / CARD}: give another {option('split')}, or other data"
+        )
 
 
 def shorten(text: str, width: int = MISTAKE_WIDTH) -> str:

@@ -1,10 +1,10 @@
 """Which words decided: the contribution of each token to the log-odds of a class."""
 
-# N tokens, B documents, K classes
+# n texts, N tokens, B documents, K classes, W words
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -15,8 +15,6 @@ from rnnnlp.layers.loss import log_odds_gradient
 
 if TYPE_CHECKING:
     from rnnnlp.tasks.sentiment.network import SentimentNetwork
-
-Gradient = Callable[[np.ndarray, np.ndarray], np.ndarray]  # of `logits (B, K)` and `indices (B,)`: `dlogits (B, K)`
 
 
 class Contribution(NamedTuple):
@@ -39,35 +37,68 @@ def explain(network: SentimentNetwork, texts: Sequence[str], chosen: np.ndarray 
         texts: The texts.
         chosen: The index of the class of each text, `(len(texts),)`; the most probable class by default.
     """
+    logits = network.logits_of(texts) / network.temperature  # (n, K)
+    label = logits.argmax(axis=1) if chosen is None else chosen  # (n,)
+    found = contributions(network, texts, log_odds_gradient(logits, label) / network.temperature)
+    if network.linear is None:
+        return found
+    spans = map(network.tokenizer.spans, texts)
+    return [by_word(of_text, of_words) for of_text, of_words in zip(found, spans, strict=True)]
 
-    def of_log_odds(logits: np.ndarray, indices: np.ndarray) -> np.ndarray:
-        label = logits.argmax(axis=1) if chosen is None else chosen[indices]  # (B,)
-        return log_odds_gradient(logits / network.temperature, label) / network.temperature  # (B, K)
 
-    return contributions(network, texts, of_log_odds)
-
-
-def contributions(network: SentimentNetwork, texts: Sequence[str], gradient: Gradient) -> list[list[Contribution]]:
+def contributions(network: SentimentNetwork, texts: Sequence[str], dlogits: np.ndarray) -> list[list[Contribution]]:
     """What each token of each text adds, to first order, to a function of the logits.
+
+    With a linear model, its n-grams of characters come on top, each character with a contribution of its own.
 
     Args:
         network: The classifier.
         texts: The texts.
-        gradient: Of that function: from the logits of a batch, and which of the texts are in it, to the gradient.
+        dlogits: The gradient of that function, `(n, K)`.
     """
+    own = dlogits if network.linear is None else network.stacking[0] * dlogits  # (n, K)
     documents = network.encode(texts)
     found: list[list[Contribution]] = [[] for _ in texts]
     for indices in in_order_of_length(documents, batch_size=64):
         batch = batch_of(documents, np.zeros(len(texts), np.int64), indices)
-        logits, tape = network.forward(batch.ids, batch.batch_sizes, each_token=True)  # (B, K)
-        dlogits = gradient(logits, batch.indices)
+        _, tape = network.forward(batch.ids, batch.batch_sizes, each_token=True)
+        of_batch = own[batch.indices].astype(network.dtype)  # (B, K)
         x, _ = network.embedding.forward(batch.ids)  # (N, D)
-        weights = (x * network.input_gradient(dlogits, tape)).sum(axis=1)  # (N,)
+        weights = (x * network.input_gradient(of_batch, tape)).sum(axis=1)  # (N,)
         if network.ngrams is not None:
-            weights += network.ngrams.contributions(dlogits, tape.ngrams, batch.ids, batch.batch_sizes)
+            weights += network.ngrams.contributions(of_batch, tape.ngrams, batch.ids, batch.batch_sizes)
         for index, of_text in zip(batch.indices, unpack(weights, batch.batch_sizes), strict=True):
             spans = network.tokenizer.spans(texts[index], network.config.max_length)  # none if the text is empty
             words = zip(spans.tolist(), of_text.tolist(), strict=False)
             found[index] = [Contribution(start, stop, weight) for (start, stop), weight in words]
     network.zero_grad()  # the gradients of the parameters came along
-    return found
+    if network.linear is None:
+        return found
+    of_linear = network.linear.contributions(
+        texts, network.tokenizer, network.config.max_length, network.stacking[1] * dlogits
+    )
+    return [one + other for one, other in zip(found, of_linear, strict=True)]
+
+
+def by_word(tokens: Sequence[Contribution], spans: np.ndarray) -> list[Contribution]:
+    """The contributions of words, from those of tokens of other tokenizers.
+
+    The weight of a token is spread evenly over its characters, and a word has the weight of its characters. Characters
+    between two words, such as spaces, count for the next word, those at the end for the last word.
+
+    Args:
+        tokens: The contributions of tokens.
+        spans: Of the words, `(W, 2)`, in the order of the text.
+    """
+    words = np.unique(spans, axis=0)  # the bytes of one character are one word
+    if not len(words):
+        return []
+    length = max(stop for _, stop in [*words.tolist(), *(token[:2] for token in tokens)])
+    rises = np.zeros(length + 1)  # difference array: change of weight at each character
+    for start, stop, weight in tokens:
+        rises[start] += weight / (stop - start)
+        rises[stop] -= weight / (stop - start)
+    of_word = np.searchsorted(words[:, 1], np.arange(length), side="right")  # the first word that ends behind it
+    of_word = np.minimum(of_word, len(words) - 1)
+    weights = np.bincount(of_word, rises.cumsum()[:-1], len(words))  # (W,)
+    return [Contribution(a, b, weight) for (a, b), weight in zip(words.tolist(), weights.tolist(), strict=True)]

@@ -21,11 +21,12 @@ from rnnnlp.layers.loss import softmax_cross_entropy, weighted_cross_entropy
 from rnnnlp.layers.ngram_features import NgramFeatures
 from rnnnlp.layers.pooling import pooling
 from rnnnlp.layers.recurrent import Recurrent
-from rnnnlp.tasks.sentiment.config import SentimentConfig
+from rnnnlp.tasks.sentiment.config import LINEAR, SentimentConfig
 from rnnnlp.tasks.sentiment.explain import Contribution, explain
+from rnnnlp.tasks.sentiment.linear import LinearModel
 from rnnnlp.tasks.sentiment.predictor import Predictor
 from rnnnlp.text import Classes, Tokenizer
-from rnnnlp.training.calibration import MAX_TEMPERATURE, MIN_TEMPERATURE
+from rnnnlp.training.calibration import MAX_TEMPERATURE, MIN_TEMPERATURE, fit_temperature, stacking_weights
 from rnnnlp.training.model_folder import WEIGHTS
 from rnnnlp.training.network import Network
 
@@ -101,10 +102,17 @@ class SentimentNetwork(Network, Predictor):
         if self.ngrams is not None:
             self.layers["ngrams"] = self.ngrams
         self.log_temperature = np.zeros(1)
+        self.linear = LinearModel(c.linear, len(c.labels)) if c.linear else None
+        self.stacking = np.array([1.0, 0.0])  # shares of the network and of the linear model in the logits
 
     def buffers(self) -> dict[str, np.ndarray]:
-        ngrams = {} if self.ngrams is None else {"ngrams.log_count_ratio": self.ngrams.log_count_ratio}
-        return {"log_temperature": self.log_temperature} | ngrams
+        buffers = {"log_temperature": self.log_temperature}
+        if self.ngrams is not None:
+            buffers["ngrams.log_count_ratio"] = self.ngrams.log_count_ratio
+        if self.linear is not None:
+            of_linear = {f"linear.{name}": array for name, array in self.linear.arrays().items()}
+            buffers |= {"stacking": self.stacking} | of_linear
+        return buffers
 
     @property
     def classes(self) -> Classes:
@@ -239,7 +247,37 @@ class SentimentNetwork(Network, Predictor):
         return logits
 
     def logits_of(self, texts: Sequence[str]) -> np.ndarray:
-        return self.logits(self.encode(texts))
+        documents = self.encode(texts)
+        if self.linear is None:
+            return self.logits(documents)
+        own, of_linear = self.stacking.tolist()
+        logits = own * self.logits(documents) if own else 0.0
+        return (logits + of_linear * self.linear.logits(texts, documents)).astype(self.dtype)
+
+    def add_linear(self, model: LinearModel) -> None:
+        """Takes a linear model, with which the network will be stacked."""
+        sizes = {LINEAR[name]: len(of_view.ngrams) for name, of_view in model.views.items()}
+        self.config, self.linear = self.config.changed(**sizes), model
+
+    def fit_stacking(self, own: np.ndarray, of_linear: np.ndarray | None, labels: np.ndarray) -> np.ndarray:
+        """Fits the temperature, and the shares of the two models, to logits of texts that were not trained on.
+
+        Args:
+            own: The logits of the network alone, `(n, K)`.
+            of_linear: Those of the linear model, if there is one, `(n, K)`.
+            labels: The true classes, `(n,)`.
+
+        Returns:
+            The logits of both together, `(n, K)`.
+        """
+        if of_linear is None:
+            self.log_temperature[0] = math.log(fit_temperature(own, labels))
+            return own
+        weights = stacking_weights([own, of_linear], labels)
+        total = min(max(float(weights.sum()), 1 / MAX_TEMPERATURE), 1 / MIN_TEMPERATURE)
+        self.log_temperature[0] = -math.log(total)
+        self.stacking[...] = weights / weights.sum() if weights.any() else (0.5, 0.5)
+        return self.stacking[0] * own + self.stacking[1] * of_linear
 
     def explain_classes(self, texts: Sequence[str], chosen: np.ndarray | None = None) -> list[list[Contribution]]:
         return explain(self, texts, chosen)

@@ -3,7 +3,6 @@
 # N texts, K classes
 
 import hashlib
-import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -14,9 +13,9 @@ from rnnnlp.batches.documents import DocumentBatches
 from rnnnlp.layers.loss import softmax_cross_entropy
 from rnnnlp.tasks.sentiment.adversarial import adversarial_gradients, vat_gradients
 from rnnnlp.tasks.sentiment.config import SentimentTraining
+from rnnnlp.tasks.sentiment.cross_validation import CrossValidation
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.text import LabelledData
-from rnnnlp.training.calibration import fit_temperature
 from rnnnlp.training.metrics import classification_metrics
 from rnnnlp.training.task import BatchLoss
 
@@ -27,7 +26,18 @@ LOSS_IN_SCORE = 1e-3  # accuracy decides which weights are kept; the loss decide
 class SentimentObjective:
     """The loss of documents, with adversarial parts if the configuration says so; see `training.task.Objective`.
 
-    `digests` are those of `digests_of_data`.
+    Args:
+        network: The classifier.
+        train: The documents to train on.
+        validation: The documents to validate on; none with cross-validation.
+        config: How to train.
+        digests: Those of `digests_of_data`.
+        unlabelled: Documents without a label, for virtual adversarial training.
+        sample_weights: A weight for each document to train on.
+        linear_validation: The logits of the linear model of the documents to validate on, `(n, K)`.
+
+    Attributes:
+        cross_validation: What the folds gave, which is then the validation.
     """
 
     def __init__(
@@ -39,16 +49,20 @@ class SentimentObjective:
         digests: Mapping[str, str],
         unlabelled: Sequence[np.ndarray] = (),
         sample_weights: np.ndarray | None = None,
+        linear_validation: np.ndarray | None = None,
     ):
         self.network, self.digests = network, digests
         self.config = config
         batches = partial(DocumentBatches, batch_size=config.batch_size, seed=config.seed, crop=config.crop)
         self.batches = batches(*train)
         self.steps_per_epoch = self.batches.per_epoch
+        self.unlabelled = unlabelled
         everything = [*train[0], *unlabelled] if config.virtual_adversarial else []
         self.vat_batches = batches(everything, np.zeros(len(everything), np.int64)) if everything else None
         self.validation = validation
         self.sample_weights = sample_weights
+        self.linear_validation = linear_validation
+        self.cross_validation: CrossValidation | None = None
         self.class_weights: np.ndarray | None = None
         if config.class_weights == "balanced":
             self.class_weights = balanced_weights(train[1], len(network.config.labels))
@@ -71,15 +85,33 @@ class SentimentObjective:
         return BatchLoss(found.loss_sum / (found.count or 1.0), len(batch.ids))
 
     def evaluate(self) -> dict[str, Any]:
-        documents, labels = self.validation
-        logits = self.network.logits(documents)
-        self.network.log_temperature[0] = math.log(fit_temperature(logits, labels))
+        if self.cross_validation is None:
+            documents, labels = self.validation
+            own, of_linear = self.network.logits(documents), self.linear_validation
+        else:
+            own, of_linear, labels = self.cross_validation.at(self.progress)
+        logits = self.network.fit_stacking(own, of_linear, labels)
         loss_sum, count, _ = softmax_cross_entropy(logits, labels)
         metrics = classification_metrics(self.network.probabilities(logits), labels, self.network.labels)
         del metrics["per_class"], metrics["confusion_matrix"], metrics["accuracy_interval"]
         metrics["temperature"] = self.network.temperature
-        score = metrics["accuracy"] - LOSS_IN_SCORE * loss_sum / count
-        return {"score": score, "loss": loss_sum / count, **metrics}
+        if self.network.linear is not None:
+            metrics["share_of_network"] = round(float(self.network.stacking[0]), 3)
+        loss = loss_sum / count
+        # On few texts the accuracy is too coarse to choose weights by.
+        score = metrics["accuracy"] - LOSS_IN_SCORE * loss if self.cross_validation is None else -loss
+        return {"score": score, "loss": loss, **metrics}
+
+    @property
+    def total_steps(self) -> int:
+        """The number of steps of a run that is not cut short by its budget."""
+        epochs = self.config.epochs or self.config.max_epochs
+        return epochs * self.steps_per_epoch if epochs else self.config.steps or 1
+
+    @property
+    def progress(self) -> float:
+        """Fraction of these steps that are over."""
+        return (self.batches.epoch * self.steps_per_epoch + self.batches.batch) / self.total_steps
 
     def sample(self) -> str | None:
         return None

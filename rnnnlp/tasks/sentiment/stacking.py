@@ -15,84 +15,21 @@ import numpy as np
 from rnnnlp.display import markdown, markdown_code, visible
 from rnnnlp.errors import UserError, dashed, option
 from rnnnlp.files import write_atomically
-from rnnnlp.layers.loss import softmax, softmax_cross_entropy
+from rnnnlp.layers.loss import softmax_cross_entropy
 from rnnnlp.tasks.sentiment.config import EnsembleOptions, SentimentTraining
 from rnnnlp.tasks.sentiment.ensemble import Ensemble, load_predictor
-from rnnnlp.tasks.sentiment.evaluate import document_logits
+from rnnnlp.tasks.sentiment.evaluate import document_logits, refuse_seen
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.tasks.sentiment.predictor import Predictor
 from rnnnlp.text import Classes, LabelledSplit, ReadOptions, load_labelled
 from rnnnlp.text.given import labelled_rows
+from rnnnlp.training.calibration import stacking_weights
 from rnnnlp.training.data_places import find_data, refuse_data_of_run
 from rnnnlp.training.metrics import classification_metrics
 from rnnnlp.training.model_folder import CARD, CONFIG, MEMBERS, read_config
 from rnnnlp.training.run_folder import RunFolder
 
-STEPS = 100
-FLAT = 1e-10  # a slope below this, in nats, counts as zero
-EDGE = 1e-3  # active-set tolerance of the projected Newton step
-RIDGE = 1e-10  # added to the curvature, so that identical members get the same weight
-SHORTEST = 2.0**-30  # of a Newton step
-
 log = logging.getLogger(__name__)
-
-
-def stacking_weights(logits: Sequence[np.ndarray], targets: np.ndarray) -> np.ndarray:
-    """The weights at which softmax(sum of w_m * logits_m) has the least cross-entropy (Wolpert 1992).
-
-    Weights are not negative; a member that does not improve the others has the weight 0 (Breiman 1996). As in
-    `fit_temperature`, K texts are added to the n texts, one with each label; with one member its weight is 1 / that
-    temperature. The cross-entropy is convex in the weights. Each step is Newton's among the weights that are free to
-    move, cut off at 0 and halved until the cross-entropy falls (Bertsekas 1982).
-
-    Args:
-        logits: Of each of M members, `(n, K)`.
-        targets: `(n,)`.
-
-    Returns:
-        The weights, `(M,)`.
-    """
-    x = np.stack([of_member.astype(np.float64) for of_member in logits])  # (M, n, K)
-    M, n, K = x.shape
-    x -= x.mean(axis=2, keepdims=True)  # a constant over the classes has no effect
-    scale = np.sqrt(np.mean(x**2, axis=(1, 2)))  # (M,)
-    scale[scale == 0] = 1
-    x /= scale[:, None, None]
-
-    def loss_and_gradient(w: np.ndarray) -> tuple[float, np.ndarray]:
-        """The mean cross-entropy, and its gradient with respect to the sum of the logits, `(n, K)`."""
-        loss_sum, _, dz = softmax_cross_entropy(np.tensordot(w, x, 1), targets, label_smoothing=K / (n + K))
-        return loss_sum / n, dz / n
-
-    w = np.zeros(M)
-    loss, dz = loss_and_gradient(w)
-    for _ in range(STEPS):
-        dw = np.tensordot(x, dz, 2)  # (M,)
-        flatness = np.abs(w - np.maximum(w - dw, 0)).max()
-        if flatness < FLAT:
-            break
-        free = (w > min(EDGE, flatness)) | (dw < 0)  # (M,)
-        H = curvature(x[free], softmax(np.tensordot(w, x, 1)))
-        step = -dw  # (M,)
-        step[free] = np.linalg.solve(H + RIDGE * np.eye(len(H)), -dw[free])
-        fraction = 1.0
-        while fraction > SHORTEST:
-            new = np.maximum(w + fraction * step, 0)
-            new_loss, new_dz = loss_and_gradient(new)
-            if new_loss < loss:
-                break
-            fraction /= 2
-        else:  # no improvement in this arithmetic
-            break
-        w, loss, dz = new, new_loss, new_dz
-    return w / scale
-
-
-def curvature(x: np.ndarray, p: np.ndarray) -> np.ndarray:
-    """The second derivatives `(M, M)` of the mean cross-entropy, with `x (M, n, K)` at the probabilities `p (n, K)`."""
-    centred = x - (p * x).sum(axis=2, keepdims=True)  # (M, n, K)
-    # covariance of the members' logits under p, the mean over the texts
-    return np.tensordot(p * centred, centred, ((1, 2), (1, 2))) / p.shape[0]
 
 
 def make_ensemble(
@@ -117,6 +54,9 @@ def make_ensemble(
         UserError: If a run is no classifier, their labels differ, or none is better than chance.
     """
     members, trainings = load_members(options.runs)
+    if given is None:
+        for member, training in zip(options.runs, trainings, strict=True):
+            refuse_seen(options.data or trainings[0].get("data"), training, Path(member))
     options = on_the_data_of(trainings[0], options)
     for run in (Path(os.path.realpath(run)) for run in options.runs):
         if Path(os.path.realpath(out)) in (run, *run.parents):

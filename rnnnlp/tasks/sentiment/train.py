@@ -3,11 +3,17 @@
 import logging
 import time
 
+import numpy as np
+
 from rnnnlp.batches.seeding import Stream, rng_for
 from rnnnlp.errors import UserError, option
 from rnnnlp.files import JSON_LIMIT
 from rnnnlp.tasks.sentiment.config import FROM_PRETRAINED, SentimentOptions, SentimentTraining
+from rnnnlp.tasks.sentiment.cross_validation import CrossValidation
 from rnnnlp.tasks.sentiment.defaults import may_pretrain, resolve, resolve_pretraining
+from rnnnlp.tasks.sentiment.folds import logits_of_folds
+from rnnnlp.tasks.sentiment.linear import VIEWS
+from rnnnlp.tasks.sentiment.linear_fitting import Examples, Fitted, fit_linear, stratified_folds
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.tasks.sentiment.objective import SentimentObjective, digests_of_data
 from rnnnlp.tasks.sentiment.pretraining import prepare, pretrain, seconds_of_pretraining
@@ -21,6 +27,9 @@ from rnnnlp.training.resuming import changed_data
 from rnnnlp.training.run_folder import RunFolder, read_state
 from rnnnlp.training.task import Options, require_open
 
+LINEAR_FOLDS = 5
+MOST_IN_FOLDS = 3000  # texts that choose the regularisation of the linear model, where the network has no folds
+MOST_CHARACTERS = 4_000_000  # of all texts, for n-grams of characters
 SPLITS = ("train", "validation")  # the ones that training reads
 MOST_LABEL_BYTES = JSON_LIMIT // 8  # as JSON the labels are up to six times as long
 
@@ -42,13 +51,21 @@ def begin(options: Options[SentimentOptions], run: RunFolder, *, data: LabelledD
     else:
         tokenizer = pretrained.tokenizer
     config, network_config = resolve(training, given, data, tokenizer)
+    data = data.whole() if config.folds else data
     network = SentimentNetwork(network_config, tokenizer, rng=rng_for(config.seed, Stream.WEIGHTS))
+    linear = fitted_linear(network, data, config)
+    if linear is not None:
+        network.add_linear(linear.model)
     task = objective(network, data, config)
     if pretrained is not None:
         start_from(pretrained, network)
     first = prepare(network, data, config) if config.pretraining else None  # what can fail comes before the run begins
     trainer = Trainer.begin(task, config, run, started=started)
-    return trainer if first is None else after_pretraining(trainer, network, first, config, started)
+    if first is not None:
+        trainer = after_pretraining(trainer, network, first, config, started)
+    if config.folds:
+        return after_cross_validation(trainer, task, config, linear, spent=time.monotonic() - started)
+    return trainer
 
 
 def require_short(data: LabelledData) -> None:
@@ -66,6 +83,7 @@ def reopen(
 ) -> Trainer:
     """The trainer of a run that is resumed from its newest checkpoint, pretraining first if that was not finished."""
     own = data or load_data(config)
+    own = own.whole() if config.folds else own
     if data is not None and data.classes.names != network.labels:
         raise UserError(
             f"the given labels are of the classes {', '.join(data.classes.names)}, and those of {run.path} are "
@@ -80,6 +98,13 @@ def reopen(
     trainer.resume()
     if config.pretraining and trainer.clock.step == 0:
         trainer = after_pretraining(trainer, network, prepare(network, own, config), config, time.monotonic())
+    if not config.folds:
+        return trainer
+    task.cross_validation = CrossValidation.load(run.path, own.splits["train"].labels, len(network.labels))
+    if task.cross_validation is None:
+        return after_cross_validation(trainer, task, config, fitted_linear(network, own, config), spent=trainer.spent)
+    trainer = Trainer(task, config, run, spent=trainer.spent + task.cross_validation.seconds)
+    trainer.resume()
     return trainer
 
 
@@ -89,6 +114,43 @@ def after_pretraining(
     """The trainer of a classifier that has not begun, once its language models are there and it starts from them."""
     spent = pretrain(network, first, config, trainer.run, started=started)
     trainer = Trainer(trainer.objective, config, trainer.run, spent=spent)
+    trainer.save_checkpoint()
+    return trainer
+
+
+def fitted_linear(network: SentimentNetwork, data: LabelledData, config: SentimentTraining) -> Fitted | None:
+    """The linear model of the training texts, if there shall be one."""
+    if not config.linear:
+        return None
+    split = data.splits["train"]
+    characters = sum(map(len, split.texts))
+    views = [name for name in VIEWS if not VIEWS[name].characters or characters <= MOST_CHARACTERS]
+    balanced = config.class_weights == "balanced"
+    documents, K = network.encode(split.texts), len(network.labels)
+    examples = Examples(split.texts, documents, split.labels, split.weights, K, balanced)
+    most = None if config.folds else MOST_IN_FOLDS
+    return fit_linear(views, examples, folds_of(split.labels, config, most))
+
+
+def folds_of(labels: np.ndarray, config: SentimentTraining, most: int | None = None) -> np.ndarray:
+    """The fold of each training text, `(n,)`, the same for the network and the linear model."""
+    return stratified_folds(labels, config.folds or LINEAR_FOLDS, rng_for(config.seed, Stream.FOLDS), most=most)
+
+
+def after_cross_validation(
+    trainer: Trainer, task: SentimentObjective, config: SentimentTraining, linear: Fitted | None, *, spent: float
+) -> Trainer:
+    """The trainer of a classifier that has not begun, once its cross-validation is done; `spent` seconds are gone."""
+    started = time.monotonic()
+    labels = task.batches.labels
+    left = None if config.budget is None else (config.budget - spent) * config.folds / (config.folds + 1)
+    log.info("cross-validation with %d folds of the %d texts", config.folds, len(labels))
+    own = logits_of_folds(task, folds_of(labels, config), seconds=left)
+    of_linear = None if linear is None else linear.held_out
+    seconds = time.monotonic() - started
+    task.cross_validation = CrossValidation(own, of_linear, labels, seconds)
+    task.cross_validation.save(trainer.run.path)
+    trainer = Trainer(task, config, trainer.run, spent=spent + seconds)
     trainer.save_checkpoint()
     return trainer
 
@@ -113,8 +175,9 @@ def objective(network: SentimentNetwork, data: LabelledData, config: SentimentTr
         unlabelled = network.encode(data.unlabelled)
         log.info("%s: %d texts without labels for virtual adversarial training", data.source, len(unlabelled))
     digests = digests_of_data(data, unlabelled=bool(config.virtual_adversarial or config.pretraining))
-    weights = data.splits["train"].weights
-    return SentimentObjective(network, splits[0], splits[1], config, digests, unlabelled, weights)
+    weights, validation = data.splits["train"].weights, data.splits["validation"].texts
+    of_linear = None if network.linear is None else network.linear.logits(validation, splits[1][0])
+    return SentimentObjective(network, splits[0], splits[1], config, digests, unlabelled, weights, of_linear)
 
 
 def load_data(options: SentimentOptions, *, held_out_seed: int = HELD_OUT_SEED) -> LabelledData:

@@ -13,7 +13,8 @@ from rnnnlp.layers.loss import softmax, softmax_cross_entropy
 from rnnnlp.tasks.sentiment.config import EnsembleOptions, SentimentOptions
 from rnnnlp.tasks.sentiment.ensemble import Ensemble
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
-from rnnnlp.tasks.sentiment.stacking import curvature, make_ensemble, stacking_weights
+from rnnnlp.tasks.sentiment.stacking import make_ensemble
+from rnnnlp.training.calibration import curvature, stacking_weights
 from rnnnlp.tasks.sentiment.train import load_data
 from rnnnlp.training.calibration import fit_temperature
 from tests.gradients import difference_quotients

@@ -1,0 +1,79 @@
+"""Trains a network for each fold of a cross-validation, on all texts but those of the fold."""
+
+# n texts, E evaluations, K classes
+
+import logging
+from collections.abc import Iterator
+
+import numpy as np
+
+from rnnnlp.batches.seeding import Stream, rng_for
+from rnnnlp.tasks.sentiment.config import SentimentTraining
+from rnnnlp.tasks.sentiment.objective import SentimentObjective
+from rnnnlp.tasks.sentiment.transfer import set_lr_scales
+from rnnnlp.training.averaging import AveragedWeights
+from rnnnlp.training.clock import Clock
+from rnnnlp.training.divergence import Diverged, DivergenceDetector
+from rnnnlp.training.loop import Interrupted, signals_noted, train_step
+from rnnnlp.training.optimizers import optimizer
+from rnnnlp.training.schedules import factor
+
+log = logging.getLogger(__name__)
+
+
+def logits_of_folds(task: SentimentObjective, folds: np.ndarray, *, seconds: float | None) -> np.ndarray:
+    """The logits of each text when it was left out of training, after each evaluation, `(E, n, K)`.
+
+    Args:
+        task: The objective of all texts. Its network is as it is before training, and is not changed.
+        folds: The fold of each text, `(n,)`.
+        seconds: Time for all folds together; None if there is no limit.
+
+    Raises:
+        Interrupted: If a signal asks to stop.
+    """
+    from tqdm import tqdm
+
+    network, config = task.network, task.config
+    documents, labels = task.batches.documents, task.batches.labels
+    found = np.zeros((config.evaluations, len(labels), len(network.labels)), np.float32)
+    numbers = np.unique(folds)
+    with signals_noted() as signals, tqdm(total=len(numbers), desc="cross-validation", disable=None) as bar:
+        for fold in numbers:
+            train, left_out = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+            twin = network.copy()
+            set_lr_scales(twin, config.lr_decay)
+            examples = [documents[i] for i in train.tolist()], labels[train]
+            twin.fit_ngrams(*examples)
+            weights = None if task.sample_weights is None else task.sample_weights[train]
+            of_fold = SentimentObjective(twin, examples, ([], labels[:0]), config, {}, task.unlabelled, weights)
+            limit = None if seconds is None else seconds / len(numbers)
+            for number in evaluations_of(of_fold, config, limit):
+                found[number, left_out] = twin.logits([documents[i] for i in left_out.tolist()])
+                if signals:
+                    raise Interrupted(signals[0])
+            bar.update()
+    return found
+
+
+def evaluations_of(objective: SentimentObjective, config: SentimentTraining, seconds: float | None) -> Iterator[int]:
+    """Trains as the training loop does, and yields the number of each evaluation, with the averaged weights applied."""
+    parameters = objective.network.parameters()
+    trainable = {name: p for name, p in parameters.items() if p.lr_scale}
+    steps = optimizer(config.optimizer, parameters, weight_decay=config.weight_decay, momentum=config.momentum)
+    averaged, detector = AveragedWeights(parameters, config.averaging), DivergenceDetector()
+    rng = rng_for(config.seed, Stream.DROPOUT)
+    clock = Clock(total_steps=objective.total_steps, budget=seconds)
+    done = 0
+    while done < config.evaluations:
+        lr = config.lr * factor(config.schedule, clock.progress, warmup=config.warmup)
+        try:
+            train_step(objective, trainable, steps, averaged, detector, lr=lr, max_norm=config.max_norm, rng=rng)
+        except Diverged as error:
+            log.warning("cross-validation: %s; what the fold has learned so far counts", error.problem)
+            clock.step = clock.total_steps or 0
+        clock.step += 1
+        while done < config.evaluations and clock.progress * config.evaluations >= done + 1:
+            with averaged.applied():
+                yield done
+            done += 1

@@ -1,0 +1,204 @@
+"""Fits linear models of n-grams; cross-validation chooses their regularisation and how they are stacked."""
+
+# n texts, F n-grams of the vocabulary, K classes
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rnnnlp.batches.ngrams import NgramCounts
+from rnnnlp.tasks.sentiment.linear import VIEWS, LinearModel, NgramModel, View, ngrams_of
+from rnnnlp.training.calibration import stacked_loss, stacking_weights
+
+if TYPE_CHECKING:
+    import scipy.sparse
+
+MOST_NGRAMS = 1 << 20  # of a vocabulary: rarer ones are left out
+STRENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)  # of the data against the regularisation: `C` of scikit-learn
+TOLERANCE = 1e-3  # of the gradient; the last digits do not matter
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Labelled texts to fit linear models to.
+
+    Attributes:
+        texts: The texts.
+        documents: The ids of their tokens.
+        labels: The class of each, int64 `(n,)`.
+        weights: How much each counts, `(n,)`; None for all alike.
+        classes: The number of classes.
+        balanced: Whether all classes get the same weight.
+    """
+
+    texts: Sequence[str]
+    documents: Sequence[np.ndarray]
+    labels: np.ndarray
+    weights: np.ndarray | None
+    classes: int
+    balanced: bool = False
+
+    @property
+    def columns(self) -> list[int]:
+        """The class of each column of the weights."""
+        return [1] if self.classes == 2 else list(range(self.classes))
+
+
+def fit(model: NgramModel, examples: Examples, found: NgramCounts, rows: np.ndarray, strength: float) -> None:
+    """Fits a model to some of the examples, one class against the rest.
+
+    Args:
+        model: The model.
+        examples: Labelled texts.
+        found: Their counts of n-grams of its vocabulary.
+        rows: The indices of those to fit to.
+        strength: Of the data against the regularisation.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    F = len(model.scale)
+    x = sparse(found, F)[rows]  # (rows, F), counts
+    labels = examples.labels[rows]
+    weights = None if examples.weights is None else examples.weights[rows]
+    in_texts = np.bincount(x.indices, minlength=F)  # (F,)
+    idf = np.log((1 + len(rows)) / (1 + in_texts)) + 1
+    model.scale[...] = np.where(in_texts == 0, 0, 1 if model.view.log_count_ratios else idf)
+    x.data = model.features(NgramCounts(x.indptr, x.indices, x.data)).astype(np.float64)
+    used = np.flatnonzero(in_texts)
+    x = x[:, used]
+    model.weight[...], model.bias[...] = 0, -np.log(1 + len(rows))  # of a class that is not in these rows
+    for column, label in enumerate(examples.columns):
+        positive = labels == label
+        if positive.all() or not positive.any():
+            continue
+        ratios = log_count_ratios(x, positive) if model.view.log_count_ratios else np.ones(len(used))
+        estimator = LogisticRegression(
+            C=strength, solver="newton-cg", tol=TOLERANCE, class_weight="balanced" if examples.balanced else None
+        )
+        estimator.fit(x.multiply(ratios).tocsr(), positive, weights)
+        model.weight[used, column], model.bias[column] = ratios * estimator.coef_[0], estimator.intercept_[0]
+
+
+def sparse(found: NgramCounts, size: int) -> scipy.sparse.csr_matrix:
+    """The matrix `(n, F)` of n-gram counts."""
+    import scipy.sparse
+
+    return scipy.sparse.csr_matrix((found.counts, found.ngrams, found.starts), (len(found.starts) - 1, size))
+
+
+def taken(found: NgramCounts, rows: np.ndarray) -> NgramCounts:
+    """The counts of some of the texts."""
+    x = sparse(found, int(found.ngrams.max(initial=0)) + 1)[rows]
+    return NgramCounts(x.indptr, x.indices, x.data)
+
+
+def log_count_ratios(x: scipy.sparse.csr_matrix, positive: np.ndarray) -> np.ndarray:
+    """How much more often an n-gram is in the positive texts than in the others: log-ratios of smoothed shares, `(F,)`.
+
+    Args:
+        x: Features of texts, `(n, F)`.
+        positive: Whether each text is of the class, `(n,)`.
+    """
+    there = x.sign()
+    inside = 1 + np.asarray(there[positive].sum(axis=0)).ravel()
+    outside = 1 + np.asarray(there[~positive].sum(axis=0)).ravel()
+    ratios: np.ndarray = np.log(inside / inside.sum()) - np.log(outside / outside.sum())
+    return ratios
+
+
+def vocabulary_of(found: NgramCounts) -> np.ndarray:
+    """The hashes of the n-grams of texts, ascending: at most MOST_NGRAMS, those that are in most texts."""
+    ngrams, in_texts = np.unique(found.ngrams, return_counts=True)
+    if len(ngrams) > MOST_NGRAMS:
+        ngrams = ngrams[in_texts > np.sort(in_texts)[-MOST_NGRAMS]]
+    return ngrams
+
+
+def stratified_folds(
+    labels: np.ndarray, number: int, rng: np.random.Generator, *, most: int | None = None
+) -> np.ndarray:
+    """The fold of each text, `(n,)`: each fold has about the same share of each class.
+
+    Args:
+        labels: The class of each text, `(n,)`.
+        number: The number of folds.
+        rng: What draws them.
+        most: At most about this number of texts are in a fold at all; -1 stands for the others.
+    """
+    order = rng.permutation(len(labels))
+    order = order[np.argsort(labels[order], kind="stable")]
+    folds = np.empty(len(labels), np.int64)
+    every = 1 if most is None else -(-len(labels) // most)  # the N-th text of each class is in a fold
+    place = np.arange(len(labels))
+    folds[order] = np.where(place % every == 0, (place // every) % number, -1)
+    return folds
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A linear model fitted to all examples, and its logits `(n, K)` of each one when it was left out of the fit."""
+
+    model: LinearModel
+    held_out: np.ndarray
+
+
+def fit_linear(views: Sequence[str], examples: Examples, folds: np.ndarray) -> Fitted:
+    """Fits models of views and stacks them, all by cross-validation.
+
+    Args:
+        views: The names of the views.
+        examples: Labelled texts.
+        folds: The fold of each, `(n,)`; -1 for those that the cross-validation leaves out.
+    """
+    of_views = [cross_validated(VIEWS[name], examples, folds) for name in views]
+    rows = folds >= 0
+    weights = stacking_weights([held_out[rows] for _, held_out in of_views], examples.labels[rows])
+    model = LinearModel({name: 0 for name in views}, examples.classes)
+    model.views = {name: of_view for name, (of_view, _) in zip(views, of_views, strict=True)}
+    model.weights[...] = weights
+    held_out = np.sum([w * logits for w, (_, logits) in zip(weights.tolist(), of_views, strict=True)], axis=0)
+    return Fitted(model, held_out)
+
+
+def cross_validated(view: View, examples: Examples, folds: np.ndarray) -> tuple[NgramModel, np.ndarray]:
+    """A model of a view fitted to all examples, with the strength that has the least cross-validated loss.
+
+    Args:
+        view: What the model sees.
+        examples: Labelled texts.
+        folds: The fold of each, `(n,)`; -1 for those that the cross-validation leaves out.
+
+    Returns:
+        The model, and its logits `(n, K)` of each example when that was left out of the fit; 0 if it had no fold.
+    """
+    counted = ngrams_of(view, examples.texts, examples.documents)
+    vocabulary = vocabulary_of(counted)
+    model = NgramModel(view, len(vocabulary), examples.classes)
+    model.ngrams[...] = vocabulary
+    found = counted.of(vocabulary)
+    in_folds = folds >= 0
+    numbers = np.unique(folds[in_folds])
+    parts = [(np.flatnonzero(in_folds & (folds != fold)), np.flatnonzero(folds == fold)) for fold in numbers]
+    of_parts = [taken(found, held_out) for _, held_out in parts]
+
+    def logits_at(strength: float) -> np.ndarray:
+        logits = np.zeros((len(examples.labels), examples.classes), np.float32)
+        for (rows, held_out), counts in zip(parts, of_parts, strict=True):
+            fit(model, examples, found, rows, strength)
+            logits[held_out] = model.logits_of_counts(counts)
+        return logits
+
+    best_loss, best_strength, best_logits = np.inf, STRENGTHS[0], np.zeros((0, 0))
+    for strength in STRENGTHS:
+        logits = logits_at(strength)
+        some, labels = [logits[in_folds]], examples.labels[in_folds]
+        loss = stacked_loss(stacking_weights(some, labels), some, labels)
+        if loss > best_loss:  # it has one minimum, or nearly so
+            break
+        best_loss, best_strength, best_logits = loss, strength, logits
+    fit(model, examples, found, np.arange(len(examples.labels)), best_strength)
+    return model, best_logits

@@ -1,0 +1,59 @@
+"""Sparse counts of n-grams, against counting them one by one."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from rnnnlp.batches import ngrams
+from rnnnlp.batches.ngrams import count_ngrams
+
+
+def counted(text: list[int], shortest: int, longest: int, space: int | None = None) -> list[int]:
+    found = Counter(
+        tuple(text[i : i + n])
+        for n in range(shortest, longest + 1)
+        for i in range(len(text) - n + 1)
+        if space not in text[i + 1 : i + n - 1]
+    )
+    return sorted(found.values())
+
+
+@pytest.mark.parametrize("chunk", [1, 4, 1 << 22])
+def test_every_ngram_of_a_document_is_counted(monkeypatch: pytest.MonkeyPatch, chunk: int) -> None:
+    monkeypatch.setattr(ngrams, "_TOKENS", chunk)
+    rng = np.random.default_rng(0)
+    documents = [rng.integers(0, 4, length).astype(np.uint16) for length in (0, 1, 2, 7, 0, 30, 3)]
+    for shortest, longest, space in ((1, 1, None), (1, 3, None), (2, 5, 0), (2, 5, None)):
+        found = count_ngrams(documents, shortest, longest, space=space)
+        assert found.starts[0] == 0 and len(found.starts) == len(documents) + 1
+        for i, document in enumerate(documents):
+            rows = slice(found.starts[i], found.starts[i + 1])
+            assert sorted(found.counts[rows]) == counted(document.tolist(), shortest, longest, space)
+            assert (np.diff(found.ngrams[rows]) > 0).all()
+
+
+def test_equal_ngrams_have_equal_hashes_wherever_they_are() -> None:
+    found = count_ngrams([np.array([5, 6, 7]), np.array([1, 5, 6]), np.array([6, 5])], 2, 2)
+    (a, b), (c, d), (e,) = (set(found.ngrams[found.starts[i] : found.starts[i + 1]].tolist()) for i in range(3))
+    assert len({a, b} & {c, d}) == 1  # 5 6
+    assert e not in {a, b, c, d}  # 6 5
+
+
+def test_there_may_be_no_documents_and_none_that_is_known() -> None:
+    assert count_ngrams([], 1, 3).starts.tolist() == [0]
+    found = count_ngrams([np.array([1, 2, 1])], 1, 2)
+    assert found.of(np.zeros(0, np.int64)).starts.tolist() == [0, 0]
+    vocabulary = np.unique(found.ngrams)[1:]
+    known = found.of(vocabulary)
+    assert known.starts.tolist() == [0, len(vocabulary)]
+    np.testing.assert_array_equal(vocabulary[known.ngrams], found.ngrams[found.ngrams >= vocabulary[0]])
+
+
+def test_hashes_do_not_change() -> None:
+    """Saved models hold them."""
+    found = count_ngrams([np.array([0, 1, 2])], 1, 3)
+    assert found.ngrams.tolist() == HASHES
+
+
+HASHES = [2926578902768, 5960875793544, 9121164333872, 11944838237387, 14306207980204, 14768512140901]

@@ -1,0 +1,132 @@
+"""The linear model beside a network: against scikit-learn, in explanations, and on disk."""
+
+import numpy as np
+import pytest
+
+from rnnnlp.tasks.sentiment.linear import SPACE, VIEWS, LinearModel, NgramModel, code_points, ngrams_of, places_in
+from rnnnlp.tasks.sentiment.linear_fitting import Examples, cross_validated, fit, fit_linear, stratified_folds
+from rnnnlp.text import train_tokenizer
+
+GOOD, BAD = ("good", "fine", "lovely", "a joy"), ("bad", "poor", "awful", "a bore")
+
+
+def texts_with_labels(number: int, classes: int = 2, seed: int = 0) -> tuple[list[str], np.ndarray]:
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, classes, number)
+    words = [*GOOD, *BAD, "the film", "it was", "and then", "very", "İstanbul", "Ende"]
+    texts = []
+    for label in labels:
+        chosen = rng.choice(words, 5).tolist() + [(BAD, GOOD, ("so so", "meh"))[label][rng.integers(0, 2)]] * 2
+        texts.append("  ".join(chosen))
+    return texts, labels
+
+
+def examples_of(number: int, classes: int = 2) -> Examples:
+    texts, labels = texts_with_labels(number, classes)
+    tokenizer = train_tokenizer("word", texts, min_frequency=1)
+    return Examples(texts, tokenizer.encode_batch(texts), labels, None, classes)
+
+
+def fitted(view: str, examples: Examples, strength: float = 1.0, rows: np.ndarray | None = None) -> NgramModel:
+    counted = ngrams_of(VIEWS[view], examples.texts, examples.documents)
+    model = NgramModel(VIEWS[view], len(np.unique(counted.ngrams)), examples.classes)
+    model.ngrams[...] = np.unique(counted.ngrams)
+    rows = np.arange(len(examples.texts)) if rows is None else rows
+    fit(model, examples, counted.of(model.ngrams), rows, strength)
+    return model
+
+
+def test_words_are_tf_idf_with_logistic_regression() -> None:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+
+    examples = examples_of(60)
+    as_words = [" ".join(f"w{i}" for i in ids) for ids in examples.documents]
+    vectorizer = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2))
+    expected = LogisticRegression(C=3.0, tol=1e-6).fit(vectorizer.fit_transform(as_words[:40]), examples.labels[:40])
+    z = expected.decision_function(vectorizer.transform(as_words))
+    model = fitted("words", examples, 3.0, np.arange(40))
+    np.testing.assert_allclose(
+        model.logits(examples.texts, examples.documents), np.stack([-z / 2, z / 2], axis=1), atol=5e-3
+    )
+
+
+def test_characters_are_those_within_words() -> None:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    examples = examples_of(20)
+    vectorizer = TfidfVectorizer(sublinear_tf=True, analyzer="char_wb", ngram_range=(2, 5), norm="l2")
+    matrix = vectorizer.fit_transform(examples.texts)
+    counted = ngrams_of(VIEWS["characters"], examples.texts, examples.documents)
+    vocabulary = np.unique(counted.ngrams)
+    model = NgramModel(VIEWS["characters"], len(vocabulary), 2)
+    model.ngrams[...], found = vocabulary, counted.of(vocabulary)
+    in_texts = np.bincount(found.ngrams)
+    model.scale[...] = np.log((1 + len(examples.texts)) / (1 + in_texts)) + 1
+    features = model.features(found)
+    for i, row in enumerate(matrix):  # scikit-learn counts the space between two words twice, as a part of each
+        assert np.corrcoef(np.sort(features[found.starts[i] : found.starts[i + 1]]), np.sort(row.data))[0, 1] > 0.99
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("classes", [2, 3])
+def test_views_learn_and_their_contributions_add_up(view: str, classes: int) -> None:
+    examples = examples_of(120, classes)
+    model = fitted(view, examples)
+    logits = model.logits(examples.texts, examples.documents)
+    assert (logits.argmax(axis=1) == examples.labels).mean() > 0.9
+    dlogits = np.random.default_rng(1).normal(size=classes)
+    dz = (dlogits[1:] - dlogits[:1]) / 2 if classes == 2 else dlogits
+    for text, ids, z in zip(examples.texts[:9], examples.documents, logits, strict=False):
+        own = code_points(text) if VIEWS[view].characters else ids
+        of_ids = model.contributions(own, dz)
+        np.testing.assert_allclose(of_ids.sum() + model.bias @ dz, z @ dlogits, rtol=1e-4)
+        if VIEWS[view].characters:
+            assert not of_ids[own == SPACE].any()
+
+
+def test_places_of_characters_are_in_the_text() -> None:
+    for text in ("", " ", "Hello  World ", "\n\tİstanbul ΟΔΟΣ\u2003c", "ß", "ﬁn ŉ"):
+        places = places_in(text)
+        assert len(places) == (len(code_points(text)) if text else 0)
+        assert all(0 <= place < len(text) for place in places)
+    assert places_in("a  bc").tolist() == [0, 0, 3, 3, 4, 4]
+
+
+def test_a_class_that_the_rows_lack_is_improbable() -> None:
+    examples = examples_of(90, 3)
+    model = fitted("words", examples, rows=np.flatnonzero(examples.labels != 2))
+    assert model.logits(examples.texts, examples.documents).argmax(axis=1).max() == 1
+    one = fitted("words", examples, rows=np.flatnonzero(examples.labels == 1))
+    assert np.isfinite(one.logits(examples.texts, examples.documents)).all()
+
+
+def test_folds_are_stratified_and_may_be_of_a_part() -> None:
+    labels = np.array([0] * 50 + [1] * 10 + [2])
+    folds = stratified_folds(labels, 5, np.random.default_rng(0))
+    assert np.bincount(folds).tolist() == [13, 12, 12, 12, 12]
+    assert np.bincount(folds[labels == 1]).tolist() == [2, 2, 2, 2, 2]
+    some = stratified_folds(labels, 3, np.random.default_rng(0), most=20)
+    assert 14 <= (some >= 0).sum() <= 20 and set(some.tolist()) == {-1, 0, 1, 2}
+
+
+def test_held_out_logits_are_of_models_that_have_not_seen_the_text() -> None:
+    """Labels without any relation to the texts are predicted no better than by chance."""
+    texts, _ = texts_with_labels(200)
+    labels = np.random.default_rng(5).integers(0, 2, 200)
+    tokenizer = train_tokenizer("word", texts, min_frequency=1)
+    examples = Examples(texts, tokenizer.encode_batch(texts), labels, None, 2)
+    folds = stratified_folds(labels, 5, np.random.default_rng(0))
+    model, held_out = cross_validated(VIEWS["characters"], examples, folds)
+    assert abs((held_out.argmax(axis=1) == labels).mean() - 0.5) < 0.1
+    assert (model.logits(texts, examples.documents).argmax(axis=1) == labels).mean() > 0.6
+
+
+def test_views_are_stacked() -> None:
+    examples = examples_of(100)
+    found = fit_linear(list(VIEWS), examples, stratified_folds(examples.labels, 5, np.random.default_rng(0)))
+    assert isinstance(found.model, LinearModel) and found.model.weights.min() >= 0
+    parts = [m.logits(examples.texts, examples.documents) for m in found.model.views.values()]
+    expected = np.tensordot(found.model.weights, np.stack(parts), 1)
+    np.testing.assert_allclose(found.model.logits(examples.texts, examples.documents), expected, rtol=1e-5)
+    assert (found.held_out.argmax(axis=1) == examples.labels).mean() > 0.8
