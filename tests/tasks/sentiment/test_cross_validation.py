@@ -1,0 +1,145 @@
+"""Cross-validation of a classifier, and the linear model that is stacked with its network."""
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rnnnlp import SentimentClassifier
+from rnnnlp.errors import UserError
+from rnnnlp.tasks.sentiment import folds, train
+from rnnnlp.tasks.sentiment.cross_validation import CrossValidation
+from rnnnlp.tasks.sentiment.network import SentimentNetwork
+from rnnnlp.training.loop import Interrupted
+from rnnnlp.training.model_folder import CROSS_VALIDATION, WEIGHTS
+from tests.tasks.sentiment.test_linear import texts_with_labels
+
+SMALL: dict[str, Any] = {
+    "embedding_size": 4,
+    "hidden_size": 4,
+    "epochs": 3,
+    "evaluations": 3,
+    "batch_size": 8,
+    "folds": 3,
+    "linear": True,
+}
+TEXTS, LABELS = texts_with_labels(60)
+
+
+def fit(out: Path, **options: Any) -> SentimentClassifier:
+    return SentimentClassifier(**SMALL | options).fit(TEXTS, LABELS.tolist(), out=out)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cross-validation") / "run"
+    fit(folder)
+    return folder
+
+
+def test_all_texts_are_trained_on_and_the_figures_are_of_texts_left_out(run: Path) -> None:
+    classifier = SentimentClassifier.from_pretrained(run)
+    evaluations = [record for record in classifier.history_ if "validation" in record]
+    assert len(evaluations) == 3 and all("share_of_network" in e["validation"] for e in evaluations)
+    found = CrossValidation.load(run, np.concatenate([LABELS[:0], labels_of(run)]), 2)
+    assert found is not None and found.own.shape == (3, 60, 2) and np.isfinite(found.own).all()
+    assert all(np.abs(found.own).max(axis=2).min(axis=1) > 0)  # every text was left out once
+    best = max(e["validation"]["accuracy"] for e in evaluations)
+    network = classifier.network_
+    own, of_linear, labels = found.at(1.0)
+    together = network.stacking[0] * own + network.stacking[1] * of_linear
+    assert abs((together.argmax(axis=1) == labels).mean() - best) < 0.1
+    assert classifier.score(TEXTS, LABELS.tolist()) > 0.9
+
+
+def labels_of(run: Path) -> np.ndarray:
+    from rnnnlp.files import load_tensors
+
+    return load_tensors(run / CROSS_VALIDATION)["labels"]
+
+
+def test_a_saved_model_gives_the_same_probabilities(run: Path, tmp_path: Path) -> None:
+    classifier = SentimentClassifier.from_pretrained(run)
+    classifier.save_pretrained(tmp_path / "model")
+    again = SentimentClassifier.from_pretrained(tmp_path / "model")
+    np.testing.assert_array_equal(again.predict_proba(TEXTS), classifier.predict_proba(TEXTS))
+    network = classifier.network_
+    parts = network.logits(network.encode(TEXTS)), network.linear.logits(TEXTS, network.encode(TEXTS))
+    np.testing.assert_allclose(
+        network.logits_of(TEXTS), np.tensordot(network.stacking, np.stack(parts), 1), rtol=1e-5, atol=1e-6
+    )
+
+
+def test_explanations_have_both_models(run: Path) -> None:
+    classifier = SentimentClassifier.from_pretrained(run)
+    text = "İt was a lovely film"
+    (words,) = classifier.explain([text])
+    assert [text[start:stop].lower() for start, stop, _ in words or ()] == ["i̇t", "was", "a", "lovely", "film"]
+    classifier.network_.stacking[...] = 1, 0
+    (without,) = classifier.explain([text])
+    assert words != without
+
+
+def test_an_interrupted_cross_validation_is_resumed_to_the_same_bits(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = folds.evaluations_of
+
+    def interrupted(*arguments: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return original(*arguments)
+
+    monkeypatch.setattr(folds, "evaluations_of", interrupted)
+    with pytest.raises(Interrupted):
+        fit(tmp_path / "run")
+    assert not (tmp_path / "run" / CROSS_VALIDATION).exists()
+    monkeypatch.undo()
+    SentimentClassifier.resume(tmp_path / "run", TEXTS, LABELS.tolist())
+    assert (tmp_path / "run" / CROSS_VALIDATION).exists()
+    a, b = (SentimentNetwork.from_pretrained(folder) for folder in (run, tmp_path / "run"))
+    np.testing.assert_array_equal(a.logits_of(TEXTS), b.logits_of(TEXTS))
+
+
+def test_a_run_that_stops_after_it_does_not_repeat_it(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit(tmp_path / "run", epochs=None, steps=8)
+    monkeypatch.setattr(train, "logits_of_folds", lambda *arguments, **options: pytest.fail("it was repeated"))
+    resumed = SentimentClassifier.resume(tmp_path / "run", TEXTS, LABELS.tolist(), steps=16)
+    assert resumed.score(TEXTS, LABELS.tolist()) > 0.9
+
+
+def test_a_forged_file_is_refused(run: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    fit(folder)
+    labels = labels_of(folder)
+    good = CrossValidation.load(folder, labels, 2)
+    assert good is not None
+    for bad in (
+        CrossValidation(good.own[:0], good.of_linear, labels, 1.0),
+        CrossValidation(good.own[:, :5], good.of_linear, labels, 1.0),
+        CrossValidation(good.own * np.nan, good.of_linear, labels, 1.0),
+        CrossValidation(good.own, good.own, labels, 1.0),
+        CrossValidation(good.own, good.of_linear, 1 - labels, 1.0),
+        CrossValidation(np.zeros((4000, len(labels), 2), np.float32), good.of_linear, labels, 1.0),
+    ):
+        bad.save(folder)
+        with pytest.raises(UserError, match="restore it or train again"):
+            SentimentClassifier.resume(folder, TEXTS, LABELS.tolist(), epochs=4)
+
+
+def test_folds_need_texts_that_may_be_divided(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="has a validation split"):
+        SentimentClassifier(**SMALL).fit(TEXTS, LABELS.tolist(), validation_data=(TEXTS[:9], LABELS[:9].tolist()))
+
+
+@pytest.mark.parametrize("changes", [{"folds": 0}, {"linear": False}, {"class_weights": "balanced"}])
+def test_each_part_works_without_the_other(tmp_path: Path, changes: dict[str, Any]) -> None:
+    classifier = fit(tmp_path / "run", **changes)
+    assert classifier.predict_proba(TEXTS).shape == (60, 2)
+    assert (classifier.network_.linear is None) == (changes == {"linear": False})
+    assert (tmp_path / "run" / CROSS_VALIDATION).exists() == (changes != {"folds": 0})
+    assert (tmp_path / "run" / WEIGHTS).exists()
