@@ -324,6 +324,7 @@ MISTAKES = {
     "train charlm --data {home}/text.txt --min-frequency -1": "--min-frequency is -1; it must be at least 0",
     "train charlm --data {home}/text.txt --vocab-size 0": "--vocab-size is 0; it must be at least 1",
     "train sentiment --data sample-reviews --crop 0": "--crop is 0; it must be at least 1",
+    "train sentiment --data sample-reviews --folds 1": "--folds is 1; it must be 0, or at least 2",
     "train sentiment --data sample-reviews --ngram-buckets -1": "--ngram-buckets is -1; it must be at least 0",
     "train sentiment --data sample-reviews --virtual-adversarial -1": "--virtual-adversarial is -1.0; it must be at",
     "train sentiment --data {home}/few.csv --pretraining 2 --steps 3": "few.csv has 12 tokens; to pretrain",
@@ -463,6 +464,14 @@ LACKING = {
 CONTAINERS = "tasks/sentiment/test_containers.py"
 WRONG_TEXTS = f"{CONTAINERS}::test_what_is_no_list_of_texts_is_named"
 ELSEWHERE = {
+    "is not of this run and its data; restore": "tasks/sentiment/test_cross_validation.py::test_a_forged_file_is_refused",
+    "is too large for the data; restore": "tasks/sentiment/test_cross_validation.py::test_a_forged_file_is_refused",
+    "has a validation split; leave the option out, or give data without": (
+        "tasks/sentiment/test_cross_validation.py::test_folds_need_texts_that_may_be_divided"
+    ),
+    "with a cross-validation, so none is left to validate on; its figures": (
+        "tasks/sentiment/test_cross_validation.py::test_no_text_that_was_trained_on_validates"
+    ),
     "was moved or removed while a run trained there, so nothing more is written; resume": (
         "training/test_folder_lock.py::test_a_run_does_not_write_into_a_folder_that_took_its_place"
     ),

@@ -21,7 +21,7 @@ from rnnnlp.errors import UserError, option
 from rnnnlp.kernels import CELLS
 from rnnnlp.layers.pooling import POOLINGS
 from rnnnlp.layers.recurrent import num_parameters
-from rnnnlp.tasks.sentiment.linear import VIEWS
+from rnnnlp.tasks.sentiment.linear import MAX_NGRAMS, VIEWS
 from rnnnlp.text.labels import LABEL_TYPES, Classes
 from rnnnlp.text.reading import read_option
 from rnnnlp.training.earlier import OPTIONS
@@ -67,15 +67,17 @@ class SentimentConfig(NetworkConfig):
         auto=True,
     )
     label_type: str = setting("the type of the labels", "str", check=one_of(LABEL_TYPES))
-    linear_words: int = setting("number of n-grams of the linear model of words", 0, check=at_least(0))
-    linear_ratios: int = setting("number of n-grams of the one with log-count ratios", 0, check=at_least(0))
-    linear_characters: int = setting("number of n-grams of the linear model of characters", 0, check=at_least(0))
+    linear_words: int = setting("number of n-grams of the linear model of words", 0)
+    linear_ratios: int = setting("number of n-grams of the one with log-count ratios", 0)
+    linear_characters: int = setting("number of n-grams of the linear model of characters", 0)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if len(self.labels) < 2:
             raise UserError(f"the only class is {', '.join(self.labels)}; a classifier needs at least two")
         self.require("labels", len(set(self.labels)) == len(self.labels), "different names")
+        for name in LINEAR.values():
+            self.require(name, 0 <= getattr(self, name) <= MAX_NGRAMS, f"at least 0 and at most {MAX_NGRAMS}")
 
     @classmethod
     def check_given(cls, given: Mapping[str, Any]) -> None:

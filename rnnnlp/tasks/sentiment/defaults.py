@@ -41,6 +41,7 @@ MEASURED_TEXTS = 1000
 FOLDS = (5, 3)
 CROSS_VALIDATED_TEXTS = 5000  # at most; of more, some can be spared for validation
 LINEAR_TOKENS, LINEAR_CLASSES = 3e6, 20  # at most, for a linear model
+LINEAR_SECONDS = 20.0  # budget, at least
 CROP = 400  # tokens; enough of a review for a model trained from scratch
 NGRAM_BUCKETS = range(17, 23)  # powers of two
 MAX_NGRAM_WEIGHTS = 2**23  # buckets times classes: each takes 24 bytes in training
@@ -92,7 +93,8 @@ def resolve(
     epochs /= max(1, folds)
     linear = options.linear
     if linear is None:
-        linear = options.budget is not None and texts * mean <= LINEAR_TOKENS and len(data.classes) <= LINEAR_CLASSES
+        enough = options.budget is not None and options.budget >= LINEAR_SECONDS
+        linear = enough and texts * mean <= LINEAR_TOKENS and len(data.classes) <= LINEAR_CLASSES
     adversarial = options.adversarial
     if adversarial is None:
         enough = epochs >= work * max_epochs

@@ -17,6 +17,7 @@ from rnnnlp.tasks.sentiment.explain import Contribution
 from rnnnlp.text import Tokenizer
 
 SPACE = ord(" ")
+MAX_NGRAMS = 1 << 20  # of a vocabulary: rarer ones are left out
 CHUNK = 2000  # texts whose features are computed at a time
 TINY = 1e-12  # in place of the squared norm of a text without a known n-gram
 

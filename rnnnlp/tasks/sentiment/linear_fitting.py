@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnnlp.batches.ngrams import NgramCounts
-from rnnnlp.tasks.sentiment.linear import VIEWS, LinearModel, NgramModel, View, ngrams_of
+from rnnnlp.tasks.sentiment.linear import MAX_NGRAMS, VIEWS, LinearModel, NgramModel, View, ngrams_of
 from rnnnlp.training.calibration import stacked_loss, stacking_weights
 
 if TYPE_CHECKING:
     import scipy.sparse
 
-MOST_NGRAMS = 1 << 20  # of a vocabulary: rarer ones are left out
 STRENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)  # of the data against the regularisation: `C` of scikit-learn
 TOLERANCE = 1e-3  # of the gradient; the last digits do not matter
 
@@ -111,10 +110,10 @@ def log_count_ratios(x: scipy.sparse.csr_matrix, positive: np.ndarray) -> np.nda
 
 
 def vocabulary_of(found: NgramCounts) -> np.ndarray:
-    """The hashes of the n-grams of texts, ascending: at most MOST_NGRAMS, those that are in most texts."""
+    """The hashes of the n-grams of texts, ascending: at most MAX_NGRAMS, those that are in most texts."""
     ngrams, in_texts = np.unique(found.ngrams, return_counts=True)
-    if len(ngrams) > MOST_NGRAMS:
-        ngrams = ngrams[in_texts > np.sort(in_texts)[-MOST_NGRAMS]]
+    if len(ngrams) > MAX_NGRAMS:
+        ngrams = ngrams[in_texts > np.sort(in_texts)[-MAX_NGRAMS]]
     return ngrams
 
 

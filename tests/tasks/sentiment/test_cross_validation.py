@@ -1,5 +1,6 @@
 """Cross-validation of a classifier, and the linear model that is stacked with its network."""
 
+import json
 import os
 import signal
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from rnnnlp import SentimentClassifier
+from rnnnlp.cli.main import main
 from rnnnlp.errors import UserError
 from rnnnlp.tasks.sentiment import folds, train
 from rnnnlp.tasks.sentiment.cross_validation import CrossValidation
@@ -129,6 +131,27 @@ def test_a_forged_file_is_refused(run: Path, tmp_path: Path) -> None:
         bad.save(folder)
         with pytest.raises(UserError, match="restore it or train again"):
             SentimentClassifier.resume(folder, TEXTS, LABELS.tolist(), epochs=4)
+
+
+def test_no_text_that_was_trained_on_validates(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    rows = [f"{json.dumps({'text': t, 'label': str(k)})}\n" for t, k in zip(TEXTS, LABELS.tolist(), strict=True)]
+    monkeypatch.chdir(tmp_path)
+    Path("texts.jsonl").write_text("".join(rows))
+    options = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in SMALL.items() if value is not True)
+    words = f"train sentiment --data texts.jsonl --linear {options} --out"
+    for run in "ab":
+        assert main([*words.split(), run]) == 0
+    capsys.readouterr()
+    refused = "was trained on all texts of texts.jsonl, with a cross-validation"
+    for words in ("evaluate a", "evaluate a --split validation", "ensemble a b --out c"):
+        assert main(words.split()) == 2
+        assert refused in capsys.readouterr().err
+    Path("others.jsonl").write_text("".join(rows))
+    for words in ("evaluate a --split train", "evaluate a --data others.jsonl --split train"):
+        assert main(words.split()) == 0
+    assert main("ensemble a b --data others.jsonl --out c".split()) == 0
 
 
 def test_folds_need_texts_that_may_be_divided(tmp_path: Path) -> None:

@@ -14,9 +14,8 @@ from rnnnlp.tasks.sentiment.config import EnsembleOptions, SentimentOptions
 from rnnnlp.tasks.sentiment.ensemble import Ensemble
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.tasks.sentiment.stacking import make_ensemble
-from rnnnlp.training.calibration import curvature, stacking_weights
 from rnnnlp.tasks.sentiment.train import load_data
-from rnnnlp.training.calibration import fit_temperature
+from rnnnlp.training.calibration import curvature, fit_temperature, stacking_weights
 from tests.gradients import difference_quotients
 from tests.runs import trained
 
