@@ -26,7 +26,8 @@ def test_every_ngram_of_a_document_is_counted(monkeypatch: pytest.MonkeyPatch, c
     documents = [rng.integers(0, 4, length).astype(np.uint16) for length in (0, 1, 2, 7, 0, 30, 3)]
     for shortest, longest, space in ((1, 1, None), (1, 3, None), (2, 5, 0), (2, 5, None)):
         found = count_ngrams(documents, shortest, longest, space=space)
-        assert found.starts[0] == 0 and len(found.starts) == len(documents) + 1
+        assert found.starts[0] == 0
+        assert len(found.starts) == len(documents) + 1
         for i, document in enumerate(documents):
             rows = slice(found.starts[i], found.starts[i + 1])
             assert sorted(found.counts[rows]) == counted(document.tolist(), shortest, longest, space)

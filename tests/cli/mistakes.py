@@ -464,7 +464,9 @@ LACKING = {
 CONTAINERS = "tasks/sentiment/test_containers.py"
 WRONG_TEXTS = f"{CONTAINERS}::test_what_is_no_list_of_texts_is_named"
 ELSEWHERE = {
-    "is not of this run and its data; restore": "tasks/sentiment/test_cross_validation.py::test_a_forged_file_is_refused",
+    "is not of this run and its data; restore": (
+        "tasks/sentiment/test_cross_validation.py::test_a_forged_file_is_refused"
+    ),
     "is too large for the data; restore": "tasks/sentiment/test_cross_validation.py::test_a_forged_file_is_refused",
     "has a validation split; leave the option out, or give data without": (
         "tasks/sentiment/test_cross_validation.py::test_folds_need_texts_that_may_be_divided"

@@ -45,9 +45,12 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_all_texts_are_trained_on_and_the_figures_are_of_texts_left_out(run: Path) -> None:
     classifier = SentimentClassifier.from_pretrained(run)
     evaluations = [record for record in classifier.history_ if "validation" in record]
-    assert len(evaluations) == 3 and all("share_of_network" in e["validation"] for e in evaluations)
+    assert len(evaluations) == 3
+    assert all("share_of_network" in e["validation"] for e in evaluations)
     found = CrossValidation.load(run, np.concatenate([LABELS[:0], labels_of(run)]), 2)
-    assert found is not None and found.own.shape == (3, 60, 2) and np.isfinite(found.own).all()
+    assert found is not None
+    assert found.own.shape == (3, 60, 2)
+    assert np.isfinite(found.own).all()
     assert all(np.abs(found.own).max(axis=2).min(axis=1) > 0)  # every text was left out once
     best = max(e["validation"]["accuracy"] for e in evaluations)
     network = classifier.network_

@@ -107,7 +107,8 @@ def test_folds_are_stratified_and_may_be_of_a_part() -> None:
     assert np.bincount(folds).tolist() == [13, 12, 12, 12, 12]
     assert np.bincount(folds[labels == 1]).tolist() == [2, 2, 2, 2, 2]
     some = stratified_folds(labels, 3, np.random.default_rng(0), most=20)
-    assert 14 <= (some >= 0).sum() <= 20 and set(some.tolist()) == {-1, 0, 1, 2}
+    assert 14 <= (some >= 0).sum() <= 20
+    assert set(some.tolist()) == {-1, 0, 1, 2}
 
 
 def test_held_out_logits_are_of_models_that_have_not_seen_the_text() -> None:
@@ -125,7 +126,8 @@ def test_held_out_logits_are_of_models_that_have_not_seen_the_text() -> None:
 def test_views_are_stacked() -> None:
     examples = examples_of(100)
     found = fit_linear(list(VIEWS), examples, stratified_folds(examples.labels, 5, np.random.default_rng(0)))
-    assert isinstance(found.model, LinearModel) and found.model.weights.min() >= 0
+    assert isinstance(found.model, LinearModel)
+    assert found.model.weights.min() >= 0
     parts = [m.logits(examples.texts, examples.documents) for m in found.model.views.values()]
     expected = np.tensordot(found.model.weights, np.stack(parts), 1)
     np.testing.assert_allclose(found.model.logits(examples.texts, examples.documents), expected, rtol=1e-5)
