@@ -228,12 +228,16 @@ def link_tree(source: Path, target: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Removes a file, or a folder with all its content, if it exists. What is half removed has a temporary name."""
+    """Removes a file, or a folder with all its content, if it exists. What is half removed has a temporary name.
+
+    That name is on the disk before anything is removed, so a power cut does not leave a half-empty folder under `path`.
+    """
     if path.is_dir() and not path.is_symlink():
         gone = path
         if not re.fullmatch(TEMPORARY, path.name):
             gone = temporary_name(path)
             path.rename(gone)
+            sync_folder(path.parent)
         shutil.rmtree(gone)
     else:
         path.unlink(missing_ok=True)

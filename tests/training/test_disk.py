@@ -2,6 +2,7 @@
 
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from rnnnlp import folders
 from rnnnlp.cli.main import main
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
 from rnnnlp.training.run_folder import RunFolder
@@ -168,3 +170,22 @@ def test_status_says_where_a_run_is(text: Path, tmp_path: Path, capsys: pytest.C
     assert said["checkpoints"] == "step-00000000, step-00000020"
     assert said["losses"].count(",") == 1
     assert said["best"].startswith("nats_per_char ")
+
+
+def test_a_folder_is_removed_under_another_name_that_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Else a power cut could leave the folder without some of its files, under its own name."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "file").touch()
+    synced: list[list[str]] = []
+    monkeypatch.setattr(folders, "sync_folder", lambda path: synced.append(os.listdir(path)))
+    rmtree = shutil.rmtree
+
+    def removed(path: Path) -> None:
+        assert synced == [[path.name]]
+        rmtree(path)
+
+    monkeypatch.setattr(shutil, "rmtree", removed)
+    folders.remove(folder)
+    assert synced
+    assert not os.listdir(tmp_path)

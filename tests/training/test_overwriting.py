@@ -1,5 +1,6 @@
 """What is replaced, and that it is replaced whole or not at all: a process may be killed, or fail, at every step."""
 
+import itertools
 import json
 import os
 import shutil
@@ -299,14 +300,13 @@ def test_processes_that_save_into_one_folder_lose_nothing(home: Path, tmp_path: 
     def save() -> None:
         os.fsync = lambda descriptor: None
         saved = 0
-        for _ in range(3000):
+        for attempt in itertools.count():  # on a busy machine one of them may come last for long
             with suppress(UserError), replacement(folder, ENTRIES, keep=OF_A_RUN) as new:
                 for name in ("config.json", "tokenizer.json", "model.safetensors"):
                     shutil.copy(home / "lm" / name, new)
                 saved += 1
-            if saved == 30:
-                break
-        os._exit(0 if saved else 1)
+            if saved == 30 or (saved and attempt > 3000):
+                os._exit(0)
 
     children = []
     for _ in range(3):
