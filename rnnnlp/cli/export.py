@@ -60,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
         except UserError as error:
             if options.data:
                 raise
-            show(f"{folder} is exported, but not measured: {error.command_line}", to=sys.stderr)
+            show(f"{folder}: exporting without figures: {error.command_line}", to=sys.stderr)
             return None
 
     exported = export(

@@ -115,8 +115,8 @@ def test_data_that_are_not_there_are_said_in_one_line(home: Path, tmp_path: Path
     try:
         assert export(tmp_path / "lm", tmp_path / "out", "--json", "-") == 0
         said = capsys.readouterr()
-        (line,) = [line for line in said.err.splitlines() if "not measured" in line]
-        assert line.startswith(f"{tmp_path}/lm is exported, but not measured: ")
+        (line,) = [line for line in said.err.splitlines() if "without figures" in line]
+        assert line.startswith(f"{tmp_path}/lm: exporting without figures: ")
         assert "are not at" in line
         assert "give --data" in line
         figures = json.loads(said.out)
