@@ -4,13 +4,17 @@ import argparse
 import math
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rnnnlp.cli.options import add_backend_options, add_reading_options, with_backend
 from rnnnlp.cli.output import refuse_input, show, show_json, write_json
 from rnnnlp.errors import UserError, option
+
+if TYPE_CHECKING:
+    from rnnnlp.training.task import Evaluation, Task
 
 SHOWN_MISTAKES = 5
 
@@ -62,8 +66,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 @with_backend
 def run(options: argparse.Namespace) -> int:
-    import numpy as np
-
     from rnnnlp.tasks import task_of
     from rnnnlp.text import ReadOptions
     from rnnnlp.text.sources import split_to_measure
@@ -76,21 +78,14 @@ def run(options: argparse.Namespace) -> int:
     if options.weights == "last":
         folder = RunFolder(folder).latest_checkpoint()
     config = read_config(folder)
-    training, model_type = config.get("training", {}), config["model_type"]
+    model_type = config["model_type"]
     task = task_of(model_type, folder)
     if options.weights == "last":
         network = task.network.config_type.from_mapping(config["model"], str(folder / "config.json"))
         # Refuses files that are not of one step; they hold the weights, and three further values for each.
         RunFolder.load_checkpoint(folder, 4 * network.num_parameters)
-    if training:
-        config_type = task.also_opens.get(model_type, task.training)
-        training = config_type.from_mapping(training, str(folder / "config.json")).to_mapping()
-    for field in fields(Evaluation):
-        meant = field.name in (*task.evaluations, "text_column", "encoding", "quoting")
-        if not meant and getattr(options, field.name, None) not in (None, False):  # `hold_out` is no option
-            raise UserError(
-                f"{option(field.name)} means nothing for models of type {model_type}, as {folder} is; leave it out"
-            )
+    training = training_in(config, task, folder)
+    require_meaning(options, model_type, task, folder)
     if not options.data or options.dynamic:
         training["data"] = find_data(
             training,
@@ -116,13 +111,8 @@ def run(options: argparse.Namespace) -> int:
         own_data = not options.data or are_own_data(data, training, Path(options.run_folder))
         hold_out = options.baseline or own_data
         split = options.split or ("validation" if hold_out else split_to_measure(data))
-        with np.errstate(over="ignore", invalid="ignore"):  # the figures are checked
-            figures = task.evaluate(folder, data, split, training, replace(asked, hold_out=hold_out))
-        if not all(math.isfinite(value) for value in figures.values() if isinstance(value, float)):
-            raise UserError(
-                f"{folder}: its weights are so large that nothing can be measured; restore it, or train again"
-            )
-        figures |= {"split": split, "data": data, "seconds": round(time.monotonic() - started, 2)}
+        figures = measured(task, folder, data, split, training, asked, hold_out)
+        figures["seconds"] = round(time.monotonic() - started, 2)
         results.append(figures)
     as_json = results if len(results) > 1 else results[0]
     if options.json == "-":
@@ -133,6 +123,50 @@ def run(options: argparse.Namespace) -> int:
         if options.json:
             write_json(options.json, as_json)
     return 0
+
+
+def training_in(config: Mapping[str, Any], task: "Task", folder: Path) -> dict[str, Any]:
+    """How the model of a `config.json` was trained, checked; empty where it does not say."""
+    training: dict[str, Any] = config.get("training", {})
+    if not training:
+        return training
+    config_type = task.also_opens.get(config["model_type"], task.training)
+    return config_type.from_mapping(training, str(folder / "config.json")).to_mapping()
+
+
+def require_meaning(options: argparse.Namespace, model_type: str, task: "Task", folder: Path) -> None:
+    """UserError for an option of `Evaluation` that means nothing for a model of this type."""
+    from rnnnlp.training.task import Evaluation
+
+    for field in fields(Evaluation):
+        meant = field.name in (*task.evaluations, "text_column", "encoding", "quoting")
+        if not meant and getattr(options, field.name, None) not in (None, False):  # `hold_out` is no option
+            raise UserError(
+                f"{option(field.name)} means nothing for models of type {model_type}, as {folder} is; leave it out"
+            )
+
+
+def measured(
+    task: "Task",
+    folder: Path,
+    data: str,
+    split: str,
+    training: Mapping[str, Any],
+    asked: "Evaluation",
+    hold_out: bool,
+) -> dict[str, Any]:
+    """The figures of the model in a folder on a split, and the names of split and data.
+
+    Raises:
+        UserError: If they cannot be measured, or are not finite.
+    """
+    import numpy as np
+
+    with np.errstate(over="ignore", invalid="ignore"):  # the figures are checked
+        figures = task.evaluate(folder, data, split, training, replace(asked, hold_out=hold_out))
+    if not all(math.isfinite(value) for value in figures.values() if isinstance(value, float)):
+        raise UserError(f"{folder}: its weights are so large that nothing can be measured; restore it, or train again")
+    return figures | {"split": split, "data": data}
 
 
 def linear_baseline() -> Any:

@@ -24,6 +24,7 @@ COMMANDS = {
     "ensemble": "make an ensemble of trained classifiers, with stacking weights",
     "generate": "generate text with a trained character model",
     "evaluate": "measure a trained model on a split of a data set",
+    "export": "write a trained model into a folder of its own, smaller: int8 weights",
     "predict": "classify texts with a trained classifier: labels, probabilities, explanations",
     "plot": "plot training curves, or vanishing and exploding gradients",
     "quickstart": "try everything: train, evaluate and use two small models on built-in data in a few minutes",

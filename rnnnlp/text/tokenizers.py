@@ -104,7 +104,7 @@ class Tokenizer(ABC):
         Raises:
             UserError: If it has more bytes than are read again, or cannot be written.
         """
-        content = json.dumps(self.to_json(), ensure_ascii=False, indent=1).encode() + b"\n"
+        content = json.dumps(self.to_json(), ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
         if len(content) > TOKENIZER_LIMIT:
             raise UserError(
                 f"{FILE_NAME} would have {len(content)} bytes for {self.vocab_size} entries, and at most "

@@ -2,9 +2,9 @@
 
 import json
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
-from typing import Any
+from typing import Any, NamedTuple
 
 from rnnnlp.display import markdown, markdown_code, visible, visible_json
 from rnnnlp.errors import dashed
@@ -12,6 +12,15 @@ from rnnnlp.text.sources import GIVEN
 from rnnnlp.training.network import Network
 from rnnnlp.training.options import TrainingConfig
 from rnnnlp.training.task import Task, network_options
+
+QUANTIZATION = "## Quantization"  # a section of the card
+
+
+class Measured(NamedTuple):
+    """The figures of a model before and after its weights were quantized, and what they were measured on."""
+
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
 
 
 def command_of(task: Task, config: TrainingConfig, network: Network) -> str:
@@ -81,3 +90,23 @@ the text. For the exact figures of a whole split run `rnnnlp evaluate RUN {measu
 {visible_json(json.dumps(network.config.to_mapping(), indent=2, ensure_ascii=False))}
 ```
 """
+
+
+def with_quantization(card: str, measured: Measured | None = None) -> str:
+    """A model card that says that the weights are rounded to int8, with the figures before and after, if there are."""
+    before_it, _, section = card.partition(f"\n{QUANTIZATION}\n")  # of an earlier quantization
+    _, heading, behind_it = section.partition("\n## ")
+    section = f"""{QUANTIZATION}
+
+The weights are rounded to int8, with a float32 scale for each row of a matrix. All other figures here are from before.
+"""
+    if measured is not None:
+        before, after = measured
+        rows = [f"| {markdown(n)} | {v:.4f} | {after[n]:.4f} |\n" for n, v in before.items() if isinstance(v, float)]
+        section += f"""
+On {markdown(before["split"])} of {markdown_code(before["data"])}:
+
+| figure | before | int8 |
+| --- | --- | --- |
+{"".join(rows)}"""
+    return f"{before_it}{heading}{behind_it}".rstrip() + f"\n\n{section}"

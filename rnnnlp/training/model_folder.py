@@ -24,9 +24,11 @@ from rnnnlp.folders import current, read_whole, replacement
 from rnnnlp.training.earlier import MODEL_TYPES
 from rnnnlp.training.folder_lock import holder, refuse_in_use
 from rnnnlp.training.provenance import made_with
+from rnnnlp.training.quantization import INT8, require_known
 
 FORMAT = 1  # of the run folder
 CONFIG, TOKENIZER, WEIGHTS = "config.json", "tokenizer.json", "model.safetensors"
+QUANTIZATION = "quantization"  # the key of config.json for weights that are not float32
 FEW_WEIGHTS = 1 << 20  # may be read from a file of weights whatever its configuration is
 MEMBERS = "members"  # of an ensemble: a folder for each member
 CHECKPOINTS, LANGUAGE_MODEL, METRICS, CARD = "checkpoints", "language_model", "metrics.jsonl", "README.md"  # of a run
@@ -38,7 +40,7 @@ ENTRIES = (CONFIG, TOKENIZER, WEIGHTS, MEMBERS, *OF_A_RUN)  # all that a folder 
 class SavedModel:
     """A model that is written into a folder, and read from it, as a whole."""
 
-    def write(self, folder: Path, *, training: Mapping[str, Any] | None = None) -> None:
+    def write(self, folder: Path, *, training: Mapping[str, Any] | None = None, quantize: str | None = None) -> None:
         """Writes the model into a new folder, which is not on the disk before it is synced."""
         raise NotImplementedError
 
@@ -46,19 +48,26 @@ class SavedModel:
     def _read(cls, folder: Path) -> Self:
         raise NotImplementedError
 
-    def save_pretrained(self, folder: str | os.PathLike[str], *, training: Mapping[str, Any] | None = None) -> None:
+    def save_pretrained(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        training: Mapping[str, Any] | None = None,
+        quantize: str | None = None,
+    ) -> None:
         """Writes the model into a folder. An existing model is kept until the new one is complete.
 
         Args:
             folder: The folder; it is made if it is not there.
             training: How the model was trained, for `config.json`.
+            quantize: "int8" rounds the weights to int8: about a quarter of the size. None writes float32.
 
         Raises:
-            UserError: If the disk is full, the folder cannot be written or is in use, or it has such files that do not
-                belong to a model.
+            UserError: If the disk is full, the folder cannot be written or is in use, it has such files that do not
+                belong to a model, or it has checkpoints and the weights are to be int8.
         """
-        with replaced_model(folder) as new:
-            self.write(new, training=training)
+        with replaced_model(folder, quantize=quantize) as new:
+            self.write(new, training=training, quantize=quantize)
 
     @classmethod
     def from_pretrained(cls, folder: str | os.PathLike[str]) -> Self:
@@ -71,16 +80,21 @@ class SavedModel:
 
 
 @contextmanager
-def replaced_model(folder: str | os.PathLike[str]) -> Iterator[Path]:
+def replaced_model(folder: str | os.PathLike[str], *, quantize: str | None = None) -> Iterator[Path]:
     """A context that gives a new folder to write a model into, which then replaces the model in `folder`.
 
     Existing checkpoints, metrics and model card are kept, unless the new folder has others.
 
+    Args:
+        folder: The folder.
+        quantize: How the weights of the new model are stored, as in `SavedModel.save_pretrained`.
+
     Raises:
         UserError: If `folder` has such files that do not belong to a model, a run trains or another process saves a
-            model in it, or it cannot be written.
+            model in it, it cannot be written, or it has checkpoints, whose run would go on beside int8 weights.
     """
     path = Path(folder)
+    require_known(quantize)
 
     def check() -> None:
         refuse_in_use(path, holder(path))
@@ -89,6 +103,12 @@ def replaced_model(folder: str | os.PathLike[str]) -> Iterator[Path]:
             raise UserError(
                 f"{path} has a {foreign[0]} that is not of a whole model of rnnnlp, so nothing there is replaced; "
                 "give another folder"
+            )
+
+        if quantize is not None and os.path.lexists(current(path) / CHECKPOINTS):
+            raise UserError(
+                f"{path} has checkpoints, from which training goes on in float32; give another folder for {quantize} "
+                "weights"
             )
 
     with replacement(path, ENTRIES, keep=OF_A_RUN, check=check) as new:
@@ -106,7 +126,11 @@ def holds_model(folder: Path) -> bool:
 
 
 def write_config(
-    folder: Path, model_type: str, model: Mapping[str, Any], training: Mapping[str, Any] | None = None
+    folder: Path,
+    model_type: str,
+    model: Mapping[str, Any],
+    training: Mapping[str, Any] | None = None,
+    quantize: str | None = None,
 ) -> None:
     """Writes `config.json` into a new folder, which is not on the disk before it is synced.
 
@@ -115,8 +139,11 @@ def write_config(
         model_type: The kind of model.
         model: Its configuration.
         training: How the model was trained.
+        quantize: How its weights are stored, if not in float32.
     """
     config = {"format": FORMAT, "model_type": model_type, "model": dict(model), "made_with": made_with()}
+    if quantize is not None:
+        config[QUANTIZATION] = quantize
     if training is not None:
         config["training"] = dict(training)
     with writing(folder):
@@ -170,9 +197,13 @@ def read_config(folder: Path) -> dict[str, Any]:
         )
     if not isinstance(config.get("training", {}), dict):
         raise UserError(f"{path}: training is {config['training']!r}; it must be an object: restore it or train again")
-    if unknown := set(config) - set(expected) - {"training", "made_with"}:
+    optional = ("training", "made_with", QUANTIZATION)
+    if unknown := set(config) - {*expected, *optional}:
+        raise UserError(f"{path}: unknown key {sorted(unknown)[0]!r}; known are {', '.join((*expected, *optional))}")
+    if config.get(QUANTIZATION, INT8) != INT8:
         raise UserError(
-            f"{path}: unknown key {sorted(unknown)[0]!r}; known are {', '.join(expected)}, training, made_with"
+            f"{path}: {QUANTIZATION} is {config[QUANTIZATION]!r}; this version reads {INT8}: install the one that "
+            "wrote it"
         )
     if config["format"] != FORMAT:
         raise UserError(

@@ -24,12 +24,14 @@ from rnnnlp.training.earlier import current_names
 from rnnnlp.training.model_folder import (
     CONFIG,
     FEW_WEIGHTS,
+    QUANTIZATION,
     TOKENIZER,
     WEIGHTS,
     SavedModel,
     read_config,
     write_config,
 )
+from rnnnlp.training.quantization import decoded, quantized
 
 
 class Network(SavedModel):
@@ -85,20 +87,24 @@ class Network(SavedModel):
             buffer[...] = self.buffers()[name]
         return twin
 
-    def write(self, folder: Path, *, training: Mapping[str, Any] | None = None) -> None:
+    def write(self, folder: Path, *, training: Mapping[str, Any] | None = None, quantize: str | None = None) -> None:
         """Writes the network into a new folder, which is not on the disk before it is synced."""
-        self.save_config(folder, training=training)
-        self.save_weights(folder, sync=False)
+        self.save_config(folder, training=training, quantize=quantize)
+        self.save_weights(folder, quantize=quantize, sync=False)
 
-    def save_config(self, folder: Path, *, training: Mapping[str, Any] | None = None) -> None:
+    def save_config(
+        self, folder: Path, *, training: Mapping[str, Any] | None = None, quantize: str | None = None
+    ) -> None:
         """Writes `config.json` and `tokenizer.json` into a new folder, which is not on the disk before it is synced."""
-        write_config(folder, self.model_type, self.config.to_mapping(), training)
+        write_config(folder, self.model_type, self.config.to_mapping(), training, quantize)
         with writing(folder):
             self.tokenizer.save(folder, sync=False)
 
-    def save_weights(self, folder: Path, *, sync: bool = True) -> None:
+    def save_weights(self, folder: Path, *, quantize: str | None = None, sync: bool = True) -> None:
         """Writes `model.safetensors` into a folder with the other two files; `sync` is whether to wait for the disk."""
         tensors = {name: p.value for name, p in self.parameters().items()} | self.buffers()
+        if quantize is not None:
+            tensors = quantized(tensors)
         save_tensors(folder / WEIGHTS, tensors, beside=(CONFIG, TOKENIZER), sync=sync)
 
     @classmethod
@@ -129,6 +135,8 @@ class Network(SavedModel):
         tensors = current_names(
             load_tensors(path, beside=(CONFIG, TOKENIZER), check=lambda number: require(number, 0, many))
         )
+        if QUANTIZATION in config:
+            tensors = decoded(tensors, path)
         number = sum(tensor.size for tensor in tensors.values())
         require(number, network_config.num_parameters, many)  # said before a network of that size takes its memory
         network = cls(network_config, tokenizer, rng=np.random.default_rng(0))

@@ -53,6 +53,7 @@ from rnnnlp.training.model_folder import (
     LANGUAGE_MODEL,
     MEMBERS,
     METRICS,
+    QUANTIZATION,
     TOKENIZER,
     WEIGHTS,
     config_bytes,
@@ -305,6 +306,11 @@ class RunFolder:
         pretraining = read_state(inner.latest_checkpoint()).seconds if inner.checkpoints() else 0.0
         return read_state(self.latest_checkpoint()).seconds + pretraining
 
+    def _is_quantized(self) -> bool:
+        with suppress(UserError):
+            return QUANTIZATION in read_config(self.path)
+        return False
+
     def latest_checkpoint(self) -> Path:
         if not self.path.is_dir():
             raise UserError(f"{self.path} is not a folder; a folder with a trained model is needed")
@@ -312,6 +318,10 @@ class RunFolder:
         if not found and (current(self.path) / MEMBERS).is_dir():
             raise UserError(
                 f"{self.path} is an ensemble, which is not trained itself; give the run of one of its members"
+            )
+        if not found and self._is_quantized():
+            raise UserError(
+                f"{self.path} is an exported model with int8 weights and no checkpoint; give the run that it is made of"
             )
         if not found:
             raise UserError(

@@ -11,7 +11,7 @@ from rnnnlp.config import Config, NetworkConfig, as_given, describe
 from rnnnlp.errors import UserError, option
 from rnnnlp.text.reading import ReadOptions
 from rnnnlp.training.earlier import OPTIONS
-from rnnnlp.training.model_folder import read_config
+from rnnnlp.training.model_folder import SavedModel, read_config
 from rnnnlp.training.network import Network
 from rnnnlp.training.options import TrainingOptions, budget_seconds
 
@@ -120,6 +120,7 @@ class Task:
     evaluations: tuple[str, ...] = ()  # the fields of `Evaluation` that mean something here
     leave_out: tuple[str, ...] = ()  # options that are not for this task
     also_opens: Mapping[str, type[Config]] = field(default_factory=dict)  # further model types that `evaluate` opens
+    opens: Callable[..., SavedModel] | None = None  # (folder) -> the model; None where only `network` can be there
     check: Callable[[Options[Any]], None] = field(default=lambda options: None)  # of options together
 
     def options_from(self, values: Mapping[str, Any]) -> Options[Any]:
@@ -145,6 +146,10 @@ class Task:
         self.check(options)
         self.network.config_type.check_given(network)
         return options
+
+    def load(self, folder: Path) -> SavedModel:
+        """The model in a folder, of any type that this task opens."""
+        return self.network.from_pretrained(folder) if self.opens is None else self.opens(folder)
 
     def auto_options(self) -> list[str]:
         """The options that training chooses from data and time where the user gives none."""

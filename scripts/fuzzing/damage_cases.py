@@ -28,7 +28,17 @@ from rnnnlp.tasks import TASKS, load_task
 WRITES = ("resume", "overwrite", "evaluate and train")  # commands that write `Subject.result`
 TRUSTED = ("special", "plant", "forge_entry")  # what happens to the cache only if its owner wants it
 AMPLIFIED = "amplified"  # the kind of small inputs that need much
-SHARES = {"classifier": 4, "charlm": 3, "word_lm": 2, "ensemble": 3, "saved": 2, "cache": 3, "options": 1, "data": 3}
+SHARES = {
+    "classifier": 4,
+    "charlm": 3,
+    "word_lm": 2,
+    "ensemble": 3,
+    "saved": 2,
+    "exported": 2,
+    "cache": 3,
+    "options": 1,
+    "data": 3,
+}
 
 
 def kinds() -> list[str]:

@@ -230,6 +230,8 @@ class Damage:
                 tensors[f"../{name}\n\ud83d"[: int(self.rng.integers(4, 40))].encode("utf-8", "replace").decode()] = (
                     tensor
                 )
+            case 6 | 7 | 9 if tensor.dtype == np.int8:  # of a matrix in int8, any levels
+                tensor[...] = self.rng.integers(-128, 128, tensor.shape)
             case 6:
                 tensor.reshape(-1)[int(self.rng.integers(tensor.size))] = values[int(self.rng.integers(3))]
             case 7:

@@ -279,6 +279,21 @@ SUBJECTS: dict[str, Subject] = {
         },
         read_by={"writes": ("generate", "python writes")},
     ),
+    "exported": Subject(
+        built(
+            f"{_CLASSIFIER} --ngram-buckets 600 {MEMBER} --hidden-size 20 --embedding-size 20 --out {{case}}/large",
+            "export {case}/large --quantize int8 --out {case}/run",
+        ),
+        {
+            "predict": words("predict {case}/run good --explain"),
+            "evaluate": words(f"evaluate {{case}}/run --data {_REVIEWS}"),
+            "export": words(f"export {{case}}/run --quantize int8 --data {_REVIEWS} --out {{case}}/new"),
+            "start from it": words(
+                f"train sentiment --data {_REVIEWS} --from {{case}}/run --steps 1 --out {{case}}/new"
+            ),
+            "python": from_python(classify),
+        },
+    ),
     "cache": Subject(
         build_cache,
         {

@@ -119,6 +119,14 @@ OF_A_MODEL: dict[str, Damage] = {
         lambda run: rewrite(run, models={}),
         "unknown key 'models'; known are format, model_type, model, training",
     ),
+    "config of other weights": (
+        lambda run: rewrite(run, quantization="int4"),
+        "quantization is 'int4'; this version reads int8: install the one that wrote it",
+    ),
+    "config of weights that are not int8": (
+        lambda run: rewrite(run, quantization="int8"),
+        "config.json is not the file that model.safetensors was saved with",
+    ),
     "unknown key": (lambda run: edit(run, hiden_size=3), "unknown key 'hiden_size'"),
     "missing key": (lambda run: drop(run, "vocab_size"), "key 'vocab_size' is missing; the file is incomplete"),
     "wrong type": (lambda run: edit(run, hidden_size="many"), "--hidden-size is 'many'; it must be int"),

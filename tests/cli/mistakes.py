@@ -106,6 +106,7 @@ def furnish(home: Path) -> None:
     training = read_config(home / "other")["training"]
     mute.save_pretrained(home / "mute", training=training)
     SentimentNetwork.from_pretrained(home / "other").save_pretrained(home / "silent")
+    SentimentNetwork.from_pretrained(home / "other").save_pretrained(home / "small", quantize="int8")
     CharLMNetwork.from_pretrained(home / "lm").save_pretrained(home / "bare")  # does not say what it was trained on
 
 
@@ -417,6 +418,20 @@ MISTAKES = {
     "generate {home}/ensemble": "holds a model of type ensemble; one of type char_lm is needed here",
     "plot {home}/ensemble --json -": "metrics.jsonl has no losses to draw; give the folder of a run that has trained",
     "plot --gradients --json - {home}/ensemble": "holds a model of type ensemble; one of type char_lm is needed here",
+    # Exports.
+    "export": "the following arguments are required: RUN, --quantize, --out; 'rnnnlp export --help' lists",
+    "export {home}/lm --quantize int4 --out {home}/new": (
+        "--quantize: invalid choice: 'int4' (choose from ... ; 'rnnnlp export --help' lists"
+    ),
+    "export {home}/nothing --quantize int8 --out {home}/new": "nothing is not a folder",
+    "export {home}/lm --quantize int8 --out {home}/lm --overwrite": "lm is, or holds, the model that is exported; give",
+    "export {home}/lm --quantize int8 --out {home}/other": "other already holds a run; give --overwrite to replace it",
+    "export {home}/lm --quantize int8 --out {home}/stranger": "stranger is not empty and not a run; give the name of a",
+    "export {home}/lm --quantize int8 --out {home}/new --data {home}/nothing.txt": "nothing.txt': no such file or",
+    "export {home}/lm --quantize int8 --out {home}/new --label-column mark": "--label-column means nothing for models",
+    "train sentiment --resume {home}/small": "small is an exported model with int8 weights and no checkpoint; give the",
+    "evaluate {home}/small --weights last": "small is an exported model with int8 weights and no checkpoint; give the",
+    "status {home}/small": "small is an exported model with int8 weights and no checkpoint; give the run that it is",
     # Pictures.
     "plot {home}/lm": "nothing to write; give --out FILE.png for a picture, or --json FILE for its numbers",
     "plot --json -": "there is no RUN to draw; give the folders of runs, or --gradients for untrained models",
@@ -571,6 +586,21 @@ ELSEWHERE = {
         "training/test_limits.py::test_tensors_that_could_not_be_read_again"
     ),
     "the labels have {} bytes in all, and a model": "training/test_limits.py::test_labels_that_are_texts",
+    "quantize is {}; it must be int8, or None for": (
+        "training/test_quantization.py::test_a_kind_that_there_is_not_is_refused"
+    ),
+    "has checkpoints, from which training goes on in float32; give": (
+        "training/test_quantization.py::test_a_run_that_can_be_resumed_is_not_replaced"
+    ),
+    "has values that are not finite, which int8 cannot hold; train": (
+        "training/test_quantization.py::test_values_that_are_not_finite_cannot_be_rounded"
+    ),
+    "without scales that fit: float32 {}, finite and at least 0; restore": (
+        "training/test_quantization.py::test_a_forged_folder_is_refused"
+    ),
+    "where config.json says int8; restore both or export": (
+        "training/test_quantization.py::test_a_forged_folder_is_refused"
+    ),
     "has a {} that is not of a whole model of rnnnlp": (
         "training/test_overwriting.py::test_a_model_is_not_saved_over_files_of_others"
     ),

@@ -256,6 +256,7 @@ def test_help_explains_every_command(capsys: pytest.CaptureFixture):
         "pretrain",
         "generate",
         "evaluate",
+        "export",
         "predict",
         "plot",
         "info",

@@ -90,6 +90,10 @@ def test_it_is_evaluated_and_has_learned(words: list[str], tmp_path: Path, capsy
     counts = Counter(TEXT)
     entropy = -sum(n / len(TEXT) * math.log(n / len(TEXT)) for n in counts.values())
     assert figures["loss"] < 0.9 * entropy  # the bag tells more than the frequencies of letters
+    assert main(["export", run, "--quantize", "int8", "--out", str(tmp_path / "small"), "--json", "-"]) == 0
+    exported = json.loads(capsys.readouterr().out)
+    assert exported["before"]["loss"] == figures["loss"]
+    assert exported["after"]["loss"] == pytest.approx(figures["loss"], rel=0.01)
     assert main(["evaluate", run, "--dynamic"]) == 2
     assert "--dynamic means nothing for models of type toy" in capsys.readouterr().err
 

@@ -144,11 +144,11 @@ class Ensemble(SavedModel, Predictor):
         tokenizer = self.members[0].tokenizer
         return [by_word(tokens, tokenizer.spans(text)) for text, tokens in zip(texts, found, strict=True)]
 
-    def write(self, folder: Path, *, training: Mapping[str, Any] | None = None) -> None:
+    def write(self, folder: Path, *, training: Mapping[str, Any] | None = None, quantize: str | None = None) -> None:
         """Writes the ensemble into a new folder, which is not on the disk before it is synced."""
         config = EnsembleConfig(self.labels, len(self.members))
         for k, (member, of_member) in enumerate(zip(self.members, self.trainings, strict=True)):
-            member.write(folder / MEMBERS / str(k), training=of_member)
+            member.write(folder / MEMBERS / str(k), training=of_member, quantize=quantize)
         write_config(folder, self.model_type, config.to_mapping(), training)
         save_tensors(folder / WEIGHTS, {"weights": self.weights}, beside=beside(len(self.members)), sync=False)
 

@@ -2,7 +2,7 @@
 
 from rnnnlp.tasks.sentiment import train
 from rnnnlp.tasks.sentiment.config import EnsembleOptions, SentimentOptions, SentimentTraining
-from rnnnlp.tasks.sentiment.ensemble import Ensemble
+from rnnnlp.tasks.sentiment.ensemble import Ensemble, load_predictor
 from rnnnlp.tasks.sentiment.evaluate import evaluate
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.tasks.sentiment.report import report
@@ -24,5 +24,6 @@ TASK = Task(
     report=report,
     evaluations=("label_column", "mistakes", "threshold", "baseline"),
     also_opens={Ensemble.model_type: EnsembleOptions},
+    opens=load_predictor,
     check=train.check,
 )

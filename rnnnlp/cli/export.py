@@ -1,0 +1,90 @@
+"""rnnnlp export RUN."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from rnnnlp.cli.options import add_backend_options, add_reading_options, with_backend
+from rnnnlp.cli.output import refuse_input, show, show_json, write_json
+from rnnnlp.errors import UserError
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run_folder", metavar="RUN", help="the folder of a trained model, or of an ensemble")
+    parser.add_argument(
+        "--quantize",
+        choices=("int8",),
+        required=True,
+        help="how weights are stored; int8: rounded to int8 with a scale per row, about a quarter of the size",
+    )
+    parser.add_argument("--out", metavar="FOLDER", required=True, help="the new folder of the model")
+    parser.add_argument("--overwrite", action="store_true", help="replace the run or model that is in --out")
+    parser.add_argument(
+        "--data", help="what to measure on before and after (default: validation of the data of the training)"
+    )
+    add_reading_options(parser)
+    parser.add_argument(
+        "--json", metavar="FILE", help="also write figures and sizes as a JSON object; - for standard output"
+    )
+    add_backend_options(parser)
+
+
+@with_backend
+def run(options: argparse.Namespace) -> int:
+    from rnnnlp.cli.evaluate import measured, require_meaning, training_in
+    from rnnnlp.tasks import task_of
+    from rnnnlp.text import ReadOptions
+    from rnnnlp.text.sources import split_to_measure
+    from rnnnlp.training.data_places import are_own_data, find_data, refuse_data_of_run
+    from rnnnlp.training.export import export
+    from rnnnlp.training.model_folder import read_config
+    from rnnnlp.training.task import Evaluation
+
+    folder = Path(options.run_folder)
+    config = read_config(folder)
+    task = task_of(config["model_type"], folder)
+    training = training_in(config, task, folder)
+    require_meaning(options, config["model_type"], task, folder)
+    refuse_input("json", options.json, data=[options.data], runs=[options.run_folder])
+    refuse_data_of_run(options.data, options.out)
+    asked = Evaluation(**ReadOptions.given(options))
+
+    def measure(place: Path) -> dict[str, Any] | None:
+        try:
+            if not options.data and place == folder:
+                training["data"] = find_data(training, folder)
+            data = options.data or training["data"]
+            own = not options.data or are_own_data(data, training, folder)
+            return measured(task, place, data, "validation" if own else split_to_measure(data), training, asked, own)
+        except UserError as error:
+            if options.data:
+                raise
+            show(f"{folder}: exporting without figures: {error.command_line}", to=sys.stderr)
+            return None
+
+    exported = export(
+        task, folder, options.out, quantize=options.quantize, overwrite=options.overwrite, measure=measure
+    )
+    figures = {"run": options.run_folder, "out": options.out, "quantize": options.quantize, **vars(exported)}
+    if options.json == "-":
+        show_json(figures, sys.stdout)
+    else:
+        for line in lines(exported, options.quantize):
+            show(line)
+        if options.json:
+            write_json(options.json, figures)
+    return 0
+
+
+def lines(exported: Any, quantize: str) -> list[str]:
+    """Figures and sizes for a person, before and after."""
+    rows = []
+    if exported.before and exported.after:
+        rows.append((f"{exported.before['data']}, {exported.before['split']}", "before", quantize))
+        for name, value in exported.before.items():
+            if isinstance(value, float):
+                rows.append((name, f"{value:.4f}", f"{exported.after[name]:.4f}"))
+    rows.append(("size in MB", f"{exported.bytes_before / 1e6:.2f}", f"{exported.bytes_after / 1e6:.2f}"))
+    width = max(len(name) for name, _, _ in rows)
+    return [f"{name:<{width}} {before:>9} {after:>9}" for name, before, after in rows]
