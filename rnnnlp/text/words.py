@@ -45,8 +45,8 @@ _HTML_REPLACEMENTS = (
 )
 NORMALIZERS: dict[str | None, tuple[tuple[str, str], ...]] = {None: (), "html": _HTML_REPLACEMENTS}
 
-# How a text is split into words before the vocabulary is looked up: a tokenizer keeps the rules that it was trained with.
-# Rules that files have are never changed; new ones are added at the end.
+# Rules that split a text into words. A tokenizer keeps the rules that it was trained with. Rules that saved tokenizers
+# have are never changed: new ones are added at the end of RULES.
 
 
 def _split_words(pattern: str) -> dict[str, Any]:
