@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from itertools import product
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
@@ -120,8 +120,6 @@ class LearnedTokenizer(Tokenizer):
         normalizer: "html" replaces tags by spaces and the common entities by their characters; None replaces nothing.
         rules: Which of `RULES` split a text, counted from 1; None for the newest.
     """
-
-    RULES: ClassVar[Sequence[dict[str, Any]]]  # the oldest first, as in the file
 
     def __init__(self, *, lowercase: bool, normalizer: str | None, rules: int | None) -> None:
         self.lowercase, self.normalizer = lowercase, normalizer
