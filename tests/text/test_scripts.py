@@ -161,8 +161,9 @@ def test_several_tokenizers_suit_scripts_whose_letters_are_no_words(name: str):
 @pytest.mark.parametrize("name", ["Chinese", "Japanese", "Tibetan"])
 def test_words_suit_scripts_whose_characters_are_words(name: str):
     text, *_ = TEXTS[name]
-    assert suggested_tokenizers([text] * 3) == ("word",)
-    assert is_unspaced([text])
+    for texts in ([text] * 3, [f"{chr(0x4E00 + i)}，{text}" for i in range(1000)]):
+        assert suggested_tokenizers(texts) == ("word",)
+        assert is_unspaced(texts)
 
 
 @pytest.mark.parametrize("forms", [TURKISH, FINNISH])
@@ -172,6 +173,13 @@ def test_several_tokenizers_suit_words_of_many_forms(forms):
     for texts in ([" ".join(words)], [" ".join([*words[i : i + 4], "bu"]) for i in range(0, len(words), 4)]):
         assert suggested_tokenizers(texts) == ("word", "char", "bpe")
         assert not is_unspaced(texts)
+
+
+def test_words_with_marks_are_counted():
+    words = [a + b for a, b in product("படம் நடிகர் கதை இசை பாடல்".split(), map(chr, range(0xB95, 0xBB9)))]
+    assert suggested_tokenizers([" ".join(words * 4)]) == ("word",)
+    words = [a + b for a, b in product(words, "ஐ இல் உடன் ஆல் ஓடு".split())]
+    assert suggested_tokenizers([" ".join(words)]) == ("word", "char", "bpe")
 
 
 def test_several_tokenizers_suit_korean_and_mixed_texts():
