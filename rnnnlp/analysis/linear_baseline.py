@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from rnnnlp.errors import UserError, option
-from rnnnlp.text import LabelledSplit, has_spaces
+from rnnnlp.text import LabelledSplit, is_unspaced
 
 
 def baseline_probabilities(train: LabelledSplit, texts: Sequence[str], classes: int) -> np.ndarray:
@@ -33,7 +33,7 @@ def baseline_probabilities(train: LabelledSplit, texts: Sequence[str], classes: 
     from sklearn.linear_model import LogisticRegression
 
     grams: dict[str, Any] = {"ngram_range": (1, 2)}
-    if not has_spaces(train.texts):
+    if is_unspaced(train.texts):
         grams = {"analyzer": "char", "ngram_range": (1, 3)}
     vectorizer = TfidfVectorizer(min_df=2, sublinear_tf=True, dtype=np.float32, **grams)
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, Self
 
 import numpy as np
@@ -11,7 +11,6 @@ import numpy as np
 from rnnnlp.text.tokenizers import UNKNOWN, Tokenizer, clip, encode_text, tokenizer_json, word_level_model
 
 CODE_POINTS = 0x110000
-MIN_SPACES = 0.05  # of all characters; if there are fewer, spaces do not separate words
 _BLOCK = 1 << 16  # characters
 _EACH_CHARACTER = {"type": "Split", "pattern": {"Regex": r"[\s\S]"}, "behavior": "Isolated", "invert": False}
 _BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": False}
@@ -29,12 +28,6 @@ def code_points(text: str, errors: str = "strict") -> np.ndarray:
     if text.isascii():
         return np.frombuffer(text.encode("ascii"), np.uint8)
     return np.frombuffer(encode_text(text, "utf-32-le", errors), np.dtype("<i4"))
-
-
-def has_spaces(texts: Sequence[str]) -> bool:
-    """Whether spaces separate the words of `texts`, unlike in Chinese or Japanese."""
-    spaces = sum(character.isspace() for text in texts for character in text)
-    return spaces >= MIN_SPACES * sum(map(len, texts))
 
 
 class _ByCharacter(Tokenizer):

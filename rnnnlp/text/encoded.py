@@ -159,7 +159,7 @@ def _train(kind: str, train: _Section, folder: Path, options: dict[str, Any]) ->
     if tokenizer is CharTokenizer:
         positions = train.surveyed.first_positions
         return CharTokenizer("".join(sorted(c for c in positions if positions[c] < train.stop)))
-    key = train.key(kind=kind, options=options)
+    key = train.key(kind=kind, options=options, rules=len(tokenizer.RULES))  # other versions may have fewer
     return cached(folder, key, lambda new: tokenizer.train(train.blocks(), **options).save(new), load_tokenizer)
 
 

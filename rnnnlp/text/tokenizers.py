@@ -29,9 +29,12 @@ class Tokenizer(ABC):
         tokens: The UTF-8 bytes of each id, in order.
         separator: The bytes that `decode` puts between two tokens.
         unknown_id: The id of the unknown symbol; None if nothing is unknown.
+        RULES: How a text is split before the vocabulary is looked up, as in the file; the rules of the oldest version
+            first. Empty if there is nothing to split.
     """
 
     kind: ClassVar[str]
+    RULES: ClassVar[Sequence[dict[str, Any]]] = ()
     tokens: Sequence[bytes]
     separator: bytes = b""
     unknown_id: int | None = None

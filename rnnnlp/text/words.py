@@ -16,6 +16,7 @@ from rnnnlp.errors import UserError
 from rnnnlp.forks import TOKENIZERS_PARALLELISM
 from rnnnlp.text.characters import BYTE_SYMBOLS, byte_level_json
 from rnnnlp.text.chunks import line_blocks, lines, split_lines
+from rnnnlp.text.scripts import ALPHABETIC, FOLLOWING, IDEOGRAPHIC, JOINERS, SEPARATORS, STACKERS, character_class
 from rnnnlp.text.tokenizers import UNKNOWN, Tokenizer, clip, encode_text, tokenizer_json, word_level_model
 
 if TYPE_CHECKING:
@@ -44,23 +45,46 @@ _HTML_REPLACEMENTS = (
 )
 NORMALIZERS: dict[str | None, tuple[tuple[str, str], ...]] = {None: (), "html": _HTML_REPLACEMENTS}
 
-# Scripts without spaces between words are split into characters. Other scripts are split into words, which may have
-# apostrophes inside. Other signs are single tokens; up to three equal signs in a row are one token.
-_UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}"
-_WORD = rf"[\w&&[^{_UNSPACED}]]+"
-_WORDS = {
-    "type": "Split",
-    "pattern": {"Regex": rf"[{_UNSPACED}]|{_WORD}(?:['’]{_WORD})*|([^\w\s])\1{{0,2}}"},
-    "behavior": "Removed",
-    "invert": True,
-}
-_BYTES_OF_LINES = {
-    "type": "Sequence",
-    "pretokenizers": [
-        {"type": "Split", "pattern": {"String": "\n"}, "behavior": "MergedWithPrevious", "invert": False},
-        {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": True},
-    ],
-}
+# Rules that split a text into words. A tokenizer keeps the rules that it was trained with. Rules that saved tokenizers
+# have are never changed: new ones are added at the end of RULES.
+
+
+def _split_words(pattern: str) -> dict[str, Any]:
+    return {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Removed", "invert": True}
+
+
+def _split_lines_and_words(*of_words: dict[str, Any], use_regex: bool) -> dict[str, Any]:
+    lines = {"type": "Split", "pattern": {"String": "\n"}, "behavior": "MergedWithPrevious", "invert": False}
+    of_bytes = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": use_regex}
+    return {"type": "Sequence", "pretokenizers": [lines, *of_words, of_bytes]}
+
+
+def _old_word_pattern() -> str:
+    """Until version 0.2: only Chinese and Japanese are without spaces."""
+    unspaced = r"\p{Han}\p{Hiragana}\p{Katakana}"
+    word = rf"[\w&&[^{unspaced}]]+"
+    return rf"[{unspaced}]|{word}(?:['’]{word})*|([^\w\s])\1{{0,2}}"
+
+
+def _word_pattern() -> str:
+    """Grapheme clusters of scripts without spaces between words; words of others; up to three equal signs.
+
+    A cluster is a letter with the marks and the stacked letters that follow it. A word may have apostrophes and other
+    marks inside. The marks that separate Tibetan syllables, and spaces without width, are no signs.
+    """
+    unspaced = character_class(IDEOGRAPHIC | ALPHABETIC)
+    cluster = rf"[{unspaced}](?:[{STACKERS}][{unspaced}]|[\p{{M}}{FOLLOWING}])*"
+    word = rf"[\w&&[^{unspaced}]][\w{JOINERS}&&[^{unspaced}]]*"
+    sign = rf"[^\w\s{JOINERS}{SEPARATORS}]\p{{M}}*"
+    return rf"{cluster}|{word}(?:['’·׳״]{word})*|({sign})\1{{0,2}}"
+
+
+# As in GPT-2 (Radford et al. 2019), but marks and joiners belong to the word or the sign before them.
+_SUBWORD_PATTERN = (
+    rf"'(?:[stmd]|re|ve|ll)| ?[\p{{L}}\p{{M}}][\p{{L}}\p{{M}}{JOINERS}]*| ?\p{{N}}+"
+    r"| ?[^\s\p{L}\p{M}\p{N}][^\s\p{L}\p{N}]*|\s+(?!\S)|\s+"
+)
+_EACH_SUBWORD = {"type": "Split", "pattern": {"Regex": _SUBWORD_PATTERN}, "behavior": "Isolated", "invert": False}
 
 
 class Part(NamedTuple):
@@ -94,10 +118,12 @@ class LearnedTokenizer(Tokenizer):
     Args:
         lowercase: Whether letters are read in lower case.
         normalizer: "html" replaces tags by spaces and the common entities by their characters; None replaces nothing.
+        rules: Which of `RULES` split a text, counted from 1; None for the newest.
     """
 
-    def __init__(self, *, lowercase: bool, normalizer: str | None) -> None:
+    def __init__(self, *, lowercase: bool, normalizer: str | None, rules: int | None) -> None:
         self.lowercase, self.normalizer = lowercase, normalizer
+        self.rules = len(self.RULES) if rules is None else rules
         self._made: tokenizers.Tokenizer | None = None
 
     @property
@@ -212,6 +238,15 @@ class LearnedTokenizer(Tokenizer):
         encodings = self._library.encode_batch_fast(texts, add_special_tokens=False)
         return [np.array(encoding.ids, self.dtype) for encoding in encodings]
 
+    @property
+    def _split(self) -> dict[str, Any]:
+        return self.RULES[self.rules - 1]
+
+    @classmethod
+    def _options_of(cls, content: dict[str, Any]) -> dict[str, Any]:
+        """The options with which `to_json` gives the normalizer and the rules of `content`."""
+        return {**_normalizer_options(content["normalizer"]), "rules": 1 + cls.RULES.index(content["pre_tokenizer"])}
+
     @classmethod
     def _learn(cls, untrained: Self, trainer: Any, texts: Iterable[str]) -> dict[str, Any]:
         """Trains the library's tokenizer; returns the model part of its file."""
@@ -224,8 +259,9 @@ class LearnedTokenizer(Tokenizer):
 
 
 class WordTokenizer(LearnedTokenizer):
-    """One id per word or sign; in Chinese and Japanese one id per character.
+    """One id per word or sign; in scripts without spaces between words, one id per character with its marks.
 
+    Such scripts are Chinese, Japanese, Thai, Lao, Khmer, Burmese and others. Tibetan has one id per syllable.
     Id 0 stands for all words that are not in the vocabulary. Spaces are not encoded: `decode` puts one between any two
     tokens.
     """
@@ -233,16 +269,25 @@ class WordTokenizer(LearnedTokenizer):
     kind = "word"
     separator = b" "
     unknown_id = 0
+    RULES = (_split_words(_old_word_pattern()), _split_words(_word_pattern()))
 
-    def __init__(self, words: Sequence[str], *, lowercase: bool = True, normalizer: str | None = "html") -> None:
+    def __init__(
+        self,
+        words: Sequence[str],
+        *,
+        lowercase: bool = True,
+        normalizer: str | None = "html",
+        rules: int | None = None,
+    ) -> None:
         """Makes a tokenizer from its vocabulary.
 
         Args:
             words: The words of ids 1, 2, ...
             lowercase: Whether letters are read in lower case.
             normalizer: "html" or None, as for `train`.
+            rules: Which of `RULES` split a text, counted from 1; None for the newest.
         """
-        super().__init__(lowercase=lowercase, normalizer=normalizer)
+        super().__init__(lowercase=lowercase, normalizer=normalizer, rules=rules)
         self.words = list(words)
         self.tokens = [UNKNOWN.encode(), *(word.encode() for word in self.words)]
 
@@ -286,13 +331,13 @@ class WordTokenizer(LearnedTokenizer):
         return tokenizer_json(
             word_level_model([UNKNOWN, *self.words]),
             normalizer=_normalizer_json(self.normalizer, self.lowercase),
-            pre_tokenizer=_WORDS,
+            pre_tokenizer=self._split,
             decoder=None,
         )
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> Self:
-        return cls(_in_order(content["model"]["vocab"])[1:], **_normalizer_options(content["normalizer"]))
+        return cls(_in_order(content["model"]["vocab"])[1:], **cls._options_of(content))
 
 
 class BPETokenizer(LearnedTokenizer):
@@ -302,6 +347,7 @@ class BPETokenizer(LearnedTokenizer):
     """
 
     kind = "bpe"
+    RULES = (_split_lines_and_words(use_regex=True), _split_lines_and_words(_EACH_SUBWORD, use_regex=False))
 
     def __init__(
         self,
@@ -310,6 +356,7 @@ class BPETokenizer(LearnedTokenizer):
         *,
         lowercase: bool = False,
         normalizer: str | None = None,
+        rules: int | None = None,
     ) -> None:
         """Makes a tokenizer from its vocabulary, written as in the file.
 
@@ -318,8 +365,9 @@ class BPETokenizer(LearnedTokenizer):
             merges: The pairs of subwords that are joined, in order.
             lowercase: Whether letters are read in lower case.
             normalizer: "html" or None, as for `WordTokenizer.train`.
+            rules: Which of `RULES` split a text, counted from 1; None for the newest.
         """
-        super().__init__(lowercase=lowercase, normalizer=normalizer)
+        super().__init__(lowercase=lowercase, normalizer=normalizer, rules=rules)
         self.symbols, self.merges = list(symbols), list(merges)
         byte_of = {symbol: byte for byte, symbol in enumerate(BYTE_SYMBOLS)}
         self.tokens = [bytes(byte_of[character] for character in symbol) for symbol in self.symbols]
@@ -365,7 +413,7 @@ class BPETokenizer(LearnedTokenizer):
             self.symbols,
             merges=[list(merge) for merge in self.merges],
             normalizer=_normalizer_json(self.normalizer, self.lowercase),
-            pre_tokenizer=_BYTES_OF_LINES,
+            pre_tokenizer=self._split,
         )
 
     @classmethod
@@ -375,7 +423,7 @@ class BPETokenizer(LearnedTokenizer):
         known = set(symbols)
         if not known >= {*BYTE_SYMBOLS, *(symbol for merge in merges for symbol in (*merge, "".join(merge)))}:
             raise ValueError("a byte, or a part or the result of a merge, is not in the vocabulary")
-        return cls(symbols, merges, **_normalizer_options(content["normalizer"]))
+        return cls(symbols, merges, **cls._options_of(content))
 
 
 def _groups(texts: Iterable[str]) -> Iterator[list[str]]:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from rnnnlp.errors import UserError
 from rnnnlp.kernels.processors import available_processors
-from rnnnlp.text import CharTokenizer, cache_folder, encode_corpus, load_corpus, load_tokenizer
+from rnnnlp.text import CharTokenizer, WordTokenizer, cache_folder, encode_corpus, load_corpus, load_tokenizer
 from rnnnlp.text.cache import cache_key, cached
 from rnnnlp.text.corpus import survey
 
@@ -126,6 +126,13 @@ def test_other_content_or_options_make_another_entry(corpus, cache, tmp_path):
     (tmp_path / "text.txt").write_text(TEXT.replace("fox", "cat"))
     encoded = encode_corpus(corpus, "char")
     assert "x" not in encoded.tokenizer.characters
+
+
+def test_a_tokenizer_that_another_version_trained_is_trained_again(corpus, cache, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(WordTokenizer, "RULES", WordTokenizer.RULES[:1])
+        assert encode_corpus(corpus, "word").tokenizer.rules == 1
+    assert encode_corpus(corpus, "word").tokenizer.rules == 2
 
 
 def test_cache_that_cannot_be_written(corpus, tmp_path, monkeypatch, caplog):

@@ -25,6 +25,7 @@ PIECES = [
     *(" ", "  ", "\n", "\t", "\r\n", "\u00a0", "\u2028", "_", ">", "a", "b's", "don't", "...", "!!!!", "12 34"),
     *("<", "<br />", "<a href='x y z' b>", "</p>", "<!-- a b c -->", "<3 x", "< b", "<\u017fpan x y>"),
     *("&amp;", "&nbsp;", "&lt;b c&gt;", "&", "İ x", "e\u0301 x", "中文 很好", "한국 어", "x" * 40),
+    *("ที่นี่ ดี", "\u0e48 ก", "က္ကို", "a\u200db", "\u200d", "\u200b", "ཤིས་པོ", "❤\ufe0f", "\ufe0f", "か\u3099"),
     *(" the cat sat on a mat ", "it is good and it is bad and nothing else"),
 ]
 TEXTS = st.lists(st.sampled_from(PIECES), min_size=1, max_size=150).map("".join)

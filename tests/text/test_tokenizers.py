@@ -15,7 +15,6 @@ from rnnnlp.text import (
     ByteTokenizer,
     CharTokenizer,
     WordTokenizer,
-    has_spaces,
     load_tokenizer,
     train_tokenizer,
 )
@@ -275,8 +274,3 @@ def test_spans_of_a_long_text(tokenizer):
     spans = tokenizer.spans(text)
     assert len(spans) == len(tokenizer.encode(text))
     assert spans[-1, 0] >= len(text) - 2 >= spans[-1, 1] - 2
-
-
-def test_has_spaces():
-    assert has_spaces(["a lovely film", "so lovely, so good"])
-    assert not has_spaces(["质量很好，非常喜欢，包装也很仔细，下次还会再来买。", "差"])

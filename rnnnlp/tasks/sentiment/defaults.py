@@ -20,7 +20,7 @@ from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.tasks.sentiment.pretraining import MAX_SHARE_OF_BUDGET, pretraining_config, word_lm_config
 from rnnnlp.tasks.sentiment.transfer import PRETRAINED_DROPOUT
 from rnnnlp.tasks.word_lm.train import new_objective
-from rnnnlp.text import LabelledData, Tokenizer, has_spaces, train_tokenizer
+from rnnnlp.text import LabelledData, Tokenizer, is_unspaced, train_tokenizer
 from rnnnlp.training.throughput import evaluations_of, shortest
 
 SHOWN = (
@@ -172,7 +172,7 @@ def resolve_pretraining(
         return of_kind, train_tokenizer(kind, texts, **of_kind.vocabulary_options)
 
     kind = without_pretraining = options.tokenizer or "word"
-    if options.tokenizer is None and may_pretrain(options) and not has_spaces(sample(texts)):
+    if options.tokenizer is None and may_pretrain(options) and is_unspaced(texts):
         kind = "bpe"
     resolved, tokenizer = tokenized(kind)
     if may_pretrain(options):

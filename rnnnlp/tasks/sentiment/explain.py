@@ -12,6 +12,7 @@ import numpy as np
 from rnnnlp.batches.documents import batch_of, in_order_of_length
 from rnnnlp.batches.packed import unpack
 from rnnnlp.layers.loss import log_odds_gradient
+from rnnnlp.text.scripts import begins_cluster
 
 if TYPE_CHECKING:
     from rnnnlp.tasks.sentiment.network import SentimentNetwork
@@ -23,6 +24,23 @@ class Contribution(NamedTuple):
     start: int
     stop: int
     weight: float  # nats of log-odds
+
+
+def whole_clusters(text: str, words: Sequence[Contribution]) -> list[Contribution]:
+    """Joins the contributions of tokens that are parts of one character, or of a letter and its marks.
+
+    Args:
+        text: The text.
+        words: Its contributions, in the order of the text.
+    """
+    joined: list[Contribution] = []
+    for word in words:
+        end = joined[-1].stop if joined else -2
+        if word.start < end or (word.start <= end + 1 and not begins_cluster(text, word.start)):
+            start, stop, weight = joined.pop()
+            word = Contribution(start, max(stop, word.stop), weight + word.weight)
+        joined.append(word)
+    return joined
 
 
 def explain(network: SentimentNetwork, texts: Sequence[str], chosen: np.ndarray | None) -> list[list[Contribution]]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from rnnnlp.errors import UserError
 from rnnnlp.layers.loss import softmax
-from rnnnlp.tasks.sentiment.explain import Contribution
+from rnnnlp.tasks.sentiment.explain import Contribution, whole_clusters
 from rnnnlp.text import Classes
 from rnnnlp.text.given import as_texts, labelled_rows, require_one_each, which_are_there
 from rnnnlp.text.labels import as_labels
@@ -134,5 +134,5 @@ class Predictor(ABC):
             if None in kept:
                 raise UserError("labels has a missing value; give the label that is to be explained for each text")
             chosen = self.classes.indices([label for label in kept if label is not None], "labels")
-        explained = iter(self.explain_classes(found, chosen))
+        explained = map(whole_clusters, found, self.explain_classes(found, chosen))
         return [next(explained) if is_there else None for is_there in there]

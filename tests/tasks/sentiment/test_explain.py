@@ -7,16 +7,20 @@ from rnnnlp.kernels import CELLS
 from rnnnlp.layers.loss import log_odds_gradient, softmax
 from rnnnlp.layers.pooling import POOLINGS
 from rnnnlp.tasks.sentiment.config import SentimentConfig
+from rnnnlp.tasks.sentiment.explain import Contribution, whole_clusters
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
-from rnnnlp.text import WordTokenizer
+from rnnnlp.text import BPETokenizer, ByteTokenizer, CharTokenizer, Tokenizer, WordTokenizer
 from tests.gradients import check_gradients, randomize
 from tests.tasks.sentiment.log_odds import slope_along
 
 WORDS = "the film was good but bad".split()
+MARKED = ["ที่นี่น้ำดี", "ខ្ញុំល្អ", "က္ကော", "中か\u3099好"]  # letters with marks, one token each by words
 
 
-def make(cell: str = "gru", pooling: str = "mean+max", labels: str = "abc", **settings) -> SentimentNetwork:
-    tokenizer = WordTokenizer(WORDS)
+def make(
+    cell: str = "gru", pooling: str = "mean+max", labels: str = "abc", tokenizer: Tokenizer | None = None, **settings
+) -> SentimentNetwork:
+    tokenizer = tokenizer or WordTokenizer(WORDS)
     config = SentimentConfig(
         vocab_size=tokenizer.vocab_size,
         labels=tuple(labels),
@@ -101,3 +105,29 @@ def test_ngram_features_contribute_too():
     (found,) = model.explain([text])
     tables = [model.embedding.weight.value, model.ngrams.weight.value]
     assert sum(word.weight for word in found) == pytest.approx(slope_along(tables, model, text, label), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    "tokenizer",
+    [
+        ByteTokenizer(),
+        CharTokenizer.train(MARKED),
+        BPETokenizer.train(["ท", "น้"], vocab_size=300, min_frequency=1),
+        WordTokenizer.train(MARKED, min_frequency=1),
+    ],
+    ids=lambda tokenizer: tokenizer.kind,
+)
+def test_a_letter_and_its_marks_are_explained_together(tokenizer: Tokenizer):
+    model = make(tokenizer=tokenizer)
+    for text, tokens, words in zip(MARKED, model.explain_classes(MARKED), model.explain(MARKED), strict=True):
+        assert sum(word.weight for word in words) == pytest.approx(sum(token.weight for token in tokens))
+        assert [text[word.start : word.stop].strip() for word in words if text[word.start : word.stop].strip()] == [
+            text[start:stop] for start, stop in WordTokenizer([]).spans(text)
+        ]
+
+
+def test_words_that_are_far_apart_are_not_joined():
+    first, last = Contribution(0, 1, 1.0), Contribution(5, 6, 2.0)
+    assert whole_clusters("ที่ที่", [first, last]) == [first, last]  # the middle was not read
+    assert whole_clusters("ที่ที่", [first, Contribution(1, 3, 2.0)]) == [Contribution(0, 3, 3.0)]
+    assert whole_clusters("中", [Contribution(0, 1, 1.0)] * 3) == [Contribution(0, 1, 3.0)]
