@@ -16,11 +16,12 @@ from rnnnlp.batches.seeding import Stream, rng_for
 from rnnnlp.errors import UserError, option
 from rnnnlp.tasks.sentiment.adversarial import vat_gradients
 from rnnnlp.tasks.sentiment.config import SentimentConfig, SentimentOptions, SentimentTraining
+from rnnnlp.tasks.sentiment.linear_fitting import best_tokenizer
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.tasks.sentiment.pretraining import MAX_SHARE_OF_BUDGET, pretraining_config, word_lm_config
 from rnnnlp.tasks.sentiment.transfer import PRETRAINED_DROPOUT
 from rnnnlp.tasks.word_lm.train import new_objective
-from rnnnlp.text import LabelledData, Tokenizer, is_unspaced, train_tokenizer
+from rnnnlp.text import LabelledData, Tokenizer, is_unspaced, suggested_tokenizers, train_tokenizer
 from rnnnlp.training.throughput import evaluations_of, shortest
 
 SHOWN = (
@@ -54,6 +55,8 @@ MIN_EPOCHS, MAX_EPOCHS = 3, 20
 PRETRAINING_LENGTH, PRETRAINING_TOKENS = 15, 1e5  # phrases and few texts are no use in pretraining
 MIN_PRETRAINING_EPOCHS, MAX_PRETRAINING_EPOCHS = 3, 4  # more epochs overfit on few texts
 VOCABULARY = {"word": 30_000, "bpe": 20_000}
+TRIAL_VOCABULARY = {"word": 30_000, "bpe": 4_000}
+TRIAL_SECONDS, MOST_TRIED = 60.0, 3000  # budget, at least; texts that tokenizers are tried on, at most
 USED_BUDGET = 0.7  # the optimizer's work is not measured, and machines are shared
 PRETRAINED_NETWORK = {"hidden_size": 256, "embedding_size": 256, "dropout": PRETRAINED_DROPOUT}
 
@@ -171,7 +174,7 @@ def resolve_pretraining(
         of_kind = options.changed(tokenizer=kind, vocab_size=options.vocab_size or VOCABULARY.get(kind))
         return of_kind, train_tokenizer(kind, texts, **of_kind.vocabulary_options)
 
-    kind = without_pretraining = options.tokenizer or "word"
+    kind = without_pretraining = options.tokenizer or tokenizer_for(options, data)
     if options.tokenizer is None and may_pretrain(options) and is_unspaced(texts):
         kind = "bpe"
     resolved, tokenizer = tokenized(kind)
@@ -185,6 +188,24 @@ def resolve_pretraining(
         if kind != without_pretraining:
             resolved, tokenizer = tokenized(without_pretraining)
     return resolved.changed(pretraining=0), dict(given), tokenizer
+
+
+def tokenizer_for(options: SentimentOptions, data: LabelledData) -> str:
+    """The kind of tokenizer that suits the texts. Where their scripts do not tell, linear models try some kinds."""
+    train = data.splits["train"]
+    kinds = suggested_tokenizers(train.texts)
+    if len(kinds) == 1 or options.budget is None or options.budget < TRIAL_SECONDS:
+        return kinds[0]
+    rng = rng_for(options.seed, Stream.FOLDS)
+    some = np.sort(rng.permutation(len(train))[:MOST_TRIED])
+    texts = [train.texts[row] for row in some.tolist()]
+    of_kinds = {}
+    for kind in kinds:
+        of_kind = options.changed(tokenizer=kind, vocab_size=options.vocab_size or TRIAL_VOCABULARY.get(kind))
+        of_kinds[kind] = train_tokenizer(kind, texts, **of_kind.vocabulary_options)
+    best = best_tokenizer(list(of_kinds.values()), texts, train.labels[some], len(data.classes), rng=rng).kind
+    log.info("tokenizer: %s, the best of %s for a linear model of %d texts", best, ", ".join(kinds), len(texts))
+    return best
 
 
 def pretraining_epochs(

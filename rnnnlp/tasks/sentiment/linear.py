@@ -15,6 +15,7 @@ import numpy as np
 from rnnnlp.batches.ngrams import NgramCounts, count_ngrams, ngrams_in
 from rnnnlp.tasks.sentiment.explain import Contribution
 from rnnnlp.text import Tokenizer
+from rnnnlp.text.characters import code_points
 
 SPACE = ord(" ")
 MAX_NGRAMS = 1 << 20  # of a vocabulary: rarer ones are left out
@@ -172,7 +173,7 @@ class LinearModel:
             of_tokens, of_characters = np.zeros(len(ids)), np.zeros(len(text))
             for w, model in zip(self.weights.tolist(), self.views.values(), strict=True):
                 if model.view.characters and text:
-                    np.add.at(of_characters, places_in(text), w * model.contributions(code_points(text), dz))
+                    np.add.at(of_characters, places_in(text), w * model.contributions(characters_of(text), dz))
                 elif len(ids):
                     of_tokens += w * model.contributions(ids, dz)
             found.append(
@@ -187,7 +188,7 @@ class LinearModel:
 def ngrams_of(view: View, texts: Sequence[str], documents: Sequence[np.ndarray]) -> NgramCounts:
     """The n-grams that a view sees of texts, or of the ids of their tokens."""
     if view.characters:
-        return count_ngrams(list(map(code_points, texts)), view.shortest, view.longest, space=SPACE)
+        return count_ngrams(list(map(characters_of, texts)), view.shortest, view.longest, space=SPACE)
     return count_ngrams(documents, view.shortest, view.longest)
 
 
@@ -205,14 +206,13 @@ def row_sums(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
     return sums
 
 
-def code_points(text: str) -> np.ndarray:
-    """The characters of a text as integers, in lower case, each stretch of white space as one space."""
-    spaced = f" {' '.join(text.lower().split())} "
-    return np.frombuffer(spaced.encode("utf-32-le", "surrogatepass"), np.uint32)
+def characters_of(text: str) -> np.ndarray:
+    """The code points of a text in lower case, with one space between words and at both ends."""
+    return code_points(f" {' '.join(text.lower().split())} ", "surrogatepass")
 
 
 def places_in(text: str) -> np.ndarray:
-    """The place in a text of each of its `code_points`. A space has that of a neighbour."""
+    """The place in a text of each of its `characters_of`. A space has that of a neighbour."""
     lowered = [place for place, character in enumerate(text) for _ in character.lower()]
     places: list[int] = []
     for word in re.finditer(r"\S+", text.lower()):

@@ -12,12 +12,14 @@ import numpy as np
 
 from rnnnlp.batches.ngrams import NgramCounts
 from rnnnlp.tasks.sentiment.linear import MAX_NGRAMS, VIEWS, LinearModel, NgramModel, View, ngrams_of
+from rnnnlp.text import Tokenizer
 from rnnnlp.training.calibration import stacked_loss, stacking_weights
 
 if TYPE_CHECKING:
     import scipy.sparse
 
 STRENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)  # of the data against the regularisation: `C` of scikit-learn
+TRIAL, TRIAL_FOLDS = View(characters=False, shortest=1, longest=3), 3  # that compare tokenizers
 TOLERANCE = 1e-3  # of the gradient; the last digits do not matter
 
 
@@ -153,7 +155,7 @@ def fit_linear(views: Sequence[str], examples: Examples, folds: np.ndarray) -> F
         examples: Labelled texts.
         folds: The fold of each, `(n,)`; -1 for those that the cross-validation leaves out.
     """
-    of_views = [cross_validated(VIEWS[name], examples, folds) for name in views]
+    of_views = [cross_validated(VIEWS[name], examples, folds)[:2] for name in views]
     rows = folds >= 0
     weights = stacking_weights([held_out[rows] for _, held_out in of_views], examples.labels[rows])
     model = LinearModel({name: 0 for name in views}, examples.classes)
@@ -163,7 +165,7 @@ def fit_linear(views: Sequence[str], examples: Examples, folds: np.ndarray) -> F
     return Fitted(model, held_out)
 
 
-def cross_validated(view: View, examples: Examples, folds: np.ndarray) -> tuple[NgramModel, np.ndarray]:
+def cross_validated(view: View, examples: Examples, folds: np.ndarray) -> tuple[NgramModel, np.ndarray, float]:
     """A model of a view fitted to all examples, with the strength that has the least cross-validated loss.
 
     Args:
@@ -172,7 +174,8 @@ def cross_validated(view: View, examples: Examples, folds: np.ndarray) -> tuple[
         folds: The fold of each, `(n,)`; -1 for those that the cross-validation leaves out.
 
     Returns:
-        The model, and its logits `(n, K)` of each example when that was left out of the fit; 0 if it had no fold.
+        The model; its logits `(n, K)` of each example when that was left out of the fit, 0 if it had no fold; and their
+        loss in nats.
     """
     counted = ngrams_of(view, examples.texts, examples.documents)
     vocabulary = vocabulary_of(counted)
@@ -200,4 +203,24 @@ def cross_validated(view: View, examples: Examples, folds: np.ndarray) -> tuple[
             break
         best_loss, best_strength, best_logits = loss, strength, logits
     fit(model, examples, found, np.arange(len(examples.labels)), best_strength)
-    return model, best_logits
+    return model, best_logits, best_loss
+
+
+def best_tokenizer(
+    tokenizers: Sequence[Tokenizer], texts: Sequence[str], labels: np.ndarray, classes: int, *, rng: np.random.Generator
+) -> Tokenizer:
+    """The tokenizer with whose n-grams a linear model has the least cross-validated loss.
+
+    Args:
+        tokenizers: Those to choose from.
+        texts: Texts to fit models to.
+        labels: The class of each, `(n,)`.
+        classes: The number of classes.
+        rng: What draws the folds.
+    """
+    folds = stratified_folds(labels, TRIAL_FOLDS, rng)
+
+    def loss(tokenizer: Tokenizer) -> float:
+        return cross_validated(TRIAL, Examples(texts, tokenizer.encode_batch(texts), labels, None, classes), folds)[2]
+
+    return min(tokenizers, key=loss)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rnnnlp.tasks.sentiment.linear import SPACE, VIEWS, LinearModel, NgramModel, code_points, ngrams_of, places_in
+from rnnnlp.tasks.sentiment.linear import SPACE, VIEWS, LinearModel, NgramModel, characters_of, ngrams_of, places_in
 from rnnnlp.tasks.sentiment.linear_fitting import Examples, cross_validated, fit, fit_linear, stratified_folds
 from rnnnlp.text import train_tokenizer
 
@@ -78,7 +78,7 @@ def test_views_learn_and_their_contributions_add_up(view: str, classes: int) -> 
     dlogits = np.random.default_rng(1).normal(size=classes)
     dz = (dlogits[1:] - dlogits[:1]) / 2 if classes == 2 else dlogits
     for text, ids, z in zip(examples.texts[:9], examples.documents, logits, strict=False):
-        own = code_points(text) if VIEWS[view].characters else ids
+        own = characters_of(text) if VIEWS[view].characters else ids
         of_ids = model.contributions(own, dz)
         np.testing.assert_allclose(of_ids.sum() + model.bias @ dz, z @ dlogits, rtol=1e-4)
         if VIEWS[view].characters:
@@ -88,7 +88,7 @@ def test_views_learn_and_their_contributions_add_up(view: str, classes: int) -> 
 def test_places_of_characters_are_in_the_text() -> None:
     for text in ("", " ", "Hello  World ", "\n\tİstanbul ΟΔΟΣ\u2003c", "ß", "ﬁn ŉ"):
         places = places_in(text)
-        assert len(places) == (len(code_points(text)) if text else 0)
+        assert len(places) == (len(characters_of(text)) if text else 0)
         assert all(0 <= place < len(text) for place in places)
     assert places_in("a  bc").tolist() == [0, 0, 3, 3, 4, 4]
 
@@ -118,7 +118,7 @@ def test_held_out_logits_are_of_models_that_have_not_seen_the_text() -> None:
     tokenizer = train_tokenizer("word", texts, min_frequency=1)
     examples = Examples(texts, tokenizer.encode_batch(texts), labels, None, 2)
     folds = stratified_folds(labels, 5, np.random.default_rng(0))
-    model, held_out = cross_validated(VIEWS["characters"], examples, folds)
+    model, held_out, _ = cross_validated(VIEWS["characters"], examples, folds)
     assert abs((held_out.argmax(axis=1) == labels).mean() - 0.5) < 0.1
     assert (model.logits(texts, examples.documents).argmax(axis=1) == labels).mean() > 0.6
 
