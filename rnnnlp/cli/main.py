@@ -25,6 +25,7 @@ COMMANDS = {
     "generate": "generate text with a trained character model",
     "evaluate": "measure a trained model on a split of a data set",
     "predict": "classify texts with a trained classifier: labels, probabilities, explanations",
+    "curve": "show how accurate a classifier is with more and more labels, beside linear baselines",
     "plot": "plot training curves, or vanishing and exploding gradients",
     "quickstart": "try everything: train, evaluate and use two small models on built-in data in a few minutes",
     "status": "show the progress of a run: step, time, losses, best validation metrics",

@@ -1,4 +1,4 @@
-"""The linear baseline learns words, or characters where there are no spaces. Without scikit-learn most tests skip."""
+"""The linear baselines learn words, or characters where there are no spaces. Without scikit-learn most tests skip."""
 
 import json
 import os
@@ -8,7 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rnnnlp.analysis.linear_baseline import baseline_probabilities
+from rnnnlp.analysis.linear_baseline import (
+    ONE_FOLD,
+    NbSvm,
+    baseline_probabilities,
+    best_setting,
+    fit_baselines,
+    folds_of,
+)
 from rnnnlp.cli.main import main
 from rnnnlp.errors import UserError
 from rnnnlp.text import LabelledSplit
@@ -54,9 +61,72 @@ def test_a_class_that_the_training_texts_lack_has_no_probability():
 
 
 @learning
-def test_texts_without_a_repeated_word_are_an_error():
-    with pytest.raises(UserError, match="finds no word twice"):
-        baseline_probabilities(LabelledSplit(["one word", "two others"], np.array([0, 1])), ["one"], 2)
+def test_texts_without_a_word_are_an_error():
+    with pytest.raises(UserError, match="finds no words in the training texts"):
+        baseline_probabilities(LabelledSplit(["", " "], np.array([0, 1])), ["one"], 2)
+
+
+@learning
+def test_few_texts_of_each_class_do():
+    for labels in ([0, 1], [0, 0, 1], [0, 0, 1, 1], [0, 0, 1, 1, 2]):
+        train = LabelledSplit(
+            ["one word", "two others", "a third", "and more", "the end"][: len(labels)], np.array(labels)
+        )
+        found = fit_baselines(train, 3)
+        assert [b.name for b in found] == ["TF-IDF", "NB-SVM"]
+        for baseline in found:
+            np.testing.assert_allclose(baseline.predict_proba(train.texts).sum(axis=1), 1, rtol=1e-5)
+            assert np.isnan(baseline.accuracy) == (len(labels) < 4)
+
+
+def test_every_class_has_its_share_of_a_fold():
+    labels = np.repeat([0, 1, 2], [50, 10, 1])
+    folds = list(folds_of(labels))
+    assert np.sum(folds, axis=0).tolist() == [1] * 61
+    for held in folds[1:]:
+        assert np.bincount(labels[held], minlength=3).tolist() == [10, 2, 0]
+    assert len(list(folds_of(np.repeat([0, 1], ONE_FOLD // 2)))) == 1
+
+
+@learning
+def test_log_count_ratios_are_those_of_the_formula():
+    from scipy.sparse import csr_matrix
+
+    counts = csr_matrix(np.array([[2.0, 1, 0], [1, 0, 0], [0, 3, 1]], np.float32))
+    model = NbSvm(counts, np.array([0, 0, 1]), 2)
+    p, q = np.array([1, 2, 2]) / 5, np.array([3, 2, 1]) / 6  # of class 1, and of the other; 1 is added to each
+    np.testing.assert_allclose(model._ratios[0][0], np.log(p / q), rtol=1e-6)
+    model.fit({"C": 1.0, "beta": 1.0})
+    whole = model.probabilities(counts)
+    model.fit({"C": 1.0, "beta": 0.0})  # all weights are alike: what is left is naive Bayes
+    assert (model.probabilities(counts) != whole).any()
+
+
+@learning
+def test_the_best_setting_is_taken_and_the_better_baseline(caplog: pytest.LogCaptureFixture):
+    class Known:
+        name = "known"
+
+        @staticmethod
+        def settings(texts):
+            return [{"C": 1.0}, {"C": 2.0}, {"C": 3.0}]
+
+        def __init__(self, counts, labels, classes):
+            self.C = 0.0
+
+        def fit(self, setting):
+            self.C = setting["C"]
+
+        def probabilities(self, counts):
+            right = 0.9 if self.C == 3 else 0.6 if self.C == 2 else 0.1
+            return np.where(np.arange(2) == counts, right, 1 - right)
+
+    labels = np.array([0, 1] * 10)
+    assert best_setting(Known, labels[:, None], labels, 2) == ({"C": 3.0}, 1.0)
+    with caplog.at_level("INFO", "rnnnlp"):
+        baseline_probabilities(LabelledSplit((GOOD + BAD) * 5, LABELS), GOOD, 2)
+    assert "linear baselines, cross-validated: TF-IDF 1.0000 (C " in caplog.text
+    assert caplog.text.rstrip().endswith("TF-IDF is taken")
 
 
 def test_without_scikit_learn_an_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch):
@@ -77,7 +147,7 @@ def test_evaluate_puts_it_beside_the_network(tmp_path: Path, capsys: pytest.Capt
     words = ["evaluate", str(tmp_path / "run"), "--data", str(tmp_path / "data"), "--split", "test", "--baseline"]
     assert main(words) == 0
     head, _, row = (line for line in capsys.readouterr().out.splitlines() if line.startswith("|"))
-    assert head.endswith("| ECE after | TF-IDF accuracy (95 %) | TF-IDF macro-F1 |")
+    assert head.endswith("| ECE after | baseline accuracy (95 %) | baseline macro-F1 |")
     assert row.endswith("| 1.0000 (0.8389 to 1.0000) | 1.0000 |")
     assert main([*words, "--json", "-"]) == 0
     assert json.loads(capsys.readouterr().out)["baseline"]["accuracy"] == 1
