@@ -356,20 +356,20 @@ def outlook(points: Sequence[Point], measured: int) -> str:
     """
     sizes = by_size(points)
     if len(sizes) < 2:
-        return f"What more labels would bring is seen from two sizes on; give more {option('sizes')}."
+        return "What more labels would bring is seen from two sizes on."
     (few, before), (many, after) = list(sizes.items())[-2:]
     of_seed = {p.seed: p.accuracy for p in before}
     gains = [100 * (p.accuracy - of_seed[p.seed]) for p in after if p.seed in of_seed]
     gain, ratio = float(np.mean(gains)), many / few
     accuracy = mean_of(after, lambda p: p.accuracy)
-    # Half of the texts may be counted alike by both trainings, so this is the larger end of the uncertainty.
+    # How much two accuracies may differ by chance (95 %), if half of the errors are the same.
     noise = 100 * Z_95 * math.sqrt(accuracy * (1 - accuracy) / measured)
     spread = f"{min(gains):+.1f} to {max(gains):+.1f} over {len(gains)} seeds" if len(gains) > 1 else "one seed only"
     said = (
         f"{ratio:.3g} times the labels, from {few:,} to {many:,}, brought {gain:+.1f} points of accuracy ({spread}; "
         f"±{noise:.1f} for {measured:,} texts measured)."
     )
-    if gain <= 0 or min(gains) <= 0 or gain < noise / 2:
-        return f"{said} That is no clear gain: more labels of this kind may bring little."
+    if min(gains) <= 0 or gain < noise:
+        return f"{said} That may be chance: more labels of this kind may bring little."
     more = ratio * many
     return f"{said} Gains shrink: expect at most about that from another {ratio:.3g} times, {more:,.0f} labels."
