@@ -148,6 +148,8 @@ QUESTIONS = {
     "make text less repetitive": ("generate", "repetition-penalty", "repetitive"),
     "set the temperature": ("generate", "temperature", "temperature"),
     "set the random seed": ("train charlm", "random seed", "random seed"),
+    "know how many labels I need": ("curve", "number of labels", "How many labels do I need"),
+    "choose texts to label": ("predict", "labels would teach most", "label next"),
     "stop early": ("train charlm", "early stopping", "early stopping"),
 }
 

@@ -24,7 +24,7 @@ from rnnnlp.text.labelled import LabelledData, hold_out_validation
 from rnnnlp.text.reading import ReadOptions
 from rnnnlp.text.sources import find_source
 from rnnnlp.training.metrics import Z_95, classification_metrics
-from rnnnlp.training.run import run_folder, running, train
+from rnnnlp.training.run import run_folder, running, train, with_limit
 from rnnnlp.training.task import Task
 
 ALL = "all"  # in place of a size
@@ -180,8 +180,15 @@ class Kept:
     def __init__(self, path: str | os.PathLike[str] | None, of: Mapping[str, Any]):
         self.path, self._of = None if path is None else Path(path).expanduser(), json.loads(json.dumps(dict(of)))
         self.points: dict[tuple[int, int], Point] = {}
-        if self.path is not None and self.path.exists():
-            self._read(self.path)
+        if self.path is not None:
+            if self.path.exists():
+                self._read(self.path)
+            try:
+                self.path.open("a").close()  # better now than after the first training
+            except OSError as error:
+                raise UserError(
+                    f"{option('json')} {path} cannot be written ({error.strerror}); give another path"
+                ) from None
 
     def _read(self, path: Path) -> None:
         with open_regular(path) as file:
@@ -249,7 +256,7 @@ def learning_curve(
         UserError: For a mistake in options or data, or if baselines are asked for and scikit-learn is not installed.
     """
     kept = Kept(None, {}) if kept is None else kept
-    options = task.options_from(values).training
+    options = with_limit(task.options_from(values).training)
     wanted = [(size, options.seed + k) for size in sizes for k in range(seeds)]
     log.info("learning curve of %d trainings, measured on %s", len(wanted), data.where)
     of_all: dict[str, dict[str, float]] = {}  # baselines of all texts, which are the same for each seed

@@ -91,7 +91,7 @@ def trained_texts(classes: "Classes", run: Path) -> frozenset[str]:
 def as_csv(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """A csv table whose texts come back as they are when it is read."""
     table = io.StringIO(newline="")
-    writer = csv.writer(table, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
-    writer.writerow(head)
-    writer.writerows(rows)
+    lines = csv.writer(table, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
+    lines.writerow(head)
+    lines.writerows(rows)
     return table.getvalue()

@@ -358,6 +358,9 @@ MISTAKES = {
     "curve --data {home}/good.csv --sizes 9 --json {home}/list.jsonl": (
         "list.jsonl, line 1, is no training of a curve; give another file"
     ),
+    "curve --data {home}/good.csv --sizes 9 --json {home}/hollow/no/curve.jsonl": (
+        "hollow/no/curve.jsonl cannot be written (No such file or directory); give another path"
+    ),
     "curve --data {home}/good.csv --sizes 9 --json {home}/curve.jsonl": (
         "curve.jsonl has trainings with other data; give the same as there, or another file"
     ),

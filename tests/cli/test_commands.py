@@ -257,6 +257,7 @@ def test_help_explains_every_command(capsys: pytest.CaptureFixture):
         "generate",
         "evaluate",
         "predict",
+        "curve",
         "plot",
         "info",
     ):
