@@ -182,14 +182,15 @@ def draw_learning_curve(points: Sequence[Point], *, where: str) -> Figure:
     for number, (name, values) in enumerate(lines.items()):
         means = [np.mean(v) for v in values]
         (line,) = axes.plot(list(sizes), means, "o--" if number else "o-", markersize=5, label=_label(name))
-        bounds = [min(v) for v in values], [max(v) for v in values]
-        axes.fill_between(list(sizes), *bounds, color=line.get_color(), alpha=0.15, linewidth=0)
+        if name == "rnnnlp":
+            bounds = [min(v) for v in values], [max(v) for v in values]
+            axes.fill_between(list(sizes), *bounds, color=line.get_color(), alpha=0.15, linewidth=0)
     axes.set_xscale("log")
     axes.set_xticks(list(sizes), [f"{size:,}" for size in sizes])
     axes.minorticks_off()
     axes.set(title=f"Accuracy on {_label(where)}", xlabel="labelled texts to train on", ylabel="accuracy")
     seeds = max(map(len, sizes.values()))
-    axes.legend(frameon=False, title=f"mean, lowest and highest of {seeds} seeds" if seeds > 1 else None)
+    axes.legend(frameon=False, title=f"mean of {seeds} seeds, with lowest and highest" if seeds > 1 else None)
     axes.grid(alpha=0.3)
     return figure
 

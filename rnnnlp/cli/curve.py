@@ -17,8 +17,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.usage = "rnnnlp curve --data DATA [--sizes N,N,...] [--seeds N] [options]"
     parser.description = (
         "Train classifiers on growing parts of the training texts, and print accuracy against the number of labels, "
-        f"beside linear baselines on the same texts. All options of 'rnnnlp {TRAINS}' that configure a training are allowed; "
-        "--budget and the like are for each training."
+        f"beside linear baselines on the same texts. All options of 'rnnnlp {TRAINS}' that configure a training are "
+        "allowed; --budget and the like are for each training."
     )
     parser.add_argument(
         "--sizes",
