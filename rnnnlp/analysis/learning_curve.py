@@ -24,6 +24,7 @@ from rnnnlp.text.labelled import LabelledData, hold_out_validation
 from rnnnlp.text.reading import ReadOptions
 from rnnnlp.text.sources import find_source
 from rnnnlp.training.metrics import Z_95, classification_metrics
+from rnnnlp.training.records import is_number
 from rnnnlp.training.run import run_folder, running, train, with_limit
 from rnnnlp.training.task import Task
 
@@ -31,6 +32,7 @@ ALL = "all"  # in place of a size
 SIZES = "100,300,1000,3000"
 MEASURED = 0.2  # fraction of each class of train that is measured on if there is no such split
 LARGEST_FILE = 1 << 26  # bytes of a file of finished trainings
+BEGIN = b'{"labels": '  # of a line of it
 
 log = logging.getLogger(__name__)
 
@@ -150,7 +152,7 @@ def usable_sizes(wanted: str | Sequence[int | str], labels: np.ndarray) -> list[
     found = set()
     for item in wanted.split(",") if isinstance(wanted, str) else wanted:
         text = str(item).strip()
-        if text != ALL and not (text.isascii() and text.isdigit() and int(text) > 0):
+        if text != ALL and not (text.isascii() and text.isdigit() and len(text) < 16 and int(text) > 0):
             raise UserError(
                 f"{option('sizes')} has {text!r}; it must be numbers of texts or {ALL}, such as {SIZES},{ALL}"
             )
@@ -193,17 +195,12 @@ class Kept:
     def _read(self, path: Path) -> None:
         with open_regular(path) as file:
             content = file.read(LARGEST_FILE)
-        whole = content[: content.rfind(b"\n") + 1]  # a line that was cut off is left out
-        for number, line in enumerate(whole.splitlines(), start=1):
-            try:
-                record = json.loads(line)
-                values = {name: record.pop(name) for name in Point.__dataclass_fields__}
-                point = Point(**values)
-                finite = all(math.isfinite(value) for value in (point.accuracy, point.macro_f1, point.seconds))
-                key = (int(point.labels), int(point.seed))
-            except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-                finite = False
-            if not finite:
+        whole = content.rfind(b"\n") + 1  # bytes of complete lines
+        rest = content[whole:]
+        cut_off = bool(rest) and rest[: len(BEGIN)] == BEGIN[: len(rest)] and len(content) < LARGEST_FILE
+        for number, line in enumerate((content[:whole] if cut_off else content).splitlines(), start=1):
+            record, point = _read_line(line)
+            if point is None:
                 raise UserError(f"{option('json')} {path}, line {number}, is no training of a curve; give another file")
             for name, value in self._of.items():
                 if record.get(name) != value:
@@ -211,9 +208,9 @@ class Kept:
                         f"{option('json')} {path} has trainings with other {name}; give the same as there, or another "
                         "file"
                     )
-            self.points[key] = point
-        if len(whole) < len(content):
-            os.truncate(path, len(whole))
+            self.points[point.labels, point.seed] = point
+        if cut_off:
+            os.truncate(path, whole)
 
     def add(self, point: Point) -> None:
         """Keeps a point, in the file too."""
@@ -224,6 +221,20 @@ class Kept:
 
     def line(self, point: Point) -> str:
         return json.dumps(asdict(point) | self._of)
+
+
+def _read_line(line: bytes) -> tuple[dict[str, Any], Point | None]:
+    """A line of `Kept`: all of it, and its point; None if it has none."""
+    try:
+        record = json.loads(line)
+        point = Point(**{name: record[name] for name in Point.__dataclass_fields__})
+        figures = [point.accuracy, point.macro_f1, point.seconds]
+        figures += [theirs[name] for theirs in point.baselines.values() for name in ("accuracy", "macro_f1")]
+        if all(map(is_number, figures)) and type(point.labels) is type(point.seed) is int:
+            return record, point
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        pass
+    return {}, None
 
 
 def learning_curve(

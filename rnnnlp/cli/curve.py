@@ -9,6 +9,7 @@ from rnnnlp.cli.output import refuse_input, show, show_text
 from rnnnlp.cli.train import task_of_command
 from rnnnlp.errors import UserError, option
 
+MOST_SEEDS = 1000
 TRAINS = "train sentiment"  # the command of the task; the learning curve is of classifiers
 
 
@@ -68,8 +69,8 @@ def run(options: argparse.Namespace) -> int:
     given = {name: value for name, value in vars(options).items() if name not in of_command}
     values = (read_toml(options.config) if options.config else {}) | given
     training = task.options_from(values).training
-    if options.seeds < 1:
-        raise UserError(f"{option('seeds')} is {options.seeds}; it must be at least 1")
+    if not 1 <= options.seeds <= MOST_SEEDS:
+        raise UserError(f"{option('seeds')} is {options.seeds}; it must be at least 1 and at most {MOST_SEEDS}")
     if options.out:
         plots.check_output(options.out)
     for name in ("json", "out"):

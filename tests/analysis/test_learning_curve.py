@@ -47,7 +47,7 @@ def test_sizes_that_the_texts_are_not_enough_for_are_left_out(caplog: pytest.Log
     assert "4 labels are left out: two texts of each class are 5" in caplog.text
     assert "300 labels are left out: there are 100 texts to train on" in caplog.text
     assert usable_sizes([20, "all"], labels) == [20, 100]
-    for wrong in ("ten", "", "10,,20", "-3", "0", "1.5", "1e3", "²"):
+    for wrong in ("ten", "", "10,,20", "-3", "0", "1.5", "1e3", "²", "9" * 5000):
         with pytest.raises(UserError, match=r"sizes has '.*'; it must be numbers of texts or all, such as 100,"):
             usable_sizes(wrong, labels)
     with pytest.raises(UserError, match=r"sizes has no number from 5 .* to 100 .*; give some, or all"):
@@ -90,10 +90,12 @@ def test_finished_trainings_are_kept(tmp_path: Path):
         Kept(path, of | {"data": "xyz"})
     with pytest.raises(UserError, match="has trainings with other options; give the same as there"):
         Kept(path, of | {"options": {}})
-    for wrong in (b"no json\n", b"[1]\n", b'{"labels": 1}\n', whole.replace(b"0.5,", b"NaN,"), b"[" * 9999 + b"\n"):
+    forged = [whole.replace(b"0.5,", b"NaN,"), whole.replace(b"10,", b'"10",'), whole.replace(b"0.69,", b'"x",')]
+    for wrong in (b"no json", b"[1]\n", b'{"labels": 1}\n', b"[" * 9999 + b"\n", *forged):
         path.write_bytes(wrong)
         with pytest.raises(UserError, match="line 1, is no training of a curve; give another file"):
             Kept(path, of)
+        assert path.read_bytes() == wrong
 
 
 def test_the_table_has_means_and_spread():

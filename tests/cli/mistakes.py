@@ -353,7 +353,7 @@ MISTAKES = {
     "curve --data {home}/good.csv --sizes 3,900": (
         "--sizes has no number from 4 (two texts of each class) to 32 (all training texts); give some, or all"
     ),
-    "curve --data {home}/good.csv --seeds 0": "--seeds is 0; it must be at least 1",
+    "curve --data {home}/good.csv --seeds 0": "--seeds is 0; it must be at least 1 and at most 1000",
     "curve --data {home}/lonely.csv": "lonely.csv has too few texts to measure on; give more of each class",
     "curve --data {home}/good.csv --sizes 9 --json {home}/list.jsonl": (
         "list.jsonl, line 1, is no training of a curve; give another file"

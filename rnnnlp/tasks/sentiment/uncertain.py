@@ -5,6 +5,8 @@
 import logging
 from collections import Counter
 from collections.abc import Collection, Sequence
+from heapq import nsmallest
+from zlib import crc32
 
 import numpy as np
 
@@ -13,6 +15,7 @@ from rnnnlp.errors import UserError, option
 
 LENGTHS = 3  # short, middle and long texts, of which each has its share
 GRAM, LONGEST = 5, 1000  # characters: of an n-gram, and of what is compared of a text
+SKETCH = 100  # n-grams that are compared of a text
 SIMILAR = 0.5  # texts that share this fraction of their n-grams are nearly the same
 
 log = logging.getLogger(__name__)
@@ -99,6 +102,12 @@ def without_similar(candidates: Sequence[tuple[int, str]], n: int) -> list[int]:
 
 
 def ngrams(text: str) -> set[str]:
-    """The character n-grams of a text, which need no words and so suit any script."""
+    """Character n-grams of a text, which need no words and so suit any script.
+
+    Of a long text they are those of the smallest hashes, so that similar texts keep the same (Broder 1997).
+    """
     text = " ".join(text.lower().split())[:LONGEST]
-    return {text[start : start + GRAM] for start in range(max(1, len(text) - GRAM + 1))}
+    found = {text[start : start + GRAM] for start in range(max(1, len(text) - GRAM + 1))}
+    if len(found) <= SKETCH:
+        return found
+    return set(nsmallest(SKETCH, found, key=lambda gram: (crc32(gram.encode("utf-8", "surrogatepass")), gram)))

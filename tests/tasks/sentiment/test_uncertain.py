@@ -54,6 +54,9 @@ def test_texts_that_are_nearly_the_same_are_asked_for_once():
     assert without_similar(list(enumerate(others)), 3) == [0, 1, 2]
     assert ngrams("质量") == {"质量"}
     assert len(ngrams("x " * 10_000)) < 5
+    long = " ".join(texts_of(20, rng))
+    assert len(ngrams(long)) == 100
+    assert len(ngrams(long) & ngrams(f"Again: {long}")) > 90
 
 
 def test_less_than_one_text_is_refused():
