@@ -389,5 +389,5 @@ def outlook(points: Sequence[Point], measured: int) -> str:
     )
     if min(gains) <= 0 or gain < noise:
         return f"{said} That may be chance: more labels of this kind may bring little."
-    more = ratio * many
-    return f"{said} Gains shrink: expect at most about that from another {ratio:.3g} times, {more:,.0f} labels."
+    doubling = gain / math.log2(ratio)
+    return f"{said} That is {doubling:+.1f} for each doubling. Gains shrink: expect less from {2 * many:,} labels."

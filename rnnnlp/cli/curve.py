@@ -90,7 +90,7 @@ def run(options: argparse.Namespace) -> int:
     except KeyboardInterrupt as stop:
         points = [kept.points[key] for key in sorted(kept.points)]
         where = f"; they are in {options.json}, and the same command continues" if kept.path else ""
-        show(f"rnnnlp: stopped after {len(points)} trainings{where}", to=sys.stderr)
+        show(f"rnnnlp: stopped; finished trainings: {len(points)}{where}", to=sys.stderr)
         code = getattr(stop, "exit_code", 130)
     else:
         code = 0

@@ -110,7 +110,7 @@ def test_the_table_has_means_and_spread():
 @pytest.mark.parametrize(
     ("figures", "said"),
     [
-        ([(100, 0, 0.7), (300, 0, 0.8), (100, 1, 0.72), (300, 1, 0.8)], "another 3 times, 900 labels"),
+        ([(100, 0, 0.7), (300, 0, 0.8), (100, 1, 0.72), (300, 1, 0.8)], "That is +5.7 for each doubling. Gains shrink: expect less from 600 labels."),
         ([(100, 0, 0.7), (300, 0, 0.8), (100, 1, 0.72), (300, 1, 0.71)], "That may be chance"),
         ([(100, 0, 0.7), (300, 0, 0.8)], "+10.0 points of accuracy (one seed only; ±2.5 for 1,000 texts measured)"),
         ([(100, 0, 0.7)], "is seen from two sizes on"),
@@ -137,7 +137,7 @@ def test_the_command_goes_on_where_it_was_stopped(
     assert main([*words, "--sizes", "all,12,900"]) == 130
     said = capsys.readouterr()
     assert "900 labels are left out" in said.err
-    assert f"stopped after 3 trainings; they are in {kept}, and the same command continues" in said.err
+    assert f"stopped; finished trainings: 3; they are in {kept}, and the same command continues" in said.err
     assert said.out.count("\n") == 6  # what is finished is not lost
     assert [(size, training.seed) for size, training in trained] == [(12, 5), (12, 6), (64, 5)]
     assert trained[0][1].steps == 2
