@@ -42,6 +42,9 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--copies", action="store_true", help=f"add {COPIES} copies, slightly changed, of {COPIED} of the texts"
     )
+    parser.add_argument(
+        "--rare", type=float, default=1.0, metavar="X", help="keep only this fraction of the texts of the first class"
+    )
     given = parser.parse_args(words)
     try:
         results = [one_seed(given, seed) for seed in range(given.seeds)]
@@ -68,6 +71,7 @@ def one_seed(given: argparse.Namespace, seed: int) -> dict[str, np.ndarray]:
     data = load_labelled(given.data, splits=("train",), validation_fraction=0)
     train, classes, rng = data.splits["train"], data.classes, np.random.default_rng(seed)
     order = rng.permutation(len(train))
+    order = order[(train.labels[order] > 0) | (rng.random(len(order)) < given.rare)]
     held, rest = np.split(order, [min(MEASURED, len(order) // 2)])
     first, pool = np.split(rest, [given.start])
     texts = [train.texts[row] for row in pool]

@@ -24,7 +24,7 @@ README = ROOT / "README.md"
 PAGES = [README, *sorted((ROOT / "docs" / "guide").glob("*.md"))]
 INSTALL = "python3 -m venv .venv && .venv/bin/pip install -e . && .venv/bin/rnnnlp quickstart"
 TEST = ".venv/bin/pip install -e '.[test]' && .venv/bin/pytest"
-OF_OTHERS = {"--against", "--order", "--model", "--copies"}  # options of scripts
+OF_OTHERS = {"--against", "--order", "--model", "--copies", "--rare"}  # options of scripts
 
 
 def blocks(text: str, language: str = "") -> list[str]:

@@ -110,7 +110,10 @@ def test_the_table_has_means_and_spread():
 @pytest.mark.parametrize(
     ("figures", "said"),
     [
-        ([(100, 0, 0.7), (300, 0, 0.8), (100, 1, 0.72), (300, 1, 0.8)], "That is +5.7 for each doubling. Gains shrink: expect less from 600 labels."),
+        (
+            [(100, 0, 0.7), (300, 0, 0.8), (100, 1, 0.72), (300, 1, 0.8)],
+            "That is +5.7 for each doubling. Gains shrink: expect less from 600 labels.",
+        ),
         ([(100, 0, 0.7), (300, 0, 0.8), (100, 1, 0.72), (300, 1, 0.71)], "That may be chance"),
         ([(100, 0, 0.7), (300, 0, 0.8)], "+10.0 points of accuracy (one seed only; ±2.5 for 1,000 texts measured)"),
         ([(100, 0, 0.7)], "is seen from two sizes on"),

@@ -16,6 +16,7 @@ from rnnnlp.errors import UserError, option
 LENGTHS = 3  # short, middle and long texts, of which each has its share
 GRAM, LONGEST = 5, 1000  # characters: of an n-gram, and of what is compared of a text
 SKETCH = 100  # n-grams that are compared of a text
+COMMON = 50  # chosen texts with an n-gram, above which it tells little
 SIMILAR = 0.5  # texts that share this fraction of their n-grams are nearly the same
 
 log = logging.getLogger(__name__)
@@ -93,7 +94,8 @@ def without_similar(candidates: Sequence[tuple[int, str]], n: int) -> list[int]:
         if any(count > SIMILAR * (len(grams) + sizes[earlier] - count) for earlier, count in shared.items()):
             continue
         for gram in grams:
-            having.setdefault(gram, []).append(len(chosen))
+            if len(earlier_texts := having.setdefault(gram, [])) < COMMON:
+                earlier_texts.append(len(chosen))
         chosen.append(number)
         sizes.append(len(grams))
         if len(chosen) == n:
