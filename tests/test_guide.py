@@ -24,7 +24,7 @@ README = ROOT / "README.md"
 PAGES = [README, *sorted((ROOT / "docs" / "guide").glob("*.md"))]
 INSTALL = "python3 -m venv .venv && .venv/bin/pip install -e . && .venv/bin/rnnnlp quickstart"
 TEST = ".venv/bin/pip install -e '.[test]' && .venv/bin/pytest"
-OF_OTHERS = {"--against", "--order"}  # options of scripts
+OF_OTHERS = {"--against", "--order", "--model", "--copies", "--rare"}  # options of scripts
 
 
 def blocks(text: str, language: str = "") -> list[str]:
@@ -148,6 +148,8 @@ QUESTIONS = {
     "make text less repetitive": ("generate", "repetition-penalty", "repetitive"),
     "set the temperature": ("generate", "temperature", "temperature"),
     "set the random seed": ("train charlm", "random seed", "random seed"),
+    "know how many labels I need": ("curve", "number of labels", "How many labels do I need"),
+    "choose texts to label": ("predict", "labels would teach most", "label next"),
     "stop early": ("train charlm", "early stopping", "early stopping"),
 }
 

@@ -1,4 +1,4 @@
-"""Plots by matplotlib: training curves of runs, and gradient norms over time."""
+"""Plots by matplotlib: training curves of runs, learning curves, and gradient norms over time."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rnnnlp.analysis.learning_curve import Point, baselines_of, by_size
 from rnnnlp.display import visible
 from rnnnlp.errors import UserError, option
 from rnnnlp.files import replaced_file
@@ -164,6 +165,34 @@ def _draw_run(panels: Sequence[Axes], label: str, curves: Curves, color: str, ax
     panels[0].plot([], [], color=color, linewidth=4, label=label)
     if curves.accuracy:
         panels[1].plot(validation_x, curves.accuracy, "o--", color=color, markersize=4)
+
+
+def draw_learning_curve(points: Sequence[Point], *, where: str) -> Figure:
+    """Draws accuracy against the number of labels on a log scale, with the linear baselines.
+
+    Args:
+        points: Those of a learning curve.
+        where: What is measured on.
+    """
+    sizes, figure = by_size(points), _figure(height=5)
+    axes = figure.subplots()
+    lines = {"rnnnlp": [[p.accuracy for p in found] for found in sizes.values()]}
+    for name in baselines_of(points):
+        lines[name] = [[p.baselines[name]["accuracy"] for p in found] for found in sizes.values()]
+    for number, (name, values) in enumerate(lines.items()):
+        means = [np.mean(v) for v in values]
+        (line,) = axes.plot(list(sizes), means, "o--" if number else "o-", markersize=5, label=_label(name))
+        if name == "rnnnlp":
+            bounds = [min(v) for v in values], [max(v) for v in values]
+            axes.fill_between(list(sizes), *bounds, color=line.get_color(), alpha=0.15, linewidth=0)
+    axes.set_xscale("log")
+    axes.set_xticks(list(sizes), [f"{size:,}" for size in sizes])
+    axes.minorticks_off()
+    axes.set(title=f"Accuracy on {_label(where)}", xlabel="labelled texts to train on", ylabel="accuracy")
+    seeds = max(map(len, sizes.values()))
+    axes.legend(frameon=False, title=f"mean of {seeds} seeds, with lowest and highest" if seeds > 1 else None)
+    axes.grid(alpha=0.3)
+    return figure
 
 
 def draw_gradient_norms(norms: Mapping[str, np.ndarray]) -> Figure:

@@ -51,7 +51,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--baseline",
         action="store_true",
-        help="classifiers: compare with TF-IDF and logistic regression, trained on the training texts of each data set",
+        help="classifiers: compare with a linear model, TF-IDF or NB-SVM, trained on the texts of each data set",
     )
     parser.add_argument(
         "--dynamic",

@@ -26,6 +26,7 @@ COMMANDS = {
     "evaluate": "measure a trained model on a split of a data set",
     "export": "write a trained model into a folder of its own, smaller: int8 weights",
     "predict": "classify texts with a trained classifier: labels, probabilities, explanations",
+    "curve": "show how accurate a classifier is with more and more labels, beside linear baselines",
     "plot": "plot training curves, or vanishing and exploding gradients",
     "quickstart": "try everything: train, evaluate and use two small models on built-in data in a few minutes",
     "status": "show the progress of a run: step, time, losses, best validation metrics",

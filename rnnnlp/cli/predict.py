@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from rnnnlp.cli.highlight import colours_wanted, highlighted, strongest
 from rnnnlp.cli.options import add_backend_options, add_reading_options, with_backend
 from rnnnlp.cli.output import output_file, refuse_input, show, show_json
+from rnnnlp.cli.to_label import check_uncertain, write_uncertain
 from rnnnlp.errors import UserError, option
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="classify the texts of a csv, tsv, json or parquet file, or each line of a txt file; it may be compressed",
     )
-    add_reading_options(parser, labels=False)
+    add_reading_options(parser)
     parser.add_argument(
         "--json",
         metavar="FILE",
@@ -49,6 +50,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="LABEL=P",
         help="predict LABEL if its probability is at least P (see evaluate --threshold)",
     )
+    parser.add_argument(
+        "--uncertain",
+        type=int,
+        metavar="N",
+        help="write the N texts whose labels would teach most, as csv with an empty label column; of a table, only "
+        "rows without a label",
+    )
+    parser.add_argument("--out", metavar="FILE", help="the csv file of --uncertain (default: standard output)")
     add_backend_options(parser)
 
 
@@ -64,7 +73,10 @@ def run(options: argparse.Namespace) -> int:
     for name, value in ReadOptions.given(options).items():
         if options.texts:
             raise UserError(f"{option(name)} is {value}, and the texts are given; leave it out")
+    check_uncertain(options)
     model = load_predictor(options.run_folder)
+    if options.uncertain is not None:
+        return write_uncertain(model, options)
     threshold = Threshold.parse(options.threshold, model.labels) if options.threshold is not None else None
     texts = options.texts or load_plain_texts(options.file or "-", ReadOptions.of(options))
     for text in options.texts:

@@ -66,7 +66,7 @@ def read_labelled_rows(
             try:
                 label = known[key]
             except (KeyError, TypeError):  # not seen yet, or a list
-                label = _label_of_file(value, names, table)
+                label = label_of_file(value, names, table)
                 if isinstance(value, str | int | float):
                     known[key] = label
             if label is None:
@@ -80,7 +80,7 @@ def read_labelled_rows(
     return LabelledRows(texts, labels, only(found_names, name), column)
 
 
-def _label_of_file(value: Any, class_names: tuple[str, ...] | None, table: Table) -> Label | None:
+def label_of_file(value: Any, class_names: tuple[str, ...] | None, table: Table) -> Label | None:
     """A label of a file. Text that spells a number is that number, and 1.0 is the integer 1."""
     try:
         label = as_label(value)

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from rnnnlp.errors import UserError, option
 from rnnnlp.text.chunks import split_lines
 from rnnnlp.text.formats import begins_as_json, delimiter_of_header, open_table
+from rnnnlp.text.labelled_rows import label_of_file
 from rnnnlp.text.readers import read_standard_input, read_text
 from rnnnlp.text.reading import ReadOptions
 from rnnnlp.text.rows import with_line_feeds
 from rnnnlp.text.sources import refuse_what_is_no_path
+from rnnnlp.text.tables import USUAL_LABEL_COLUMNS, Table
+
+LABEL = "label"  # the column of labels to come, where a table has none
 
 
 def load_plain_texts(path: str | Path, reading: ReadOptions | None = None) -> Sequence[str | None]:
@@ -30,22 +35,78 @@ def load_plain_texts(path: str | Path, reading: ReadOptions | None = None) -> Se
         UserError: If the file cannot be read, or has no such column.
     """
     reading = reading or ReadOptions()
-    file = Path(os.path.expanduser(path))  # an unknown ~name stays as it is
-    if str(path) == "-":
-        table = None
-    else:
-        if not file.is_file():
-            refuse_what_is_no_path(str(path))
-            raise UserError(f'{path}: no such file; expected a file of texts, or "-" for standard input')
-        table = open_table(file, reading)
+    table = _table(path, reading)
     if table is not None:
         return [text for (text,) in table.texts_and(table.find_text_column(reading.text_column), keep_missing=True)]
-    if reading.text_column is not None:
-        where = "standard input" if str(path) == "-" else path
-        raise UserError(f"{option('text_column')} is {reading.text_column}, and {where} is no table; leave it out")
+    return _plain_lines(path, reading)
+
+
+@dataclass(frozen=True)
+class TextsToLabel:
+    """Texts of which some may have a label already.
+
+    Attributes:
+        texts: The text of each row without a label; None for a row that has one, or has no text.
+        labelled: The texts that have a label.
+        columns: The names of the columns of texts and labels.
+    """
+
+    texts: list[str | None]
+    labelled: frozenset[str] = frozenset()
+    columns: tuple[str, str] = ("text", LABEL)
+
+
+def load_texts_to_label(path: str | Path, reading: ReadOptions | None = None) -> TextsToLabel:
+    """Loads texts as `load_plain_texts`; of a table with a label column, those of the rows without a label.
+
+    Raises:
+        UserError: If the file cannot be read, or has no such column.
+    """
+    reading = reading or ReadOptions()
+    table = _table(path, reading)
+    if table is None:
+        return TextsToLabel(list(_plain_lines(path, reading)))
+    of_texts, wanted = table.find_text_column(reading.text_column), reading.label_column
+    if wanted is None and not any(name.strip().lower() in USUAL_LABEL_COLUMNS for name in table.columns):
+        texts = [text for (text,) in table.texts_and(of_texts, keep_missing=True)]
+        return TextsToLabel(texts, columns=(of_texts, LABEL))
+    column = table.find_label_column(wanted)
+    names = table.class_names(column)
+    pairs = table.texts_and(of_texts, column, keep_missing=True)
+    rows = [(text, label_of_file(value, names, table)) for text, value in pairs]
+    if {label for _, label in rows} - {None} == {-1}:  # it means that there is none, as in `load_labelled`
+        rows = [(text, None) for text, _ in rows]
+    return TextsToLabel(
+        [text if label is None else None for text, label in rows],
+        frozenset(text for text, label in rows if text is not None and label is not None),
+        (of_texts, column),
+    )
+
+
+def _table(path: str | Path, reading: ReadOptions) -> Table | None:
+    """The table that a file is; None for plain text, and for "-".
+
+    Raises:
+        UserError: If there is no such file.
+    """
+    if str(path) == "-":
+        return None
+    file = Path(os.path.expanduser(path))  # an unknown ~name stays as it is
+    if not file.is_file():
+        refuse_what_is_no_path(str(path))
+        raise UserError(f'{path}: no such file; expected a file of texts, or "-" for standard input')
+    return open_table(file, reading)
+
+
+def _plain_lines(path: str | Path, reading: ReadOptions) -> list[str]:
+    """The lines of a file that is no table, or of standard input."""
+    for name in ("text_column", "label_column"):
+        if (column := getattr(reading, name)) is not None:
+            where = "standard input" if str(path) == "-" else path
+            raise UserError(f"{option(name)} is {column}, and {where} is no table; leave it out")
     if str(path) == "-":
         return _lines(_no_table(read_standard_input(reading.encoding)))
-    return _lines(read_text(file, reading.encoding))
+    return _lines(read_text(Path(os.path.expanduser(path)), reading.encoding))
 
 
 def _no_table(chunks: Iterable[str]) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """The display of a running training: a bar with loss, throughput and time left, and one line per evaluation."""
 
+import logging
 import sys
 import time
 from contextlib import suppress
@@ -11,7 +12,7 @@ from rnnnlp.training.task import BatchLoss
 
 
 class Progress:
-    """A `tqdm` progress bar on standard error.
+    """A `tqdm` progress bar on standard error, and lines above it unless the logger `rnnnlp` has only warnings.
 
     Args:
         clock: The clock of the run.
@@ -24,11 +25,13 @@ class Progress:
         self.loss: float | None = None  # smoothed
         self.tokens_per_second = 0.0
         self.last = time.monotonic()
+        self.quiet = logging.getLogger("rnnnlp").level > logging.INFO
         self.bar = tqdm(
             total=1000,
             initial=int(1000 * clock.progress),
             bar_format="{percentage:3.0f}%|{bar:20}| {desc}",
             dynamic_ncols=True,
+            leave=not self.quiet,
             disable=None,  # without a terminal, only evaluations are printed
         )
 
@@ -76,6 +79,8 @@ class Progress:
 
     def say(self, text: str) -> None:
         """Prints one line above the bar, if somebody can read it."""
+        if self.quiet:
+            return
         with suppress(OSError):
             self.bar.write(visible(text), file=sys.stderr)
 

@@ -67,6 +67,7 @@ FILES = {
     "cut.json": '[{"text": "good", "label": 1},\n',
     "both.csv": "text,label,stars\ngood,1,5\n",
     "same.csv": "text,label,label\ngood,1,5\n",
+    "curve.jsonl": '{"labels": 9, "seed": 0, "accuracy": 1, "macro_f1": 1, "seconds": 1, "baselines": {}}\n',
 }
 
 
@@ -344,6 +345,27 @@ MISTAKES = {
     "evaluate {home}/lm --label-column mark": "--label-column means nothing for models of type char_lm, as",
     "predict {home}/reviews text --text-column mark": "--text-column is mark, and the texts are given; leave it out",
     "predict {home}/reviews --file {home}/text.txt --text-column mark": "text.txt is no table; leave it out",
+    "predict {home}/reviews --file {home}/text.txt --uncertain 0": "--uncertain is 0; it must be at least 1",
+    "predict {home}/reviews text --uncertain 3 --explain": "--explain means nothing beside --uncertain; leave it out",
+    "predict {home}/reviews text --out {home}/new.csv": "--out means nothing without --uncertain; leave it out",
+    "predict {home}/reviews --file {home}/good.csv --uncertain 3": (
+        "good.csv: every row has a label in column 'label'; add rows without one, or name another column with"
+    ),
+    "curve --data {home}/good.csv --sizes 10,ten": "--sizes has 'ten'; it must be numbers of texts or all, such as",
+    "curve --data {home}/good.csv --sizes 3,900": (
+        "--sizes has no number from 4 (two texts of each class) to 32 (all training texts); give some, or all"
+    ),
+    "curve --data {home}/good.csv --seeds 0": "--seeds is 0; it must be at least 1 and at most 1000",
+    "curve --data {home}/lonely.csv": "lonely.csv has too few texts to measure on; give more of each class",
+    "curve --data {home}/good.csv --sizes 9 --json {home}/list.jsonl": (
+        "list.jsonl, line 1, is no training of a curve; give another file"
+    ),
+    "curve --data {home}/good.csv --sizes 9 --json {home}/hollow/no/curve.jsonl": (
+        "hollow/no/curve.jsonl cannot be written (No such file or directory); give another path"
+    ),
+    "curve --data {home}/good.csv --sizes 9 --json {home}/curve.jsonl": (
+        "curve.jsonl has trainings with other data; give the same as there, or another file"
+    ),
     # Data.
     "train charlm --data {home}/text.txt --config {home}/soon.toml": "--budget 'soon'",
     "train charlm --data {home}/text.txt --out {home}/text.txt/run": "cannot be made (Not a directory); give another",
@@ -519,8 +541,8 @@ ELSEWHERE = {
     "--out {} cannot be written ({}); give another path": (
         "analysis/test_plots.py::test_a_picture_that_cannot_be_written"
     ),
-    "--baseline finds no word twice in the training texts": (
-        "analysis/test_linear_baseline.py::test_texts_without_a_repeated_word_are_an_error"
+    "--baseline finds no words in the training texts": (
+        "analysis/test_linear_baseline.py::test_texts_without_a_word_are_an_error"
     ),
     "is no local path, and the Hub cannot be reached (": "text/test_sources.py::test_hub_names_that_do_not_load",
     "is no local path, and does not load from the Hub": "text/test_sources.py::test_hub_names_that_do_not_load",

@@ -258,6 +258,7 @@ def test_help_explains_every_command(capsys: pytest.CaptureFixture):
         "evaluate",
         "export",
         "predict",
+        "curve",
         "plot",
         "info",
     ):

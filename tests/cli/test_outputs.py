@@ -38,6 +38,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "evaluate {run} --data {home}/data/train.csv --split all --json {home}/reviews/config.json",
         "predict {run} --file {home}/data/train.csv --json {home}/link.csv",
         "predict {run} text --json {home}/reviews/model.safetensors",
+        "predict {run} --file {home}/data/train.csv --uncertain 3 --out {home}/link.csv",
+        "curve --data {home}/data --json {home}/data/train.csv",
         "predict {run} text --json {home}/reviews/checkpoints/step-00000002/config.json",
         "generate {home}/lm --out {home}/lm/tokenizer.json",
         "plot {home}/lm --json {home}/lm/metrics.jsonl",

@@ -49,6 +49,9 @@ COMMANDS = {
     "predict {home}/sentiment --explain {text}": 2,
     "predict {home}/sentiment --file {home}/rows.jsonl": 30,
     "predict {home}/forged {text}": 1,
+    "predict {home}/sentiment --file {home}/rows.jsonl --uncertain 3": 0,
+    "curve --data {home}/rows.jsonl --sizes 9 --seeds 1 --no-baseline": 5,
+    "curve --data {home}/nothing --json {home}/new.jsonl": 0,
     "evaluate {home}/sentiment --data {home}/rows.jsonl --split all --mistakes 3": 11,
     "evaluate {home}/sentiment --data {home}/rows.jsonl --data {home}/rows.jsonl --split all": 4,
     "evaluate {home}/charlm": 1,
@@ -78,7 +81,7 @@ def test_nothing_acts(command: str, terminal: bool, home: Path, monkeypatch: pyt
     monkeypatch.setattr(sys, "stderr", err)
     monkeypatch.setenv("NO_COLOR", "1")
     words = [word.format(home=home, text=STRANGE) for word in command.split()]
-    if words[0] == "train" and "--resume" not in words:
+    if words[0] in ("train", "curve") and "--resume" not in words:
         words += TINY
     code = main(words)
     err.flush()

@@ -129,6 +129,17 @@ class SentimentClassifier(Estimator):
             accuracy: float = self._fitted().score(texts, labels, sample_weight)
         return accuracy
 
+    def uncertain(self, texts: Any, n: int) -> np.ndarray:
+        """The indices of the `n` texts whose labels would teach most, the most useful first: label these next.
+
+        Args:
+            texts: Texts without labels. Copies and missing texts are left out, so there may be fewer indices.
+            n: The number of texts that are wanted.
+        """
+        with self._kernels():
+            chosen: np.ndarray = self._fitted().uncertain(texts, n)
+        return chosen
+
     def explain(self, texts: Any, labels: Any = None) -> list[list[Contribution] | None]:
         """The contribution of each word of each text to a label, in nats of log-odds; below 0: against it.
 

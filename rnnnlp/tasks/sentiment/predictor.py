@@ -11,6 +11,7 @@ import numpy as np
 from rnnnlp.errors import UserError
 from rnnnlp.layers.loss import softmax
 from rnnnlp.tasks.sentiment.explain import Contribution, whole_clusters
+from rnnnlp.tasks.sentiment.uncertain import most_uncertain
 from rnnnlp.text import Classes
 from rnnnlp.text.given import as_texts, labelled_rows, require_one_each, which_are_there
 from rnnnlp.text.labels import as_labels
@@ -110,6 +111,19 @@ class Predictor(ABC):
         actual = self.classes.indices(rows.labels, "labels")
         hits = self.predict_proba(rows.texts).argmax(axis=1) == actual
         return float(np.average(hits, weights=rows.weights))
+
+    def uncertain(self, texts: Any, n: int) -> np.ndarray:
+        """The indices of the `n` texts whose labels would teach most, the most useful first; see `most_uncertain`.
+
+        Args:
+            texts: Texts without labels. Copies and missing texts are left out, so there may be fewer indices.
+            n: The number of texts that are wanted.
+
+        Raises:
+            UserError: If `texts` is not a container of texts, or `n` is below 1.
+        """
+        given = as_texts(texts)
+        return most_uncertain(given, self.predict_proba(given), n)
 
     def explain(self, texts: Any, labels: Any = None) -> list[list[Contribution] | None]:
         """The contribution of each word of each text to a label, in nats of log-odds; below 0: against it.

@@ -59,7 +59,7 @@ def table(results: Sequence[Figures]) -> list[str]:
         for result in results
     ]
     if "baseline" in results[0]:
-        head += ["TF-IDF accuracy (95 %)", "TF-IDF macro-F1"]
+        head += ["baseline accuracy (95 %)", "baseline macro-F1"]
         for row, result in zip(rows, results, strict=True):
             row += [accuracy(result["baseline"]), f"{result['baseline']['macro_f1']:.4f}"]
     lines = [head, ["---"] * len(head), *rows]

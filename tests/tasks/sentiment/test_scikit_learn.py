@@ -1,20 +1,11 @@
 """The classifier in the tools of scikit-learn, with lists of texts, and labels of every type."""
 
 import copy
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-
-from rnnnlp import SentimentClassifier
-
-if os.environ.get("RNNNLP_REQUIRE_SKLEARN"):
-    import sklearn  # noqa: F401
-else:
-    pytest.importorskip("sklearn")
-
 from sklearn.base import clone, is_classifier
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import VotingClassifier
@@ -22,6 +13,8 @@ from sklearn.model_selection import GridSearchCV, cross_val_predict
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.validation import check_is_fitted
+
+from rnnnlp import SentimentClassifier
 
 TEXTS = [
     f"{adjective} {noun}" for adjective in ("good", "lovely", "bad", "awful") for noun in "film day book tea".split()

@@ -1,0 +1,97 @@
+"""The texts of `rnnnlp predict --uncertain`, as a csv table to be labelled."""
+
+import argparse
+import csv
+import io
+import logging
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rnnnlp.cli.output import output_file, refuse_input, show_text
+from rnnnlp.errors import UserError, option
+
+if TYPE_CHECKING:
+    from rnnnlp.tasks.sentiment.predictor import Predictor
+    from rnnnlp.text import Classes
+
+GUESS, MARGIN = "guess", "margin"  # columns beside those of text and label
+FORMULA = ("=", "+", "-", "@")  # a spreadsheet takes a text that begins with one for a formula
+
+log = logging.getLogger(__name__)
+
+
+def check_uncertain(options: argparse.Namespace) -> None:
+    """Refuses options that mean nothing with, or without, `--uncertain`.
+
+    Raises:
+        UserError: If one was given.
+    """
+    asked = options.uncertain is not None
+    for name in ("json", "explain", "threshold") if asked else ("out", "label_column"):
+        if getattr(options, name) not in (None, False):
+            beside = "beside" if asked else "without"
+            raise UserError(f"{option(name)} means nothing {beside} {option('uncertain')}; leave it out")
+
+
+def write_uncertain(model: "Predictor", options: argparse.Namespace) -> int:
+    """Writes the texts whose labels would teach the model most; returns the exit code."""
+    from rnnnlp.tasks.sentiment.uncertain import margins, most_uncertain
+    from rnnnlp.text import ReadOptions
+    from rnnnlp.text.plain import TextsToLabel, load_texts_to_label
+
+    source = options.file or "-"
+    refuse_input("out", options.out, data=[] if options.texts else [source], runs=[options.run_folder])
+    given = TextsToLabel(options.texts) if options.texts else load_texts_to_label(source, ReadOptions.of(options))
+    there = [text for text in given.texts if text is not None]
+    if not there and given.labelled:
+        raise UserError(
+            f"{source}: every row has a label in column {given.columns[1]!r}; add rows without one, or name another "
+            f"column with {option('label_column')}"
+        )
+    probabilities = model.predict_proba(there)  # (n, K)
+    known = given.labelled | trained_texts(model.classes, Path(options.run_folder))
+    chosen = most_uncertain(there, probabilities, options.uncertain, known=known)
+    labels, margin = model.labels, margins(probabilities)
+    rows = [(there[i], "", labels[probabilities[i].argmax()], round(float(margin[i]), 4)) for i in chosen.tolist()]
+    if formulas := sum(text.startswith(FORMULA) for text, *_ in rows):
+        log.warning(
+            "%d texts begin with one of %s, which a spreadsheet may take for a formula: import the column as text",
+            *(formulas, " ".join(FORMULA)),
+        )
+    table = as_csv((*given.columns, GUESS, MARGIN), rows)
+    if options.out is None:
+        show_text(table)
+    else:
+        with output_file("out", options.out) as file:  # a spreadsheet reads UTF-8 if the file begins with its mark
+            file.write(table.encode("utf-8" if table.isascii() else "utf-8-sig", "surrogateescape"))
+    return 0
+
+
+def trained_texts(classes: "Classes", run: Path) -> frozenset[str]:
+    """The labelled texts that a run was trained on, where they are still there."""
+    from rnnnlp.text import load_labelled
+    from rnnnlp.text.sources import find_source
+    from rnnnlp.training.data_places import find_data
+    from rnnnlp.training.model_folder import read_config
+    from rnnnlp.training.task import Evaluation
+
+    training = read_config(run).get("training", {})
+    try:
+        data = find_data(training, run, remedy="rows of the file with a label are left out all the same")
+        reading = Evaluation().reading(training, data)
+        splits = [split for split in ("train", "validation") if split in find_source(data, reading, rows=True).splits]
+        loaded = load_labelled(data, reading, splits=splits, validation_fraction=0, classes=classes)
+    except UserError as error:
+        log.info("texts that trained the model are not left out: %s", error.command_line)
+        return frozenset()
+    return frozenset(text for split in loaded.splits.values() for text in split.texts)
+
+
+def as_csv(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """A csv table whose texts come back as they are when it is read."""
+    table = io.StringIO(newline="")
+    lines = csv.writer(table, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
+    lines.writerow(head)
+    lines.writerows(rows)
+    return table.getvalue()
