@@ -25,6 +25,7 @@ COMMANDS = {
     "generate": "generate text with a trained character model",
     "evaluate": "measure a trained model on a split of a data set",
     "predict": "classify texts with a trained classifier: labels, probabilities, explanations",
+    "models": "list the models that are bundled, ready to predict and to start from",
     "plot": "plot training curves, or vanishing and exploding gradients",
     "quickstart": "try everything: train, evaluate and use two small models on built-in data in a few minutes",
     "status": "show the progress of a run: step, time, losses, best validation metrics",
@@ -32,6 +33,7 @@ COMMANDS = {
 }
 
 EXAMPLES = """examples:
+  rnnnlp predict "What a lovely film."
   rnnnlp quickstart
   rnnnlp train charlm --data book.txt --budget 5m --out runs/book
   rnnnlp generate runs/book --prompt "Once upon a time"

@@ -29,6 +29,7 @@ from rnnnlp.training.calibration import MAX_TEMPERATURE, MIN_TEMPERATURE
 from rnnnlp.training.model_folder import WEIGHTS
 from rnnnlp.training.network import Network
 
+BEGINNING = 1000  # characters of a text; enough to tell whether its words are known
 PROJECT_ALL = 8  # project the whole embedding table once if there are this many tokens per vocabulary entry
 
 
@@ -240,6 +241,18 @@ class SentimentNetwork(Network, Predictor):
 
     def logits_of(self, texts: Sequence[str]) -> np.ndarray:
         return self.logits(self.encode(texts))
+
+    def unknown_words(self, texts: Sequence[str]) -> np.ndarray:
+        unknown = self.tokenizer.unknown_id
+        if unknown is None:
+            return super().unknown_words(texts)
+        is_word = np.array([any(map(str.isalnum, token.decode("utf-8", "replace"))) for token in self.tokenizer.tokens])  # (V,)
+        is_word[unknown] = True
+        shares = []
+        for ids in self.tokenizer.encode_batch([text[:BEGINNING] for text in texts]):
+            words = ids[is_word[ids]]
+            shares.append(float(np.mean(words == unknown)) if len(words) else 0.0)
+        return np.array(shares)
 
     def explain_classes(self, texts: Sequence[str], chosen: np.ndarray | None = None) -> list[list[Contribution]]:
         return explain(self, texts, chosen)
