@@ -94,9 +94,7 @@ class Prediction:
 @with_backend
 def run(options: argparse.Namespace) -> int:
     from rnnnlp.tasks.sentiment.bundled import model_folder
-    from rnnnlp.tasks.sentiment.ensemble import load_predictor
     from rnnnlp.tasks.sentiment.predictor import CHUNK
-    from rnnnlp.tasks.sentiment.threshold import Threshold
     from rnnnlp.text import ReadOptions, load_plain_texts
 
     run_folder, given = run_and_texts(options)
@@ -105,19 +103,13 @@ def run(options: argparse.Namespace) -> int:
     for name, value in ReadOptions.given(options).items():
         if given:
             raise UserError(f"{option(name)} is {value}, and the texts are given; leave it out")
-    models = {} if run_folder is None else {run_folder: load_predictor(run_folder)}
-    for text in given:
-        if os.path.isfile(text):
-            raise UserError(f"{text} is the name of a file; to classify its texts, give {option('file')} {text}")
+    models = {} if run_folder is None else {run_folder: opened(run_folder, options.threshold)}
+    for word in given:
+        if os.path.isfile(word):
+            raise UserError(f"{word} is the name of a file; to classify its texts, give {option('file')} {word}")
     texts: Sequence[str | None] = given or load_plain_texts(options.file or "-", ReadOptions.of(options))
-    if run_folder is None:
-        names = chosen_models(texts)
-        models = {name: load_predictor(name) for name in dict.fromkeys(names)}
-    else:
-        names = [run_folder] * len(texts)
-    thresholds: dict[str, Threshold | None] = dict.fromkeys(models)
-    if options.threshold is not None:
-        thresholds = {name: Threshold.parse(options.threshold, model.labels) for name, model in models.items()}
+    names = chosen_models(texts) if run_folder is None else [run_folder] * len(texts)
+    models |= {name: opened(name, options.threshold) for name in dict.fromkeys(names) if name not in models}
     runs = [str(model_folder(name)) for name in models]
     refuse_input("json", options.json, data=[] if given else [options.file or "-"], runs=runs)
     coloured = colours_wanted(sys.stdout)
@@ -125,18 +117,17 @@ def run(options: argparse.Namespace) -> int:
     with text_output(options.json) as file:
         for start in range(0, len(texts), CHUNK):
             chunk = texts[start : start + CHUNK]
-            predictions: list[Prediction | None] = [None] * len(chunk)
-            for name, model in models.items():
-                own = [i for i, text in enumerate(chunk) if text is not None and names[start + i] == name]
-                found = predicted(model, [str(chunk[i]) for i in own], thresholds[name], explain=options.explain)
-                for i, prediction in zip(own, found, strict=True):
-                    predictions[i] = prediction
-            for text, prediction in zip(chunk, predictions, strict=True):
-                hardly_known += prediction is not None and prediction.unknown > HARDLY_KNOWN
+            found: dict[int, Prediction] = {}
+            for name, (model, threshold) in models.items():
+                own = {i: text for i, text in enumerate(chunk) if text is not None and names[start + i] == name}
+                of_model = predictions(model, list(own.values()), threshold, explain=options.explain)
+                found |= zip(own, of_model, strict=True)
+            hardly_known += sum(prediction.unknown > HARDLY_KNOWN for prediction in found.values())
+            for i, text in enumerate(chunk):
                 if options.json:
-                    show_json(as_json(text, prediction), file)
+                    show_json(as_json(text, found.get(i)), file)
                 else:
-                    for fields in as_lines(text, prediction, coloured=coloured):
+                    for fields in as_lines(text, found.get(i), coloured=coloured):
                         show(*fields)
     if missing := texts.count(None):
         log.warning("%d of the %d rows have no text, and so no prediction", missing, len(texts))
@@ -144,6 +135,15 @@ def run(options: argparse.Namespace) -> int:
         which = "this text" if len(texts) == 1 else f"{hardly_known} of {len(texts)} texts"
         log.warning("the model does not know many of the words of %s, so do not rely on what it says of them", which)
     return 0
+
+
+def opened(run: str, threshold: str | None) -> "tuple[Predictor, Threshold | None]":
+    """The classifier in a run folder or of a bundled name, and the threshold that was asked for."""
+    from rnnnlp.tasks.sentiment.ensemble import load_predictor
+    from rnnnlp.tasks.sentiment.threshold import Threshold
+
+    model = load_predictor(run)
+    return model, None if threshold is None else Threshold.parse(threshold, model.labels)
 
 
 def run_and_texts(options: argparse.Namespace) -> tuple[str | None, list[str]]:
@@ -201,7 +201,7 @@ def chosen_models(texts: Sequence[str | None]) -> list[str]:
     return names
 
 
-def predicted(
+def predictions(
     model: "Predictor", texts: Sequence[str], threshold: "Threshold | None", *, explain: bool
 ) -> Iterator[Prediction]:
     """What a model says of each of the texts."""
@@ -211,9 +211,7 @@ def predicted(
     decisions = threshold.decide(probabilities) if threshold else probabilities.argmax(axis=1)  # (n,)
     labels = [model.classes.labels[k] for k in decisions]
     explanations = model.explain(texts, labels) if explain else [None] * len(texts)
-    for p, k, unknown, words in zip(
-        probabilities, decisions, model.unknown_words(texts), explanations, strict=True
-    ):
+    for p, k, unknown, words in zip(probabilities, decisions, model.unknown_words(texts), explanations, strict=True):
         yield Prediction(model.classes, p, int(k), float(unknown), words)
 
 

@@ -202,7 +202,7 @@ MISTAKES = {
     "train sentiment --data sample-reviews --from {home}/ensemble": "holds a model of type ensemble; it must be a run",
     "train sentiment --data sample-reviews --from {home}/reviews --pooling last": "is mean+max; leave it out",
     "train sentiment --data sample-reviews --from {home}/words --vocab-size 3": "--vocab-size is 3, and that of --from",
-    "train sentiment --data sample-reviews --from {home}/lm --vocab-size 999": "to which only words can be added; leave",
+    "train sentiment --data sample-reviews --from {home}/lm --vocab-size 999": "to which only words can be added; ",
     "train charlm --data {home}/text.txt --from {home}/reviews": "sentiment; one of type char_lm is needed here",
     "train charlm --data {home}/text.txt --from {home}/lm --preset tiny": "--preset is tiny, and that of",
     "pretrain --data {home}/text.txt --from {home}/words --hidden-size 3": "--hidden-size is 3, and that of --from",

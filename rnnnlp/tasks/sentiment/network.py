@@ -246,7 +246,8 @@ class SentimentNetwork(Network, Predictor):
         unknown = self.tokenizer.unknown_id
         if unknown is None:
             return super().unknown_words(texts)
-        is_word = np.array([any(map(str.isalnum, token.decode("utf-8", "replace"))) for token in self.tokenizer.tokens])  # (V,)
+        tokens = (token.decode("utf-8", "replace") for token in self.tokenizer.tokens)
+        is_word = np.array([any(map(str.isalnum, token)) for token in tokens])  # (V,); others are signs
         is_word[unknown] = True
         shares = []
         for ids in self.tokenizer.encode_batch([text[:BEGINNING] for text in texts]):

@@ -10,7 +10,6 @@ After Howard and Ruder 2018; on the states of a character language model, Radfor
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np

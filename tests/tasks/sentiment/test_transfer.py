@@ -163,9 +163,7 @@ def test_the_card_has_a_command_that_works(kind: str, words: Path, tmp_path: Pat
     assert (again / "model.safetensors").read_bytes() == (run / "model.safetensors").read_bytes()
 
 
-def test_words_that_the_pretrained_model_lacks_are_added(
-    words: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
-):
+def test_words_that_the_pretrained_model_lacks_are_added(words: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture):
     texts = ["a zebra is a good book", "a zebra reads a bad book"] * 10 + ["an okapi is bad", "good"]
     labels = ["good", "bad"] * 11
     caplog.set_level("INFO")
