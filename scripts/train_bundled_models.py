@@ -34,6 +34,7 @@ LABELS = ("negative", "positive")
 PRETRAINING_SHARE = 0.6  # of the time
 HELD_OUT = 20  # one of this number of texts is for validation, where a set has no such split
 TREEBANK_SHARE = 0.3  # of the texts are also written with the spaces of a treebank: do n't, it 's
+SAMPLE_REVIEWS = "sample-reviews: of this project, with its licence."
 PASSAGES = 2  # cut from each long review
 MOST_SENTENCES = 3  # in a passage
 SIZES = ("vocab_size", "embedding_size", "hidden_size")
@@ -52,7 +53,7 @@ class Model:
     tokenizer: str
     vocab_size: int
     use: str
-    data: tuple[str, ...]  # what is known of the data, for the card
+    data: dict[str, str]  # what is known of each set, for the card
     embedding_size: int = 192
     hidden_size: int = 256
 
@@ -65,13 +66,14 @@ ENGLISH = Model(
     "word",
     24_000,
     "opinions in English, from a phrase to a page: films above all, products and services less surely",
-    (
-        "IMDB (Large Movie Review Dataset, Maas et al. 2011): reviews of training with labels, and those without for "
-        "pretraining. Licence: none is stated; its authors ask to cite the paper. The texts belong to users of IMDb.",
-        "SST (Stanford Sentiment Treebank, Socher et al. 2013): phrases of training. Licence: not known. The texts "
-        "are from film reviews.",
-        "sample-reviews: of this project, with its licence.",
-    ),
+    {
+        "imdb": "IMDB (Large Movie Review Dataset, Maas et al. 2011): reviews of training with labels, and those "
+        "without for pretraining. Licence: none is stated; its authors ask to cite the paper. The texts belong to users "
+        "of IMDb.",
+        "sst2": "SST (Stanford Sentiment Treebank, Socher et al. 2013): phrases of training. Licence: not known. The "
+        "texts are from film reviews.",
+        "sample-reviews": SAMPLE_REVIEWS,
+    },
 )
 CHINESE = Model(
     "reviews-zh",
@@ -81,10 +83,11 @@ CHINESE = Model(
     "bpe",
     12_000,
     "opinions in Chinese on goods, books and hotels",
-    (
-        "online_shopping_10_cats: reviews of online shops, of training. Licence: not known; the authors are not named.",
-        "sample-reviews: of this project, with its licence.",
-    ),
+    {
+        "online_shopping_10_cats": "online_shopping_10_cats: reviews of online shops, of training. Licence: not known; "
+        "the authors are not named.",
+        "sample-reviews": SAMPLE_REVIEWS,
+    },
 )
 BUNDLED = {model.name: model for model in (ENGLISH, CHINESE)}
 FAILURES = (
@@ -439,7 +442,7 @@ def write_card(job: Job, figures: dict[str, Row]) -> None:
     from rnnnlp.files import write_atomically
     from rnnnlp.version import __version__
 
-    model, texts = job.model, job.finished["texts"]
+    model, texts, left_out = job.model, job.finished["texts"], left_out_of(job.model, job.options)
     rows = "\n".join(
         f"| {name} | {row['domain']} | {row['texts']:,} | {row['accuracy']:.4f} | {row['float32']:.4f} "
         f"| {row['macro_f1']:.4f} | {row['calibration_error']:.4f} |"
@@ -464,11 +467,11 @@ A classifier of opinions in {model.language}: {" or ".join(LABELS)}. It is bundl
 
 ## Data
 
-{bullets(model.data)}
+{bullets(line for name, line in model.data.items() if name not in left_out)}
 
 {texts["pretraining"]:,} texts for pretraining, {texts["labelled/train"]:,} with labels for training and
 {texts["labelled/validation"]:,} for validation, to which the temperature of the probabilities was fitted.
-{f"Left out: {', '.join(left_out_of(model, job.options))}." if left_out_of(model, job.options) else ""}
+{f"Left out: {', '.join(left_out)}." if left_out else ""}
 
 ## Figures
 

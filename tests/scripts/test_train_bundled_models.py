@@ -82,6 +82,7 @@ def test_what_is_left_out_is_not_seen(data: Path, tmp_path: Path, capsys: pytest
 def test_english_texts_without_the_treebank(data: Path, tmp_path: Path):
     words = ["reviews-en", "--leave-out", "sst2", "--data-folder", str(data), "--work", str(tmp_path), *TINY]
     job = script.Job(script.ENGLISH, script.parse(words), tmp_path)
+    assert script.left_out_of(job.model, job.options) == ["sst2"]
     numbers = script.write_texts(job)
     train = texts_of(tmp_path / "labelled" / "train.jsonl")
     assert numbers["labelled/train"] == len(train)
