@@ -68,8 +68,8 @@ ENGLISH = Model(
     "opinions in English, from a phrase to a page: films above all, products and services less surely",
     {
         "imdb": "IMDB (Large Movie Review Dataset, Maas et al. 2011): reviews of training with labels, and those "
-        "without for pretraining. Licence: none is stated; its authors ask to cite the paper. The texts belong to users "
-        "of IMDb.",
+        "without for pretraining. Licence: none is stated; its authors ask to cite the paper. The texts belong to "
+        "users of IMDb.",
         "sst2": "SST (Stanford Sentiment Treebank, Socher et al. 2013): phrases of training. Licence: not known. The "
         "texts are from film reviews.",
         "sample-reviews": SAMPLE_REVIEWS,
