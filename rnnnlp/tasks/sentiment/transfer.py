@@ -130,9 +130,9 @@ def start_from(pretrained: Pretrained, classifier: SentimentNetwork) -> None:
 
 
 def copy_embedding(source: np.ndarray, target: np.ndarray) -> None:
-    """Copies the rows of an embedding `(V, D)`; words that were added start as the unknown word, id 0, was read."""
+    """Copies the rows of an embedding `(V, D)`; words that were added start as the mean of all."""
     target[: len(source)] = source
-    target[len(source) :] = source[0]
+    target[len(source) :] = source.mean(axis=0)
 
 
 def order_of_classes(pretrained: Sequence[str], labels: Sequence[str]) -> list[int] | None:
