@@ -24,7 +24,7 @@ COMMANDS = {
     "ensemble": "make an ensemble of trained classifiers, with stacking weights",
     "generate": "generate text with a trained character model",
     "evaluate": "measure a trained model on a split of a data set",
-    "predict": "classify texts with a trained classifier: labels, probabilities, explanations",
+    "predict": "classify texts with a trained classifier or a bundled model: labels, probabilities, explanations",
     "models": "list the models that are bundled, ready to predict and to start from",
     "plot": "plot training curves, or vanishing and exploding gradients",
     "quickstart": "try everything: train, evaluate and use two small models on built-in data in a few minutes",

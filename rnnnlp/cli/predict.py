@@ -164,7 +164,7 @@ def run_and_texts(options: argparse.Namespace) -> tuple[str | None, list[str]]:
         if words:
             return words[0], words[1:]  # which is refused when it is opened
         raise UserError("no model is bundled with this installation; give the run folder of a trained classifier")
-    if words and looks_like_run(words[0], words[1:], models):
+    if words and (options.file or looks_like_run(words[0], words[1:], models)):
         raise UserError(
             f"{words[0]} is not a folder; give the folder of a trained model, or, if it is a text, also "
             f"{option('model')} with the name of a bundled one: {', '.join(models)}"

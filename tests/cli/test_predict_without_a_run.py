@@ -91,7 +91,15 @@ def test_a_folder_wins_over_a_bundled_model(installation: Path, tmp_path: Path, 
 
 @pytest.mark.parametrize(
     "words",
-    [["runs/my-run"], ["runs\\my-run", "a text"], ["run.v2"], ["my_run"], ["reviews-eng"], ["myrun", "a good film"]],
+    [
+        ["runs/my-run"],
+        ["runs\\my-run", "a text"],
+        ["run.v2"],
+        ["my_run"],
+        ["reviews-eng"],
+        ["myrun", "a good film"],
+        ["myrun", "--file", "x.csv"],
+    ],
     ids=" ".join,
 )
 def test_a_mistyped_run_is_no_text(words: list[str], capsys: pytest.CaptureFixture):
