@@ -107,6 +107,8 @@ def run(options: argparse.Namespace) -> int:
     for word in given:
         if os.path.isfile(word):
             raise UserError(f"{word} is the name of a file; to classify its texts, give {option('file')} {word}")
+    if not given and not options.file and sys.stdin is not None and sys.stdin.isatty():
+        log.info("reading texts from standard input, one on each line; Ctrl-D ends them")
     texts: Sequence[str | None] = given or load_plain_texts(options.file or "-", ReadOptions.of(options))
     names = chosen_models(texts) if run_folder is None else [run_folder] * len(texts)
     models |= {name: opened(name, options.threshold) for name in dict.fromkeys(names) if name not in models}

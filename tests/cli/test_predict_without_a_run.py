@@ -70,8 +70,12 @@ def test_a_file_and_standard_input(tmp_path: Path, capsys: pytest.CaptureFixture
     (tmp_path / "x.csv").write_text("text\na good film\n\n很好\n")
     out, _ = output(["predict", "--file", "x.csv"], capsys)
     assert [line.split("\t")[2] for line in out.splitlines()] == ["a good film", "很好"]
-    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"a bad film\n")))
-    assert output(["predict"], capsys)[0].endswith("a bad film\n")
+    typed = io.TextIOWrapper(io.BytesIO(b"a bad film\n"))
+    monkeypatch.setattr(typed, "isatty", lambda: True)
+    monkeypatch.setattr("sys.stdin", typed)
+    out, err = output(["predict"], capsys)
+    assert out.endswith("a bad film\n")
+    assert err.startswith("reading texts from standard input, one on each line; ")
 
 
 def test_a_model_may_be_chosen(installation: Path, capsys: pytest.CaptureFixture):
