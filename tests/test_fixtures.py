@@ -107,6 +107,7 @@ def test_its_last_weights_measure_the_same(fixture: Path, folder: Path, run: Run
 def test_its_predictions_are_the_same(folder: Path, run: Run):
     now, then = predictions(run), figures_then(folder)["predictions"]
     for found, expected in zip(now, then, strict=True):
+        del found["unknown_words"]  # which these versions did not tell
         assert found.pop("probabilities") == pytest.approx(expected.pop("probabilities"), abs=5e-6)
         assert found == expected
 

@@ -8,7 +8,12 @@ from rnnnlp.cli.output import show
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("runs", nargs="+", metavar="RUN", help="the folders of two or more trained classifiers")
+    parser.add_argument(
+        "runs",
+        nargs="+",
+        metavar="RUN",
+        help="folders of trained classifiers or names of bundled ones, at least two",
+    )
     parser.add_argument("--out", metavar="RUN", required=True, help="the new folder of the ensemble")
     parser.add_argument("--overwrite", action="store_true", help="replace the run that is in --out")
     parser.add_argument(

@@ -20,7 +20,7 @@ SHOWN_MISTAKES = 5
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run_folder", metavar="RUN", help="the folder of a trained model")
+    parser.add_argument("run_folder", metavar="RUN", help="the folder of a trained model, or the name of a bundled one")
     parser.add_argument(
         "--data",
         action="append",
@@ -67,6 +67,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 @with_backend
 def run(options: argparse.Namespace) -> int:
     from rnnnlp.tasks import task_of
+    from rnnnlp.tasks.sentiment.bundled import model_folder
     from rnnnlp.text import ReadOptions
     from rnnnlp.text.sources import split_to_measure
     from rnnnlp.training.data_places import are_own_data, find_data
@@ -74,7 +75,7 @@ def run(options: argparse.Namespace) -> int:
     from rnnnlp.training.run_folder import RunFolder
     from rnnnlp.training.task import Evaluation
 
-    folder = Path(options.run_folder)
+    folder = model_folder(options.run_folder)
     if options.weights == "last":
         folder = RunFolder(folder).latest_checkpoint()
     config = read_config(folder)

@@ -25,7 +25,8 @@ COMMANDS = {
     "generate": "generate text with a trained character model",
     "evaluate": "measure a trained model on a split of a data set",
     "export": "write a trained model into a folder of its own, smaller: int8 weights",
-    "predict": "classify texts with a trained classifier: labels, probabilities, explanations",
+    "predict": "classify texts with a trained classifier or a bundled model: labels, probabilities, explanations",
+    "models": "list the models that are bundled, ready to predict and to start from",
     "curve": "show how accurate a classifier is with more and more labels, beside linear baselines",
     "plot": "plot training curves, or vanishing and exploding gradients",
     "quickstart": "try everything: train, evaluate and use two small models on built-in data in a few minutes",
@@ -34,6 +35,7 @@ COMMANDS = {
 }
 
 EXAMPLES = """examples:
+  rnnnlp predict "What a lovely film."
   rnnnlp quickstart
   rnnnlp train charlm --data book.txt --budget 5m --out runs/book
   rnnnlp generate runs/book --prompt "Once upon a time"

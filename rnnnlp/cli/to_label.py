@@ -34,15 +34,25 @@ def check_uncertain(options: argparse.Namespace) -> None:
             raise UserError(f"{option(name)} means nothing {beside} {option('uncertain')}; leave it out")
 
 
-def write_uncertain(model: "Predictor", options: argparse.Namespace) -> int:
-    """Writes the texts whose labels would teach the model most; returns the exit code."""
+def write_uncertain(model: "Predictor", run: Path, texts: Sequence[str], options: argparse.Namespace) -> int:
+    """Writes the texts whose labels would teach a model most.
+
+    Args:
+        model: The model.
+        run: Its folder.
+        texts: The texts, if they are given as words; else they are those of the file.
+        options: Those of the command.
+
+    Returns:
+        The exit code.
+    """
     from rnnnlp.tasks.sentiment.uncertain import margins, most_uncertain
     from rnnnlp.text import ReadOptions
     from rnnnlp.text.plain import TextsToLabel, load_texts_to_label
 
     source = options.file or "-"
-    refuse_input("out", options.out, data=[] if options.texts else [source], runs=[options.run_folder])
-    given = TextsToLabel(options.texts) if options.texts else load_texts_to_label(source, ReadOptions.of(options))
+    refuse_input("out", options.out, data=[] if texts else [source], runs=[str(run)])
+    given = TextsToLabel(list(texts)) if texts else load_texts_to_label(source, ReadOptions.of(options))
     there = [text for text in given.texts if text is not None]
     if not there and given.labelled:
         raise UserError(
@@ -50,7 +60,7 @@ def write_uncertain(model: "Predictor", options: argparse.Namespace) -> int:
             f"column with {option('label_column')}"
         )
     probabilities = model.predict_proba(there)  # (n, K)
-    known = given.labelled | trained_texts(model.classes, Path(options.run_folder))
+    known = given.labelled | trained_texts(model.classes, run)
     chosen = most_uncertain(there, probabilities, options.uncertain, known=known)
     labels, margin = model.labels, margins(probabilities)
     rows = [(there[i], "", labels[probabilities[i].argmax()], round(float(margin[i]), 4)) for i in chosen.tolist()]

@@ -56,6 +56,19 @@ class Parameter:
             self.rows = np.union1d(self.rows, ids).astype(np.int64)
 
 
+class Undrawn(np.random.Generator):
+    """Gives zeros in place of random numbers, at once: for a network whose parameters are then set."""
+
+    def __init__(self) -> None:
+        super().__init__(np.random.PCG64(0))
+
+    def normal(self, loc: float, scale: float, size: Any) -> Array:  # type: ignore[override]
+        return np.broadcast_to(np.float32(0), size)
+
+    def uniform(self, low: float, high: float, size: Any) -> Array:  # type: ignore[override]
+        return np.broadcast_to(np.float32(0), size)
+
+
 def parameters_of(layers: Mapping[str, Any]) -> dict[str, Parameter]:
     """The parameters of layers by name, such as `recurrent.0.forward.W_h`."""
     return {

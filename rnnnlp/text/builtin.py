@@ -1,4 +1,4 @@
-"""The built-in data sets, which need no network."""
+"""What is bundled with this library, and needs no network: data sets, and where the bundled models are."""
 
 from __future__ import annotations
 
@@ -17,15 +17,23 @@ BUILTIN_NAMES = (SAMPLE_REVIEWS, PYTHON_DOCS)
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
+def bundled_folder(name: str) -> Path | None:
+    """The folder of this name among what is bundled; None if the installation lacks it.
+
+    It is in the package if installed from a wheel, beside it in a checkout.
+    """
+    places = (_PACKAGE / "bundled" / name, _PACKAGE.parent / "data" / name)
+    return next((place for place in places if place.is_dir()), None)
+
+
 def sample_folder(name: str) -> Path:
-    """The folder of a bundled data set: in the package if installed from a wheel, beside it in a checkout.
+    """The folder of a bundled data set.
 
     Raises:
         UserError: If the installation lacks it.
     """
-    for parent in (_PACKAGE / "sample_data", _PACKAGE.parent / "data"):
-        if (parent / name).is_dir():
-            return parent / name
+    if (folder := bundled_folder(name)) is not None:
+        return folder
     raise UserError(f"the built-in set {name} is not in {_PACKAGE}; install rnnnlp again, or clone its repository")
 
 

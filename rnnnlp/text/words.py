@@ -322,6 +322,21 @@ class WordTokenizer(LearnedTokenizer):
         vocabulary = cls._learn(untrained, trainer, texts)["vocab"]
         return cls(_in_order(vocabulary), lowercase=lowercase, normalizer=normalizer)
 
+    def extended(self, texts: Iterable[str], *, vocab_size: int | None = None, min_frequency: int = 2) -> Self:
+        """A tokenizer with the same ids, and more ids for frequent words of other texts that this one lacks.
+
+        Args:
+            texts: The other texts. Words count that a tokenizer trained on them would have.
+            vocab_size: Maximum number of ids, including those of this tokenizer.
+            min_frequency: Words that occur less often are not added.
+        """
+        options: dict[str, Any] = {"lowercase": self.lowercase, "normalizer": self.normalizer}
+        of_texts = type(self).train(texts, min_frequency=min_frequency, **options)
+        known = set(self.words)
+        new = [word for word in of_texts.words if word not in known]
+        most = len(new) if vocab_size is None else max(0, vocab_size - self.vocab_size)
+        return type(self)([*self.words, *new[:most]], **options)
+
     def unknown_characters(self, text: str) -> list[str]:
         encoding = self._library.encode(text, add_special_tokens=False)
         spans = (span for i, span in zip(encoding.ids, encoding.offsets, strict=True) if i == self.unknown_id)

@@ -18,7 +18,7 @@ from rnnnlp.files import (
     set_tensors,
     writing,
 )
-from rnnnlp.layers.parameter import Parameter, parameters_of
+from rnnnlp.layers.parameter import Parameter, Undrawn, parameters_of
 from rnnnlp.text import Tokenizer, load_tokenizer
 from rnnnlp.training.earlier import current_names
 from rnnnlp.training.model_folder import (
@@ -80,7 +80,7 @@ class Network(SavedModel):
             changed: Options that have no weights, such as `dropout`.
         """
         config = self.config.changed(**changed)
-        twin = type(self)(config, self._tokenizer, rng=np.random.default_rng(0), dtype=dtype or self.dtype)
+        twin = type(self)(config, self._tokenizer, rng=Undrawn(), dtype=dtype or self.dtype)
         for name, parameter in twin.parameters().items():
             parameter.value[...] = self.parameters()[name].value
         for name, buffer in twin.buffers().items():
@@ -139,7 +139,7 @@ class Network(SavedModel):
             tensors = decoded(tensors, path)
         number = sum(tensor.size for tensor in tensors.values())
         require(number, network_config.num_parameters, many)  # said before a network of that size takes its memory
-        network = cls(network_config, tokenizer, rng=np.random.default_rng(0))
+        network = cls(network_config, tokenizer, rng=Undrawn())
         arrays = {name: p.value for name, p in network.parameters().items()} | network.buffers()
         set_tensors(arrays, network.buffers() | tensors, path)
         return network

@@ -161,8 +161,13 @@ class Task:
         ]
 
 
-def require_open(options: Options[Any], names: Collection[str]) -> None:
+def require_open(options: Options[Any], names: Collection[str], folder: Path | None = None) -> None:
     """Refuses options of these names beside `from_`, whose run decides them, unless they are what they are there.
+
+    Args:
+        options: The options.
+        names: Those that the run decides.
+        folder: Where the run is, if not at `from_`.
 
     Raises:
         UserError: If one was given and is another, or `from_` is no run.
@@ -171,7 +176,7 @@ def require_open(options: Options[Any], names: Collection[str]) -> None:
     if given.from_ is None:
         return
     defaults = {f.name: f.default for f in fields(given)}
-    config = read_config(Path(given.from_))
+    config = read_config(folder or Path(given.from_))
     there = config.get("training", {}) | config["model"]
     for name in names:
         value, run = options.network.get(name, getattr(given, name, None)), given.from_

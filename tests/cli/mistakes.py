@@ -131,7 +131,6 @@ MISTAKES = {
     "nonsense": "invalid choice: 'nonsense' (choose from ... ; 'rnnnlp --help' lists the options",
     "train": "the following arguments are required: charlm|sentiment; 'rnnnlp train --help' lists",
     "generate": "the following arguments are required: RUN; 'rnnnlp generate --help' lists",
-    "predict": "the following arguments are required: RUN, TEXT; 'rnnnlp predict --help' lists",
     "train charlm --data": "--data: expected one argument; 'rnnnlp train charlm --help' lists",
     "train charlm --data {home}/text.txt --out=": "--out is empty; give the name of a new folder",
     "train charlm --hidden-sise 3": "--hidden-sise 3: there is no such option; 'rnnnlp train charlm --help' lists",
@@ -204,9 +203,8 @@ MISTAKES = {
     "train sentiment --data sample-reviews --from {home}/nothing": "nothing is not a folder",
     "train sentiment --data sample-reviews --from {home}/ensemble": "holds a model of type ensemble; it must be a run",
     "train sentiment --data sample-reviews --from {home}/reviews --pooling last": "is mean+max; leave it out",
-    "train sentiment --data {home}/good.csv --from {home}/reviews": (
-        "the classes of the data are bad, good, and those of the classifier of --from are "
-    ),
+    "train sentiment --data sample-reviews --from {home}/words --vocab-size 3": "--vocab-size is 3, and that of --from",
+    "train sentiment --data sample-reviews --from {home}/lm --vocab-size 999": "to which only words can be added; ",
     "train charlm --data {home}/text.txt --from {home}/reviews": "sentiment; one of type char_lm is needed here",
     "train charlm --data {home}/text.txt --from {home}/lm --preset tiny": "--preset is tiny, and that of",
     "pretrain --data {home}/text.txt --from {home}/words --hidden-size 3": "--hidden-size is 3, and that of --from",
@@ -682,4 +680,22 @@ ELSEWHERE = {
         "training/test_overwriting.py::test_a_second_save_at_any_moment_of_the_first_is_refused"
     ),
     "is in use: process {} trains in it; wait": "cli/test_errors.py::test_a_second_run_in_one_folder_is_refused",
+    "is not a folder, and no bundled model has that name; give the folder of": (
+        "cli/test_predict_without_a_run.py::test_names_of_bundled_models_wherever_a_run_is_named"
+    ),
+    "is not a folder; give the folder of a trained model, or, if it is a text, also --model": (
+        "cli/test_predict_without_a_run.py::test_a_mistyped_run_is_no_text"
+    ),
+    "script, which no bundled model knows ({}); train a": (
+        "cli/test_predict_without_a_run.py::test_a_script_that_no_model_knows"
+    ),
+    "there are no letters in what was given, so its language cannot be told": (
+        "cli/test_predict_without_a_run.py::test_a_script_that_no_model_knows"
+    ),
+    "no model is bundled with this installation; give the run folder of": (
+        "cli/test_predict_without_a_run.py::test_without_bundled_models"
+    ),
+    "is no list of models; install rnnnlp again": (
+        "cli/test_predict_without_a_run.py::test_the_list_of_bundled_models"
+    ),
 }

@@ -170,7 +170,7 @@ def test_sample_reviews_in_an_installed_package(tmp_path, monkeypatch):
     monkeypatch.setattr("rnnnlp.text.builtin._PACKAGE", tmp_path / "rnnnlp")
     with pytest.raises(UserError, match="install rnnnlp again"):
         sample_folder("sample-reviews")
-    installed = tmp_path / "rnnnlp" / "sample_data" / "sample-reviews"
+    installed = tmp_path / "rnnnlp" / "bundled" / "sample-reviews"
     installed.mkdir(parents=True)
     assert sample_folder("sample-reviews") == installed
 

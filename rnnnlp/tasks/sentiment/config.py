@@ -28,7 +28,7 @@ from rnnnlp.training.earlier import OPTIONS
 from rnnnlp.training.options import TrainingOptions
 
 SHAPE = ("cell", "embedding_size", "hidden_size", "num_layers")  # what a classifier takes from a language model
-FROM_PRETRAINED = ("tokenizer", "vocab_size", "min_frequency", *SHAPE)  # what nobody gives beside `from_`
+FROM_PRETRAINED = ("tokenizer", *SHAPE)  # what nobody gives beside `from_`
 CLASS_WEIGHTS = ("none", "balanced")
 LINEAR = {view: f"linear_{view}" for view in VIEWS}  # the field of each view
 
@@ -112,7 +112,8 @@ class SentimentOptions(TrainingOptions):
     label_column: str | None = read_option("label_column")
     from_: str | None = setting(
         "start from this run of `pretrain` or `train charlm`: with its tokenizer, sizes, embedding and recurrent "
-        "layers, and a dropout of 0.2 if no other is given; or from a classifier of the same classes: with all of it",
+        "layers, and a dropout of 0.2 if no other is given; or from a classifier or a bundled model (`rnnnlp models`): "
+        "with all of it, or all but the head if the classes are others. A vocabulary of words gets those that are new",
         None,
     )
     pretraining: int | None = setting(
@@ -138,7 +139,9 @@ class SentimentOptions(TrainingOptions):
         auto=True,
     )
     tokenizer: str | None = setting(default=None, auto=True)
-    vocab_size: int | None = setting(default=None, auto=True)
+    vocab_size: int | None = setting(
+        "maximum vocabulary size (word, bpe), also with the words that are added to a pretrained one", None, auto=True
+    )
     batch_size: int | None = setting("number of texts in a batch", None, auto=True)
     lr: float | None = setting(default=2e-3)
     label_smoothing: float | None = setting(default=None, auto=True)

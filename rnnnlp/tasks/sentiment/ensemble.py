@@ -15,6 +15,7 @@ from rnnnlp.errors import UserError
 from rnnnlp.files import CorruptFileError, load_tensors, own_folder, save_tensors, set_tensors
 from rnnnlp.folders import read_whole
 from rnnnlp.layers.loss import log_odds_gradient
+from rnnnlp.tasks.sentiment.bundled import model_folder
 from rnnnlp.tasks.sentiment.explain import Contribution, by_word, contributions
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.tasks.sentiment.predictor import Predictor
@@ -121,6 +122,11 @@ class Ensemble(SavedModel, Predictor):
         """The weighted mean of the members' logits, `(len(texts), K)`."""
         return self.mean([member.logits_of(texts) for member in self.members])
 
+    def unknown_words(self, texts: Sequence[str]) -> np.ndarray:
+        """The share of unknown words of the member that knows most, `(len(texts),)`."""
+        shares: np.ndarray = np.min([member.unknown_words(texts) for member in self.members], axis=0)
+        return shares
+
     def mean(self, logits: Sequence[np.ndarray]) -> np.ndarray:
         """The logits of the ensemble, `(n, K)`, from those of each member, `(n, K)`."""
         first, *others = [share * of_member for share, of_member in zip(self.shares, logits, strict=True)]
@@ -195,7 +201,7 @@ def beside(members: int) -> tuple[str, ...]:
 
 
 def load_predictor(folder: str | os.PathLike[str]) -> SentimentNetwork | Ensemble:
-    """The classifier in a folder, one network or an ensemble.
+    """The classifier in a folder, or the bundled one of that name: one network or an ensemble.
 
     Raises:
         UserError: If there is none.
@@ -209,4 +215,4 @@ def load_predictor(folder: str | os.PathLike[str]) -> SentimentNetwork | Ensembl
             raise UserError(f"{folder} holds a model of type {model_type}; a classifier is needed here")
         return SentimentNetwork.from_pretrained(place)
 
-    return read_whole(Path(folder), load)
+    return read_whole(model_folder(folder), load)

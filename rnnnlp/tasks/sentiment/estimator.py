@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from rnnnlp.errors import UserError
+from rnnnlp.tasks.sentiment.bundled import model_folder
 from rnnnlp.tasks.sentiment.ensemble import Ensemble, load_predictor
 from rnnnlp.tasks.sentiment.explain import Contribution
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
@@ -155,9 +156,13 @@ class SentimentClassifier(Estimator):
     def from_pretrained(cls, folder: str | os.PathLike[str]) -> Self:
         """The classifier in a folder that `save_pretrained`, a training run or `rnnnlp ensemble` wrote.
 
+        Args:
+            folder: The folder, or the name of a bundled model, such as "reviews-en": `rnnnlp models` lists them.
+
         Raises:
             UserError: If there is none, or it is damaged.
         """
+        folder = model_folder(folder)
         predictor, run = load_predictor(folder), RunFolder(folder)
         if isinstance(predictor, Ensemble):  # made of runs, so it has no options of a training
             return cls()._take_over(predictor, run)

@@ -30,6 +30,7 @@ from rnnnlp.training.calibration import MAX_TEMPERATURE, MIN_TEMPERATURE, fit_te
 from rnnnlp.training.model_folder import WEIGHTS
 from rnnnlp.training.network import Network
 
+BEGINNING = 1000  # characters of a text; enough to tell whether its words are known
 PROJECT_ALL = 8  # project the whole embedding table once if there are this many tokens per vocabulary entry
 
 
@@ -278,6 +279,19 @@ class SentimentNetwork(Network, Predictor):
         self.log_temperature[0] = -math.log(total)
         self.stacking[...] = weights / weights.sum() if weights.any() else (0.5, 0.5)
         return self.stacking[0] * own + self.stacking[1] * of_linear
+
+    def unknown_words(self, texts: Sequence[str]) -> np.ndarray:
+        unknown = self.tokenizer.unknown_id
+        if unknown is None:
+            return super().unknown_words(texts)
+        tokens = (token.decode("utf-8", "replace") for token in self.tokenizer.tokens)
+        is_word = np.array([any(map(str.isalnum, token)) for token in tokens])  # (V,); others are signs
+        is_word[unknown] = True
+        shares = []
+        for ids in self.tokenizer.encode_batch([text[:BEGINNING] for text in texts]):
+            words = ids[is_word[ids]]
+            shares.append(float(np.mean(words == unknown)) if len(words) else 0.0)
+        return np.array(shares)
 
     def explain_classes(self, texts: Sequence[str], chosen: np.ndarray | None = None) -> list[list[Contribution]]:
         return explain(self, texts, chosen)

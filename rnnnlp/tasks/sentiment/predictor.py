@@ -54,6 +54,10 @@ class Predictor(ABC):
             chosen: The index of the class of each text, `(len(texts),)`; the most probable class by default.
         """
 
+    def unknown_words(self, texts: Sequence[str]) -> np.ndarray:
+        """The share `(len(texts),)` of the words at the beginning of each text that the model does not know."""
+        return np.zeros(len(texts))
+
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
         """Calibrated probabilities `(..., K)` from logits `(..., K)`."""
         return softmax(logits / self.temperature)

@@ -16,6 +16,7 @@ from rnnnlp.display import markdown, markdown_code, visible
 from rnnnlp.errors import UserError, dashed, option
 from rnnnlp.files import write_atomically
 from rnnnlp.layers.loss import softmax_cross_entropy
+from rnnnlp.tasks.sentiment.bundled import model_folder
 from rnnnlp.tasks.sentiment.config import EnsembleOptions, SentimentTraining
 from rnnnlp.tasks.sentiment.ensemble import Ensemble, load_predictor
 from rnnnlp.tasks.sentiment.evaluate import document_logits, refuse_seen
@@ -106,7 +107,7 @@ def load_members(runs: Sequence[str]) -> tuple[list[SentimentNetwork], list[dict
                 f"{run} has the labels {', '.join(member.labels)} and {runs[0]} has {', '.join(labels)}; "
                 "they must be the same in the same order: give runs that were trained on the same labels"
             )
-        training = read_config(Path(run)).get("training", {})
+        training = read_config(model_folder(run)).get("training", {})
         if training:
             SentimentTraining.from_mapping(training, str(Path(run) / CONFIG))
         members.append(member)

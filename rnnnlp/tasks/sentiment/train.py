@@ -8,6 +8,7 @@ import numpy as np
 from rnnnlp.batches.seeding import Stream, rng_for
 from rnnnlp.errors import UserError, option
 from rnnnlp.files import JSON_LIMIT
+from rnnnlp.tasks.sentiment.bundled import model_folder
 from rnnnlp.tasks.sentiment.config import FROM_PRETRAINED, SentimentOptions, SentimentTraining
 from rnnnlp.tasks.sentiment.cross_validation import CrossValidation
 from rnnnlp.tasks.sentiment.defaults import may_pretrain, resolve, resolve_pretraining
@@ -17,7 +18,13 @@ from rnnnlp.tasks.sentiment.linear_fitting import Examples, Fitted, fit_linear, 
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.tasks.sentiment.objective import SentimentObjective, digests_of_data
 from rnnnlp.tasks.sentiment.pretraining import prepare, pretrain, seconds_of_pretraining
-from rnnnlp.tasks.sentiment.transfer import load_pretrained, options_from_pretrained, set_lr_scales, start_from
+from rnnnlp.tasks.sentiment.transfer import (
+    extended_tokenizer,
+    load_pretrained,
+    options_from_pretrained,
+    set_lr_scales,
+    start_from,
+)
 from rnnnlp.tasks.word_lm.objective import WordLMObjective
 from rnnnlp.text import LabelledData, load_labelled
 from rnnnlp.text.labelled import HELD_OUT_SEED
@@ -49,7 +56,8 @@ def begin(options: Options[SentimentOptions], run: RunFolder, *, data: LabelledD
     if pretrained is None:
         training, given, tokenizer = resolve_pretraining(training, given, data)
     else:
-        tokenizer = pretrained.tokenizer
+        tokenizer = extended_tokenizer(pretrained.tokenizer, data.splits["train"].texts, training)
+        training = training.changed(vocab_size=tokenizer.vocab_size)
     config, network_config = resolve(training, given, data, tokenizer)
     data = data.whole() if config.folds else data
     network = SentimentNetwork(network_config, tokenizer, rng=rng_for(config.seed, Stream.WEIGHTS))
@@ -192,4 +200,5 @@ def load_data(options: SentimentOptions, *, held_out_seed: int = HELD_OUT_SEED) 
 
 def check(options: Options[SentimentOptions]) -> None:
     """Refuses what a pretrained model decides."""
-    require_open(options, FROM_PRETRAINED)
+    from_ = options.training.from_
+    require_open(options, FROM_PRETRAINED, None if from_ is None else model_folder(from_))

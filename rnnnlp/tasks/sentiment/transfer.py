@@ -7,9 +7,9 @@ After Howard and Ruder 2018; on the states of a character language model, Radfor
 
 # D embedding, H hidden, G gates
 
+import logging
 import os
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,27 +18,33 @@ from rnnnlp.errors import UserError, option
 from rnnnlp.layers.parameter import Parameter
 from rnnnlp.layers.recurrent import Recurrent
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
+from rnnnlp.tasks.sentiment.bundled import model_folder
 from rnnnlp.tasks.sentiment.config import SHAPE, SentimentOptions
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.tasks.word_lm.network import WordLMNetwork
+from rnnnlp.text import Tokenizer, WordTokenizer
 from rnnnlp.training.model_folder import read_config
 
 LanguageModels = WordLMNetwork | CharLMNetwork
 Pretrained = LanguageModels | SentimentNetwork
 OF_CLASSIFIER = ("bidirectional", "pooling", "ngram_buckets")  # what a classifier takes from another one besides SHAPE
 PRETRAINED_DROPOUT = 0.2  # with much more, what was learned in pretraining does not come through
+SAME_CLASS = (("0", "neg", "negative"), ("1", "pos", "positive"))  # names of the two classes of opinions
+
+log = logging.getLogger(__name__)
 
 
 def load_pretrained(folder: str | os.PathLike[str]) -> Pretrained:
-    """The language model, of either kind, or the classifier in a run folder.
+    """The language model, of either kind, or the classifier in a run folder, or the bundled one of that name.
 
     Raises:
         UserError: If there is none.
     """
-    model_type = read_config(Path(folder))["model_type"]
+    place = model_folder(folder)
+    model_type = read_config(place)["model_type"]
     for network in (CharLMNetwork, WordLMNetwork, SentimentNetwork):
         if model_type == network.model_type:
-            return network.from_pretrained(folder)
+            return network.from_pretrained(place)
     raise UserError(
         f"{option('from_')} {folder} holds a model of type {model_type}; it must be a run of pretrain, of train charlm "
         "or of train sentiment"
@@ -55,11 +61,7 @@ def options_from_pretrained(
         options: How to train.
         given: The options of the network that were given.
     """
-    options = options.changed(
-        tokenizer=pretrained.tokenizer.kind,
-        vocab_size=pretrained.tokenizer.vocab_size,
-        pretraining=0,
-    )
+    options = options.changed(tokenizer=pretrained.tokenizer.kind, pretraining=0)
     shape = {name: getattr(pretrained.config, name) for name in SHAPE}
     if isinstance(pretrained, CharLMNetwork):
         if given.get("bidirectional"):
@@ -77,35 +79,84 @@ def options_from_pretrained(
     return options, {"dropout": PRETRAINED_DROPOUT, **given, **shape}
 
 
-def start_from(pretrained: Pretrained, classifier: SentimentNetwork) -> None:
-    """Copies what the classifier takes from a language model, or all weights of a classifier.
+def extended_tokenizer(tokenizer: Tokenizer, texts: Sequence[str], options: SentimentOptions) -> Tokenizer:
+    """The tokenizer of a pretrained model; one of words with the frequent words of the texts that it lacks.
 
     Raises:
-        UserError: If that is a classifier of other classes.
+        UserError: If `vocab_size` cannot be.
     """
+    if options.vocab_size is not None and (
+        options.vocab_size < tokenizer.vocab_size
+        or (options.vocab_size > tokenizer.vocab_size and not isinstance(tokenizer, WordTokenizer))
+    ):
+        raise UserError(
+            f"{option('vocab_size')} is {options.vocab_size}, and that of {option('from_')} {options.from_} is "
+            f"{tokenizer.vocab_size}, to which only words can be added; leave it out"
+        )
+    if not isinstance(tokenizer, WordTokenizer):
+        return tokenizer
+    extended = tokenizer.extended(texts, vocab_size=options.vocab_size, min_frequency=options.min_frequency)
+    if new := extended.vocab_size - tokenizer.vocab_size:
+        log.info("%d words of the texts are added to the %d of %s", new, tokenizer.vocab_size, options.from_)
+    return extended
+
+
+def start_from(pretrained: Pretrained, classifier: SentimentNetwork) -> None:
+    """Copies what the classifier takes from a language model or from a classifier.
+
+    From a classifier that is all weights. If the classes are others, the head and the n-gram features, which belong to
+    the classes, are left as they are.
+    """
+    copy_embedding(pretrained.embedding.weight.value, classifier.embedding.weight.value)
     if not isinstance(pretrained, SentimentNetwork):
         start_from_language_model(pretrained, classifier)
         return
-    if pretrained.labels != classifier.labels:
-        raise UserError(
-            f"the classes of the data are {', '.join(classifier.labels)}, and those of the classifier of "
-            f"{option('from_')} are {', '.join(pretrained.labels)}; give data with the same classes, or start from a "
-            "language model"
-        )
+    order = order_of_classes(pretrained.labels, classifier.labels)
+    theirs, of_classes = pretrained.parameters(), ("head.", "ngrams.")
     for name, parameter in classifier.parameters().items():
-        copy(pretrained.parameters()[name], parameter)
-    for name, buffer in classifier.buffers().items():
-        buffer[...] = pretrained.buffers()[name]
+        if not name.startswith(("embedding.", *of_classes)):
+            copy(theirs[name], parameter)
+    if order is None:
+        log.info(
+            "the head starts anew: the classes of the pretrained model are others: %s", ", ".join(pretrained.labels)
+        )
+        return
+    classifier.head.weight.value[...] = pretrained.head.weight.value[order]  # (K, P)
+    classifier.head.bias.value[...] = pretrained.head.bias.value[order]  # (K,)
+    classifier.log_temperature[...] = pretrained.log_temperature
+    if classifier.ngrams is not None and pretrained.ngrams is not None:
+        classifier.ngrams.weight.value[...] = pretrained.ngrams.weight.value[:, order]  # (buckets, K)
+        classifier.ngrams.log_count_ratio[...] = pretrained.ngrams.log_count_ratio[:, order]
+
+
+def copy_embedding(source: np.ndarray, target: np.ndarray) -> None:
+    """Copies the rows of an embedding `(V, D)`; words that were added start as the mean of all."""
+    target[: len(source)] = source
+    target[len(source) :] = source.mean(axis=0)
+
+
+def order_of_classes(pretrained: Sequence[str], labels: Sequence[str]) -> list[int] | None:
+    """For each class of a classifier the index of the same one of a pretrained classifier; None if they are others.
+
+    Classes are the same if they have the same names or, if there are two, if one is positive and one is negative.
+    """
+
+    def meaning(names: Sequence[str]) -> list[str]:
+        lowered = [name.casefold() for name in names]
+        same = [next((k for k, group in enumerate(SAME_CLASS) if name in group), None) for name in lowered]
+        return [str(k) for k in same] if sorted(map(str, same)) == ["0", "1"] else list(names)
+
+    theirs, own = meaning(pretrained), meaning(labels)
+    return [theirs.index(name) for name in own] if sorted(theirs) == sorted(own) else None
 
 
 def start_from_language_model(pretrained: LanguageModels, classifier: SentimentNetwork) -> None:
-    """Copies embedding and recurrent layers; each direction then computes what it did in its language model.
+    """Copies the recurrent layers; each direction then computes what it did in its language model.
 
     A classifier's second layer reads both directions of the first one, a language model's only its own: the weights
     between the two directions start at zero.
     """
     H = pretrained.config.hidden_size
-    copy(pretrained.embedding.weight, classifier.embedding.weight)
     for k, layer in enumerate(classifier.recurrent.layers):
         for r, direction in enumerate(layer):
             (source,) = directions_of(pretrained)["reverse" if direction.reverse else "forward"].layers[k]

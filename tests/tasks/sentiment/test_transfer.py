@@ -12,7 +12,7 @@ from rnnnlp.tasks.char_lm.config import CharLMConfig
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
 from rnnnlp.tasks.sentiment.config import SentimentConfig
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
-from rnnnlp.tasks.sentiment.transfer import set_lr_scales, start_from
+from rnnnlp.tasks.sentiment.transfer import order_of_classes, set_lr_scales, start_from
 from rnnnlp.tasks.word_lm.config import WordLMConfig
 from rnnnlp.tasks.word_lm.network import WordLMNetwork
 from rnnnlp.training.run_folder import RunFolder, read_state
@@ -127,7 +127,8 @@ def words(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_run_starts_from_the_pretrained_weights(words: Path, tmp_path: Path):
     run = tmp_path / "run"
-    assert main(["train", "sentiment", "--data", "sample-reviews", "--from", str(words), *TINY, "--out", str(run)]) == 0
+    start = ["--from", str(words), "--vocab-size", "200"]
+    assert main(["train", "sentiment", "--data", "sample-reviews", *start, *TINY, "--out", str(run)]) == 0
     config = json.loads((run / "config.json").read_text())
     assert {name: config["model"][name] for name in ("cell", "hidden_size", "embedding_size")} == {
         "cell": "gru",
@@ -160,6 +161,70 @@ def test_the_card_has_a_command_that_works(kind: str, words: Path, tmp_path: Pat
     again = tmp_path / "again"
     assert main([*command.split()[1:], "--out", str(again)]) == 0
     assert (again / "model.safetensors").read_bytes() == (run / "model.safetensors").read_bytes()
+
+
+def test_words_that_the_pretrained_model_lacks_are_added(words: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    texts = ["a zebra is a good book", "a zebra reads a bad book"] * 10 + ["an okapi is bad", "good"]
+    labels = ["good", "bad"] * 11
+    caplog.set_level("INFO")
+    options = {"from_": str(words), "steps": 2, "batch_size": 4, "evaluations": 1, "keep_checkpoints": 9}
+    classifier = trained_on(texts, labels, tmp_path / "run", **options)
+    theirs = WordLMNetwork.from_pretrained(words)
+    known, found = theirs.tokenizer.words, classifier.tokenizer.words
+    new = found[len(known) :]
+    assert found[: len(known)] == known
+    assert "zebra" in new  # it occurs often
+    assert "okapi" not in new  # it does not
+    assert not set(new) & set(known)
+    assert f"{len(new)} words of the texts are added to the 200 of {words}" in caplog.text
+    begun = load_file(tmp_path / "run" / "checkpoints" / "step-00000000" / "model.safetensors")["embedding.weight"]
+    assert np.array_equal(begun[: len(known) + 1], theirs.embedding.weight.value)
+    mean = np.broadcast_to(theirs.embedding.weight.value.mean(axis=0), (len(new), 4))
+    np.testing.assert_allclose(begun[len(known) + 1 :], mean, rtol=1e-5)
+    few = trained_on(texts, labels, tmp_path / "few", vocab_size=201, **options)
+    assert few.tokenizer.words == [*known, new[0]]
+    trained_on(texts, labels, tmp_path / "rare", min_frequency=1, **options)
+    assert "okapi" in SentimentNetwork.from_pretrained(tmp_path / "rare").tokenizer.words
+
+
+@pytest.mark.parametrize(
+    ("theirs", "own", "order"),
+    [
+        (("bad", "good"), ("bad", "good"), [0, 1]),
+        (("negative", "positive"), ("pos", "Neg"), [1, 0]),
+        (("neg", "pos"), ("0", "1"), [0, 1]),
+        (("negative", "positive"), ("1", "2"), None),
+        (("negative", "positive"), ("1", "2", "3", "4", "5"), None),
+        (("1", "2", "3"), ("1", "3", "2"), [0, 2, 1]),
+        (("good", "bad"), ("good", "fair"), None),
+        (("pos", "1"), ("neg", "pos"), None),
+    ],
+)
+def test_which_classes_are_the_same(theirs: tuple[str, ...], own: tuple[str, ...], order: list[int] | None):
+    assert order_of_classes(theirs, own) == order
+
+
+@pytest.mark.parametrize("labels", [("pos", "neg"), ("1", "2", "3", "4", "5")])
+def test_a_classifier_of_other_classes_gives_all_but_the_head(labels: tuple[str, ...]):
+    config = SentimentConfig(V, ("negative", "positive"), "gru", D, H, pooling="attention", ngram_buckets=16)
+    pretrained = SentimentNetwork(config, rng=np.random.default_rng(0), dtype=np.float64)
+    randomize(pretrained.parameters(), np.random.default_rng(1))
+    pretrained.ngrams.log_count_ratio[...] = np.random.default_rng(2).normal(size=(16, 2))
+    pretrained.log_temperature[...] = 0.5
+    classifier = SentimentNetwork(config.changed(labels=labels), rng=np.random.default_rng(3), dtype=np.float64)
+    before = {name: p.value.copy() for name, p in classifier.parameters().items()}
+    start_from(pretrained, classifier)
+    after = {name: p.value for name, p in classifier.parameters().items()}
+    for name, parameter in pretrained.parameters().items():
+        if not name.startswith(("head.", "ngrams.")):
+            assert np.array_equal(after[name], parameter.value)
+        elif len(labels) > 2:
+            assert np.array_equal(after[name], before[name])
+    if len(labels) == 2:
+        ids, sizes = np.random.default_rng(0).integers(V, size=7), np.ones(7, np.int64)
+        logits, _ = pretrained.forward(ids, sizes)
+        assert np.array_equal(classifier.forward(ids, sizes)[0], logits[:, ::-1])
+        assert classifier.temperature == pretrained.temperature
 
 
 def test_pretraining_on_the_texts_of_the_classifier(tmp_path: Path):

@@ -1,0 +1,104 @@
+"""The script that makes the bundled models, from end to end with very little."""
+
+import json
+from pathlib import Path
+
+import pytest
+import train_bundled_models as script
+
+pyarrow = pytest.importorskip("pyarrow")
+CATEGORIES = ("书籍", "酒店", "水果")
+TINY = "--vocab-size 300 --embedding-size 3 --hidden-size 2 --budget 1s --threads 1".split()
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Made-up rows in the files of the public sets."""
+    folder = tmp_path_factory.mktemp("data")
+    reviews = ["It wasn't good. I slept. It is a bad film!", "What a film.<br /><br />I loved it (twice). Great fun!"]
+    sets = {
+        "imdb/train-00000": [{"text": f"{reviews[k % 2]} {k}", "label": k % 2} for k in range(60)],
+        "imdb/unsupervised-00000": [{"text": f"I saw it {k}.", "label": -1} for k in range(20)],
+        "imdb/test-00000": [{"text": reviews[k], "label": k} for k in range(2)],
+    }
+    for name in ("sst2_phrases/train", "sst2/train", "sst2/validation", "sst2/test"):
+        sets[name] = [{"sentence": f"{('bad', 'good')[k % 2]} film ", "label": k % 2} for k in range(20)]
+    for split in ("train", "validation", "test"):
+        sets[f"online_shopping_10_cats/{split}"] = [
+            {"text": f"\ufeff{('很差', '很好')[k % 2]}{k}", "label": k % 2, "cat": CATEGORIES[k % 3]} for k in range(60)
+        ]
+    import pyarrow.parquet
+
+    for name, rows in sets.items():
+        path = folder / f"{name}.parquet"
+        path.parent.mkdir(exist_ok=True)
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), path)
+    return folder
+
+
+def make(data: Path, tmp_path: Path, *words: str) -> int:
+    places = ["--data-folder", str(data), "--work", str(tmp_path / "work"), "--out", str(tmp_path / "models")]
+    return script.main([*words, *places, *TINY])
+
+
+def texts_of(path: Path) -> list[str]:
+    return [json.loads(line)["text"] for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def test_both_models_from_end_to_end(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+):
+    assert make(data, tmp_path, "--split", "test") == 0
+    models = json.loads((tmp_path / "models" / "index.json").read_bytes())
+    assert [model["name"] for model in models] == ["reviews-en", "reviews-zh"]
+    for model in models:
+        folder = tmp_path / "models" / model["name"]
+        assert model["bytes"] == sum(path.stat().st_size for path in folder.iterdir())
+        card = (folder / "README.md").read_text(encoding="utf-8")
+        assert "## Known failures" in card
+        assert "Licence: " in card
+        assert str(tmp_path) not in card + (folder / "config.json").read_text()
+    assert list(models[0]["figures"]) == ["IMDB test", "SST-2 test", "sample-reviews test"]
+    capsys.readouterr()
+    monkeypatch.setattr(script, "train_or_resume", None)
+    assert make(data, tmp_path, "--split", "test") == 0  # nothing is trained again
+    assert "pretrain" not in capsys.readouterr().err
+    assert make(data, tmp_path, "--split", "test", "--seed", "1") == 2
+    assert "was begun with " in capsys.readouterr().err
+
+
+def test_what_is_left_out_is_not_seen(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
+    assert make(data, tmp_path, "reviews-zh", "--leave-out-categories", "书籍,酒店") == 0
+    assert not (tmp_path / "models").exists()
+    work = tmp_path / "work" / "reviews-zh-without-书籍-without-酒店"
+    shown = {text.strip("\ufeff") for text in texts_of(work / "pretraining.jsonl")}
+    assert "很好5" in shown
+    assert not {"很差0", "很好1", "很差4"} & shown
+    card = (work / "model" / "README.md").read_text(encoding="utf-8")
+    assert "Left out: 书籍, 酒店." in card
+    assert "| online_shopping_10_cats validation, 书籍 | out | 20 |" in card
+
+
+def test_english_texts_without_the_treebank(data: Path, tmp_path: Path):
+    words = ["reviews-en", "--leave-out", "sst2", "--data-folder", str(data), "--work", str(tmp_path), *TINY]
+    job = script.Job(script.ENGLISH, script.parse(words), tmp_path)
+    assert script.left_out_of(job.model, job.options) == ["sst2"]
+    numbers = script.write_texts(job)
+    train = texts_of(tmp_path / "labelled" / "train.jsonl")
+    assert numbers["labelled/train"] == len(train)
+    assert not any(text in ("bad film", "good film") for text in train)
+    assert "Great fun! 3" in train or "Great fun ! 3" in train  # the end of a review
+    assert not any("<br" in text for text in train)
+
+
+def test_the_style_of_a_treebank(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(script, "TREEBANK_SHARE", 1.0)
+    styled = script.in_treebank_style("It wasn't (she's sure) bad, no!", script.random.Random(0))
+    assert styled == "It was n't -lrb- she 's sure -rrb- bad , no !"
+
+
+def test_mistakes(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
+    assert make(tmp_path / "nowhere", tmp_path, "reviews-zh") == 2
+    assert "train.parquet is no file; give --data-folder with" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        script.parse(["--data-folder", "x", "reviews-de"])
