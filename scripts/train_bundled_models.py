@@ -13,7 +13,6 @@ Trials measure on validation; --split test is for the last one.
 """
 
 import argparse
-import inspect
 import json
 import os
 import random
@@ -382,8 +381,7 @@ def quantize(job: Job) -> int:
     from rnnnlp.tasks.sentiment.network import SentimentNetwork
 
     network, folder = SentimentNetwork.from_pretrained(job.folder / "classifier"), job.folder / "model"
-    can = "quantize" in inspect.signature(network.save_pretrained).parameters
-    network.save_pretrained(folder, **({"quantize": "int8"} if can else {}))
+    network.save_pretrained(folder, quantize="int8")
     return size_of(folder)
 
 

@@ -70,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
     values = (read_toml(options.config) if options.config else {}) | given
     training = task.options_from(values).training
     if not 1 <= options.seeds <= MOST_SEEDS:
-        raise UserError(f"{option('seeds')} is {options.seeds}; it must be at least 1 and at most {MOST_SEEDS}")
+        raise UserError(f"{option('seeds')} is {options.seeds}; it must be from 1 to {MOST_SEEDS}")
     if options.out:
         plots.check_output(options.out)
     for name in ("json", "out"):

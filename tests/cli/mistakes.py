@@ -327,7 +327,7 @@ MISTAKES = {
     "train sentiment --data sample-reviews --folds 1": "--folds is 1; it must be 0, or at least 2",
     "train sentiment --data sample-reviews --ngram-buckets -1": "--ngram-buckets is -1; it must be at least 0",
     "train sentiment --data sample-reviews --virtual-adversarial -1": "--virtual-adversarial is -1.0; it must be at",
-    "train sentiment --data {home}/few.csv --pretraining 2 --steps 3": "few.csv has 12 tokens; to pretrain",
+    "train sentiment --data {home}/few.csv --pretraining 2 --steps 3": "few.csv has 6 tokens; to pretrain",
     "train sentiment --data sample-reviews --pretraining -1": "--pretraining is -1; it must be at least 0",
     "train sentiment --data sample-reviews --pretraining 2 --from {home}/words": "--pretraining is 2; it must be 0, or",
     "train sentiment --data sample-reviews --adversarial -1": "--adversarial is -1.0; it must be at least 0",
@@ -353,7 +353,8 @@ MISTAKES = {
     "curve --data {home}/good.csv --sizes 3,900": (
         "--sizes has no number from 4 (two texts of each class) to 32 (all training texts); give some, or all"
     ),
-    "curve --data {home}/good.csv --seeds 0": "--seeds is 0; it must be at least 1 and at most 1000",
+    "predict --file {home}/good.csv --uncertain 3": "--uncertain is 3, and no model is named; give a run, or --model",
+    "curve --data {home}/good.csv --seeds 0": "--seeds is 0; it must be from 1 to 1000",
     "curve --data {home}/lonely.csv": "lonely.csv has too few texts to measure on; give more of each class",
     "curve --data {home}/good.csv --sizes 9 --json {home}/list.jsonl": (
         "list.jsonl, line 1, is no training of a curve; give another file"
