@@ -353,7 +353,6 @@ MISTAKES = {
     "curve --data {home}/good.csv --sizes 3,900": (
         "--sizes has no number from 4 (two texts of each class) to 32 (all training texts); give some, or all"
     ),
-    "predict --file {home}/good.csv --uncertain 3": "--uncertain is 3, and no model is named; give a run, or --model",
     "curve --data {home}/good.csv --seeds 0": "--seeds is 0; it must be from 1 to 1000",
     "curve --data {home}/lonely.csv": "lonely.csv has too few texts to measure on; give more of each class",
     "curve --data {home}/good.csv --sizes 9 --json {home}/list.jsonl": (
@@ -500,6 +499,9 @@ LACKING = {
 CONTAINERS = "tasks/sentiment/test_containers.py"
 WRONG_TEXTS = f"{CONTAINERS}::test_what_is_no_list_of_texts_is_named"
 ELSEWHERE = {
+    "and no model is named; give a run, or": (
+        "cli/test_predict_without_a_run.py::test_texts_to_label_need_a_model_that_is_named"
+    ),
     "is not of this run and its data; restore": (
         "tasks/sentiment/test_cross_validation.py::test_a_forged_file_is_refused"
     ),

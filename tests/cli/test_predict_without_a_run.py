@@ -66,6 +66,14 @@ def test_options_work_as_with_a_run(capsys: pytest.CaptureFixture):
     assert [word["text"] for word in row["words"]] == ["a", "good", "film"]
 
 
+def test_texts_to_label_need_a_model_that_is_named(tmp_path: Path, capsys: pytest.CaptureFixture):
+    (tmp_path / "x.csv").write_text("text\na good film\na bad film\n")
+    words = ["predict", "--file", "x.csv", "--uncertain", "1"]
+    assert "--uncertain is 1, and no model is named; give a run, or --model" in error(words, capsys)
+    out, _ = output([*words, "--model", "reviews-en"], capsys)
+    assert len(out.splitlines()) == 2
+
+
 def test_a_file_and_standard_input(tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "x.csv").write_text("text\na good film\n\n很好\n")
     out, _ = output(["predict", "--file", "x.csv"], capsys)
