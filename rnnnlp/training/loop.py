@@ -209,6 +209,12 @@ class Trainer:
         if not self.detector.high_steps or clock.over or self.out_of_patience:
             self.save_checkpoint()
 
+    def evaluate_start(self) -> None:
+        """Evaluates a network that is of use before it is trained here, so that training cannot make it worse."""
+        with Progress(self.clock) as progress:
+            self.evaluate(progress)
+        self.state.evaluations = 0
+
     def progress_record(self) -> dict[str, Any]:
         """How far the run is, for a line of `metrics.jsonl`."""
         clock = self.clock

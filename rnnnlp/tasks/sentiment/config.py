@@ -28,6 +28,7 @@ from rnnnlp.training.earlier import OPTIONS
 from rnnnlp.training.options import TrainingOptions
 
 SHAPE = ("cell", "embedding_size", "hidden_size", "num_layers")  # what a classifier takes from a language model
+NO_MODEL = "none"  # in `from_`
 FROM_PRETRAINED = ("tokenizer", *SHAPE)  # what nobody gives beside `from_`
 CLASS_WEIGHTS = ("none", "balanced")
 LINEAR = {view: f"linear_{view}" for view in VIEWS}  # the field of each view
@@ -113,7 +114,8 @@ class SentimentOptions(TrainingOptions):
     from_: str | None = setting(
         "start from this run of `pretrain` or `train charlm`: with its tokenizer, sizes, embedding and recurrent "
         "layers, and a dropout of 0.2 if no other is given; or from a classifier or a bundled model (`rnnnlp models`): "
-        "with all of it, or all but the head if the classes are others. A vocabulary of words gets those that are new",
+        "with all of it, or all but the head if the classes are others. A vocabulary of words gets those that are new. "
+        "With a budget and few texts, a bundled model that knows their language is the default; none: no model",
         None,
     )
     pretraining: int | None = setting(
@@ -176,7 +178,9 @@ class SentimentOptions(TrainingOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.require("pretraining", not (self.pretraining and self.from_), f"0, or left out, beside {option('from_')}")
+        self.require(
+            "pretraining", not (self.pretraining and self.has_start), f"0, or left out, beside {option('from_')}"
+        )
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any], where: str = "") -> Self:
@@ -188,7 +192,12 @@ class SentimentOptions(TrainingOptions):
     @property
     def inherited(self) -> tuple[str, ...]:
         """The options that come from the pretrained model."""
-        return FROM_PRETRAINED if self.from_ is not None else ()
+        return FROM_PRETRAINED if self.has_start else ()
+
+    @property
+    def has_start(self) -> bool:
+        """Whether a model to start from was named."""
+        return self.from_ not in (None, NO_MODEL)
 
 
 @dataclass(frozen=True, kw_only=True)

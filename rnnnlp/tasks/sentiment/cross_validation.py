@@ -28,7 +28,7 @@ class CrossValidation:
     """The logits of each text when it was left out of training.
 
     Attributes:
-        own: Of the networks of the folds, after each evaluation, `(E, n, K)`.
+        own: Of the networks of the folds, before training and at each evaluation, `(1 + E, n, K)`.
         of_linear: Of the linear model, `(n, K)`, if there is one.
         labels: The true classes, `(n,)`.
         seconds: How long it took.
@@ -72,7 +72,7 @@ class CrossValidation:
         if (
             not {"own", "labels", "seconds"} <= set(shapes) <= {"own", "labels", "seconds", "of_linear"}
             or shapes["own"][1:] != (n, K)
-            or not shapes["own"][0]
+            or shapes["own"][0] < 2
             or shapes["seconds"] != (1,)
             or (of_linear is not None and shapes["of_linear"] != (n, K))
             or not np.array_equal(found["labels"], labels)
@@ -83,5 +83,6 @@ class CrossValidation:
 
     def at(self, progress: float) -> Validation:
         """The logits at the evaluation next to this fraction of a run."""
-        number = round(progress * len(self.own))
-        return Validation(self.own[min(max(number, 1), len(self.own)) - 1], self.of_linear, self.labels)
+        last = len(self.own) - 1
+        number = min(max(round(progress * last), int(progress > 0)), last)
+        return Validation(self.own[number], self.of_linear, self.labels)

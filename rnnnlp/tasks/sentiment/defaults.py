@@ -15,13 +15,15 @@ from rnnnlp.batches.documents import DocumentBatch
 from rnnnlp.batches.seeding import Stream, rng_for
 from rnnnlp.errors import UserError, option
 from rnnnlp.tasks.sentiment.adversarial import vat_gradients
-from rnnnlp.tasks.sentiment.config import SentimentConfig, SentimentOptions, SentimentTraining
+from rnnnlp.tasks.sentiment.bundled import bundled_models
+from rnnnlp.tasks.sentiment.config import NO_MODEL, SHAPE, SentimentConfig, SentimentOptions, SentimentTraining
 from rnnnlp.tasks.sentiment.linear_fitting import best_tokenizer
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.tasks.sentiment.pretraining import MAX_SHARE_OF_BUDGET, pretraining_config, word_lm_config
-from rnnnlp.tasks.sentiment.transfer import PRETRAINED_DROPOUT
+from rnnnlp.tasks.sentiment.transfer import OF_CLASSIFIER, PRETRAINED_DROPOUT
 from rnnnlp.tasks.word_lm.train import new_objective
 from rnnnlp.text import LabelledData, Tokenizer, is_unspaced, suggested_tokenizers, train_tokenizer
+from rnnnlp.text.scripts import script_shares
 from rnnnlp.training.throughput import evaluations_of, shortest
 
 SHOWN = (
@@ -39,6 +41,7 @@ SHOWN = (
     *("label_smoothing", "batch_size", "crop", "adversarial", "max_epochs", "evaluations"),
 )
 MEASURED_TEXTS = 1000
+MOST_FOR_BUNDLED, MAIN_SHARE, MOST_UNKNOWN = 10_000, 0.8, 0.15  # texts, share of the script, share of unknown words
 FOLDS = (5, 3)
 CROSS_VALIDATED_TEXTS = 5000  # at most; of more, some can be spared for validation
 LINEAR_TOKENS, LINEAR_CLASSES = 3e6, 20  # at most, for a linear model
@@ -156,7 +159,7 @@ def folds_for(options: SentimentOptions, data: LabelledData, trainings: float) -
 def may_pretrain(options: SentimentOptions) -> bool:
     """Whether a language model may be pretrained on the texts: where that is said, or there is a budget."""
     if options.pretraining is None:
-        return options.from_ is None and options.budget is not None
+        return not options.has_start and options.budget is not None
     return options.pretraining > 0
 
 
@@ -188,6 +191,37 @@ def resolve_pretraining(
         if kind != without_pretraining:
             resolved, tokenizer = tokenized(without_pretraining)
     return resolved.changed(pretraining=0), dict(given), tokenizer
+
+
+def with_start(options: SentimentOptions, given: Mapping[str, Any], data: LabelledData) -> SentimentOptions:
+    """The options with what the classifier starts from: a bundled model if its language and its words are the texts'.
+
+    Args:
+        options: How to train.
+        given: The options of the network that were given.
+        data: The labelled texts.
+    """
+    if options.from_ == NO_MODEL:
+        return options.changed(from_=None)
+    texts = sample(data.splits["train"].texts)
+    of_network = any(name in given for name in (*SHAPE, *OF_CLASSIFIER))
+    is_open = options.from_ is None and options.budget is not None and options.pretraining is None and not of_network
+    if not is_open or options.tokenizer or options.vocab_size or len(data.splits["train"]) > MOST_FOR_BUNDLED:
+        return options
+    models = bundled_models()
+    scripts = script_shares(texts)
+    script, share = next(iter(scripts.items()), ("", 0.0))
+    name = next((model.name for model in models.values() if script in model.scripts), None)
+    if name is None or share < MAIN_SHARE:
+        return options
+    unknown = float(np.mean(SentimentNetwork.from_pretrained(models[name].folder).unknown_words(texts)))
+    if unknown > MOST_UNKNOWN:
+        return options
+    log.info(
+        "starting from the bundled model %s, which knows %.0f %% of the words; give %s %s to start from nothing",
+        *(name, 100 * (1 - unknown), option("from_"), NO_MODEL),
+    )
+    return options.changed(from_=name)
 
 
 def tokenizer_for(options: SentimentOptions, data: LabelledData) -> str:

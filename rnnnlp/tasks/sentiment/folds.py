@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 def logits_of_folds(task: SentimentObjective, folds: np.ndarray, *, seconds: float | None) -> np.ndarray:
-    """The logits of each text when it was left out of training, after each evaluation, `(E, n, K)`.
+    """The logits of each text when it was left out of training: before it, and at each evaluation, `(1 + E, n, K)`.
 
     Args:
         task: The objective of all texts. Its network is as it is before training, and is not changed.
@@ -36,7 +36,7 @@ def logits_of_folds(task: SentimentObjective, folds: np.ndarray, *, seconds: flo
 
     network, config = task.network, task.config
     documents, labels = task.batches.documents, task.batches.labels
-    found = np.zeros((config.evaluations, len(labels), len(network.labels)), np.float32)
+    found = np.zeros((1 + config.evaluations, len(labels), len(network.labels)), np.float32)
     numbers = np.unique(folds)
     with signals_noted() as signals, tqdm(total=len(numbers), desc="cross-validation", disable=None) as bar:
         for fold in numbers:
@@ -44,7 +44,8 @@ def logits_of_folds(task: SentimentObjective, folds: np.ndarray, *, seconds: flo
             twin = network.copy()
             set_lr_scales(twin, config.lr_decay)
             examples = [documents[i] for i in train.tolist()], labels[train]
-            twin.fit_ngrams(*examples)
+            if twin.ngrams is not None and not twin.ngrams.weight.value.any():  # else they are those of a classifier
+                twin.fit_ngrams(*examples)
             weights = None if task.sample_weights is None else task.sample_weights[train]
             of_fold = SentimentObjective(twin, examples, ([], labels[:0]), config, {}, task.unlabelled, weights)
             limit = None if seconds is None else seconds / len(numbers)
@@ -57,13 +58,17 @@ def logits_of_folds(task: SentimentObjective, folds: np.ndarray, *, seconds: flo
 
 
 def evaluations_of(objective: SentimentObjective, config: SentimentTraining, seconds: float | None) -> Iterator[int]:
-    """Trains as the training loop does, and yields the number of each evaluation, with the averaged weights applied."""
+    """Trains as the training loop does, and yields the number of each evaluation, with the averaged weights applied.
+
+    Evaluation 0 comes before the first step.
+    """
     parameters = objective.network.parameters()
     trainable = {name: p for name, p in parameters.items() if p.lr_scale}
     steps = optimizer(config.optimizer, parameters, weight_decay=config.weight_decay, momentum=config.momentum)
     averaged, detector = AveragedWeights(parameters, config.averaging), DivergenceDetector()
     rng = rng_for(config.seed, Stream.DROPOUT)
     clock = Clock(total_steps=objective.total_steps, budget=seconds)
+    yield 0
     done = 0
     while done < config.evaluations:
         lr = config.lr * factor(config.schedule, clock.progress, warmup=config.warmup)
@@ -75,5 +80,5 @@ def evaluations_of(objective: SentimentObjective, config: SentimentTraining, sec
         clock.step += 1
         while done < config.evaluations and clock.progress * config.evaluations >= done + 1:
             with averaged.applied():
-                yield done
+                yield done + 1
             done += 1

@@ -11,7 +11,7 @@ from rnnnlp.files import JSON_LIMIT
 from rnnnlp.tasks.sentiment.bundled import model_folder
 from rnnnlp.tasks.sentiment.config import FROM_PRETRAINED, SentimentOptions, SentimentTraining
 from rnnnlp.tasks.sentiment.cross_validation import CrossValidation
-from rnnnlp.tasks.sentiment.defaults import may_pretrain, resolve, resolve_pretraining
+from rnnnlp.tasks.sentiment.defaults import may_pretrain, resolve, resolve_pretraining, with_start
 from rnnnlp.tasks.sentiment.folds import logits_of_folds
 from rnnnlp.tasks.sentiment.linear import VIEWS
 from rnnnlp.tasks.sentiment.linear_fitting import Examples, Fitted, fit_linear, stratified_folds
@@ -46,16 +46,16 @@ log = logging.getLogger(__name__)
 def begin(options: Options[SentimentOptions], run: RunFolder, *, data: LabelledData | None, started: float) -> Trainer:
     """The trainer of a new run on `data`, or on what the options name; pretraining is done when it is returned."""
     training, given = options.training, options.network
-    pretrained = None if training.from_ is None else load_pretrained(training.from_)
-    if pretrained is not None:
-        training, given = options_from_pretrained(pretrained, training, given)
     data = data or load_data(training)
     if not data.splits["validation"].texts:
         raise UserError(f"{data.source}: there is no text to validate on; give two or more of a class, or such a split")
     require_short(data)
+    training = with_start(training, given, data)
+    pretrained = None if training.from_ is None else load_pretrained(training.from_)
     if pretrained is None:
         training, given, tokenizer = resolve_pretraining(training, given, data)
     else:
+        training, given = options_from_pretrained(pretrained, training, given)
         tokenizer = extended_tokenizer(pretrained.tokenizer, data.splits["train"].texts, training)
         training = training.changed(vocab_size=tokenizer.vocab_size)
     config, network_config = resolve(training, given, data, tokenizer)
@@ -65,14 +65,15 @@ def begin(options: Options[SentimentOptions], run: RunFolder, *, data: LabelledD
     if linear is not None:
         network.add_linear(linear.model)
     task = objective(network, data, config)
-    if pretrained is not None:
-        start_from(pretrained, network)
+    knows_classes = pretrained is not None and start_from(pretrained, network)
     first = prepare(network, data, config) if config.pretraining else None  # what can fail comes before the run begins
     trainer = Trainer.begin(task, config, run, started=started)
     if first is not None:
         trainer = after_pretraining(trainer, network, first, config, started)
     if config.folds:
-        return after_cross_validation(trainer, task, config, linear, spent=time.monotonic() - started)
+        trainer = after_cross_validation(trainer, task, config, linear, spent=time.monotonic() - started)
+    if knows_classes:
+        trainer.evaluate_start()
     return trainer
 
 
@@ -200,5 +201,5 @@ def load_data(options: SentimentOptions, *, held_out_seed: int = HELD_OUT_SEED) 
 
 def check(options: Options[SentimentOptions]) -> None:
     """Refuses what a pretrained model decides."""
-    from_ = options.training.from_
-    require_open(options, FROM_PRETRAINED, None if from_ is None else model_folder(from_))
+    if options.training.has_start:
+        require_open(options, FROM_PRETRAINED, model_folder(options.training.from_ or ""))

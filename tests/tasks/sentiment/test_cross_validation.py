@@ -49,7 +49,7 @@ def test_all_texts_are_trained_on_and_the_figures_are_of_texts_left_out(run: Pat
     assert all("share_of_network" in e["validation"] for e in evaluations)
     found = CrossValidation.load(run, np.concatenate([LABELS[:0], labels_of(run)]), 2)
     assert found is not None
-    assert found.own.shape == (3, 60, 2)
+    assert found.own.shape == (4, 60, 2)
     assert np.isfinite(found.own).all()
     assert all(np.abs(found.own).max(axis=2).min(axis=1) > 0)  # every text was left out once
     best = max(e["validation"]["accuracy"] for e in evaluations)
@@ -124,7 +124,7 @@ def test_a_forged_file_is_refused(run: Path, tmp_path: Path) -> None:
     good = CrossValidation.load(folder, labels, 2)
     assert good is not None
     for bad in (
-        CrossValidation(good.own[:0], good.of_linear, labels, 1.0),
+        CrossValidation(good.own[:1], good.of_linear, labels, 1.0),
         CrossValidation(good.own[:, :5], good.of_linear, labels, 1.0),
         CrossValidation(good.own * np.nan, good.of_linear, labels, 1.0),
         CrossValidation(good.own, good.own, labels, 1.0),

@@ -1,0 +1,88 @@
+"""What a classifier starts from by default, and that training does not make a pretrained one worse."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rnnnlp import SentimentClassifier
+from rnnnlp.cli.main import main
+from rnnnlp.tasks.sentiment import defaults
+from tests.bundled import CHINESE, ENGLISH, install_models
+
+SHORT: dict[str, Any] = {"budget": "2s", "max_epochs": 1}
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("installation")
+    install_models(folder)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _installed(installation: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rnnnlp.text.builtin._PACKAGE", installation / "rnnnlp")
+
+
+def start_of(texts: list[str], caplog: pytest.LogCaptureFixture, **options: Any) -> str | None:
+    labels = [("down", "up")[i % 2] for i in range(len(texts))]
+    caplog.clear()
+    with caplog.at_level("INFO", "rnnnlp"):
+        classifier = SentimentClassifier(**SHORT | options).fit(texts, labels)
+    said = "starting from the bundled model" in caplog.text
+    started = classifier.training_["from_"]
+    assert said == (started is not None)
+    return started
+
+
+def test_few_texts_of_a_known_language_start_from_its_model(caplog: pytest.LogCaptureFixture) -> None:
+    english, chinese = ([text for text, _ in rows] * 5 for rows in (ENGLISH, CHINESE))
+    assert start_of(english, caplog) == "reviews-en"
+    assert start_of(chinese, caplog) == "reviews-zh"
+    assert start_of(english, caplog, from_="none") is None
+    assert start_of(["ein guter Film", "ein schlechter Film"] * 10, caplog) is None  # words that it does not know
+    assert start_of(["хороший фильм", "плохой фильм"] * 10, caplog) is None
+    assert start_of(english[:10] + chinese[:10], caplog) is None
+
+
+@pytest.mark.parametrize("options", [{"tokenizer": "char"}, {"hidden_size": 4}, {"pretraining": 0}, {"cell": "gru"}])
+def test_an_option_that_decides_the_network_starts_from_nothing(
+    options: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    assert start_of([text for text, _ in ENGLISH] * 5, caplog, **options) is None
+
+
+def test_many_texts_or_no_budget_start_from_nothing(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    english = [text for text, _ in ENGLISH] * 5
+    assert start_of(english, caplog, budget=None, epochs=1, max_epochs=None) is None
+    monkeypatch.setattr(defaults, "MOST_FOR_BUNDLED", 10)
+    assert start_of(english, caplog) is None
+
+
+def test_none_is_no_model_on_the_command_line_either(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    (tmp_path / "texts.csv").write_text("text,label\n" + "a good film,1\na bad film,0\n" * 9)
+    words = "--from none --tokenizer char --steps 1".split()
+    data, out = str(tmp_path / "texts.csv"), str(tmp_path / "run")
+    assert main(["train", "sentiment", "--data", data, "--out", out, *words]) == 0
+
+
+@pytest.mark.parametrize("folds", [0, 3])
+def test_training_does_not_make_a_classifier_worse(tmp_path: Path, folds: int) -> None:
+    """With a learning rate that destroys it, the weights of the start are kept."""
+    texts, labels = (list(column) for column in zip(*ENGLISH * 10, strict=True))
+    sizes: dict[str, Any] = {"hidden_size": 4, "embedding_size": 4, "dropout": 0.0, "batch_size": 4}
+    before = SentimentClassifier(**sizes, lr=0.02, epochs=8, folds=0).fit(texts, labels, out=tmp_path / "before")
+    assert before.score(texts, labels) == 1
+    destroyed: dict[str, Any] = {"lr": 50.0, "epochs": 2, "averaging": 0.0, "evaluations": 2, "max_norm": 0.0}
+    after = SentimentClassifier(from_=str(tmp_path / "before"), folds=folds, on_divergence="rollback", **destroyed)
+    after.fit(texts, labels)
+    assert after.score(texts, labels) == 1
+    evaluations = [record for record in after.history_ if "validation" in record]
+    assert evaluations[0]["step"] == 0
+    a, b = (classifier.network_.parameters() for classifier in (before, after))
+    rows = len(a["embedding.weight"].value)
+    np.testing.assert_array_equal(b["embedding.weight"].value[:rows], a["embedding.weight"].value)
