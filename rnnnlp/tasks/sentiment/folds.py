@@ -12,21 +12,29 @@ from rnnnlp.tasks.sentiment.config import SentimentTraining
 from rnnnlp.tasks.sentiment.objective import SentimentObjective
 from rnnnlp.tasks.sentiment.transfer import set_lr_scales
 from rnnnlp.training.averaging import AveragedWeights
+from rnnnlp.training.calibration import stacked_loss, stacking_weights
 from rnnnlp.training.clock import Clock
 from rnnnlp.training.divergence import Diverged, DivergenceDetector
 from rnnnlp.training.loop import Interrupted, signals_noted, train_step
 from rnnnlp.training.optimizers import optimizer
 from rnnnlp.training.schedules import factor
 
+SMALLEST_GAIN = 0.002  # nats
+
 log = logging.getLogger(__name__)
 
 
-def logits_of_folds(task: SentimentObjective, folds: np.ndarray, *, seconds: float | None) -> np.ndarray:
+def logits_of_folds(
+    task: SentimentObjective, folds: np.ndarray, of_linear: np.ndarray | None, *, seconds: float | None
+) -> np.ndarray:
     """The logits of each text when it was left out of training: before it, and at each evaluation, `(1 + E, n, K)`.
+
+    If the network of the first fold does not help the linear model, the other folds are left out, and all logits are 0.
 
     Args:
         task: The objective of all texts. Its network is as it is before training, and is not changed.
         folds: The fold of each text, `(n,)`.
+        of_linear: The logits of the linear model of texts that it was not fitted to, `(n, K)`, if there is one.
         seconds: Time for all folds together; None if there is no limit.
 
     Raises:
@@ -54,7 +62,28 @@ def logits_of_folds(task: SentimentObjective, folds: np.ndarray, *, seconds: flo
                 if signals:
                     raise Interrupted(signals[0])
             bar.update()
+            if fold == numbers[0] and of_linear is not None:
+                gain = gain_of(found[:, left_out], of_linear[left_out], labels[left_out])
+                log.info("the network lowers the loss of the linear model in the first fold by %.4f nats", gain)
+                if gain < SMALLEST_GAIN:
+                    log.info("so the linear model decides alone")
+                    return np.zeros_like(found)
     return found
+
+
+def gain_of(own: np.ndarray, of_linear: np.ndarray, labels: np.ndarray) -> float:
+    """By how much, in nats, the network lowers the loss of the linear model at its best evaluation.
+
+    Args:
+        own: The logits of the network at each evaluation, `(E, n, K)`.
+        of_linear: Those of the linear model, `(n, K)`.
+        labels: The true classes, `(n,)`.
+    """
+
+    def loss(*logits: np.ndarray) -> float:
+        return stacked_loss(stacking_weights(logits, labels), logits, labels)
+
+    return loss(of_linear) - min(loss(of_evaluation, of_linear) for of_evaluation in own)
 
 
 def evaluations_of(objective: SentimentObjective, config: SentimentTraining, seconds: float | None) -> Iterator[int]:

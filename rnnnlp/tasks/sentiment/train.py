@@ -154,8 +154,8 @@ def after_cross_validation(
     labels = task.batches.labels
     left = None if config.budget is None else (config.budget - spent) * config.folds / (config.folds + 1)
     log.info("cross-validation with %d folds of the %d texts", config.folds, len(labels))
-    own = logits_of_folds(task, folds_of(labels, config), seconds=left)
     of_linear = None if linear is None else linear.held_out
+    own = logits_of_folds(task, folds_of(labels, config), of_linear, seconds=left)
     seconds = time.monotonic() - started
     task.cross_validation = CrossValidation(own, of_linear, labels, seconds)
     task.cross_validation.save(trainer.run.path)

@@ -38,7 +38,9 @@ def fit(out: Path, **options: Any) -> SentimentClassifier:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cross-validation") / "run"
-    fit(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(folds, "SMALLEST_GAIN", -1.0)  # on such easy texts the linear model is enough
+        fit(folder)
     return folder
 
 
@@ -64,6 +66,27 @@ def labels_of(run: Path) -> np.ndarray:
     from rnnnlp.files import load_tensors
 
     return load_tensors(run / CROSS_VALIDATION)["labels"]
+
+
+def test_where_the_network_does_not_help_one_fold_is_enough(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO", "rnnnlp"):
+        classifier = fit(tmp_path / "run")
+    assert "so the linear model decides alone" in caplog.text
+    assert classifier.network_.stacking.tolist() == [0, 1]
+    found = CrossValidation.load(tmp_path / "run", labels_of(tmp_path / "run"), 2)
+    assert found is not None
+    assert not found.own.any()
+    assert classifier.score(TEXTS, LABELS.tolist()) > 0.9
+
+
+def test_the_gain_is_what_a_model_adds() -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, 2000)
+    signal = np.stack([1.0 - labels, labels], axis=1)
+    first, second = (2 * signal + rng.normal(size=signal.shape) for _ in range(2))
+    noise = rng.normal(size=signal.shape)
+    assert folds.gain_of(np.stack([noise, second]), first, labels) > 0.05
+    assert abs(folds.gain_of(noise[None], first, labels)) < 0.002
 
 
 def test_a_saved_model_gives_the_same_probabilities(run: Path, tmp_path: Path) -> None:
@@ -102,6 +125,7 @@ def test_an_interrupted_cross_validation_is_resumed_to_the_same_bits(
         fit(tmp_path / "run")
     assert not (tmp_path / "run" / CROSS_VALIDATION).exists()
     monkeypatch.undo()
+    monkeypatch.setattr(folds, "SMALLEST_GAIN", -1.0)
     SentimentClassifier.resume(tmp_path / "run", TEXTS, LABELS.tolist())
     assert (tmp_path / "run" / CROSS_VALIDATION).exists()
     a, b = (SentimentNetwork.from_pretrained(folder) for folder in (run, tmp_path / "run"))
