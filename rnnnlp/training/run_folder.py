@@ -210,7 +210,8 @@ class RunFolder:
     def _finish_earlier(self) -> None:
         """Finishes or removes what killed processes left."""
         finish_replacement(self.path, ENTRIES)
-        for folder in (self.path, own_folder(self.path / CHECKPOINTS)):
+        inner = own_folder(self.path / LANGUAGE_MODEL)  # it is not opened again once it is trained
+        for folder in (self.path, own_folder(self.path / CHECKPOINTS), inner, own_folder(inner / CHECKPOINTS)):
             for path in folder.iterdir() if folder.is_dir() else ():
                 if _LEFT_OVER.fullmatch(path.name):
                     remove(path)

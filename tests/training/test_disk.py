@@ -146,6 +146,7 @@ def test_what_killed_processes_left_is_removed(text: Path, tmp_path: Path):
     assert main(begin) == 0
     (folder / ".model.safetensors.1.tmp").write_text("half a")
     (folder / "checkpoints" / ".step-00000009.tmp").mkdir()
+    (folder / "language_model" / "checkpoints" / ".step-00000001.tmp").mkdir(parents=True)
     (folder / "checkpoints" / "step-00000006").rename(folder / "checkpoints" / "step-00000006.old")
     assert main(["train", "charlm", "--resume", str(folder)]) == 0
     assert not list(folder.glob("**/.*.tmp"))
