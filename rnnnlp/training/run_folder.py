@@ -210,8 +210,11 @@ class RunFolder:
     def _finish_earlier(self) -> None:
         """Finishes or removes what killed processes left."""
         finish_replacement(self.path, ENTRIES)
-        inner = own_folder(self.path / LANGUAGE_MODEL)  # it is not opened again once it is trained
-        for folder in (self.path, own_folder(self.path / CHECKPOINTS), inner, own_folder(inner / CHECKPOINTS)):
+        inner = self.path / LANGUAGE_MODEL  # it is not opened again once it is trained
+        of_inner = [
+            folder for folder in (inner, inner / CHECKPOINTS) if not (inner.is_symlink() or folder.is_symlink())
+        ]
+        for folder in (self.path, own_folder(self.path / CHECKPOINTS), *of_inner):
             for path in folder.iterdir() if folder.is_dir() else ():
                 if _LEFT_OVER.fullmatch(path.name):
                     remove(path)
