@@ -292,7 +292,7 @@ def _trained(task: Task, values: Mapping[str, Any], data: CurveData, part: Label
     source = data.loaded.source
     with _quiet(), run_folder(None) as folder:
         splits = hold_out_validation(part, source)
-        given = LabelledData(splits, data.loaded.classes, source, data.loaded.unlabelled)
+        given = LabelledData(splits, data.loaded.classes, source, data.loaded.unlabelled, held_out=True)
         started = time.monotonic()
         network: Any = train(task, task.options_from(values), folder, data=given)
         seconds = time.monotonic() - started

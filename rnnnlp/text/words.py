@@ -300,6 +300,7 @@ class WordTokenizer(LearnedTokenizer):
         min_frequency: int = 2,
         lowercase: bool = True,
         normalizer: str | None = "html",
+        rules: int | None = None,
     ) -> Self:
         """Trains a tokenizer on the most frequent words of texts.
 
@@ -310,6 +311,7 @@ class WordTokenizer(LearnedTokenizer):
             lowercase: Whether letters are read in lower case.
             normalizer: "html" replaces tags by spaces and the common entities by their characters; None replaces
                 nothing.
+            rules: Which of `RULES` split a text, counted from 1; None for the newest.
 
         Raises:
             UserError: If `vocab_size` is too small, or the normalizer is unknown.
@@ -317,10 +319,10 @@ class WordTokenizer(LearnedTokenizer):
         from tokenizers.trainers import WordLevelTrainer
 
         _check_at_least("vocab_size", vocab_size, 2)
-        untrained = cls([], lowercase=lowercase, normalizer=normalizer)
+        untrained = cls([], lowercase=lowercase, normalizer=normalizer, rules=rules)
         trainer = WordLevelTrainer(vocab_size=vocab_size - 1, min_frequency=min_frequency, show_progress=False)
         vocabulary = cls._learn(untrained, trainer, texts)["vocab"]
-        return cls(_in_order(vocabulary), lowercase=lowercase, normalizer=normalizer)
+        return cls(_in_order(vocabulary), lowercase=lowercase, normalizer=normalizer, rules=rules)
 
     def extended(self, texts: Iterable[str], *, vocab_size: int | None = None, min_frequency: int = 2) -> Self:
         """A tokenizer with the same ids, and more ids for frequent words of other texts that this one lacks.
@@ -330,7 +332,7 @@ class WordTokenizer(LearnedTokenizer):
             vocab_size: Maximum number of ids, including those of this tokenizer.
             min_frequency: Words that occur less often are not added.
         """
-        options: dict[str, Any] = {"lowercase": self.lowercase, "normalizer": self.normalizer}
+        options: dict[str, Any] = {"lowercase": self.lowercase, "normalizer": self.normalizer, "rules": self.rules}
         of_texts = type(self).train(texts, min_frequency=min_frequency, **options)
         known = set(self.words)
         new = [word for word in of_texts.words if word not in known]

@@ -157,6 +157,13 @@ def test_the_command_goes_on_where_it_was_stopped(
     assert len(Path(kept).read_text().splitlines()) == 4
 
 
+def test_a_training_is_as_with_so_few_texts(data: Path, capsys: pytest.CaptureFixture):
+    """It has no validation split, so it may be cross-validated."""
+    words = ["curve", "--data", str(data), "--sizes", "all", "--seeds", "1", "--no-baseline", *TINY]
+    assert main([*words, "--folds", "3", "--linear"]) == 0
+    assert "| 64 |" in capsys.readouterr().out
+
+
 def test_the_command_puts_the_baselines_beside(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
     kept = tmp_path / "kept.jsonl"
     words = ["curve", "--data", str(data), "--sizes", "all", "--seeds", "2", "--json", str(kept), *TINY]

@@ -274,3 +274,10 @@ def test_spans_of_a_long_text(tokenizer):
     spans = tokenizer.spans(text)
     assert len(spans) == len(tokenizer.encode(text))
     assert spans[-1, 0] >= len(text) - 2 >= spans[-1, 1] - 2
+
+
+def test_an_extended_tokenizer_keeps_its_rules():
+    old = WordTokenizer(["ไทย"], rules=1)
+    extended = old.extended(["a new word"] * 2)
+    assert extended.rules == 1
+    assert extended.encode("ไทย new").tolist() == [1, extended.encode("new")[0]]

@@ -49,6 +49,11 @@ def bundled_models() -> dict[str, BundledModel]:
     return {model.name: model for model in models if model.folder.is_dir()}
 
 
+def is_bundled(place: str | os.PathLike[str] | None) -> bool:
+    """Whether `model_folder` takes this for the name of a bundled model."""
+    return place is not None and not os.path.lexists(place) and os.fspath(place) in bundled_models()
+
+
 def model_folder(place: str | os.PathLike[str]) -> Path:
     """Where a model is: the folder `place` or, if there is none, the bundled model of that name.
 

@@ -15,9 +15,9 @@ from rnnnlp.batches.documents import DocumentBatch
 from rnnnlp.batches.seeding import Stream, rng_for
 from rnnnlp.errors import UserError, option
 from rnnnlp.tasks.sentiment.adversarial import vat_gradients
-from rnnnlp.tasks.sentiment.bundled import bundled_models
+from rnnnlp.tasks.sentiment.bundled import bundled_models, is_bundled
 from rnnnlp.tasks.sentiment.config import NO_MODEL, SHAPE, SentimentConfig, SentimentOptions, SentimentTraining
-from rnnnlp.tasks.sentiment.linear_fitting import best_tokenizer
+from rnnnlp.tasks.sentiment.linear_fitting import MOST_IN_FOLDS, best_tokenizer
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.tasks.sentiment.pretraining import MAX_SHARE_OF_BUDGET, pretraining_config, word_lm_config
 from rnnnlp.tasks.sentiment.transfer import OF_CLASSIFIER, PRETRAINED_DROPOUT
@@ -44,8 +44,7 @@ MEASURED_TEXTS = 1000
 MOST_FOR_BUNDLED, MAIN_SHARE, MOST_UNKNOWN = 10_000, 0.8, 0.15  # texts, share of the script, share of unknown words
 FOLDS = (5, 3)
 CROSS_VALIDATED_TEXTS = 5000  # at most; of more, some can be spared for validation
-LINEAR_TOKENS, LINEAR_CLASSES = 3e6, 20  # at most, for a linear model
-LINEAR_SECONDS = 20.0  # budget, at least
+LINEAR_SECONDS, LINEAR_TOKENS_PER_SECOND = 20.0, 4000.0  # a smaller budget, or more tokens, is too little for it
 CROP = 400  # tokens; enough of a review for a model trained from scratch
 NGRAM_BUCKETS = range(17, 23)  # powers of two
 MAX_NGRAM_WEIGHTS = 2**23  # buckets times classes: each takes 24 bytes in training
@@ -99,8 +98,10 @@ def resolve(
     epochs /= max(1, folds)
     linear = options.linear
     if linear is None:
-        enough = options.budget is not None and options.budget >= LINEAR_SECONDS
-        linear = enough and texts * mean <= LINEAR_TOKENS and len(data.classes) <= LINEAR_CLASSES
+        columns = 1 if len(data.classes) == 2 else len(data.classes)
+        tokens = columns * mean * (min(texts, MOST_IN_FOLDS) + texts / 6)  # of some fits to a part, and one to all
+        seconds = options.budget or 0.0
+        linear = seconds >= LINEAR_SECONDS and tokens <= LINEAR_TOKENS_PER_SECOND * seconds
     adversarial = options.adversarial
     if adversarial is None:
         enough = epochs >= work * max_epochs
@@ -152,6 +153,8 @@ def folds_for(options: SentimentOptions, data: LabelledData, trainings: float) -
         return options.folds
     texts = len(data.splits["train"]) + len(data.splits["validation"])
     if not data.held_out or options.budget is None or texts > CROSS_VALIDATED_TEXTS:
+        return 0
+    if options.from_ is not None and not is_bundled(options.from_):  # that run may have been trained on these texts
         return 0
     return next((folds for folds in FOLDS if folds <= USED_BUDGET * trainings), 0)
 

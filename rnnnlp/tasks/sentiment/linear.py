@@ -70,6 +70,11 @@ class NgramModel:
         self.weight = np.zeros((ngrams, columns), np.float32)  # (F, C)
         self.bias = np.zeros(columns, np.float32)  # (C,)
 
+    @property
+    def is_ordered(self) -> bool:
+        """Whether the hashes are in ascending order, as a search for one of them needs."""
+        return bool((np.diff(self.ngrams) > 0).all() and self.ngrams.min(initial=0) >= 0)
+
     def arrays(self) -> dict[str, np.ndarray]:
         """All that is saved, by name."""
         return {"ngrams": self.ngrams, "scale": self.scale, "weight": self.weight, "bias": self.bias}
@@ -172,8 +177,10 @@ class LinearModel:
             spans = tokenizer.spans(text, max_length)
             of_tokens, of_characters = np.zeros(len(ids)), np.zeros(len(text))
             for w, model in zip(self.weights.tolist(), self.views.values(), strict=True):
-                if model.view.characters and text:
-                    np.add.at(of_characters, places_in(text), w * model.contributions(characters_of(text), dz))
+                if model.view.characters:
+                    places = places_in(text)
+                    if len(places):
+                        np.add.at(of_characters, places, w * model.contributions(characters_of(text), dz))
                 elif len(ids):
                     of_tokens += w * model.contributions(ids, dz)
             found.append(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import scipy.sparse
 
 STRENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)  # of the data against the regularisation: `C` of scikit-learn
+MOST_IN_FOLDS = 3000  # texts that choose the regularisation, where the network has no folds
 TRIAL, TRIAL_FOLDS = View(characters=False, shortest=1, longest=3), 3  # that compare tokenizers
 TOLERANCE = 1e-3  # of the gradient; the last digits do not matter
 
@@ -62,26 +63,35 @@ def fit(model: NgramModel, examples: Examples, found: NgramCounts, rows: np.ndar
     from sklearn.linear_model import LogisticRegression
 
     F = len(model.scale)
+    weights = weights_of(examples)[rows]
+    rows, weights = rows[weights > 0], weights[weights > 0]
     x = sparse(found, F)[rows]  # (rows, F), counts
     labels = examples.labels[rows]
-    weights = None if examples.weights is None else examples.weights[rows]
     in_texts = np.bincount(x.indices, minlength=F)  # (F,)
     idf = np.log((1 + len(rows)) / (1 + in_texts)) + 1
     model.scale[...] = np.where(in_texts == 0, 0, 1 if model.view.log_count_ratios else idf)
     x.data = model.features(NgramCounts(x.indptr, x.indices, x.data)).astype(np.float64)
     used = np.flatnonzero(in_texts)
     x = x[:, used]
-    model.weight[...], model.bias[...] = 0, -np.log(1 + len(rows))  # of a class that is not in these rows
+    model.weight[...] = 0
     for column, label in enumerate(examples.columns):
         positive = labels == label
         if positive.all() or not positive.any():
+            model.bias[column] = np.log(1 + len(rows)) * (1 if positive.any() else -1)
             continue
         ratios = log_count_ratios(x, positive) if model.view.log_count_ratios else np.ones(len(used))
-        estimator = LogisticRegression(
-            C=strength, solver="newton-cg", tol=TOLERANCE, class_weight="balanced" if examples.balanced else None
-        )
+        estimator = LogisticRegression(C=strength, solver="newton-cg", tol=TOLERANCE, max_iter=300)
         estimator.fit(x.multiply(ratios).tocsr(), positive, weights)
         model.weight[used, column], model.bias[column] = ratios * estimator.coef_[0], estimator.intercept_[0]
+
+
+def weights_of(examples: Examples) -> np.ndarray:
+    """How much each example counts in a fit, `(n,)`."""
+    weights = np.ones(len(examples.labels)) if examples.weights is None else np.asarray(examples.weights, np.float64)
+    if examples.balanced:
+        totals = np.bincount(examples.labels, weights, examples.classes)
+        weights = weights * (totals.sum() / (examples.classes * np.maximum(totals, 1e-9)))[examples.labels]
+    return weights
 
 
 def sparse(found: NgramCounts, size: int) -> scipy.sparse.csr_matrix:
@@ -115,7 +125,7 @@ def vocabulary_of(found: NgramCounts) -> np.ndarray:
     """The hashes of the n-grams of texts, ascending: at most MAX_NGRAMS, those that are in most texts."""
     ngrams, in_texts = np.unique(found.ngrams, return_counts=True)
     if len(ngrams) > MAX_NGRAMS:
-        ngrams = ngrams[in_texts > np.sort(in_texts)[-MAX_NGRAMS]]
+        ngrams = np.sort(ngrams[np.argsort(-in_texts, kind="stable")[:MAX_NGRAMS]])
     return ngrams
 
 

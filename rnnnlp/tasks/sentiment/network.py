@@ -133,7 +133,18 @@ class SentimentNetwork(Network, Predictor):
                 f"{Path(folder) / WEIGHTS}: log_temperature is {value:g}; training gives a value from {low:.1f} to "
                 f"{high:.1f}: restore it or train again"
             )
+        network._check_linear(Path(folder) / WEIGHTS)
         return network
+
+    def _check_linear(self, path: Path) -> None:
+        """CorruptFileError if no training gives the linear model that was read."""
+        if self.linear is None:
+            return
+        wrong = next((name for name, view in self.linear.views.items() if not view.is_ordered), None)
+        if wrong is not None:
+            raise CorruptFileError(f"{path}: linear.{wrong}.ngrams is not ascending; restore it or train again")
+        if min(self.linear.weights.min(), self.stacking.min()) < 0 or not 0 < self.stacking.sum() < 1.001:
+            raise CorruptFileError(f"{path}: the stacking weights are {self.stacking}; restore it or train again")
 
     def forward(
         self,

@@ -16,6 +16,7 @@ from rnnnlp.tasks.sentiment.config import SentimentTraining
 from rnnnlp.tasks.sentiment.cross_validation import CrossValidation
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.text import LabelledData
+from rnnnlp.training.clock import Clock
 from rnnnlp.training.metrics import classification_metrics
 from rnnnlp.training.task import BatchLoss
 
@@ -38,6 +39,7 @@ class SentimentObjective:
 
     Attributes:
         cross_validation: What the folds gave, which is then the validation.
+        clock: The clock of the run, which says what evaluation of the folds is next to one of the run.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class SentimentObjective:
         self.sample_weights = sample_weights
         self.linear_validation = linear_validation
         self.cross_validation: CrossValidation | None = None
+        self.clock: Clock | None = None
         self.class_weights: np.ndarray | None = None
         if config.class_weights == "balanced":
             self.class_weights = balanced_weights(train[1], len(network.config.labels))
@@ -89,7 +92,8 @@ class SentimentObjective:
             documents, labels = self.validation
             own, of_linear = self.network.logits(documents), self.linear_validation
         else:
-            own, of_linear, labels = self.cross_validation.at(self.progress)
+            progress = 1.0 if self.clock is None else self.clock.progress
+            own, of_linear, labels = self.cross_validation.at(progress)
         logits = self.network.fit_stacking(own, of_linear, labels)
         loss_sum, count, _ = softmax_cross_entropy(logits, labels)
         metrics = classification_metrics(self.network.probabilities(logits), labels, self.network.labels)
@@ -107,11 +111,6 @@ class SentimentObjective:
         """The number of steps of a run that is not cut short by its budget."""
         epochs = self.config.epochs or self.config.max_epochs
         return epochs * self.steps_per_epoch if epochs else self.config.steps or 1
-
-    @property
-    def progress(self) -> float:
-        """Fraction of these steps that are over."""
-        return (self.batches.epoch * self.steps_per_epoch + self.batches.batch) / self.total_steps
 
     def sample(self) -> str | None:
         return None

@@ -8,13 +8,13 @@ import numpy as np
 from rnnnlp.batches.seeding import Stream, rng_for
 from rnnnlp.errors import UserError, option
 from rnnnlp.files import JSON_LIMIT
-from rnnnlp.tasks.sentiment.bundled import model_folder
+from rnnnlp.tasks.sentiment.bundled import is_bundled, model_folder
 from rnnnlp.tasks.sentiment.config import FROM_PRETRAINED, SentimentOptions, SentimentTraining
 from rnnnlp.tasks.sentiment.cross_validation import CrossValidation
 from rnnnlp.tasks.sentiment.defaults import may_pretrain, resolve, resolve_pretraining, with_start
 from rnnnlp.tasks.sentiment.folds import logits_of_folds
 from rnnnlp.tasks.sentiment.linear import VIEWS
-from rnnnlp.tasks.sentiment.linear_fitting import Examples, Fitted, fit_linear, stratified_folds
+from rnnnlp.tasks.sentiment.linear_fitting import MOST_IN_FOLDS, Examples, Fitted, fit_linear, stratified_folds
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.tasks.sentiment.objective import SentimentObjective, digests_of_data
 from rnnnlp.tasks.sentiment.pretraining import prepare, pretrain, seconds_of_pretraining
@@ -30,13 +30,14 @@ from rnnnlp.text import LabelledData, load_labelled
 from rnnnlp.text.labelled import HELD_OUT_SEED
 from rnnnlp.training.earlier import EARLIER_DATA
 from rnnnlp.training.loop import Trainer
+from rnnnlp.training.model_folder import CROSS_VALIDATION
 from rnnnlp.training.resuming import changed_data
 from rnnnlp.training.run_folder import RunFolder, read_state
 from rnnnlp.training.task import Options, require_open
 
 LINEAR_FOLDS = 5
-MOST_IN_FOLDS = 3000  # texts that choose the regularisation of the linear model, where the network has no folds
-MOST_CHARACTERS = 4_000_000  # of all texts, for n-grams of characters
+MOST_CHARACTERS = 4_000_000  # of all texts, times columns of weights, for n-grams of characters
+CHARACTERS_PER_SECOND = 13_000  # of the budget
 SPLITS = ("train", "validation")  # the ones that training reads
 MOST_LABEL_BYTES = JSON_LIMIT // 8  # as JSON the labels are up to six times as long
 
@@ -66,13 +67,16 @@ def begin(options: Options[SentimentOptions], run: RunFolder, *, data: LabelledD
         network.add_linear(linear.model)
     task = objective(network, data, config)
     knows_classes = pretrained is not None and start_from(pretrained, network)
+    if isinstance(pretrained, SentimentNetwork) and pretrained.linear is not None:
+        share = 100 * pretrained.stacking[1]
+        log.warning("the linear model of %s, %.0f %% of its decisions, is not taken over", training.from_, share)
     first = prepare(network, data, config) if config.pretraining else None  # what can fail comes before the run begins
     trainer = Trainer.begin(task, config, run, started=started)
     if first is not None:
         trainer = after_pretraining(trainer, network, first, config, started)
     if config.folds:
         trainer = after_cross_validation(trainer, task, config, linear, spent=time.monotonic() - started)
-    if knows_classes:
+    if knows_classes and is_bundled(training.from_):  # a run of the user's may have been trained on these texts
         trainer.evaluate_start()
     return trainer
 
@@ -110,9 +114,18 @@ def reopen(
     if not config.folds:
         return trainer
     task.cross_validation = CrossValidation.load(run.path, own.splits["train"].labels, len(network.labels))
-    if task.cross_validation is None:
+    found = task.cross_validation
+    if found is None and trainer.clock.step:
+        raise UserError(f"{run.path / CROSS_VALIDATION} is not there any more; restore it, or train again")
+    if found is None:
         return after_cross_validation(trainer, task, config, fitted_linear(network, own, config), spent=trainer.spent)
-    trainer = Trainer(task, config, run, spent=trainer.spent + task.cross_validation.seconds)
+    if found.steps != task.total_steps:
+        raise UserError(
+            f"{run.path} was cross-validated for {found.steps} steps, so nothing is known of {task.total_steps}; leave "
+            f"its limits as they are, or begin a new run"
+        )
+    trainer = Trainer(task, config, run, spent=trainer.spent + found.seconds)
+    task.clock = trainer.clock
     trainer.resume()
     return trainer
 
@@ -132,13 +145,14 @@ def fitted_linear(network: SentimentNetwork, data: LabelledData, config: Sentime
     if not config.linear:
         return None
     split = data.splits["train"]
-    characters = sum(map(len, split.texts))
-    views = [name for name in VIEWS if not VIEWS[name].characters or characters <= MOST_CHARACTERS]
+    most = MOST_CHARACTERS if config.budget is None else min(MOST_CHARACTERS, CHARACTERS_PER_SECOND * config.budget)
+    columns = 1 if len(network.labels) == 2 else len(network.labels)
+    characters = columns * sum(map(len, split.texts))
+    views = [name for name in VIEWS if not VIEWS[name].characters or characters <= most]
     balanced = config.class_weights == "balanced"
     documents, K = network.encode(split.texts), len(network.labels)
     examples = Examples(split.texts, documents, split.labels, split.weights, K, balanced)
-    most = None if config.folds else MOST_IN_FOLDS
-    return fit_linear(views, examples, folds_of(split.labels, config, most))
+    return fit_linear(views, examples, folds_of(split.labels, config, None if config.folds else MOST_IN_FOLDS))
 
 
 def folds_of(labels: np.ndarray, config: SentimentTraining, most: int | None = None) -> np.ndarray:
@@ -157,9 +171,12 @@ def after_cross_validation(
     of_linear = None if linear is None else linear.held_out
     own = logits_of_folds(task, folds_of(labels, config), of_linear, seconds=left)
     seconds = time.monotonic() - started
-    task.cross_validation = CrossValidation(own, of_linear, labels, seconds)
+    task.cross_validation = CrossValidation(own, of_linear, labels, seconds, task.total_steps)
     task.cross_validation.save(trainer.run.path)
+    if not own.any():  # the network is not used, so it need not be trained to the end
+        config = config.changed(patience=1)
     trainer = Trainer(task, config, trainer.run, spent=spent + seconds)
+    task.clock = trainer.clock
     trainer.save_checkpoint()
     return trainer
 

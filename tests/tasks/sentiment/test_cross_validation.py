@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from rnnnlp import SentimentClassifier
 from rnnnlp.cli.main import main
 from rnnnlp.errors import UserError
-from rnnnlp.tasks.sentiment import folds, train
+from rnnnlp.tasks.sentiment import cross_validation, folds, train
 from rnnnlp.tasks.sentiment.cross_validation import CrossValidation
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.training.loop import Interrupted
@@ -137,23 +138,24 @@ def test_a_run_that_stops_after_it_does_not_repeat_it(
 ) -> None:
     fit(tmp_path / "run", epochs=None, steps=8)
     monkeypatch.setattr(train, "logits_of_folds", lambda *arguments, **options: pytest.fail("it was repeated"))
-    resumed = SentimentClassifier.resume(tmp_path / "run", TEXTS, LABELS.tolist(), steps=16)
+    resumed = SentimentClassifier.resume(tmp_path / "run", TEXTS, LABELS.tolist())
     assert resumed.score(TEXTS, LABELS.tolist()) > 0.9
 
 
-def test_a_forged_file_is_refused(run: Path, tmp_path: Path) -> None:
+def test_a_forged_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "run"
     fit(folder)
     labels = labels_of(folder)
     good = CrossValidation.load(folder, labels, 2)
     assert good is not None
+    monkeypatch.setattr(cross_validation, "MOST_EVALUATIONS", 1000)
     for bad in (
-        CrossValidation(good.own[:1], good.of_linear, labels, 1.0),
-        CrossValidation(good.own[:, :5], good.of_linear, labels, 1.0),
-        CrossValidation(good.own * np.nan, good.of_linear, labels, 1.0),
-        CrossValidation(good.own, good.own, labels, 1.0),
-        CrossValidation(good.own, good.of_linear, 1 - labels, 1.0),
-        CrossValidation(np.zeros((4000, len(labels), 2), np.float32), good.of_linear, labels, 1.0),
+        CrossValidation(good.own[:1], good.of_linear, labels, 1.0, good.steps),
+        CrossValidation(good.own[:, :5], good.of_linear, labels, 1.0, good.steps),
+        CrossValidation(good.own * np.nan, good.of_linear, labels, 1.0, good.steps),
+        CrossValidation(good.own, good.own, labels, 1.0, good.steps),
+        CrossValidation(good.own, good.of_linear, 1 - labels, 1.0, good.steps),
+        CrossValidation(np.zeros((4000, len(labels), 2), np.float32), good.of_linear, labels, 1.0, good.steps),
     ):
         bad.save(folder)
         with pytest.raises(UserError, match="restore it or train again"):
@@ -179,6 +181,35 @@ def test_no_text_that_was_trained_on_validates(
     for words in ("evaluate a --split train", "evaluate a --data others.jsonl --split train"):
         assert main(words.split()) == 0
     assert main("ensemble a b --data others.jsonl --out c".split()) == 0
+
+
+def test_a_run_with_folds_keeps_its_limits(run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run, tmp_path / "run")
+    with pytest.raises(UserError, match="was cross-validated for 24 steps, so nothing is known of 40"):
+        SentimentClassifier.resume(tmp_path / "run", TEXTS, LABELS.tolist(), epochs=5)
+    (tmp_path / "run" / CROSS_VALIDATION).unlink()
+    with pytest.raises(UserError, match="is not there any more; restore it, or train again"):
+        SentimentClassifier.resume(tmp_path / "run", TEXTS, LABELS.tolist())
+
+
+def test_what_a_run_was_trained_on_does_not_judge_the_next(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    fit(tmp_path / "run")
+    again = SentimentClassifier(from_=str(tmp_path / "run"), budget="3s", max_epochs=1)
+    with caplog.at_level("INFO", "rnnnlp"):
+        again.fit(TEXTS, LABELS.tolist())
+    assert again.training_["folds"] == 0
+    assert next(e for e in again.history_ if "validation" in e)["step"] > 0
+    assert "of its decisions, is not taken over" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["linear.words.ngrams", "linear.weights", "stacking"])
+def test_a_forged_linear_model_is_refused(run: Path, tmp_path: Path, name: str) -> None:
+    network = SentimentNetwork.from_pretrained(run)
+    array = network.buffers()[name]
+    array[...] = array[::-1].copy() if name.endswith("ngrams") else -1
+    network.save_pretrained(tmp_path / "model")
+    with pytest.raises(UserError, match="restore it or train again"):
+        SentimentClassifier.from_pretrained(tmp_path / "model")
 
 
 def test_folds_need_texts_that_may_be_divided(tmp_path: Path) -> None:

@@ -1,8 +1,11 @@
 """The linear model beside a network: against scikit-learn, in explanations, and on disk."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
+from rnnnlp.tasks.sentiment import linear_fitting
 from rnnnlp.tasks.sentiment.linear import SPACE, VIEWS, LinearModel, NgramModel, characters_of, ngrams_of, places_in
 from rnnnlp.tasks.sentiment.linear_fitting import Examples, cross_validated, fit, fit_linear, stratified_folds
 from rnnnlp.text import train_tokenizer
@@ -99,6 +102,35 @@ def test_a_class_that_the_rows_lack_is_improbable() -> None:
     assert model.logits(examples.texts, examples.documents).argmax(axis=1).max() == 1
     one = fitted("words", examples, rows=np.flatnonzero(examples.labels == 1))
     assert np.isfinite(one.logits(examples.texts, examples.documents)).all()
+
+
+@pytest.mark.parametrize("only", [0, 1])
+def test_rows_of_one_class_make_it_probable(only: int) -> None:
+    examples = examples_of(40)
+    model = fitted("words", examples, rows=np.flatnonzero(examples.labels == only))
+    assert (model.logits(examples.texts, examples.documents).argmax(axis=1) == only).all()
+
+
+@pytest.mark.parametrize("balanced", [False, True])
+def test_texts_without_weight_do_not_count(balanced: bool) -> None:
+    examples = examples_of(60)
+    weights = np.where(np.arange(60) < 40, 1.0, 0.0)
+    weighted = dataclasses.replace(examples, weights=weights, balanced=balanced)
+    model = fitted("words", weighted)
+    some = fitted("words", dataclasses.replace(examples, balanced=balanced), rows=np.arange(40))
+    if not balanced:
+        np.testing.assert_allclose(model.weight, some.weight, rtol=1e-4, atol=1e-5)
+    only_one_class = dataclasses.replace(weighted, weights=np.asarray(examples.labels, float))
+    logits = fitted("words", only_one_class).logits(examples.texts, examples.documents)
+    assert (logits.argmax(axis=1) == 1).all()
+
+
+def test_a_vocabulary_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(linear_fitting, "MAX_NGRAMS", 10)
+    found = ngrams_of(VIEWS["words"], *(lambda e: (e.texts, e.documents))(examples_of(20)))
+    vocabulary = linear_fitting.vocabulary_of(found)
+    assert len(vocabulary) == 10
+    assert (np.diff(vocabulary) > 0).all()
 
 
 def test_folds_are_stratified_and_may_be_of_a_part() -> None:

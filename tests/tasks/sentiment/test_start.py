@@ -8,7 +8,7 @@ import pytest
 
 from rnnnlp import SentimentClassifier
 from rnnnlp.cli.main import main
-from rnnnlp.tasks.sentiment import defaults
+from rnnnlp.tasks.sentiment import defaults, train
 from tests.bundled import CHINESE, ENGLISH, install_models
 
 SHORT: dict[str, Any] = {"budget": "2s", "max_epochs": 1}
@@ -71,8 +71,9 @@ def test_none_is_no_model_on_the_command_line_either(tmp_path: Path, capsys: pyt
 
 
 @pytest.mark.parametrize("folds", [0, 3])
-def test_training_does_not_make_a_classifier_worse(tmp_path: Path, folds: int) -> None:
+def test_training_does_not_make_a_classifier_worse(tmp_path: Path, folds: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a learning rate that destroys it, the weights of the start are kept."""
+    monkeypatch.setattr(train, "is_bundled", lambda place: True)
     texts, labels = (list(column) for column in zip(*ENGLISH * 10, strict=True))
     sizes: dict[str, Any] = {"hidden_size": 4, "embedding_size": 4, "dropout": 0.0, "batch_size": 4}
     before = SentimentClassifier(**sizes, lr=0.02, epochs=8, folds=0).fit(texts, labels, out=tmp_path / "before")
