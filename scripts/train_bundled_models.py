@@ -155,8 +155,8 @@ def parse(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--budget", type=duration, default=7200.0, metavar="TIME", help="for each model (default: 2h)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int)
-    parser.add_argument("--leave-out", choices=("sst2",), help="a set of which reviews-en sees nothing")
-    parser.add_argument("--leave-out-categories", metavar="A,B", help="categories of which reviews-zh sees nothing")
+    parser.add_argument("--leave-out", choices=("sst2",), help="do not train reviews-en on this data set")
+    parser.add_argument("--leave-out-categories", metavar="A,B", help="do not train reviews-zh on these categories")
     parser.add_argument("--split", choices=("validation", "test"), default="validation", help="what is measured on")
     parser.add_argument("--rows", type=int, metavar="N", help="for trials: at most N rows of each set")
     for name in SIZES:
@@ -473,7 +473,7 @@ A classifier of opinions in {model.language}: {" or ".join(LABELS)}. It is bundl
 
 ## Figures
 
-"In" is data of the same source as those of the training, other texts; "out" is data of which the model saw nothing.
+"In" is other texts of a data set that the model was trained on; "out" is a data set that it was not trained on.
 
 | data | domain | texts | accuracy | before int8 | macro F1 | calibration error |
 | --- | --- | ---: | ---: | ---: | ---: | ---: |

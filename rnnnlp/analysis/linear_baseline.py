@@ -13,6 +13,7 @@ import numpy as np
 
 from rnnnlp.errors import UserError, option
 from rnnnlp.layers.loss import softmax
+from rnnnlp.tasks.sentiment.linear_fitting import log_count_ratios
 from rnnnlp.text import LabelledSplit, is_unspaced
 
 WORDS = r"(?u)\w+|[^\w\s]"  # also single letters and marks, which scikit-learn leaves out
@@ -92,7 +93,7 @@ class NbSvm(Linear):
         self._targets = [labels == k for k in occurring]
         if len(occurring) == 2:
             del self._targets[0]  # one problem is enough
-        self._ratios = [_log_count_ratio(features, target) for target in self._targets]  # (F,) each
+        self._ratios = [log_count_ratios(features, target) for target in self._targets]  # (F,) each
         self._features = [features.multiply(ratio).tocsr() for ratio in self._ratios]
         self._models: list[Any] = []
         self._occurring, self._C, self._beta = occurring, 0.0, 1.0
@@ -113,7 +114,7 @@ class NbSvm(Linear):
         for model, ratio in zip(self._models, self._ratios, strict=True):
             w = model.coef_[0]  # (F,)
             w = (1 - self._beta) * np.abs(w).mean() + self._beta * w
-            columns.append(features @ (ratio[0] * w) + model.intercept_[0])  # (n,)
+            columns.append(features @ (ratio * w) + model.intercept_[0])  # (n,)
         margins = np.stack(columns, axis=1)  # (n, classes that the training texts have)
         if margins.shape[1] == 1:
             margins = np.concatenate([-margins, margins], axis=1)
@@ -241,11 +242,3 @@ def _binary(counts: Any) -> Any:
     features = counts.copy()
     features.data[:] = 1
     return features
-
-
-def _log_count_ratio(features: Any, target: np.ndarray) -> np.ndarray:
-    """log((p / |p|) / (q / |q|)) `(1, F)`, with p the counts in the class, q those in the others, and 1 added."""
-    p = 1 + np.asarray(features[target].sum(axis=0))  # (1, F)
-    q = 1 + np.asarray(features[~target].sum(axis=0))
-    ratio: np.ndarray = np.log(p / p.sum()) - np.log(q / q.sum())
-    return ratio.astype(np.float32)

@@ -43,7 +43,7 @@ def load_plain_texts(path: str | Path, reading: ReadOptions | None = None) -> Se
 
 @dataclass(frozen=True)
 class TextsToLabel:
-    """Texts of which some may have a label already.
+    """Texts to be labelled; some may have a label already.
 
     Attributes:
         texts: The text of each row without a label; None for a row that has one, or has no text.

@@ -5,6 +5,7 @@ A folder has `config.json`, `tokenizer.json` and `model.safetensors`; the last o
 
 import json
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -37,16 +38,17 @@ OF_A_RUN = (CHECKPOINTS, LANGUAGE_MODEL, CROSS_VALIDATION, METRICS, CARD)
 ENTRIES = (CONFIG, TOKENIZER, WEIGHTS, MEMBERS, *OF_A_RUN)  # all that a folder of a run or model may have
 
 
-class SavedModel:
+class SavedModel(ABC):
     """A model that is written into a folder, and read from it, as a whole."""
 
+    @abstractmethod
     def write(self, folder: Path, *, training: Mapping[str, Any] | None = None, quantize: str | None = None) -> None:
         """Writes the model into a new folder, which is not on the disk before it is synced."""
-        raise NotImplementedError
 
     @classmethod
+    @abstractmethod
     def _read(cls, folder: Path) -> Self:
-        raise NotImplementedError
+        """Reads a model that `write` wrote."""
 
     def save_pretrained(
         self,

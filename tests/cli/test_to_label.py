@@ -39,7 +39,7 @@ def label_of(text: str) -> str:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A table of which a third has labels, and a classifier that was trained on it."""
+    """A table in which a third of the texts has labels, and a classifier that was trained on these."""
     home = tmp_path_factory.mktemp("home")
     words = "plot cast score light sound story scene voice music ending".split()
     texts = [f"a {kind} {a} but an odd {b}" for a in words for b in words[:3] for kind in ("good", "bad")]

@@ -107,26 +107,28 @@ def reopen(
     if data is None and EARLIER_DATA in state.data and changed_data(task, state):
         # The first runs of 0.1 held out other texts for each seed.
         task = objective(network, load_data(config, held_out_seed=config.seed), config)
-    trainer = Trainer(task, config, run, spent=seconds_of_pretraining(run))
-    trainer.resume()
-    if config.pretraining and trainer.clock.step == 0:
-        trainer = after_pretraining(trainer, network, prepare(network, own, config), config, time.monotonic())
-    if not config.folds:
-        return trainer
-    task.cross_validation = CrossValidation.load(run.path, own.splits["train"].labels, len(network.labels))
-    found = task.cross_validation
-    if found is None and trainer.clock.step:
-        raise UserError(f"{run.path / CROSS_VALIDATION} is not there any more; restore it, or train again")
-    if found is None:
-        return after_cross_validation(trainer, task, config, fitted_linear(network, own, config), spent=trainer.spent)
-    if found.steps != task.total_steps:
+    found = None
+    if config.folds:
+        found = CrossValidation.load(run.path, own.splits["train"].labels, len(network.labels))
+        task.cross_validation = found
+    if found is not None and found.steps != task.total_steps:
         raise UserError(
             f"{run.path} was cross-validated for {found.steps} steps, so nothing is known of {task.total_steps}; leave "
             f"its limits as they are, or begin a new run"
         )
-    trainer = Trainer(task, config, run, spent=trainer.spent + found.seconds)
+    trainer = Trainer(task, config, run, spent=seconds_of_pretraining(run) + (found.seconds if found else 0.0))
     task.clock = trainer.clock
     trainer.resume()
+    if found is not None or (trainer.clock.step and not config.folds):
+        return trainer
+    if trainer.clock.step:
+        raise UserError(f"{run.path / CROSS_VALIDATION} is not there any more; restore it, or train again")
+    if config.pretraining:
+        trainer = after_pretraining(trainer, network, prepare(network, own, config), config, time.monotonic())
+    if config.folds:
+        trainer = after_cross_validation(
+            trainer, task, config, fitted_linear(network, own, config), spent=trainer.spent
+        )
     return trainer
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from rnnnlp.config import as_given
 from rnnnlp.errors import UserError, option
 
-LENGTHS = 3  # short, middle and long texts, of which each has its share
+LENGTHS = 3  # short, medium and long texts are chosen in equal proportion
 GRAM, LONGEST = 5, 1000  # characters: of an n-gram, and of what is compared of a text
 SKETCH = 100  # n-grams that are compared of a text
 COMMON = 50  # chosen texts with an n-gram, above which it tells little
