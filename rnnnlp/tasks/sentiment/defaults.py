@@ -217,7 +217,8 @@ def with_start(options: SentimentOptions, given: Mapping[str, Any], data: Labell
     name = next((model.name for model in models.values() if script in model.scripts), None)
     if name is None or share < MAIN_SHARE:
         return options
-    unknown = float(np.mean(SentimentNetwork.from_pretrained(models[name].folder).unknown_words(texts)))
+    model = SentimentNetwork.from_pretrained(models[name].folder)
+    unknown = float(np.mean(model.unknown_words(model.encode(texts))))
     if unknown > MOST_UNKNOWN:
         return options
     log.info(
