@@ -53,8 +53,8 @@ class Model:
     vocab_size: int
     use: str
     data: dict[str, str]  # what is known of each set, for the card
-    embedding_size: int = 192
-    hidden_size: int = 256
+    embedding_size: int = 160
+    hidden_size: int = 128
 
 
 ENGLISH = Model(
@@ -330,6 +330,10 @@ def pretrain(job: Job) -> float:
         "data": str(job.folder / "pretraining.jsonl"),
         "budget": PRETRAINING_SHARE * job.options.budget,
         "tokenizer": job.model.tokenizer,
+        "samples": 320,  # of a small network they take most of the time
+        "evaluations": 2,
+        "patience": 0,
+        "validation_tokens": 4000,
         **sizes(job),
         **of_all(job),
     }
