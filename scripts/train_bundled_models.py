@@ -5,9 +5,10 @@
     python scripts/train_bundled_models.py --data-folder DIR --leave-out-categories A,B reviews-zh
 
 DIR has the public data sets `imdb`, `sst2`, `sst2_phrases` and `online_shopping_10_cats` as parquet files. Each model
-takes five stages: pretrain language models, fine-tune a classifier, quantize, measure, card. The same command again
-goes on where the last one stopped. Without a set or a category that is left out, the models are installed in
-data/models; otherwise they stay in the folder of --work, to measure how well they do on what they have not seen.
+takes six stages: pretrain language models, fine-tune a classifier, add a linear model, quantize, measure, card. The
+same command again goes on where the last one stopped. Without a set or a category that is left out, the models are
+installed in data/models; otherwise they stay in the folder of --work, to measure how well they do on what they have not
+seen. The language models of reviews-en never see SST, so --pretrained may share them.
 
 Trials measure on validation; --split test is for the last one.
 """
@@ -34,6 +35,7 @@ PRETRAINING_SHARE = 0.6  # of the time
 HELD_OUT = 20  # one of this number of texts is for validation, where a set has no such split
 TREEBANK_SHARE = 0.3  # of the texts are also written with the spaces of a treebank: do n't, it 's
 SAMPLE_REVIEWS = "sample-reviews: of this project, with its licence."
+FOLDS = 5  # that choose how strongly linear models are regularised
 PASSAGES = 2  # cut from each long review
 MOST_SENTENCES = 3  # in a passage
 SIZES = ("vocab_size", "embedding_size", "hidden_size")
@@ -55,6 +57,8 @@ class Model:
     data: dict[str, str]  # what is known of each set, for the card
     embedding_size: int = 160
     hidden_size: int = 128
+    views: tuple[str, ...] = ("words", "ratios")  # of linear models
+    ngrams: int = 110_000  # of each
 
 
 ENGLISH = Model(
@@ -82,11 +86,13 @@ CHINESE = Model(
     "bpe",
     12_000,
     "opinions in Chinese on goods, books and hotels",
-    {
+    data={
         "online_shopping_10_cats": "online_shopping_10_cats: reviews of online shops, of training. Licence: not known; "
         "the authors are not named.",
         "sample-reviews": SAMPLE_REVIEWS,
     },
+    views=("ratios", "characters"),
+    ngrams=90_000,
 )
 BUNDLED = {model.name: model for model in (ENGLISH, CHINESE)}
 FAILURES = (
@@ -158,6 +164,9 @@ def parse(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--leave-out", choices=("sst2",), help="do not train reviews-en on this data set")
     parser.add_argument("--leave-out-categories", metavar="A,B", help="do not train reviews-zh on these categories")
     parser.add_argument("--split", choices=("validation", "test"), default="validation", help="what is measured on")
+    parser.add_argument(
+        "--pretrained", type=Path, metavar="DIR", help="language models to start from, of the same size"
+    )
     parser.add_argument("--rows", type=int, metavar="N", help="for trials: at most N rows of each set")
     for name in SIZES:
         parser.add_argument(f"--{name.replace('_', '-')}", type=int, metavar="N", help="for trials")
@@ -172,6 +181,7 @@ def choices(options: argparse.Namespace) -> dict[str, Any]:
     kept = (
         "seed",
         "budget",
+        "pretrained",
         "leave_out",
         "leave_out_categories",
         "rows",
@@ -179,7 +189,7 @@ def choices(options: argparse.Namespace) -> dict[str, Any]:
         "embedding_size",
         "hidden_size",
     )
-    return {name: getattr(options, name) for name in kept}
+    return {name: None if (value := getattr(options, name)) is None else str(value) for name in kept}
 
 
 def make(model: Model, options: argparse.Namespace) -> None:
@@ -197,8 +207,10 @@ def make(model: Model, options: argparse.Namespace) -> None:
             raise UserError(f"{folder} was begun with {content['choices']}; give these again, or another --work")
         job.finished = content["finished"]
     job.stage("texts", partial(write_texts, job))
-    job.stage("pretrain", partial(pretrain, job))
+    if options.pretrained is None:
+        job.stage("pretrain", partial(pretrain, job))
     job.stage("fine-tune", partial(fine_tune, job))
+    job.stage("linear", partial(add_linear, job))
     job.stage("quantize", partial(quantize, job))
     figures = job.stage(f"measure on {options.split}", partial(measure, job))
     write_card(job, figures)
@@ -241,7 +253,6 @@ def english(job: Job, rng: random.Random) -> dict[str, list[Row]]:
     pretraining = [row["text"] for row in train] + unlabelled
     train, validation = ([*rows, *(p for row in rows for p in passages(row, rng))] for rows in (train, validation))
     if "sst2" not in left_out_of(job.model, job.options):
-        pretraining += [row["text"] for row in read(job, "sst2/train")]
         train += read(job, "sst2_phrases/train")
         validation += read(job, "sst2/validation")
     train += samples("train", job.model.code)
@@ -344,12 +355,13 @@ def fine_tune(job: Job) -> float:
     """Trains the classifier, which starts from the language models; returns the seconds that it took."""
     from rnnnlp.training.model_folder import read_config
 
-    pretrained = job.folder / "pretrained"
+    pretrained = job.options.pretrained or job.folder / "pretrained"
     options = {
         "data": str(job.folder / "labelled"),
         "from_": str(pretrained),
         "vocab_size": read_config(pretrained)["model"]["vocab_size"],  # no words are added
-        "ngram_buckets": 0,  # they would take more room than all else
+        "ngram_buckets": 0,  # they would take more room than all else; linear models of few n-grams come later
+        "linear": False,
         "budget": (1 - PRETRAINING_SHARE) * job.options.budget,
         **of_all(job),
     }
@@ -377,14 +389,46 @@ def train_or_resume(task_name: str, options: dict[str, Any], folder: Path) -> fl
         resume(task, folder)
     else:
         train(task, task.options_from(options), folder, overwrite=True)
+    return seconds_of(folder)
+
+
+def seconds_of(folder: Path) -> float:
+    from rnnnlp.training.run_folder import RunFolder
+
     return round(RunFolder(folder).seconds(), 1)
+
+
+def add_linear(job: Job) -> dict[str, float]:
+    """Stacks the classifier with linear models of few n-grams, by weights fitted on validation; returns the shares."""
+    from rnnnlp.batches.seeding import Stream, rng_for
+    from rnnnlp.tasks.sentiment.linear_fitting import MOST_IN_FOLDS, Examples, fit_linear, stratified_folds
+    from rnnnlp.tasks.sentiment.network import SentimentNetwork
+
+    network = SentimentNetwork.from_pretrained(job.folder / "classifier")
+    (texts, documents, labels), validation = (encoded(job, network, split) for split in ("train", "validation"))
+    folds = stratified_folds(labels, FOLDS, rng_for(job.options.seed, Stream.FOLDS), most=MOST_IN_FOLDS)
+    examples = Examples(texts, documents, labels, None, len(network.labels))
+    model = fit_linear(job.model.views, examples, folds, most=job.model.ngrams).model
+    network.add_linear(model)
+    texts, documents, labels = validation
+    network.fit_stacking(network.logits(documents), model.logits(texts, documents), labels)
+    network.save_pretrained(job.folder / "stacked")
+    return dict(zip(("network", "linear"), network.stacking.round(3).tolist(), strict=True))
+
+
+def encoded(job: Job, network: Any, split: str) -> tuple[list[str], Any, Any]:
+    """The texts of a split with labels, the ids of each, and the class of each."""
+    lines = (job.folder / "labelled" / f"{split}.jsonl").read_text(encoding="utf-8").split("\n")
+    rows = [json.loads(line) for line in lines if line]
+    texts = [row["text"] for row in rows]
+    return texts, network.encode(texts), network.classes.indices([row["label"] for row in rows], split)
 
 
 def quantize(job: Job) -> int:
     """Writes the classifier with int8 weights, without the paths of this machine; returns the bytes of the folder."""
     from rnnnlp.tasks.sentiment.network import SentimentNetwork
 
-    network, folder = SentimentNetwork.from_pretrained(job.folder / "classifier"), job.folder / "model"
+    network, folder = SentimentNetwork.from_pretrained(job.folder / "stacked"), job.folder / "model"
     network.save_pretrained(folder, quantize="int8")
     return size_of(folder)
 
@@ -417,7 +461,7 @@ def measure(job: Job) -> dict[str, Row]:
     from rnnnlp.tasks.sentiment.network import SentimentNetwork
     from rnnnlp.training.metrics import classification_metrics
 
-    network, float32 = (SentimentNetwork.from_pretrained(job.folder / name) for name in ("model", "classifier"))
+    network, float32 = (SentimentNetwork.from_pretrained(job.folder / name) for name in ("model", "stacked"))
     figures = {}
     for name, (domain, rows) in measured_sets(job).items():
         if not rows:
@@ -450,7 +494,7 @@ def write_card(job: Job, figures: dict[str, Row]) -> None:
         f"| {row['macro_f1']:.4f} | {row['calibration_error']:.4f} |"
         for name, row in figures.items()
     )
-    hours = (job.finished["pretrain"] + job.finished["fine-tune"]) / 3600
+    hours = (seconds_of(job.options.pretrained or job.folder / "pretrained") + job.finished["fine-tune"]) / 3600
     card = f"""---
 language: {model.code}
 library_name: rnnnlp
@@ -489,8 +533,9 @@ A classifier of opinions in {model.language}: {" or ".join(LABELS)}. It is bundl
 
 ## How it was made
 
-Two word language models, one in each direction, were trained on the texts. The classifier started from them. Both took
-{hours:.1f} hours, seed {job.options.seed}: `scripts/train_bundled_models.py`.
+Two language models, one in each direction, were trained on the texts. The classifier started from them. Both took
+{hours:.1f} hours. Linear models of {" and ".join(model.views)} decide with it: {job.finished["linear"]["linear"]:.0%}
+of the logits are theirs. Seed {job.options.seed}: `scripts/train_bundled_models.py`.
 """
     write_atomically(job.folder / "model" / "README.md", card.encode())
 

@@ -157,15 +157,16 @@ class Fitted:
     held_out: np.ndarray
 
 
-def fit_linear(views: Sequence[str], examples: Examples, folds: np.ndarray) -> Fitted:
+def fit_linear(views: Sequence[str], examples: Examples, folds: np.ndarray, *, most: int = MAX_NGRAMS) -> Fitted:
     """Fits models of views and stacks them, all by cross-validation.
 
     Args:
         views: The names of the views.
         examples: Labelled texts.
         folds: The fold of each, `(n,)`; -1 for those that the cross-validation leaves out.
+        most: The number of n-grams of a model, at most.
     """
-    of_views = [cross_validated(VIEWS[name], examples, folds)[:2] for name in views]
+    of_views = [cross_validated(VIEWS[name], examples, folds, most=most)[:2] for name in views]
     rows = folds >= 0
     weights = stacking_weights([held_out[rows] for _, held_out in of_views], examples.labels[rows])
     model = LinearModel({name: 0 for name in views}, examples.classes)
@@ -175,13 +176,16 @@ def fit_linear(views: Sequence[str], examples: Examples, folds: np.ndarray) -> F
     return Fitted(model, held_out)
 
 
-def cross_validated(view: View, examples: Examples, folds: np.ndarray) -> tuple[NgramModel, np.ndarray, float]:
+def cross_validated(
+    view: View, examples: Examples, folds: np.ndarray, *, most: int = MAX_NGRAMS
+) -> tuple[NgramModel, np.ndarray, float]:
     """A model of a view fitted to all examples, with the strength that has the least cross-validated loss.
 
     Args:
         view: What the model sees.
         examples: Labelled texts.
         folds: The fold of each, `(n,)`; -1 for those that the cross-validation leaves out.
+        most: The number of n-grams that the model has in the end, at most: those that decide most.
 
     Returns:
         The model; its logits `(n, K)` of each example when that was left out of the fit, 0 if it had no fold; and their
@@ -212,7 +216,14 @@ def cross_validated(view: View, examples: Examples, folds: np.ndarray) -> tuple[
         if loss > best_loss:  # it has one minimum, or nearly so
             break
         best_loss, best_strength, best_logits = loss, strength, logits
-    fit(model, examples, found, np.arange(len(examples.labels)), best_strength)
+    everything = np.arange(len(examples.labels))
+    fit(model, examples, found, everything, best_strength)
+    if len(vocabulary) > most:
+        in_texts = np.bincount(found.ngrams, minlength=len(vocabulary))
+        decides = np.abs(model.weight).max(axis=1) * np.sqrt(in_texts)  # (F,)
+        model = NgramModel(view, most, examples.classes)
+        model.ngrams[...] = vocabulary[np.sort(np.argsort(-decides, kind="stable")[:most])]
+        fit(model, examples, counted.of(model.ngrams), everything, best_strength)
     return model, best_logits, best_loss
 
 

@@ -164,3 +164,15 @@ def test_views_are_stacked() -> None:
     expected = np.tensordot(found.model.weights, np.stack(parts), 1)
     np.testing.assert_allclose(found.model.logits(examples.texts, examples.documents), expected, rtol=1e-5)
     assert (found.held_out.argmax(axis=1) == examples.labels).mean() > 0.8
+
+
+@pytest.mark.parametrize("view", ["words", "ratios"])
+def test_a_small_vocabulary_has_the_ngrams_that_decide(view: str) -> None:
+    examples = examples_of(120)
+    folds = stratified_folds(examples.labels, 3, np.random.default_rng(0))
+    whole, small = (cross_validated(VIEWS[view], examples, folds, most=most)[0] for most in (10_000, 20))
+    assert len(small.ngrams) == 20 < len(whole.ngrams)
+    assert small.is_ordered
+    assert set(small.ngrams.tolist()) <= set(whole.ngrams.tolist())
+    right = small.logits(examples.texts, examples.documents).argmax(axis=1) == examples.labels
+    assert right.mean() > 0.9
