@@ -492,6 +492,7 @@ LACKING = {
         "plot {home}/lm --out {home}/curves.png",
         "pictures need matplotlib; pip install 'rnnnlp[plot]', or give --json instead",
     ),
+    "shtab": ("--print-completion bash", "--print-completion needs shtab; pip install 'rnnnlp[completion]'"),
 }
 
 # Messages without a row here, and the test that each of them has. They need a package, a network, another process, a

@@ -3,6 +3,7 @@
 // B sequences, H hidden
 #pragma once
 
+#include "runtime/platform.hpp"
 #include "runtime/thread_pool.hpp"
 #include "simd/simd.hpp"
 
