@@ -40,5 +40,7 @@ def test_bash_completes(words: list[str], found: str, tmp_path: Path, capsys: py
     (tmp_path / "script").write_text(script_for("bash", capsys))
     (tmp_path / "runs").mkdir()
     ask = 'source ./script; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _shtab_rnnnlp rnnnlp "${@: -1}" ""; echo "${COMPREPLY[@]}"'
-    ended = subprocess.run(["bash", "-c", ask, "bash", *words], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    ended = subprocess.run(
+        ["bash", "-c", ask, "bash", *words], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
     assert found in ended.stdout.split(), ended
