@@ -16,7 +16,7 @@ SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:
-    """A name for a parameter of bytes. An archive has the time in it, but processes that share the tests compare names."""
+    """A name for a parameter of bytes. An archive has the time in it, and processes that share tests compare names."""
     return f"{len(val)} bytes" if isinstance(val, bytes) else None
 
 

@@ -39,7 +39,10 @@ def test_a_script_has_all_commands_and_their_options(shell: str, capsys: pytest.
 def test_bash_completes(words: list[str], found: str, tmp_path: Path, capsys: pytest.CaptureFixture):
     (tmp_path / "script").write_text(script_for("bash", capsys))
     (tmp_path / "runs").mkdir()
-    ask = 'source ./script; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _shtab_rnnnlp rnnnlp "${@: -1}" ""; echo "${COMPREPLY[@]}"'
+    ask = (
+        'source ./script; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); '
+        '_shtab_rnnnlp rnnnlp "${@: -1}" ""; echo "${COMPREPLY[@]}"'
+    )
     ended = subprocess.run(
         ["bash", "-c", ask, "bash", *words], cwd=tmp_path, capture_output=True, text=True, timeout=60
     )
