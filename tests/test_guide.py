@@ -23,7 +23,7 @@ PACKAGE = Path(rnnnlp.__file__).parent
 README = ROOT / "README.md"
 PAGES = [README, *sorted((ROOT / "docs" / "guide").glob("*.md"))]
 INSTALL = "python3 -m venv .venv && .venv/bin/pip install -e . && .venv/bin/rnnnlp quickstart"
-TEST = ".venv/bin/pip install -e '.[test]' && .venv/bin/pytest"
+TEST = ".venv/bin/pip install -e '.[test]' && .venv/bin/pytest -n auto"
 OF_OTHERS = {"--against", "--order", "--model", "--copies", "--rare"}  # options of scripts
 
 
