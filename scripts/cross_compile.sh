@@ -17,7 +17,7 @@ trap 'rm -rf "$folder"' EXIT
 
 compile() {  # target, file, options
     echo "$1 ${2#"$sources"/} ${*:3}"
-    "$python" -m ziglang c++ -target "$1" -std=c++17 -O1 -Wall -Wextra -Werror -c -o "$folder/object" "-I$sources" "${@:2}"
+    "$python" -m ziglang c++ -target "$1" -std=c++17 -O0 -Wall -Wextra -Werror -c -o "$folder/object" "-I$sources" "${@:2}"
 }
 
 systems() {
