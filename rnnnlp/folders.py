@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
+from rnnnlp import locks
 from rnnnlp.errors import UserError
 from rnnnlp.files import GUARDED, TEMPORARY, own_folder, sync_folder, temporary_name, writing
 
@@ -116,10 +117,7 @@ def alone(folder: Path) -> Iterator[None]:
         yield
     finally:
         if descriptor is not None:
-            import fcntl
-
-            with suppress(OSError):  # a copy of the descriptor in a child may stay open
-                fcntl.flock(descriptor, fcntl.LOCK_UN)
+            locks.release(descriptor)
             os.close(descriptor)
 
 
@@ -136,13 +134,11 @@ def hold(folder: Path) -> int | None:
 
 def _lock(folder: Path, flags: int) -> int | None:
     """The descriptor of a folder, locked; None if there are no locks. BlockingIOError if another one has the lock."""
-    try:
-        import fcntl
-    except ModuleNotFoundError:
+    if not locks.can_lock_folders():
         return None
     descriptor = os.open(folder, flags)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        locks.take(descriptor)
     except OSError as error:
         os.close(descriptor)
         if isinstance(error, BlockingIOError):
@@ -206,7 +202,7 @@ def sync_tree(folder: Path) -> None:
     """Waits until a folder and everything in it are on the disk; links are not followed."""
     for path in [*folder.rglob("*"), folder]:
         if is_plain_file(path):
-            with open(path, "rb") as file:
+            with open(path, "rb" if os.name == "posix" else "r+b") as file:  # Windows syncs only what it may write
                 os.fsync(file.fileno())
         elif path.is_dir() and not path.is_symlink():
             sync_folder(path)

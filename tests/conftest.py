@@ -15,6 +15,11 @@ settings.load_profile("busy")  # a busy machine is no failure
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """A name for a parameter of bytes. An archive has the time in it, and processes that share tests compare names."""
+    return f"{len(val)} bytes" if isinstance(val, bytes) else None
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of public data sets beside the checkout; without it a test is skipped, or fails where it must run."""

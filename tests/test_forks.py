@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from rnnnlp.errors import UserError
 from rnnnlp.training.run_folder import RunFolder
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
@@ -130,13 +129,6 @@ def test_a_child_does_not_wait_for_the_lock_of_a_progress_bar():
     finally:
         done.set()
         holder.join()
-
-
-def test_without_file_locks_a_model_can_be_used_but_not_trained(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "fcntl", None)  # as on Windows
-    with pytest.raises(UserError, match="this system cannot lock a run folder, so rnnnlp cannot train here"):
-        RunFolder.create(tmp_path / "run", overwrite=False)
-    assert RunFolder(tmp_path).process() is None
 
 
 def test_no_module_is_missing_where_there_are_no_file_locks():

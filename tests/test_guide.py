@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import rnnnlp
+from rnnnlp.cli.completion import OPTION
 from rnnnlp.cli.main import COMMANDS, Parser, parse
 from rnnnlp.tasks.char_lm.generate import Sampling
 from rnnnlp.training.resuming import CHANGEABLE
@@ -23,8 +24,8 @@ PACKAGE = Path(rnnnlp.__file__).parent
 README = ROOT / "README.md"
 PAGES = [README, *sorted((ROOT / "docs" / "guide").glob("*.md"))]
 INSTALL = "python3 -m venv .venv && .venv/bin/pip install -e . && .venv/bin/rnnnlp quickstart"
-TEST = ".venv/bin/pip install -e '.[test]' && .venv/bin/pytest"
-OF_OTHERS = {"--against", "--order", "--model", "--copies", "--rare"}  # options of scripts
+TEST = ".venv/bin/pip install -e '.[test]' && .venv/bin/pytest -n auto"
+OF_OTHERS = {*("--against", "--order", "--model", "--copies", "--rare"), *("--rm", "--user")}  # of scripts, of Docker
 
 
 def blocks(text: str, language: str = "") -> list[str]:
@@ -74,7 +75,7 @@ def test_commands_are_understood(page: Path, parsers: dict[str, Parser]):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_options_in_the_text_exist(page: Path, parsers: dict[str, Parser]):
-    known = set().union(*map(options_of, parsers.values())) | OF_OTHERS
+    known = set().union(*map(options_of, parsers.values())) | OF_OTHERS | {OPTION}
     text = MARKED.sub("", page.read_text(encoding="utf-8"))  # the table of results also has commands of scripts
     code = " ".join(re.findall(r"`[^`\n]+`|^```.*?^```$", text, re.MULTILINE | re.DOTALL))
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", code))

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import NoReturn
 
+from rnnnlp.cli.completion import OPTION, SHELLS, PrintCompletion, is_asked
 from rnnnlp.cli.output import LogHandler, show
 from rnnnlp.errors import UserError, dashed
 
@@ -112,12 +113,19 @@ def run_command(words: list[str]) -> int:
 
     limit_blas_threads()
     parser.add_argument("--version", action="version", version=f"rnnnlp {__version__}")
+    parser.add_argument(
+        OPTION,
+        choices=SHELLS,
+        action=PrintCompletion,
+        default=argparse.SUPPRESS,
+        help="print a script with which the shell completes commands and options",
+    )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, help_text in COMMANDS.items():
         command = commands.add_parser(
             name, help=help_text, description=help_text[0].upper() + help_text[1:] + ".", allow_abbrev=False
         )
-        if words and words[0] == name:  # load only the options of the command that runs
+        if (words and words[0] == name) or is_asked(words):  # load only the options of the command that runs
             module = import_module(f"rnnnlp.cli.{name}")
             module.add_options(command)
             command.set_defaults(run=module.run)

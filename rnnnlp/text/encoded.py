@@ -209,4 +209,4 @@ def _write_ids(folder: Path, section: _Section, tokenizer: Tokenizer) -> None:
                 unknown_tokens += count
                 if len(examples) < _NAMED_UNKNOWNS:
                     examples = list(dict.fromkeys(examples + tokenizer.unknown_characters(block)))[:_NAMED_UNKNOWNS]
-    (folder / _UNKNOWN).write_text(json.dumps({"tokens": unknown_tokens, "examples": examples}))
+    (folder / _UNKNOWN).write_text(json.dumps({"tokens": unknown_tokens, "examples": examples}), encoding="utf-8")

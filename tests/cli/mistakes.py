@@ -492,6 +492,7 @@ LACKING = {
         "plot {home}/lm --out {home}/curves.png",
         "pictures need matplotlib; pip install 'rnnnlp[plot]', or give --json instead",
     ),
+    "shtab": ("--print-completion bash", "--print-completion needs shtab; pip install 'rnnnlp[completion]'"),
 }
 
 # Messages without a row here, and the test that each of them has. They need a package, a network, another process, a
@@ -668,9 +669,6 @@ ELSEWHERE = {
     ),
     "was trained on texts that Python gave, which are": (
         "training/test_life_of_a_run.py::test_a_run_of_python_says_what_to_give"
-    ),
-    "this system cannot lock a run folder, so rnnnlp cannot train here; train": (
-        "test_forks.py::test_without_file_locks_a_model_can_be_used_but_not_trained"
     ),
     "RNNNLP_CACHE is {}, and this user has no home": (
         "text/test_corpus.py::test_cache_below_a_home_folder_that_is_not_known"

@@ -36,16 +36,16 @@ using Sizes = In<int64_t, 1>;
 Out new_array(std::initializer_list<size_t> shape);
 
 // ValueError "name is (2, 3); expected (2, 4)"
-void expect(const char* name, std::initializer_list<long> shape, std::initializer_list<long> expected);
+void expect(const char* name, std::initializer_list<int64_t> shape, std::initializer_list<int64_t> expected);
 
 template <class A>
-void expect(const char* name, const A& a, long rows, long columns) {
-  if ((long)a.shape(0) != rows || (long)a.shape(1) != columns)
-    expect(name, {(long)a.shape(0), (long)a.shape(1)}, {rows, columns});
+void expect(const char* name, const A& a, int64_t rows, int64_t columns) {
+  if ((int64_t)a.shape(0) != rows || (int64_t)a.shape(1) != columns)
+    expect(name, {(int64_t)a.shape(0), (int64_t)a.shape(1)}, {rows, columns});
 }
 // The same, and TypeError if the rows are not contiguous or overlap; returns the distance of the rows.
 template <class A>
-long stride_of(const char* name, const A& a, long rows, long columns) {
+int64_t stride_of(const char* name, const A& a, int64_t rows, int64_t columns) {
   expect(name, a, rows, columns);
   if ((columns > 1 && a.stride(1) != 1) || (rows > 1 && a.stride(0) < columns))
     throw nb::type_error((std::string("the rows of ") + name + " must be contiguous and apart").c_str());
@@ -53,10 +53,10 @@ long stride_of(const char* name, const A& a, long rows, long columns) {
 }
 // For arrays of one dimension.
 template <class A>
-void expect(const char* name, const A& a, long size) {
-  if ((long)a.shape(0) != size) expect(name, {(long)a.shape(0)}, {size});
+void expect(const char* name, const A& a, int64_t size) {
+  if ((int64_t)a.shape(0) != size) expect(name, {(int64_t)a.shape(0)}, {size});
 }
-void expect_below(const char* name, const Indices& indices, long limit);
+void expect_below(const char* name, const Indices& indices, int64_t limit);
 
 template <class A>
 auto data_of(const std::optional<A>& array) {

@@ -29,7 +29,7 @@ using Layer = std::tuple<std::optional<Matrix>, Matrix, Vector, std::vector<Vect
 class ThreadChoice {
  public:
   bool alone_next() {
-    const long part = parts_++;
+    const int64_t part = parts_++;
     if (part < 2 * tries) return part >= tries;
     const bool best = seconds_per_token_[true] <= seconds_per_token_[false];
     if (part == next_try_) tried_ = !best;
@@ -47,11 +47,11 @@ class ThreadChoice {
   }
 
  private:
-  static constexpr long tries = 2, shortest_pause = 128;
+  static constexpr int64_t tries = 2, shortest_pause = 128;
   double seconds_per_token_[2] = {};  // of the pool, and of one thread alone
-  long parts_ = 0, next_try_ = shortest_pause,
-       pause_ = shortest_pause;  // pause_: parts between two tries of the slower way
-  bool tried_ = false;           // the way that is tried: alone, or the pool
+  int64_t parts_ = 0, next_try_ = shortest_pause,
+          pause_ = shortest_pause;  // pause_: parts between two tries of the slower way
+  bool tried_ = false;              // the way that is tried: alone, or the pool
 };
 
 // Copies the weights, packed.
@@ -64,8 +64,8 @@ class DecoderObject {
     decoder_.cell = cell_id(cell);
     if (table.shape(0) < 1 || std::get<1>(layers[0]).shape(1) < 1)
       throw nb::value_error("a decoder needs a token and a hidden unit");
-    const long H = decoder_.H = std::get<1>(layers[0]).shape(1), vocabulary = decoder_.vocabulary = table.shape(0);
-    const long GH = info().gates * H;
+    const int64_t H = decoder_.H = std::get<1>(layers[0]).shape(1), vocabulary = decoder_.vocabulary = table.shape(0);
+    const int64_t GH = info().gates * H;
     decoder_.layers = layers.size();
     decoder_.layer = layers_.data();
     expect("the table", table, vocabulary, GH);
@@ -92,7 +92,7 @@ class DecoderObject {
     PoolLock lock;  // another thread may be decoding
     std::copy_n(logits.data(), decoder_.vocabulary, decoder_.logits);
     for (int k = 0; k < info().states; k++)
-      for (long l = 0; l < decoder_.layers; l++)
+      for (int64_t l = 0; l < decoder_.layers; l++)
         std::copy_n(state[k].data() + l * decoder_.H, decoder_.H, state_of(l, k));
   }
 
@@ -102,7 +102,7 @@ class DecoderObject {
     GilRelease others_may_run;
     PoolLock lock;
     for (int k = 0; k < info().states; k++)
-      for (long l = 0; l < decoder_.layers; l++)
+      for (int64_t l = 0; l < decoder_.layers; l++)
         std::copy_n(state_of(l, k), decoder_.H, state[k].data() + l * decoder_.H);
     return state;
   }
@@ -121,8 +121,8 @@ class DecoderObject {
     decode({.given = tokens.data()}, out);
   }
 
-  std::vector<int32_t> sample(const In<double, 1>& uniforms, double temperature, long top_k, double top_p,
-                              double repetition_penalty, long window, int excluded, const Indices& recent) {
+  std::vector<int32_t> sample(const In<double, 1>& uniforms, double temperature, int64_t top_k, double top_p,
+                              double repetition_penalty, int64_t window, int excluded, const Indices& recent) {
     expect_below("recent", recent, decoder_.vocabulary);
     if (excluded >= decoder_.vocabulary) throw nb::value_error("excluded is not a token of the vocabulary");
     for (size_t n = 0; n < uniforms.shape(0); n++)
@@ -136,7 +136,7 @@ class DecoderObject {
                             .window = window,
                             .excluded = excluded,
                             .recent = recent.data(),
-                            .num_recent = (long)recent.shape(0)};
+                            .num_recent = (int64_t)recent.shape(0)};
     std::vector<int32_t> tokens(uniforms.shape(0));
     decode({.sampling = sampling, .uniforms = uniforms.data()}, tokens);
     return tokens;
@@ -144,14 +144,14 @@ class DecoderObject {
 
  private:
   const CellInfo& info() const { return kernels_.cells[decoder_.cell]; }
-  float* state_of(long l, int k) const { return k == 0 ? layers_[l].h[decoder_.parity] : layers_[l].state[k]; }
+  float* state_of(int64_t l, int k) const { return k == 0 ? layers_[l].h[decoder_.parity] : layers_[l].state[k]; }
 
   // Decodes as many tokens as `tokens` has room for, in parts of a few tokens.
   void decode(DecodeJob job, std::vector<int32_t>& tokens) {
     GilRelease others_may_run;
     PoolLock lock;
     job.tokens = tokens.data();
-    const long number = tokens.size();
+    const int64_t number = tokens.size();
     for (; job.first < number; job.first = job.last) {
       job.last = std::min(job.first + tokens_of_part, number);
       const bool alone = lock.pool().size() == 1 || thread_choice_.alone_next();
@@ -162,13 +162,13 @@ class DecoderObject {
     }
   }
 
-  float* zeros(long floats) {
+  float* zeros(int64_t floats) {
     memory_.emplace_back(acquire_memory(floats));
     std::fill_n(memory_.back().get(), floats, 0.0f);
     return memory_.back().get();
   }
 
-  float* copy(const float* from, long floats) {
+  float* copy(const float* from, int64_t floats) {
     float* p = zeros(floats);
     std::copy_n(from, floats, p);
     return p;
@@ -176,7 +176,7 @@ class DecoderObject {
 
   // W (G*H, H), packed
   const float* packed_gates(const char* name, const Matrix& W) {
-    const long H = decoder_.H;
+    const int64_t H = decoder_.H;
     expect(name, W, info().gates * H, H);
     float* packed = zeros(kernels_.packed_gates_size(decoder_.cell, H, H));
     kernels_.pack_gates(decoder_.cell, H, W.data(), H, packed);
@@ -186,7 +186,7 @@ class DecoderObject {
   void set_layer(size_t l, const Layer& weights) {
     const auto& [W_x, W_h, bias, extra] = weights;
     DecoderLayer& layer = layers_[l];
-    const long H = decoder_.H, GH = info().gates * H, padded = kernels_.padded(H);
+    const int64_t H = decoder_.H, GH = info().gates * H, padded = kernels_.padded(H);
     layer.W_h = packed_gates("W_h", W_h);
     if (l > 0) {
       if (!W_x) throw nb::value_error("layers after the first need W_x");
@@ -198,7 +198,7 @@ class DecoderObject {
     if (extra.size() != (size_t)info().num_extra())
       throw nb::value_error("a layer must have all extra parameters of its cell");
     for (int k = 0; k < info().num_extra(); k++) {
-      const long columns = info().extra[k].columns(H);
+      const int64_t columns = info().extra[k].columns(H);
       expect(info().extra[k].name, extra[k], columns);
       layer.extra[k] = copy(extra[k].data(), columns);
     }
@@ -210,7 +210,7 @@ class DecoderObject {
     if (info().schedule == Schedule::rowwise) layer.sums = zeros(info().gates * padded);
   }
 
-  static constexpr long tokens_of_part = 8;
+  static constexpr int64_t tokens_of_part = 8;
   const Kernels& kernels_;
   std::vector<Memory> memory_;
   std::vector<DecoderLayer> layers_;

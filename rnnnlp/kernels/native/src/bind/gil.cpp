@@ -1,10 +1,11 @@
 #include "bind/gil.hpp"
 
-#include <pthread.h>
-
 #include <condition_variable>
+#include <cstdint>
 #include <mutex>
 #include <thread>
+
+#include "runtime/platform.hpp"
 
 namespace rnnnlp {
 namespace {
@@ -13,7 +14,7 @@ namespace {
 struct Exit {
   std::mutex mutex;
   std::condition_variable changed;
-  long away = 0;  // threads that have let go of the global lock and have not got it back
+  int64_t away = 0;  // threads that have let go of the global lock and have not got it back
   bool began = false;
   std::thread::id thread;  // the one that ends the interpreter
 };
@@ -62,7 +63,7 @@ GilRelease::~GilRelease() {
 void prepare_for_exit() {
   namespace nb = nanobind;
   nb::module_::import_("atexit").attr("register")(nb::cpp_function(&begin_exit));
-  pthread_atfork(nullptr, nullptr, [] { the_exit = new Exit; });  // the other threads exist only in the parent
+  at_fork(nullptr, nullptr, [] { the_exit = new Exit; });  // the other threads exist only in the parent
 }
 
 }  // namespace rnnnlp

@@ -9,7 +9,7 @@ namespace {
 // A_by_k and B_by_k say how A and B are stored; see struct Matmul.
 Out matmul(const Matrix& A, bool A_by_k, const Matrix& B, bool B_by_k, const std::optional<Vector>& bias,
            const std::optional<InOut<float, 1>>& A_sums) {
-  const long M = A.shape(A_by_k ? 1 : 0), K = A.shape(A_by_k ? 0 : 1), N = B.shape(B_by_k ? 1 : 0);
+  const int64_t M = A.shape(A_by_k ? 1 : 0), K = A.shape(A_by_k ? 0 : 1), N = B.shape(B_by_k ? 1 : 0);
   expect("the second factor", B, B_by_k ? K : N, B_by_k ? N : K);
   if (bias) expect("bias", *bias, N);
   if (A_sums) expect("sums", *A_sums, M);
@@ -18,10 +18,10 @@ Out matmul(const Matrix& A, bool A_by_k, const Matrix& B, bool B_by_k, const std
                    .N = N,
                    .K = K,
                    .A = A.data(),
-                   .A_stride = (long)A.shape(1),
+                   .A_stride = (int64_t)A.shape(1),
                    .A_by_k = A_by_k,
                    .B = B.data(),
-                   .B_stride = (long)B.shape(1),
+                   .B_stride = (int64_t)B.shape(1),
                    .B_by_k = B_by_k,
                    .bias = data_of(bias),
                    .C = C.data(),

@@ -10,9 +10,9 @@
 namespace rnnnlp {
 namespace {
 
-std::string text_of(std::initializer_list<long> shape) {
+std::string text_of(std::initializer_list<int64_t> shape) {
   std::string text = "(";
-  for (long n : shape) text += (text.size() > 1 ? ", " : "") + std::to_string(n);
+  for (int64_t n : shape) text += (text.size() > 1 ? ", " : "") + std::to_string(n);
   return text + (shape.size() == 1 ? ",)" : ")");
 }
 
@@ -62,11 +62,11 @@ Out new_array(std::initializer_list<size_t> shape) {
   return Out(memory, shape, owner);
 }
 
-void expect(const char* name, std::initializer_list<long> shape, std::initializer_list<long> expected) {
+void expect(const char* name, std::initializer_list<int64_t> shape, std::initializer_list<int64_t> expected) {
   throw nb::value_error((std::string(name) + " is " + text_of(shape) + "; expected " + text_of(expected)).c_str());
 }
 
-void expect_below(const char* name, const Indices& indices, long limit) {
+void expect_below(const char* name, const Indices& indices, int64_t limit) {
   const int32_t* p = indices.data();
   int32_t low = 0, high = -1;
   for (size_t k = 0; k < indices.shape(0); k++) {

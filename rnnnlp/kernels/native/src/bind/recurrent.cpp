@@ -31,7 +31,7 @@ void set_common(Recurrence& job, const std::string& cell, const Sizes& batch_siz
   job.B = state[0].shape(0);
   job.H = state[0].shape(1);
   job.batch_sizes = batch_sizes.data();
-  for (long t = 0; t < job.T; t++) {
+  for (int64_t t = 0; t < job.T; t++) {
     if (job.batch_sizes[t] < 1 || job.batch_sizes[t] > (t ? job.batch_sizes[t - 1] : job.B))
       throw nb::value_error("batch_sizes must fall from the number of sequences, and be at least 1");
     job.N += job.batch_sizes[t];
@@ -52,7 +52,7 @@ void set_common(Recurrence& job, const std::string& cell, const Sizes& batch_siz
 }
 
 // New arrays (rows, columns); their addresses go to `data`.
-std::vector<Out> new_arrays(int number, long rows, long columns, float** data) {
+std::vector<Out> new_arrays(int number, int64_t rows, int64_t columns, float** data) {
   std::vector<Out> arrays;
   for (int k = 0; k < number; k++) {
     arrays.push_back(new_array({(size_t)rows, (size_t)columns}));
@@ -71,7 +71,7 @@ nb::tuple forward(const std::string& cell, const Matrix& pre, const std::optiona
   Forward job{};
   set_common(job, cell, batch_sizes, state, W_h, extra, reverse);
   const CellInfo& info = info_of(job);
-  const long N = job.N, GH = info.gates * job.H;
+  const int64_t N = job.N, GH = info.gates * job.H;
   expect("pre", pre, row_index ? pre.shape(0) : N, GH);
   if (row_index) {
     expect("row_index", *row_index, N);
@@ -114,7 +114,7 @@ nb::tuple backward(const std::string& cell, const std::optional<Columns>& dh,
   Backward job{};
   set_common(job, cell, batch_sizes, state, W_h, extra, reverse);
   const CellInfo& info = info_of(job);
-  const long N = job.N, B = job.B, H = job.H, GH = info.gates * H;
+  const int64_t N = job.N, B = job.B, H = job.H, GH = info.gates * H;
   expect_number("arrays of the gradient of the final state", info, dstate_T.size(), info.states);
   expect_number("arrays of the tape", info, tape.size(), info.saves_gates + info.num_saved());
   job.h = const_cast<float*>(h.data());

@@ -15,7 +15,7 @@ using RowIndices = In<int64_t, 1>;
 nb::tuple softmax_cross_entropy(const Matrix& logits, const Indices& targets, double label_smoothing,
                                 const std::optional<Vector>& class_weights) {
   const size_t N = logits.shape(0), K = logits.shape(1);
-  if (targets.shape(0) != N) expect("targets", {(long)targets.shape(0)}, {(long)N});
+  if (targets.shape(0) != N) expect("targets", {(int64_t)targets.shape(0)}, {(int64_t)N});
   expect_below("targets", targets, K);
   double weights_sum = K, count = N;
   if (class_weights) {
@@ -25,8 +25,8 @@ nb::tuple softmax_cross_entropy(const Matrix& logits, const Indices& targets, do
     for (size_t n = 0; n < N; n++) count += class_weights->data()[targets.data()[n]];
   }
   Out dlogits = new_array({N, K});
-  const Loss job{.N = (long)N,
-                 .K = (long)K,
+  const Loss job{.N = (int64_t)N,
+                 .K = (int64_t)K,
                  .logits = logits.data(),
                  .targets = targets.data(),
                  .class_weights = data_of(class_weights),
@@ -47,7 +47,7 @@ std::vector<double> norms(const std::vector<Flat>& arrays) {
   std::vector<Array> jobs;
   double floats = 0;
   for (const Flat& a : arrays) {
-    jobs.push_back({a.data(), (long)a.size()});
+    jobs.push_back({a.data(), (int64_t)a.size()});
     floats += a.size();
   }
   std::vector<double> totals(jobs.size());
@@ -61,12 +61,12 @@ std::vector<double> norms(const std::vector<Flat>& arrays) {
 }
 
 void same_size(const char* name, size_t size, size_t expected) {
-  if (size != expected) expect(name, {(long)size}, {(long)expected});
+  if (size != expected) expect(name, {(int64_t)size}, {(int64_t)expected});
 }
 
 void adam(const std::vector<FlatOut>& values, const std::vector<Flat>& grads, const std::vector<FlatOut>& m,
           const std::vector<FlatOut>& v, const std::vector<std::optional<RowIndices>>& rows,
-          const std::vector<double>& decays, double lr, double beta1, double beta2, double eps, long step,
+          const std::vector<double>& decays, double lr, double beta1, double beta2, double eps, int64_t step,
           double scale) {
   const size_t number = values.size();
   for (size_t others : {grads.size(), m.size(), v.size(), rows.size(), decays.size()})
@@ -75,18 +75,18 @@ void adam(const std::vector<FlatOut>& values, const std::vector<Flat>& grads, co
   for (size_t a = 0; a < number; a++) {
     const size_t size = values[a].size();
     for (size_t other : {grads[a].size(), m[a].size(), v[a].size()}) same_size("an array of adam", other, size);
-    const long all_rows = values[a].ndim() ? values[a].shape(0) : 1;
+    const int64_t all_rows = values[a].ndim() ? values[a].shape(0) : 1;
     AdamParameter p{.value = values[a].data(),
                     .grad = grads[a].data(),
                     .m = m[a].data(),
                     .v = v[a].data(),
-                    .row_size = (long)size / (all_rows ? all_rows : 1),
-                    .size = (long)size,
+                    .row_size = (int64_t)size / (all_rows ? all_rows : 1),
+                    .size = (int64_t)size,
                     .decay = (float)decays[a]};
     if (const std::optional<RowIndices>& some = rows[a]) {
       static const int64_t nothing = 0;  // an empty array may have no address, and null would mean all rows
       p.num_rows = some->shape(0);
-      for (long k = 0; k < p.num_rows; k++)
+      for (int64_t k = 0; k < p.num_rows; k++)
         if (const int64_t row = some->data()[k]; row < 0 || row >= all_rows)
           throw nb::value_error("a row of adam is outside of its parameter");
       p.rows = p.num_rows ? some->data() : &nothing;
@@ -94,7 +94,7 @@ void adam(const std::vector<FlatOut>& values, const std::vector<Flat>& grads, co
     if (size > 0) parameters.push_back(p);
   }
   const Adam job{.parameters = parameters.data(),
-                 .number = (long)parameters.size(),
+                 .number = (int64_t)parameters.size(),
                  .lr = (float)lr,
                  .beta1 = (float)beta1,
                  .beta2 = (float)beta2,
@@ -121,10 +121,11 @@ Out gather_rows(const Matrix& table, const Indices& ids) {
 }
 
 Pooling pooling(const Matrix& x, const Sizes& batch_sizes) {
-  Pooling job{.T = (long)batch_sizes.shape(0), .D = (long)x.shape(1), .batch_sizes = batch_sizes.data(), .x = x.data()};
+  Pooling job{
+      .T = (int64_t)batch_sizes.shape(0), .D = (int64_t)x.shape(1), .batch_sizes = batch_sizes.data(), .x = x.data()};
   job.B = job.T ? batch_sizes.data()[0] : 0;
-  long N = 0;
-  for (long t = 0; t < job.T; t++) {
+  int64_t N = 0;
+  for (int64_t t = 0; t < job.T; t++) {
     if (job.batch_sizes[t] < 1 || job.batch_sizes[t] > (t ? job.batch_sizes[t - 1] : job.B))
       throw nb::value_error("batch_sizes must fall, and be at least 1");
     N += job.batch_sizes[t];
@@ -168,7 +169,7 @@ void add_rows(const Matrix& rows, const Indices& ids, const InOut<float, 2>& tab
 }
 
 // The ids that occur, in order, and for each id its index among them.
-nb::tuple unique(const Indices& ids, long vocab_size) {
+nb::tuple unique(const Indices& ids, int64_t vocab_size) {
   expect_below("ids", ids, vocab_size);
   const size_t N = ids.shape(0);
   std::vector<int32_t> index_of(vocab_size, -1);
@@ -178,7 +179,7 @@ nb::tuple unique(const Indices& ids, long vocab_size) {
     if (index == 0) index = number++;
   auto* found = new std::vector<int64_t>(number);
   nb::capsule owner(found, [](void* p) noexcept { delete static_cast<std::vector<int64_t>*>(p); });
-  for (long id = 0; id < vocab_size; id++)
+  for (int64_t id = 0; id < vocab_size; id++)
     if (index_of[id] >= 0) (*found)[index_of[id]] = id;
   auto* row_index = new std::vector<int32_t>(N);
   nb::capsule owner_of_index(row_index, [](void* p) noexcept { delete static_cast<std::vector<int32_t>*>(p); });

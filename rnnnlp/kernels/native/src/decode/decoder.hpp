@@ -14,13 +14,13 @@ namespace rnnnlp::ISA {
 
 // Floats of the packed weights (gates * H, K) of one product.
 template <class P>
-long packed_product_size(long H, long K) {
+int64_t packed_product_size(int64_t H, int64_t K) {
   return groups_of(H, P::U) * FloatPanels::size(K, P::gates * P::U / V);
 }
 
 // Floats that `pack_gates` writes for a matrix (G*H, K).
-inline long packed_gates_size(int cell, long H, long K) {
-  long size = 0;
+inline int64_t packed_gates_size(int cell, int64_t H, int64_t K) {
+  int64_t size = 0;
   Cells::with_cell(cell, [&](auto type) {
     using Cell = typename decltype(type)::type;
     size = packed_product_size<Cell>(H, K);
@@ -29,7 +29,7 @@ inline long packed_gates_size(int cell, long H, long K) {
   return size;
 }
 
-inline void pack_gates(int cell, long H, const float* W, long K, float* to) {
+inline void pack_gates(int cell, int64_t H, const float* W, int64_t K, float* to) {
   Cells::with_cell(cell, [&](auto type) {
     using Cell = typename decltype(type)::type;
     pack_forward_product<Cell, FloatPanels>(H, W, K, 0, 1, to);
@@ -38,12 +38,12 @@ inline void pack_gates(int cell, long H, const float* W, long K, float* to) {
   });
 }
 
-inline long packed_output_size(long vocabulary, long K) {
+inline int64_t packed_output_size(int64_t vocabulary, int64_t K) {
   return groups_of(vocabulary, 2 * V) * FloatPanels::size(K, 2);
 }
 
-inline void pack_output(const float* W, long vocabulary, long K, float* to) {
-  for (long p = 0; p < groups_of(vocabulary, 2 * V); p++)
+inline void pack_output(const float* W, int64_t vocabulary, int64_t K, float* to) {
+  for (int64_t p = 0; p < groups_of(vocabulary, 2 * V); p++)
     FloatPanels::pack_gates(1, vocabulary, W, K, 2 * V, p, to + p * FloatPanels::size(K, 2));
 }
 
@@ -62,16 +62,16 @@ template <class Cell, class P, class Step>
 void decode_product(const LayerStep& at, const Step& step, const float* W_x, const float* W_h, float* all_sums) {
   constexpr int C = P::gates * P::U / V;
   const DecoderLayer& layer = at.layer;
-  const long H = at.decoder.H, panels = groups_of(H, P::U);
+  const int64_t H = at.decoder.H, panels = groups_of(H, P::U);
   alignas(64) float tile[C * V];
-  const long first = panels * at.thread / at.threads, last = panels * (at.thread + 1) / at.threads;
-  for (long k = first; k < last; k++) {
-    const long p = step.backwards ? first + last - 1 - k : k;
+  const int64_t first = panels * at.thread / at.threads, last = panels * (at.thread + 1) / at.threads;
+  for (int64_t k = first; k < last; k++) {
+    const int64_t p = step.backwards ? first + last - 1 - k : k;
     if (!at.pre_row) {  // pre = x @ W_x.T + b
       multiply<C>(1, at.x, 0, W_x + p * layer.D * C * V, layer.D, tile);
       for (int g = 0; g < P::gates; g++)
-        for (long u = 0; u < P::U; u += V) {
-          const long unit = p * P::U + u, place = (P::first_gate + g) * H + unit;
+        for (int64_t u = 0; u < P::U; u += V) {
+          const int64_t unit = p * P::U + u, place = (P::first_gate + g) * H + unit;
           if (unit < H)
             store(layer.pre + place, load(tile + g * P::U + u) + load(layer.bias + place, H - unit), H - unit);
         }
@@ -94,7 +94,7 @@ void decode_row(ThreadPool& pool, const LayerStep& at, const Step& step, const f
 template <class Cell>
 void decode_layer(ThreadPool& pool, const LayerStep& at) {
   const DecoderLayer& layer = at.layer;
-  const long H = at.decoder.H;
+  const int64_t H = at.decoder.H;
   using Row = FloatPanels::LeftFactor;
   // A forward pass over one sequence and one step, without a tape.
   Forward job{};
@@ -129,12 +129,12 @@ void decode_layer(ThreadPool& pool, const LayerStep& at) {
 
 // logits = W_out @ h + b_out: this thread's panels.
 inline void decode_logits(const Decoder& decoder, const float* h, int thread, int threads) {
-  const long panels = groups_of(decoder.vocabulary, 2 * V);
+  const int64_t panels = groups_of(decoder.vocabulary, 2 * V);
   alignas(64) float tile[2 * V];
-  for (long p = panels * thread / threads; p < panels * (thread + 1) / threads; p++) {
+  for (int64_t p = panels * thread / threads; p < panels * (thread + 1) / threads; p++) {
     multiply<2>(1, h, 0, decoder.W_out + p * decoder.H * 2 * V, decoder.H, tile);
-    for (long u = 0; u < 2 * V; u += V) {
-      const long k = p * 2 * V + u, lanes = decoder.vocabulary - k;
+    for (int64_t u = 0; u < 2 * V; u += V) {
+      const int64_t k = p * 2 * V + u, lanes = decoder.vocabulary - k;
       if (lanes > 0) store(decoder.logits + k, load(tile + u) + load(decoder.b_out + k, lanes), lanes);
     }
   }
@@ -145,15 +145,15 @@ void decode_tokens(ThreadPool& pool, Decoder& decoder, const DecodeJob& job) {
   std::vector<SamplingSpace> spaces(job.given ? 0 : pool.size(), SamplingSpace(decoder.vocabulary));
   run_on(pool, [&](int thread) {
     int parity = decoder.parity;
-    for (long n = job.first; n < job.last; n++) {
+    for (int64_t n = job.first; n < job.last; n++) {
       // Each thread samples the same token itself: that takes less time than to wait for another thread.
       const int32_t token = job.given
                                 ? job.given[n]
                                 : sample_token(job.sampling, decoder, job.uniforms[n], job.tokens, n, spaces[thread]);
       if (thread == 0) job.tokens[n] = token;
-      const float* pre = decoder.table + (long)token * Cell::info.gates * decoder.H;
+      const float* pre = decoder.table + (int64_t)token * Cell::info.gates * decoder.H;
       const float* x = nullptr;
-      for (long l = 0; l < decoder.layers; l++) {
+      for (int64_t l = 0; l < decoder.layers; l++) {
         decode_layer<Cell>(pool, {decoder, decoder.layer[l], x, l ? nullptr : pre, parity, thread, pool.size()});
         pool.barrier(thread);
         x = decoder.layer[l].h[1 - parity];

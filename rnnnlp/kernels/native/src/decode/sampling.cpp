@@ -8,12 +8,12 @@
 namespace rnnnlp {
 namespace {
 
-void penalize_recent(const Sampling& sampling, const int32_t* tokens, long number, SamplingSpace& space) {
+void penalize_recent(const Sampling& sampling, const int32_t* tokens, int64_t number, SamplingSpace& space) {
   std::vector<double>& logits = space.p;
   std::vector<char>& seen = space.seen;
   std::fill(seen.begin(), seen.end(), 0);
-  for (long back = 1; back <= sampling.window; back++) {
-    long at = number - back;  // before the first token of this call: in `recent`
+  for (int64_t back = 1; back <= sampling.window; back++) {
+    int64_t at = number - back;  // before the first token of this call: in `recent`
     if (at < 0 && sampling.num_recent + at < 0) break;
     int32_t token = at >= 0 ? tokens[at] : sampling.recent[sampling.num_recent + at];
     if (seen[token]) continue;
@@ -33,7 +33,7 @@ int32_t most_probable(const std::vector<double>& logits, int excluded) {
   return static_cast<int32_t>(best);
 }
 
-void keep_top_k(long k, SamplingSpace& space) {
+void keep_top_k(int64_t k, SamplingSpace& space) {
   std::vector<double>&p = space.p, &sorted = space.sorted;
   std::copy(p.begin(), p.end(), sorted.begin());
   std::nth_element(sorted.begin(), sorted.begin() + (k - 1), sorted.end(), std::greater<>());
@@ -58,7 +58,7 @@ void keep_top_p(double top_p, SamplingSpace& space) {
 }  // namespace
 
 int32_t sample_token(const Sampling& sampling, const Decoder& decoder, double uniform, const int32_t* tokens,
-                     long number, SamplingSpace& space) {
+                     int64_t number, SamplingSpace& space) {
   std::vector<double>& p = space.p;
   std::copy_n(decoder.logits, decoder.vocabulary, p.begin());
   if (sampling.excluded >= 0) p[sampling.excluded] = -INFINITY;
@@ -67,11 +67,11 @@ int32_t sample_token(const Sampling& sampling, const Decoder& decoder, double un
   const double top = p[best];
   if (sampling.temperature == 0 || !std::isfinite(top)) return best;
   for (double& x : p) x = x > -INFINITY ? std::exp((x - top) / sampling.temperature) : 0;  // NaN: never
-  if (sampling.top_k > 0 && sampling.top_k < (long)p.size()) keep_top_k(sampling.top_k, space);
+  if (sampling.top_k > 0 && sampling.top_k < (int64_t)p.size()) keep_top_k(sampling.top_k, space);
   if (sampling.top_p < 1) keep_top_p(sampling.top_p, space);
   std::partial_sum(p.begin(), p.end(), p.begin());
   auto at = std::upper_bound(p.begin(), p.end(), uniform * p.back());
-  return static_cast<int32_t>(std::min<long>(at - p.begin(), (long)p.size() - 1));
+  return static_cast<int32_t>(std::min<int64_t>(at - p.begin(), (int64_t)p.size() - 1));
 }
 
 }  // namespace rnnnlp

@@ -9,10 +9,10 @@ namespace rnnnlp::ISA {
 
 // The distance of the rows of a float matrix: whole vectors, and not a power of two, which would use only a few cache
 // sets.
-RNNNLP_INLINE long padded(long columns) { return groups_of(columns, 16) * 16 + 16; }
+RNNNLP_INLINE int64_t padded(int64_t columns) { return groups_of(columns, 16) * 16 + 16; }
 
 // The distance of the gates in a row of gradients: each gate starts at a whole vector.
-RNNNLP_INLINE long gate_stride(long H) { return groups_of(H, V) * V; }
+RNNNLP_INLINE int64_t gate_stride(int64_t H) { return groups_of(H, V) * V; }
 
 struct FloatPanels {
   static constexpr int rows_of_block(int C) { return rows_of_tile(C); }
@@ -20,26 +20,26 @@ struct FloatPanels {
   static constexpr bool quantized = false;
 
   // Floats of a panel of C vectors.
-  static long size(long K, int C) { return K * C * V; }
+  static int64_t size(int64_t K, int C) { return K * C * V; }
 
   // Panel p has, for each k, the weights of G gates of the units p*U .. p*U + U - 1: (K, G, U).
-  static void pack_gates(int G, long H, const float* W, long K, long U, long p, float* to) {
-    for (long k = 0; k < K; k += 16)  // 16 at a time: one cache line of each row
+  static void pack_gates(int G, int64_t H, const float* W, int64_t K, int64_t U, int64_t p, float* to) {
+    for (int64_t k = 0; k < K; k += 16)  // 16 at a time: one cache line of each row
       for (int g = 0; g < G; g++)
-        for (long lane = 0; lane < U; lane++) {
-          long unit = p * U + lane;
+        for (int64_t lane = 0; lane < U; lane++) {
+          int64_t unit = p * U + lane;
           const float* row = W + (g * H + unit) * K;
-          for (long j = k; j < smaller(k + 16, K); j++) to[(j * G + g) * U + lane] = unit < H ? row[j] : 0.0f;
+          for (int64_t j = k; j < smaller(k + 16, K); j++) to[(j * G + g) * U + lane] = unit < H ? row[j] : 0.0f;
         }
   }
 
   // Panel p of W (G*H, H), for gradients in rows of G*gate_stride(H): (G*gate_stride(H), backward_vectors*V).
-  static void pack_columns(int G, long H, const float* W, long p, float* to) {
+  static void pack_columns(int G, int64_t H, const float* W, int64_t p, float* to) {
     constexpr int C = backward_vectors;
     for (int g = 0; g < G; g++)
-      for (long k = 0; k < gate_stride(H); k++, to += C * V)
+      for (int64_t k = 0; k < gate_stride(H); k++, to += C * V)
         for (int c = 0; c < C; c++) {
-          const long column = (p * C + c) * V;
+          const int64_t column = (p * C + c) * V;
           store(to + c * V, k < H ? load(W + (g * H + k) * H + column, H - column) : vec{});
         }
   }
@@ -47,23 +47,23 @@ struct FloatPanels {
   // The rows (B, K) of the left factor.
   class LeftFactor {
    public:
-    static long floats(long B, long K, int) { return B * padded(K); }
-    LeftFactor(float* rows, long, long K) : rows_(rows), stride_(padded(K)) {}
+    static int64_t floats(int64_t B, int64_t K, int) { return B * padded(K); }
+    LeftFactor(float* rows, int64_t, int64_t K) : rows_(rows), stride_(padded(K)) {}
 
-    RNNNLP_INLINE void store(long row, long k, vec x) const { ISA::store(rows_ + row * stride_ + k, x); }
-    void set(long row, const float* entries, long n) const {
-      for (long k = 0; k < n; k += V) store(row, k, load(entries + k, n - k));
+    RNNNLP_INLINE void store(int64_t row, int64_t k, vec x) const { ISA::store(rows_ + row * stride_ + k, x); }
+    void set(int64_t row, const float* entries, int64_t n) const {
+      for (int64_t k = 0; k < n; k += V) store(row, k, load(entries + k, n - k));
     }
 
    private:
     friend FloatPanels;
     float* rows_;
-    long stride_;
+    int64_t stride_;
   };
 
   // sums (rows, C*V) = rows `row` and on of `left` @ panel
   template <int C>
-  static RNNNLP_INLINE void multiply(long rows, const LeftFactor& left, long row, const float* panel, long K,
+  static RNNNLP_INLINE void multiply(int64_t rows, const LeftFactor& left, int64_t row, const float* panel, int64_t K,
                                      float* sums) {
     ISA::multiply<C>(rows, left.rows_ + row * left.stride_, left.stride_, panel, K, sums);
   }

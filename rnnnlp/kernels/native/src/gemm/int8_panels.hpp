@@ -43,13 +43,13 @@
 
 namespace rnnnlp::ISA {
 
-constexpr long terms_of_int8_block = 64;
-constexpr long int8_of_tile = 16 * terms_of_int8_block;
+constexpr int64_t terms_of_int8_block = 64;
+constexpr int64_t int8_of_tile = 16 * terms_of_int8_block;
 constexpr int num_slices = 3;
 // The largest of three slices, 127*256^2 + 127*256 + 127, minus what rounding may add.
 constexpr float largest_integer = 8355000.0f;
 // Blocks of terms until a sum of 32 bits could overflow: 3 * 128 * 128 * 64 times this is less than 2^31.
-constexpr long blocks_of_sum = 640;
+constexpr int64_t blocks_of_sum = 640;
 
 // The factors that quantize the entries of a row and dequantize its sums, from the bits of its largest magnitude. If an
 // entry is infinite or NaN, all sums of the row are NaN.
@@ -92,7 +92,7 @@ RNNNLP_INLINE __m512i slices_of(vec x, vec scale) {
 }
 
 // Quantizes 16 numbers: 16 bytes of each slice, the slices `slice_step` bytes apart.
-RNNNLP_INLINE void store_slices(vec x, float scale, int8_t* to, long slice_step) {
+RNNNLP_INLINE void store_slices(vec x, float scale, int8_t* to, int64_t slice_step) {
   const __m512i by_slice = _mm512_set4_epi32(0x0f0b0703, 0x0c080400, 0x0d090501, 0x0e0a0602);
   const __m512i together = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
   __m512i d = _mm512_permutexvar_epi32(together, _mm512_shuffle_epi8(slices_of(x, vec{} + scale), by_slice));
@@ -103,11 +103,11 @@ RNNNLP_INLINE void store_slices(vec x, float scale, int8_t* to, long slice_step)
 
 // The sums of 16*R rows and 16*C columns: one tile of 32-bit sums for each level, (R or C, 3 levels, 16, 16).
 template <int R, int C>
-__attribute__((noinline)) void int8_sums(const int8_t* left, long stride, const int8_t* right, int columns, long blocks,
-                                         int32_t* sums) {
+__attribute__((noinline)) void int8_sums(const int8_t* left, int64_t stride, const int8_t* right, int columns,
+                                         int64_t blocks, int32_t* sums) {
   static_assert(R * C <= 2);
   const int8_t* below = left + 16 * stride;
-  const long slice_step = columns * int8_of_tile;
+  const int64_t slice_step = columns * int8_of_tile;
   asm volatile("" ::: "memory");  // the compiler does not know that tile loads read memory
   _tile_zero(0);
   _tile_zero(1);
@@ -132,7 +132,7 @@ __attribute__((noinline)) void int8_sums(const int8_t* left, long stride, const 
     _tile_loadd(6, right + right_slice * slice_step + int8_of_tile, 64); \
     _tile_dpbssd(acc1, 7, 6);                                            \
   }
-  for (long block = 0; block < blocks; block++) {
+  for (int64_t block = 0; block < blocks; block++) {
     if constexpr (R == 2) {
       _tile_loadd(7, right, 64);
       RNNNLP_ROWS(0, 0, 3);
@@ -177,29 +177,31 @@ struct Int8Panels {
   static constexpr int backward_vectors = 4;
   static constexpr bool quantized = true;
 
-  static long size(long K, int C) { return (tiles_size(K, C) + C * V * (long)sizeof(float)) / (long)sizeof(float); }
+  static int64_t size(int64_t K, int C) {
+    return (tiles_size(K, C) + C * V * (int64_t)sizeof(float)) / (int64_t)sizeof(float);
+  }
 
-  static void pack_gates(int G, long H, const float* W, long K, long U, long p, float* to) {
+  static void pack_gates(int G, int64_t H, const float* W, int64_t K, int64_t U, int64_t p, float* to) {
     const int C = G * U / V;
     int8_t* tiles = reinterpret_cast<int8_t*>(to);
     for (int c = 0; c < C; c++) {
       const int gate = c * V / U;
       alignas(64) int8_t rows[num_slices][int8_of_tile];  // the terms of a unit side by side
       float scale_of[V];
-      auto weights = [&](long lane, long k) {
-        const long unit = p * U + c * V % U + lane;
+      auto weights = [&](int64_t lane, int64_t k) {
+        const int64_t unit = p * U + c * V % U + lane;
         return unit < H && k < K ? load(W + (gate * H + unit) * K + k, K - k) : vec{};
       };
-      for (long lane = 0; lane < V; lane++) {
+      for (int64_t lane = 0; lane < V; lane++) {
         __m512i largest{};
-        for (long k = 0; k < K; k += V) largest = larger_bits(largest, weights(lane, k));
+        for (int64_t k = 0; k < K; k += V) largest = larger_bits(largest, weights(lane, k));
         const Scale scale(largest_lane(largest));
         scale_of[lane] = scale.quantize;
         scales(to, K, C)[c * V + lane] = scale.dequantize;
       }
-      for (long block = 0; block < groups_of(K, terms_of_int8_block); block++) {
-        for (long lane = 0; lane < V; lane++)
-          for (long k = 0; k < terms_of_int8_block; k += V)
+      for (int64_t block = 0; block < groups_of(K, terms_of_int8_block); block++) {
+        for (int64_t lane = 0; lane < V; lane++)
+          for (int64_t k = 0; k < terms_of_int8_block; k += V)
             store_slices(weights(lane, block * terms_of_int8_block + k), scale_of[lane],
                          rows[0] + lane * terms_of_int8_block + k, int8_of_tile);
         for (int slice = 0; slice < num_slices; slice++)
@@ -208,29 +210,29 @@ struct Int8Panels {
     }
   }
 
-  static void pack_columns(int G, long H, const float* W, long p, float* to) {
+  static void pack_columns(int G, int64_t H, const float* W, int64_t p, float* to) {
     constexpr int C = backward_vectors;
-    const long K = G * gate_stride(H);
+    const int64_t K = G * gate_stride(H);
     int8_t* tiles = reinterpret_cast<int8_t*>(to);
     for (int c = 0; c < C; c++) {
-      const long column = (p * C + c) * V;
-      auto weights = [&](long term) {
-        const long gate = term / gate_stride(H), unit = term % gate_stride(H);
+      const int64_t column = (p * C + c) * V;
+      auto weights = [&](int64_t term) {
+        const int64_t gate = term / gate_stride(H), unit = term % gate_stride(H);
         return term < K && unit < H && column < H ? load(W + (gate * H + unit) * H + column, H - column) : vec{};
       };
       alignas(64) int32_t largest[V];
       __m512i bits{};
-      for (long k = 0; k < K; k++) bits = larger_bits(bits, weights(k));
+      for (int64_t k = 0; k < K; k++) bits = larger_bits(bits, weights(k));
       _mm512_store_si512(largest, bits);
       vec scale_of;
-      for (long lane = 0; lane < V; lane++) {
+      for (int64_t lane = 0; lane < V; lane++) {
         const Scale scale(largest[lane]);
         scale_of[lane] = scale.quantize;
         scales(to, K, C)[c * V + lane] = scale.dequantize;
       }
-      for (long k = 0; k < groups_of(K, terms_of_int8_block) * terms_of_int8_block; k += 4) {
+      for (int64_t k = 0; k < groups_of(K, terms_of_int8_block) * terms_of_int8_block; k += 4) {
         __m512i term[4];
-        for (long j = 0; j < 4; j++) term[j] = slices_of(weights(k + j), scale_of);
+        for (int64_t j = 0; j < 4; j++) term[j] = slices_of(weights(k + j), scale_of);
         for (int slice = 0; slice < num_slices; slice++) {
           __m512i four{};
           for (int j = 3; j >= 0; j--)
@@ -250,41 +252,41 @@ struct Int8Panels {
   // units, each thread finds the largest entry of its own part in a slot of its own.
   class LeftFactor {
    public:
-    static long floats(long B, long K, int threads) {
-      return (B + 32) * stride_of(K) / (long)sizeof(float) + B * (1 + threads);  // tiles read past the last row
+    static int64_t floats(int64_t B, int64_t K, int threads) {
+      return (B + 32) * stride_of(K) / (int64_t)sizeof(float) + B * (1 + threads);  // tiles read past the last row
     }
-    LeftFactor(float* memory, long B, long K)
+    LeftFactor(float* memory, int64_t B, int64_t K)
         : rows_(reinterpret_cast<int8_t*>(memory)),
           stride_(stride_of(K)),
           B_(B),
-          scales_(memory + (B + 32) * stride_ / (long)sizeof(float)) {}
+          scales_(memory + (B + 32) * stride_ / (int64_t)sizeof(float)) {}
 
-    RNNNLP_INLINE void store(long, long, vec) const {}
+    RNNNLP_INLINE void store(int64_t, int64_t, vec) const {}
 
     // Finds the largest magnitude of a part of a row: n entries of each gate, from address from(gate) on.
     template <class From>
-    RNNNLP_INLINE void row_absmax(int slot, long row, int gates, long n, From&& from) const {
+    RNNNLP_INLINE void row_absmax(int slot, int64_t row, int gates, int64_t n, From&& from) const {
       __m512i largest{};
       for (int g = 0; g < gates; g++)
-        for (long k = 0; k < n; k += V) largest = larger_bits(largest, load(from(g) + k, n - k));
+        for (int64_t k = 0; k < n; k += V) largest = larger_bits(largest, load(from(g) + k, n - k));
       absmax_of(slot)[row] = largest_lane(largest);
     }
 
     // Quantizes these entries, when all slots are known. Those of gate g become the terms from g*gate_step + first on.
     template <class From>
-    RNNNLP_INLINE void quantize_row(int slot, int slots, long row, int gates, long n, long first, long gate_step,
-                                    From&& from) const {
+    RNNNLP_INLINE void quantize_row(int slot, int slots, int64_t row, int gates, int64_t n, int64_t first,
+                                    int64_t gate_step, From&& from) const {
       int32_t largest = 0;
       for (int s = 0; s < slots; s++) largest = absmax_of(s)[row] > largest ? absmax_of(s)[row] : largest;
       const Scale scale(largest);
       if (slot == 0) scales_[row] = scale.dequantize;
       for (int g = 0; g < gates; g++)
-        for (long k = 0; k < n; k += V)
+        for (int64_t k = 0; k < n; k += V)
           store_slices(load(from(g) + k, n - k), scale.quantize, address(row, g * gate_step + first + k),
                        terms_of_int8_block);
     }
 
-    void set(long row, const float* entries, long n) const {
+    void set(int64_t row, const float* entries, int64_t n) const {
       auto from = [&](int) { return entries; };
       row_absmax(0, row, 1, n, from);
       quantize_row(0, 1, row, 1, n, 0, 0, from);
@@ -293,32 +295,32 @@ struct Int8Panels {
    private:
     friend Int8Panels;
     // Not a power of two, which would use only a few cache sets.
-    static long stride_of(long K) {
+    static int64_t stride_of(int64_t K) {
       return groups_of(K, terms_of_int8_block) * num_slices * terms_of_int8_block +
              64 * (1 + groups_of(K, terms_of_int8_block) % 2);
     }
-    RNNNLP_INLINE int8_t* address(long row, long k) const {
+    RNNNLP_INLINE int8_t* address(int64_t row, int64_t k) const {
       return rows_ + row * stride_ + k / terms_of_int8_block * num_slices * terms_of_int8_block +
              k % terms_of_int8_block;
     }
     int32_t* absmax_of(int slot) const { return reinterpret_cast<int32_t*>(scales_) + (1 + slot) * B_; }
 
     int8_t* rows_;
-    long stride_, B_;
+    int64_t stride_, B_;
     float* scales_;  // (B,), and behind them the largest magnitudes, as bits, of each slot
   };
 
   template <int C>
-  static RNNNLP_INLINE void multiply(long rows, const LeftFactor& left, long row, const float* panel, long K,
+  static RNNNLP_INLINE void multiply(int64_t rows, const LeftFactor& left, int64_t row, const float* panel, int64_t K,
                                      float* sums) {
     const int8_t* from = left.rows_ + row * left.stride_;
     const int8_t* tiles = reinterpret_cast<const int8_t*>(panel);
     const float *of_rows = left.scales_ + row, *of_columns = scales(panel, K, C);
     alignas(64) int32_t integers[2 * num_slices * 256];  // the sums of each level
-    for (long blocks = groups_of(K, terms_of_int8_block), first = 0; first < blocks; first += blocks_of_sum) {
-      const long n = smaller(blocks - first, blocks_of_sum);
-      auto dequantize = [&](const int32_t* levels, long r, int c) {
-        for (long i = r; i < smaller(r + 16, rows); i++, levels += V) {
+    for (int64_t blocks = groups_of(K, terms_of_int8_block), first = 0; first < blocks; first += blocks_of_sum) {
+      const int64_t n = smaller(blocks - first, blocks_of_sum);
+      auto dequantize = [&](const int32_t* levels, int64_t r, int c) {
+        for (int64_t i = r; i < smaller(r + 16, rows); i++, levels += V) {
           auto at = [&](int level) { return _mm512_cvtepi32_ps(_mm512_load_si512(levels + level * 256)); };
           vec sum = (vec)(at(0) + (at(1) + at(2) * (1.0f / 256)) * (1.0f / 256));
           sum *= load(of_columns + c * V) * of_rows[i];
@@ -350,10 +352,12 @@ struct Int8Panels {
   using ThreadSetup = TilesInUse;
 
  private:
-  static long tiles_size(long K, int C) { return groups_of(K, terms_of_int8_block) * num_slices * C * int8_of_tile; }
-  static float* scales(float* panel, long K, int C) { return panel + tiles_size(K, C) / (long)sizeof(float); }
-  static const float* scales(const float* panel, long K, int C) {
-    return panel + tiles_size(K, C) / (long)sizeof(float);
+  static int64_t tiles_size(int64_t K, int C) {
+    return groups_of(K, terms_of_int8_block) * num_slices * C * int8_of_tile;
+  }
+  static float* scales(float* panel, int64_t K, int C) { return panel + tiles_size(K, C) / (int64_t)sizeof(float); }
+  static const float* scales(const float* panel, int64_t K, int C) {
+    return panel + tiles_size(K, C) / (int64_t)sizeof(float);
   }
 };
 

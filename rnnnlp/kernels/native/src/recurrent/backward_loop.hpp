@@ -9,8 +9,8 @@ namespace rnnnlp::ISA {
 
 // What the loop shares with the weight gradients of a cell.
 struct BackwardScratch {
-  const long* offsets;         // (T + 1,) first packed row of each step
-  long stride;                 // floats from row to row of the following arrays
+  const int64_t* offsets;      // (T + 1,) first packed row of each step
+  int64_t stride;              // floats from row to row of the following arrays
   float* running[max_states];  // (B, stride) each: gradients of the states after h, here and now; running[0] is unused
   float* rows[max_rows];       // (B, stride) each: rows that the cell names
   float* packed;               // (N, backward_packed * H): one row for each token
@@ -24,54 +24,54 @@ struct BackwardStep {
   LeftFactor dgates;         // (B, gates * gate_stride(H)): the gradients of the sums, for the product with the weights
   LeftFactor second_dgates;  // (B, H): the same for the second product
   float *dh_sums, *second_dsums;  // (B, stride): row-wise, the gradients of h and of the second factor
-  long first = 0;                 // packed row of the step's row 0
-  long before = 0;                // packed row of row 0 of the step before, in the forward direction
-  long rows_before = 0;  // the number of rows that have a step before; the others started from the initial state
+  int64_t first = 0;              // packed row of the step's row 0
+  int64_t before = 0;             // packed row of row 0 of the step before, in the forward direction
+  int64_t rows_before = 0;  // the number of rows that have a step before; the others started from the initial state
 
   static constexpr int G = Cell::info.gates;
 
-  RNNNLP_INLINE const float* h(long row) const { return job->h + (first + row) * job->h_stride; }
-  RNNNLP_INLINE const float* h_before(long row) const {
+  RNNNLP_INLINE const float* h(int64_t row) const { return job->h + (first + row) * job->h_stride; }
+  RNNNLP_INLINE const float* h_before(int64_t row) const {
     return row < rows_before ? job->h + (before + row) * job->h_stride : job->state[0] + row * job->H;
   }
   RNNNLP_INLINE const float* extra(int k) const { return job->extra[k]; }
   // The tape
-  RNNNLP_INLINE const float* gates(long row) const { return job->gates + (first + row) * (G * job->H); }
-  RNNNLP_INLINE const float* saved(int k, long row) const { return saved_row(k, first + row); }
+  RNNNLP_INLINE const float* gates(int64_t row) const { return job->gates + (first + row) * (G * job->H); }
+  RNNNLP_INLINE const float* saved(int k, int64_t row) const { return saved_row(k, first + row); }
   // State k before the step; array `saved_k` of the tape has its value at each step.
-  RNNNLP_INLINE const float* state_before(int k, int saved_k, long row) const {
+  RNNNLP_INLINE const float* state_before(int k, int saved_k, int64_t row) const {
     return row < rows_before ? saved_row(saved_k, before + row) : job->state[k] + row * job->H;
   }
   // Gradients
-  RNNNLP_INLINE const float* dh(long row) const { return job->dh + (first + row) * job->dh_stride; }
-  RNNNLP_INLINE float* dpre(long row) const { return job->dpre + (first + row) * (G * job->H); }
-  RNNNLP_INLINE float* dstate(int k, long row) const { return scratch.running[k] + row * scratch.stride; }
-  RNNNLP_INLINE float* rows(int k, long row) const { return scratch.rows[k] + row * scratch.stride; }
-  RNNNLP_INLINE float* packed(long row) const {
+  RNNNLP_INLINE const float* dh(int64_t row) const { return job->dh + (first + row) * job->dh_stride; }
+  RNNNLP_INLINE float* dpre(int64_t row) const { return job->dpre + (first + row) * (G * job->H); }
+  RNNNLP_INLINE float* dstate(int k, int64_t row) const { return scratch.running[k] + row * scratch.stride; }
+  RNNNLP_INLINE float* rows(int k, int64_t row) const { return scratch.rows[k] + row * scratch.stride; }
+  RNNNLP_INLINE float* packed(int64_t row) const {
     return scratch.packed + (first + row) * (Cell::info.backward_packed * job->H);
   }
 
  private:
-  RNNNLP_INLINE const float* saved_row(int k, long n) const {
+  RNNNLP_INLINE const float* saved_row(int k, int64_t n) const {
     return job->saved[k] + n * Cell::info.saved[k].columns(job->H);
   }
 };
 
 // This thread's panels of W (G*H, H).
-inline void pack_backward_product(int G, const float* W, long H, int thread, int threads, float* to) {
-  const long panels = groups_of(H, Panels::backward_vectors * V);
-  const long panel_size = Panels::size(G * gate_stride(H), Panels::backward_vectors);
-  for (long p = panels * thread / threads; p < panels * (thread + 1) / threads; p++)
+inline void pack_backward_product(int G, const float* W, int64_t H, int thread, int threads, float* to) {
+  const int64_t panels = groups_of(H, Panels::backward_vectors * V);
+  const int64_t panel_size = Panels::size(G * gate_stride(H), Panels::backward_vectors);
+  for (int64_t p = panels * thread / threads; p < panels * (thread + 1) / threads; p++)
     Panels::pack_columns(G, H, W, p, to + p * panel_size);
 }
 
 // The state that each packed row's step started from: (N,) pointers to (H,)
-inline const float* const* states_before(const Recurrence& job, const long* offsets) {
+inline const float* const* states_before(const Recurrence& job, const int64_t* offsets) {
   const float** before = scratch_of<const float*>(Scratch::h_before, job.N);
-  for (long t = 0; t < job.T; t++) {
-    const long earlier = job.reverse ? t + 1 : t - 1;
-    const long rows = earlier >= 0 && earlier < job.T ? job.batch_sizes[earlier] : 0;
-    for (long b = 0; b < job.batch_sizes[t]; b++)
+  for (int64_t t = 0; t < job.T; t++) {
+    const int64_t earlier = job.reverse ? t + 1 : t - 1;
+    const int64_t rows = earlier >= 0 && earlier < job.T ? job.batch_sizes[earlier] : 0;
+    for (int64_t b = 0; b < job.batch_sizes[t]; b++)
       before[offsets[t] + b] = b < rows ? job.h + (offsets[earlier] + b) * job.h_stride : job.state[0] + b * job.H;
   }
   return before;
@@ -81,7 +81,7 @@ inline const float* const* states_before(const Recurrence& job, const long* offs
 struct GateGradients {
   const float* dgates = nullptr;
   int gates = 1;
-  long stride = 0;
+  int64_t stride = 0;
   float* db = nullptr;  // (gates * H,) receives their sums, the gradient of a bias; or null
 };
 
@@ -120,8 +120,8 @@ inline void weight_gradient(ThreadPool& pool, const Backward& job, const GateGra
 
 // Prefetches what the cell will read and write, while the product runs.
 template <class Cell>
-RNNNLP_INLINE void prefetch_backward(const BackwardStep<Cell>& step, long row, long unit) {
-  constexpr long width = Panels::backward_vectors * V;
+RNNNLP_INLINE void prefetch_backward(const BackwardStep<Cell>& step, int64_t row, int64_t unit) {
+  constexpr int64_t width = Panels::backward_vectors * V;
   const Backward& job = *step.job;
   if (job.dh) prefetch(step.dh(row) + unit, width);
   for (int g = 0; g < step.G; g++) prefetch<true>(step.dpre(row) + g * job.H + unit, width);
@@ -135,20 +135,20 @@ RNNNLP_INLINE void prefetch_backward(const BackwardStep<Cell>& step, long row, l
 // step end with the gradient of their initial state; the others go on.
 template <class Cell>
 RNNNLP_INLINE void backward_product(const BackwardStep<Cell>& step, const WorkPartition& partition, bool backwards,
-                                    long rows_later, long rows_now, const LeftFactor& dgates_later,
+                                    int64_t rows_later, int64_t rows_now, const LeftFactor& dgates_later,
                                     const float* weights, float* tile) {
   constexpr int C = Panels::backward_vectors;
   const Backward& job = *step.job;
-  const long H = job.H, K = Cell::gates * gate_stride(H), panel_size = Panels::size(K, C);
+  const int64_t H = job.H, K = Cell::gates * gate_stride(H), panel_size = Panels::size(K, C);
   partition.for_tiles(backwards, larger(rows_later, rows_now),
-                      [&](long panel, long row, long rows) RNNNLP_INLINE_LAMBDA {
-                        const long through = smaller(rows, rows_later - row), now = smaller(rows, rows_now - row);
-                        for (long r = 0; r < now; r++) prefetch_backward<Cell>(step, row + r, panel * C * V);
+                      [&](int64_t panel, int64_t row, int64_t rows) RNNNLP_INLINE_LAMBDA {
+                        const int64_t through = smaller(rows, rows_later - row), now = smaller(rows, rows_now - row);
+                        for (int64_t r = 0; r < now; r++) prefetch_backward<Cell>(step, row + r, panel * C * V);
                         if (through > 0)
                           Panels::multiply<C>(through, dgates_later, row, weights + panel * panel_size, K, tile);
-                        for (long r = 0; r < rows; r++)
-                          for (long u = 0; u < C * V; u += V) {
-                            const long unit = panel * C * V + u, lanes = H - unit, at = (row + r) * H + unit;
+                        for (int64_t r = 0; r < rows; r++)
+                          for (int64_t u = 0; u < C * V; u += V) {
+                            const int64_t unit = panel * C * V + u, lanes = H - unit, at = (row + r) * H + unit;
                             if (lanes <= 0) continue;
                             vec dh = r < through ? load(tile + r * C * V + u) + Cell::carried_dh(step, row + r, unit)
                                      : job.dstate_T[0] ? load(job.dstate_T[0] + at, lanes)
@@ -169,14 +169,14 @@ RNNNLP_INLINE void backward_product(const BackwardStep<Cell>& step, const WorkPa
 // The gradient of the second factor, through the second product of this step.
 template <class Cell>
 RNNNLP_INLINE void second_backward_product(const BackwardStep<Cell>& step, const WorkPartition& partition,
-                                           long rows_now, const float* weights, float* tile) {
+                                           int64_t rows_now, const float* weights, float* tile) {
   constexpr int C = Panels::backward_vectors;
-  const long H = step.job->H, K = gate_stride(H), panel_size = Panels::size(K, C);
-  partition.for_tiles(false, rows_now, [&](long panel, long row, long rows) RNNNLP_INLINE_LAMBDA {
+  const int64_t H = step.job->H, K = gate_stride(H), panel_size = Panels::size(K, C);
+  partition.for_tiles(false, rows_now, [&](int64_t panel, int64_t row, int64_t rows) RNNNLP_INLINE_LAMBDA {
     Panels::multiply<C>(rows, step.second_dgates, row, weights + panel * panel_size, K, tile);
-    for (long r = 0; r < rows; r++)
-      for (long u = 0; u < C * V; u += V) {
-        const long unit = panel * C * V + u;
+    for (int64_t r = 0; r < rows; r++)
+      for (int64_t u = 0; u < C * V; u += V) {
+        const int64_t unit = panel * C * V + u;
         if (unit >= H) continue;
         const vec d = load(tile + r * C * V + u);
         if constexpr (rowwise<Cell>)
@@ -190,12 +190,13 @@ RNNNLP_INLINE void second_backward_product(const BackwardStep<Cell>& step, const
 // Goes back through the gates row by row (row-wise), and makes the gradients of a product ready for the next product.
 template <class Cell, class P, class From>
 RNNNLP_INLINE void publish_gradients(ThreadPool& pool, const BackwardStep<Cell>& step, const WorkPartition& partition,
-                                     long rows_now, const float* dsums, const LeftFactor& out, int gates, From&& from) {
-  const long H = step.job->H;
+                                     int64_t rows_now, const float* dsums, const LeftFactor& out, int gates,
+                                     From&& from) {
+  const int64_t H = step.job->H;
   if constexpr (rowwise<Cell>)
     run_rows(
         pool, partition, out, rows_now, gates, H,
-        [&](long row) { P::backward_row(step, row, dsums + row * step.scratch.stride); }, from);
+        [&](int64_t row) { P::backward_row(step, row, dsums + row * step.scratch.stride); }, from);
   else
     publish<Panels::backward_vectors * V>(pool, partition, out, rows_now, gates, H, from);
 }
@@ -204,12 +205,12 @@ RNNNLP_INLINE void publish_gradients(ThreadPool& pool, const BackwardStep<Cell>&
 // gradient of its factor.
 template <class Cell>
 RNNNLP_INLINE void finish_backward_step(ThreadPool& pool, const BackwardStep<Cell>& step,
-                                        const WorkPartition& partition, long rows_now, const float* second_weights,
+                                        const WorkPartition& partition, int64_t rows_now, const float* second_weights,
                                         float* tile) {
   using Second = typename Cell::Second;
-  auto dgates_of = [&](long row, int gate) { return Cell::dgates(step, row, gate); };
+  auto dgates_of = [&](int64_t row, int gate) { return Cell::dgates(step, row, gate); };
   if constexpr (has_second<Cell>) {
-    auto second_dgates_of = [&](long row, int) { return Second::dgates(step, row); };
+    auto second_dgates_of = [&](int64_t row, int) { return Second::dgates(step, row); };
     publish_gradients<Cell, Cell>(pool, step, partition, rows_now, step.dh_sums, step.second_dgates, 1,
                                   second_dgates_of);
     second_backward_product<Cell>(step, partition, rows_now, second_weights, tile);
@@ -224,9 +225,10 @@ template <class Cell>
 void backward_loop(ThreadPool& pool, const Backward& job, const BackwardScratch& scratch_arrays) {
   constexpr int C = Panels::backward_vectors;
   constexpr int width = C * V;
-  const long H = job.H, K = Cell::gates * gate_stride(H), panels = groups_of(H, width), stride = scratch_arrays.stride;
-  const long weights_size = panels * Panels::size(K, C);
-  const long second_size = has_second<Cell> ? panels * Panels::size(gate_stride(H), C) : 0;
+  const int64_t H = job.H, K = Cell::gates * gate_stride(H), panels = groups_of(H, width),
+                stride = scratch_arrays.stride;
+  const int64_t weights_size = panels * Panels::size(K, C);
+  const int64_t second_size = has_second<Cell> ? panels * Panels::size(gate_stride(H), C) : 0;
   float* weights = scratch(Scratch::packed_weights, weights_size + second_size);
   const LeftFactor dgates[2] = {left_factor(Scratch::dgates_in, job.B, K, pool.size()),
                                 left_factor(Scratch::dgates_out, job.B, K, pool.size())};
@@ -242,7 +244,7 @@ void backward_loop(ThreadPool& pool, const Backward& job, const BackwardScratch&
 
   run_on(pool, [&](int thread) {
     [[maybe_unused]] Panels::ThreadSetup setup;
-    constexpr long rows_of_block = Panels::rows_of_block(C);
+    constexpr int64_t rows_of_block = Panels::rows_of_block(C);
     WorkPartition partition(thread, pool.size(), job.B, rows_of_block, panels, by_units);
     pack_backward_product(Cell::gates, job.W_h, H, thread, pool.size(), weights);
     if constexpr (has_second<Cell>)
@@ -254,11 +256,11 @@ void backward_loop(ThreadPool& pool, const Backward& job, const BackwardScratch&
     alignas(64) float tile[rows_of_block * C * V];
     // Step s brings the gradients of the step after it through the product, then takes those of its own rows through
     // the gates. The last one, s = T, has no rows of its own: it gives the gradients of the initial states.
-    for (long s = 0; s <= job.T; s++) {
+    for (int64_t s = 0; s <= job.T; s++) {
       const bool alive = s < job.T;
-      const long t = job.reverse ? s : job.T - 1 - s, later = job.reverse ? t - 1 : t + 1,
-                 earlier = job.reverse ? t + 1 : t - 1;
-      const long rows_later = s > 0 ? job.batch_sizes[later] : 0, rows_now = alive ? job.batch_sizes[t] : 0;
+      const int64_t t = job.reverse ? s : job.T - 1 - s, later = job.reverse ? t - 1 : t + 1,
+                    earlier = job.reverse ? t + 1 : t - 1;
+      const int64_t rows_later = s > 0 ? job.batch_sizes[later] : 0, rows_now = alive ? job.batch_sizes[t] : 0;
       BackwardStep<Cell> step = whole;
       step.dgates = dgates[s % 2];
       if (alive) step.first = scratch_arrays.offsets[t];
@@ -270,8 +272,8 @@ void backward_loop(ThreadPool& pool, const Backward& job, const BackwardScratch&
   });
 
   for (int s = 1; s < Cell::info.states; s++)
-    for (long b = 0; b < job.B; b++)
-      for (long k = 0; k < H; k++) job.dstate_0[s][b * H + k] = scratch_arrays.running[s][b * stride + k];
+    for (int64_t b = 0; b < job.B; b++)
+      for (int64_t k = 0; k < H; k++) job.dstate_0[s][b * H + k] = scratch_arrays.running[s][b * stride + k];
 }
 
 // All gradients of a cell: the time loop, then one large product for the weights.

@@ -22,7 +22,7 @@ struct ArrayInfo {
   int per_hidden = 0;
   int fixed = 0;
 
-  constexpr long columns(long H) const { return per_hidden * H + fixed; }
+  constexpr int64_t columns(int64_t H) const { return per_hidden * H + fixed; }
 };
 
 struct CellInfo {

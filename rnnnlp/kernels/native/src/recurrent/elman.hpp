@@ -26,29 +26,29 @@ struct Elman : OneProduct {
   static constexpr int gates = 1, U = 2 * V;
 
   template <class Step>
-  static RNNNLP_INLINE void epilogue(const Step& step, long row, long unit, long lanes, const float* sums) {
+  static RNNNLP_INLINE void epilogue(const Step& step, int64_t row, int64_t unit, int64_t lanes, const float* sums) {
     vec h = Nonlinearity::of(load(sums) + load(step.pre(row) + unit, lanes));
     step.h_out.store(row, unit, h);
     store(step.h(row) + unit, h, lanes);
   }
 
   template <class Step>
-  static RNNNLP_INLINE void prefetch_tape(const Step& step, long row, long unit) {
+  static RNNNLP_INLINE void prefetch_tape(const Step& step, int64_t row, int64_t unit) {
     prefetch(step.h(row) + unit, 2 * V);
   }
 
   template <class Step>
-  static RNNNLP_INLINE const float* dgates(const Step& step, long row, int) {
+  static RNNNLP_INLINE const float* dgates(const Step& step, int64_t row, int) {
     return step.dpre(row);
   }
 
   template <class Step>
-  static RNNNLP_INLINE vec carried_dh(const Step&, long, long) {
+  static RNNNLP_INLINE vec carried_dh(const Step&, int64_t, int64_t) {
     return vec{};
   }
 
   template <class Step>
-  static RNNNLP_INLINE void backward_epilogue(const Step& step, long row, long unit, long lanes, vec dh) {
+  static RNNNLP_INLINE void backward_epilogue(const Step& step, int64_t row, int64_t unit, int64_t lanes, vec dh) {
     vec da = Nonlinearity::backward(dh, load(step.h(row) + unit, lanes));
     step.dgates.store(row, unit, da);
     store(step.dpre(row) + unit, da, lanes);

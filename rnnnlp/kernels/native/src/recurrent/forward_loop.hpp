@@ -11,56 +11,57 @@ namespace rnnnlp::ISA {
 template <class Cell, class Factor>
 struct ForwardStep {
   const Forward* job;
-  long stride;                 // floats from row to row of the scratch arrays
+  int64_t stride;              // floats from row to row of the scratch arrays
   Factor h_in, h_out;          // (B, H): the state before the step, and after it
   Factor second_factor;        // (B, H): what the second product multiplies
   float* running[max_states];  // (B, stride) each: the states after h, here and now; running[0] is unused
   float* scratch[max_rows];    // (B, stride) each: rows that the cell names
   float *sums, *second_sums;   // (B, gates, stride): row-wise, the sums of the products
-  long first = 0;              // packed row of the step's row 0
-  long before = 0;             // packed row of row 0 of the step before
-  long rows_before = 0;        // the number of rows that have a step before; the others start from the initial state
+  int64_t first = 0;           // packed row of the step's row 0
+  int64_t before = 0;          // packed row of row 0 of the step before
+  int64_t rows_before = 0;     // the number of rows that have a step before; the others start from the initial state
   bool backwards = false;      // whether panels are taken from the last to the first
 
   static constexpr int G = Cell::info.gates;
 
-  RNNNLP_INLINE const float* pre(long row) const {
-    const long n = first + row;
+  RNNNLP_INLINE const float* pre(int64_t row) const {
+    const int64_t n = first + row;
     return job->pre + (job->row_index ? job->row_index[n] : n) * (G * job->H);
   }
-  RNNNLP_INLINE float* h(long row) const { return job->h + (first + row) * job->h_stride; }
-  RNNNLP_INLINE const float* h_before(long row) const {
+  RNNNLP_INLINE float* h(int64_t row) const { return job->h + (first + row) * job->h_stride; }
+  RNNNLP_INLINE const float* h_before(int64_t row) const {
     return row < rows_before ? job->h + (before + row) * job->h_stride : job->state[0] + row * job->H;
   }
-  RNNNLP_INLINE float* state(int k, long row) const { return running[k] + row * stride; }
-  RNNNLP_INLINE float* rows(int k, long row) const { return scratch[k] + row * stride; }
+  RNNNLP_INLINE float* state(int k, int64_t row) const { return running[k] + row * stride; }
+  RNNNLP_INLINE float* rows(int k, int64_t row) const { return scratch[k] + row * stride; }
   RNNNLP_INLINE const float* extra(int k) const { return job->extra[k]; }
   // The tape. There is none for inference.
   RNNNLP_INLINE bool keeps_tape() const {
     return Cell::info.saves_gates ? job->gates != nullptr : job->saved[0] != nullptr;
   }
-  RNNNLP_INLINE float* gates(long row) const { return job->gates + (first + row) * (G * job->H); }
-  RNNNLP_INLINE float* saved(int k, long row) const {
+  RNNNLP_INLINE float* gates(int64_t row) const { return job->gates + (first + row) * (G * job->H); }
+  RNNNLP_INLINE float* saved(int k, int64_t row) const {
     return job->saved[k] + (first + row) * Cell::info.saved[k].columns(job->H);
   }
 };
 
 // This thread's panels of the part of W (G*H, K) that product P multiplies with.
 template <class P, class Panels>
-void pack_forward_product(long H, const float* W, long K, int thread, int threads, float* to) {
-  const long panels = groups_of(H, P::U), panel_size = Panels::size(K, P::gates * P::U / V);
-  for (long p = panels * thread / threads; p < panels * (thread + 1) / threads; p++)
+void pack_forward_product(int64_t H, const float* W, int64_t K, int thread, int threads, float* to) {
+  const int64_t panels = groups_of(H, P::U), panel_size = Panels::size(K, P::gates * P::U / V);
+  for (int64_t p = panels * thread / threads; p < panels * (thread + 1) / threads; p++)
     Panels::pack_gates(P::gates, H, W + P::first_gate * H * K, K, P::U, p, to + p * panel_size);
 }
 
 // Gives the sums of `rows` rows and one panel to the cell; tile (rows, gates, U).
 template <class Cell, class P, class Step>
-RNNNLP_INLINE void forward_tile(const Step& step, long row, long rows, long panel, const float* tile, float* all_sums) {
+RNNNLP_INLINE void forward_tile(const Step& step, int64_t row, int64_t rows, int64_t panel, const float* tile,
+                                float* all_sums) {
   constexpr int width = P::gates * P::U;
-  const long H = step.job->H;
-  for (long r = 0; r < rows; r++)
-    for (long u = 0; u < P::U; u += V) {
-      const long unit = panel * P::U + u;
+  const int64_t H = step.job->H;
+  for (int64_t r = 0; r < rows; r++)
+    for (int64_t u = 0; u < P::U; u += V) {
+      const int64_t unit = panel * P::U + u;
       if (unit >= H) continue;
       if constexpr (rowwise<Cell>) {
         float* to = all_sums + (row + r) * P::gates * step.stride + unit;
@@ -73,8 +74,8 @@ RNNNLP_INLINE void forward_tile(const Step& step, long row, long rows, long pane
 
 // Prefetches what the cell will read and write, while the product runs.
 template <class Cell, class P, class Step>
-RNNNLP_INLINE void prefetch_forward(const Step& step, long row, long unit) {
-  const long H = step.job->H;
+RNNNLP_INLINE void prefetch_forward(const Step& step, int64_t row, int64_t unit) {
+  const int64_t H = step.job->H;
   for (int g = 0; g < P::gates; g++) prefetch(step.pre(row) + (P::first_gate + g) * H + unit, P::U);
   prefetch<true>(step.h(row) + unit, P::U);
   if (!step.keeps_tape()) return;
@@ -87,34 +88,35 @@ RNNNLP_INLINE void prefetch_forward(const Step& step, long row, long unit) {
 // This thread's part of one product of one step, and what the cell makes of the sums. `out` is the factor of the next
 // product.
 template <class Cell, class P, class Step>
-RNNNLP_INLINE void forward_product(ThreadPool& pool, const Step& step, const WorkPartition& partition, long rows_alive,
-                                   const float* weights, float* tile, float* all_sums, const LeftFactor& out) {
+RNNNLP_INLINE void forward_product(ThreadPool& pool, const Step& step, const WorkPartition& partition,
+                                   int64_t rows_alive, const float* weights, float* tile, float* all_sums,
+                                   const LeftFactor& out) {
   constexpr int C = P::gates * P::U / V;  // vectors of columns of a panel
-  const long H = step.job->H;
-  partition.for_tiles(step.backwards, rows_alive, [&](long panel, long row, long rows) RNNNLP_INLINE_LAMBDA {
-    for (long r = 0; r < rows; r++) prefetch_forward<Cell, P>(step, row + r, panel * P::U);
+  const int64_t H = step.job->H;
+  partition.for_tiles(step.backwards, rows_alive, [&](int64_t panel, int64_t row, int64_t rows) RNNNLP_INLINE_LAMBDA {
+    for (int64_t r = 0; r < rows; r++) prefetch_forward<Cell, P>(step, row + r, panel * P::U);
     Panels::multiply<C>(rows, P::factor(step), row, weights + panel * Panels::size(H, C), H, tile);
     forward_tile<Cell, P>(step, row, rows, panel, tile, all_sums);
   });
-  auto h = [&](long row, int) { return step.h(row); };
+  auto h = [&](int64_t row, int) { return step.h(row); };
   if constexpr (rowwise<Cell>)
     run_rows(
         pool, partition, out, rows_alive, 1, H,
-        [&](long row) { P::forward_row(step, row, all_sums + row * P::gates * step.stride); }, h);
+        [&](int64_t row) { P::forward_row(step, row, all_sums + row * P::gates * step.stride); }, h);
   else
     publish<P::U>(pool, partition, out, rows_alive, 1, H, h);
 }
 
 // state_T: what each sequence has after its last step.
-inline void store_final_states(const Forward& job, const long* offsets, float* const* running, long stride,
+inline void store_final_states(const Forward& job, const int64_t* offsets, float* const* running, int64_t stride,
                                int states) {
-  for (long b = 0; b < job.B; b++) {
-    long t = job.T - 1;  // the last step that the loop made with this row
+  for (int64_t b = 0; b < job.B; b++) {
+    int64_t t = job.T - 1;  // the last step that the loop made with this row
     if (job.reverse)
       t = 0;
     else
       while (job.batch_sizes[t] <= b) t--;
-    for (long k = 0; k < job.H; k++) {
+    for (int64_t k = 0; k < job.H; k++) {
       job.state_T[0][b * job.H + k] = job.h[(offsets[t] + b) * job.h_stride + k];
       for (int s = 1; s < states; s++) job.state_T[s][b * job.H + k] = running[s][b * stride + k];
     }
@@ -124,10 +126,10 @@ inline void store_final_states(const Forward& job, const long* offsets, float* c
 template <class Cell>
 void forward_loop(ThreadPool& pool, const Forward& job) {
   constexpr int C = Cell::gates * Cell::U / V, states = Cell::info.states;
-  const long panels = groups_of(job.H, Cell::U), stride = padded(job.H);
-  const long* offsets = step_offsets(job);
-  const long weights_size = panels * Panels::size(job.H, C);
-  long second_panels = 0, second_size = 0;
+  const int64_t panels = groups_of(job.H, Cell::U), stride = padded(job.H);
+  const int64_t* offsets = step_offsets(job);
+  const int64_t weights_size = panels * Panels::size(job.H, C);
+  int64_t second_panels = 0, second_size = 0;
   if constexpr (has_second<Cell>) {
     using Second = typename Cell::Second;
     static_assert(Second::gates * Second::U / V == C);  // then both products have the same blocks of rows
@@ -158,7 +160,7 @@ void forward_loop(ThreadPool& pool, const Forward& job) {
 
   run_on(pool, [&](int thread) {
     [[maybe_unused]] Panels::ThreadSetup setup;
-    constexpr long rows_of_block = Panels::rows_of_block(C);
+    constexpr int64_t rows_of_block = Panels::rows_of_block(C);
     WorkPartition partition(thread, pool.size(), job.B, rows_of_block, panels, by_units);
     [[maybe_unused]] WorkPartition second_partition(thread, pool.size(), job.B, rows_of_block, second_panels, by_units);
     // If the units are split, each thread packs what it reads itself, else an equal part.
@@ -168,14 +170,14 @@ void forward_loop(ThreadPool& pool, const Forward& job) {
                                                           weights + weights_size);
     if (thread == 0) {
       for (const LeftFactor& h : h_buffers)  // in reverse, a row may join at any step and so start from either
-        for (long b = 0; b < job.B; b++) h.set(b, job.state[0] + b * job.H, job.H);
+        for (int64_t b = 0; b < job.B; b++) h.set(b, job.state[0] + b * job.H, job.H);
       for (int k = 1; k < states; k++) copy_rows(job.state[k], job.B, job.H, whole.running[k], stride);
     }
     pool.barrier(thread);
     alignas(64) float tile[rows_of_block * C * V];
-    for (long s = 0; s < job.T; s++) {
-      const long t = job.reverse ? job.T - 1 - s : s, before = job.reverse ? t + 1 : t - 1,
-                 rows_alive = job.batch_sizes[t];
+    for (int64_t s = 0; s < job.T; s++) {
+      const int64_t t = job.reverse ? job.T - 1 - s : s, before = job.reverse ? t + 1 : t - 1,
+                    rows_alive = job.batch_sizes[t];
       ForwardStep<Cell, LeftFactor> step = whole;
       step.h_in = h_buffers[s % 2], step.h_out = h_buffers[(s + 1) % 2];
       step.first = offsets[t], step.backwards = s % 2 == 1;

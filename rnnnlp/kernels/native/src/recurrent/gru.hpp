@@ -30,9 +30,9 @@ struct GRU : OneProduct {
   // backward_packed: da_hn (N, H)
 
   template <class Step>
-  static RNNNLP_INLINE void epilogue(const Step& step, long row, long unit, long lanes, const float* sums) {
+  static RNNNLP_INLINE void epilogue(const Step& step, int64_t row, int64_t unit, int64_t lanes, const float* sums) {
     const float* pre = step.pre(row) + unit;
-    const long H = step.job->H;
+    const int64_t H = step.job->H;
     vec r = load(sums) + load(pre, lanes);
     vec z = load(sums + V) + load(pre + H, lanes);
     vec a_hn = load(sums + 2 * V) + load(step.extra(Extra::b_hn) + unit, lanes);
@@ -52,24 +52,24 @@ struct GRU : OneProduct {
   }
 
   template <class Step>
-  static RNNNLP_INLINE void prefetch_tape(const Step& step, long row, long unit) {
+  static RNNNLP_INLINE void prefetch_tape(const Step& step, int64_t row, int64_t unit) {
     prefetch(step.saved(Saved::a_hn, row) + unit, 2 * V);
     prefetch(step.h_before(row) + unit, 2 * V);
   }
 
   template <class Step>
-  static RNNNLP_INLINE const float* dgates(const Step& step, long row, int gate) {
+  static RNNNLP_INLINE const float* dgates(const Step& step, int64_t row, int gate) {
     return gate == 2 ? step.packed(row) : step.dpre(row) + gate * step.job->H;
   }
 
   template <class Step>
-  static RNNNLP_INLINE vec carried_dh(const Step& step, long row, long unit) {
+  static RNNNLP_INLINE vec carried_dh(const Step& step, int64_t row, int64_t unit) {
     return load(step.rows(Rows::dh_past_product, row) + unit);
   }
 
   template <class Step>
-  static RNNNLP_INLINE void backward_epilogue(const Step& step, long row, long unit, long lanes, vec dh) {
-    const long H = step.job->H;
+  static RNNNLP_INLINE void backward_epilogue(const Step& step, int64_t row, int64_t unit, int64_t lanes, vec dh) {
+    const int64_t H = step.job->H;
     const float* gates_row = step.gates(row) + unit;
     vec r = load(gates_row, lanes), z = load(gates_row + H, lanes), n = load(gates_row + 2 * H, lanes);
     vec a_hn = load(step.saved(Saved::a_hn, row) + unit, lanes);
@@ -95,7 +95,7 @@ struct GRU : OneProduct {
   // r, z: pre + h_before @ W_h.T;  a_hn = h_before @ W_hn.T + b_hn
   static void weight_gradients(ThreadPool& pool, const Backward& job, const BackwardScratch& scratch,
                                const float* const* h_before) {
-    const long H = job.H;
+    const int64_t H = job.H;
     weight_gradient(pool, job, {.dgates = job.dpre, .gates = 2, .stride = 3 * H}, h_before, job.dW_h);
     weight_gradient(pool, job, {.dgates = scratch.packed, .stride = H, .db = job.dextra[Extra::b_hn]}, h_before,
                     job.dW_h + 2 * H * H);

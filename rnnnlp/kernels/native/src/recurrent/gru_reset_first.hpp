@@ -30,9 +30,9 @@ struct GRUResetFirst : OneProduct {
   struct Second;
 
   template <class Step>
-  static RNNNLP_INLINE void epilogue(const Step& step, long row, long unit, long lanes, const float* sums) {
+  static RNNNLP_INLINE void epilogue(const Step& step, int64_t row, int64_t unit, int64_t lanes, const float* sums) {
     const float* pre = step.pre(row) + unit;
-    const long H = step.job->H;
+    const int64_t H = step.job->H;
     vec r = load(sums) + load(pre, lanes);
     vec z = load(sums + V) + load(pre + H, lanes);
     two_sigmoids(r, z);
@@ -50,23 +50,23 @@ struct GRUResetFirst : OneProduct {
   }
 
   template <class Step>
-  static RNNNLP_INLINE void prefetch_tape(const Step& step, long row, long unit) {
+  static RNNNLP_INLINE void prefetch_tape(const Step& step, int64_t row, int64_t unit) {
     prefetch(step.h_before(row) + unit, 2 * V);
   }
 
   template <class Step>
-  static RNNNLP_INLINE const float* dgates(const Step& step, long row, int gate) {
+  static RNNNLP_INLINE const float* dgates(const Step& step, int64_t row, int gate) {
     return step.dpre(row) + gate * step.job->H;
   }
 
   template <class Step>
-  static RNNNLP_INLINE vec carried_dh(const Step& step, long row, long unit) {
+  static RNNNLP_INLINE vec carried_dh(const Step& step, int64_t row, int64_t unit) {
     return load(step.rows(BackwardRows::dh_past_product, row) + unit);
   }
 
   template <class Step>
-  static RNNNLP_INLINE void backward_epilogue(const Step& step, long row, long unit, long lanes, vec dh) {
-    const long H = step.job->H;
+  static RNNNLP_INLINE void backward_epilogue(const Step& step, int64_t row, int64_t unit, int64_t lanes, vec dh) {
+    const int64_t H = step.job->H;
     const float* gates_row = step.gates(row) + unit;
     vec z = load(gates_row + H, lanes), n = load(gates_row + 2 * H, lanes);
     vec h_before = load(step.h_before(row) + unit, lanes);
@@ -86,7 +86,7 @@ struct GRUResetFirst : OneProduct {
   // r, z: pre + h_before @ W_rz.T;  n: pre + gated_h @ W_n.T
   static void weight_gradients(ThreadPool& pool, const Backward& job, const BackwardScratch&,
                                const float* const* h_before) {
-    const long H = job.H;
+    const int64_t H = job.H;
     weight_gradient(pool, job, {.dgates = job.dpre, .gates = 2, .stride = 3 * H}, h_before, job.dW_h);
     const float* gated_h = job.saved[Saved::gated_h];
     weight_gradient(pool, job, {.dgates = job.dpre + 2 * H, .gates = 1, .stride = 3 * H}, gated_h,
@@ -104,8 +104,8 @@ struct GRUResetFirst::Second {
   }
 
   template <class Step>
-  static RNNNLP_INLINE void epilogue(const Step& step, long row, long unit, long lanes, const float* sums) {
-    const long H = step.job->H;
+  static RNNNLP_INLINE void epilogue(const Step& step, int64_t row, int64_t unit, int64_t lanes, const float* sums) {
+    const int64_t H = step.job->H;
     vec z = load(step.rows(ForwardRows::z, row) + unit);
     vec n = tanh(load(sums) + load(step.pre(row) + 2 * H + unit, lanes));
     vec h_before = load(step.h_before(row) + unit, lanes);
@@ -116,13 +116,14 @@ struct GRUResetFirst::Second {
   }
 
   template <class Step>
-  static RNNNLP_INLINE const float* dgates(const Step& step, long row) {
+  static RNNNLP_INLINE const float* dgates(const Step& step, int64_t row) {
     return step.dpre(row) + 2 * step.job->H;
   }
 
   // gated_h = r*h_before
   template <class Step>
-  static RNNNLP_INLINE void backward_epilogue(const Step& step, long row, long unit, long lanes, vec dgated_h) {
+  static RNNNLP_INLINE void backward_epilogue(const Step& step, int64_t row, int64_t unit, int64_t lanes,
+                                              vec dgated_h) {
     vec r = load(step.gates(row) + unit, lanes), h_before = load(step.h_before(row) + unit, lanes);
     vec da_r = dgated_h * h_before * (r * (1.0f - r));
     float* dh = step.rows(BackwardRows::dh_past_product, row) + unit;

@@ -19,9 +19,9 @@ struct LSTM : OneProduct {
   };
 
   template <class Step>
-  static RNNNLP_INLINE void epilogue(const Step& step, long row, long unit, long lanes, const float* sums) {
+  static RNNNLP_INLINE void epilogue(const Step& step, int64_t row, int64_t unit, int64_t lanes, const float* sums) {
     const float* pre = step.pre(row) + unit;
-    const long H = step.job->H;
+    const int64_t H = step.job->H;
     vec i = load(sums) + load(pre, lanes);
     vec f = load(sums + V) + load(pre + H, lanes);
     vec g = load(sums + 2 * V) + load(pre + 2 * H, lanes);
@@ -46,24 +46,24 @@ struct LSTM : OneProduct {
   }
 
   template <class Step>
-  static RNNNLP_INLINE void prefetch_tape(const Step& step, long row, long unit) {
+  static RNNNLP_INLINE void prefetch_tape(const Step& step, int64_t row, int64_t unit) {
     prefetch(step.saved(Saved::c, row) + unit, 2 * V);
     prefetch(step.state_before(State::c, Saved::c, row) + unit, 2 * V);
   }
 
   template <class Step>
-  static RNNNLP_INLINE const float* dgates(const Step& step, long row, int gate) {
+  static RNNNLP_INLINE const float* dgates(const Step& step, int64_t row, int gate) {
     return step.dpre(row) + gate * step.job->H;
   }
 
   template <class Step>
-  static RNNNLP_INLINE vec carried_dh(const Step&, long, long) {
+  static RNNNLP_INLINE vec carried_dh(const Step&, int64_t, int64_t) {
     return vec{};
   }
 
   template <class Step>
-  static RNNNLP_INLINE void backward_epilogue(const Step& step, long row, long unit, long lanes, vec dh) {
-    const long H = step.job->H;
+  static RNNNLP_INLINE void backward_epilogue(const Step& step, int64_t row, int64_t unit, int64_t lanes, vec dh) {
+    const int64_t H = step.job->H;
     const float* gates_row = step.gates(row) + unit;
     vec i = load(gates_row, lanes), f = load(gates_row + H, lanes);
     vec g = load(gates_row + 2 * H, lanes), o = load(gates_row + 3 * H, lanes);

@@ -12,21 +12,22 @@ namespace rnnnlp::ISA {
 template <class Product>
 struct RowwiseProduct : Product {
   template <class Step>
-  static void forward_row(const Step& step, long row, const float* sums) {
+  static void forward_row(const Step& step, int64_t row, const float* sums) {
     constexpr int gates = Product::gates, U = Product::U;
-    const long H = step.job->H;
+    const int64_t H = step.job->H;
     alignas(64) float tile[gates * U];
-    for (long first = 0; first < H; first += U) {
+    for (int64_t first = 0; first < H; first += U) {
       for (int g = 0; g < gates; g++)
-        for (long u = 0; u < U; u += V) store(tile + g * U + u, load(sums + g * step.stride + first + u));
-      for (long u = 0; u < U && first + u < H; u += V) Product::epilogue(step, row, first + u, H - first - u, tile + u);
+        for (int64_t u = 0; u < U; u += V) store(tile + g * U + u, load(sums + g * step.stride + first + u));
+      for (int64_t u = 0; u < U && first + u < H; u += V)
+        Product::epilogue(step, row, first + u, H - first - u, tile + u);
     }
   }
 
   template <class Step>
-  static void backward_row(const Step& step, long row, const float* dh) {
-    const long H = step.job->H;
-    for (long unit = 0; unit < H; unit += V) Product::backward_epilogue(step, row, unit, H - unit, load(dh + unit));
+  static void backward_row(const Step& step, int64_t row, const float* dh) {
+    const int64_t H = step.job->H;
+    for (int64_t unit = 0; unit < H; unit += V) Product::backward_epilogue(step, row, unit, H - unit, load(dh + unit));
   }
 };
 

@@ -86,25 +86,25 @@ template <class Cell>
 constexpr bool rowwise = Cell::info.schedule == Schedule::rowwise;
 
 // First packed row of each step, and N at the end: (T + 1,)
-inline const long* step_offsets(const Recurrence& job) {
-  long* offsets = scratch_of<long>(Scratch::step_offsets, job.T + 1);
+inline const int64_t* step_offsets(const Recurrence& job) {
+  int64_t* offsets = scratch_of<int64_t>(Scratch::step_offsets, job.T + 1);
   offsets[0] = 0;
-  for (long t = 0; t < job.T; t++) offsets[t + 1] = offsets[t] + job.batch_sizes[t];
+  for (int64_t t = 0; t < job.T; t++) offsets[t + 1] = offsets[t] + job.batch_sizes[t];
   return offsets;
 }
 
-inline LeftFactor left_factor(Scratch purpose, long B, long K, int threads) {
+inline LeftFactor left_factor(Scratch purpose, int64_t B, int64_t K, int threads) {
   return LeftFactor(scratch(purpose, LeftFactor::floats(B, K, threads)), B, K);
 }
 
 // Rows (B, H), or zeros for null, to rows `stride` apart; the other columns become zero.
-inline void copy_rows(const float* from, long B, long H, float* to, long stride) {
-  for (long b = 0; b < B; b++)
-    for (long k = 0; k < stride; k++) to[b * stride + k] = from && k < H ? from[b * H + k] : 0.0f;
+inline void copy_rows(const float* from, int64_t B, int64_t H, float* to, int64_t stride) {
+  for (int64_t b = 0; b < B; b++)
+    for (int64_t k = 0; k < stride; k++) to[b * stride + k] = from && k < H ? from[b * H + k] : 0.0f;
 }
 
 // Splits one scratch array into `number` arrays of the same size.
-inline void split_scratch(Scratch purpose, int number, long floats, float** arrays) {
+inline void split_scratch(Scratch purpose, int number, int64_t floats, float** arrays) {
   float* all = scratch(purpose, number * floats);
   for (int k = 0; k < number; k++) arrays[k] = all + k * floats;
 }
@@ -112,17 +112,17 @@ inline void split_scratch(Scratch purpose, int number, long floats, float** arra
 // Fused: makes the rows of a step ready for the next product, after this thread has done its part, whose panels are
 // `width` units wide. from(row, gate) is where the entries of a row are in memory. Int8 panels need the largest entry
 // of the whole row before they quantize it; if threads split the units, all of them find it together.
-template <long width, class Factor,
+template <int64_t width, class Factor,
           class From>  // Factor is LeftFactor, as a parameter because FloatPanels has no `row_absmax`
-void publish(ThreadPool& pool, const WorkPartition& partition, const Factor& factor, long rows_alive, int gates, long H,
-             From&& from) {
+void publish(ThreadPool& pool, const WorkPartition& partition, const Factor& factor, int64_t rows_alive, int gates,
+             int64_t H, From&& from) {
   if constexpr (Panels::quantized) {
-    const long first = partition.first_panel() * width, n = smaller(partition.last_panel() * width, H) - first;
-    auto own_part = [&](long row) { return [&from, row, first](int gate) { return from(row, gate) + first; }; };
+    const int64_t first = partition.first_panel() * width, n = smaller(partition.last_panel() * width, H) - first;
+    auto own_part = [&](int64_t row) { return [&from, row, first](int gate) { return from(row, gate) + first; }; };
     partition.for_rows(rows_alive,
-                       [&](long row) { factor.row_absmax(partition.slot(), row, gates, n, own_part(row)); });
+                       [&](int64_t row) { factor.row_absmax(partition.slot(), row, gates, n, own_part(row)); });
     if (partition.by_units) pool.barrier(partition.thread);
-    partition.for_rows(rows_alive, [&](long row) {
+    partition.for_rows(rows_alive, [&](int64_t row) {
       factor.quantize_row(partition.slot(), partition.slots(), row, gates, n, first, gate_stride(H), own_part(row));
     });
   }
@@ -132,10 +132,10 @@ void publish(ThreadPool& pool, const WorkPartition& partition, const Factor& fac
 // Row-wise: calls hook(row) on one thread for each row, when all threads have stored their sums, and makes the rows
 // ready for the next product.
 template <class Factor, class Hook, class From>
-void run_rows(ThreadPool& pool, const WorkPartition& partition, const Factor& factor, long rows_alive, int gates,
-              long H, Hook&& hook, From&& from) {
+void run_rows(ThreadPool& pool, const WorkPartition& partition, const Factor& factor, int64_t rows_alive, int gates,
+              int64_t H, Hook&& hook, From&& from) {
   if (partition.by_units) pool.barrier(partition.thread);
-  partition.for_whole_rows(rows_alive, [&](long row) {
+  partition.for_whole_rows(rows_alive, [&](int64_t row) {
     hook(row);
     if constexpr (Panels::quantized) {
       auto whole_row = [&](int gate) { return from(row, gate); };

@@ -3,13 +3,8 @@
 #include <stdexcept>
 #include <string>
 
-#if defined(RNNNLP_AMX)
-#include <cpuid.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-#endif
-
 #include "kernels.hpp"
+#include "runtime/platform.hpp"
 
 namespace rnnnlp {
 
@@ -24,7 +19,11 @@ RNNNLP_DECLARE(amx)
 RNNNLP_DECLARE(avx512)
 RNNNLP_DECLARE(avx2)
 #endif
+#if defined(__aarch64__)
+RNNNLP_DECLARE(neon)
+#else
 RNNNLP_DECLARE(baseline)
+#endif
 
 namespace {
 
@@ -33,34 +32,21 @@ struct Candidate {
   bool runs;
 };
 
-#if defined(RNNNLP_AMX)
-// Linux must save the tile registers of a thread, and gives permission only on request.
-bool may_use_tiles() {
-  unsigned a, b, c, d;
-  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (~d & (1u << 22 | 1u << 24 | 1u << 25)))
-    return false;                                                               // AMX-BF16, -TILE, -INT8
-  if (!__get_cpuid_count(7, 1, &a, &b, &c, &d) || !(a >> 5 & 1)) return false;  // AVX512-BF16
-  constexpr long request_permission = 0x1023, tile_data = 18;
-  return syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
-}
-#endif
-
-const Candidate* candidates() {
-#if defined(__x86_64__)
-  static const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-                             __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-                             __builtin_cpu_supports("avx512cd");
+const Candidate* candidates() {  // the fastest first; every processor that the module is built for runs the last
   static const Candidate all[] = {
 #if defined(RNNNLP_AMX)
-      {&amx::kernels, avx512 && may_use_tiles()},
+      {&amx::kernels, has_amx()},
 #endif
-      {&avx512::kernels, avx512},
-      {&avx2::kernels, __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")},
-      {&baseline::kernels, true},
-      {nullptr, false}};
+#if defined(__x86_64__)
+      {&avx512::kernels, has_avx512()},
+      {&avx2::kernels, has_avx2()},
+#endif
+#if defined(__aarch64__)
+      {&neon::kernels, true},
 #else
-  static const Candidate all[] = {{&baseline::kernels, true}, {nullptr, false}};
+      {&baseline::kernels, true},
 #endif
+      {nullptr, false}};
   return all;
 }
 

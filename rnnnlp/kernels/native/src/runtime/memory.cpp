@@ -1,28 +1,24 @@
 #include "runtime/memory.hpp"
 
-#include <cstdlib>
 #include <map>
 #include <mutex>
 #include <new>
 #include <unordered_map>
 
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
+#include "runtime/platform.hpp"
 
 namespace rnnnlp {
 namespace {
 
 constexpr size_t alignment = 64;
-constexpr size_t huge_page = size_t(2) << 20;
 
 #if defined(RNNNLP_EXACT_MEMORY)
 // For AddressSanitizer: each array ends where its last number does, and is freed when it is gone.
 constexpr bool keeps_memory = false;
 
 void* allocate(size_t bytes) {
-  void* memory = nullptr;
-  if (posix_memalign(&memory, alignment, bytes) != 0) throw std::bad_alloc();
+  void* memory = allocate_aligned(alignment, bytes);
+  if (memory == nullptr) throw std::bad_alloc();
   return memory;
 }
 
@@ -33,11 +29,8 @@ constexpr bool keeps_memory = true;
 void* allocate(size_t bytes) {
   size_t unit = bytes >= huge_page ? huge_page : alignment;
   size_t rounded = (bytes + unit - 1) / unit * unit;
-  void* memory = std::aligned_alloc(unit, rounded ? rounded : unit);
+  void* memory = allocate_aligned(unit, rounded ? rounded : unit);
   if (memory == nullptr) throw std::bad_alloc();
-#if defined(__linux__)
-  if (unit == huge_page) madvise(memory, rounded, MADV_HUGEPAGE);  // fewer page faults where the system allows it
-#endif
   return memory;
 }
 
@@ -74,7 +67,7 @@ float* scratch(Scratch purpose, size_t floats) {
   Buffer& buffer = buffers[static_cast<int>(purpose)];
   if (buffer.floats < floats) {
     if (floats > most_floats) throw std::bad_alloc();
-    std::free(buffer.memory);
+    free_aligned(buffer.memory);
     buffer = {};
     buffer.memory = static_cast<float*>(allocate(floats * sizeof(float)));
     buffer.floats = floats;
@@ -111,7 +104,7 @@ void return_memory(float* memory) {
   try {
     all.kept.emplace(bytes, memory);
   } catch (const std::bad_alloc&) {
-    std::free(memory);
+    free_aligned(memory);
     return;
   }
   all.bytes_kept += bytes;
@@ -119,7 +112,7 @@ void return_memory(float* memory) {
   while (!all.kept.empty() && (!keeps_memory || all.bytes_kept + all.bytes_used > all.most_used + all.most_used / 4)) {
     auto smallest = all.kept.begin();
     all.bytes_kept -= smallest->first;
-    std::free(smallest->second);
+    free_aligned(smallest->second);
     all.kept.erase(smallest);
   }
 }

@@ -1,13 +1,10 @@
 #include "runtime/thread_pool.hpp"
 
-#include <pthread.h>
-#include <sched.h>
-#include <unistd.h>
-
 #include <chrono>
 #include <exception>
 
 #include "runtime/memory.hpp"
+#include "runtime/platform.hpp"
 
 namespace rnnnlp {
 namespace {
@@ -27,7 +24,7 @@ void spin_while(F&& waits) {
     if (turn < 1000)
       pause_core();
     else
-      sched_yield();
+      std::this_thread::yield();
   }
 }
 
@@ -108,17 +105,7 @@ void ThreadPool::barrier(int thread) {
     spin_while([&] { return static_cast<int>(arrivals_[other].number.load(std::memory_order_acquire) - here) < 0; });
 }
 
-long ThreadPool::next_task() { return tasks_.fetch_add(1, std::memory_order_relaxed); }
-
-long bytes_of_L2() {
-  constexpr long usual = 1 << 20;
-#if defined(_SC_LEVEL2_CACHE_SIZE)
-  long bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
-  return bytes > 0 ? bytes : usual;
-#else
-  return usual;
-#endif
-}
+int64_t ThreadPool::next_task() { return tasks_.fetch_add(1, std::memory_order_relaxed); }
 
 namespace {
 
@@ -153,7 +140,7 @@ int threads() {
   return pool_size;
 }
 
-void prepare_for_forks() { pthread_atfork(hold_locks, release_locks, begin_child); }
+void prepare_for_forks() { at_fork(hold_locks, release_locks, begin_child); }
 
 ThreadPool& PoolLock::caller_alone() {
   static ThreadPool one(1);

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -25,7 +26,7 @@ class ThreadPool {
   int size() const { return size_; }
   void run(Work work, void* context);
   void barrier(int thread);  // waits until every thread of the running function is here
-  long next_task();          // 0, 1, ...: each number goes to one thread of this run
+  int64_t next_task();       // 0, 1, ...: each number goes to one thread of this run
 
  private:
   void worker_loop(int thread);
@@ -43,7 +44,7 @@ class ThreadPool {
   void* context_ = nullptr;
   alignas(64) std::atomic<unsigned> started_{0};
   alignas(64) std::atomic<int> running_{0};
-  alignas(64) std::atomic<long> tasks_{0};
+  alignas(64) std::atomic<int64_t> tasks_{0};
   std::atomic<int> sleeping_{0};
   std::atomic<bool> stop_{false};
 };
@@ -53,8 +54,6 @@ template <class F>
 void run_on(ThreadPool& pool, F&& f) {
   pool.run([](void* context, int thread) { (*static_cast<F*>(context))(thread); }, &f);
 }
-
-long bytes_of_L2();  // of one core
 
 // Holds the pool of this process while it is alive; no other caller has it meanwhile. A fork waits until nobody holds
 // the pool, and the child gets a new one.

@@ -22,8 +22,8 @@
 namespace rnnnlp::ISA {
 
 typedef uint16_t bf16;  // the bits of a bfloat16
-constexpr long terms_of_block = 32;
-constexpr long bf16_of_tile = 16 * terms_of_block;
+constexpr int64_t terms_of_block = 32;
+constexpr int64_t bf16_of_tile = 16 * terms_of_block;
 constexpr int num_splits = 3;
 
 // The splits of 32 numbers in a row, or of 16 pairs of numbers.
@@ -64,9 +64,9 @@ RNNNLP_INLINE HalfSplits split_row(vec x) {
 
 // 16 rows of 16 entries of 4 bytes (pairs of bf16 numbers, or groups of four int8 numbers) to rows `to_stride` bytes
 // apart: rows become columns.
-inline void transpose(const void* from, void* to, long to_stride) {
-  auto row = [&](long k) { return (const char*)from + k * 64; };
-  auto column = [&](long k) { return (char*)to + k * to_stride; };
+inline void transpose(const void* from, void* to, int64_t to_stride) {
+  auto row = [&](int64_t k) { return (const char*)from + k * 64; };
+  auto column = [&](int64_t k) { return (char*)to + k * to_stride; };
   __m512i r[16], s[16];
   for (int k = 0; k < 16; k++) r[k] = _mm512_loadu_si512(row(k));
   for (int k = 0; k < 16; k += 4) {
@@ -105,10 +105,10 @@ struct TilesInUse {
 
 // sums (16*R, 16*C) = left @ right, or added to them.
 template <int R, int C, bool add>
-__attribute__((noinline)) void tiles_of(const bf16* left, long stride, const bf16* right, int columns, long blocks,
-                                        float* sums, long sums_stride) {
+__attribute__((noinline)) void tiles_of(const bf16* left, int64_t stride, const bf16* right, int columns,
+                                        int64_t blocks, float* sums, int64_t sums_stride) {
   static_assert(R <= 2 && C <= 2);
-  const long row_bytes = stride * sizeof(bf16), sum_bytes = sums_stride * sizeof(float);
+  const int64_t row_bytes = stride * sizeof(bf16), sum_bytes = sums_stride * sizeof(float);
   const bf16* below = left + 16 * stride;
   float* sums_below = sums + 16 * sums_stride;
   asm volatile("" ::: "memory");  // the compiler does not know that tile loads read memory
@@ -140,7 +140,7 @@ __attribute__((noinline)) void tiles_of(const bf16* left, long stride, const bf1
       if constexpr (R > 1) _tile_dpbf16ps(3, 5, 7);                  \
     }                                                                \
   }
-  for (long block = 0; block < blocks; block++) {
+  for (int64_t block = 0; block < blocks; block++) {
     RNNNLP_LEFT(0);
 
     RNNNLP_RIGHT(0);

@@ -40,27 +40,27 @@ RNNNLP_INLINE vec load(const float* p) { return *reinterpret_cast<const unaligne
 RNNNLP_INLINE void store(float* p, vec x) { *reinterpret_cast<unaligned_vec*>(p) = x; }
 
 // Only the first `lanes`, for the last columns of a row. The other lanes are zero.
-RNNNLP_INLINE vec load(const float* p, long lanes) {
+RNNNLP_INLINE vec load(const float* p, int64_t lanes) {
   if (lanes >= V) return load(p);
   vec x = {};
-  for (long k = 0; k < lanes; k++) x[k] = p[k];
+  for (int64_t k = 0; k < lanes; k++) x[k] = p[k];
   return x;
 }
 
-RNNNLP_INLINE void store(float* p, vec x, long lanes) {
+RNNNLP_INLINE void store(float* p, vec x, int64_t lanes) {
   if (lanes >= V) return store(p, x);
-  for (long k = 0; k < lanes; k++) p[k] = x[k];
+  for (int64_t k = 0; k < lanes; k++) p[k] = x[k];
 }
 
-RNNNLP_INLINE long smaller(long a, long b) { return a < b ? a : b; }
-RNNNLP_INLINE long larger(long a, long b) { return a > b ? a : b; }
-RNNNLP_INLINE long clamp(long x, long low, long high) { return smaller(larger(x, low), high); }
-RNNNLP_INLINE long groups_of(long n, long size) { return (n + size - 1) / size; }
+RNNNLP_INLINE int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+RNNNLP_INLINE int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
+RNNNLP_INLINE int64_t clamp(int64_t x, int64_t low, int64_t high) { return smaller(larger(x, low), high); }
+RNNNLP_INLINE int64_t groups_of(int64_t n, int64_t size) { return (n + size - 1) / size; }
 
 // Prefetches n floats that will be read (or written) soon. They may start anywhere in a cache line.
 template <bool write = false>
-RNNNLP_INLINE void prefetch(const float* p, long n) {
-  for (long k = 0; k < n; k += 16) __builtin_prefetch(p + k, write);
+RNNNLP_INLINE void prefetch(const float* p, int64_t n) {
+  for (int64_t k = 0; k < n; k += 16) __builtin_prefetch(p + k, write);
   if (reinterpret_cast<uintptr_t>(p) % 64) __builtin_prefetch(p + n - 1, write);
 }
 

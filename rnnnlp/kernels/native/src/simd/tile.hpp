@@ -19,7 +19,7 @@ struct Rows {
 
 // Calls f(Rows<rows>) for 1 <= rows <= R.
 template <int R, class F>
-RNNNLP_INLINE void with_rows(long rows, F&& f) {
+RNNNLP_INLINE void with_rows(int64_t rows, F&& f) {
   if (rows == R) return f(Rows<R>{});
   if constexpr (R > 1) with_rows<R - 1>(rows, f);
 }
@@ -28,12 +28,12 @@ RNNNLP_INLINE void with_rows(long rows, F&& f) {
 // (stride 1), else at A[r*stride + k]. Each sum runs over k in order whatever R is: results do not depend on the cut
 // into tiles.
 template <int R, int C, bool packed, bool add>
-__attribute__((noinline)) void tile_of(const float* A, long stride, const float* panel, long K, float* sums,
-                                       long sums_stride) {
+__attribute__((noinline)) void tile_of(const float* A, int64_t stride, const float* panel, int64_t K, float* sums,
+                                       int64_t sums_stride) {
   vec s[R][C];
   for (int r = 0; r < R; r++)
     for (int c = 0; c < C; c++) s[r][c] = add ? load(sums + r * sums_stride + c * V) : vec{};
-  for (long k = 0; k < K; k++) {
+  for (int64_t k = 0; k < K; k++) {
     vec b[C];
 #pragma GCC unroll 4
     for (int c = 0; c < C; c++) b[c] = load(panel + (k * C + c) * V);
@@ -50,7 +50,7 @@ __attribute__((noinline)) void tile_of(const float* A, long stride, const float*
 
 // The same for rows known at run time; sums (rows, C*V) are written.
 template <int C>
-RNNNLP_INLINE void multiply(long rows, const float* A, long stride, const float* panel, long K, float* sums) {
+RNNNLP_INLINE void multiply(int64_t rows, const float* A, int64_t stride, const float* panel, int64_t K, float* sums) {
   with_rows<rows_of_tile(C)>(rows,
                              [&](auto R) { tile_of<R.count, C, false, false>(A, stride, panel, K, sums, C * V); });
 }

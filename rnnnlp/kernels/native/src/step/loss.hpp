@@ -15,33 +15,33 @@ struct RowLoss {
 };
 
 // One row: dlogits = d loss / d logits.
-inline RowLoss loss_of_row(const Loss& job, long row) {
+inline RowLoss loss_of_row(const Loss& job, int64_t row) {
   const float* logits = job.logits + row * job.K;
   float* dlogits = job.dlogits + row * job.K;
   const float* w = job.class_weights;
   vec top = vec{} + logits[0];
-  for (long k = 0; k < job.K; k += V) {
+  for (int64_t k = 0; k < job.K; k += V) {
     vec x = load(logits + k, job.K - k);
-    for (long j = job.K - k; j < V; j++) x[j] = logits[0];  // past the last class
-    top = x > top ? x : top;                                // NaN is dropped here, but the total is NaN
+    for (int64_t j = job.K - k; j < V; j++) x[j] = logits[0];  // past the last class
+    top = x > top ? x : top;                                   // NaN is dropped here, but the total is NaN
   }
   const float highest = largest(top);
   vec totals = {}, weighted = {};
-  for (long k = 0; k < job.K; k += V) {
+  for (int64_t k = 0; k < job.K; k += V) {
     vec shifted = load(logits + k, job.K - k) - highest, p = exp(shifted);
-    for (long j = job.K - k; j < V; j++) p[j] = shifted[j] = 0;
+    for (int64_t j = job.K - k; j < V; j++) p[j] = shifted[j] = 0;
     totals += p;
     if (job.spread > 0) weighted += w ? shifted * load(w + k, job.K - k) : shifted;
     store(dlogits + k, p, job.K - k);
   }
   const float total = sum(totals), log_total = __builtin_logf(total);
-  const long target = job.targets[row];
+  const int64_t target = job.targets[row];
   const float row_weight = w ? w[target] : 1.0f;
   RowLoss loss{job.spread > 0 ? log_total * job.weights_sum - sum(weighted) : 0.0f,
                (log_total - (logits[target] - highest)) * row_weight};
   // loss = -sum over k of q_k * w_k * log p_k, with q = keep*onehot + spread
   const float factor = multiply_add(job.keep, row_weight, job.spread * job.weights_sum) / total, spread = job.spread;
-  for (long k = 0; k < job.K; k += V) {
+  for (int64_t k = 0; k < job.K; k += V) {
     vec d = load(dlogits + k, job.K - k) * factor;
     if (spread > 0) d -= w ? spread * load(w + k, job.K - k) : vec{} + spread;
     store(dlogits + k, d, job.K - k);
@@ -51,13 +51,13 @@ inline RowLoss loss_of_row(const Loss& job, long row) {
 }
 
 inline double softmax_cross_entropy(ThreadPool& pool, const Loss& job) {
-  constexpr long rows_of_task = 64;
-  const long tasks = groups_of(job.N, rows_of_task);
+  constexpr int64_t rows_of_task = 64;
+  const int64_t tasks = groups_of(job.N, rows_of_task);
   double* sums = scratch_of<double>(Scratch::loss_sums, tasks);
   run_on(pool, [&](int) {
-    for (long task = pool.next_task(); task < tasks; task = pool.next_task()) {
+    for (int64_t task = pool.next_task(); task < tasks; task = pool.next_task()) {
       double total = 0;
-      for (long row = task * rows_of_task; row < smaller(job.N, (task + 1) * rows_of_task); row++) {
+      for (int64_t row = task * rows_of_task; row < smaller(job.N, (task + 1) * rows_of_task); row++) {
         RowLoss loss = loss_of_row(job, row);
         total += (double)job.keep * loss.nll + (double)job.spread * loss.smooth_sum;
       }
@@ -65,7 +65,7 @@ inline double softmax_cross_entropy(ThreadPool& pool, const Loss& job) {
     }
   });
   double total = 0;
-  for (long task = 0; task < tasks; task++) total += sums[task];
+  for (int64_t task = 0; task < tasks; task++) total += sums[task];
   return total;
 }
 

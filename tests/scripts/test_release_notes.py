@@ -1,0 +1,34 @@
+"""A release has the version of its tag, and the changes of that version as its text."""
+
+from pathlib import Path
+
+import pytest
+from release_notes import notes
+
+PROJECT = '[project]\nversion = "0.3.0"\n'
+CHANGELOG = "# Changelog\n\n## 0.3.0 (2026-12-01)\n\n### Install\n\n- Wheels.\n\n## 0.2.0\n\n- Cells.\n"
+
+
+def test_the_section_of_a_version_is_found():
+    assert notes("0.3.0", CHANGELOG, PROJECT) == "### Install\n\n- Wheels."
+
+
+@pytest.mark.parametrize(
+    ("version", "changelog", "message"),
+    [
+        ("0.3.1", CHANGELOG, "pyproject.toml has version 0.3.0"),
+        ("0.3.0", CHANGELOG.replace("0.3.0", "0.2.9"), "has no section 0.3.0"),
+        ("0.3.0", CHANGELOG.replace("- Wheels.", "").replace("### Install", ""), "has no section 0.3.0"),
+        ("0.3.0", CHANGELOG.replace("# Changelog\n", "# Changelog\n\n## Unreleased\n\n- New.\n"), "under Unreleased"),
+    ],
+)
+def test_a_release_that_is_not_ready_is_refused(version: str, changelog: str, message: str):
+    with pytest.raises(SystemExit, match=message):
+        notes(version, changelog, PROJECT)
+
+
+def test_the_changelog_of_this_version_is_read():
+    root = Path(__file__).parents[2]
+    changelog = (root / "CHANGELOG.md").read_text()
+    released = changelog[changelog.index("## 0.2.0") :]
+    assert "- " in notes("0.2.0", released, '[project]\nversion = "0.2.0"')
