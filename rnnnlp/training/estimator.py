@@ -159,6 +159,11 @@ class Estimator:
         given = {name: value for name, value in params if value is not None and value != self.defaults[name]}
         return self.task.options_from({"data": data, **given})
 
+    def with_network(self, network: Any) -> Self:
+        """Becomes the estimator of a network that no run of this library trained; returns self."""
+        self.network_, self.training_, self.history_, self.card_ = network, {}, [], None
+        return self
+
     def _take_over(self, network: Any, run: RunFolder) -> Self:
         """Becomes the estimator of a trained network; `run` is the folder that has it."""
         self.network_, self.training_, self.history_ = network, training_of(run.path), list(run.metrics())

@@ -498,8 +498,39 @@ LACKING = {
 # disk that is full, or a value that only Python can give.
 CONTAINERS = "tasks/sentiment/test_containers.py"
 WRONG_TEXTS = f"{CONTAINERS}::test_what_is_no_list_of_texts_is_named"
+VOCABULARY = "exchange/test_vocabularies.py::test_what_is_no_vocabulary_is_named"
+TAKEN_OVER = "parity/test_exchange.py::test_what_cannot_be_taken_over_is_named"
+OTHER_MODELS = "parity/test_exchange.py::test_models_and_texts_of_other_kinds_are_named"
 CROSS_VALIDATION = "tasks/sentiment/test_cross_validation.py"
 ELSEWHERE = {
+    "is ... , which is not in the vocabulary; leave it out": VOCABULARY,
+    "the ids of the vocabulary must be those from 0": VOCABULARY,
+    "; give its characters or words in order": VOCABULARY,
+    "the vocabulary has the entry": VOCABULARY,
+    "twice; give each entry once": VOCABULARY,
+    "nonlinearity is": TAKEN_OVER,
+    "pooling is ... ; it must be one of last, mean": TAKEN_OVER,
+    "rows; give all of them in the order of their ids": TAKEN_OVER,
+    "the weights are no state dict; give": TAKEN_OVER,
+    "the state dict has the matrices": TAKEN_OVER,
+    "; only an embedding, recurrent layers and a linear layer": TAKEN_OVER,
+    "do not fit recurrent layers of": TAKEN_OVER,
+    "there must be one nn.LSTM, nn.GRU or nn.RNN": TAKEN_OVER,
+    "the LSTM has projections (proj_size); train": TAKEN_OVER,
+    "arrays, which are not all those of one nn.LSTM": TAKEN_OVER,
+    "read in both directions, as no language model can; give labels": TAKEN_OVER,
+    "give labels if this is a classifier": TAKEN_OVER,
+    "; give one for each, in their order": TAKEN_OVER,
+    "; give the pooling of the model": TAKEN_OVER,
+    "has the shape ... , which does not fit; give the weights": TAKEN_OVER,
+    "that can be read safely": "parity/test_exchange.py::test_a_file_with_code_is_not_run",
+    "; give a classifier or a character language model": OTHER_MODELS,
+    "texts is empty; give at least one text": OTHER_MODELS,
+    "have different lengths, or none; give one text at a time": OTHER_MODELS,
+    "has no module of PyTorch; train a model of": OTHER_MODELS,
+    "is not installed; install it with: pip install torch": (
+        "parity/test_exchange.py::test_without_torch_one_line_says_what_to_install"
+    ),
     "is not there any more; restore it, or train again": f"{CROSS_VALIDATION}::test_a_run_with_folds_keeps_its_limits",
     "so nothing is known of": f"{CROSS_VALIDATION}::test_a_run_with_folds_keeps_its_limits",
     "ngrams is not ascending; restore": f"{CROSS_VALIDATION}::test_a_forged_linear_model_is_refused",
