@@ -150,7 +150,7 @@ def card_for_hub(
     own: dict[str, Any] = {}  # what its YAML says
     if card.startswith("---"):
         old = ModelCard(card, ignore_metadata_errors=True)
-        body, own = old.text, old.data.to_dict()
+        body, own = old.text, old.data.to_dict()  # type: ignore[no-untyped-call]
     data, cell = config.get("training", {}).get("data") or "", config["model"].get("cell")
     results = [
         EvalResult(

@@ -58,7 +58,7 @@ def download(name: HubName, first: str, keys: Sequence[str], patterns: Sequence[
         from huggingface_hub import snapshot_download
         from tqdm import tqdm
 
-        class Bar(tqdm):
+        class Bar(tqdm):  # type: ignore[misc]
             """A progress bar on terminals alone."""
 
             def __init__(self, *args: Any, **options: Any):
@@ -67,9 +67,7 @@ def download(name: HubName, first: str, keys: Sequence[str], patterns: Sequence[
 
         def copy(revision: str | None, allowed: Sequence[str]) -> Path:
             # A name means its newest revision, as for data sets; what is downloaded is no code.
-            return Path(
-                snapshot_download(name.repo, revision=revision, allow_patterns=list(allowed), tqdm_class=Bar)  # nosec B615
-            )
+            return Path(snapshot_download(name.repo, revision=revision, allow_patterns=list(allowed), tqdm_class=Bar))
 
         folder = copy(name.revision, [first])
         content = read_json(folder / first) if (folder / first).is_file() else None
@@ -139,7 +137,7 @@ def said_in_one_line(begin: str, name: HubName, *, pushed: bool = False) -> Iter
         from huggingface_hub import errors
     except ImportError:
         raise UserError(f"{begin} huggingface_hub is not installed; run: pip install huggingface_hub") from None
-    of_transport = errors.HfHubHTTPError.__bases__  # of the HTTP library that it uses, and OSError
+    of_transport: tuple[Any, ...] = errors.HfHubHTTPError.__bases__  # of the HTTP library that it uses, and OSError
     try:
         yield
     except UserError:
