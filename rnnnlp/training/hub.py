@@ -158,7 +158,8 @@ def refusal(begin: str, name: HubName, error: BaseException, *, pushed: bool) ->
     def is_a(kind: type) -> bool:
         return any(issubclass(found, kind) for found in kinds)
 
-    status = next((e.response.status_code for e in chain if isinstance(e, errors.HfHubHTTPError)), None)
+    responses = [response for e in chain if (response := getattr(e, "response", None)) is not None]
+    status = responses[0].status_code if responses else None
     reason = next((line.strip() for line in str(chain[-1]).splitlines() if line.strip()), kinds[-1].__name__)[:200]
     if is_a(errors.HFValidationError):
         return UserError(f"{begin} {name.repo} is no name that the Hub allows; check it")
