@@ -20,7 +20,11 @@ SHOWN_MISTAKES = 5
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run_folder", metavar="RUN", help="the folder of a trained model, or the name of a bundled one")
+    parser.add_argument(
+        "run_folder",
+        metavar="RUN",
+        help="the folder of a trained model, or the name of a bundled one or of one of the Hub, owner/name",
+    )
     parser.add_argument(
         "--data",
         action="append",

@@ -38,10 +38,10 @@ def run(options: argparse.Namespace) -> int:
     from rnnnlp.text.sources import split_to_measure
     from rnnnlp.training.data_places import are_own_data, find_data, refuse_data_of_run
     from rnnnlp.training.export import export
-    from rnnnlp.training.model_folder import read_config
+    from rnnnlp.training.model_folder import located, read_config
     from rnnnlp.training.task import Evaluation
 
-    folder = Path(options.run_folder)
+    folder = located(options.run_folder)
     config = read_config(folder)
     task = task_of(config["model_type"], folder)
     training = training_in(config, task, folder)

@@ -23,7 +23,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     from rnnnlp.tasks.char_lm.generate import Sampling
 
     default = Sampling()
-    parser.add_argument("run_folder", metavar="RUN", help="run folder of a trained character model")
+    parser.add_argument(
+        "run_folder",
+        metavar="RUN",
+        help="run folder of a trained character model, or the name of one of the Hub, owner/name",
+    )
     parser.add_argument("--prompt", default="", metavar="TEXT", help="text to continue (default: none)")
     for name, text in HELP.items():
         value = getattr(default, name)

@@ -47,7 +47,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         metavar="RUN",
-        help="classify with this bundled model or run; then each word is a text",
+        help="classify with this run, bundled model or model of the Hub (owner/name, owner/name@revision); then each "
+        "word is a text",
     )
     parser.add_argument(
         "--file",
@@ -102,11 +103,13 @@ class Prediction:
 
 @with_backend
 def run(options: argparse.Namespace) -> int:
-    from rnnnlp.tasks.sentiment.bundled import model_folder
+    from rnnnlp.tasks.sentiment.bundled import is_bundled, model_folder
     from rnnnlp.tasks.sentiment.predictor import CHUNK
     from rnnnlp.text import ReadOptions, load_plain_texts
 
     run_folder, given = run_and_texts(options)
+    if run_folder is not None and not is_bundled(run_folder):
+        run_folder = str(model_folder(run_folder))  # of a model of the Hub its copy
     if given and options.file:
         raise UserError(f"texts and {option('file')} are both given; give one of them")
     for name, value in ReadOptions.given(options).items():
@@ -185,7 +188,8 @@ def run_and_texts(options: argparse.Namespace) -> tuple[str | None, list[str]]:
     if words and (options.file or looks_like_run(words[0], words[1:], models)):
         raise UserError(
             f"{words[0]} is not a folder; give the folder of a trained model, or, if it is a text, also "
-            f"{option('model')} with the name of a bundled one: {', '.join(models)}"
+            f"{option('model')} with the name of a bundled one: {', '.join(models)}; a model of the Hub is named by "
+            f"{option('model')} too"
         )
     return None, words
 

@@ -1,19 +1,30 @@
 """The model card: the README.md of a run folder."""
 
 import json
+import os
+import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, NamedTuple
 
 from rnnnlp.display import markdown, markdown_code, visible, visible_json
 from rnnnlp.errors import dashed
+from rnnnlp.text.hub import is_hub_name
 from rnnnlp.text.sources import GIVEN
+from rnnnlp.training.model_folder import SavedModel
 from rnnnlp.training.network import Network
 from rnnnlp.training.options import TrainingConfig
 from rnnnlp.training.task import Task, network_options
 
 QUANTIZATION = "## Quantization"  # a section of the card
+HUB = "## From the Hub"  # another one
+METRICS_OF_HUB = {  # the Hub's names of our figures
+    "accuracy": ("accuracy", "Accuracy"),
+    "macro_f1": ("f1", "Macro F1"),
+    "perplexity": ("perplexity", "Perplexity per token"),
+    "bits_per_char": ("bits_per_char", "Bits per character"),
+}
 
 
 class Measured(NamedTuple):
@@ -110,3 +121,79 @@ On {markdown(before["split"])} of {markdown_code(before["data"])}:
 | --- | --- | --- |
 {"".join(rows)}"""
     return f"{before_it}{heading}{behind_it}".rstrip() + f"\n\n{section}"
+
+
+def card_for_hub(
+    card: str,
+    model: SavedModel,
+    config: Mapping[str, Any],
+    repo: str,
+    evaluated: Sequence[Mapping[str, Any]],
+    *,
+    language: str | None,
+    license: str | None,
+) -> str:
+    """A model card with the YAML that the Hub reads, and how the model is used from there.
+
+    Args:
+        card: The card. What its own YAML says stays, but for what is given here.
+        model: The model.
+        config: The content of its `config.json`.
+        repo: Its name on the Hub.
+        evaluated: What `evaluate` measured, the figures of each data set.
+        language: The language of the texts.
+        license: The identifier of the licence.
+    """
+    from huggingface_hub import EvalResult, ModelCard, ModelCardData
+
+    body = card
+    own: dict[str, Any] = {}  # what its YAML says
+    if card.startswith("---"):
+        old = ModelCard(card, ignore_metadata_errors=True)
+        body, own = old.text, old.data.to_dict()  # type: ignore[no-untyped-call]
+    data, cell = config.get("training", {}).get("data") or "", config["model"].get("cell")
+    results = [
+        EvalResult(
+            task_type=model.pipeline_tag or "other",
+            dataset_type=name_of_data(of_data["data"]),
+            dataset_name=name_of_data(of_data["data"]),
+            dataset_split=of_data["split"],
+            metric_type=metric,
+            metric_name=shown,
+            metric_value=round(float(of_data[figure]), 6),
+        )
+        for of_data in evaluated
+        for figure, (metric, shown) in METRICS_OF_HUB.items()
+        if isinstance(of_data.get(figure), int | float)
+    ]
+    metadata: dict[str, Any] = {
+        "library_name": "rnnnlp",
+        "pipeline_tag": model.pipeline_tag,
+        "tags": ["rnnnlp", *([cell] if cell else [])],
+        "datasets": [data.partition(":")[0]] if is_hub_name(data) and not os.path.exists(data) else None,
+        "metrics": list(dict.fromkeys(result.metric_type for result in results)) or None,
+    }
+    metadata |= own | {k: v for k, v in {"language": language, "license": license}.items() if v}
+    if results:
+        metadata.pop("model-index", None)
+        metadata |= {"eval_results": results, "model_name": repo.partition("/")[2]}
+    yaml = ModelCardData(ignore_metadata_errors=True, **metadata).to_yaml()
+    text = re.sub(r"rnnnlp predict RUN\b", f"rnnnlp predict --model {repo}", body.lstrip())
+    text = re.sub(r"(rnnnlp (?:generate|evaluate|train \w+ --from)) RUN\b", rf"\1 {repo}", text)
+    text = text.partition(f"\n{HUB}\n")[0].rstrip()
+    if model.public_class:
+        text += f"""
+
+{HUB}
+
+```python
+from rnnnlp import {model.public_class}
+
+model = {model.public_class}.from_pretrained("{repo}")
+```"""
+    return f"---\n{yaml}\n---\n\n{text}\n"
+
+
+def name_of_data(data: str) -> str:
+    """How a card names data: as they were given, but only the last part of a path on this computer."""
+    return data if is_hub_name(data) and not os.path.exists(data) else os.path.basename(data.rstrip("/\\")) or data

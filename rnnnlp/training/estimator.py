@@ -4,9 +4,11 @@ import difflib
 import inspect
 import json
 import os
+import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import MISSING, fields
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from rnnnlp import kernels
@@ -19,6 +21,7 @@ from rnnnlp.training.model_folder import CARD, METRICS, replaced_model, training
 from rnnnlp.training.network import Network
 from rnnnlp.training.run import resume, run_folder, train
 from rnnnlp.training.run_folder import RunFolder, read_state
+from rnnnlp.training.sharing import push
 from rnnnlp.training.task import Task, network_options
 
 
@@ -159,6 +162,11 @@ class Estimator:
         given = {name: value for name, value in params if value is not None and value != self.defaults[name]}
         return self.task.options_from({"data": data, **given})
 
+    def with_network(self, network: Any) -> Self:
+        """Becomes the estimator of a network that no run of this library trained; returns self."""
+        self.network_, self.training_, self.history_, self.card_ = network, {}, [], None
+        return self
+
     def _take_over(self, network: Any, run: RunFolder) -> Self:
         """Becomes the estimator of a trained network; `run` is the folder that has it."""
         self.network_, self.training_, self.history_ = network, training_of(run.path), list(run.metrics())
@@ -186,3 +194,34 @@ class Estimator:
             for name, content in ((CARD, card), (METRICS, lines)):
                 if content:
                     write_atomically(new / name, content.encode("utf-8", "replace"), sync=False)
+
+    def push_to_hub(
+        self,
+        repo: str,
+        *,
+        private: bool = False,
+        message: str | None = None,
+        language: str | None = None,
+        license: str | None = None,
+    ) -> str:
+        """Uploads the model to the Hugging Face Hub, with its model card and its figures.
+
+        Args:
+            repo: The name of the model there, `owner/name`; it is made if it is not there.
+            private: Whether only its owner may see it.
+            message: What the commit says.
+            language: The language of the texts, such as "en".
+            license: Its identifier, such as "mit".
+
+        Returns:
+            The address of the model. `from_pretrained(repo)` reads it.
+
+        Raises:
+            UserError: If the Hub does not take it.
+        """
+        network = self._fitted()
+        with tempfile.TemporaryDirectory(prefix="rnnnlp-") as temporary:
+            folder = Path(temporary) / "model"
+            self.save_pretrained(folder)
+            options: dict[str, Any] = {"private": private, "message": message, "language": language, "license": license}
+            return push(network, folder, repo, **options)

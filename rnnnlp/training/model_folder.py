@@ -5,11 +5,12 @@ A folder has `config.json`, `tokenizer.json` and `model.safetensors`; the last o
 
 import json
 import os
+import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from rnnnlp.errors import UserError
 from rnnnlp.files import (
@@ -24,6 +25,7 @@ from rnnnlp.files import (
 from rnnnlp.folders import current, read_whole, replacement
 from rnnnlp.training.earlier import MODEL_TYPES
 from rnnnlp.training.folder_lock import holder, refuse_in_use
+from rnnnlp.training.hub import HubName, download
 from rnnnlp.training.provenance import made_with
 from rnnnlp.training.quantization import INT8, require_known
 
@@ -35,11 +37,17 @@ MEMBERS = "members"  # of an ensemble: a folder for each member
 CHECKPOINTS, LANGUAGE_MODEL, METRICS, CARD = "checkpoints", "language_model", "metrics.jsonl", "README.md"  # of a run
 CROSS_VALIDATION = "cross_validation.safetensors"
 OF_A_RUN = (CHECKPOINTS, LANGUAGE_MODEL, CROSS_VALIDATION, METRICS, CARD)
+OF_A_MODEL = (CONFIG, TOKENIZER, WEIGHTS)
+ON_HUB = (*OF_A_MODEL, CARD, METRICS, *(f"{MEMBERS}/*/{name}" for name in OF_A_MODEL))  # all that the Hub has of one
+KEYS = {"format": int, "model_type": str, "model": dict}  # of config.json, and the types of their values
 ENTRIES = (CONFIG, TOKENIZER, WEIGHTS, MEMBERS, *OF_A_RUN)  # all that a folder of a run or model may have
 
 
 class SavedModel(ABC):
     """A model that is written into a folder, and read from it, as a whole."""
+
+    public_class: ClassVar[str | None] = None  # the class of `rnnnlp` that opens it
+    pipeline_tag: ClassVar[str | None] = None  # what the Hub calls its task
 
     @abstractmethod
     def write(self, folder: Path, *, training: Mapping[str, Any] | None = None, quantize: str | None = None) -> None:
@@ -71,14 +79,57 @@ class SavedModel(ABC):
         with replaced_model(folder, quantize=quantize) as new:
             self.write(new, training=training, quantize=quantize)
 
+    def push_to_hub(self, repo: str, **options: Any) -> str:
+        """Uploads the model to the Hugging Face Hub, from which `from_pretrained(repo)` reads it.
+
+        Args:
+            repo: The name of the model there, `owner/name`; it is made if it is not there.
+            options: Those of `sharing.push`: `private`, `message`, `language`, `license`.
+
+        Returns:
+            The address of the model.
+
+        Raises:
+            UserError: If the Hub does not take it.
+        """
+        from rnnnlp.training.sharing import push
+
+        with tempfile.TemporaryDirectory(prefix="rnnnlp-") as temporary:
+            folder = Path(temporary) / "model"
+            self.save_pretrained(folder)
+            return push(self, folder, repo, **options)
+
     @classmethod
     def from_pretrained(cls, folder: str | os.PathLike[str]) -> Self:
         """Reads a model that `save_pretrained` or a training run wrote.
 
+        Args:
+            folder: The folder, or the name of a model on the Hub, such as "owner/name" or "owner/name@revision".
+
         Raises:
             UserError: If something is missing, damaged, of another kind, or does not fit together.
         """
-        return read_whole(Path(folder), cls._read)
+        return read_whole(located(folder), cls._read)
+
+
+def located(place: str | os.PathLike[str]) -> Path:
+    """Where a model is: the folder `place` or, if there is none, a copy of the model of the Hub that has this name.
+
+    All that opens a model asks here, so a name of the Hub may be given wherever a run may. A folder wins. A path into a
+    folder that is here is not looked for on the Hub, as it is more likely mistyped, unless it has a revision.
+
+    Raises:
+        UserError: If the Hub does not have it, or cannot be reached and the copy is not in the cache.
+    """
+    path, name = Path(place), HubName.of(place)
+    if name is None or os.path.lexists(path):
+        return path
+    if name.revision is None and path.parent.is_dir():
+        raise UserError(
+            f"{name} is not in the folder {path.parent}, which is here, so it is not looked for on the Hub; give the "
+            f"folder of a trained model, or {name}@main for one of the Hub"
+        )
+    return download(name, CONFIG, tuple(KEYS), ON_HUB)
 
 
 @contextmanager
@@ -192,16 +243,15 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise UserError(f"{folder} is not a folder; a folder with a trained model is needed")
     path = current(folder) / CONFIG
     config = read_json(path)
-    expected = {"format": int, "model_type": str, "model": dict}
-    if not isinstance(config, dict) or any(not isinstance(config.get(key), kind) for key, kind in expected.items()):
+    if not isinstance(config, dict) or any(not isinstance(config.get(key), kind) for key, kind in KEYS.items()):
         raise UserError(
-            f"{path} is not the configuration of a model; it must have {', '.join(expected)}: restore it or train again"
+            f"{path} is not the configuration of a model; it must have {', '.join(KEYS)}: restore it or train again"
         )
     if not isinstance(config.get("training", {}), dict):
         raise UserError(f"{path}: training is {config['training']!r}; it must be an object: restore it or train again")
     optional = ("training", "made_with", QUANTIZATION)
-    if unknown := set(config) - {*expected, *optional}:
-        raise UserError(f"{path}: unknown key {sorted(unknown)[0]!r}; known are {', '.join((*expected, *optional))}")
+    if unknown := set(config) - {*KEYS, *optional}:
+        raise UserError(f"{path}: unknown key {sorted(unknown)[0]!r}; known are {', '.join((*KEYS, *optional))}")
     if config.get(QUANTIZATION, INT8) != INT8:
         raise UserError(
             f"{path}: {QUANTIZATION} is {config[QUANTIZATION]!r}; this version reads {INT8}: install the one that "

@@ -11,7 +11,7 @@ from rnnnlp.config import Config, NetworkConfig, as_given, describe
 from rnnnlp.errors import UserError, option
 from rnnnlp.text.reading import ReadOptions
 from rnnnlp.training.earlier import OPTIONS
-from rnnnlp.training.model_folder import SavedModel, read_config
+from rnnnlp.training.model_folder import SavedModel, located, read_config
 from rnnnlp.training.network import Network
 from rnnnlp.training.options import TrainingOptions, budget_seconds
 
@@ -176,7 +176,7 @@ def require_open(options: Options[Any], names: Collection[str], folder: Path | N
     if given.from_ is None:
         return
     defaults = {f.name: f.default for f in fields(given)}
-    config = read_config(folder or Path(given.from_))
+    config = read_config(folder or located(given.from_))
     there = config.get("training", {}) | config["model"]
     for name in names:
         value, run = options.network.get(name, getattr(given, name, None)), given.from_

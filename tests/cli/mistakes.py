@@ -499,8 +499,64 @@ LACKING = {
 # disk that is full, or a value that only Python can give.
 CONTAINERS = "tasks/sentiment/test_containers.py"
 WRONG_TEXTS = f"{CONTAINERS}::test_what_is_no_list_of_texts_is_named"
+HUB = "training/test_hub.py"
+VOCABULARY = "exchange/test_vocabularies.py::test_what_is_no_vocabulary_is_named"
+TAKEN_OVER = "parity/test_exchange.py::test_what_cannot_be_taken_over_is_named"
+OTHER_MODELS = "parity/test_exchange.py::test_models_and_texts_of_other_kinds_are_named"
 CROSS_VALIDATION = "tasks/sentiment/test_cross_validation.py"
 ELSEWHERE = {
+    "is not in the folder ... , which is here, so it is not looked for on the Hub; give": (
+        f"{HUB}::test_a_folder_wins_over_the_hub"
+    ),
+    "of the Hub is no model of rnnnlp; give the name of one that is": (
+        f"{HUB}::test_a_revision_is_a_branch_a_tag_or_a_commit"
+    ),
+    "is on the Hub already, and everybody can see it; make it private": f"{HUB}::test_what_cannot_be_pushed_is_named",
+    "is no name of a model on the Hub; write it as owner/name": f"{HUB}::test_what_cannot_be_pushed_is_named",
+    "has no figures of a data set and split; evaluate again": f"{HUB}::test_what_cannot_be_pushed_is_named",
+    "is a link, which is not uploaded; put the file itself there": f"{HUB}::test_what_cannot_be_pushed_is_named",
+    "huggingface_hub is not installed; run: pip install huggingface_hub": (
+        f"{HUB}::test_without_the_library_one_line_says_what_to_install"
+    ),
+    "is no name that the Hub allows; check it": f"{HUB}::test_a_name_that_no_model_has_is_refused_without_the_hub",
+    "HF_HUB_OFFLINE is set and it is not in the cache": f"{HUB}::test_without_a_network_what_is_in_the_cache_is_used",
+    "the Hub gives it only to those who accept its terms; do so on its page": (
+        f"{HUB}::test_a_gated_model_says_where_its_terms_are"
+    ),
+    "of it; give a branch, a tag or a commit": f"{HUB}::test_a_missing_revision_is_named",
+    "the Hub had too many requests from here; wait": f"{HUB}::test_too_many_requests_say_how_long_to_wait",
+    "the Hub has no such model, or it is private; check the name": f"{HUB}::test_a_model_that_is_nowhere_is_named",
+    "the Hub does not allow it with this token, or none": f"{HUB}::test_a_hub_that_fails_is_said",
+    "the Hub cannot be reached at": f"{HUB}::test_without_a_network_what_is_in_the_cache_is_used",
+    "the Hub fails with status": f"{HUB}::test_a_hub_that_fails_is_said",
+    "is ... , which is not in the vocabulary; leave it out": VOCABULARY,
+    "the ids of the vocabulary must be those from 0": VOCABULARY,
+    "; give its characters or words in order": VOCABULARY,
+    "the vocabulary has the entry": VOCABULARY,
+    "twice; give each entry once": VOCABULARY,
+    "nonlinearity is": TAKEN_OVER,
+    "pooling is ... ; it must be one of last, mean": TAKEN_OVER,
+    "rows; give all of them in the order of their ids": TAKEN_OVER,
+    "the weights are no state dict; give": TAKEN_OVER,
+    "the state dict has the matrices": TAKEN_OVER,
+    "; only an embedding, recurrent layers and a linear layer": TAKEN_OVER,
+    "do not fit recurrent layers of": TAKEN_OVER,
+    "there must be one nn.LSTM, nn.GRU or nn.RNN": TAKEN_OVER,
+    "the LSTM has projections (proj_size); train": TAKEN_OVER,
+    "arrays, which are not all those of one nn.LSTM": TAKEN_OVER,
+    "read in both directions, as no language model can; give labels": TAKEN_OVER,
+    "give labels if this is a classifier": TAKEN_OVER,
+    "; give one for each, in their order": TAKEN_OVER,
+    "; give the pooling of the model": TAKEN_OVER,
+    "has the shape ... , which does not fit; give the weights": TAKEN_OVER,
+    "that can be read safely": "parity/test_exchange.py::test_a_file_with_code_is_not_run",
+    "; give a classifier or a character language model": OTHER_MODELS,
+    "texts is empty; give at least one text": OTHER_MODELS,
+    "have different lengths, or none; give one text at a time": OTHER_MODELS,
+    "has no module of PyTorch; train a model of": OTHER_MODELS,
+    "is not installed; install it with: pip install torch": (
+        "parity/test_exchange.py::test_without_torch_one_line_says_what_to_install"
+    ),
     "is not there any more; restore it, or train again": f"{CROSS_VALIDATION}::test_a_run_with_folds_keeps_its_limits",
     "so nothing is known of": f"{CROSS_VALIDATION}::test_a_run_with_folds_keeps_its_limits",
     "ngrams is not ascending; restore": f"{CROSS_VALIDATION}::test_a_forged_linear_model_is_refused",

@@ -80,8 +80,8 @@ class CharLMOptions(TrainingOptions):
         check=one_of(("auto", *PRESETS)),
     )
     from_: str | None = setting(
-        "start from the weights of this run of `train charlm`, with its tokenizer and sizes; characters that it has "
-        "not seen are added to its vocabulary",
+        "start from the weights of this run of `train charlm`, or of such a model of the Hub (owner/name), with its "
+        "tokenizer and sizes; characters that it has not seen are added to its vocabulary",
         None,
     )
     tokenizer: str = setting(default="char")

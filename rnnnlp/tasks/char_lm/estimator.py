@@ -14,6 +14,7 @@ from rnnnlp.tasks.char_lm.network import CharLMNetwork
 from rnnnlp.tasks.char_lm.task import TASK
 from rnnnlp.tasks.language_modelling import given_corpus
 from rnnnlp.training.estimator import Estimator
+from rnnnlp.training.model_folder import located
 from rnnnlp.training.run_folder import RunFolder
 
 
@@ -111,7 +112,11 @@ class CharLM(Estimator):
     def from_pretrained(cls, folder: str | os.PathLike[str]) -> Self:
         """The model in a folder that `save_pretrained` or a training run wrote.
 
+        Args:
+            folder: The folder, or the name of a model on the Hub: "owner/name" or "owner/name@revision".
+
         Raises:
             UserError: If there is none, or it is damaged.
         """
-        return cls._of_run(CharLMNetwork.from_pretrained(folder), RunFolder(folder))
+        place = located(folder)
+        return cls._of_run(CharLMNetwork.from_pretrained(place), RunFolder(place))

@@ -25,6 +25,7 @@ class CharLMNetwork(LanguageModelTrunk, Network):
     """
 
     model_type = "char_lm"
+    public_class, pipeline_tag = "CharLM", "text-generation"
     config_type = CharLMConfig
     config: CharLMConfig
 

@@ -11,6 +11,7 @@ from rnnnlp.errors import UserError, option
 from rnnnlp.files import read_json
 from rnnnlp.text.builtin import bundled_folder
 from rnnnlp.text.scripts import main_script
+from rnnnlp.training.model_folder import located
 
 MODELS, INDEX = "models", "index.json"  # among what is bundled: the folder of models, and the list of them in it
 LOOKED_AT = 1000  # characters of a text that tell its script
@@ -55,16 +56,16 @@ def is_bundled(place: str | os.PathLike[str] | None) -> bool:
 
 
 def model_folder(place: str | os.PathLike[str]) -> Path:
-    """Where a model is: the folder `place` or, if there is none, the bundled model of that name.
+    """Where a model is: the folder `place` or, if there is none, the model of that name, bundled or of the Hub.
 
-    All that opens a classifier asks here, so a bundled model may be named wherever a run may.
+    All that opens a classifier asks here, so such a name may be given wherever a run may.
 
     Raises:
-        UserError: If `place` can only be a name, and no bundled model has it.
+        UserError: If `place` can only be a name, and no model has it.
     """
     path = Path(place)
     if os.path.lexists(path) or len(path.parts) != 1 or not (models := bundled_models()):
-        return path
+        return located(place)
     if path.name in models:
         return models[path.name].folder
     raise UserError(

@@ -113,9 +113,10 @@ class SentimentOptions(TrainingOptions):
     label_column: str | None = read_option("label_column")
     from_: str | None = setting(
         "start from this run of `pretrain` or `train charlm`: with its tokenizer, sizes, embedding and recurrent "
-        "layers, and a dropout of 0.2 if no other is given; or from a classifier or a bundled model (`rnnnlp models`): "
-        "with all of it, or all but the head if the classes are others. A vocabulary of words gets those that are new. "
-        "With a budget and few texts, a bundled model that knows their language is the default; none: no model",
+        "layers, and a dropout of 0.2 if no other is given; or from a classifier, a bundled model (`rnnnlp models`) or "
+        "one of the Hub (owner/name): with all of it, or all but the head if the classes are others. A vocabulary of "
+        "words gets those that are new. With a budget and few texts, a bundled model that knows their language is the "
+        "default; none: no model",
         None,
     )
     pretraining: int | None = setting(

@@ -58,6 +58,7 @@ class Ensemble(SavedModel, Predictor):
     """
 
     model_type = "ensemble"
+    public_class, pipeline_tag = "SentimentClassifier", "text-classification"
 
     def __init__(
         self,

@@ -157,7 +157,8 @@ class SentimentClassifier(Estimator):
         """The classifier in a folder that `save_pretrained`, a training run or `rnnnlp ensemble` wrote.
 
         Args:
-            folder: The folder, or the name of a bundled model, such as "reviews-en": `rnnnlp models` lists them.
+            folder: The folder; or the name of a bundled model, such as "reviews-en" (`rnnnlp models` lists them); or
+                that of a model on the Hub, "owner/name" or "owner/name@revision".
 
         Raises:
             UserError: If there is none, or it is damaged.

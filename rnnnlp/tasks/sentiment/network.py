@@ -62,6 +62,7 @@ class SentimentNetwork(Network, Predictor):
     """
 
     model_type = "sentiment"
+    public_class, pipeline_tag = "SentimentClassifier", "text-classification"
     config_type = SentimentConfig
     config: SentimentConfig
 

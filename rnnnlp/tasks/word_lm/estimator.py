@@ -7,6 +7,7 @@ from rnnnlp.tasks.language_modelling import given_corpus
 from rnnnlp.tasks.word_lm.network import WordLMNetwork
 from rnnnlp.tasks.word_lm.task import TASK
 from rnnnlp.training.estimator import Estimator
+from rnnnlp.training.model_folder import located
 from rnnnlp.training.run_folder import RunFolder
 
 
@@ -61,7 +62,11 @@ class WordLM(Estimator):
     def from_pretrained(cls, folder: str | os.PathLike[str]) -> Self:
         """The models in a folder that `save_pretrained` or a training run wrote.
 
+        Args:
+            folder: The folder, or the name of a model on the Hub: "owner/name" or "owner/name@revision".
+
         Raises:
             UserError: If there are none, or they are damaged.
         """
-        return cls._of_run(WordLMNetwork.from_pretrained(folder), RunFolder(folder))
+        place = located(folder)
+        return cls._of_run(WordLMNetwork.from_pretrained(place), RunFolder(place))

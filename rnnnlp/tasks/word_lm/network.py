@@ -30,6 +30,7 @@ class WordLMNetwork(Network):
     """
 
     model_type = "word_lm"
+    public_class = "WordLM"
     config_type = WordLMConfig
     config: WordLMConfig
 

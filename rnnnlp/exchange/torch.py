@@ -1,0 +1,494 @@
+"""Models to and from PyTorch: `to_torch`, `from_torch`. PyTorch is loaded only when one of them is called."""
+
+# B sequences, T steps, D input, H hidden, G gates, L layers, R directions, V vocabulary, K outputs
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from rnnnlp.errors import UserError
+from rnnnlp.exchange.vocabularies import Vocabulary
+from rnnnlp.layers.parameter import Undrawn
+from rnnnlp.layers.pooling import POOLINGS
+from rnnnlp.layers.recurrent import Recurrent
+from rnnnlp.tasks.char_lm.config import CharLMConfig
+from rnnnlp.tasks.char_lm.estimator import CharLM
+from rnnnlp.tasks.char_lm.network import CharLMNetwork
+from rnnnlp.tasks.sentiment.config import LINEAR, SentimentConfig
+from rnnnlp.tasks.sentiment.ensemble import Ensemble
+from rnnnlp.tasks.sentiment.estimator import SentimentClassifier
+from rnnnlp.tasks.sentiment.linear import SPACE, characters_of
+from rnnnlp.tasks.sentiment.network import SentimentNetwork
+from rnnnlp.text import Classes, Tokenizer
+from rnnnlp.text.given import as_texts, without_missing
+from rnnnlp.text.labels import as_labels, name_of
+from rnnnlp.training.estimator import Estimator
+
+if TYPE_CHECKING:
+    import torch
+
+ARRAYS = {"W_x": "weight_ih", "W_h": "weight_hh", "b_x": "bias_ih", "b_h": "bias_hh"}  # ours and those of torch.nn
+GATES = {"lstm": 4, "gru": 3, "elman_tanh": 1, "elman_relu": 1}
+NONLINEARITIES = {"tanh": "elman_tanh", "relu": "elman_relu"}
+UNKNOWN_LOGIT = -30.0  # of what a vocabulary lacks, beside the mean of all logits: it is never predicted
+NESTED = ("state_dict", "model_state_dict", "model_state", "model", "net", "weights")  # in a checkpoint
+WRAPPERS = re.compile(r"(module\.|_orig_mod\.)+")  # of DataParallel and torch.compile
+RECURRENT = re.compile(r"(.*?)(weight_ih|weight_hh|bias_ih|bias_hh|weight_hr)(?:_l(\d+)(_reverse)?)?")
+OWN = re.compile(  # what only classifiers of `to_torch` have
+    rf"pool\.query|ngrams\.(weight|log_count_ratio)|log_temperature|stacking|linear\.(weights|({'|'.join(LINEAR)})\.\w+)"
+)
+
+Model = Estimator | SentimentNetwork | Ensemble | CharLMNetwork
+Tensors = dict[str, np.ndarray]
+
+
+def to_torch(model: Model) -> "torch.nn.Module":
+    """The model as a module of plain PyTorch layers, with the same outputs, in evaluation mode.
+
+    A classifier takes what `torch_inputs` makes of texts, and gives calibrated logits `(B, K)`. A character model takes
+    ids `(B, T)` and the state that its last call returned, and gives logits `(B, T, V)` and the state. See
+    `exchange.torch_modules`.
+
+    Args:
+        model: A `SentimentClassifier`, a `CharLM`, an `Ensemble`, or a network of these.
+
+    Raises:
+        UserError: If torch is not installed, or the model is of another kind.
+    """
+    require_torch()
+    network = network_of(model)
+    if isinstance(network, Ensemble):
+        import torch
+
+        from rnnnlp.exchange import torch_modules
+
+        members = [classifier_module(member, temperature=False) for member in network.members]
+        return torch_modules.Ensemble(members, torch.from_numpy(network.weights.copy())).eval()
+    if isinstance(network, SentimentNetwork):
+        return classifier_module(network).eval()
+    return language_model_module(network).eval()
+
+
+def torch_inputs(model: Model, texts: Any) -> dict[str, Any]:
+    """What the module of `to_torch` takes for texts: `module(**torch_inputs(model, texts))`.
+
+    Args:
+        model: The model.
+        texts: Strings in any container.
+
+    Raises:
+        UserError: If there is no text, or one is missing.
+    """
+    require_torch()
+    network, found = network_of(model), without_missing(as_texts(texts), "texts")
+    if not found:
+        raise UserError("texts is empty; give at least one text")
+    if isinstance(network, Ensemble):
+        return {"members": [torch_inputs(member, found) for member in network.members]}
+    if isinstance(network, CharLMNetwork):
+        encoded = network.tokenizer.encode_batch(found)
+        if len({len(ids) for ids in encoded}) > 1 or not len(encoded[0]):
+            raise UserError("texts for a language model have different lengths, or none; give one text at a time")
+        return {"ids": padded(encoded)[0]}
+    documents = network.encode(found)
+    ids, lengths = padded(documents)
+    inputs = {"ids": ids, "lengths": lengths}
+    if network.linear is not None and any(model.view.characters for model in network.linear.views.values()):
+        inputs["characters"], inputs["character_lengths"] = padded(list(map(characters_of, found)))
+    return inputs
+
+
+def from_torch(
+    weights: Any,
+    vocabulary: Tokenizer | Sequence[str] | Mapping[str, int],
+    *,
+    labels: Any = None,
+    pooling: str = "last",
+    nonlinearity: str = "tanh",
+    unknown: str | None = None,
+) -> Estimator:
+    """A model with the weights of a PyTorch model of one embedding, recurrent layers and one linear layer.
+
+    Layers are known by their shapes and by the names of their arrays (`weight_ih_l0`), whatever the layers are called.
+    Without an embedding the recurrent layers read one-hot vectors. One output stands for two classes: its sigmoid is
+    the probability of the second.
+
+    Args:
+        weights: A state dict, a checkpoint that has one, a module, or the path of a file that `torch.save` wrote.
+        vocabulary: The characters or words in the order of their ids, a dict from each to its id, or a tokenizer.
+        labels: The labels of a classifier in the order of its outputs; None for a language model.
+        pooling: How a classifier makes one vector of all steps; "last" takes the final state of each direction.
+        nonlinearity: Of `nn.RNN`: "tanh" or "relu".
+        unknown: The word of the vocabulary that stands for all others; by default `<unk>` or the like, if it is there.
+
+    Returns:
+        A `SentimentClassifier` where labels are given, else a `CharLM`.
+
+    Raises:
+        UserError: If torch is not installed, or the arrays are not such a model, or do not fit together.
+    """
+    require_torch()
+    if nonlinearity not in NONLINEARITIES:
+        raise UserError(f"nonlinearity is {nonlinearity!r}; it must be one of {', '.join(NONLINEARITIES)}")
+    if pooling not in POOLINGS:
+        raise UserError(f"pooling is {pooling!r}; it must be one of {', '.join(POOLINGS)}")
+    layers = layers_of(tensors_of(weights), NONLINEARITIES[nonlinearity], of_classifier=labels is not None)
+    known = Vocabulary.of(vocabulary, unknown)
+    if known.size != layers.vocab_size:
+        raise UserError(
+            f"the vocabulary has {known.size} entries and the embedding {layers.vocab_size} rows; give all of them in "
+            "the order of their ids"
+        )
+    if labels is None:
+        return language_model(layers, known)
+    return classifier(layers, known, as_labels(labels), pooling)
+
+
+def require_torch() -> None:
+    """UserError if PyTorch is not installed."""
+    try:
+        import torch  # noqa: F401
+    except ImportError:
+        raise UserError("this needs PyTorch, which is not installed; install it with: pip install torch") from None
+
+
+def network_of(model: Model) -> SentimentNetwork | Ensemble | CharLMNetwork:
+    """The network of a model that `to_torch` takes."""
+    network = model._fitted() if isinstance(model, Estimator) else model
+    if not isinstance(network, SentimentNetwork | Ensemble | CharLMNetwork):
+        raise UserError(f"the model is a {type(model).__name__}; give a classifier or a character language model")
+    return network
+
+
+def padded(sequences: Sequence[np.ndarray]) -> "tuple[torch.Tensor, torch.Tensor]":
+    """Sequences as int64 `(B, T)`, and their lengths `(B,)`."""
+    import torch
+
+    lengths = [len(ids) for ids in sequences]
+    found = torch.zeros(len(sequences), max(lengths), dtype=torch.long)
+    for row, ids in zip(found, sequences, strict=True):
+        row[: len(ids)] = torch.from_numpy(ids.astype(np.int64))
+    return found, torch.tensor(lengths)
+
+
+# ----------------------------------------------------------------------------------------------------- to modules
+
+
+def classifier_module(network: SentimentNetwork, *, temperature: bool = True) -> Any:
+    import torch
+
+    from rnnnlp.exchange import torch_modules
+
+    c, dtype = network.config, torch_dtype(network.dtype)
+    size = network.recurrent.output_size
+    ngrams = torch_modules.NgramFeatures(c.ngram_buckets, len(c.labels), dtype=dtype) if c.ngram_buckets else None
+    linear = None
+    if network.linear is not None:
+        views = {}
+        for name, model in network.linear.views.items():
+            arrays = {of_model: torch.from_numpy(array.copy()) for of_model, array in model.arrays().items()}
+            view, space = model.view, SPACE if model.view.characters else None
+            views[name] = torch_modules.NgramModel(arrays, view.shortest, view.longest, space)
+        linear = torch_modules.LinearModel(torch.from_numpy(network.linear.weights.copy()), views)
+    module = torch_modules.Classifier(
+        torch.nn.Embedding(c.vocab_size, c.embedding_size, dtype=dtype),
+        recurrent_module(network.recurrent, c.cell, c.embedding_size, dtype, c.dropout),
+        torch_modules.Pool(c.pooling, size, bidirectional=c.bidirectional, dtype=dtype),
+        torch.nn.Linear(network.pool.output_size, len(c.labels), dtype=dtype),
+        ngrams,
+        linear,
+        c.dropout,
+    )
+    values = {name: p.value for name, p in network.parameters().items()} | network.buffers()
+    if not temperature:
+        values["log_temperature"] = np.zeros(1)
+    return with_values(module, values)
+
+
+def language_model_module(network: CharLMNetwork) -> Any:
+    import torch
+
+    from rnnnlp.exchange import torch_modules
+
+    c, dtype = network.config, torch_dtype(network.dtype)
+    embedding = torch.nn.Embedding(c.vocab_size, c.embedding_size, dtype=dtype)
+    head = torch.nn.Linear(c.hidden_size, c.vocab_size, dtype=dtype)
+    values = {name: p.value for name, p in network.parameters().items()}
+    if c.tied_weights:
+        head.weight = embedding.weight
+        values["head.weight"] = network.embedding.weight.value
+    recurrent = recurrent_module(network.recurrent, c.cell, c.embedding_size, dtype, c.dropout)
+    return with_values(torch_modules.CharLM(embedding, recurrent, head, c.dropout), values)
+
+
+def recurrent_module(layers: Recurrent, cell: str, input_size: int, dtype: "torch.dtype", dropout: float) -> Any:
+    """Recurrent layers of torch in the shape of ours."""
+    import torch
+
+    from rnnnlp.exchange import torch_modules
+
+    kinds: dict[str, tuple[Any, dict[str, Any]]] = {
+        "lstm": (torch.nn.LSTM, {"batch_first": True}),
+        "gru": (torch.nn.GRU, {"batch_first": True}),
+        "gru_reset_first": (torch_modules.ResetFirstGRU, {}),
+        "elman_tanh": (torch.nn.RNN, {"batch_first": True, "nonlinearity": "tanh"}),
+        "elman_relu": (torch.nn.RNN, {"batch_first": True, "nonlinearity": "relu"}),
+    }
+    if cell not in kinds:
+        raise UserError(f"the cell {cell} has no module of PyTorch; train a model of {', '.join(kinds)}")
+    kind, options = kinds[cell]
+    number = len(layers.layers)
+    return kind(
+        input_size,
+        layers.hidden_size,
+        num_layers=number,
+        bidirectional=len(layers.layers[0]) == 2,
+        dropout=dropout if number > 1 else 0.0,
+        dtype=dtype,
+        **options,
+    )
+
+
+def with_values(module: Any, values: Mapping[str, np.ndarray]) -> Any:
+    """The module with our values."""
+    import torch
+
+    state = {torch_name(name): torch.from_numpy(np.array(value)) for name, value in values.items()}
+    module.load_state_dict(state)
+    return module
+
+
+def torch_name(name: str) -> str:
+    """`recurrent.0.reverse.W_h` -> `recurrent.weight_hh_l0_reverse`; other names are the same."""
+    match = re.fullmatch(r"(recurrent)\.(\d+)\.(forward|reverse)\.(\w+)", name)
+    if match is None:
+        return name
+    layer, k, direction, array = match.groups()
+    return f"{layer}.{ARRAYS[array]}_l{k}" + ("_reverse" if direction == "reverse" else "")
+
+
+def torch_dtype(dtype: np.dtype) -> "torch.dtype":
+    import torch
+
+    return torch.float64 if dtype == np.float64 else torch.float32
+
+
+# --------------------------------------------------------------------------------------------------- from modules
+
+
+class Layers(NamedTuple):
+    """The arrays of a model, by what they are."""
+
+    embedding: np.ndarray | None  # (V, D); None for one-hot vectors
+    recurrent: Tensors  # by our names, such as `0.forward.W_x`
+    cell: str
+    head: np.ndarray  # (K, R*H)
+    bias: np.ndarray  # (K,)
+    own: Tensors  # what only modules of `to_torch` have
+
+    @property
+    def first(self) -> np.ndarray:
+        return self.recurrent["0.forward.W_x"]  # (G*H, D)
+
+    @property
+    def vocab_size(self) -> int:
+        return self.first.shape[1] if self.embedding is None else len(self.embedding)
+
+    @property
+    def shape(self) -> dict[str, Any]:
+        """The options of the network."""
+        numbers = {int(name.partition(".")[0]) for name in self.recurrent}
+        return {
+            "cell": self.cell,
+            "embedding_size": self.first.shape[1],
+            "hidden_size": self.recurrent["0.forward.W_h"].shape[1],
+            "num_layers": len(numbers),
+        }
+
+    @property
+    def bidirectional(self) -> bool:
+        return "0.reverse.W_x" in self.recurrent
+
+
+def tensors_of(weights: Any) -> Tensors:
+    """The arrays of a state dict, by name, wherever it is."""
+    import torch
+
+    if isinstance(weights, str | os.PathLike):
+        try:
+            weights = torch.load(weights, map_location="cpu", weights_only=True)
+        except Exception as error:  # torch raises many kinds
+            cause = str(error).partition("\n")[0]
+            raise UserError(
+                f"{weights} is no file of weights that can be read safely ({cause[:200]}); save the state dict with "
+                "torch.save(model.state_dict(), path)"
+            ) from None
+    if isinstance(weights, torch.nn.Module):
+        weights = weights.state_dict()
+    while isinstance(weights, Mapping) and not any(isinstance(value, torch.Tensor) for value in weights.values()):
+        weights = next((weights[name] for name in NESTED if name in weights), None)
+        if isinstance(weights, torch.nn.Module):
+            weights = weights.state_dict()
+    if not isinstance(weights, Mapping):
+        raise UserError("the weights are no state dict; give model.state_dict()")
+    tensors = {name: value for name, value in weights.items() if isinstance(value, torch.Tensor)}
+    found = {}
+    for name, value in tensors.items():
+        plain = value.detach().cpu()
+        plain = plain.float() if plain.dtype in (torch.float16, torch.bfloat16) else plain
+        found[WRAPPERS.sub("", str(name), count=1)] = plain.numpy()
+    return found
+
+
+def layers_of(tensors: Tensors, elman: str, *, of_classifier: bool) -> Layers:
+    """Finds the layers among arrays.
+
+    Args:
+        tensors: The arrays by name.
+        elman: The cell if there are no gates.
+        of_classifier: Whether there may be what only classifiers of `to_torch` have.
+
+    Raises:
+        UserError: If there is not exactly one of each kind, or something else.
+    """
+    own = {name: array for name, array in tensors.items() if of_classifier and OWN.fullmatch(name)}
+    matches = {name: match for name in tensors if (match := RECURRENT.fullmatch(name))}
+    recurrent, cell = recurrent_of({m.groups(): tensors[name] for name, m in matches.items()}, elman)
+    left = {name: array for name, array in tensors.items() if name not in matches and name not in own}
+    first, directions = recurrent["0.forward.W_x"], 2 if "0.reverse.W_x" in recurrent else 1
+    H = recurrent["0.forward.W_h"].shape[1]
+    matrices = [name for name, array in left.items() if name.endswith("weight") and array.ndim == 2]
+    with_bias = [name for name in matrices if bias_of(name) in left]
+    tables = [name for name in matrices if name not in with_bias]
+    if not with_bias and len(tables) == 2:  # a linear layer without a bias: what its name says, or the second
+        with_bias = [name for name in tables if not re.search("emb|encoder|wte|lookup", name)][-1:] or tables[1:]
+        tables = [name for name in tables if name not in with_bias]
+    heads = with_bias
+    if len(heads) != 1 or len(tables) > 1:
+        raise UserError(
+            f"the state dict has the matrices {', '.join(matrices) or 'none'} beside its recurrent layers; it must "
+            "have one embedding and one linear layer: others cannot be taken over"
+        )
+    used = {*tables, *heads, bias_of(heads[0])}
+    if others := [name for name in left if name not in used]:
+        raise UserError(
+            f"the state dict also has {', '.join(others[:5])}; only an embedding, recurrent layers and a linear layer "
+            "can be taken over"
+        )
+    embedding = left[tables[0]] if tables else None
+    head = left[heads[0]]
+    bias = left.get(bias_of(heads[0]), np.zeros(len(head), head.dtype))
+    if head.shape[1] % (directions * H) or (embedding is not None and embedding.shape[1] != first.shape[1]):
+        shapes = " and ".join(f"{name} {left[name].shape}" for name in (*tables, *heads))
+        raise UserError(
+            f"{shapes} do not fit recurrent layers of {first.shape[1]} inputs and {directions} times {H} outputs; give "
+            "the weights of one model"
+        )
+    return Layers(embedding, recurrent, cell, head, bias, own)
+
+
+def bias_of(name: str) -> str:
+    """The name of the bias of a layer's weight."""
+    return name[: -len("weight")] + "bias"
+
+
+def recurrent_of(arrays: Mapping[tuple[Any, ...], np.ndarray], elman: str) -> tuple[Tensors, str]:
+    """The arrays of recurrent layers by our names, and their cell.
+
+    Args:
+        arrays: By name of the layer, of the array, number and direction; the last two may be None.
+        elman: The cell if there are no gates.
+    """
+    places = {(place, direction) for place, _, _, direction in arrays}
+    if len({place for place, _ in places}) != 1:
+        named = ", ".join(sorted({place.rstrip(".") for place, _ in places})) or "none"
+        raise UserError(f"the recurrent layers are {named}; there must be one nn.LSTM, nn.GRU or nn.RNN")
+    if any(array == "weight_hr" for _, array, _, _ in arrays):
+        raise UserError("the LSTM has projections (proj_size); train one without them")
+    names = {theirs: ours for ours, theirs in ARRAYS.items()}
+    found = {
+        f"{int(k or 0)}.{'reverse' if direction else 'forward'}.{names[array]}": value
+        for (_, array, k, direction), value in arrays.items()
+    }
+    for name in [name for name in found if name.endswith("W_x")]:
+        for bias in ("b_x", "b_h"):
+            found.setdefault(name[:-3] + bias, np.zeros(len(found[name]), found[name].dtype))
+    rows, H = found.get("0.forward.W_h", np.zeros((0, 1))).shape
+    cell = next((cell for cell, gates in GATES.items() if gates * H == rows), None)
+    directions = ("forward", "reverse") if any(direction for _, direction in places) else ("forward",)
+    numbers = range(1 + max(int(name.partition(".")[0]) for name in found))
+    expected = {f"{k}.{direction}.{array}" for k in numbers for direction in directions for array in ARRAYS}
+    if cell is None or set(found) != expected:
+        raise UserError(
+            f"the recurrent layers have {len(arrays)} arrays, which are not all those of one nn.LSTM, nn.GRU or "
+            "nn.RNN; give the whole state dict"
+        )
+    return found, elman if GATES[cell] == 1 else cell
+
+
+def language_model(layers: Layers, known: Vocabulary) -> CharLM:
+    """The language model of these layers."""
+    if layers.bidirectional:
+        raise UserError("the recurrent layers read in both directions, as no language model can; give labels")
+    if len(layers.head) != known.size:
+        raise UserError(
+            f"the linear layer has {len(layers.head)} outputs and the vocabulary {known.size} entries; give labels if "
+            "this is a classifier"
+        )
+    config = CharLMConfig(vocab_size=known.tokenizer.vocab_size, dropout=0.0, **layers.shape)
+    network = CharLMNetwork(config, known.tokenizer, rng=Undrawn())
+    head, bias = known.rows(layers.head), known.rows(layers.bias)
+    if known.added_unknown:
+        head[0], bias[0] = layers.head.mean(axis=0), layers.bias.mean() + UNKNOWN_LOGIT
+    set_values(network, layers, known, {"head.weight": head, "head.bias": bias})
+    return CharLM().with_network(network)
+
+
+def classifier(layers: Layers, known: Vocabulary, labels: Sequence[Any], pooling: str) -> SentimentClassifier:
+    """The classifier of these layers."""
+    head, bias = layers.head, layers.bias
+    if len(head) == 1:  # z = log-odds of the second class
+        head, bias = np.concatenate([-head / 2, head / 2]), np.concatenate([-bias / 2, bias / 2])
+    if len(labels) != len(head) or None in labels:
+        raise UserError(f"there are {len(labels)} labels for {len(head)} classes; give one for each, in their order")
+    kinds = {type(label).__name__ for label in labels}
+    classes = Classes(tuple(map(name_of, labels)), kinds.pop() if len(kinds) == 1 else "str")
+    if "pool.query" in layers.own:
+        pooling = "attention"
+    linear: dict[str, Any] = {field: len(layers.own.get(f"linear.{view}.ngrams", ())) for view, field in LINEAR.items()}
+    config = SentimentConfig(
+        vocab_size=known.tokenizer.vocab_size,
+        labels=classes.names,
+        label_type=classes.type,
+        bidirectional=layers.bidirectional,
+        pooling=pooling,
+        dropout=0.0,
+        ngram_buckets=len(layers.own.get("ngrams.weight", ())),
+        **linear,
+        **layers.shape,
+    )
+    network = SentimentNetwork(config, known.tokenizer, rng=Undrawn())
+    if network.pool.output_size != head.shape[1]:
+        raise UserError(
+            f"the linear layer has {head.shape[1]} inputs, and pooling {pooling} gives {network.pool.output_size}; "
+            "give the pooling of the model"
+        )
+    set_values(network, layers, known, {"head.weight": head, "head.bias": bias, **layers.own})
+    return SentimentClassifier().with_network(network)
+
+
+def set_values(network: Any, layers: Layers, known: Vocabulary, values: Mapping[str, np.ndarray]) -> None:
+    """Sets all arrays of a network."""
+    embedding = np.eye(layers.vocab_size) if layers.embedding is None else layers.embedding
+    table = known.rows(embedding)
+    if known.added_unknown and layers.embedding is not None:
+        table[0] = embedding.mean(axis=0)
+    recurrent = {f"recurrent.{name}": array for name, array in layers.recurrent.items()}
+    arrays = {name: p.value for name, p in network.parameters().items()} | network.buffers()
+    for name, value in {"embedding.weight": table, **recurrent, **values}.items():
+        if name not in arrays or arrays[name].shape != value.shape:
+            raise UserError(f"{name} has the shape {value.shape}, which does not fit; give the weights of one model")
+        arrays[name][...] = value

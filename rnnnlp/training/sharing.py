@@ -1,0 +1,112 @@
+"""Models are pushed to the Hub, with a card that it reads."""
+
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rnnnlp.errors import UserError
+from rnnnlp.files import open_regular, read_json, write_atomically
+from rnnnlp.folders import read_whole
+from rnnnlp.training.card import card_for_hub
+from rnnnlp.training.hub import require_name, upload
+from rnnnlp.training.model_folder import CARD, OF_A_MODEL, ON_HUB, WEIGHTS, SavedModel, read_config
+
+EVALUATION = "evaluation.json"  # in a run folder: what `evaluate` measured
+
+log = logging.getLogger(__name__)
+
+
+def push_folder(folder: str | os.PathLike[str], repo: str, load: Callable[[Path], SavedModel], **options: Any) -> str:
+    """Uploads the model in a folder to the Hub, without its checkpoints.
+
+    Args:
+        folder: A run folder, a checkpoint, an ensemble or a saved model.
+        repo: The name of the model on the Hub, `owner/name`.
+        load: Reads the model in a folder, and refuses one that is damaged.
+        options: Those of `push`.
+
+    Returns:
+        The address of the model.
+
+    Raises:
+        UserError: If there is no model, or the Hub does not take it.
+    """
+    path = Path(folder)
+    require_name(repo)
+    read_config(path)
+    load(path)  # says what is damaged where it is
+    with tempfile.TemporaryDirectory(prefix="rnnnlp-") as temporary:
+        copy = Path(temporary) / "model"
+
+        def copied(place: Path) -> SavedModel:
+            shutil.rmtree(copy, ignore_errors=True)
+            for source in (found for pattern in (*ON_HUB, EVALUATION) for found in sorted(place.glob(pattern))):
+                if source.is_symlink() and source.name not in OF_A_MODEL:  # which nothing has checked
+                    raise UserError(f"{source} is a link, which is not uploaded; put the file itself there")
+                target = copy / source.relative_to(place)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with open_regular(source) as file, open(target, "wb") as new:
+                    shutil.copyfileobj(file, new)
+                shutil.copystat(source, target)
+            return load(copy)
+
+        model = read_whole(path, copied)
+        return push(model, copy, repo, **options)
+
+
+def push(
+    model: SavedModel,
+    folder: Path,
+    repo: str,
+    *,
+    private: bool = False,
+    message: str | None = None,
+    language: str | None = None,
+    license: str | None = None,
+) -> str:
+    """Uploads a model that was written into a folder of its own; its card gets what the Hub reads.
+
+    Args:
+        model: The model.
+        folder: The folder; its card changes.
+        repo: The name of the model on the Hub, `owner/name`.
+        private: Whether only its owner may see it.
+        message: What the commit says.
+        language: The language of the texts, such as "en".
+        license: Its identifier, such as "mit".
+
+    Returns:
+        The address of the model.
+
+    Raises:
+        UserError: If the Hub does not take it.
+    """
+    require_name(repo)
+    card = (folder / CARD).read_text("utf-8", "replace") if (folder / CARD).is_file() else f"# {repo}\n"
+    card = card_for_hub(
+        card, model, read_config(folder), repo, evaluation_in(folder), language=language, license=license
+    )
+    write_atomically(folder / CARD, card.encode("utf-8", "replace"), sync=False)
+    return upload(folder, repo, ON_HUB, private=private, message=message)
+
+
+def evaluation_in(folder: Path) -> list[dict[str, Any]]:
+    """What `evaluate` measured, as the file EVALUATION of a run folder says: the figures of each data set.
+
+    Figures that are older than the weights are of another model and are left out, which is logged.
+    """
+    path = folder / EVALUATION
+    if not path.is_file():
+        return []
+    if path.stat().st_mtime < (folder / WEIGHTS).stat().st_mtime:
+        log.warning("%s is older than the weights, so its figures are left out; evaluate again", EVALUATION)
+        return []
+    content = read_json(path)
+    figures = content if isinstance(content, list) else [content]
+    if not all(isinstance(of_data, dict) and {"data", "split"} <= of_data.keys() for of_data in figures):
+        raise UserError(f"{EVALUATION} of the run has no figures of a data set and split; evaluate again, or remove it")
+    return figures
