@@ -105,7 +105,7 @@ def test_slice_chunks(chunks, start, stop):
         ("one\ntwo", ["one", "two"]),
         ("one\n\ntwo\n", ["one", "", "two"]),
         ("one\r\ntwo\r\n", ["one", "two"]),
-        ("one\r\ntwo\nthree", ["one\r", "two", "three"]),
+        ("one\r\ntwo\nthree", ["one", "two", "three"]),
         ("a\u0085b\u2028c\rd\n", ["a\u0085b\u2028c\rd"]),
     ],
 )
