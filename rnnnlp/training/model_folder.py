@@ -34,7 +34,8 @@ FEW_WEIGHTS = 1 << 20  # may be read from a file of weights whatever its configu
 MEMBERS = "members"  # of an ensemble: a folder for each member
 CHECKPOINTS, LANGUAGE_MODEL, METRICS, CARD = "checkpoints", "language_model", "metrics.jsonl", "README.md"  # of a run
 CROSS_VALIDATION = "cross_validation.safetensors"
-OF_A_RUN = (CHECKPOINTS, LANGUAGE_MODEL, CROSS_VALIDATION, METRICS, CARD)
+TENSORBOARD, TRACKED = "tensorboard", "trackers.json"  # what trackers of experiments keep with a run
+OF_A_RUN = (CHECKPOINTS, LANGUAGE_MODEL, CROSS_VALIDATION, METRICS, CARD, TENSORBOARD, TRACKED)
 ENTRIES = (CONFIG, TOKENIZER, WEIGHTS, MEMBERS, *OF_A_RUN)  # all that a folder of a run or model may have
 
 

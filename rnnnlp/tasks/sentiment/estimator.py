@@ -3,6 +3,7 @@
 # n texts, K classes
 
 import os
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -18,6 +19,7 @@ from rnnnlp.text.given import labelled_rows
 from rnnnlp.text.labelled import hold_out_validation
 from rnnnlp.text.sources import GIVEN
 from rnnnlp.training.estimator import Estimator
+from rnnnlp.training.reporting import Callback
 from rnnnlp.training.run_folder import RunFolder
 
 
@@ -58,6 +60,7 @@ class SentimentClassifier(Estimator):
         validation_data: tuple[Any, Any] | None = None,
         out: str | os.PathLike[str] | None = None,
         overwrite: bool = False,
+        callbacks: Sequence[Callback] = (),
     ) -> Self:
         """Trains a new classifier.
 
@@ -69,12 +72,13 @@ class SentimentClassifier(Estimator):
                 are held out.
             out: A new folder that keeps the run.
             overwrite: Whether to replace a run that is in `out`.
+            callbacks: What hears of the training, beside the trackers of `report_to`: see `Callback`.
 
         Raises:
             UserError: For a mistake in options or data.
         """
         data = labelled(texts, labels, sample_weight, validation_data)
-        return self._train(GIVEN, data, out, overwrite)
+        return self._train(GIVEN, data, out, overwrite, callbacks)
 
     @classmethod
     def resume(
@@ -85,6 +89,7 @@ class SentimentClassifier(Estimator):
         sample_weight: Any = None,
         *,
         validation_data: tuple[Any, Any] | None = None,
+        callbacks: Sequence[Callback] = (),
         **changes: Any,
     ) -> Self:
         """Continues the run in a folder: one that was interrupted, or one that shall train longer.
@@ -95,6 +100,7 @@ class SentimentClassifier(Estimator):
             labels: The same as for `fit`.
             sample_weight: The same as for `fit`.
             validation_data: The same as for `fit`.
+            callbacks: As for `fit`.
             changes: Options that change: `epochs`, `steps` or `budget` is the new limit in all, and
                 `budget="+10m"` adds to what the run has had. `data` is the new place of the data of the command line.
 
@@ -102,9 +108,9 @@ class SentimentClassifier(Estimator):
             UserError: If there is no such run, the data are others, or an option cannot change.
         """
         if texts is None and labels is None:
-            return cls._resume(folder, changes)
+            return cls._resume(folder, changes, callbacks=callbacks)
         data = labelled(texts, labels, sample_weight, validation_data)
-        return cls._resume(folder, changes, data)
+        return cls._resume(folder, changes, data, callbacks)
 
     @property
     def classes_(self) -> np.ndarray:
