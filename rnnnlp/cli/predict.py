@@ -202,7 +202,8 @@ class Models:
 
     def predictions(self, texts: Sequence[str | None], *, explain: bool) -> dict[int, Prediction]:
         """What the models say of the texts, by their index; nothing of a missing one."""
-        names, found = self._chosen(texts), {}
+        names = self._chosen(texts)
+        found: dict[int, Prediction] = {}
         for name in dict.fromkeys(names):
             own = {i: text for i, text in enumerate(texts) if text is not None and names[i] == name}
             model, threshold = self.opened(name)

@@ -53,14 +53,15 @@ def stream_plain_texts(path: str | Path, reading: ReadOptions | None = None) -> 
     yield from in_batches([text] for (text,) in rows)
 
 
-def in_batches(parts: Iterable[Sequence[str | None]]) -> Iterator[list[str | None]]:
+def in_batches(parts: Iterable[Sequence[str | None]], largest: int = LARGEST_BATCH) -> Iterator[list[str | None]]:
     """Yields texts in batches, which grow: the first ones are small, so that they are soon there.
 
     Args:
         parts: The texts, some at a time; an empty part ends a batch, as what follows may take a while.
+        largest: The largest number of texts in a batch.
     """
     batch: list[str | None] = []
-    most, characters = FIRST_BATCH, 0
+    most, characters = min(FIRST_BATCH, largest), 0
     for part in parts:
         if not part and batch:
             yield batch
@@ -71,7 +72,7 @@ def in_batches(parts: Iterable[Sequence[str | None]]) -> Iterator[list[str | Non
             if len(batch) >= most or characters >= BATCH_CHARACTERS:
                 yield batch
                 batch, characters = [], 0
-                most = min(2 * most, LARGEST_BATCH)
+                most = min(2 * most, largest)
     if batch:
         yield batch
 

@@ -52,7 +52,8 @@ def read_standard_input(encoding: str | None = None) -> Iterator[str]:
     """Yields the text of standard input, like `read_text`; also "" where it pauses, as a terminal or a service does."""
     if sys.stdin is None:
         raise UserError("there is no standard input; give the texts, or a file of them")
-    stream, name = sys.stdin.buffer, "standard input"
+    stream: Any = sys.stdin.buffer
+    name = "standard input"
     block = stream.read1(CHUNK_BYTES)  # what is there, without waiting for more
     refuse_compressed(block, name)
     decode = _Decoder(name, encoding, block)

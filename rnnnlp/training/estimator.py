@@ -37,6 +37,7 @@ class Estimator:
     task: ClassVar[Task]
     backend: str | None  # options
     threads: int | None
+    text_column: str | None
     defaults: ClassVar[dict[str, Any]]  # of each option
     network_: Any  # of the task
     training_: dict[str, Any]  # how it was trained

@@ -57,7 +57,7 @@ class CharLM(Estimator):
         Raises:
             UserError: For a mistake in options or data.
         """
-        corpus, name = given_corpus(data, validation_data)
+        corpus, name = given_corpus(data, validation_data, self.text_column)
         return self._train(name, corpus, out, overwrite, callbacks)
 
     @classmethod

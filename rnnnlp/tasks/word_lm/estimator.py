@@ -46,7 +46,7 @@ class WordLM(Estimator):
         Raises:
             UserError: For a mistake in options or data.
         """
-        corpus, name = given_corpus(data)
+        corpus, name = given_corpus(data, column=self.text_column)
         return self._train(name, corpus, out, overwrite, callbacks)
 
     @classmethod
