@@ -20,6 +20,7 @@ from rnnnlp.training.network import Network
 from rnnnlp.training.reporting import Callback
 from rnnnlp.training.run import resume, run_folder, train
 from rnnnlp.training.run_folder import RunFolder, read_state
+from rnnnlp.training.sharing import reduced
 from rnnnlp.training.task import Task, network_options
 
 
@@ -149,8 +150,11 @@ class Estimator:
         given = (f"{n}={v!r}" for n, v in self.get_params().items() if v is not None and v != self.defaults[n])
         return f"{type(self).__name__}({', '.join(given)})"
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return reduced(self) or super().__reduce_ex__(protocol)
+
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "_fitted_here"}
+        return {name: value for name, value in vars(self).items() if name not in ("_fitted_here", "_shared_place")}
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "network_")

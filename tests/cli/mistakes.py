@@ -501,6 +501,8 @@ CONTAINERS = "tasks/sentiment/test_containers.py"
 WRONG_TEXTS = f"{CONTAINERS}::test_what_is_no_list_of_texts_is_named"
 CROSS_VALIDATION = "tasks/sentiment/test_cross_validation.py"
 ELSEWHERE = {
+    "batch_size is {}; it must be at least 1, or None": f"{CONTAINERS}::test_a_stream_is_answered_while_it_is_read",
+    "give one of these, such as data[": f"{CONTAINERS}::test_what_is_no_list_of_texts_is_named",
     "callbacks has {}; expected objects of subclasses": (
         "training/test_reporting.py::test_what_is_no_callback_and_a_tracker_that_is_missing"
     ),
@@ -652,7 +654,6 @@ ELSEWHERE = {
     "there are {} texts and {} {}; give one for": "tasks/test_estimators.py::test_labels_that_do_not_fit_are_named",
     "sample_weight has a value that is": "tasks/test_estimators.py::test_labels_that_do_not_fit_are_named",
     "is one string, {}; it must be several": WRONG_TEXTS,
-    "; it must be texts: give the one column": WRONG_TEXTS,
     "; it must be texts, such as a list": WRONG_TEXTS,
     "; every text must be a string": WRONG_TEXTS,
     "prompt is {}; it must be a string": "tasks/test_estimators.py::test_options_of_generate_that_are_refused",

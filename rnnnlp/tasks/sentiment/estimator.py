@@ -20,6 +20,7 @@ from rnnnlp.text.given import Columns, as_texts, labelled_rows
 from rnnnlp.text.given_tables import is_table
 from rnnnlp.text.labelled import hold_out_validation
 from rnnnlp.text.sources import GIVEN
+from rnnnlp.training import sharing
 from rnnnlp.training.estimator import Estimator
 from rnnnlp.training.model_folder import training_of
 from rnnnlp.training.reporting import Callback
@@ -192,15 +193,19 @@ class SentimentClassifier(Estimator):
         return explained
 
     @classmethod
-    def from_pretrained(cls, folder: str | os.PathLike[str]) -> Self:
+    def from_pretrained(cls, folder: str | os.PathLike[str], *, shared: bool = False) -> Self:
         """The classifier in a folder that `save_pretrained`, a training run or `rnnnlp ensemble` wrote.
 
         Args:
             folder: The folder, or the name of a bundled model, such as "reviews-en": `rnnnlp models` lists them.
+            shared: For workers of Spark, Dask or `datasets`: each process opens the folder once, and the classifier is
+                pickled as its path.
 
         Raises:
             UserError: If there is none, or it is damaged.
         """
+        if shared:
+            return sharing.shared(cls, folder, cls.from_pretrained)
         folder = model_folder(folder)
         predictor, run = load_predictor(folder), RunFolder(folder)
         if isinstance(predictor, Ensemble):  # made of runs, so it has no options of a training

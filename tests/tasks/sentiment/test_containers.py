@@ -94,13 +94,12 @@ def test_texts_in_every_usual_container(classifier: SentimentClassifier):
 def tables(texts: list[str], labels: list[Any], names: tuple[str, str] = ("text", "label")) -> dict[str, Any]:
     pandas, arrow = pytest.importorskip("pandas"), pytest.importorskip("pyarrow")
     columns = {"id": list(range(len(texts))), names[0]: texts, names[1]: labels}
-    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
     dataset, table = datasets.Dataset.from_dict(columns), arrow.table(columns)
     return {
         "DataFrame": pandas.DataFrame(columns, index=range(len(texts), 0, -1)),
         "Dataset": dataset,
         "IterableDataset": dataset.to_iterable_dataset(),
-        "IterableDataset without features": datasets.IterableDataset.from_generator(lambda: iter(rows)),
+        "IterableDataset without features": dataset.to_iterable_dataset().map(dict),
         "Table": table,
         "RecordBatch": table.to_batches()[0],
         "RecordBatchReader": table.to_reader(),
@@ -304,6 +303,21 @@ def test_every_classifier_can_be_pickled(cell: str, tmp_path: Path):
     ensemble.save_pretrained(tmp_path)
     for one in (model, ensemble, Ensemble.from_pretrained(tmp_path), SentimentClassifier.from_pretrained(tmp_path)):
         assert (pickle.loads(pickle.dumps(one)).predict_proba(TEXTS) == one.predict_proba(TEXTS)).all()
+
+
+def test_a_shared_classifier_is_opened_once_and_pickled_as_its_path(classifier: SentimentClassifier, tmp_path: Path):
+    classifier.save_pretrained(tmp_path)
+    shared = SentimentClassifier.from_pretrained(tmp_path, shared=True)
+    again = pickle.loads(pickle.dumps(shared))
+    assert len(pickle.dumps(shared)) < 300 + len(str(tmp_path))
+    assert again is not shared
+    assert again.network_ is shared.network_ is SentimentClassifier.from_pretrained(tmp_path, shared=True).network_
+    assert again.predict(TEXTS).tolist() == NAMES
+    assert again.get_params() == classifier.get_params()
+    again.set_params(steps=1).fit(TEXTS, NAMES)  # it has weights of its own, which no path has
+    assert len(pickle.dumps(again)) > 5000
+    assert SentimentClassifier.from_pretrained(tmp_path, shared=True).network_ is shared.network_
+    assert pickle.loads(pickle.dumps(classifier)).network_ is not classifier.network_
 
 
 def test_runs_of_python_become_an_ensemble_on_given_texts(tmp_path: Path):
