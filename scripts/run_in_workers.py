@@ -35,8 +35,6 @@ def main(words: Sequence[str] | None = None) -> int:
                 started = time.monotonic()
                 exec(block, page)
                 print(f"{heading}: {time.monotonic() - started:.1f} seconds", flush=True)
-                if heading.startswith("`"):
-                    break
         report(page)
         if "spark" in page:
             page["spark"].stop()
