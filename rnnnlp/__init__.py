@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from rnnnlp.tasks.sentiment.ensemble import Ensemble
     from rnnnlp.tasks.sentiment.estimator import SentimentClassifier
     from rnnnlp.tasks.word_lm.estimator import WordLM
+    from rnnnlp.training.reporting import Callback
 
-__all__ = ["CharLM", "Ensemble", "SentimentClassifier", "WordLM", "__version__"]
+__all__ = ["Callback", "CharLM", "Ensemble", "SentimentClassifier", "WordLM", "__version__"]
 
 _MODULES = {
+    "Callback": "rnnnlp.training.reporting",
     "CharLM": "rnnnlp.tasks.char_lm.estimator",
     "Ensemble": "rnnnlp.tasks.sentiment.ensemble",
     "SentimentClassifier": "rnnnlp.tasks.sentiment.estimator",

@@ -69,9 +69,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with streams_that_take_any_text(), log_to_stderr():
             return outcome(words)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         show("rnnnlp: stopped", to=sys.stderr)
-        return 130
+        return getattr(stop, "exit_code", 130)
 
 
 def outcome(words: list[str]) -> int:

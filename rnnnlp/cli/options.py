@@ -43,6 +43,8 @@ def add_config_options(parser: Any, config: type[Config], *, leave_out: Iterable
         extra: dict[str, Any] = {"action": argparse.BooleanOptionalAction} if kind is bool else {"type": kind}
         if field.name == "budget":
             extra = {"type": duration, "metavar": "TIME"}
+        elif field.name == "report_to":
+            extra = {"nargs": "+", "metavar": "TRACKER"}
         elif kind is not bool:
             extra["metavar"] = {int: "N", float: "X", str: field.name.rstrip("_").rsplit("_", 1)[-1].upper()}[kind]
         parser.add_argument(

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from rnnnlp.text import Classes
 
 NO_TEXT = "(no text)"  # in place of the label of a row without a text
+MOST_HELD = 10_000  # texts without a letter before the first one that has some
 HARDLY_KNOWN = 0.3  # share of unknown words; 1 of 150 English sentences has more, and nearly all of other languages
 
 log = logging.getLogger(__name__)
@@ -103,9 +104,9 @@ class Prediction:
 
 @with_backend
 def run(options: argparse.Namespace) -> int:
-    from rnnnlp.tasks.sentiment.bundled import is_bundled, model_folder
-    from rnnnlp.tasks.sentiment.predictor import CHUNK
-    from rnnnlp.text import ReadOptions, load_plain_texts
+    from rnnnlp.tasks.sentiment.bundled import bundled_models, is_bundled, model_folder
+    from rnnnlp.text import ReadOptions
+    from rnnnlp.text.plain import stream_plain_texts
 
     run_folder, given = run_and_texts(options)
     if run_folder is not None and not is_bundled(run_folder):
@@ -116,7 +117,7 @@ def run(options: argparse.Namespace) -> int:
         if given:
             raise UserError(f"{option(name)} is {value}, and the texts are given; leave it out")
     check_uncertain(options)
-    models = {} if run_folder is None else {run_folder: opened(run_folder, options.threshold)}
+    models = Models(run_folder, options.threshold)
     for word in given:
         if os.path.isfile(word):
             raise UserError(f"{word} is the name of a file; to classify its texts, give {option('file')} {word}")
@@ -125,46 +126,104 @@ def run(options: argparse.Namespace) -> int:
             raise UserError(
                 f"{option('uncertain')} is {options.uncertain}, and no model is named; give a run, or {option('model')}"
             )
-        return write_uncertain(models[run_folder][0], model_folder(run_folder), given, options)
+        return write_uncertain(models.opened(run_folder)[0], model_folder(run_folder), given, options)
     if not given and not options.file and sys.stdin is not None and sys.stdin.isatty():
         log.info("reading texts from standard input, one on each line; Ctrl-D ends them")
-    texts: Sequence[str | None] = given or load_plain_texts(options.file or "-", ReadOptions.of(options))
-    names = chosen_models(texts) if run_folder is None else [run_folder] * len(texts)
-    models |= {name: opened(name, options.threshold) for name in dict.fromkeys(names) if name not in models}
-    runs = [str(model_folder(name)) for name in models]
+    runs = [str(model_folder(name)) for name in (bundled_models() if run_folder is None else [run_folder])]
     refuse_input("json", options.json, data=[] if given else [options.file or "-"], runs=runs)
-    coloured = colours_wanted(sys.stdout)
-    hardly_known = 0
-    with text_output(options.json) as file:
-        for start in range(0, len(texts), CHUNK):
-            chunk = texts[start : start + CHUNK]
-            found: dict[int, Prediction] = {}
-            for name, (model, threshold) in models.items():
-                own = {i: text for i, text in enumerate(chunk) if text is not None and names[start + i] == name}
-                of_model = predictions(model, list(own.values()), threshold, explain=options.explain)
-                found |= zip(own, of_model, strict=True)
-            hardly_known += sum(prediction.unknown > HARDLY_KNOWN for prediction in found.values())
-            for i, text in enumerate(chunk):
-                if options.json:
-                    show_json(as_json(text, found.get(i)), file)
-                else:
-                    for fields in as_lines(text, found.get(i), coloured=coloured):
-                        show(*fields)
-    if missing := texts.count(None):
-        log.warning("%d of the %d rows have no text, and so no prediction", missing, len(texts))
-    if hardly_known:
-        which = "this text" if len(texts) == 1 else f"{hardly_known} of {len(texts)} texts"
-        log.warning("the model does not know many of the words of %s, so do not rely on what it says of them", which)
+    batches = [given] if given else stream_plain_texts(options.file or "-", ReadOptions.of(options))
+    write_predictions(models, batches, options)
     return 0
 
 
-def opened(run: str, threshold: str | None) -> "tuple[Predictor, Threshold | None]":
-    """The classifier in a run folder or of a bundled name, and the threshold that was asked for."""
-    from rnnnlp.tasks.sentiment.ensemble import load_predictor
-    from rnnnlp.tasks.sentiment.threshold import Threshold
+def write_predictions(models: "Models", batches: Iterable[Sequence[str | None]], options: argparse.Namespace) -> None:
+    """Writes what the models say of the texts, each batch as soon as it was read; warns of what to doubt."""
+    from rnnnlp.training.loop import Interrupted, signals_noted
 
-    model = load_predictor(run)
-    return model, None if threshold is None else Threshold.parse(threshold, model.labels)
+    coloured = colours_wanted(sys.stdout)
+    number = missing = hardly_known = 0
+    with text_output(options.json) as file:
+        for batch in models.ready(batches):
+            found = models.predictions(batch, explain=options.explain)
+            number, missing = number + len(batch), missing + batch.count(None)
+            hardly_known += sum(prediction.unknown > HARDLY_KNOWN for prediction in found.values())
+            with signals_noted() as signals:  # so that lines are written whole
+                for i, text in enumerate(batch):
+                    if options.json:
+                        show_json(as_json(text, found.get(i)), file)
+                    else:
+                        for fields in as_lines(text, found.get(i), coloured=coloured):
+                            show(*fields)
+                file.flush()
+            if signals:
+                raise Interrupted(signals[0])
+    if missing:
+        log.warning("%d of the %d rows have no text, and so no prediction", missing, number)
+    if hardly_known:
+        which = "this text" if number == 1 else f"{hardly_known} of {number} texts"
+        log.warning("the model does not know many of the words of %s, so do not rely on what it says of them", which)
+
+
+class Models:
+    """The models that classify: the one that is named, or for each text the bundled one that its script chooses.
+
+    Args:
+        name: A run folder or the name of a bundled model, which is opened at once; None for all bundled models, each of
+            which is opened when a text needs it.
+        threshold: That of `--threshold`.
+    """
+
+    def __init__(self, name: str | None, threshold: str | None):
+        self._name, self._threshold = name, threshold
+        self._opened: dict[str, tuple[Predictor, Threshold | None]] = {}
+        self._numbers: Counter[str] = Counter()  # of the texts that each bundled model was chosen for
+        if name is not None:
+            self.opened(name)
+
+    def opened(self, name: str) -> "tuple[Predictor, Threshold | None]":
+        """A model, and the threshold for its labels, if one was asked for."""
+        from rnnnlp.tasks.sentiment.ensemble import load_predictor
+        from rnnnlp.tasks.sentiment.threshold import Threshold
+
+        if name not in self._opened:
+            model = load_predictor(name)
+            asked = self._threshold
+            self._opened[name] = model, None if asked is None else Threshold.parse(asked, model.labels)
+        return self._opened[name]
+
+    def ready(self, batches: Iterable[Sequence[str | None]]) -> Iterator[Sequence[str | None]]:
+        """The batches; the first ones as one, until a letter in them can choose a model."""
+        first: list[str | None] = []
+        iterator = iter(batches)
+        for batch in iterator:
+            first += batch
+            if self._name is not None or any(map(str.isalpha, "".join(filter(None, batch)))) or len(first) > MOST_HELD:
+                break
+        if first:
+            yield first
+        yield from iterator
+
+    def predictions(self, texts: Sequence[str | None], *, explain: bool) -> dict[int, Prediction]:
+        """What the models say of the texts, by their index; nothing of a missing one."""
+        names = self._chosen(texts)
+        found: dict[int, Prediction] = {}
+        for name in dict.fromkeys(names):
+            own = {i: text for i, text in enumerate(texts) if text is not None and names[i] == name}
+            model, threshold = self.opened(name)
+            found |= zip(own, predictions(model, list(own.values()), threshold, explain=explain), strict=True)
+        return found
+
+    def _chosen(self, texts: Sequence[str | None]) -> list[str]:
+        """The model of each text. It is said when a bundled one is chosen for the first time."""
+        from rnnnlp.tasks.sentiment.bundled import bundled_models, models_for
+
+        if self._name is not None:
+            return [self._name] * len(texts)
+        names, models = models_for(texts, self._numbers), bundled_models()
+        if new := [f"{name} ({models[name].language})" for name in dict.fromkeys(names) if not self._numbers[name]]:
+            log.info("bundled model: %s; %s RUN chooses another", ", ".join(new), dashed("model"))
+        self._numbers.update(names)
+        return names
 
 
 def run_and_texts(options: argparse.Namespace) -> tuple[str | None, list[str]]:
@@ -209,20 +268,6 @@ def looks_like_run(word: str, others: Sequence[str], models: Iterable[str]) -> b
     return word.isascii() and any(re.search(r"\s", other) for other in others)
 
 
-def chosen_models(texts: Sequence[str | None]) -> list[str]:
-    """For each text the bundled model that is chosen for it, which is said once."""
-    from rnnnlp.tasks.sentiment.bundled import bundled_models, models_for
-
-    names = models_for(texts)
-    models, numbers = bundled_models(), Counter(names)
-    said = [f"{name} ({models[name].language})" for name in numbers]
-    if len(numbers) > 1:
-        said = [f"{which} for {numbers[name]} texts" for which, name in zip(said, numbers, strict=True)]
-    if said:
-        log.info("bundled model: %s; %s RUN chooses another", ", ".join(said), dashed("model"))
-    return names
-
-
 def predictions(
     model: "Predictor", texts: Sequence[str], threshold: "Threshold | None", *, explain: bool
 ) -> Iterator[Prediction]:
@@ -239,12 +284,21 @@ def predictions(
 
 @contextmanager
 def text_output(path: str | None) -> Iterator[TextIO]:
-    """A context that gives the file of `--json`, or standard output."""
+    """A context that gives the file of `--json`, or standard output. A new file keeps what Ctrl-C leaves of it."""
     if path in (None, "-"):
         yield sys.stdout
         return
+    is_new, stopped = not os.path.lexists(os.path.expanduser(path)), None
     with output_file("json", path) as binary, io.TextIOWrapper(binary, encoding="utf-8", newline="") as file:
-        yield file
+        try:
+            yield file
+        except KeyboardInterrupt as stop:
+            if not is_new:
+                raise
+            stopped = stop
+    if stopped is not None:
+        log.info("%s has the predictions so far", path)
+        raise stopped
 
 
 def as_json(text: str | None, prediction: Prediction | None) -> dict[str, Any]:

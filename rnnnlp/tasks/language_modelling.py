@@ -98,7 +98,7 @@ def carried_state(window: StreamWindow, state: State) -> State:
     return tuple(np.where(window.reset[:, None], 0, s) for s in state)  # (L, B, H)
 
 
-def given_corpus(data: Any, validation_data: Any = None) -> tuple[Corpus | None, str]:
+def given_corpus(data: Any, validation_data: Any = None, column: str | None = None) -> tuple[Corpus | None, str]:
     """What `fit` was given: the corpus of texts, or None for data that have a name; and the name.
 
     Raises:
@@ -108,9 +108,9 @@ def given_corpus(data: Any, validation_data: Any = None) -> tuple[Corpus | None,
         if validation_data is not None:
             raise UserError("validation_data is given beside a path; give both as texts, or put both into one folder")
         return None, os.fspath(data)
-    splits = {"train": (GivenTexts(without_missing(as_texts(data, "data"), "data")),)}
+    splits = {"train": (GivenTexts(without_missing(as_texts(data, "data", column), "data")),)}
     if validation_data is not None:
-        found = without_missing(as_texts(validation_data, "validation_data"), "validation_data")
+        found = without_missing(as_texts(validation_data, "validation_data", column), "validation_data")
         splits["validation"] = (GivenTexts(found),)
     return Corpus(GIVEN, splits), GIVEN
 

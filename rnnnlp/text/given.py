@@ -4,11 +4,14 @@ import logging
 import os
 from collections.abc import Iterable, Iterator, Sized
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
 
 from rnnnlp.errors import UserError
+from rnnnlp.text.given_tables import GivenTable, is_table
+from rnnnlp.text.labelled_rows import label_of_file
 from rnnnlp.text.labels import Label, as_labels
 
 _LONGEST_PATH = 1024
@@ -16,45 +19,60 @@ _LONGEST_PATH = 1024
 logger = logging.getLogger(__name__)
 
 
-def as_texts(texts: Any, name: str = "texts") -> list[str | None]:
-    """The texts in any usual container, None where one is missing (None, NaN).
+def as_texts(texts: Any, name: str = "texts", column: str | None = None) -> list[str | None]:
+    """The texts in any usual container, None where one is missing (None, NaN): see `iterate_texts`."""
+    return list(iterate_texts(texts, name, column))
+
+
+def iterate_texts(texts: Any, name: str = "texts", column: str | None = None) -> Iterator[str | None]:
+    """Yields the texts in any usual container, None where one is missing (None, NaN).
 
     Args:
-        texts: A list, tuple, array, generator, or column of pandas or `datasets`; also a table of one column.
+        texts: A list, tuple, array, generator, or column of pandas or `datasets`; or a table: see `GivenTable`.
         name: The name of the argument, for messages.
+        column: The column of a table that has the texts; None takes a usual one.
 
     Raises:
-        UserError: If it is a single string or a table of several columns, or has an item that is no text.
+        UserError: If it is a single string or a table without such a column, or has an item that is no text.
     """
     if isinstance(texts, str | bytes):
         remedy = "read the file first" if _is_file(texts) else "put it into a list"
         raise UserError(f"{name} is one string, {texts[:40]!r}; it must be several texts: {remedy}")
     if isinstance(texts, set | frozenset):
         raise UserError(f"{name} is a set, which has no order; it must be texts in order: put them into a list")
-    texts = _only_column(texts, name)
+    if is_table(texts):
+        table = GivenTable(texts, name)
+        texts = (text for (text,) in table.rows([table.find_text_column(column)]))
+    texts = _flat(texts, name)
     if not isinstance(texts, Iterable) or getattr(texts, "shape", (1,)) == ():
         raise UserError(f"{name} is {texts!r}; it must be texts, such as a list of strings")
-    texts = list(texts)
-    _refuse_paths(texts, name)
-    found: list[str | None] = []
-    for index, text in enumerate(texts):
+    rest = iter(texts)
+    first = []
+    for text in islice(rest, 3):
+        first.append(text)
+        if not _is_path(text):
+            break
+    _refuse_paths(first, name)
+    for index, text in enumerate(chain(first, rest)):
         if type(text) is str:
-            found.append(text)
+            yield text
         elif text is None or type(text).__name__ in ("NAType", "NaTType") or (isinstance(text, float) and text != text):
-            found.append(None)
+            yield None
         else:
-            found.append(_as_text(text, f"{name}[{index}]"))
-    return found
+            yield _as_text(text, f"{name}[{index}]")
 
 
-def _refuse_paths(texts: list[Any], name: str) -> None:
-    """UserError for names of files: a model would learn the names."""
-    first = texts[:3]
-    if first and all(isinstance(text, os.PathLike) or _is_file(text) for text in first):
+def _refuse_paths(first: list[Any], name: str) -> None:
+    """UserError if the first texts are names of files: a model would learn the names."""
+    if first and all(map(_is_path, first)):
         raise UserError(
             f"{name} has paths of files, such as {str(first[0])[:80]}; it must be texts: read the files first, such as "
             "with pathlib.Path.read_text; a language model also takes the name of a folder or a pattern such as *.txt"
         )
+
+
+def _is_path(text: Any) -> bool:
+    return isinstance(text, os.PathLike) or _is_file(text)
 
 
 def _is_file(text: Any) -> bool:
@@ -64,20 +82,12 @@ def _is_file(text: Any) -> bool:
         return False
 
 
-def _only_column(table: Any, name: str) -> Any:
-    """The one column of a table or of an array `(n, 1)`; anything else as it is."""
-    columns = getattr(table, "column_names", getattr(table, "columns", None))
-    if isinstance(table, dict):
-        columns = list(table)
-    elif columns is None or len(getattr(table, "shape", ())) == 1:
-        shape = getattr(table, "shape", ())
-        if len(shape) > 1 and shape[1:] != (1,):
-            raise UserError(f"{name} has the shape {tuple(shape)}; it must be texts: give the column that has them")
-        return table.ravel() if len(shape) > 1 else table
-    if isinstance(table, dict) or len(columns) != 1:
-        kind, names = type(table).__name__, ", ".join(map(str, columns))
-        raise UserError(f"{name} is a {kind} of {names[:80]}; it must be texts: give the one column that has them")
-    return table[columns[0]]
+def _flat(texts: Any, name: str) -> Any:
+    """An array `(n, 1)` as one of shape `(n,)`; anything else as it is."""
+    shape = getattr(texts, "shape", ())
+    if len(shape) > 1 and shape[1:] != (1,):
+        raise UserError(f"{name} has the shape {tuple(shape)}; it must be texts: give the column that has them")
+    return texts.ravel() if len(shape) > 1 else texts
 
 
 def _as_text(text: Any, name: str) -> str:
@@ -126,28 +136,41 @@ class GivenRows:
         texts: The texts.
         labels: The label of each text.
         weights: The weight of each text, `(n,)`; None where all are equal.
+        class_names: The names of all classes, if the schema of a table has them (a `ClassLabel`).
     """
 
     texts: list[str]
     labels: list[Label]
     weights: np.ndarray | None
+    class_names: tuple[str, ...] | None = None
+
+
+Columns = tuple[str | None, str | None]  # the names of those of texts and labels; None takes a usual one
 
 
 def labelled_rows(
-    texts: Any, labels: Any, sample_weight: Any = None, names: tuple[str, str] = ("texts", "labels")
+    texts: Any,
+    labels: Any,
+    sample_weight: Any = None,
+    names: tuple[str, str] = ("texts", "labels"),
+    columns: Columns = (None, None),
 ) -> GivenRows:
     """Texts and their labels in any usual containers; the number of rows that lack one of them is logged.
 
     Args:
-        texts: The texts.
-        labels: The label of each text.
+        texts: The texts, or a table that has them.
+        labels: The label of each text; None takes those of the table.
         sample_weight: The weight of each text, at least 0; None where all are equal.
         names: The names of the two arguments, for messages.
+        columns: The columns of a table.
 
     Raises:
         UserError: If a container is none of texts or labels, or their lengths differ.
     """
-    all_texts, all_labels = as_texts(texts, names[0]), as_labels(labels, names[1])
+    class_names = None
+    if labels is None and is_table(texts):
+        texts, labels, class_names = _columns_of(GivenTable(texts, names[0]), columns)
+    all_texts, all_labels = as_texts(texts, names[0], columns[0]), as_labels(labels, names[1])
     require_one_each(all_texts, all_labels, names[1])
     weights = None if sample_weight is None else _weights(sample_weight, all_texts)
     pairs = list(zip(all_texts, all_labels, strict=True))
@@ -159,7 +182,16 @@ def labelled_rows(
         )
         if weights is not None:
             weights = weights[[None not in pair for pair in pairs]]
-    return GivenRows([text for text, _ in rows], [label for _, label in rows], weights)
+    return GivenRows([text for text, _ in rows], [label for _, label in rows], weights, class_names)
+
+
+def _columns_of(table: GivenTable, columns: Columns) -> tuple[list[Any], list[Any], tuple[str, ...] | None]:
+    """The texts and labels of a table, and the names of its classes if its schema has them."""
+    of_texts, of_labels = table.find_text_column(columns[0]), table.find_label_column(columns[1])
+    names = table.class_names(of_labels)
+    pairs = list(table.rows((of_texts, of_labels)))
+    labels = [label if names is None else label_of_file(label, names, table) for _, label in pairs]
+    return [text for text, _ in pairs], labels, names
 
 
 def require_one_each(texts: Sized, others: Sized, name: str) -> None:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rnnnlp.errors import UserError, option
-from rnnnlp.text.chunks import split_lines
 from rnnnlp.text.formats import begins_as_json, delimiter_of_header, open_table
 from rnnnlp.text.labelled_rows import label_of_file
 from rnnnlp.text.readers import read_standard_input, read_text
@@ -16,16 +15,27 @@ from rnnnlp.text.reading import ReadOptions
 from rnnnlp.text.rows import with_line_feeds
 from rnnnlp.text.sources import refuse_what_is_no_path
 from rnnnlp.text.tables import USUAL_LABEL_COLUMNS, Table
+from rnnnlp.text.unpacked import HEAD
 
+FIRST_BATCH, LARGEST_BATCH = 16, 10_000  # texts
+BATCH_CHARACTERS = 1 << 20  # of a batch; encoded, they take some tens of megabytes
 LABEL = "label"  # the column of labels to come, where a table has none
 
 
 def load_plain_texts(path: str | Path, reading: ReadOptions | None = None) -> Sequence[str | None]:
-    r"""Loads the texts of a table (csv, tsv, json, parquet), or the lines of any other file or of standard input.
+    """Loads all texts that `stream_plain_texts` gives."""
+    return [text for batch in stream_plain_texts(path, reading) for text in batch]
 
-    Lines end at "\n", or at "\r\n" if all lines of the file do; at "\r" in a file that has no "\n". An empty line is an
-    empty text. A file without the suffix of a table is one if its first line is a JSON object, or names usual columns.
-    A row of a table without a text is None, so that each row has its answer.
+
+def stream_plain_texts(path: str | Path, reading: ReadOptions | None = None) -> Iterator[list[str | None]]:
+    r"""Yields the texts of a table (csv, tsv, json, parquet), or the lines of any other file or of standard input.
+
+    They come in batches, as `in_batches` makes them; where standard input pauses, the batch so far is yielded. So the
+    first texts have their answer before the last ones are read, and memory use does not grow with the file.
+
+    Lines end at "\n" or "\r\n"; at "\r" in a file that has no "\n". An empty line is an empty text. A file without the
+    suffix of a table is one if its first line is a JSON object, or names usual columns. A row of a table without a text
+    is None, so that each row has its answer.
 
     Args:
         path: The file; "-" for standard input.
@@ -36,9 +46,35 @@ def load_plain_texts(path: str | Path, reading: ReadOptions | None = None) -> Se
     """
     reading = reading or ReadOptions()
     table = _table(path, reading)
-    if table is not None:
-        return [text for (text,) in table.texts_and(table.find_text_column(reading.text_column), keep_missing=True)]
-    return _plain_lines(path, reading)
+    if table is None:
+        yield from in_batches(_plain_lines(path, reading))
+        return
+    rows = table.texts_and(table.find_text_column(reading.text_column), keep_missing=True)
+    yield from in_batches([text] for (text,) in rows)
+
+
+def in_batches(parts: Iterable[Sequence[str | None]], largest: int = LARGEST_BATCH) -> Iterator[list[str | None]]:
+    """Yields texts in batches, which grow: the first ones are small, so that they are soon there.
+
+    Args:
+        parts: The texts, some at a time; an empty part ends a batch, as what follows may take a while.
+        largest: The largest number of texts in a batch.
+    """
+    batch: list[str | None] = []
+    most, characters = min(FIRST_BATCH, largest), 0
+    for part in parts:
+        if not part and batch:
+            yield batch
+            batch, characters = [], 0
+        for text in part:
+            batch.append(text)
+            characters += len(text or "")
+            if len(batch) >= most or characters >= BATCH_CHARACTERS:
+                yield batch
+                batch, characters = [], 0
+                most = min(2 * most, largest)
+    if batch:
+        yield batch
 
 
 @dataclass(frozen=True)
@@ -65,7 +101,7 @@ def load_texts_to_label(path: str | Path, reading: ReadOptions | None = None) ->
     reading = reading or ReadOptions()
     table = _table(path, reading)
     if table is None:
-        return TextsToLabel(list(_plain_lines(path, reading)))
+        return TextsToLabel([line for lines in _plain_lines(path, reading) for line in lines])
     of_texts, wanted = table.find_text_column(reading.text_column), reading.label_column
     if wanted is None and not any(name.strip().lower() in USUAL_LABEL_COLUMNS for name in table.columns):
         texts = [text for (text,) in table.texts_and(of_texts, keep_missing=True)]
@@ -98,8 +134,8 @@ def _table(path: str | Path, reading: ReadOptions) -> Table | None:
     return open_table(file, reading)
 
 
-def _plain_lines(path: str | Path, reading: ReadOptions) -> list[str]:
-    """The lines of a file that is no table, or of standard input."""
+def _plain_lines(path: str | Path, reading: ReadOptions) -> Iterator[list[str]]:
+    """Yields the lines of a file that is no table, or of standard input, some at a time: none where it pauses."""
     for name in ("text_column", "label_column"):
         if (column := getattr(reading, name)) is not None:
             where = "standard input" if str(path) == "-" else path
@@ -111,21 +147,31 @@ def _plain_lines(path: str | Path, reading: ReadOptions) -> list[str]:
 
 def _no_table(chunks: Iterable[str]) -> Iterator[str]:
     """The chunks of standard input; UserError if they are JSON or a csv table, whose lines are no texts."""
-    for number, chunk in enumerate(chunks):
-        if number == 0 and begins_as_json(chunk):
-            raise UserError(
-                "standard input is JSON; expected one text per line: write it to a .jsonl file and give that"
-            )
-        if number == 0 and delimiter_of_header(chunk, ReadOptions()):
-            raise UserError(
-                "standard input is a table with a header; expected one text per line: write it to a .csv file and give "
-                "that"
-            )
-        yield chunk
+    iterator, head = iter(chunks), ""
+    for chunk in iterator:
+        head += chunk
+        if "\n" in chunk or len(head) > HEAD:
+            break
+    if begins_as_json(head):
+        raise UserError("standard input is JSON; expected one text per line: write it to a .jsonl file and give that")
+    if delimiter_of_header(head, ReadOptions()):
+        raise UserError(
+            "standard input is a table with a header; expected one text per line: write it to a .csv file and give that"
+        )
+    yield head
+    yield from iterator
 
 
-def _lines(chunks: Iterable[str]) -> list[str]:
-    lines = list(split_lines(with_line_feeds(chunks)))
-    ended = lines if lines and lines[-1].endswith("\n") else lines[:-1]
-    line_end = "\r\n" if ended and all(line.endswith("\r\n") for line in ended) else "\n"
-    return [line.removesuffix(line_end) for line in lines]
+def _lines(chunks: Iterable[str]) -> Iterator[list[str]]:
+    rest: list[str] = []
+    for chunk in with_line_feeds(chunks):
+        first, *others = chunk.split("\n")
+        rest.append(first)
+        if others:
+            ended = ["".join(rest), *others[:-1]]
+            rest = others[-1:]
+            yield [line.removesuffix("\r") for line in ended]
+        elif not chunk:
+            yield []
+    if last := "".join(rest):
+        yield [last]

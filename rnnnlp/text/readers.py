@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import codecs
 import functools
+import io
 import logging
+import select
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from rnnnlp.errors import UserError, option
 from rnnnlp.text.encodings import (
@@ -26,6 +28,7 @@ logger = logging.getLogger(__name__)
 
 BYTE_ORDER_MARK = "\ufeff"
 CHUNK_BYTES = 1 << 17  # fits into a cache of the processor
+PAUSE = 0.02  # seconds without input after which a stream is taken to pause
 
 
 def read_text(path: str | Path, encoding: str | None = None) -> Iterator[str]:
@@ -46,45 +49,83 @@ def read_text(path: str | Path, encoding: str | None = None) -> Iterator[str]:
 
 
 def read_standard_input(encoding: str | None = None) -> Iterator[str]:
-    """Yields the text of standard input, like `read_text`."""
+    """Yields the text of standard input, like `read_text`; also "" where it pauses, as a terminal or a service does."""
     if sys.stdin is None:
         raise UserError("there is no standard input; give the texts, or a file of them")
-    yield from _decode(sys.stdin.buffer, "standard input", encoding, is_file=False)
+    stream: Any = sys.stdin.buffer
+    name = "standard input"
+    block = stream.read1(CHUNK_BYTES)  # what is there, without waiting for more
+    refuse_compressed(block, name)
+    decode = _Decoder(name, encoding, block)
+    while block:
+        yield from decode(block)
+        if not _has_more(stream):
+            yield ""
+        block = stream.read1(CHUNK_BYTES)
+    yield from decode(b"", final=True)
 
 
-def _decode(stream: IO[bytes], name: str, encoding: str | None, *, is_file: bool = True) -> Iterator[str]:
+def _has_more(stream: Any) -> bool:
+    """Whether there is more to read now, or soon; True where that cannot be told of a file."""
+    try:
+        return bool(select.select([stream], [], [], PAUSE)[0])
+    except (OSError, ValueError):  # a stream in memory; on Windows any
+        return isinstance(stream, io.BytesIO)
+
+
+def _decode(stream: IO[bytes], name: str, encoding: str | None) -> Iterator[str]:
     block = stream.read(CHUNK_BYTES)
-    if not is_file:
-        refuse_compressed(block, name)
-    if encoding is None:
-        encoding = _encoding_of(block, name)
-    errors = "surrogateescape" if encoding == BYTES else "strict"
-    decoder = codecs.getincrementaldecoder("utf-8" if encoding == BYTES else encoding)(errors)
-    at_start = True
-    offset = 0  # number of bytes before this block
+    decode = _Decoder(name, encoding, block)
     while True:
         final = len(block) < CHUNK_BYTES
-        pending = decoder.getstate()[0]  # bytes of a character that began in the last block
-        try:
-            chunk = decoder.decode(block, final)
-        except UnicodeDecodeError as error:
-            raise _wrong(name, encoding, offset - len(pending), error, final) from error
-        except UnicodeError as error:  # UTF-16 and UTF-32 without their mark
-            raise UserError(
-                f"{name} does not begin with the byte order mark of {encoding}; give another {option('encoding')}, "
-                "such as utf-16-le"
-            ) from error
-        offset += len(block)
-        if at_start and chunk:
-            at_start = False
-            if chunk.startswith(BYTE_ORDER_MARK):
-                chunk = chunk[1:]
-                _log_once(f"{name}: byte order mark at the start dropped")
-        if chunk:
-            yield chunk
+        yield from decode(block, final=final)
         if final:
             return
         block = stream.read(CHUNK_BYTES)
+
+
+class _Decoder:
+    """Decodes a stream block by block.
+
+    Args:
+        name: The name of the stream in messages.
+        encoding: As for `read_text`.
+        head: The first block.
+    """
+
+    def __init__(self, name: str, encoding: str | None, head: bytes):
+        self._name, self._encoding = name, encoding or _encoding_of(head, name)
+        errors = "surrogateescape" if encoding == BYTES else "strict"
+        self._decoder = codecs.getincrementaldecoder("utf-8" if encoding == BYTES else self._encoding)(errors)
+        self._at_start = True
+        self._offset = 0  # number of bytes before the next block
+        self._before = b""  # the block before that one
+
+    def __call__(self, block: bytes, *, final: bool = False) -> Iterator[str]:
+        """Yields the text of the next block, if it has any; `final` is whether it is the last one."""
+        pending = self._decoder.getstate()[0]  # bytes of a character that began in the last block
+        try:
+            chunk = self._decoder.decode(block, final)
+        except UnicodeDecodeError as error:
+            if not block and self._before.endswith(pending):  # what stands before it tells the encoding
+                ahead = len(self._before) - len(pending)
+                where = (error.start + ahead, error.end + ahead)
+                error = UnicodeDecodeError(error.encoding, self._before, *where, error.reason)
+                pending = self._before
+            raise _wrong(self._name, self._encoding, self._offset - len(pending), error, final) from error
+        except UnicodeError as error:  # UTF-16 and UTF-32 without their mark
+            raise UserError(
+                f"{self._name} does not begin with the byte order mark of {self._encoding}; give another "
+                f"{option('encoding')}, such as utf-16-le"
+            ) from error
+        self._offset, self._before = self._offset + len(block), block
+        if self._at_start and chunk:
+            self._at_start = False
+            if chunk.startswith(BYTE_ORDER_MARK):
+                chunk = chunk[1:]
+                _log_once(f"{self._name}: byte order mark at the start dropped")
+        if chunk:
+            yield chunk
 
 
 def _encoding_of(head: bytes, name: str) -> str:

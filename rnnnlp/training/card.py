@@ -61,7 +61,8 @@ def given_options(task: Task, config: TrainingConfig, network: Network) -> Itera
     values = network.config.to_mapping() | config.to_mapping()
     for field in (*fields(task.options), *network_options(network.config_type)):
         name, value = field.name, values[field.name]
-        if name not in inherited and value is not None and (value != field.default or name in auto):
+        is_of_the_run = name in inherited or name == "report_to"
+        if not is_of_the_run and value is not None and (value != field.default or name in auto):
             yield name, value
 
 

@@ -5,7 +5,7 @@ import inspect
 import json
 import os
 import tempfile
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import MISSING, fields
 from pathlib import Path
@@ -19,6 +19,8 @@ from rnnnlp.training.card import with_quantization
 from rnnnlp.training.earlier import OPTIONS
 from rnnnlp.training.model_folder import CARD, METRICS, replaced_model, training_of
 from rnnnlp.training.network import Network
+from rnnnlp.training.opened_once import reduced
+from rnnnlp.training.reporting import Callback
 from rnnnlp.training.run import resume, run_folder, train
 from rnnnlp.training.run_folder import RunFolder, read_state
 from rnnnlp.training.sharing import push
@@ -39,6 +41,7 @@ class Estimator:
     task: ClassVar[Task]
     backend: str | None  # options
     threads: int | None
+    text_column: str | None
     defaults: ClassVar[dict[str, Any]]  # of each option
     network_: Any  # of the task
     training_: dict[str, Any]  # how it was trained
@@ -78,15 +81,25 @@ class Estimator:
                     hint = f"; it is now {OPTIONS[name]}"
                 raise TypeError(f"{cls.__name__} has no option {name!r}{hint}")
 
-    def _train(self, data: str, loaded: Any, out: str | os.PathLike[str] | None, overwrite: bool) -> Self:
+    def _train(
+        self,
+        data: str,
+        loaded: Any,
+        out: str | os.PathLike[str] | None,
+        overwrite: bool,
+        callbacks: Sequence[Callback] = (),
+    ) -> Self:
         """Trains on loaded data, or on those of this name, and becomes the estimator of the result.
 
         If it is interrupted, it becomes that of the best weights so far.
         """
+        options = self._options(data)
+        if out is None and "tensorboard" in (options.training.report_to or ""):
+            raise UserError("report_to is tensorboard, whose files are in the run folder, and no run is kept; give out")
         self._fitted_here = True
         with run_folder(out) as folder:
             try:
-                network = train(self.task, self._options(data), folder, overwrite=overwrite, data=loaded)
+                network = train(self.task, options, folder, overwrite=overwrite, data=loaded, callbacks=callbacks)
             except KeyboardInterrupt:
                 run = RunFolder(folder)
                 with suppress(UserError):  # a second interrupt may have left none
@@ -96,11 +109,17 @@ class Estimator:
             return self._take_over(network, RunFolder(folder))
 
     @classmethod
-    def _resume(cls, folder: str | os.PathLike[str], changes: dict[str, Any], loaded: Any = None) -> Self:
+    def _resume(
+        cls,
+        folder: str | os.PathLike[str],
+        changes: dict[str, Any],
+        loaded: Any = None,
+        callbacks: Sequence[Callback] = (),
+    ) -> Self:
         """Continues the run in a folder, and gives the estimator of the result."""
         known = {**cls.defaults, "data": None}
         cls._require_known(changes, known)
-        resumed = cls._of_run(resume(cls.task, folder, changes, data=loaded), RunFolder(folder))
+        resumed = cls._of_run(resume(cls.task, folder, changes, data=loaded, callbacks=callbacks), RunFolder(folder))
         resumed._fitted_here = True
         return resumed
 
@@ -134,8 +153,11 @@ class Estimator:
         given = (f"{n}={v!r}" for n, v in self.get_params().items() if v is not None and v != self.defaults[n])
         return f"{type(self).__name__}({', '.join(given)})"
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return reduced(self) or super().__reduce_ex__(protocol)
+
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "_fitted_here"}
+        return {name: value for name, value in vars(self).items() if name not in ("_fitted_here", "_shared_place")}
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "network_")

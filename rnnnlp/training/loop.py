@@ -27,6 +27,7 @@ from rnnnlp.training.optimizers import Optimizer, clipping, global_norm, optimiz
 from rnnnlp.training.options import TrainingConfig
 from rnnnlp.training.progress import Progress
 from rnnnlp.training.provenance import difference, made_with
+from rnnnlp.training.reporting import Reports
 from rnnnlp.training.resuming import CHANGEABLE, LIMITS, changed_data
 from rnnnlp.training.run_folder import STATE, RunFolder
 from rnnnlp.training.schedules import factor
@@ -116,6 +117,7 @@ class Trainer:
         self.state = TrainingState(data_places=places_of(config.data, run.path))
         self.last_checkpoint = time.monotonic()
         self.trimmer = MallocTrimmer()
+        self.reports = Reports()
 
     @classmethod
     def begin(cls, objective: Objective, config: TrainingConfig, run: RunFolder, **options: Any) -> Self:
@@ -167,7 +169,9 @@ class Trainer:
         progress.step(step.batch, lr)
         if is_logged:
             measured = {"gradient_norm": step.gradient_norm, "update_ratio": step.update_ratio}
-            self.run.log(self.progress_record() | {"loss": step.batch.loss, "lr": lr} | measured)
+            record = self.progress_record() | {"loss": step.batch.loss, "lr": lr} | measured
+            self.run.log(record)
+            self.reports.step(record)
         if self.evaluation_is_due:
             self.evaluate(progress)
         elif self.checkpoint_is_due:
@@ -203,6 +207,7 @@ class Trainer:
         of_sample = {} if sample is None else {"sample": sample}
         self.run.log(self.progress_record() | {"validation": metrics} | of_sample)
         progress.evaluated(metrics, best=better, sample=sample)
+        self.reports.evaluation(clock.step, metrics, best=better, sample=sample)
         clock.reserve = time.monotonic() - started
         # Evaluations that came due while this one took its time are skipped.
         state.evaluations = max(state.evaluations, int(clock.progress * due))
@@ -258,6 +263,7 @@ class Trainer:
             if self.state.best_score is None:  # no evaluation yet: the weights so far are the best that there are
                 run.save_weights(network)
         self.last_checkpoint = time.monotonic()
+        self.reports.checkpoint(self.clock.step, run.latest_checkpoint)
 
     def resume(self) -> None:
         """Continues from the newest checkpoint of the run folder, with options that may have changed.

@@ -13,6 +13,7 @@ from rnnnlp.errors import UserError, option
 from rnnnlp.text.reading import ReadOptions, read_option
 from rnnnlp.text.registry import TOKENIZERS
 from rnnnlp.training.optimizers import OPTIMIZERS
+from rnnnlp.training.reporting import TRACKERS, known_trackers
 from rnnnlp.training.schedules import SCHEDULES
 
 LARGEST_VOCABULARY = 1 << 22  # the trainer of bpe takes memory for as many at once
@@ -60,6 +61,8 @@ class TrainingConfig(Protocol):
     def keep_checkpoints(self) -> int: ...
     @property
     def on_divergence(self) -> str: ...
+    @property
+    def report_to(self) -> str | None: ...
     @property
     def backend(self) -> str: ...
     @property
@@ -125,6 +128,11 @@ class TrainingOptions(Config):
         "learned)",
         "stop",
         check=one_of(("stop", "rollback")),
+    )
+    report_to: str | None = setting(
+        f"report losses and evaluations to trackers: one or more of {', '.join(TRACKERS)}, or none",
+        None,
+        check=known_trackers(),
     )
     backend: str = setting("auto, numpy or native", "auto")
     threads: int | None = setting("number of threads (default: OMP_NUM_THREADS, or all cores)", None, check=at_least(1))

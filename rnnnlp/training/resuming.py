@@ -9,13 +9,14 @@ from rnnnlp.config import NetworkConfig
 from rnnnlp.errors import UserError, option
 from rnnnlp.training.earlier import EARLIER_DATA
 from rnnnlp.training.options import TrainingOptions, budget_seconds
+from rnnnlp.training.reporting import trackers_given
 from rnnnlp.training.state import TrainingState
 from rnnnlp.training.task import Objective
 
 LIMITS = ("epochs", "steps", "budget")
 CHANGEABLE = (
     *("data", *LIMITS, "max_epochs", "evaluations", "patience", "checkpoint_every", "keep_checkpoints"),
-    *("on_divergence", "backend", "threads"),
+    *("on_divergence", "report_to", "backend", "threads"),
 )
 
 Training = TypeVar("Training", bound=TrainingOptions)
@@ -42,6 +43,8 @@ def with_changes(
         for name, value in changes.items()
         if value is not None
     }
+    if "report_to" in changes:
+        changes["report_to"] = trackers_given(changes["report_to"])
     if isinstance(budget := changes.get("budget"), str):
         changes["budget"] = budget_seconds(budget, trained)
     changes = {name: value for name, value in changes.items() if name not in before or before[name] != value}

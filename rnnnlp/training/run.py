@@ -4,7 +4,7 @@ import logging
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -19,6 +19,7 @@ from rnnnlp.training.loop import Interrupted, Trainer
 from rnnnlp.training.model_folder import CARD, CONFIG, training_of
 from rnnnlp.training.network import Network
 from rnnnlp.training.options import DEFAULT_BUDGET, TrainingOptions
+from rnnnlp.training.reporting import Callback, ReportedRun, Reports
 from rnnnlp.training.resuming import with_changes
 from rnnnlp.training.run_folder import RunFolder
 from rnnnlp.training.task import Options, Task
@@ -29,7 +30,13 @@ Training = TypeVar("Training", bound=TrainingOptions)
 
 
 def train(
-    task: Task, options: Options[Any], out: str | os.PathLike[str], *, overwrite: bool = False, data: Any = None
+    task: Task,
+    options: Options[Any],
+    out: str | os.PathLike[str],
+    *,
+    overwrite: bool = False,
+    data: Any = None,
+    callbacks: Sequence[Callback] = (),
 ) -> Network:
     """Trains a network into a new run folder.
 
@@ -39,6 +46,7 @@ def train(
         out: The new folder.
         overwrite: Whether to replace a run that is in it.
         data: Loaded data of the task, to be used instead of `options.training.data`.
+        callbacks: What hears of the training, beside the trackers of `options.training.report_to`.
 
     Returns:
         The network with the weights that were best on validation.
@@ -48,6 +56,7 @@ def train(
             diverges.
     """
     started = time.monotonic()
+    reports = Reports(callbacks, options.training.report_to)
     if data is None:
         refuse_data_of_run(options.training.data, out)
     options = Options(with_limit(options.training), options.network)
@@ -55,11 +64,16 @@ def train(
         running(options.training.backend, options.training.threads),
         RunFolder.create(out, overwrite=overwrite) as run,
     ):
-        return finish(task, task.begin(options, run, data=data, started=started))
+        return finish(task, task.begin(options, run, data=data, started=started), reports)
 
 
 def resume(
-    task: Task, path: str | os.PathLike[str], changes: Mapping[str, Any] = MappingProxyType({}), *, data: Any = None
+    task: Task,
+    path: str | os.PathLike[str],
+    changes: Mapping[str, Any] = MappingProxyType({}),
+    *,
+    data: Any = None,
+    callbacks: Sequence[Callback] = (),
 ) -> Network:
     """Continues the run in folder `path`. Without changes it goes on as if it had never stopped.
 
@@ -68,6 +82,7 @@ def resume(
         path: The run folder.
         changes: Options that change, such as a new limit: see `resuming.CHANGEABLE`.
         data: Loaded data of the task, to be used instead of those that the run names.
+        callbacks: What hears of the training, beside the trackers of the run.
 
     Returns:
         The network with the weights that were best on validation.
@@ -82,10 +97,11 @@ def resume(
             network = task.network.from_pretrained(checkpoint)
             config: Any = task.training.from_mapping(training_of(run.path), str(run.path / CONFIG))
             config = with_changes(config, network.config, changes, run=run.path, trained=run.seconds)
+            reports = Reports(callbacks, config.report_to)
             if data is None and (place := find_data(config.to_mapping(), run.path)) != config.data:
                 config = config.changed(data=place)
             with running(config.backend, config.threads):
-                return finish(task, task.reopen(network, config, run, data=data))
+                return finish(task, task.reopen(network, config, run, data=data), reports)
         except CorruptFileError as error:
             *older, newest = run.checkpoints()
             if not older or not str(error).startswith(str(newest)):
@@ -93,13 +109,22 @@ def resume(
             raise UserError(f"{error.marked}, or remove {newest} to resume from {older[-1].name}") from None
 
 
-def finish(task: Task, trainer: Trainer) -> Network:
+def finish(task: Task, trainer: Trainer, reports: Reports) -> Network:
     """Trains to the end, writes the model card, and returns the network with its best weights."""
+    run, config = trainer.run.path, trainer.objective.network.config.to_mapping() | trainer.config.to_mapping()
+    trainer.reports = reports
+    reports.begin(ReportedRun(run.resolve().name, run, task.name, config, trainer.clock.step))
+    status = "failed"
     try:
         trainer.train()
-    except Interrupted:
-        save_card(task, trainer)
+        status = "finished"
+    except KeyboardInterrupt as stop:
+        status = "interrupted"
+        if isinstance(stop, Interrupted):
+            save_card(task, trainer)
         raise
+    finally:
+        reports.end(status, trainer.state.best_metrics)
     save_card(task, trainer)
     return task.network.from_pretrained(trainer.run.path)
 

@@ -5,6 +5,7 @@
     metrics.jsonl                   a line for each logged step and evaluation
     README.md                       the model card
     language_model/                 the run that pretrained a language model for a classifier
+    tensorboard/, trackers.json     what trackers of experiments keep, if it reports to some
     cross_validation.safetensors    what a cross-validation found, for a resume
     checkpoints/step-00000400/      a whole model with the weights of that step, and
         training_state.safetensors  unaveraged weights, optimizer, carried state

@@ -14,6 +14,7 @@ from rnnnlp.training.earlier import OPTIONS
 from rnnnlp.training.model_folder import SavedModel, located, read_config
 from rnnnlp.training.network import Network
 from rnnnlp.training.options import TrainingOptions, budget_seconds
+from rnnnlp.training.reporting import trackers_given
 
 if TYPE_CHECKING:
     from rnnnlp.training.loop import Trainer
@@ -141,6 +142,8 @@ class Task:
         training = {name: value for name, value in values.items() if name in of_training}
         if isinstance(budget := training.get("budget"), str):
             training["budget"] = budget_seconds(budget)
+        if "report_to" in training:
+            training["report_to"] = trackers_given(training["report_to"])
         network = {name: as_given(of_network[name], v, name) for name, v in values.items() if name in of_network}
         options = Options(self.options.from_mapping(training), network)
         self.check(options)

@@ -176,6 +176,7 @@ MISTAKES = {
     "train charlm --data {home}/text.txt --document-separator \\x": r"--document-separator is \x; write a backslash as",
     "train charlm --data {home}/text.txt --lr 0": "--lr is 0.0; it must be above 0",
     "train charlm --data {home}/text.txt --lr nan": "--lr is nan; it must be finite",
+    "train charlm --data {home}/text.txt --report-to aim": "--report-to is aim; it must be none, or one or more of",
     "train charlm --data {home}/text.txt --backend gpu": "--backend is gpu; it must be one of auto, numpy",
     "train charlm --data {home}/text.txt --epochs 1 --steps 3": "--epochs, --steps and --budget exclude one another",
     "train charlm --data {home}/text.txt --tied-weights --hidden-size 8 --embedding-size 4": (
@@ -557,6 +558,17 @@ ELSEWHERE = {
     "is not installed; install it with: pip install torch": (
         "parity/test_exchange.py::test_without_torch_one_line_says_what_to_install"
     ),
+    "batch_size is {}; it must be at least 1, or None": f"{CONTAINERS}::test_a_stream_is_answered_while_it_is_read",
+    "give one of these, such as data[": f"{CONTAINERS}::test_what_is_no_list_of_texts_is_named",
+    "callbacks has {}; expected objects of subclasses": (
+        "training/test_reporting.py::test_what_is_no_callback_and_a_tracker_that_is_missing"
+    ),
+    "which needs the package {}; install it: pip install": (
+        "training/test_reporting.py::test_what_is_no_callback_and_a_tracker_that_is_missing"
+    ),
+    "whose files are in the run folder, and no run is kept; give out": (
+        "training/test_reporting.py::test_what_is_no_callback_and_a_tracker_that_is_missing"
+    ),
     "is not there any more; restore it, or train again": f"{CROSS_VALIDATION}::test_a_run_with_folds_keeps_its_limits",
     "so nothing is known of": f"{CROSS_VALIDATION}::test_a_run_with_folds_keeps_its_limits",
     "ngrams is not ascending; restore": f"{CROSS_VALIDATION}::test_a_forged_linear_model_is_refused",
@@ -699,7 +711,6 @@ ELSEWHERE = {
     "there are {} texts and {} {}; give one for": "tasks/test_estimators.py::test_labels_that_do_not_fit_are_named",
     "sample_weight has a value that is": "tasks/test_estimators.py::test_labels_that_do_not_fit_are_named",
     "is one string, {}; it must be several": WRONG_TEXTS,
-    "; it must be texts: give the one column": WRONG_TEXTS,
     "; it must be texts, such as a list": WRONG_TEXTS,
     "; every text must be a string": WRONG_TEXTS,
     "prompt is {}; it must be a string": "tasks/test_estimators.py::test_options_of_generate_that_are_refused",

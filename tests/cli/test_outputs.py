@@ -7,11 +7,12 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from rnnnlp.cli.main import main
-from rnnnlp.tasks.sentiment.network import SentimentNetwork
+from rnnnlp.cli.predict import predictions
 from tests.cli.mistakes import TINY
 
 REVIEWS = "text,label\n" + "a good film,good\na bad film,bad\n" * 20
@@ -69,29 +70,38 @@ def test_an_output_that_is_standard_input_is_refused(home: Path, tmp_path: Path)
     assert path.read_text() == "good\nbad\n"
 
 
-def test_a_prediction_that_fails_half_way_leaves_the_file_before(
-    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    path, real, calls = tmp_path / "out.jsonl", SentimentNetwork.predict_proba, []
+def test_a_prediction_that_is_stopped(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A file that is there stays; a new one has whole lines."""
+    path, calls = tmp_path / "out.jsonl", []
     path.write_text("yesterday's\n")
     path.chmod(0o640)
-    monkeypatch.setattr("rnnnlp.tasks.sentiment.predictor.CHUNK", 1)
-    words = ["predict", str(home / "reviews"), "good", "bad", "fair", "--json", str(path)]
+    (home / "texts.txt").write_text("good\nbad\nfair\n")
+    for name in ("FIRST_BATCH", "LARGEST_BATCH"):
+        monkeypatch.setattr(f"rnnnlp.text.plain.{name}", 1)
+    words = ["predict", str(home / "reviews"), "--file", str(home / "texts.txt"), "--json"]
 
-    def fails(self: SentimentNetwork, texts: list[str]):
-        calls.append(texts)
-        if len(calls) == 3:
+    def stopped(*arguments: Any, **options: Any):
+        calls.append(arguments)
+        if len(calls) % 3 == 0:
             raise KeyboardInterrupt
-        return real(self, texts)
+        return predictions(*arguments, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(SentimentNetwork, "predict_proba", fails)
-        assert main(words) == 130
-    assert path.read_text() == "yesterday's\n"
-    assert os.listdir(tmp_path) == ["out.jsonl"]
-    assert main(words) == 0
-    assert [json.loads(line)["text"] for line in path.read_text().splitlines()] == ["good", "bad", "fair"]
+        patch.setattr("rnnnlp.cli.predict.predictions", stopped)
+        assert main([*words, str(path)]) == 130
+        assert path.read_text() == "yesterday's\n"
+        assert os.listdir(tmp_path) == ["out.jsonl"]
+        assert main([*words, str(tmp_path / "new.jsonl")]) == 130
+    assert texts_in(tmp_path / "new.jsonl") == ["good", "bad"]
+    assert main([*words, str(path)]) == 0
+    assert texts_in(path) == ["good", "bad", "fair"]
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+def texts_in(path: Path) -> list[str]:
+    content = path.read_text()
+    assert content.endswith("\n")
+    return [json.loads(line)["text"] for line in content.splitlines()]
 
 
 def test_outputs_may_be_links_devices_and_files_of_earlier_commands(home: Path, tmp_path: Path):

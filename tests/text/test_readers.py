@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import os
 import sys
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from rnnnlp.errors import UserError
 from rnnnlp.text import ReadOptions, load_plain_texts
 from rnnnlp.text.chunks import blocks, line_blocks, lines, slice_chunks, split_lines
+from rnnnlp.text.plain import BATCH_CHARACTERS, in_batches, stream_plain_texts
 from rnnnlp.text.readers import CHUNK_BYTES, read_text
 from tests.text.samples import HARD_TEXTS
 
@@ -105,7 +107,7 @@ def test_slice_chunks(chunks, start, stop):
         ("one\ntwo", ["one", "two"]),
         ("one\n\ntwo\n", ["one", "", "two"]),
         ("one\r\ntwo\r\n", ["one", "two"]),
-        ("one\r\ntwo\nthree", ["one\r", "two", "three"]),
+        ("one\r\ntwo\nthree", ["one", "two", "three"]),
         ("a\u0085b\u2028c\rd\n", ["a\u0085b\u2028c\rd"]),
     ],
 )
@@ -141,3 +143,42 @@ def test_standard_input_that_is_no_text(monkeypatch, content, message):
 def test_missing_file_of_plain_texts(tmp_path):
     with pytest.raises(UserError, match="no such file"):
         load_plain_texts(tmp_path / "none.txt")
+
+
+def test_batches_grow_and_end_where_the_input_pauses():
+    words = [str(number) for number in range(100)]
+    batches = list(in_batches([words[:3], [], words[3:50], words[50:], []]))
+    assert [word for batch in batches for word in batch] == words
+    assert list(map(len, batches)) == [3, 16, 32, 49]
+    assert list(map(len, in_batches([words], largest=1))) == [1] * 100
+    assert list(map(len, in_batches([["a" * BATCH_CHARACTERS] * 3]))) == [1, 1, 1]
+    assert list(in_batches([[], []])) == []
+
+
+def test_lines_of_standard_input_come_as_they_are_typed(monkeypatch):
+    reading, writing = os.pipe()
+    monkeypatch.setattr(sys, "stdin", os.fdopen(reading, encoding="utf-8"))
+    batches = stream_plain_texts("-")
+    os.write(writing, "good\r\nna\u00ef".encode()[:-1])
+    assert next(batches) == ["good"]
+    os.write(writing, "\u00ef".encode()[1:] + b"ve\nbad\n")
+    assert next(batches) == ["na\u00efve", "bad"]
+    os.write(writing, b"the last")
+    os.close(writing)
+    assert next(batches) == ["the last"]
+    assert list(batches) == []
+    sys.stdin.close()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"a" * 10 + b"\xe4", r"standard input: byte 10 is not valid UTF-8"),
+        ("caf\u00e9 \u65e5".encode()[:-1], "standard input: byte 6 begins a character that is cut off"),
+        (b"one\n" * 40_000 + b"\xe4 two\n", "standard input: byte 160000 is not valid UTF-8"),
+    ],
+)
+def test_standard_input_that_does_not_decode(monkeypatch, content, message):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+    with pytest.raises(UserError, match=message):
+        load_plain_texts("-")

@@ -2,6 +2,7 @@
 
 import codecs
 import os
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any, Self
 
@@ -15,6 +16,7 @@ from rnnnlp.tasks.char_lm.task import TASK
 from rnnnlp.tasks.language_modelling import given_corpus
 from rnnnlp.training.estimator import Estimator
 from rnnnlp.training.model_folder import located
+from rnnnlp.training.reporting import Callback
 from rnnnlp.training.run_folder import RunFolder
 
 
@@ -42,6 +44,7 @@ class CharLM(Estimator):
         validation_data: Any = None,
         out: str | os.PathLike[str] | None = None,
         overwrite: bool = False,
+        callbacks: Sequence[Callback] = (),
     ) -> Self:
         """Trains a new model.
 
@@ -50,16 +53,23 @@ class CharLM(Estimator):
             validation_data: Texts to validate on, beside texts; by default the last tenth of the characters.
             out: A new folder that keeps the run.
             overwrite: Whether to replace a run that is in `out`.
+            callbacks: What hears of the training, beside the trackers of `report_to`: see `Callback`.
 
         Raises:
             UserError: For a mistake in options or data.
         """
-        corpus, name = given_corpus(data, validation_data)
-        return self._train(name, corpus, out, overwrite)
+        corpus, name = given_corpus(data, validation_data, self.text_column)
+        return self._train(name, corpus, out, overwrite, callbacks)
 
     @classmethod
     def resume(
-        cls, folder: str | os.PathLike[str], data: Any = None, *, validation_data: Any = None, **changes: Any
+        cls,
+        folder: str | os.PathLike[str],
+        data: Any = None,
+        *,
+        validation_data: Any = None,
+        callbacks: Sequence[Callback] = (),
+        **changes: Any,
     ) -> Self:
         """Continues the run in a folder: one that was interrupted, or one that shall train longer.
 
@@ -67,6 +77,7 @@ class CharLM(Estimator):
             folder: The run folder, the `out` of `fit` or of the command line.
             data: The same data as before, if they are somewhere else now, or were given as texts.
             validation_data: The same as before, beside texts.
+            callbacks: As for `fit`.
             changes: Options that change: `epochs`, `steps` or `budget` is the new limit in all, and
                 `budget="+10m"` adds to what the run has had.
 
@@ -74,9 +85,9 @@ class CharLM(Estimator):
             UserError: If there is no such run, the data are others, or an option cannot change.
         """
         if data is None and validation_data is None:
-            return cls._resume(folder, changes)
+            return cls._resume(folder, changes, callbacks=callbacks)
         corpus, name = given_corpus(data, validation_data)
-        return cls._resume(folder, changes if corpus else {**changes, "data": name}, corpus)
+        return cls._resume(folder, changes if corpus else {**changes, "data": name}, corpus, callbacks)
 
     def generate(
         self, prompt: str | None = "", *, seed: int | None = None, errors: str = "replace", **sampling: Any

@@ -2,9 +2,10 @@
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from rnnnlp.config import Config
 from rnnnlp.errors import UserError, option
@@ -74,10 +75,14 @@ def model_folder(place: str | os.PathLike[str]) -> Path:
     )
 
 
-def models_for(texts: Sequence[str | None]) -> list[str]:
+def models_for(texts: Sequence[str | None], before: Mapping[str, int] = MappingProxyType({})) -> list[str]:
     """For each text the name of the bundled model that knows its script.
 
     A text without letters, or none at all, goes to the model that most other texts go to.
+
+    Args:
+        texts: The texts.
+        before: How many texts went to each model before these.
 
     Raises:
         UserError: If there is no such model.
@@ -94,7 +99,7 @@ def models_for(texts: Sequence[str | None]) -> list[str]:
             f"classifier on such texts, or choose a model with {option('model')}"
         )
     chosen = [None if script is None else known[script] for script in scripts]
-    most = Counter(name for name in chosen if name is not None).most_common(1)
+    most = (Counter(before) + Counter(name for name in chosen if name is not None)).most_common(1)
     if texts and not most:
         raise UserError(
             f"there are no letters in what was given, so its language cannot be told ({listed}); choose a model with "

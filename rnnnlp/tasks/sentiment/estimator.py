@@ -3,6 +3,7 @@
 # n texts, K classes
 
 import os
+from collections.abc import Iterator, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -12,12 +13,17 @@ from rnnnlp.tasks.sentiment.bundled import model_folder
 from rnnnlp.tasks.sentiment.ensemble import Ensemble, load_predictor
 from rnnnlp.tasks.sentiment.explain import Contribution
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
+from rnnnlp.tasks.sentiment.predictor import Answer, batches_of
 from rnnnlp.tasks.sentiment.task import TASK
 from rnnnlp.text import Classes, LabelledData, LabelledSplit
-from rnnnlp.text.given import labelled_rows
+from rnnnlp.text.given import Columns, as_texts, labelled_rows
+from rnnnlp.text.given_tables import is_table
 from rnnnlp.text.labelled import hold_out_validation
 from rnnnlp.text.sources import GIVEN
+from rnnnlp.training import sharing
 from rnnnlp.training.estimator import Estimator
+from rnnnlp.training.model_folder import training_of
+from rnnnlp.training.reporting import Callback
 from rnnnlp.training.run_folder import RunFolder
 
 
@@ -37,6 +43,7 @@ class SentimentClassifier(Estimator):
 
     task = TASK
     network_: SentimentNetwork | Ensemble
+    label_column: str | None
     _estimator_type = "classifier"  # what scikit-learn before 1.6 asks for
 
     def __sklearn_tags__(self) -> Any:
@@ -52,29 +59,32 @@ class SentimentClassifier(Estimator):
     def fit(
         self,
         texts: Any,
-        labels: Any,
+        labels: Any = None,
         sample_weight: Any = None,
         *,
-        validation_data: tuple[Any, Any] | None = None,
+        validation_data: Any = None,
         out: str | os.PathLike[str] | None = None,
         overwrite: bool = False,
+        callbacks: Sequence[Callback] = (),
     ) -> Self:
         """Trains a new classifier.
 
         Args:
-            texts: Strings in any container.
-            labels: The label of each text: strings, numbers or booleans.
+            texts: Strings in any container; or a table of pandas, `datasets` or PyArrow, or a dict of columns, in which
+                `text_column` and `label_column` name the columns where they are not the usual ones.
+            labels: The label of each text: strings, numbers or booleans. None takes those of the table.
             sample_weight: How much each text counts in the loss, at least 0.
-            validation_data: Texts and labels that choose the best weights; by default 5 % of the texts of each class
-                are held out.
+            validation_data: Texts and labels, or a table, that choose the best weights; by default 5 % of the texts of
+                each class are held out.
             out: A new folder that keeps the run.
             overwrite: Whether to replace a run that is in `out`.
+            callbacks: What hears of the training, beside the trackers of `report_to`: see `Callback`.
 
         Raises:
             UserError: For a mistake in options or data.
         """
-        data = labelled(texts, labels, sample_weight, validation_data)
-        return self._train(GIVEN, data, out, overwrite)
+        data = labelled(texts, labels, sample_weight, validation_data, (self.text_column, self.label_column))
+        return self._train(GIVEN, data, out, overwrite, callbacks)
 
     @classmethod
     def resume(
@@ -84,7 +94,8 @@ class SentimentClassifier(Estimator):
         labels: Any = None,
         sample_weight: Any = None,
         *,
-        validation_data: tuple[Any, Any] | None = None,
+        validation_data: Any = None,
+        callbacks: Sequence[Callback] = (),
         **changes: Any,
     ) -> Self:
         """Continues the run in a folder: one that was interrupted, or one that shall train longer.
@@ -95,6 +106,7 @@ class SentimentClassifier(Estimator):
             labels: The same as for `fit`.
             sample_weight: The same as for `fit`.
             validation_data: The same as for `fit`.
+            callbacks: As for `fit`.
             changes: Options that change: `epochs`, `steps` or `budget` is the new limit in all, and
                 `budget="+10m"` adds to what the run has had. `data` is the new place of the data of the command line.
 
@@ -102,9 +114,11 @@ class SentimentClassifier(Estimator):
             UserError: If there is no such run, the data are others, or an option cannot change.
         """
         if texts is None and labels is None:
-            return cls._resume(folder, changes)
-        data = labelled(texts, labels, sample_weight, validation_data)
-        return cls._resume(folder, changes, data)
+            return cls._resume(folder, changes, callbacks=callbacks)
+        trained = training_of(RunFolder(folder).path) if is_table(texts) else {}
+        columns = trained.get("text_column"), trained.get("label_column")
+        data = labelled(texts, labels, sample_weight, validation_data, columns)
+        return cls._resume(folder, changes, data, callbacks)
 
     @property
     def classes_(self) -> np.ndarray:
@@ -115,19 +129,45 @@ class SentimentClassifier(Estimator):
     def predict_proba(self, texts: Any) -> np.ndarray:
         """Calibrated probabilities `(n, K)`, the columns in the order of `classes_`; NaN for a missing text."""
         with self._kernels():
-            probabilities: np.ndarray = self._fitted().predict_proba(texts)
+            probabilities: np.ndarray = self._fitted().predict_proba(self._texts(texts))
         return probabilities
 
     def predict(self, texts: Any) -> np.ndarray:
         """The most probable label of each text, `(n,)`, of the type that `fit` was given; None for a missing text."""
         with self._kernels():
-            predicted: np.ndarray = self._fitted().predict(texts)
+            predicted: np.ndarray = self._fitted().predict(self._texts(texts))
         return predicted
 
-    def score(self, texts: Any, labels: Any, sample_weight: Any = None) -> float:
-        """The accuracy on texts with these labels, weighted if `sample_weight` is given; see `Predictor.score`."""
+    def _texts(self, texts: Any) -> Any:
+        """The texts of a table; anything else as it is."""
+        return as_texts(texts, column=self.text_column) if is_table(texts) else texts
+
+    def predict_stream(self, texts: Any, *, batch_size: int | None = None) -> Iterator[Answer]:
+        """Yields each text with its label and probabilities, before the last text is read: see `Predictor`.
+
+        Args:
+            texts: Texts in any container, also a generator or a data set of any size.
+            batch_size: The largest number of texts that are read before an answer is given: 1 for a source that waits.
+                By default 16 at first, and then more, as that is faster.
+        """
+        for batch in batches_of(texts, self.text_column, batch_size):
+            with self._kernels():
+                answers = self._fitted().answers(batch)
+            yield from answers
+
+    def score(self, texts: Any, labels: Any = None, sample_weight: Any = None) -> float:
+        """The accuracy on texts with these labels, weighted if `sample_weight` is given; see `Predictor.score`.
+
+        Args:
+            texts: The texts, or a table with texts and labels.
+            labels: The label of each text; None takes those of the table.
+            sample_weight: How much each text counts, at least 0.
+        """
+        if labels is None and is_table(texts):
+            rows = labelled_rows(texts, None, sample_weight, columns=(self.text_column, self.label_column))
+            texts, labels, sample_weight = rows.texts, rows.labels, rows.weights
         with self._kernels():
-            accuracy: float = self._fitted().score(texts, labels, sample_weight)
+            accuracy: float = self._fitted().score(self._texts(texts), labels, sample_weight)
         return accuracy
 
     def uncertain(self, texts: Any, n: int) -> np.ndarray:
@@ -138,7 +178,7 @@ class SentimentClassifier(Estimator):
             n: The number of texts that are wanted.
         """
         with self._kernels():
-            chosen: np.ndarray = self._fitted().uncertain(texts, n)
+            chosen: np.ndarray = self._fitted().uncertain(self._texts(texts), n)
         return chosen
 
     def explain(self, texts: Any, labels: Any = None) -> list[list[Contribution] | None]:
@@ -149,20 +189,24 @@ class SentimentClassifier(Estimator):
             labels: The explained label of each text; the predicted one by default.
         """
         with self._kernels():
-            explained: list[list[Contribution] | None] = self._fitted().explain(texts, labels)
+            explained: list[list[Contribution] | None] = self._fitted().explain(self._texts(texts), labels)
         return explained
 
     @classmethod
-    def from_pretrained(cls, folder: str | os.PathLike[str]) -> Self:
+    def from_pretrained(cls, folder: str | os.PathLike[str], *, shared: bool = False) -> Self:
         """The classifier in a folder that `save_pretrained`, a training run or `rnnnlp ensemble` wrote.
 
         Args:
             folder: The folder; or the name of a bundled model, such as "reviews-en" (`rnnnlp models` lists them); or
                 that of a model on the Hub, "owner/name" or "owner/name@revision".
+            shared: For workers of Spark, Dask or `datasets`: each process opens the folder once, and the classifier is
+                pickled as its path.
 
         Raises:
             UserError: If there is none, or it is damaged.
         """
+        if shared:
+            return sharing.shared(cls, folder, cls.from_pretrained)
         folder = model_folder(folder)
         predictor, run = load_predictor(folder), RunFolder(folder)
         if isinstance(predictor, Ensemble):  # made of runs, so it has no options of a training
@@ -171,26 +215,34 @@ class SentimentClassifier(Estimator):
 
 
 def labelled(
-    texts: Any, labels: Any, sample_weight: Any = None, validation_data: tuple[Any, Any] | None = None
+    texts: Any,
+    labels: Any,
+    sample_weight: Any = None,
+    validation_data: Any = None,
+    columns: Columns = (None, None),
 ) -> LabelledData:
-    """Texts and labels as a data set.
+    """Texts and labels as a data set; `columns` are those of a table.
 
     Raises:
         UserError: If the numbers of texts and labels differ, there is only one class, or a validation label is new.
     """
     source = "the given data"
-    rows = labelled_rows(texts, labels, sample_weight)
+    rows = labelled_rows(texts, labels, sample_weight, columns=columns)
     if not rows.texts:
         raise UserError("there are no texts with labels; give some of each of two classes or more")
-    classes = Classes.of(rows.labels, source)
-    if len(classes) < 2:
-        raise UserError(f"the given labels are all {classes.labels[0]!r}; a classifier needs two classes or more")
+    names = rows.class_names
+    classes = Classes.of(rows.labels, source) if names is None else Classes(names, "class")
+    if len(set(rows.labels)) < 2:
+        raise UserError(f"the given labels are all {rows.labels[0]!r}; a classifier needs two classes or more")
     train = LabelledSplit(rows.texts, classes.indices(rows.labels, source), rows.weights)
     if validation_data is None:
         return LabelledData(hold_out_validation(train, source), classes, source, held_out=True)
-    if not (isinstance(validation_data, tuple | list) and len(validation_data) == 2):
-        raise UserError("validation_data must be a pair (texts, labels), to choose the best weights with")
-    held_out = labelled_rows(*validation_data, names=("the validation texts", "the validation labels"))
+    if is_table(validation_data):
+        validation_data = validation_data, None
+    elif not (isinstance(validation_data, tuple | list) and len(validation_data) == 2):
+        raise UserError("validation_data must be a pair (texts, labels), or a table, to choose the best weights with")
+    described = ("the validation texts", "the validation labels")
+    held_out = labelled_rows(validation_data[0], validation_data[1], names=described, columns=columns)
     if not held_out.texts:
         raise UserError("validation_data has no text with a label; give some, or leave it out")
     validation = LabelledSplit(held_out.texts, classes.indices(held_out.labels, "validation_data", of="training"))

@@ -3,7 +3,7 @@
 # n texts, K classes
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,8 +13,9 @@ from rnnnlp.layers.loss import softmax
 from rnnnlp.tasks.sentiment.explain import Contribution, whole_clusters
 from rnnnlp.tasks.sentiment.uncertain import most_uncertain
 from rnnnlp.text import Classes
-from rnnnlp.text.given import as_texts, labelled_rows, require_one_each, which_are_there
-from rnnnlp.text.labels import as_labels
+from rnnnlp.text.given import as_texts, iterate_texts, labelled_rows, require_one_each, which_are_there
+from rnnnlp.text.labels import Label, as_labels
+from rnnnlp.text.plain import LARGEST_BATCH, in_batches
 
 CHUNK = 10_000  # texts encoded at a time when predicting
 
@@ -29,6 +30,27 @@ class Reading(NamedTuple):
 
     logits: np.ndarray
     unknown: np.ndarray
+
+
+class Answer(NamedTuple):
+    """What a classifier says of one text.
+
+    Attributes:
+        text: The text; None if it is missing.
+        label: Its most probable label, of the type of the labels in training.
+        probabilities: Those of all classes, `(K,)`.
+    """
+
+    text: str | None
+    label: Label | None
+    probabilities: np.ndarray
+
+
+def batches_of(texts: Any, column: str | None, batch_size: int | None) -> Iterator[list[str | None]]:
+    """Yields texts in batches that grow up to `batch_size`; `column` is the one of a table that has them."""
+    if batch_size is not None and batch_size < 1:
+        raise UserError(f"batch_size is {batch_size}; it must be at least 1, or None")
+    return in_batches(([text] for text in iterate_texts(texts, column=column)), batch_size or LARGEST_BATCH)
 
 
 class Predictor(ABC):
@@ -118,14 +140,14 @@ class Predictor(ABC):
             predicted[missing] = None
         return predicted
 
-    def score(self, texts: Any, labels: Any, sample_weight: Any = None) -> float:
+    def score(self, texts: Any, labels: Any = None, sample_weight: Any = None) -> float:
         """The accuracy: the fraction of texts whose most probable label is the given one.
 
         Labels are matched by value: 1, 1.0 and "1" are the same. Rows without a text or a label are left out.
 
         Args:
-            texts: The texts.
-            labels: The label of each text.
+            texts: The texts, or a table with texts and labels.
+            labels: The label of each text; None takes those of the table.
             sample_weight: How much each text counts, at least 0.
 
         Raises:
@@ -137,6 +159,29 @@ class Predictor(ABC):
         actual = self.classes.indices(rows.labels, "labels")
         hits = self.predict_proba(rows.texts).argmax(axis=1) == actual
         return float(np.average(hits, weights=rows.weights))
+
+    def answers(self, texts: Sequence[str | None]) -> list[Answer]:
+        """Each text with its label and probabilities; None and NaN for a missing one."""
+        probabilities = self.predict_proba(texts)
+        labels = [
+            None if text is None else self.classes.labels[k]
+            for text, k in zip(texts, probabilities.argmax(axis=1).tolist(), strict=True)
+        ]
+        return list(map(Answer, texts, labels, probabilities))
+
+    def predict_stream(self, texts: Any, *, batch_size: int | None = None) -> Iterator[Answer]:
+        """Yields the answer to each text, before the last one is read: for generators and tables of any size.
+
+        Args:
+            texts: Texts in any usual container.
+            batch_size: The largest number of texts that are read before an answer is given: 1 for a source that waits.
+                By default 16 at first, and then more, as that is faster.
+
+        Raises:
+            UserError: If `texts` is not a container of texts, or `batch_size` is below 1.
+        """
+        for batch in batches_of(texts, None, batch_size):
+            yield from self.answers(batch)
 
     def uncertain(self, texts: Any, n: int) -> np.ndarray:
         """The indices of the `n` texts whose labels would teach most, the most useful first; see `most_uncertain`.

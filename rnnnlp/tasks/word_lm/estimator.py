@@ -1,6 +1,7 @@
 """The public class of word language models."""
 
 import os
+from collections.abc import Sequence
 from typing import Any, Self
 
 from rnnnlp.tasks.language_modelling import given_corpus
@@ -8,6 +9,7 @@ from rnnnlp.tasks.word_lm.network import WordLMNetwork
 from rnnnlp.tasks.word_lm.task import TASK
 from rnnnlp.training.estimator import Estimator
 from rnnnlp.training.model_folder import located
+from rnnnlp.training.reporting import Callback
 from rnnnlp.training.run_folder import RunFolder
 
 
@@ -26,27 +28,38 @@ class WordLM(Estimator):
     task = TASK
     network_: WordLMNetwork
 
-    def fit(self, data: Any, *, out: str | os.PathLike[str] | None = None, overwrite: bool = False) -> Self:
+    def fit(
+        self,
+        data: Any,
+        *,
+        out: str | os.PathLike[str] | None = None,
+        overwrite: bool = False,
+        callbacks: Sequence[Callback] = (),
+    ) -> Self:
         """Trains new models; labels, if the data have any, are not read.
 
         Args:
             data: A path, a Hub name or a built-in data set, as `--data` takes it; or texts in any container.
             out: A new folder that keeps the run.
             overwrite: Whether to replace a run that is in `out`.
+            callbacks: What hears of the training, beside the trackers of `report_to`: see `Callback`.
 
         Raises:
             UserError: For a mistake in options or data.
         """
-        corpus, name = given_corpus(data)
-        return self._train(name, corpus, out, overwrite)
+        corpus, name = given_corpus(data, column=self.text_column)
+        return self._train(name, corpus, out, overwrite, callbacks)
 
     @classmethod
-    def resume(cls, folder: str | os.PathLike[str], data: Any = None, **changes: Any) -> Self:
+    def resume(
+        cls, folder: str | os.PathLike[str], data: Any = None, *, callbacks: Sequence[Callback] = (), **changes: Any
+    ) -> Self:
         """Continues the run in a folder: one that was interrupted, or one that shall train longer.
 
         Args:
             folder: The run folder, the `out` of `fit` or of the command line.
             data: The same data as before, if they are somewhere else now, or were given as texts.
+            callbacks: As for `fit`.
             changes: Options that change: `epochs`, `steps` or `budget` is the new limit in all, and
                 `budget="+10m"` adds to what the run has had.
 
@@ -54,9 +67,9 @@ class WordLM(Estimator):
             UserError: If there is no such run, the data are others, or an option cannot change.
         """
         if data is None:
-            return cls._resume(folder, changes)
+            return cls._resume(folder, changes, callbacks=callbacks)
         corpus, name = given_corpus(data)
-        return cls._resume(folder, changes if corpus else {**changes, "data": name}, corpus)
+        return cls._resume(folder, changes if corpus else {**changes, "data": name}, corpus, callbacks)
 
     @classmethod
     def from_pretrained(cls, folder: str | os.PathLike[str]) -> Self:

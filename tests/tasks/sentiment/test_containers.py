@@ -10,6 +10,7 @@ import pytest
 
 from rnnnlp import Ensemble, SentimentClassifier
 from rnnnlp.errors import UserError
+from rnnnlp.tasks.sentiment.estimator import labelled
 
 TEXTS = [f"a {word} {noun}" for word in ("lovely", "fine", "awful", "poor") for noun in ("lamp", "tent", "chair")] * 3
 NAMES = (["good"] * 6 + ["bad"] * 6) * 3
@@ -90,6 +91,84 @@ def test_texts_in_every_usual_container(classifier: SentimentClassifier):
         assert classifier.explain(holder) == classifier.explain(TEXTS), name
 
 
+def tables(texts: list[str], labels: list[Any], names: tuple[str, str] = ("text", "label")) -> dict[str, Any]:
+    pandas, arrow = pytest.importorskip("pandas"), pytest.importorskip("pyarrow")
+    columns = {"id": list(range(len(texts))), names[0]: texts, names[1]: labels}
+    dataset, table = datasets.Dataset.from_dict(columns), arrow.table(columns)
+    return {
+        "DataFrame": pandas.DataFrame(columns, index=range(len(texts), 0, -1)),
+        "Dataset": dataset,
+        "IterableDataset": dataset.to_iterable_dataset(),
+        "IterableDataset without features": dataset.to_iterable_dataset().map(dict),
+        "Table": table,
+        "RecordBatch": table.to_batches()[0],
+        "RecordBatchReader": table.to_reader(),
+        "dict": columns,
+    }
+
+
+def test_tables_with_usual_columns(classifier: SentimentClassifier):
+    expected = classifier.predict_proba(TEXTS)
+    for name, table in tables(TEXTS, NAMES).items():
+        assert (classifier.predict_proba(table) == expected).all(), name
+    for name, table in tables(TEXTS, NAMES).items():
+        assert classifier.score(table) == 1, name
+    for name, table in tables(TEXTS, NAMES).items():
+        assert [answer.label for answer in classifier.predict_stream(table)] == NAMES, name
+    given = labelled(TEXTS, NAMES).splits["train"]
+    for name, table in tables(TEXTS, NAMES).items():
+        train = labelled(table, None).splits["train"]
+        assert (train.texts, train.labels.tolist()) == (given.texts, given.labels.tolist()), name
+
+
+def test_tables_whose_columns_are_named(tmp_path: Path):
+    named = {"text_column": "words", "label_column": "mood"}
+    whole = tables([*TEXTS, "a lamp", None], [*NAMES, None, "good"], ("words", "mood"))
+    model = SentimentClassifier(**SMALL, **named).fit(whole["DataFrame"], out=tmp_path / "run")
+    assert model.score(whole["Table"]) == model.score(whole["IterableDataset"], [*NAMES, None, "good"]) == 1
+    opened = SentimentClassifier.from_pretrained(tmp_path / "run")
+    assert opened.predict(whole["dict"]).tolist()[-1] is None
+    assert SentimentClassifier.resume(tmp_path / "run", whole["Dataset"], steps=40).score(whole["Dataset"]) == 1
+    with pytest.raises(
+        UserError, match=r"texts, a DataFrame has none of the usual columns .*: name one with text_column"
+    ):
+        SentimentClassifier(**SMALL).fit(whole["DataFrame"])
+    with pytest.raises(UserError, match="texts, a DataFrame has no column 'x'; its columns are id, words, mood"):
+        SentimentClassifier(**SMALL, text_column="x").fit(whole["DataFrame"])
+
+
+def test_classes_of_a_schema(tmp_path: Path):
+    features = datasets.Features(text=datasets.Value("string"), label=datasets.ClassLabel(names=["bad", "good"]))
+    rows = {"text": [*TEXTS, "no label"], "label": [int(name == "good") for name in NAMES] + [-1]}
+    dataset = datasets.Dataset.from_dict(rows, features=features)
+    model = SentimentClassifier(**SMALL).fit(dataset, validation_data=dataset)
+    assert model.predict(dataset)[:-1].tolist() == NAMES
+    assert model.score(dataset) == model.score(TEXTS, rows["label"][:-1]) == 1
+
+
+def test_a_stream_is_answered_while_it_is_read(classifier: SentimentClassifier):
+    taken = []
+
+    def texts():
+        for text in [*TEXTS, None]:
+            taken.append(text)
+            yield text
+
+    stream = classifier.predict_stream(texts())
+    text, label, probabilities = next(stream)
+    assert (text, label) == (TEXTS[0], NAMES[0])
+    assert probabilities == pytest.approx(classifier.predict_proba(TEXTS[:1])[0])
+    assert len(taken) == 16
+    rest = list(stream)
+    assert [answer.label for answer in rest] == [*NAMES[1:], None]
+    assert np.isnan(rest[-1].probabilities).all()
+    taken.clear()
+    assert next(classifier.network_.predict_stream(texts(), batch_size=1)).label == NAMES[0]
+    assert len(taken) == 1
+    with pytest.raises(UserError, match="batch_size is 0; it must be at least 1, or None"):
+        next(classifier.predict_stream(texts(), batch_size=0))
+
+
 def wrong_texts() -> list[tuple[Any, str]]:
     pandas = pytest.importorskip("pandas")
     return [
@@ -105,9 +184,15 @@ def wrong_texts() -> list[tuple[Any, str]]:
         ([3], r"texts\[0\] is '3' \(int\); every text must be a string"),
         ([b"\xff"], r"texts\[0\] is bytes that are no UTF-8"),
         (np.array([["a", "b"]]), r"texts has the shape \(1, 2\)"),
-        ({"text": TEXTS, "label": NAMES}, "texts is a dict of text, label; .* give the one column"),
-        (pandas.DataFrame({"text": TEXTS, "label": NAMES}), "texts is a DataFrame of text, label"),
-        (datasets.Dataset.from_dict({"text": TEXTS, "label": NAMES}), "texts is a Dataset of text, label"),
+        (
+            {"a": TEXTS, "b": NAMES},
+            "texts, a dict has none of the usual columns text, .*; its columns are a, b: name one",
+        ),
+        (pandas.DataFrame({"text": TEXTS, "body": NAMES}), "texts, a DataFrame has the columns text and body, which"),
+        (
+            datasets.DatasetDict(test=datasets.Dataset.from_dict({"text": TEXTS})),
+            "a DatasetDict of test; give one of th",
+        ),
         (3, "texts is 3"),
         ({"a", "b"}, "texts is a set, which has no order"),
         ([__file__] * 3, "texts has paths of files, such as .*; it must be texts: read the files first"),
@@ -179,7 +264,7 @@ def test_labels_and_weights_that_are_refused(arguments: Any, message: str):
 @pytest.mark.parametrize(
     ("validation_data", "message"),
     [
-        (TEXTS, r"validation_data must be a pair \(texts, labels\)"),
+        (TEXTS, r"validation_data must be a pair \(texts, labels\), or a table"),
         (7, "validation_data must be a pair"),
         (("text", "good"), "the validation texts is one string"),
         (([], []), "validation_data has no text with a label; give some, or leave it out"),
@@ -218,6 +303,21 @@ def test_every_classifier_can_be_pickled(cell: str, tmp_path: Path):
     ensemble.save_pretrained(tmp_path)
     for one in (model, ensemble, Ensemble.from_pretrained(tmp_path), SentimentClassifier.from_pretrained(tmp_path)):
         assert (pickle.loads(pickle.dumps(one)).predict_proba(TEXTS) == one.predict_proba(TEXTS)).all()
+
+
+def test_a_shared_classifier_is_opened_once_and_pickled_as_its_path(classifier: SentimentClassifier, tmp_path: Path):
+    classifier.save_pretrained(tmp_path)
+    shared = SentimentClassifier.from_pretrained(tmp_path, shared=True)
+    again = pickle.loads(pickle.dumps(shared))
+    assert len(pickle.dumps(shared)) < 300 + len(str(tmp_path))
+    assert again is not shared
+    assert again.network_ is shared.network_ is SentimentClassifier.from_pretrained(tmp_path, shared=True).network_
+    assert again.predict(TEXTS).tolist() == NAMES
+    assert again.get_params() == classifier.get_params()
+    again.set_params(steps=1).fit(TEXTS, NAMES)  # it has weights of its own, which no path has
+    assert len(pickle.dumps(again)) > 5000
+    assert SentimentClassifier.from_pretrained(tmp_path, shared=True).network_ is shared.network_
+    assert pickle.loads(pickle.dumps(classifier)).network_ is not classifier.network_
 
 
 def test_runs_of_python_become_an_ensemble_on_given_texts(tmp_path: Path):
