@@ -439,7 +439,15 @@ MISTAKES = {
     "plot {home}/ensemble --json -": "metrics.jsonl has no losses to draw; give the folder of a run that has trained",
     "plot --gradients --json - {home}/ensemble": "holds a model of type ensemble; one of type char_lm is needed here",
     # Exports.
-    "export": "the following arguments are required: RUN, --quantize, --out; 'rnnnlp export --help' lists",
+    "export": "the following arguments are required: RUN, --out; 'rnnnlp export --help' lists",
+    "export {home}/lm --out {home}/new": "one of the arguments --quantize --to is required; 'rnnnlp export --help'",
+    "export {home}/lm --to onnx --quantize int8 --out {home}/new": (
+        "argument --quantize: not allowed with argument --to; 'rnnnlp export --help' lists the options"
+    ),
+    "export {home}/lm --to onnx --out {home}/text.txt": "--out {home}/text.txt is a file; give the name of a new folder",
+    "export {home}/lm --to onnx --out {home}/new --data {home}/text.txt": (
+        "--data means nothing beside --to: no figures are measured"
+    ),
     "export {home}/lm --quantize int4 --out {home}/new": (
         "--quantize: invalid choice: 'int4' (choose from ... ; 'rnnnlp export --help' lists"
     ),
@@ -480,6 +488,10 @@ ENVIRONMENT = {
 
 # What is not installed, what was asked for, and what the one line says.
 LACKING = {
+    "onnxruntime": (
+        "export {home}/lm --to onnx --out {home}/new",
+        "ONNX files need onnx and onnxruntime ( ... is missing); pip install 'rnnnlp[onnx]'",
+    ),
     "rnnnlp.kernels.native": (
         "train charlm --data {home}/text.txt --backend native",
         "--backend is native, which this installation was built without; install a C++17 compiler",
@@ -499,7 +511,14 @@ LACKING = {
 CONTAINERS = "tasks/sentiment/test_containers.py"
 WRONG_TEXTS = f"{CONTAINERS}::test_what_is_no_list_of_texts_is_named"
 CROSS_VALIDATION = "tasks/sentiment/test_cross_validation.py"
+ONNX = "exchange/test_onnx.py"
 ELSEWHERE = {
+    "the logits of the ONNX graph differ by up to": f"{ONNX}::test_a_graph_that_differs_is_refused",
+    "which is pretraining for another one; export": f"{ONNX}::test_what_cannot_be_exported",
+    "is not empty and no export; give the name": f"{ONNX}::test_a_folder_that_is_no_export_is_left_alone",
+    "already holds an export; give --overwrite": f"{ONNX}::test_a_folder_for_others",
+    "bytes, and an ONNX file has at most": f"{ONNX}::test_what_cannot_be_exported",
+    "has no counterpart in ONNX": f"{ONNX}::test_a_cell_that_nodes_cannot_compute_is_refused",
     "is not there any more; restore it, or train again": f"{CROSS_VALIDATION}::test_a_run_with_folds_keeps_its_limits",
     "so nothing is known of": f"{CROSS_VALIDATION}::test_a_run_with_folds_keeps_its_limits",
     "ngrams is not ascending; restore": f"{CROSS_VALIDATION}::test_a_forged_linear_model_is_refused",
