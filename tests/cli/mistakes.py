@@ -444,7 +444,9 @@ MISTAKES = {
     "export {home}/lm --to onnx --quantize int8 --out {home}/new": (
         "argument --quantize: not allowed with argument --to; 'rnnnlp export --help' lists the options"
     ),
-    "export {home}/lm --to onnx --out {home}/text.txt": "text.txt is a file; give the name of a new folder",
+    "export {home}/lm --to onnx --out {home}/text.txt": (
+        "--out {home}/text.txt is a file; give the name of a new folder"
+    ),
     "export {home}/lm --to onnx --out {home}/new --data {home}/text.txt": (
         "--data means nothing beside --to: no figures are measured"
     ),
