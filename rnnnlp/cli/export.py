@@ -20,11 +20,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     what.add_argument(
         "--to",
-        choices=("onnx",),
-        help="another format; onnx: a graph for ONNX Runtime, compared with the model",
+        choices=("onnx", "web"),
+        help="another format; onnx: a graph for ONNX Runtime, compared with the model; web: the same with a page that "
+        "runs it in a browser (npm installs two libraries for it)",
     )
     parser.add_argument("--out", metavar="FOLDER", required=True, help="the new folder of the model")
-    parser.add_argument("--overwrite", action="store_true", help="replace the run or model that is in --out")
+    parser.add_argument("--overwrite", action="store_true", help="replace the run, model or export that is in --out")
+    parser.add_argument(
+        "--libraries",
+        metavar="FOLDER",
+        help="with --to web: a node_modules folder that has onnxruntime-web and @huggingface/tokenizers, where npm "
+        "cannot install them",
+    )
     parser.add_argument(
         "--data", help="what to measure on before and after (default: validation of the data of the training)"
     )
@@ -37,12 +44,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 @with_backend
 def run(options: argparse.Namespace) -> int:
+    if options.libraries is not None and options.to != "web":
+        raise UserError(f"{option('libraries')} is for {option('to')} web; leave it out")
     return to_another_format(options) if options.to else smaller(options)
 
 
 def to_another_format(options: argparse.Namespace) -> int:
     """Writes a model for other programs, and says how much its results differ."""
     from rnnnlp.exchange.onnx_export import export_onnx
+    from rnnnlp.exchange.web_export import export_web
     from rnnnlp.text import ReadOptions
 
     for name in ("data", *ReadOptions.given(options)):
@@ -51,7 +61,10 @@ def to_another_format(options: argparse.Namespace) -> int:
                 f"{option(name)} means nothing beside {option('to')}: no figures are measured; leave it out"
             )
     refuse_input("json", options.json, runs=[options.run_folder])
-    exported = export_onnx(options.run_folder, options.out, overwrite=options.overwrite)
+    if options.to == "web":
+        exported = export_web(options.run_folder, options.out, libraries=options.libraries, overwrite=options.overwrite)
+    else:
+        exported = export_onnx(options.run_folder, options.out, overwrite=options.overwrite)
     difference = exported.difference
     compared = "texts" if exported.kind == "classifier" else "tokens"
     figures = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from rnnnlp.tasks.sentiment.bundled import model_folder
 from rnnnlp.tasks.sentiment.ensemble import Ensemble
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.text import Tokenizer
+from rnnnlp.text.words import LearnedTokenizer
 from rnnnlp.training.export import refuse_source
 from rnnnlp.training.model_folder import CARD, TOKENIZER, SavedModel, read_config
 from rnnnlp.version import __version__
@@ -167,6 +168,7 @@ def write_export(
     others: Mapping[str, bytes],
     *,
     overwrite: bool,
+    folders: Sequence[str] = (),
     finish: Callable[[Path], None] = lambda new: None,
 ) -> Exported:
     """Writes an export into a folder, whole or not at all.
@@ -177,6 +179,7 @@ def write_export(
         content: What it holds.
         others: Further files.
         overwrite: Whether to replace an earlier export.
+        folders: The names of folders that `finish` makes.
         finish: Adds to the new folder before it takes its place.
     """
     content.difference.require_small()
@@ -190,18 +193,22 @@ def write_export(
         DESCRIPTION: json.dumps(content.description, indent=2, ensure_ascii=False).encode() + b"\n",
         **others,
     }
-    names = {*files, *content.tokenizers, *before}
+    names = {*files, *content.tokenizers, *folders, *before}
     with replacement(target, sorted(names), check=lambda: None) as new:
         for name, data in files.items():
             write_atomically(new / name, data, sync=False)
         for name, tokenizer in content.tokenizers.items():
             write_atomically(new / name, tokenizer_bytes(tokenizer), sync=False)
         finish(new)
-        sizes = {path.name: path.stat().st_size for path in sorted(new.iterdir()) if path.is_file()}
+        found = sorted(path for path in new.rglob("*") if path.is_file())
+        sizes = {path.relative_to(new).as_posix(): path.stat().st_size for path in found}
     return Exported(content.description["kind"], content.difference, sizes)
 
 
 def tokenizer_bytes(tokenizer: Tokenizer) -> bytes:
+    """The content of the tokenizer's file."""
+    if isinstance(tokenizer, LearnedTokenizer):
+        tokenizer = tokenizer.portable()
     return json.dumps(tokenizer.to_json(), ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
 

@@ -28,7 +28,7 @@ NORMALIZERS: dict[str | None, tuple[tuple[str, str], ...]] = {None: (), "html": 
 # have are never changed: new ones are added at the end. Since rules 3 they are written so that the library in
 # JavaScript, @huggingface/tokenizers, takes them too: without `&&`, and with `(?i:...)` in place of `(?i)...`.
 
-_PORTABLE = 3  # the first rules that the library in JavaScript takes
+PORTABLE = 3  # the first rules that the library in JavaScript takes; they give the same ids as those before
 
 
 def _split_words(pattern: str) -> dict[str, Any]:
@@ -99,7 +99,7 @@ def normalizer_json(name: str | None, lowercase: bool, rules: int) -> dict[str, 
     """
     if name not in NORMALIZERS:
         raise UserError(f"normalizer is {name!r}; it must be one of {', '.join(map(repr, NORMALIZERS))}")
-    in_both_cases = "(?i){}" if rules < _PORTABLE else "(?i:{})"
+    in_both_cases = "(?i){}" if rules < PORTABLE else "(?i:{})"
     steps: list[dict[str, Any]] = [
         {"type": "Replace", "pattern": {"Regex": in_both_cases.format(pattern)}, "content": content}
         for pattern, content in NORMALIZERS[name]

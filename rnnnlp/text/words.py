@@ -6,6 +6,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
 from functools import cache
 from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
@@ -16,7 +17,7 @@ from rnnnlp.errors import UserError
 from rnnnlp.forks import TOKENIZERS_PARALLELISM
 from rnnnlp.text.characters import BYTE_SYMBOLS, byte_level_json
 from rnnnlp.text.chunks import line_blocks, lines, split_lines
-from rnnnlp.text.rules import BPE_RULES, NORMALIZERS, WORD_RULES, normalizer_json
+from rnnnlp.text.rules import BPE_RULES, NORMALIZERS, PORTABLE, WORD_RULES, normalizer_json
 from rnnnlp.text.tokenizers import UNKNOWN, Tokenizer, clip, encode_text, tokenizer_json, word_level_model
 
 if TYPE_CHECKING:
@@ -183,6 +184,14 @@ class LearnedTokenizer(Tokenizer):
     @property
     def _split(self) -> dict[str, Any]:
         return self.RULES[self.rules - 1]
+
+    def portable(self) -> Self:
+        """A tokenizer with the same ids whose file the library in JavaScript reads, if its rules can be written so."""
+        if self.rules != PORTABLE - 1:
+            return self
+        twin = copy(self)
+        twin.rules, twin._made = PORTABLE, None
+        return twin
 
     @classmethod
     def _options_of(cls, content: dict[str, Any]) -> dict[str, Any]:
