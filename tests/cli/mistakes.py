@@ -450,6 +450,7 @@ MISTAKES = {
     "export {home}/lm --to onnx --out {home}/new --data {home}/text.txt": (
         "--data means nothing beside --to: no figures are measured"
     ),
+    "export {home}/lm --to onnx --out {home}/new --libraries {home}": "--libraries is for --to web; leave it out",
     "export {home}/lm --quantize int4 --out {home}/new": (
         "--quantize: invalid choice: 'int4' (choose from ... ; 'rnnnlp export --help' lists"
     ),
@@ -513,8 +514,12 @@ LACKING = {
 CONTAINERS = "tasks/sentiment/test_containers.py"
 WRONG_TEXTS = f"{CONTAINERS}::test_what_is_no_list_of_texts_is_named"
 CROSS_VALIDATION = "tasks/sentiment/test_cross_validation.py"
-ONNX = "exchange/test_onnx.py"
+ONNX, WEB = "exchange/test_onnx.py", "exchange/test_web.py"
 ELSEWHERE = {
+    "and npm is not there to install them; install Node.js": f"{WEB}::test_libraries_that_are_not_to_be_had",
+    "look at the connection, or give --libraries": f"{WEB}::test_libraries_that_are_not_to_be_had",
+    "is missing; give --libraries the node_modules folder": f"{WEB}::test_libraries_that_are_not_to_be_had",
+    "its patterns cannot be read in a browser": f"{WEB}::test_patterns_of_version_0_2_are_refused",
     "the logits of the ONNX graph differ by up to": f"{ONNX}::test_a_graph_that_differs_is_refused",
     "which is pretraining for another one; export": f"{ONNX}::test_what_cannot_be_exported",
     "is not empty and no export; give the name": f"{ONNX}::test_a_folder_that_is_no_export_is_left_alone",

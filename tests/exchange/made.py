@@ -47,7 +47,8 @@ def classifier(
 
 def linear(network: SentimentNetwork, views: tuple[str, ...], classes: int, rng: np.random.Generator) -> LinearModel:
     documents = network.encode(TEXTS)
-    found = {view: np.unique(ngrams_of(VIEWS[view], TEXTS, documents).ngrams) for view in views}
+    in_order = [view for view in VIEWS if view in views]  # as a saved model has them
+    found = {view: np.unique(ngrams_of(VIEWS[view], TEXTS, documents).ngrams) for view in in_order}
     kept = {view: ngrams[rng.random(len(ngrams)) < 0.7] for view, ngrams in found.items()}  # others are unknown
     model = LinearModel({view: len(ngrams) for view, ngrams in kept.items()}, classes)
     model.weights[...] = rng.random(len(views))
