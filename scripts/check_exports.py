@@ -42,6 +42,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", help="reviews for the matrix of classifiers")
     parser.add_argument("--texts", type=int, default=200, metavar="N", help="number of reviews (default: 200)")
+    parser.add_argument("--max-length", type=int, default=200, metavar="N", help="tokens of a review (default: 200)")
     parser.add_argument("--node-modules", metavar="FOLDER", help="also run everything in node")
     parser.add_argument("--tokenizers", nargs="*", default=[], metavar="DATA", help="compare tokenizers on these sets")
     parser.add_argument("--javascript-texts", type=int, default=1000, metavar="N", help="of each set (default: 1000)")
@@ -50,7 +51,7 @@ def main() -> int:
     fine = True
     if options.data:
         texts = [text for rows in load_labelled(options.data).splits.values() for text in rows.texts][: options.texts]
-        fine &= matrix(texts, options.node_modules)
+        fine &= matrix(texts, options.max_length, options.node_modules)
     for data in options.tokenizers:
         fine &= tokenizers(data, options.javascript_texts, options.node_modules)
     if options.charlm:
@@ -83,7 +84,7 @@ def random_classifier(tokenizer: Tokenizer, seed: int, **options: Any) -> Sentim
     return network
 
 
-def matrix(texts: list[str], node_modules: str | None) -> bool:
+def matrix(texts: list[str], max_length: int, node_modules: str | None) -> bool:
     """All classifiers in ONNX Runtime, and ensembles of those that differ in their pooling, these in node too."""
     tokenizer = WordTokenizer.train(texts)
     largest, in_node_largest, number, begun = 0.0, 0.0, 0, time.monotonic()
@@ -92,7 +93,9 @@ def matrix(texts: list[str], node_modules: str | None) -> bool:
         for seed, (cell, directions, layers, buckets) in enumerate(product(CELLS, (1, 2), (1, 2), (0, 5000))):
             shape: dict[str, Any] = {"cell": cell, "bidirectional": directions == 2, "num_layers": layers}
             members = [
-                random_classifier(tokenizer, seed, pooling=pooling, ngram_buckets=buckets, max_length=200, **shape)
+                random_classifier(
+                    tokenizer, seed, pooling=pooling, ngram_buckets=buckets, max_length=max_length, **shape
+                )
                 for pooling in POOLINGS
             ]
             ensemble = Ensemble(members, np.linspace(0.1, 0.5, len(members)))
