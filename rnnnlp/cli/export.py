@@ -7,19 +7,31 @@ from typing import Any
 
 from rnnnlp.cli.options import add_backend_options, add_reading_options, with_backend
 from rnnnlp.cli.output import refuse_input, show, show_json, write_json
-from rnnnlp.errors import UserError
+from rnnnlp.errors import UserError, option
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run_folder", metavar="RUN", help="the folder of a trained model, or of an ensemble")
-    parser.add_argument(
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument(
         "--quantize",
         choices=("int8",),
-        required=True,
         help="how weights are stored; int8: rounded to int8 with a scale per row, about a quarter of the size",
     )
+    what.add_argument(
+        "--to",
+        choices=("onnx", "web"),
+        help="another format; onnx: a graph for ONNX Runtime, compared with the model; web: the same with a page that "
+        "runs it in a browser (npm installs two libraries for it)",
+    )
     parser.add_argument("--out", metavar="FOLDER", required=True, help="the new folder of the model")
-    parser.add_argument("--overwrite", action="store_true", help="replace the run or model that is in --out")
+    parser.add_argument("--overwrite", action="store_true", help="replace the run, model or export that is in --out")
+    parser.add_argument(
+        "--libraries",
+        metavar="FOLDER",
+        help="with --to web: a node_modules folder that has onnxruntime-web and @huggingface/tokenizers, where npm "
+        "cannot install them",
+    )
     parser.add_argument(
         "--data", help="what to measure on before and after (default: validation of the data of the training)"
     )
@@ -32,6 +44,53 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 @with_backend
 def run(options: argparse.Namespace) -> int:
+    if options.libraries is not None and options.to != "web":
+        raise UserError(f"{option('libraries')} is for {option('to')} web; leave it out")
+    return to_another_format(options) if options.to else smaller(options)
+
+
+def to_another_format(options: argparse.Namespace) -> int:
+    """Writes a model for other programs, and says how much its results differ."""
+    from rnnnlp.exchange.onnx_export import export_onnx
+    from rnnnlp.exchange.web_export import export_web
+    from rnnnlp.text import ReadOptions
+
+    for name in ("data", *ReadOptions.given(options)):
+        if getattr(options, name) is not None:
+            raise UserError(
+                f"{option(name)} means nothing beside {option('to')}: no figures are measured; leave it out"
+            )
+    refuse_input("json", options.json, runs=[options.run_folder])
+    if options.to == "web":
+        exported = export_web(options.run_folder, options.out, libraries=options.libraries, overwrite=options.overwrite)
+    else:
+        exported = export_onnx(options.run_folder, options.out, overwrite=options.overwrite)
+    difference = exported.difference
+    compared = "texts" if exported.kind == "classifier" else "tokens"
+    figures = {
+        "run": options.run_folder,
+        "out": options.out,
+        "to": options.to,
+        "largest_difference": difference.largest,
+        "largest_logit": difference.logit,
+        "compared": difference.number,
+        "bytes": dict(exported.files),
+    }
+    if options.json == "-":
+        show_json(figures, sys.stdout)
+        return 0
+    show(f"wrote {options.out}: {', '.join(exported.files)} ({sum(exported.files.values()) / 1e6:.2f} MB)")
+    show(
+        f"largest difference from the model's logits over {difference.number} {compared} of random tokens: "
+        f"{difference.largest:.1e} (largest logit: {difference.logit:.3g})"
+    )
+    if options.json:
+        write_json(options.json, figures)
+    return 0
+
+
+def smaller(options: argparse.Namespace) -> int:
+    """Writes a model with int8 weights, and shows figures and sizes before and after."""
     from rnnnlp.cli.evaluate import measured, require_meaning, training_in
     from rnnnlp.tasks import task_of
     from rnnnlp.text import ReadOptions

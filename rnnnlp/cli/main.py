@@ -25,7 +25,7 @@ COMMANDS = {
     "ensemble": "make an ensemble of trained classifiers, with stacking weights",
     "generate": "generate text with a trained character model",
     "evaluate": "measure a trained model on a split of a data set",
-    "export": "write a trained model into a folder of its own, smaller: int8 weights",
+    "export": "write a trained model into a folder of its own: with int8 weights, or for other programs",
     "push": "upload a trained model to the Hugging Face Hub, with a model card",
     "predict": "classify texts with a trained classifier or a bundled model: labels, probabilities, explanations",
     "models": "list the models that are bundled, ready to predict and to start from",

@@ -1,1 +1,1 @@
-"""Trained models for other programs: ONNX graphs, and pages that run them in a browser."""
+"""Models to and from other programs: ONNX graphs, pages that run them in a browser, modules of PyTorch."""

@@ -6,6 +6,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
 from functools import cache
 from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
@@ -16,7 +17,7 @@ from rnnnlp.errors import UserError
 from rnnnlp.forks import TOKENIZERS_PARALLELISM
 from rnnnlp.text.characters import BYTE_SYMBOLS, byte_level_json
 from rnnnlp.text.chunks import line_blocks, lines, split_lines
-from rnnnlp.text.scripts import ALPHABETIC, FOLLOWING, IDEOGRAPHIC, JOINERS, SEPARATORS, STACKERS, character_class
+from rnnnlp.text.rules import BPE_RULES, NORMALIZERS, PORTABLE, WORD_RULES, normalizer_json
 from rnnnlp.text.tokenizers import UNKNOWN, Tokenizer, clip, encode_text, tokenizer_json, word_level_model
 
 if TYPE_CHECKING:
@@ -27,64 +28,6 @@ _CALL_CHARACTERS = 1 << 20
 _LONG = 1 << 16
 _TRAINING_LINE = 1 << 12
 _CHARACTERS_PER_TOKEN = 16  # the first guess, where only the ends of a text are encoded
-
-# Only the names of HTML elements, because reviews also have <sigh> and <3. No pattern matches across a line end, so
-# encoding line by line gives the same ids as encoding at once.
-_HTML_ELEMENTS = (
-    "a|abbr|b|big|blockquote|body|br|center|cite|code|dd|del|div|dl|dt|em|font|h[1-6]|head|hr|html|i|img|ins|li|ol|p|pre|q|"
-    "s|script|small|span|strike|strong|style|sub|sup|table|tbody|td|th|thead|tr|tt|u|ul"
-)
-_HTML_REPLACEMENTS = (
-    (rf"(?i)</?(?:{_HTML_ELEMENTS})(?:\s[^<>\n]*)?/?>|<!--[^<>\n]*-->", " "),
-    (r"(?i)&(?:nbsp|#160|#xa0);", " "),
-    (r"(?i)&(?:quot|#34|#x22);", '"'),
-    (r"(?i)&(?:apos|#0?39|#x27);", "'"),
-    (r"(?i)&(?:lt|#60|#x3c);", "<"),
-    (r"(?i)&(?:gt|#62|#x3e);", ">"),
-    (r"(?i)&(?:amp|#38|#x26);", "&"),  # last, or &amp;lt; would become <
-)
-NORMALIZERS: dict[str | None, tuple[tuple[str, str], ...]] = {None: (), "html": _HTML_REPLACEMENTS}
-
-# Rules that split a text into words. A tokenizer keeps the rules that it was trained with. Rules that saved tokenizers
-# have are never changed: new ones are added at the end of RULES.
-
-
-def _split_words(pattern: str) -> dict[str, Any]:
-    return {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Removed", "invert": True}
-
-
-def _split_lines_and_words(*of_words: dict[str, Any], use_regex: bool) -> dict[str, Any]:
-    lines = {"type": "Split", "pattern": {"String": "\n"}, "behavior": "MergedWithPrevious", "invert": False}
-    of_bytes = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": use_regex}
-    return {"type": "Sequence", "pretokenizers": [lines, *of_words, of_bytes]}
-
-
-def _old_word_pattern() -> str:
-    """Until version 0.2: only Chinese and Japanese are without spaces."""
-    unspaced = r"\p{Han}\p{Hiragana}\p{Katakana}"
-    word = rf"[\w&&[^{unspaced}]]+"
-    return rf"[{unspaced}]|{word}(?:['’]{word})*|([^\w\s])\1{{0,2}}"
-
-
-def _word_pattern() -> str:
-    """Grapheme clusters of scripts without spaces between words; words of others; up to three equal signs.
-
-    A cluster is a letter with the marks and the stacked letters that follow it. A word may have apostrophes and other
-    marks inside. The marks that separate Tibetan syllables, and spaces without width, are no signs.
-    """
-    unspaced = character_class(IDEOGRAPHIC | ALPHABETIC)
-    cluster = rf"[{unspaced}](?:[{STACKERS}][{unspaced}]|[\p{{M}}{FOLLOWING}])*"
-    word = rf"[\w&&[^{unspaced}]][\w{JOINERS}&&[^{unspaced}]]*"
-    sign = rf"[^\w\s{JOINERS}{SEPARATORS}]\p{{M}}*"
-    return rf"{cluster}|{word}(?:['’·׳״]{word})*|({sign})\1{{0,2}}"
-
-
-# As in GPT-2 (Radford et al. 2019), but marks and joiners belong to the word or the sign before them.
-_SUBWORD_PATTERN = (
-    rf"'(?:[stmd]|re|ve|ll)| ?[\p{{L}}\p{{M}}][\p{{L}}\p{{M}}{JOINERS}]*| ?\p{{N}}+"
-    r"| ?[^\s\p{L}\p{M}\p{N}][^\s\p{L}\p{N}]*|\s+(?!\S)|\s+"
-)
-_EACH_SUBWORD = {"type": "Split", "pattern": {"Regex": _SUBWORD_PATTERN}, "behavior": "Isolated", "invert": False}
 
 
 class Part(NamedTuple):
@@ -242,10 +185,23 @@ class LearnedTokenizer(Tokenizer):
     def _split(self) -> dict[str, Any]:
         return self.RULES[self.rules - 1]
 
+    def portable(self) -> Self:
+        """A tokenizer with the same ids whose file the library in JavaScript reads, if its rules can be written so."""
+        if self.rules != PORTABLE - 1:
+            return self
+        twin = copy(self)
+        twin.rules, twin._made = PORTABLE, None
+        return twin
+
     @classmethod
     def _options_of(cls, content: dict[str, Any]) -> dict[str, Any]:
         """The options with which `to_json` gives the normalizer and the rules of `content`."""
-        return {**_normalizer_options(content["normalizer"]), "rules": 1 + cls.RULES.index(content["pre_tokenizer"])}
+        for rules in range(len(cls.RULES), 0, -1):
+            for name, lowercase in product(NORMALIZERS, (False, True)):
+                written = normalizer_json(name, lowercase, rules), cls.RULES[rules - 1]
+                if written == (content["normalizer"], content["pre_tokenizer"]):
+                    return {"normalizer": name, "lowercase": lowercase, "rules": rules}
+        raise ValueError("this version cannot write such rules")
 
     @classmethod
     def _learn(cls, untrained: Self, trainer: Any, texts: Iterable[str]) -> dict[str, Any]:
@@ -269,7 +225,7 @@ class WordTokenizer(LearnedTokenizer):
     kind = "word"
     separator = b" "
     unknown_id = 0
-    RULES = (_split_words(_old_word_pattern()), _split_words(_word_pattern()))
+    RULES = WORD_RULES
 
     def __init__(
         self,
@@ -347,7 +303,7 @@ class WordTokenizer(LearnedTokenizer):
     def to_json(self) -> dict[str, Any]:
         return tokenizer_json(
             word_level_model([UNKNOWN, *self.words]),
-            normalizer=_normalizer_json(self.normalizer, self.lowercase),
+            normalizer=normalizer_json(self.normalizer, self.lowercase, self.rules),
             pre_tokenizer=self._split,
             decoder=None,
         )
@@ -364,7 +320,7 @@ class BPETokenizer(LearnedTokenizer):
     """
 
     kind = "bpe"
-    RULES = (_split_lines_and_words(use_regex=True), _split_lines_and_words(_EACH_SUBWORD, use_regex=False))
+    RULES = BPE_RULES
 
     def __init__(
         self,
@@ -429,7 +385,7 @@ class BPETokenizer(LearnedTokenizer):
         return byte_level_json(
             self.symbols,
             merges=[list(merge) for merge in self.merges],
-            normalizer=_normalizer_json(self.normalizer, self.lowercase),
+            normalizer=normalizer_json(self.normalizer, self.lowercase, self.rules),
             pre_tokenizer=self._split,
         )
 
@@ -494,22 +450,3 @@ def _in_order(vocabulary: dict[str, int]) -> list[str]:
 def _check_at_least(name: str, value: int, least: int) -> None:
     if value < least:
         raise UserError(f"{name} is {value}; it must be at least {least}")
-
-
-def _normalizer_json(name: str | None, lowercase: bool) -> dict[str, Any] | None:
-    if name not in NORMALIZERS:
-        raise UserError(f"normalizer is {name!r}; it must be one of {', '.join(map(repr, NORMALIZERS))}")
-    steps: list[dict[str, Any]] = [
-        {"type": "Replace", "pattern": {"Regex": pattern}, "content": content} for pattern, content in NORMALIZERS[name]
-    ]
-    if lowercase:
-        steps.append({"type": "Lowercase"})
-    return {"type": "Sequence", "normalizers": steps} if steps else None
-
-
-def _normalizer_options(content: dict[str, Any] | None) -> dict[str, Any]:
-    """The options whose `_normalizer_json` is `content`."""
-    for name, lowercase in product(NORMALIZERS, (False, True)):
-        if _normalizer_json(name, lowercase) == content:
-            return {"normalizer": name, "lowercase": lowercase}
-    raise ValueError("this version cannot write such a normalizer")

@@ -59,11 +59,7 @@ def export(
             `folder`.
     """
     source = Path(folder)
-    real = Path(os.path.realpath(source))
-    if Path(os.path.realpath(out)) in (real, *real.parents):
-        raise UserError(
-            f"{option('out')} {out} is, or holds, the model that is exported; give the name of a new folder"
-        )
+    refuse_source(source, out)
     model = task.load(source)
     training = read_config(source).get("training")
     with RunFolder.create(out, overwrite=overwrite, to_resume=False) as target:
@@ -75,6 +71,15 @@ def export(
             card = with_quantization(RunFolder(source).card() or f"# {task.title}\n", measured)
             write_atomically(new.path / CARD, card.encode("utf-8", "replace"), sync=False)
             return Exported(before, after, size_of(current(source)), size_of(new.path))
+
+
+def refuse_source(folder: Path, out: str | os.PathLike[str]) -> None:
+    """UserError if the new folder `out` is, or holds, the model in `folder`."""
+    real = Path(os.path.realpath(folder))
+    if Path(os.path.realpath(out)) in (real, *real.parents):
+        raise UserError(
+            f"{option('out')} {out} is, or holds, the model that is exported; give the name of a new folder"
+        )
 
 
 def figures_of(measured: Figures | None) -> dict[str, Any] | None:

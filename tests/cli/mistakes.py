@@ -440,7 +440,18 @@ MISTAKES = {
     "plot {home}/ensemble --json -": "metrics.jsonl has no losses to draw; give the folder of a run that has trained",
     "plot --gradients --json - {home}/ensemble": "holds a model of type ensemble; one of type char_lm is needed here",
     # Exports.
-    "export": "the following arguments are required: RUN, --quantize, --out; 'rnnnlp export --help' lists",
+    "export": "the following arguments are required: RUN, --out; 'rnnnlp export --help' lists",
+    "export {home}/lm --out {home}/new": "one of the arguments --quantize --to is required; 'rnnnlp export --help'",
+    "export {home}/lm --to onnx --quantize int8 --out {home}/new": (
+        "argument --quantize: not allowed with argument --to; 'rnnnlp export --help' lists the options"
+    ),
+    "export {home}/lm --to onnx --out {home}/text.txt": (
+        "--out {home}/text.txt is a file; give the name of a new folder"
+    ),
+    "export {home}/lm --to onnx --out {home}/new --data {home}/text.txt": (
+        "--data means nothing beside --to: no figures are measured"
+    ),
+    "export {home}/lm --to onnx --out {home}/new --libraries {home}": "--libraries is for --to web; leave it out",
     "export {home}/lm --quantize int4 --out {home}/new": (
         "--quantize: invalid choice: 'int4' (choose from ... ; 'rnnnlp export --help' lists"
     ),
@@ -481,6 +492,10 @@ ENVIRONMENT = {
 
 # What is not installed, what was asked for, and what the one line says.
 LACKING = {
+    "onnxruntime": (
+        "export {home}/lm --to onnx --out {home}/new",
+        "ONNX files need onnx and onnxruntime ( ... is missing); pip install 'rnnnlp[onnx]'",
+    ),
     "rnnnlp.kernels.native": (
         "train charlm --data {home}/text.txt --backend native",
         "--backend is native, which this installation was built without; install a C++17 compiler",
@@ -505,6 +520,7 @@ VOCABULARY = "exchange/test_vocabularies.py::test_what_is_no_vocabulary_is_named
 TAKEN_OVER = "parity/test_exchange.py::test_what_cannot_be_taken_over_is_named"
 OTHER_MODELS = "parity/test_exchange.py::test_models_and_texts_of_other_kinds_are_named"
 CROSS_VALIDATION = "tasks/sentiment/test_cross_validation.py"
+ONNX, WEB = "exchange/test_onnx.py", "exchange/test_web.py"
 ELSEWHERE = {
     "is not in the folder ... , which is here, so it is not looked for on the Hub; give": (
         f"{HUB}::test_a_folder_wins_over_the_hub"
@@ -569,6 +585,16 @@ ELSEWHERE = {
     "whose files are in the run folder, and no run is kept; give out": (
         "training/test_reporting.py::test_what_is_no_callback_and_a_tracker_that_is_missing"
     ),
+    "and npm is not there to install them; install Node.js": f"{WEB}::test_libraries_that_are_not_to_be_had",
+    "look at the connection, or give --libraries": f"{WEB}::test_libraries_that_are_not_to_be_had",
+    "is missing; give --libraries the node_modules folder": f"{WEB}::test_libraries_that_are_not_to_be_had",
+    "its patterns cannot be read in a browser": f"{WEB}::test_patterns_of_version_0_2_are_refused",
+    "the logits of the ONNX graph differ by up to": f"{ONNX}::test_a_graph_that_differs_is_refused",
+    "which is pretraining for another one; export": f"{ONNX}::test_what_cannot_be_exported",
+    "is not empty and no export; give the name": f"{ONNX}::test_a_folder_that_is_no_export_is_left_alone",
+    "already holds an export; give --overwrite": f"{ONNX}::test_a_folder_for_others",
+    "bytes, and an ONNX file has at most": f"{ONNX}::test_what_cannot_be_exported",
+    "has no counterpart in ONNX": f"{ONNX}::test_a_cell_that_nodes_cannot_compute_is_refused",
     "is not there any more; restore it, or train again": f"{CROSS_VALIDATION}::test_a_run_with_folds_keeps_its_limits",
     "so nothing is known of": f"{CROSS_VALIDATION}::test_a_run_with_folds_keeps_its_limits",
     "ngrams is not ascending; restore": f"{CROSS_VALIDATION}::test_a_forged_linear_model_is_refused",

@@ -1,0 +1,93 @@
+// The page: what is typed goes to the model, and its answer is shown. Nothing leaves this computer.
+
+import { Classifier, open } from "./rnnnlp.js";
+
+const element = (id) => document.getElementById(id);
+const status = element("status");
+
+try {
+  const model = await open(new URL("./", import.meta.url));
+  document.body.dataset.kind = model instanceof Classifier ? "classifier" : "writer";
+  if (model instanceof Classifier) showClassifier(model);
+  else showWriter(model);
+  status.textContent = "Ready. What you type stays on this computer.";
+  document.body.dataset.ready = "yes";
+} catch (error) {
+  status.textContent = `The model cannot be opened: ${error.message}`;
+  status.classList.add("error");
+}
+
+function showClassifier(model) {
+  document.title = element("title").textContent = "Classify a text";
+  element("classifier").hidden = false;
+  const rows = model.labels.map((label) => {
+    const row = element("row").content.cloneNode(true).firstElementChild;
+    row.querySelector(".label").textContent = label;
+    element("classes").append(row);
+    return row;
+  });
+  let latest = 0;
+  const input = element("text");
+  const classify = async () => {
+    const number = ++latest;
+    const text = input.value;
+    element("result").hidden = !text.trim();
+    if (!text.trim()) return;
+    const [found] = await model.classify([text]);
+    if (number !== latest) return; // more was typed meanwhile
+    element("label").textContent = found.label;
+    rows.forEach((row, k) => {
+      const share = `${(100 * found.probabilities[k]).toFixed(1)} %`;
+      row.querySelector(".share").textContent = share;
+      row.querySelector(".bar > span").style.width = share.replace(" ", "");
+      row.classList.toggle("best", model.labels[k] === found.label);
+    });
+  };
+  input.addEventListener("input", () => classify().catch(showError));
+  classify().catch(showError);
+  input.focus();
+}
+
+function showWriter(model) {
+  document.title = element("title").textContent = "Let the model write";
+  element("writer").hidden = false;
+  const button = element("write");
+  const temperature = element("temperature");
+  const shown = () => (element("temperature-value").textContent = Number(temperature.value).toFixed(1));
+  temperature.addEventListener("input", shown);
+  shown();
+  let running = null;
+  button.addEventListener("click", async () => {
+    if (running) {
+      running.abort();
+      return;
+    }
+    running = new AbortController();
+    button.textContent = "Stop";
+    const prompt = element("prompt").value;
+    const output = element("output");
+    output.replaceChildren(Object.assign(document.createElement("b"), { textContent: prompt }));
+    const written = document.createTextNode("");
+    output.append(written);
+    output.hidden = false;
+    try {
+      await model.generate(prompt, {
+        length: Math.max(1, Math.min(10000, Math.round(Number(element("length").value)) || 1)),
+        temperature: Number(temperature.value),
+        onText: (part) => written.appendData(part),
+        signal: running.signal,
+      });
+    } catch (error) {
+      showError(error);
+    } finally {
+      running = null;
+      button.textContent = "Write";
+      output.dataset.done = "yes";
+    }
+  });
+}
+
+function showError(error) {
+  status.textContent = `Something went wrong: ${error.message}`;
+  status.classList.add("error");
+}
