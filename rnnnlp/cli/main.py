@@ -26,6 +26,7 @@ COMMANDS = {
     "evaluate": "measure a trained model on a split of a data set",
     "export": "write a trained model into a folder of its own, smaller: int8 weights",
     "predict": "classify texts with a trained classifier or a bundled model: labels, probabilities, explanations",
+    "serve": "serve trained models: a page to see and play with, and an HTTP interface",
     "models": "list the models that are bundled, ready to predict and to start from",
     "curve": "show how accurate a classifier is with more and more labels, beside linear baselines",
     "plot": "plot training curves, or vanishing and exploding gradients",

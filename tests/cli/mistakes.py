@@ -125,6 +125,9 @@ def write_parquet(path: Path, class_names: list[str], label: int) -> None:
 
 # What was done, and what the one line says. Each is a mistake of the user: exit code 2.
 MISTAKES = {
+    "serve --host 0.0.0.0": "--host is 0.0.0.0, which other machines reach; give --token too, or set RNNNLP_TOKEN",
+    "serve --token secret": "--token has 6 characters or others than letters, digits and signs; it must have",
+    "serve --port 70000": "--port is 70000; it must be at least 0 and at most 65535",
     # Options that no command has, or that have no such value.
     "": "the following arguments are required: COMMAND; 'rnnnlp --help' lists the options",
     "train charlm --data (texts)": "the texts were given in Python and are not kept; give --data that can be read",
@@ -480,6 +483,7 @@ ENVIRONMENT = {
 
 # What is not installed, what was asked for, and what the one line says.
 LACKING = {
+    "uvicorn": ("serve {home}/lm", "the server needs uvicorn; pip install 'rnnnlp[web]'"),
     "rnnnlp.kernels.native": (
         "train charlm --data {home}/text.txt --backend native",
         "--backend is native, which this installation was built without; install a C++17 compiler",
@@ -499,7 +503,18 @@ LACKING = {
 CONTAINERS = "tasks/sentiment/test_containers.py"
 WRONG_TEXTS = f"{CONTAINERS}::test_what_is_no_list_of_texts_is_named"
 CROSS_VALIDATION = "tasks/sentiment/test_cross_validation.py"
+SERVER = "server/test_interface.py"
 ELSEWHERE = {
+    "the text has no token; give one that the tokenizer": f"{SERVER}::test_inspection_shows_surprise_and_units",
+    "is not there; the model has": f"{SERVER}::test_inspection_shows_surprise_and_units",
+    "a unit has no value": f"{SERVER}::test_inspection_shows_surprise_and_units",
+    "are looked at: give fewer": f"{SERVER}::test_inspection_shows_surprise_and_units",
+    "there is no ... ; served are: ": f"{SERVER}::test_a_mistake_is_refused_in_one_line",
+    "holds no model; give the run folders of": f"{SERVER}::test_options_that_would_open_the_server",
+    "is served; start the server with the folder of one": f"{SERVER}::test_a_token_is_needed",
+    "cannot be opened; see the log": f"{SERVER}::test_a_model_that_changes_is_opened_again_and_a_damaged_one_is_not",
+    "the threshold has the label": f"{SERVER}::test_a_threshold_decides",
+    "cannot be listened on": f"{SERVER}::test_options_that_would_open_the_server",
     "is not there any more; restore it, or train again": f"{CROSS_VALIDATION}::test_a_run_with_folds_keeps_its_limits",
     "so nothing is known of": f"{CROSS_VALIDATION}::test_a_run_with_folds_keeps_its_limits",
     "ngrams is not ascending; restore": f"{CROSS_VALIDATION}::test_a_forged_linear_model_is_refused",
