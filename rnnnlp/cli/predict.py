@@ -225,11 +225,11 @@ def predictions(
     """What a model says of each of the texts."""
     if not texts:
         return
-    probabilities = model.predict_proba(texts)  # (n, K)
+    probabilities, unknown_shares = model.judge(texts)  # (n, K), (n,)
     decisions = threshold.decide(probabilities) if threshold else probabilities.argmax(axis=1)  # (n,)
     labels = [model.classes.labels[k] for k in decisions]
     explanations = model.explain(texts, labels) if explain else [None] * len(texts)
-    for p, k, unknown, words in zip(probabilities, decisions, model.unknown_words(texts), explanations, strict=True):
+    for p, k, unknown, words in zip(probabilities, decisions, unknown_shares, explanations, strict=True):
         yield Prediction(model.classes, p, int(k), float(unknown), words)
 
 

@@ -6,6 +6,7 @@ import codecs
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -48,6 +49,14 @@ class Tokenizer(ABC):
         """The smallest of uint8, uint16 and int32 that can hold every id."""
         fitting = np.min_scalar_type(self.vocab_size - 1)
         return fitting if fitting.itemsize <= 2 else np.dtype(np.int32)
+
+    @cached_property
+    def is_word(self) -> np.ndarray:
+        """Whether each id has a letter or a digit, bool `(vocab_size,)`; the unknown symbol counts as a word."""
+        words = [any(map(str.isalnum, token.decode("utf-8", "replace"))) for token in self.tokens]
+        if self.unknown_id is not None:
+            words[self.unknown_id] = True
+        return np.array(words)
 
     @classmethod
     @abstractmethod

@@ -44,7 +44,7 @@ MEASURED_TEXTS = 1000
 MOST_FOR_BUNDLED, MAIN_SHARE, MOST_UNKNOWN = 10_000, 0.8, 0.15  # texts, share of the script, share of unknown words
 FOLDS = (5, 3)
 CROSS_VALIDATED_TEXTS = 5000  # at most; of more, some can be spared for validation
-LINEAR_SECONDS, LINEAR_TOKENS_PER_SECOND = 20.0, 4000.0  # a smaller budget, or more tokens, is too little for it
+LINEAR_SECONDS, LINEAR_TOKENS_PER_SECOND = 20.0, 15_000.0  # a smaller budget, or more tokens, is too little for it
 CROP = 400  # tokens; enough of a review for a model trained from scratch
 NGRAM_BUCKETS = range(17, 23)  # powers of two
 MAX_NGRAM_WEIGHTS = 2**23  # buckets times classes: each takes 24 bytes in training
@@ -217,7 +217,8 @@ def with_start(options: SentimentOptions, given: Mapping[str, Any], data: Labell
     name = next((model.name for model in models.values() if script in model.scripts), None)
     if name is None or share < MAIN_SHARE:
         return options
-    unknown = float(np.mean(SentimentNetwork.from_pretrained(models[name].folder).unknown_words(texts)))
+    model = SentimentNetwork.from_pretrained(models[name].folder)
+    unknown = float(np.mean(model.unknown_words(model.encode(texts))))
     if unknown > MOST_UNKNOWN:
         return options
     log.info(

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from rnnnlp.batches.seeding import Stream, rng_for
+from rnnnlp.layers.loss import softmax
 from rnnnlp.tasks.sentiment.config import SentimentTraining
 from rnnnlp.tasks.sentiment.objective import SentimentObjective
 from rnnnlp.tasks.sentiment.transfer import set_lr_scales
 from rnnnlp.training.averaging import AveragedWeights
-from rnnnlp.training.calibration import stacked_loss, stacking_weights
+from rnnnlp.training.calibration import stacking_weights
 from rnnnlp.training.clock import Clock
 from rnnnlp.training.divergence import Diverged, DivergenceDetector
 from rnnnlp.training.loop import Interrupted, signals_noted, train_step
@@ -20,6 +21,7 @@ from rnnnlp.training.optimizers import optimizer
 from rnnnlp.training.schedules import factor
 
 SMALLEST_GAIN = 0.002  # nats
+TINY = 1e-30  # of a probability, for its logarithm
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +32,7 @@ def logits_of_folds(
     """The logits of each text when it was left out of training: before it, and at each evaluation, `(1 + E, n, K)`.
 
     If the network of the first fold does not help the linear model, the other folds are left out, and all logits are 0.
+    They are 0, too, if all folds together help it by less than one standard error.
 
     Args:
         task: The objective of all texts. Its network is as it is before training, and is not changed.
@@ -63,27 +66,42 @@ def logits_of_folds(
                     raise Interrupted(signals[0])
             bar.update()
             if fold == numbers[0] and of_linear is not None:
-                gain = gain_of(found[:, left_out], of_linear[left_out], labels[left_out])
+                gain, _ = gain_of(found[:, left_out], of_linear[left_out], labels[left_out])
                 log.info("the network lowers the loss of the linear model in the first fold by %.4f nats", gain)
                 if gain < SMALLEST_GAIN:
                     log.info("so the linear model decides alone")
                     return np.zeros_like(found)
+    if of_linear is not None:
+        gain, error = gain_of(found, of_linear, labels)
+        if gain < max(SMALLEST_GAIN, error):
+            log.info(
+                "a gain of %.4f nats may be chance (standard error %.4f): the linear model decides alone", gain, error
+            )
+            return np.zeros_like(found)
     return found
 
 
-def gain_of(own: np.ndarray, of_linear: np.ndarray, labels: np.ndarray) -> float:
+def gain_of(own: np.ndarray, of_linear: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
     """By how much, in nats, the network lowers the loss of the linear model at its best evaluation.
 
     Args:
         own: The logits of the network at each evaluation, `(E, n, K)`.
         of_linear: Those of the linear model, `(n, K)`.
         labels: The true classes, `(n,)`.
+
+    Returns:
+        The mean over the texts, and its standard error.
     """
 
-    def loss(*logits: np.ndarray) -> float:
-        return stacked_loss(stacking_weights(logits, labels), logits, labels)
+    def losses(*logits: np.ndarray) -> np.ndarray:
+        weights = stacking_weights(logits, labels)
+        together = np.sum([w * of_model for w, of_model in zip(weights.tolist(), logits, strict=True)], axis=0)
+        found: np.ndarray = -np.log(softmax(together)[np.arange(len(labels)), labels] + TINY)  # (n,)
+        return found
 
-    return loss(of_linear) - min(loss(of_evaluation, of_linear) for of_evaluation in own)
+    alone = losses(of_linear)
+    gains = max((alone - losses(of_evaluation, of_linear) for of_evaluation in own), key=np.mean)
+    return float(np.mean(gains)), float(np.std(gains) / np.sqrt(len(gains)))
 
 
 def evaluations_of(objective: SentimentObjective, config: SentimentTraining, seconds: float | None) -> Iterator[int]:

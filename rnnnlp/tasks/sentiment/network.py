@@ -24,13 +24,12 @@ from rnnnlp.layers.recurrent import Recurrent
 from rnnnlp.tasks.sentiment.config import LINEAR, SentimentConfig
 from rnnnlp.tasks.sentiment.explain import Contribution, explain
 from rnnnlp.tasks.sentiment.linear import LinearModel
-from rnnnlp.tasks.sentiment.predictor import Predictor
+from rnnnlp.tasks.sentiment.predictor import Predictor, Reading
 from rnnnlp.text import Classes, Tokenizer
 from rnnnlp.training.calibration import MAX_TEMPERATURE, MIN_TEMPERATURE, fit_temperature, stacking_weights
 from rnnnlp.training.model_folder import WEIGHTS
 from rnnnlp.training.network import Network
 
-BEGINNING = 1000  # characters of a text; enough to tell whether its words are known
 PROJECT_ALL = 8  # project the whole embedding table once if there are this many tokens per vocabulary entry
 
 
@@ -258,13 +257,14 @@ class SentimentNetwork(Network, Predictor):
             logits[batch.indices], _ = self.forward(batch.ids, batch.batch_sizes, keep_tape=False, projected=projected)
         return logits
 
-    def logits_of(self, texts: Sequence[str]) -> np.ndarray:
+    def read(self, texts: Sequence[str]) -> Reading:
         documents = self.encode(texts)
+        unknown = self.unknown_words(documents)
         if self.linear is None:
-            return self.logits(documents)
+            return Reading(self.logits(documents), unknown)
         own, of_linear = self.stacking.tolist()
         logits = own * self.logits(documents) if own else 0.0
-        return (logits + of_linear * self.linear.logits(texts, documents)).astype(self.dtype)
+        return Reading((logits + of_linear * self.linear.logits(texts, documents)).astype(self.dtype), unknown)
 
     def add_linear(self, model: LinearModel) -> None:
         """Takes a linear model, with which the network will be stacked."""
@@ -291,18 +291,16 @@ class SentimentNetwork(Network, Predictor):
         self.stacking[...] = weights / weights.sum() if weights.any() else (0.5, 0.5)
         return self.stacking[0] * own + self.stacking[1] * of_linear
 
-    def unknown_words(self, texts: Sequence[str]) -> np.ndarray:
+    def unknown_words(self, documents: Sequence[np.ndarray]) -> np.ndarray:
+        """The share of the words of encoded documents that the model does not know, `(len(documents),)`."""
         unknown = self.tokenizer.unknown_id
-        if unknown is None:
-            return super().unknown_words(texts)
-        tokens = (token.decode("utf-8", "replace") for token in self.tokenizer.tokens)
-        is_word = np.array([any(map(str.isalnum, token)) for token in tokens])  # (V,); others are signs
-        is_word[unknown] = True
-        shares = []
-        for ids in self.tokenizer.encode_batch([text[:BEGINNING] for text in texts]):
-            words = ids[is_word[ids]]
-            shares.append(float(np.mean(words == unknown)) if len(words) else 0.0)
-        return np.array(shares)
+        if unknown is None or not documents:
+            return np.zeros(len(documents))
+        ids = np.concatenate(documents)
+        ends = np.cumsum([len(document) for document in documents])
+        of_words = np.diff(np.cumsum(self.tokenizer.is_word[ids])[ends - 1], prepend=0)
+        of_unknown = np.diff(np.cumsum(ids == unknown)[ends - 1], prepend=0)
+        return of_unknown / np.maximum(of_words, 1)
 
     def explain_classes(self, texts: Sequence[str], chosen: np.ndarray | None = None) -> list[list[Contribution]]:
         return explain(self, texts, chosen)

@@ -4,7 +4,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,6 +17,18 @@ from rnnnlp.text.given import as_texts, labelled_rows, require_one_each, which_a
 from rnnnlp.text.labels import as_labels
 
 CHUNK = 10_000  # texts encoded at a time when predicting
+
+
+class Reading(NamedTuple):
+    """What a classifier finds in n texts.
+
+    Attributes:
+        logits: `(n, K)`, not calibrated.
+        unknown: The share of the words of each text that the model does not know, `(n,)`.
+    """
+
+    logits: np.ndarray
+    unknown: np.ndarray
 
 
 class Predictor(ABC):
@@ -42,8 +54,8 @@ class Predictor(ABC):
         """Divides the logits before softmax, so that probabilities are calibrated."""
 
     @abstractmethod
-    def logits_of(self, texts: Sequence[str]) -> np.ndarray:
-        """The logits `(len(texts), K)`, not calibrated."""
+    def read(self, texts: Sequence[str]) -> Reading:
+        """What the classifier finds in texts."""
 
     @abstractmethod
     def explain_classes(self, texts: Sequence[str], chosen: np.ndarray | None = None) -> list[list[Contribution]]:
@@ -54,13 +66,29 @@ class Predictor(ABC):
             chosen: The index of the class of each text, `(len(texts),)`; the most probable class by default.
         """
 
-    def unknown_words(self, texts: Sequence[str]) -> np.ndarray:
-        """The share `(len(texts),)` of the words at the beginning of each text that the model does not know."""
-        return np.zeros(len(texts))
+    def logits_of(self, texts: Sequence[str]) -> np.ndarray:
+        """The logits `(len(texts), K)`, not calibrated."""
+        return self.read(texts).logits
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
         """Calibrated probabilities `(..., K)` from logits `(..., K)`."""
         return softmax(logits / self.temperature)
+
+    def judge(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Calibrated probabilities `(n, K)`, and the share of the words of each text that the model does not know.
+
+        Raises:
+            UserError: If the weights are so large that a result is not finite.
+        """
+        starts = range(0, max(1, len(texts)), CHUNK)  # without texts there is one part without a row
+        with np.errstate(over="ignore", invalid="ignore"):  # the result is checked
+            readings = [self.read(texts[i : i + CHUNK]) for i in starts]
+            probabilities = np.concatenate([self.probabilities(reading.logits) for reading in readings])
+        if not np.isfinite(probabilities).all():
+            raise UserError(
+                "the weights are so large that the model gives no probabilities; restore it, or train again"
+            )
+        return probabilities, np.concatenate([reading.unknown for reading in readings])
 
     def predict_proba(self, texts: Any) -> np.ndarray:
         """Calibrated probabilities `(n, K)`, the columns in the order of `classes`; NaN for a missing text.
@@ -69,13 +97,7 @@ class Predictor(ABC):
             UserError: If `texts` is not a container of texts, or the weights are so large that a result is not finite.
         """
         found, there = which_are_there(as_texts(texts))
-        starts = range(0, max(1, len(found)), CHUNK)  # without texts there is one part without a row
-        with np.errstate(over="ignore", invalid="ignore"):  # the result is checked
-            of_found = np.concatenate([self.probabilities(self.logits_of(found[i : i + CHUNK])) for i in starts])
-        if not np.isfinite(of_found).all():
-            raise UserError(
-                "the weights are so large that the model gives no probabilities; restore it, or train again"
-            )
+        of_found, _ = self.judge(found)
         if there.all():
             return of_found
         of_all = np.full((len(there), of_found.shape[1]), np.nan, of_found.dtype)

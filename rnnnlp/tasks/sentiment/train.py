@@ -36,6 +36,7 @@ from rnnnlp.training.run_folder import RunFolder, read_state
 from rnnnlp.training.task import Options, require_open
 
 LINEAR_FOLDS = 5
+FEWEST_FOR_NETWORK = 500  # texts; with fewer a network that starts from nothing adds chance to a linear model
 MOST_CHARACTERS = 4_000_000  # of all texts, times columns of weights, for n-grams of characters
 CHARACTERS_PER_SECOND = 13_000  # of the budget
 SPLITS = ("train", "validation")  # the ones that training reads
@@ -171,7 +172,14 @@ def after_cross_validation(
     left = None if config.budget is None else (config.budget - spent) * config.folds / (config.folds + 1)
     log.info("cross-validation with %d folds of the %d texts", config.folds, len(labels))
     of_linear = None if linear is None else linear.held_out
-    own = logits_of_folds(task, folds_of(labels, config), of_linear, seconds=left)
+    from_nothing = config.from_ is None and not config.pretraining
+    if of_linear is not None and from_nothing and len(labels) < FEWEST_FOR_NETWORK:
+        log.info(
+            "%d texts are too few for a network that starts from nothing: the linear model decides alone", len(labels)
+        )
+        own = np.zeros((1 + config.evaluations, *of_linear.shape), np.float32)
+    else:
+        own = logits_of_folds(task, folds_of(labels, config), of_linear, seconds=left)
     seconds = time.monotonic() - started
     task.cross_validation = CrossValidation(own, of_linear, labels, seconds, task.total_steps)
     task.cross_validation.save(trainer.run.path)

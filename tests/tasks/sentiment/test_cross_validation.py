@@ -36,11 +36,17 @@ def fit(out: Path, **options: Any) -> SentimentClassifier:
     return SentimentClassifier(**SMALL | options).fit(TEXTS, LABELS.tolist(), out=out)
 
 
+def let_network_in(patch: pytest.MonkeyPatch) -> None:
+    """On such few and easy texts the linear model would decide alone."""
+    patch.setattr(folds, "gain_of", lambda *_: (1.0, 0.0))
+    patch.setattr(train, "FEWEST_FOR_NETWORK", 0)
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cross-validation") / "run"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(folds, "SMALLEST_GAIN", -1.0)  # on such easy texts the linear model is enough
+        let_network_in(patch)
         fit(folder)
     return folder
 
@@ -69,7 +75,29 @@ def labels_of(run: Path) -> np.ndarray:
     return load_tensors(run / CROSS_VALIDATION)["labels"]
 
 
-def test_where_the_network_does_not_help_one_fold_is_enough(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_with_very_few_texts_no_network_is_trained_in_folds(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO", "rnnnlp"):
+        classifier = fit(tmp_path / "run")
+    assert "60 texts are too few for a network that starts from nothing" in caplog.text
+    assert "first fold" not in caplog.text
+    assert classifier.network_.stacking.tolist() == [0, 1]
+
+
+def test_a_gain_that_may_be_chance_does_not_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    let_network_in(monkeypatch)
+    monkeypatch.setattr(folds, "gain_of", lambda *_: (0.1, 0.2))
+    with caplog.at_level("INFO", "rnnnlp"):
+        classifier = fit(tmp_path / "run")
+    assert "may be chance" in caplog.text
+    assert classifier.network_.stacking.tolist() == [0, 1]
+
+
+def test_where_the_network_does_not_help_one_fold_is_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(train, "FEWEST_FOR_NETWORK", 0)
     with caplog.at_level("INFO", "rnnnlp"):
         classifier = fit(tmp_path / "run")
     assert "so the linear model decides alone" in caplog.text
@@ -86,8 +114,11 @@ def test_the_gain_is_what_a_model_adds() -> None:
     signal = np.stack([1.0 - labels, labels], axis=1)
     first, second = (2 * signal + rng.normal(size=signal.shape) for _ in range(2))
     noise = rng.normal(size=signal.shape)
-    assert folds.gain_of(np.stack([noise, second]), first, labels) > 0.05
-    assert abs(folds.gain_of(noise[None], first, labels)) < 0.002
+    gain, error = folds.gain_of(np.stack([noise, second]), first, labels)
+    assert gain > 0.05 > 4 * error
+    gain, error = folds.gain_of(noise[None], first, labels)
+    assert abs(gain) < 0.002
+    assert gain <= error
 
 
 def test_a_saved_model_gives_the_same_probabilities(run: Path, tmp_path: Path) -> None:
@@ -121,12 +152,13 @@ def test_an_interrupted_cross_validation_is_resumed_to_the_same_bits(
         os.kill(os.getpid(), signal.SIGTERM)
         return original(*arguments)
 
+    let_network_in(monkeypatch)
     monkeypatch.setattr(folds, "evaluations_of", interrupted)
     with pytest.raises(Interrupted):
         fit(tmp_path / "run")
     assert not (tmp_path / "run" / CROSS_VALIDATION).exists()
     monkeypatch.undo()
-    monkeypatch.setattr(folds, "SMALLEST_GAIN", -1.0)
+    let_network_in(monkeypatch)
     SentimentClassifier.resume(tmp_path / "run", TEXTS, LABELS.tolist())
     assert (tmp_path / "run" / CROSS_VALIDATION).exists()
     a, b = (SentimentNetwork.from_pretrained(folder) for folder in (run, tmp_path / "run"))
