@@ -2,8 +2,8 @@
 
     python scripts/load_server.py RUN --data reviews.csv [--connections 64] [--seconds 10]
 
-Needs `wrk` and rnnnlp[web]. The server runs in a process of its own. All connections first send as fast as they can; then
-a quarter of them with a pause, so that the load is about half. The memory of the server is printed before and after.
+Needs `wrk` and rnnnlp[web]. The server runs in a process of its own. All connections first send as fast as they can,
+then with pauses that make half that load. The memory of the server is printed before and after.
 """
 
 import argparse
@@ -52,17 +52,25 @@ def main() -> None:
         sys.exit("wrk is not installed")
     texts = [" ".join(text.split()[: options.words]) for text in load_plain_texts(options.data) if text]
     texts = texts[: options.texts]
-    alone = rate_alone(options.run_folder, texts)
-    print(f"predict: {alone:.0f} texts a second")
+    alone, cpu_alone = rate_alone(options.run_folder, texts)
+    print(f"predict: {alone:.0f} texts a second, {1000 * cpu_alone:.2f} ms of CPU a text")
     server = [sys.executable, "-m", "rnnnlp.cli.main", "serve", options.run_folder, "--port", "0"]
-    with subprocess.Popen(server, stderr=subprocess.PIPE, text=True) as process, tempfile.TemporaryDirectory() as folder:
+    with (
+        subprocess.Popen(server, stderr=subprocess.PIPE, text=True) as process,
+        tempfile.TemporaryDirectory() as folder,
+    ):
         try:
             address = address_of(process)
             bodies = Path(folder) / "bodies"
             bodies.write_text("".join(json.dumps({"texts": [text]}) + "\n" for text in texts))
             load(wrk, folder, bodies, address, options.connections, 3, 0)
             before = resident(process.pid)
+            used = cpu_seconds(process.pid)
             full = load(wrk, folder, bodies, address, options.connections, options.seconds, 0)
+            cpu = (cpu_seconds(process.pid) - used) / full["requests"]
+            print(
+                f"the server: {1000 * cpu:.2f} ms of CPU a text, {cpu_alone / cpu:.0%} of predict's work per CPU second"
+            )
             print(f"full load: {full['rate']:.0f} texts a second, {full['rate'] / alone:.0%} of predict; {full}")
             pause = 1000 * options.connections / (full["rate"] / 2)
             half = load(wrk, folder, bodies, address, options.connections, options.seconds, pause)
@@ -73,14 +81,13 @@ def main() -> None:
             print("exit code of the server:", process.wait(30))
 
 
-def rate_alone(run_folder: str, texts: list[str]) -> float:
-    """The texts a second of `predict`, without starting it."""
+def rate_alone(run_folder: str, texts: list[str]) -> tuple[float, float]:
+    """The texts a second of `predict`, without starting it, and the CPU seconds of a text."""
     model = load_predictor(run_folder)
-    model.predict_proba(texts[:100])
-    began = time.perf_counter()
-    model.predict_proba(texts)
-    model.unknown_words(texts)
-    return len(texts) / (time.perf_counter() - began)
+    model.judge(texts[:100])
+    began, used = time.perf_counter(), time.process_time()
+    model.judge(texts)
+    return len(texts) / (time.perf_counter() - began), (time.process_time() - used) / len(texts)
 
 
 def address_of(process: subprocess.Popen[str]) -> str:
@@ -99,17 +106,38 @@ def address_of(process: subprocess.Popen[str]) -> str:
     sys.exit("the server does not answer")
 
 
-def load(wrk: str, folder: str, bodies: Path, address: str, connections: int, seconds: int, pause: float) -> dict[str, float]:
+def load(
+    wrk: str, folder: str, bodies: Path, address: str, connections: int, seconds: int, pause: float
+) -> dict[str, float]:
     """What wrk measures; `pause` is the mean time between two requests of a connection, in milliseconds."""
     delay = f"function delay() return math.random(0, {2 * int(pause)}) end" if pause else ""
     script = Path(folder) / "load.lua"
     script.write_text(LUA.replace("BODIES", str(bodies)).replace("DELAY", delay))
-    command = [wrk, "-t", "1", "-c", str(connections), "-d", f"{seconds}s", "--timeout", "30s", "-s", str(script), address]
+    command = [
+        wrk,
+        "-t",
+        "1",
+        "-c",
+        str(connections),
+        "-d",
+        f"{seconds}s",
+        "--timeout",
+        "30s",
+        "-s",
+        str(script),
+        address,
+    ]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     numbers = re.search(r"RESULT (\S+) (\S+) (\S+) (\S+) (\S+)", said)
     assert numbers, said
     requests, microseconds, p50, p99, errors = map(float, numbers.groups())
     return {"rate": requests / microseconds * 1e6, "p50_ms": p50, "p99_ms": p99, "errors": errors, "requests": requests}
+
+
+def cpu_seconds(pid: int) -> float:
+    """The CPU time of a process."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def resident(pid: int) -> int:

@@ -26,8 +26,7 @@ def classified(entry: Entry, counters: Counters, jobs: Sequence[Job]) -> list[An
     """The answers to requests that arrived together: for each a list with one answer for each text, or an error."""
     model: Predictor = entry.model
     texts = [text for job in jobs for text in job.texts]
-    probabilities = model.predict_proba(texts)  # (n, K)
-    unknown = model.unknown_words(texts)  # (n,)
+    probabilities, unknown = model.judge(texts)  # (n, K), (n,)
     counters.texts[entry.name] += len(texts)
     counters.batches[entry.name] += 1
     answers: list[Any] = []
