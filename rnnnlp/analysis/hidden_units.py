@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rnnnlp.errors import UserError
+from rnnnlp.kernels.cells import Cell
 from rnnnlp.layers.loss import softmax
 from rnnnlp.layers.recurrent import Direction
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
@@ -73,8 +74,7 @@ def read(model: CharLMNetwork, text: str) -> Reading:
 
 def values_of(model: CharLMNetwork) -> tuple[str, ...]:
     """The names of what `unit_values` takes: the states of the cell, and its gates."""
-    cell = model.recurrent.cell
-    return tuple(dict.fromkeys((*cell.states, *cell.gates)))
+    return _values_of(model.recurrent.cell)
 
 
 def unit_values(model: CharLMNetwork, reading: Reading, layer: int, index: int, value: str = "h") -> np.ndarray:
@@ -107,10 +107,10 @@ def steps_of(direction: Direction, x: np.ndarray) -> dict[str, np.ndarray]:
     cell, weights = direction.cell, direction.weights()
     state = cell.zero_state((1, direction.hidden_size), x.dtype)
     pre = direction.project(x)  # (T, G*H)
-    found: dict[str, list[np.ndarray]] = {name: [] for name in dict.fromkeys((*cell.states, *cell.gates))}
+    found: dict[str, list[np.ndarray]] = {name: [] for name in _values_of(cell)}
     for t in range(len(x)):
         state, saved = cell.step(pre[t : t + 1], state, weights.W_h, weights.extra)
-        step = dict(zip(cell.saved, saved, strict=True)) | dict(zip(cell.states, state, strict=True))
+        step = dict(zip(cell.saved, saved, strict=False)) | dict(zip(cell.states, state, strict=True))
         for name, values in found.items():
             values.append(step[name][0])
     return {name: np.stack(values) for name, values in found.items()}
@@ -167,6 +167,11 @@ def text_features(text: str, marked: Sequence[tuple[int, int]] = ()) -> dict[str
             of_marks[start:end] = 1
         features["marked"] = of_marks
     return features
+
+
+def _values_of(cell: Cell) -> tuple[str, ...]:
+    """The states and gates of a cell; without the gates, if it does not say what it saves."""
+    return tuple(dict.fromkeys((*cell.states, *(gate for gate in cell.gates if gate in cell.saved))))
 
 
 def _states(model: CharLMNetwork, ids: np.ndarray) -> np.ndarray:

@@ -52,6 +52,26 @@ def unroll(
         bptt: The gradient is cut every `bptt` steps, counted from the first; None cuts nowhere.
         seed: Draws the weights.
     """
+    model, ids = small_network(cell, text, hidden_size=hidden_size, scale=scale, seed=seed)
+    x, _ = model.embedding.forward(ids[:-1])  # (T, D)
+    values = steps_of(model.recurrent.layers[0][0], x)
+    state = model.zero_state(1)
+    T = len(ids) - 1
+    first = 0 if bptt is None else (T - 1) // bptt * bptt
+    last, loss = _at_the_end(model, values["h"][-1:], ids[-1:])  # gradient of h after the last step, (H,)
+    before = list(state_gradients(model, ids[:, None], state))[::-1]  # of the state before each step: T of them
+    gradients = np.stack([*(dstate[0][0, 0] for dstate in before[1:]), last])  # (T, H)
+    norms = np.array(
+        [*(np.sqrt(sum(np.square(s).sum() for s in dstate)) for dstate in before[1:]), np.linalg.norm(last)]
+    )
+    gradients[:first], norms[:first] = 0, 0
+    return Unrolled(values, loss, gradients, norms, first)
+
+
+def small_network(
+    cell: str, text: str, *, hidden_size: int, scale: float, seed: int
+) -> tuple[CharLMNetwork, np.ndarray]:
+    """An untrained network in float64, and the ids of the text `(T + 1,)`; the arguments are those of `unroll`."""
     tokenizer = CharTokenizer.train([text])
     config = CharLMConfig(
         vocab_size=tokenizer.vocab_size,
@@ -66,37 +86,13 @@ def unroll(
     direction = model.recurrent.layers[0][0]
     for gate in np.split(direction.W_h.value, len(direction.cell.gates)):  # (H, H) each
         gate *= scale / np.abs(np.linalg.eigvals(gate)).max()
-    ids = tokenizer.encode(text).astype(np.int64)  # (T+1,)
-    x, _ = model.embedding.forward(ids[:-1])  # (T, D)
-    values = steps_of(direction, x)
-    state = model.zero_state(1)
-    T = len(ids) - 1
-    first = 0 if bptt is None else (T - 1) // bptt * bptt
-    loss, _, _ = model.loss(ids[-2:-1], ids[-1:], np.ones(1, np.int64), _state_before_last(model, ids, state))
-    before = list(state_gradients(model, ids[:, None], state))[::-1]  # of the state before each step: T of them
-    last = _gradient_of_output(model, values["h"][-1:], ids[-1:])  # of h after the last step, (H,)
-    gradients = np.stack([*(dstate[0][0, 0] for dstate in before[1:]), last])  # (T, H)
-    norms = np.array([*(np.sqrt(sum(np.square(s).sum() for s in dstate)) for dstate in before[1:]), _norm(last)])
-    gradients[:first], norms[:first] = 0, 0
-    return Unrolled(values, float(loss), gradients, norms, first)
+    return model, tokenizer.encode(text).astype(np.int64)
 
 
-def _state_before_last(model: CharLMNetwork, ids: np.ndarray, state: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
-    if len(ids) < 3:
-        return state
-    steps = np.ones(len(ids) - 2, np.int64)
-    _, state, _ = model.forward(ids[:-2], steps, state, keep_tape=False)
-    return state
-
-
-def _gradient_of_output(model: CharLMNetwork, h: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """The gradient `(H,)` of -log p with respect to the last output `(1, H)`."""
+def _at_the_end(model: CharLMNetwork, h: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, float]:
+    """The gradient `(H,)` of -log p with respect to the last output `(1, H)`, and -log p in nats."""
     logits, tape = model.head.forward(h)  # (1, V)
-    _, _, dlogits = softmax_cross_entropy(logits, target)
+    loss, _, dlogits = softmax_cross_entropy(logits, target)
     dh: np.ndarray = model.head.backward(dlogits, tape)
     model.zero_grad()
-    return dh[0]
-
-
-def _norm(values: np.ndarray) -> float:
-    return float(np.sqrt(np.square(values).sum()))
+    return dh[0], float(loss)

@@ -64,8 +64,8 @@ class Server:
     def __init__(self, options: ServerOptions, stopping: Callable[[], bool]):
         self.options, self.stopping = options, stopping
         self.catalogue = Catalogue(options.runs)
-        self.counters = counting.Counters(lambda: sum(batcher.waiting for batcher in self.batchers.values()))
-        self.batchers: dict[int, Batcher] = {}  # by the identity of the entry
+        self.counters = counting.Counters(lambda: sum(batcher.waiting for batcher in self.batchers))
+        self.batchers: list[Batcher] = []
         self.streams = 0
         self.threads = ThreadPoolExecutor(options.max_streams + 2, thread_name_prefix="compute")
 
@@ -86,12 +86,13 @@ class Server:
             self.streams -= 1
 
     def batcher(self, entry: Entry) -> Batcher:
-        if id(entry) not in self.batchers:
-            self.batchers[id(entry)] = Batcher(partial(classified, entry, self.counters))
-        return self.batchers[id(entry)]
+        if entry.batcher is None:
+            entry.batcher = Batcher(partial(classified, entry, self.counters))
+            self.batchers.append(entry.batcher)
+        return entry.batcher
 
     def close(self) -> None:
-        for batcher in self.batchers.values():
+        for batcher in self.batchers:
             batcher.close()
         self.threads.shutdown(wait=False, cancel_futures=True)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from rnnnlp.errors import UserError
 from rnnnlp.folders import current, read_whole
+from rnnnlp.server.batching import Batcher
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
 from rnnnlp.tasks.sentiment.bundled import bundled_models, model_folder
 from rnnnlp.tasks.sentiment.ensemble import Ensemble, load_predictor
@@ -43,6 +44,7 @@ class Entry:
         kind: One of CLASSIFIER, LANGUAGE_MODEL and OTHER.
         model_type: As its `config.json` says.
         model: What was opened, or None.
+        batcher: Collects the texts for it, when there are some.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Entry:
     kind: str
     model_type: str
     model: Any = None
+    batcher: Batcher | None = None
     stamp: Stamp = ()
     looked_at: float = -1e9
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)

@@ -122,6 +122,7 @@ def test_write(page: Page):
     page.click("#write-continue")
     expect(page.locator("#write-status")).to_contain_text("409 characters")
     assert (page.locator("#write-text").text_content() or "").startswith(whole)
+    page.hover("#write-text [data-token='3']")
     page.select_option("#write-colour", "unit")
     expect(page.locator("#write-ranked option")).not_to_have_count(0)
     page.select_option("#write-feature", "line")
