@@ -48,7 +48,7 @@ def test_truncation_cuts_what_comes_before_its_window():
 
 
 def test_the_scale_makes_gradients_vanish_or_explode():
-    small, large = (unroll("elman_relu", "ab" * 20, scale=scale, seed=3).norms for scale in (0.3, 2.5))
+    small, large = (unroll("elman_relu", "ab" * 20, scale=scale, seed=4, hidden_size=16).norms for scale in (0.3, 2.5))
     assert small[0] < 1e-6 * small[-1]
-    assert large.max() > 1e3 * large[-1]
+    assert large.max() > 1e6 * large[-1]
     assert not unroll("elman_tanh", "aaaa", scale=0.0).norms[:-1].any()
