@@ -117,6 +117,7 @@ def test_write(page: Page):
     expect(page.locator("#write-next .bar")).to_have_count(10)
     coloured = "[...document.querySelectorAll('#write-text span')].filter(s => s.style.backgroundColor).length"
     assert page.evaluate(coloured) > 100
+    page.mouse.move(0, 0)
     page.press("#write-text", "ArrowRight")
     expect(page.locator("#write-text [data-token='13'].here")).to_have_count(1)
     page.click("#write-continue")

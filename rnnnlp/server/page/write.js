@@ -47,6 +47,7 @@ export function begin({ limits }) {
     look();
   });
   $("write-value").addEventListener("change", () => look());
+  $("write-mark").addEventListener("mousedown", (event) => event.preventDefault()); // the selection stays
   $("write-mark").addEventListener("click", mark);
   $("write-unmark").addEventListener("click", () => {
     marked = [];
@@ -213,11 +214,26 @@ function show() {
     });
     span(at, characters.length);
   }
-  box.replaceChildren(...nodes);
+  draw(box, nodes);
   if (atEnd) box.scrollTop = box.scrollHeight;
   $("write-unmark").disabled = !marked.length;
   legend();
   point(here);
+}
+
+// Puts nodes into the box. If only their colours differ from what is there, that stays, with what is selected in it.
+function draw(box, nodes) {
+  const old = [...box.childNodes];
+  if (old.length !== nodes.length || nodes.some((node, k) => node.textContent !== old[k].textContent || !old[k].dataset)) {
+    box.replaceChildren(...nodes);
+    return;
+  }
+  nodes.forEach((node, k) => {
+    old[k].className = node.className;
+    old[k].style.backgroundColor = node.style.backgroundColor;
+    if (node.dataset.token) old[k].dataset.token = node.dataset.token;
+    else delete old[k].dataset.token;
+  });
 }
 
 function strongestValue() {
