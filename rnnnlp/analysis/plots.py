@@ -40,6 +40,8 @@ class Curves:
         validation_seconds: Training times of the evaluations.
         validation_loss: Validation losses.
         accuracy: Validation accuracies of a classifier.
+        sample: The last text that a language model generated to be looked at.
+        last: The last record.
     """
 
     steps: list[int] = field(default_factory=list)
@@ -49,6 +51,8 @@ class Curves:
     validation_seconds: list[float] = field(default_factory=list)
     validation_loss: list[float] = field(default_factory=list)
     accuracy: list[float] = field(default_factory=list)
+    sample: str | None = None
+    last: dict[str, Any] = field(default_factory=dict)
 
     def along(self, axis: str) -> tuple[np.ndarray, np.ndarray]:
         """The horizontal positions of the training losses and of the evaluations, on an axis of AXES."""
@@ -63,8 +67,20 @@ def training_curves(folder: str | Path) -> Curves:
     Raises:
         UserError: If the folder has no losses.
     """
-    run, curves = RunFolder(folder), Curves()
+    run = RunFolder(folder)
+    curves = curves_of(run)
+    if not curves.loss and not curves.validation_loss:
+        raise UserError(f"{run.metrics_path} has no losses to draw; give the folder of a run that has trained a while")
+    return curves
+
+
+def curves_of(run: RunFolder) -> Curves:
+    """The curves of a run; empty ones if nothing was logged yet."""
+    curves = Curves()
     for record in run.metrics():
+        curves.last = record
+        if isinstance(record.get("sample"), str):
+            curves.sample = record["sample"]
         step, seconds, figures = record["step"], record.get("seconds"), record.get("validation")
         if not is_number(seconds):
             continue
@@ -78,8 +94,6 @@ def training_curves(folder: str | Path) -> Curves:
             curves.validation_loss.append(loss)
             if is_number(figures.get("accuracy")):
                 curves.accuracy.append(figures["accuracy"])
-    if not curves.loss and not curves.validation_loss:
-        raise UserError(f"{run.metrics_path} has no losses to draw; give the folder of a run that has trained a while")
     return curves
 
 

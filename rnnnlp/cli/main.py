@@ -28,6 +28,7 @@ COMMANDS = {
     "export": "write a trained model into a folder of its own: with int8 weights, or for other programs",
     "push": "upload a trained model to the Hugging Face Hub, with a model card",
     "predict": "classify texts with a trained classifier or a bundled model: labels, probabilities, explanations",
+    "serve": "serve trained models: a page to see and play with, and an HTTP interface",
     "models": "list the models that are bundled, ready to predict and to start from",
     "curve": "show how accurate a classifier is with more and more labels, beside linear baselines",
     "plot": "plot training curves, or vanishing and exploding gradients",

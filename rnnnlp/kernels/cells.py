@@ -48,6 +48,7 @@ class Cell:
         step: One step, forward: see `definition.py`.
         step_backward: One step, backward.
         states: Names of the states, the output `h` first.
+        saved: Names of what `step` saves, in its order; the gates, after their activation, and the states are there.
         extra: Further parameters of the steps.
         forget_gate: The gate that begins with a bias, so that the cell remembers at first.
         forget_bias: That bias (Jozefowicz et al. 2015).
@@ -59,6 +60,7 @@ class Cell:
     step: Callable[[Array, State, Array, State], Step]
     step_backward: Callable[[State, Saved, Array, State], StepBackward]
     states: tuple[str, ...] = ("h",)
+    saved: tuple[str, ...] = ()
     extra: tuple[Extra, ...] = ()
     forget_gate: str | None = None
     forget_bias: float = 1.0
@@ -105,6 +107,7 @@ CELLS["lstm"] = Cell(
     gates=("i", "f", "g", "o"),
     states=("h", "c"),
     forget_gate="f",
+    saved=("h_before", "c_before", "i", "f", "g", "o", "c"),
     step=definition.lstm_step,
     step_backward=definition.lstm_step_backward,
     paper="Hochreiter and Schmidhuber 1997; Gers et al. 2000",
@@ -113,6 +116,7 @@ CELLS["gru"] = Cell(
     "gru",
     gates=("r", "z", "n"),
     extra=(Extra("b_hn", hidden_bias_of="n"),),  # the reset gate multiplies it, so it cannot be part of `pre`
+    saved=("h_before", "r", "z", "n", "a_hn"),
     step=definition.gru_step,
     step_backward=definition.gru_step_backward,
     paper="Cho et al. 2014, with the reset after the matrix product",
@@ -120,6 +124,7 @@ CELLS["gru"] = Cell(
 CELLS["gru_reset_first"] = Cell(
     "gru_reset_first",
     gates=("r", "z", "n"),
+    saved=("h_before", "r", "z", "n", "gated_h"),
     step=definition.gru_reset_first_step,
     step_backward=definition.gru_reset_first_step_backward,
     paper="Cho et al. 2014, with the reset before the matrix product",
@@ -127,6 +132,7 @@ CELLS["gru_reset_first"] = Cell(
 CELLS["elman_tanh"] = Cell(
     "elman_tanh",
     gates=("h",),
+    saved=("h_before", "h"),
     step=definition.elman_tanh_step,
     step_backward=definition.elman_tanh_step_backward,
     paper="Elman 1990",
@@ -134,6 +140,7 @@ CELLS["elman_tanh"] = Cell(
 CELLS["elman_relu"] = Cell(
     "elman_relu",
     gates=("h",),
+    saved=("h_before", "h"),
     step=definition.elman_relu_step,
     step_backward=definition.elman_relu_step_backward,
     paper="Le et al. 2015",

@@ -125,6 +125,9 @@ def write_parquet(path: Path, class_names: list[str], label: int) -> None:
 
 # What was done, and what the one line says. Each is a mistake of the user: exit code 2.
 MISTAKES = {
+    "serve --host 0.0.0.0": "--host is 0.0.0.0, which other machines reach; give --token too, or set RNNNLP_TOKEN",
+    "serve --token secret": "--token has 6 characters or others than letters, digits and signs; it must have",
+    "serve --port 70000": "--port is 70000; it must be at least 0 and at most 65535",
     # Options that no command has, or that have no such value.
     "": "the following arguments are required: COMMAND; 'rnnnlp --help' lists the options",
     "train charlm --data (texts)": "the texts were given in Python and are not kept; give --data that can be read",
@@ -496,6 +499,7 @@ LACKING = {
         "export {home}/lm --to onnx --out {home}/new",
         "ONNX files need onnx and onnxruntime ( ... is missing); pip install 'rnnnlp[onnx]'",
     ),
+    "uvicorn": ("serve {home}/lm", "the server needs uvicorn; pip install 'rnnnlp[web]'"),
     "rnnnlp.kernels.native": (
         "train charlm --data {home}/text.txt --backend native",
         "--backend is native, which this installation was built without; install a C++17 compiler",
@@ -521,6 +525,7 @@ TAKEN_OVER = "parity/test_exchange.py::test_what_cannot_be_taken_over_is_named"
 OTHER_MODELS = "parity/test_exchange.py::test_models_and_texts_of_other_kinds_are_named"
 CROSS_VALIDATION = "tasks/sentiment/test_cross_validation.py"
 ONNX, WEB = "exchange/test_onnx.py", "exchange/test_web.py"
+SERVER = "server/test_interface.py"
 ELSEWHERE = {
     "is not in the folder ... , which is here, so it is not looked for on the Hub; give": (
         f"{HUB}::test_a_folder_wins_over_the_hub"
@@ -595,6 +600,16 @@ ELSEWHERE = {
     "already holds an export; give --overwrite": f"{ONNX}::test_a_folder_for_others",
     "bytes, and an ONNX file has at most": f"{ONNX}::test_what_cannot_be_exported",
     "has no counterpart in ONNX": f"{ONNX}::test_a_cell_that_nodes_cannot_compute_is_refused",
+    "the text has no token; give one that the tokenizer": f"{SERVER}::test_inspection_shows_surprise_and_units",
+    "is not there; the model has": f"{SERVER}::test_inspection_shows_surprise_and_units",
+    "a unit has no value": f"{SERVER}::test_inspection_shows_surprise_and_units",
+    "are looked at: give fewer": f"{SERVER}::test_inspection_shows_surprise_and_units",
+    "there is no ... ; served are: ": f"{SERVER}::test_a_mistake_is_refused_in_one_line",
+    "holds no model; give the run folders of": f"{SERVER}::test_options_that_would_open_the_server",
+    "is served; start the server with the folder of one": f"{SERVER}::test_a_token_is_needed",
+    "cannot be opened; see the log": f"{SERVER}::test_a_model_that_changes_is_opened_again_and_a_damaged_one_is_not",
+    "the threshold has the label": f"{SERVER}::test_a_threshold_decides",
+    "cannot be listened on": f"{SERVER}::test_options_that_would_open_the_server",
     "is not there any more; restore it, or train again": f"{CROSS_VALIDATION}::test_a_run_with_folds_keeps_its_limits",
     "so nothing is known of": f"{CROSS_VALIDATION}::test_a_run_with_folds_keeps_its_limits",
     "ngrams is not ascending; restore": f"{CROSS_VALIDATION}::test_a_forged_linear_model_is_refused",

@@ -1,0 +1,14 @@
+"""The local web page and its HTTP interface: `serve`, behind the extra `web`.
+
+settings.py    the options of the server, and what it refuses to start with
+catalogue.py   the models in the run folders: found, opened, opened again when they change
+batching.py    texts of requests that arrive together are classified together
+schemas.py     what requests and answers look like
+gate.py        what a request must pass before anything reads it: host, origin, token, size, time
+classify.py    POST /v1/predict
+write.py       POST /v1/generate and POST /v1/inspect
+look.py        what the page shows besides: runs, and the unrolled example
+counters.py    GET /metrics
+app.py         the routes together
+page/          the page: HTML, CSS and JavaScript modules, without a build step
+"""

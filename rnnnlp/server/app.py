@@ -1,0 +1,317 @@
+"""The routes of the server."""
+
+import asyncio
+import contextvars
+import hashlib
+import json
+import logging
+import secrets
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from functools import partial
+from importlib import resources
+from typing import Any, TypeVar
+
+from fastapi import FastAPI, HTTPException, Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response, StreamingResponse
+from starlette.exceptions import HTTPException as StarletteHTTPException
+
+from rnnnlp.errors import UserError
+from rnnnlp.server import counters as counting
+from rnnnlp.server import look
+from rnnnlp.server.batching import Batcher
+from rnnnlp.server.catalogue import CLASSIFIER, LANGUAGE_MODEL, Catalogue, Entry, UnknownModelError
+from rnnnlp.server.classify import Wanted, classified
+from rnnnlp.server.gate import Gate, error_body
+from rnnnlp.server.schemas import (
+    GenerateGiven,
+    GenerationShown,
+    InspectGiven,
+    InspectionShown,
+    ModelsShown,
+    PredictGiven,
+    PredictionsShown,
+    UnrollGiven,
+    refusals,
+)
+from rnnnlp.server.settings import ServerOptions
+from rnnnlp.server.write import Generation
+from rnnnlp.tasks.char_lm.generate import Sampling
+from rnnnlp.version import __version__
+
+TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+SAMPLING = ("length", "temperature", "top_k", "top_p", "repetition_penalty", "repetition_window")
+Result = TypeVar("Result")
+
+log = logging.getLogger(__name__)
+
+
+class Server:
+    """What the routes share.
+
+    Args:
+        options: The limits.
+        stopping: Whether the server is about to stop.
+    """
+
+    def __init__(self, options: ServerOptions, stopping: Callable[[], bool]):
+        self.options, self.stopping = options, stopping
+        self.catalogue = Catalogue(options.runs)
+        self.counters = counting.Counters(lambda: sum(batcher.waiting for batcher in self.batchers))
+        self.batchers: list[Batcher] = []
+        self.streams = 0
+        self.threads = ThreadPoolExecutor(options.max_streams + 2, thread_name_prefix="compute")
+
+    async def compute(self, function: Callable[..., Result], *args: Any) -> Result:
+        """Calls a function in a thread, with the kernels of this context."""
+        run = partial(contextvars.copy_context().run, function, *args)
+        return await asyncio.get_running_loop().run_in_executor(self.threads, run)
+
+    async def computed(self, function: Callable[..., Result], *args: Any) -> Result:
+        """As `compute`, for a request: a place must be free, and it may take only so long."""
+        if self.streams >= self.options.max_streams:
+            raise HTTPException(429, "too much is computed at the same time; try again", {"retry-after": "1"})
+        self.streams += 1
+        try:
+            async with asyncio.timeout(self.options.timeout):
+                return await self.compute(function, *args)
+        finally:
+            self.streams -= 1
+
+    def batcher(self, entry: Entry) -> Batcher:
+        if entry.batcher is None:
+            entry.batcher = Batcher(partial(classified, entry, self.counters))
+            self.batchers.append(entry.batcher)
+        return entry.batcher
+
+    def close(self) -> None:
+        for batcher in self.batchers:
+            batcher.close()
+        self.threads.shutdown(wait=False, cancel_futures=True)
+
+
+def create_app(options: ServerOptions, *, stopping: Callable[[], bool] = lambda: False) -> FastAPI:
+    """The web application.
+
+    Args:
+        options: Which models, and the limits.
+        stopping: Whether the server is about to stop: texts that are being generated then end.
+
+    Raises:
+        UserError: If there is no model to serve.
+    """
+    server = Server(options, stopping)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        for kind in (CLASSIFIER, LANGUAGE_MODEL):
+            if entries := server.catalogue.of_kind(kind):
+                try:
+                    await server.catalogue.opened(entries[0])
+                except UserError:  # which is logged, and said to those who ask for it
+                    log.debug("%s is damaged", entries[0].name)
+        yield
+        server.close()
+
+    app = FastAPI(
+        title="rnnnlp", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan, redirect_slashes=False
+    )
+    app.state.server = server
+    _add_page(app)
+    _add_service(app, server)
+    _add_models(app, server)
+    _add_looks(app, server)
+    _add_refusals(app)
+    paths = [path for route in app.routes if "{" not in (path := getattr(route, "path", "{"))]
+    app.add_middleware(Gate, options=options, counters=server.counters, paths=paths)
+    return app
+
+
+def _add_page(app: FastAPI) -> None:
+    files = {}
+    for file in resources.files("rnnnlp.server").joinpath("page").iterdir():
+        kind = TYPES.get("." + file.name.rpartition(".")[2])
+        if kind is not None and file.is_file():
+            content = file.read_bytes()
+            files[file.name] = (content, kind, f'"{hashlib.sha256(content).hexdigest()[:20]}"')
+
+    def answer(name: str, request: Request) -> Response:
+        if name not in files:
+            raise HTTPException(404, "there is no such page; the page is at /")
+        content, kind, tag = files[name]
+        headers = {"etag": tag, "cache-control": "no-cache"}
+        if request.headers.get("if-none-match") == tag:
+            return Response(status_code=304, headers=headers)
+        return Response(content, media_type=kind, headers=headers)
+
+    @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
+    async def page(request: Request) -> Response:
+        return answer("index.html", request)
+
+    @app.api_route("/page/{name}", methods=["GET", "HEAD"], include_in_schema=False)
+    async def file_of_page(name: str, request: Request) -> Response:
+        return answer(name, request)
+
+
+def _add_service(app: FastAPI, server: Server) -> None:
+    @app.get("/healthz", summary="Whether the server answers")
+    async def healthz() -> dict[str, str]:
+        return {"status": "stopping" if server.stopping() else "ok"}
+
+    @app.get("/metrics", summary="Counts, as Prometheus reads them", response_class=Response, responses=refusals())
+    async def metrics() -> Response:
+        return Response(server.counters.text(), media_type=counting.TYPE)
+
+    @app.get("/v1/models", summary="The models that are served", response_model=ModelsShown, responses=refusals())
+    async def models() -> Response:
+        listed = []
+        for entry in await asyncio.to_thread(server.catalogue.entries):
+            labels = entry.model.labels if entry.kind == CLASSIFIER and entry.model is not None else None
+            listed.append({"name": entry.name, "kind": entry.kind, "labels": labels and list(labels)})
+        names = ("max_texts", "max_characters", "max_length", "max_body")
+        limits = {name: getattr(server.options, name) for name in names} | {"max_inspected": look.LONGEST_TEXT}
+        return _json({"models": listed, "version": __version__, "limits": limits})
+
+
+def _add_models(app: FastAPI, server: Server) -> None:
+    options = server.options
+
+    @app.post("/v1/predict", summary="Classify texts", response_model=PredictionsShown, responses=refusals(404))
+    async def predict(given: PredictGiven) -> Response:
+        if len(given.texts) > options.max_texts:
+            raise HTTPException(422, f"there are {len(given.texts)} texts; send at most {options.max_texts} at a time")
+        for k, text in enumerate(given.texts):
+            _require_short(text, f"text {k + 1}", options.max_characters)
+        entry = server.catalogue.choose(given.model, CLASSIFIER)
+        await server.catalogue.opened(entry)
+        batcher = server.batcher(entry)
+        if batcher.waiting and batcher.waiting + len(given.texts) > options.max_waiting:
+            raise HTTPException(429, f"{batcher.waiting} texts wait already; try again", {"retry-after": "1"})
+        threshold = None if given.threshold is None else (given.threshold.label, given.threshold.probability)
+        answers = await batcher.result(given.texts, Wanted(given.explain, threshold), options.timeout)
+        return _json({"model": entry.name, "predictions": answers})
+
+    @app.post(
+        "/v1/generate",
+        summary="Generate the text after a prompt",
+        response_model=GenerationShown,
+        responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}, **refusals(404)},
+    )
+    async def generate(given: GenerateGiven) -> Response:
+        if given.length > options.max_length:
+            raise HTTPException(422, f"length is {given.length}; it must be at most {options.max_length}")
+        _require_short(given.prompt, "the prompt", options.max_characters)
+        sampling = Sampling(**{name: getattr(given, name) for name in SAMPLING}, stop=tuple(given.stop))
+        entry = server.catalogue.choose(given.model, LANGUAGE_MODEL)
+        model = await server.catalogue.opened(entry)
+        seed = secrets.randbelow(2**32) if given.seed is None else given.seed
+        if server.streams >= options.max_streams:
+            raise HTTPException(429, "too much is generated at the same time; try again", {"retry-after": "1"})
+        generation = Generation(
+            model, given.prompt, sampling, seed=seed, seconds=options.timeout, stopping=server.stopping
+        )
+        unknown = model.tokenizer.unknown_characters(given.prompt)[:50]
+        rest = {"model": entry.name, "seed": seed, "unknown": unknown}
+        parts = _parts(server, generation, entry.name)
+        if given.stream:
+            return StreamingResponse(
+                _events(parts, generation, rest), media_type="text/event-stream", headers={"cache-control": "no-store"}
+            )
+        text = "".join([part async for part in parts])
+        return _json({"text": text, "reason": generation.reason, **rest})
+
+
+async def _parts(server: Server, generation: Generation, name: str) -> AsyncIterator[str]:
+    """The parts of a text as they are made; each is computed only when the one before was taken."""
+    server.streams += 1
+    try:
+        while (part := await server.compute(generation.part)) is not None:
+            if part:
+                yield part
+    finally:
+        server.streams -= 1
+        server.counters.tokens[name] += generation.tokens
+
+
+async def _events(parts: AsyncIterator[str], generation: Generation, rest: dict[str, Any]) -> AsyncIterator[bytes]:
+    """Server-sent events: the parts, then what remains to be said."""
+    try:
+        async for part in parts:
+            yield b"data: " + _dumps({"text": part}) + b"\n\n"
+    finally:
+        await parts.aclose()  # type: ignore[attr-defined]
+    yield b"data: " + _dumps({"done": True, "reason": generation.reason, **rest}) + b"\n\n"
+
+
+def _add_looks(app: FastAPI, server: Server) -> None:
+    @app.post(
+        "/v1/inspect",
+        summary="A text through the eyes of a language model: surprise, likeliest tokens, hidden units",
+        response_model=InspectionShown,
+        responses=refusals(404),
+    )
+    async def inspect(given: InspectGiven) -> Response:
+        entry = server.catalogue.choose(given.model, LANGUAGE_MODEL)
+        model = await server.catalogue.opened(entry)
+        return _json({"model": entry.name, **await server.computed(look.inspection, model, given)})
+
+    @app.post("/v1/unroll", summary="Backpropagation through time in a small example", responses=refusals())
+    async def unroll(given: UnrollGiven) -> Response:
+        return _json(await server.computed(look.unrolled, given))
+
+    @app.get("/v1/runs", summary="The runs that are served, with their last figures", responses=refusals())
+    async def runs() -> Response:
+        return _json({"runs": await server.computed(lambda: look.runs_of(server.catalogue.entries()))})
+
+    @app.get("/v1/run", summary="The curves, the last sample and the settings of a run", responses=refusals(404))
+    async def run(name: str = Query(max_length=500)) -> Response:
+        return _json(await server.computed(look.run_of, server.catalogue.choose(name)))
+
+
+def _add_refusals(app: FastAPI) -> None:
+    @app.exception_handler(RequestValidationError)
+    async def not_valid(request: Request, error: RequestValidationError) -> Response:
+        first = error.errors()[0]
+        status = 400 if first["type"] == "json_invalid" else 422
+        where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query"))
+        return _refused(status, f"{where}: {first['msg']}" if where else first["msg"])
+
+    @app.exception_handler(StarletteHTTPException)
+    async def refused(request: Request, error: StarletteHTTPException) -> Response:
+        return _refused(error.status_code, error.detail, error.headers)
+
+    @app.exception_handler(UnknownModelError)
+    async def unknown(request: Request, error: UnknownModelError) -> Response:
+        return _refused(404, error)
+
+    @app.exception_handler(UserError)
+    async def mistaken(request: Request, error: UserError) -> Response:
+        return _refused(422, error)
+
+    @app.exception_handler(TimeoutError)
+    async def too_slow(request: Request, error: TimeoutError) -> Response:
+        return _refused(408, "this took too long, so it was given up; send less at a time")
+
+
+def _refused(status: int, reason: Any, headers: Any = None) -> Response:
+    return Response(error_body(reason), status, headers, "application/json")
+
+
+def _require_short(text: str, what: str, most: int) -> None:
+    if len(text) > most:
+        raise HTTPException(422, f"{what} has {len(text)} characters; at most {most} are read: send a shorter one")
+
+
+def _json(content: Any) -> Response:
+    return Response(_dumps(content), media_type="application/json")
+
+
+def _dumps(content: Any) -> bytes:
+    return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode("utf-8", "replace")

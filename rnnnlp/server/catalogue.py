@@ -1,0 +1,184 @@
+"""The models that are served: found in run folders, opened when first asked for, and again when they change."""
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rnnnlp.errors import UserError
+from rnnnlp.folders import current, read_whole
+from rnnnlp.server.batching import Batcher
+from rnnnlp.tasks.char_lm.network import CharLMNetwork
+from rnnnlp.tasks.sentiment.bundled import bundled_models, model_folder
+from rnnnlp.tasks.sentiment.ensemble import Ensemble, load_predictor
+from rnnnlp.tasks.sentiment.network import SentimentNetwork
+from rnnnlp.training.model_folder import CONFIG, WEIGHTS, read_config
+
+CLASSIFIER, LANGUAGE_MODEL, OTHER = "classifier", "language model", "other"
+KINDS = {
+    SentimentNetwork.model_type: CLASSIFIER,
+    Ensemble.model_type: CLASSIFIER,
+    CharLMNetwork.model_type: LANGUAGE_MODEL,
+}
+LOOKED_AT_EVERY = 2.0  # seconds between two looks at a folder
+
+log = logging.getLogger(__name__)
+Stamp = tuple[tuple[int, int, int], ...]
+
+
+class UnknownModelError(UserError):
+    """A request names a model that is not served, or that cannot be opened."""
+
+
+@dataclass
+class Entry:
+    """A folder.
+
+    Attributes:
+        name: How requests name it.
+        folder: Where it is.
+        kind: One of CLASSIFIER, LANGUAGE_MODEL and OTHER.
+        model_type: As its `config.json` says.
+        model: What was opened, or None.
+        batcher: Collects the texts for it, when there are some.
+    """
+
+    name: str
+    folder: Path
+    kind: str
+    model_type: str
+    model: Any = None
+    batcher: Batcher | None = None
+    stamp: Stamp = ()
+    looked_at: float = -1e9
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class Catalogue:
+    """The models of the given run folders; of a folder that has run folders, those in it, also new ones.
+
+    Args:
+        places: Run folders, folders of them, or names of bundled models. Without any: the bundled models.
+
+    Raises:
+        UserError: If there is no model in them.
+    """
+
+    def __init__(self, places: Sequence[str]):
+        self._places = list(places) or list(bundled_models())
+        self._entries: dict[Path, Entry] = {}
+        self._said: set[Path] = set()
+        self._found_at = -1e9
+        if not self.entries():
+            given = ", ".join(self._places)
+            raise UserError(f"{given or 'no folder'} holds no model; give the run folders of trained models")
+
+    def entries(self) -> list[Entry]:
+        """What is there now, in the order of the places."""
+        if time.monotonic() - self._found_at > LOOKED_AT_EVERY:
+            self._found_at = time.monotonic()
+            found = {}
+            for place in self._places:
+                for folder in self._folders(place):
+                    entry = self._entries.get(folder) or self._entry(folder)
+                    if entry is not None:
+                        found[folder] = entry
+            self._entries = found
+        return list(self._entries.values())
+
+    def of_kind(self, kind: str) -> list[Entry]:
+        return [entry for entry in self.entries() if entry.kind == kind]
+
+    def choose(self, name: str | None, kind: str | None = None) -> Entry:
+        """The entry of a name; without a name, the first of that kind.
+
+        Raises:
+            UnknownModelError: If there is none.
+        """
+        entries = self.entries() if kind is None else self.of_kind(kind)
+        for entry in entries:
+            if name is None or entry.name == name:
+                return entry
+        known = ", ".join(entry.name for entry in entries) or "none"
+        wanted = kind or "run"
+        if name is None:
+            raise UnknownModelError(f"no {wanted} is served; start the server with the folder of one")
+        raise UnknownModelError(f"there is no {wanted} {name[:100]!r}; served are: {known}")
+
+    async def opened(self, entry: Entry) -> Any:
+        """The model of an entry: what is in its folder now, or was a few seconds ago.
+
+        While a changed folder is read, and if it cannot be read, the model of before goes on.
+        """
+        now = time.monotonic()
+        if entry.model is not None and now - entry.looked_at < LOOKED_AT_EVERY:
+            return entry.model
+        if entry.model is not None and entry.lock.locked():  # another request reads it
+            return entry.model
+        async with entry.lock:
+            if entry.model is not None and time.monotonic() - entry.looked_at < LOOKED_AT_EVERY:
+                return entry.model
+            stamp = _stamp(entry.folder)
+            if entry.model is None or stamp != entry.stamp:
+                try:
+                    entry.model = await asyncio.to_thread(_open, entry)
+                except (UserError, OSError) as error:
+                    if entry.model is None:
+                        log.warning("%s: %s", entry.folder, error)
+                        raise UnknownModelError(f"the model {entry.name!r} cannot be opened; see the log") from None
+                    log.warning("%s has changed and cannot be read (%s); the earlier model is used", entry.name, error)
+                else:
+                    log.info("opened %s: %s", entry.name, entry.folder)
+            entry.stamp, entry.looked_at = stamp, time.monotonic()
+        return entry.model
+
+    def _folders(self, place: str) -> list[Path]:
+        path = Path(os.path.expanduser(place))
+        if not path.is_dir():
+            return [] if path.exists() else [model_folder(place)]
+        if (current(path) / CONFIG).is_file():
+            return [path]
+        inside = (folder for folder in path.iterdir() if folder.is_dir() and not folder.name.startswith("."))
+        return sorted(folder for folder in inside if (current(folder) / CONFIG).is_file())
+
+    def _entry(self, folder: Path) -> Entry | None:
+        try:
+            model_type = read_whole(folder, read_config)["model_type"]
+        except (UserError, OSError) as error:
+            if folder not in self._said:
+                self._said.add(folder)
+                log.warning("%s is not served: %s", folder, error)
+            return None
+        taken = {entry.name for entry in self._entries.values()}
+        name = folder.absolute().name
+        if name in taken:
+            name = "/".join(folder.absolute().parts[-2:])
+        number = 2
+        while name in taken:
+            name, number = f"{folder.absolute().name} ({number})", number + 1
+        entry = Entry(name, folder, KINDS.get(model_type, OTHER), model_type)
+        self._entries[folder] = entry
+        return entry
+
+
+def _open(entry: Entry) -> Any:
+    if entry.kind == CLASSIFIER:
+        return load_predictor(entry.folder)
+    return CharLMNetwork.from_pretrained(entry.folder)
+
+
+def _stamp(folder: Path) -> Stamp:
+    """Changes when the model in a folder does."""
+    found = []
+    for name in (CONFIG, WEIGHTS):
+        try:
+            status = os.stat(current(folder) / name)
+        except OSError:
+            found.append((0, 0, 0))
+        else:
+            found.append((status.st_ino, status.st_mtime_ns, status.st_size))
+    return tuple(found)

@@ -1,0 +1,69 @@
+"""POST /v1/predict."""
+
+# n texts, K classes
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rnnnlp.errors import UserError
+from rnnnlp.server.batching import Job
+from rnnnlp.server.catalogue import Entry
+from rnnnlp.server.counters import Counters
+from rnnnlp.tasks.sentiment.predictor import Predictor
+from rnnnlp.tasks.sentiment.threshold import Threshold
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a request wants to know of its texts."""
+
+    explain: bool
+    threshold: tuple[str, float] | None
+
+
+def classified(entry: Entry, counters: Counters, jobs: Sequence[Job]) -> list[Any]:
+    """The answers to requests that arrived together: for each a list with one answer for each text, or an error."""
+    model: Predictor = entry.model
+    texts = [text for job in jobs for text in job.texts]
+    probabilities, unknown = model.judge(texts)  # (n, K), (n,)
+    counters.texts[entry.name] += len(texts)
+    counters.batches[entry.name] += 1
+    answers: list[Any] = []
+    start = 0
+    for job in jobs:
+        own = slice(start, start + len(job.texts))
+        start = own.stop
+        try:
+            answers.append(_answers(model, job, probabilities[own], unknown[own]))
+        except UserError as error:
+            answers.append(error)
+    return answers
+
+
+def _answers(model: Predictor, job: Job, probabilities: Any, unknown: Any) -> list[dict[str, Any]]:
+    wanted: Wanted = job.options
+    decisions = probabilities.argmax(axis=1)  # (n,)
+    if wanted.threshold is not None:
+        label, p = wanted.threshold
+        if label not in model.labels:
+            raise UserError(f"the threshold has the label {label[:100]!r}; it must be one of {', '.join(model.labels)}")
+        decisions = Threshold(model.labels.index(label), p).decide(probabilities)
+    labels = [model.classes.labels[k] for k in decisions]
+    explained = model.explain(job.texts, labels) if wanted.explain else [None] * len(labels)
+    answers = []
+    for text, label, p_of, share, words in zip(
+        job.texts, labels, probabilities.tolist(), unknown.tolist(), explained, strict=True
+    ):
+        answer: dict[str, Any] = {
+            "label": label,
+            "probabilities": {name: round(q, 6) for name, q in zip(model.labels, p_of, strict=True)},
+            "unknown_words": round(share, 4),
+        }
+        if words is not None:
+            answer["words"] = [
+                {"start": start, "end": stop, "text": text[start:stop], "weight": round(weight, 6)}
+                for start, stop, weight in words
+            ]
+        answers.append(answer)
+    return answers

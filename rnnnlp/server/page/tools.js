@@ -1,0 +1,152 @@
+// Elements, requests and messages. Texts of others only ever become text nodes.
+
+import { say } from "./texts.js";
+
+export const $ = (id) => document.getElementById(id);
+
+// An element with attributes and children; strings become text.
+export function make(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name === "class") node.className = value;
+    else if (name in node && typeof value !== "string") node[name] = value;
+    else node.setAttribute(name, value);
+  }
+  node.append(...children.filter((child) => child !== null && child !== undefined));
+  return node;
+}
+
+export function showError(error) {
+  if (error?.name === "AbortError") return;
+  const message = $("message");
+  message.textContent = error ? error.message : "";
+  message.hidden = !error;
+}
+
+function token() {
+  const given = new URLSearchParams(location.hash.slice(1)).get("token");
+  if (given) {
+    sessionStorage.setItem("token", given);
+    history.replaceState(null, "", location.pathname);
+  }
+  return sessionStorage.getItem("token");
+}
+
+let asking = null; // one question at a time
+const tokenAtStart = token();
+
+async function request(path, body, signal) {
+  const headers = {};
+  const secret = sessionStorage.getItem("token") ?? tokenAtStart;
+  if (secret) headers.authorization = `Bearer ${secret}`;
+  if (body !== undefined) headers["content-type"] = "application/json";
+  let response;
+  try {
+    response = await fetch(path, { method: body === undefined ? "GET" : "POST", headers, body: body && JSON.stringify(body), signal });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Error(say("offline"));
+  }
+  if (response.ok) return response;
+  if (response.status === 401 && !asking) {
+    asking = prompt(say("token"));
+    if (asking) {
+      sessionStorage.setItem("token", asking.trim());
+      asking = null;
+      return request(path, body, signal);
+    }
+  }
+  const { error } = await response.json().catch(() => ({ error: response.statusText }));
+  throw new Error(error);
+}
+
+export async function ask(path, body, signal) {
+  return (await request(path, body, signal)).json();
+}
+
+// The events of a streamed answer.
+export async function* events(path, body, signal) {
+  const source = (await request(path, body, signal)).body.getReader();
+  const decoder = new TextDecoder();
+  let waiting = "";
+  for (;;) {
+    const { done, value } = await source.read();
+    if (done) return;
+    waiting += decoder.decode(value, { stream: true });
+    const lines = waiting.split("\n\n");
+    waiting = lines.pop();
+    for (const line of lines) yield JSON.parse(line.slice("data: ".length));
+  }
+}
+
+// Calls at most once at a time: while one call runs, only the last of the others waits.
+export function latest(action) {
+  let running = false, again = false;
+  return async function call() {
+    if (running) {
+      again = true;
+      return;
+    }
+    running = true;
+    try {
+      await action();
+      if (!again) showError(null);
+    } catch (error) {
+      showError(error);
+    } finally {
+      running = false;
+      if (again) {
+        again = false;
+        call();
+      }
+    }
+  };
+}
+
+export function later(action, milliseconds) {
+  let timer = 0;
+  return () => {
+    clearTimeout(timer);
+    timer = setTimeout(action, milliseconds);
+  };
+}
+
+export function slider(parent, name, key, { min, max, step, value }) {
+  const id = `${parent.id}-${name}`;
+  const input = make("input", { type: "range", id, min: String(min), max: String(max), step: String(step), value: String(value) });
+  const shown = make("output", { for: id }, String(value));
+  input.addEventListener("input", () => { shown.textContent = input.value; });
+  parent.append(make("label", {}, make("span", { "data-text": key }, say(key)), input, shown));
+  return input;
+}
+
+export function fillModels(select, models, kind) {
+  const before = select.value;
+  select.replaceChildren(...models.filter((m) => m.kind === kind).map((m) => make("option", { value: m.name }, m.name)));
+  if ([...select.options].some((o) => o.value === before)) select.value = before;
+}
+
+// Bars: [name, share, text of the share, whether it is the chosen one].
+export function bars(rows) {
+  const box = make("div", { class: "bars" });
+  for (const [name, share, shown, chosen] of rows) {
+    const filled = make("i");
+    filled.style.width = `${Math.max(0, Math.min(1, share)) * 100}%`;
+    const kind = chosen ? "chosen" : "";
+    box.append(make("span", { class: kind }, name), make("div", { class: "bar", "aria-hidden": "true" }, filled), make("span", { class: kind }, shown));
+  }
+  return box;
+}
+
+// A background between orange (-1), none (0) and blue (1).
+export function colourOf(value) {
+  const strength = Math.min(1, Math.abs(value)) * 0.5;
+  return value >= 0 ? `rgb(60 130 246 / ${strength})` : `rgb(240 130 20 / ${strength})`;
+}
+
+export function table(heads, rows, numbers = []) {
+  const kind = (k) => (numbers.includes(k) ? "number" : "");
+  return make("table", {},
+    make("thead", {}, make("tr", {}, ...heads.map((head, k) => make("th", { scope: "col", class: kind(k) }, head)))),
+    make("tbody", {}, ...rows.map((row) => make("tr", {}, ...row.map((cell, k) => make("td", { class: kind(k) }, cell))))));
+}

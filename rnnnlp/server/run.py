@@ -1,0 +1,81 @@
+"""Running the server until it is stopped."""
+
+import logging
+import signal
+import socket
+from collections.abc import Callable
+from contextlib import closing, suppress
+
+from rnnnlp.errors import UserError, option
+from rnnnlp.server.settings import ServerOptions
+
+GRACE = 10  # seconds that requests have to end when the server is stopped
+QUEUE = 1024  # connections that wait to be accepted
+
+log = logging.getLogger(__name__)
+
+
+def serve(options: ServerOptions, ready: Callable[[str], None] = lambda address: None) -> None:
+    """Serves until SIGINT or SIGTERM: then no request is taken any more, and those that run come to their end.
+
+    Args:
+        options: Which models, where, and the limits.
+        ready: Is told the address of the page when the server listens.
+
+    Raises:
+        UserError: If the extra is not installed, there is no model, or the address cannot be taken.
+    """
+    try:
+        import uvicorn
+
+        from rnnnlp.server.app import create_app
+    except ModuleNotFoundError as error:
+        if error.name is not None and error.name.startswith("rnnnlp"):
+            raise
+        raise UserError(f"the server needs {error.name}; pip install 'rnnnlp[web]'") from None
+    with closing(_listening(options)) as sock:
+        holder: list[uvicorn.Server] = []
+        app = create_app(options, stopping=lambda: bool(holder) and holder[0].should_exit)
+        config = uvicorn.Config(
+            app,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            ws="none",
+            timeout_keep_alive=30,
+            timeout_graceful_shutdown=GRACE,
+            h11_max_incomplete_event_size=32_768,
+        )
+        server = uvicorn.Server(config)
+        holder.append(server)
+        host, port = sock.getsockname()[:2]
+        ready(f"http://{f'[{host}]' if ':' in host else host}:{port}/")
+        before = signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn raises it once more when all is done
+        try:
+            with suppress(KeyboardInterrupt):
+                server.run(sockets=[sock])
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+
+def _listening(options: ServerOptions) -> socket.socket:
+    """A socket at the address of the options."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            options.host, options.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind(address)
+            sock.listen(QUEUE)
+        except OSError:
+            sock.close()
+            raise
+    except OSError as error:
+        raise UserError(
+            f"{option('host')} {options.host} with {option('port')} {options.port} cannot be listened on "
+            f"({error.strerror}); give another one"
+        ) from None
+    return sock

@@ -1,0 +1,170 @@
+"""What requests and answers look like; the description at /openapi.json is made from it."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from rnnnlp.tasks.char_lm.generate import Sampling
+
+DEFAULT = Sampling()
+Name = Annotated[str, Field(max_length=500)]
+Position = Annotated[int, Field(ge=0, le=10**9)]
+
+
+class Given(BaseModel):
+    """A request: unknown fields are refused, and so are numbers that are not finite."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, strict=True)
+
+
+class ThresholdGiven(Given):
+    """Predict the label if its probability is at least this."""
+
+    label: Name
+    probability: float = Field(ge=0, le=1)
+
+
+class PredictGiven(Given):
+    """Texts to classify."""
+
+    texts: list[str] = Field(min_length=1, description="one text or more", examples=[["What a lovely film."]])
+    model: Name | None = Field(None, description="its name in /v1/models; the first classifier by default")
+    explain: bool = Field(False, description="also return the contribution of each word")
+    threshold: ThresholdGiven | None = None
+
+
+class WordShown(BaseModel):
+    """The contribution of the characters from `start` to `end` (exclusive; code points), in nats of log-odds."""
+
+    start: int
+    end: int
+    text: str
+    weight: float
+
+
+class PredictionShown(BaseModel):
+    """What the model says of one text."""
+
+    label: str | int | float | bool
+    probabilities: dict[str, float]
+    unknown_words: float = Field(description="the share of words that the model does not know")
+    words: list[WordShown] | None = None
+
+
+class PredictionsShown(BaseModel):
+    """An answer for each text, in order."""
+
+    model: str
+    predictions: list[PredictionShown]
+
+
+class GenerateGiven(Given):
+    """A prompt, and how the text after it is sampled."""
+
+    prompt: str = Field("", examples=["It was"])
+    model: Name | None = Field(None, description="its name in /v1/models; the first language model by default")
+    length: int = Field(DEFAULT.length, ge=0, le=10**9, description="maximum number of tokens")
+    temperature: float = Field(DEFAULT.temperature, ge=0, le=100)
+    top_k: int = Field(DEFAULT.top_k, ge=0, le=10**9)
+    top_p: float = Field(DEFAULT.top_p, gt=0, le=1)
+    repetition_penalty: float = Field(DEFAULT.repetition_penalty, gt=0, le=100)
+    repetition_window: int = Field(DEFAULT.repetition_window, ge=1, le=10_000)
+    stop: list[Annotated[str, Field(min_length=1, max_length=200)]] = Field([], max_length=20)
+    seed: int | None = Field(None, ge=0, lt=2**53, description="the same seed gives the same text")
+    stream: bool = Field(False, description="send the text as it is made, as server-sent events")
+
+
+class GenerationShown(BaseModel):
+    """A generated text; streamed, `text` comes in parts and the rest in the last event."""
+
+    model: str
+    text: str
+    seed: int
+    reason: str = Field(description="what ended it: length, stop, time or shutdown")
+    unknown: list[str] = Field(description="characters of the prompt that the model does not know")
+
+
+class UnitGiven(Given):
+    """One hidden unit: what of it is shown."""
+
+    layer: int = Field(ge=0, le=1000)
+    index: int = Field(ge=0, le=10**6)
+    value: Name = Field("h", description="h, another state, or a gate of the cell")
+
+
+class InspectGiven(Given):
+    """A text to look at through a language model."""
+
+    text: str = Field(min_length=1)
+    model: Name | None = None
+    unit: UnitGiven | None = None
+    rank: bool = Field(False, description="also rank the units by how well they track something")
+    marked: list[Annotated[list[Position], Field(min_length=2, max_length=2)]] = Field(
+        [], max_length=200, description="places of your own to track: start and end"
+    )
+
+
+class TokenShown(BaseModel):
+    """The characters from `start` to `end`, and how the model saw them come."""
+
+    start: int
+    end: int
+    surprise: float | None = Field(description="-log p in nats")
+    likeliest: list[tuple[str, float]] = Field(description="what is likeliest after it, with its probability")
+    value: float | None = None
+
+
+class RankedShown(BaseModel):
+    """A unit that tracks something."""
+
+    layer: int
+    index: int
+    correlation: float
+
+
+class InspectionShown(BaseModel):
+    """A text through the eyes of a language model."""
+
+    model: str
+    tokens: list[TokenShown]
+    values: list[str] = Field(description="what can be shown of a unit")
+    layers: int
+    units: int = Field(description="of a layer")
+    ranked: dict[str, list[RankedShown]] | None = None
+
+
+class UnrollGiven(Given):
+    """A small network over a short text."""
+
+    text: str = Field("to be or not to be", min_length=2, max_length=60)
+    hidden_size: int = Field(8, ge=1, le=16)
+    scale: float = Field(1.0, ge=0, le=4, description="spectral radius of the recurrent weights of each gate")
+    bptt: int | None = Field(None, ge=1, le=60, description="where truncation cuts; nowhere by default")
+    seed: int = Field(1, ge=0, lt=2**31)
+
+
+class ModelShown(BaseModel):
+    """A model that is served."""
+
+    name: str
+    kind: str
+    labels: list[str] | None = None
+
+
+class ModelsShown(BaseModel):
+    """All models that are served."""
+
+    models: list[ModelShown]
+    version: str
+    limits: dict[str, float]
+
+
+class ErrorShown(BaseModel):
+    """Why a request was refused."""
+
+    error: str
+
+
+def refusals(*more: int) -> dict[int | str, dict[str, Any]]:
+    """The refusals of a route, for its description."""
+    return {status: {"model": ErrorShown} for status in (400, 401, 403, 408, 413, 421, 422, 429, *more)}

@@ -1,0 +1,274 @@
+"""The page in a browser: each view works, nothing comes from elsewhere, nothing of a text is run.
+
+Needs Chromium and Playwright. RNNNLP_AXE is the path of `axe.min.js` (npm pack axe-core): the accessibility of each
+view is then checked, too. `.ci/run` has both.
+"""
+
+import os
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("fastapi", reason="needs rnnnlp[web]")
+pytest.importorskip("playwright.sync_api", reason="needs playwright")
+
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.server.conftest import MARKUP
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+PATIENCE = 60_000  # milliseconds, of a busy machine
+VIEWS = ("write", "judge", "understand", "watch")
+AXE = os.environ.get("RNNNLP_AXE")
+
+
+@pytest.fixture(scope="module")
+def address(runs: Path) -> Iterator[str]:
+    """A running server."""
+    import uvicorn
+
+    from rnnnlp.server.app import create_app
+    from rnnnlp.server.settings import ServerOptions
+
+    sock = socket.socket()
+    sock.bind(("127.0.0.1", 0))
+    app = create_app(ServerOptions(runs=(str(runs),)))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error", ws="none"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]})
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    yield "http://{}:{}".format(*sock.getsockname())
+    server.should_exit = True
+    thread.join()
+    sock.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        if os.environ.get("RNNNLP_REQUIRE_CHROMIUM") == "1":
+            pytest.fail("RNNNLP_REQUIRE_CHROMIUM is 1, but there is no chromium")
+        pytest.skip("needs chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    """A page; afterwards nothing was said on the console, asked of another host, or run."""
+    context = browser.new_context(locale="en-US", accept_downloads=True, viewport={"width": 1200, "height": 900})
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE)
+    expect.set_options(timeout=PATIENCE)
+    wrong: list[str] = []
+    page.on("console", lambda message: wrong.append(message.text))
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("dialog", lambda dialog: (wrong.append(dialog.message), dialog.dismiss()))
+    page.on("request", lambda request: request.url.startswith((address, "blob:")) or wrong.append(request.url))
+    page.goto(address)
+    page.wait_for_selector("html[data-ready]")
+    yield page
+    assert wrong == []
+    context.close()
+
+
+def opened(page: Page, view: str) -> None:
+    page.click(f"nav a[href='#{view}']")
+    expect(page.locator(f"#view-{view}")).to_be_visible()
+    assert page.locator("main section:visible").count() == 1
+
+
+def accessible(page: Page) -> None:
+    """axe-core finds no serious fault, if it is there."""
+    if AXE:
+        page.evaluate(Path(AXE).read_text(encoding="utf-8") + ";0")
+        found: dict[str, Any] = page.evaluate("axe.run(document)")
+        serious = [v for v in found["violations"] if v["impact"] in ("serious", "critical")]
+        assert [(v["id"], [node["html"][:200] for node in v["nodes"]]) for v in serious] == []
+
+
+def narrow(page: Page) -> None:
+    """Nothing is wider than a telephone."""
+    page.set_viewport_size({"width": 360, "height": 740})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_write(page: Page):
+    opened(page, "write")
+    page.fill("#write-prompt", "He said: ")
+    page.fill("#write-seed", "1")
+    page.fill("#write-sliders-length", "200")
+    page.select_option("#write-colour", "surprise")
+    page.click("#write-start")
+    expect(page.locator("#write-status")).to_contain_text("ended by: length")
+    expect(page.locator("#write-text")).to_contain_text("He said: ")
+    whole = page.locator("#write-text").text_content() or ""
+    assert len(whole) == 209
+    page.hover("#write-text [data-token='12']")
+    expect(page.locator("#write-next .bar")).to_have_count(10)
+    coloured = "[...document.querySelectorAll('#write-text span')].filter(s => s.style.backgroundColor).length"
+    assert page.evaluate(coloured) > 100
+    page.mouse.move(0, 0)
+    page.press("#write-text", "ArrowRight")
+    expect(page.locator("#write-text [data-token='13'].here")).to_have_count(1)
+    page.click("#write-continue")
+    expect(page.locator("#write-status")).to_contain_text("409 characters")
+    assert (page.locator("#write-text").text_content() or "").startswith(whole)
+    page.hover("#write-text [data-token='3']")
+    page.select_option("#write-colour", "unit")
+    expect(page.locator("#write-ranked option")).not_to_have_count(0)
+    page.select_option("#write-feature", "line")
+    page.select_option("#write-value", "f")
+    expect(page.locator("#write-next")).to_contain_text("Value of the unit")
+    page.evaluate(
+        "getSelection().setBaseAndExtent(document.querySelector('#write-text').childNodes[0].firstChild, 0,"
+        " document.querySelector('#write-text').childNodes[3].firstChild, 1)"
+    )
+    page.click("#write-mark")
+    expect(page.locator("#write-feature")).to_have_value("marked")
+    expect(page.locator("#write-text .mark")).not_to_have_count(0)
+    accessible(page)
+    narrow(page)
+
+
+def test_a_text_can_be_stopped(page: Page):
+    opened(page, "write")
+    page.fill("#write-sliders-length", "2000")
+    page.evaluate("document.querySelector('#write-start').click(); document.querySelector('#write-stop').click()")
+    expect(page.locator("#write-status")).to_contain_text("ended by: you")
+    expect(page.locator("#write-stop")).to_be_disabled()
+
+
+def test_judge(page: Page):
+    opened(page, "judge")
+    page.select_option("#judge-model", "films")
+    page.fill("#judge-input", "a good film <script>alert(1)</script> 😀 good")
+    expect(page.locator("#judge-result")).to_contain_text("Prediction: good")
+    assert page.locator("#judge-result .words").text_content() == "a good film <script>alert(1)</script> 😀 good"
+    page.select_option("#judge-label", "bad")
+    page.fill("#judge-p", "0.01")
+    expect(page.locator("#judge-result")).to_contain_text("Prediction: bad")
+    accessible(page)
+    narrow(page)
+
+
+def test_labels_are_no_markup(page: Page):
+    opened(page, "judge")
+    page.select_option("#judge-model", "odd")
+    page.fill("#judge-input", MARKUP)
+    expect(page.locator("#judge-result .bars")).to_contain_text(MARKUP)
+    assert page.locator("main img, main script").count() == 0
+
+
+def test_a_csv_is_dropped_and_saved(page: Page, tmp_path: Path):
+    opened(page, "judge")
+    page.select_option("#judge-model", "films")
+    content = '\ufeffid,text\n1,"a good film, ""really"""\n2,\n3,"=1+1\nbad <b>film</b>"\n'
+    page.evaluate(
+        """content => {
+            const transfer = new DataTransfer();
+            transfer.items.add(new File([content], "films.csv", { type: "text/csv" }));
+            const drop = new DragEvent("drop", { dataTransfer: transfer, bubbles: true });
+            document.querySelector("#judge-drop").dispatchEvent(drop);
+        }""",
+        content,
+    )
+    expect(page.locator("#judge-status")).to_have_text("3 rows.")
+    expect(page.locator("#judge-column")).to_have_value("1")
+    page.click("#judge-all")
+    expect(page.locator("#judge-rows tbody tr")).to_have_count(3)
+    expect(page.locator("#judge-histogram svg")).to_have_count(1)
+    with page.expect_download() as download:
+        page.click("#judge-save")
+    download.value.save_as(tmp_path / "saved.csv")
+    lines = (tmp_path / "saved.csv").read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "id,text,predicted_label,probability"
+    assert lines[1].startswith('1,"a good film, ""really""",good,0.')
+    page.set_input_files("#judge-file", {"name": "two.txt", "mimeType": "text/plain", "buffer": b"good, bad\nbad\n"})
+    expect(page.locator("#judge-status")).to_have_text("2 rows.")
+    accessible(page)
+
+
+def test_understand(page: Page):
+    opened(page, "understand")
+    expect(page.locator("#understand-cells figure")).to_have_count(3)
+    page.fill("#understand-sliders-bptt", "5")
+    expect(page.locator("#understand-cells .cut")).to_have_count(3)
+    page.click("#understand-first")
+    expect(page.locator("#understand-status")).to_contain_text("step 17 of 17")
+    page.click("#understand-back")
+    expect(page.locator("#understand-status")).to_contain_text("step 16 of 17")
+    page.click("#understand-back")
+    expect(page.locator("#understand-status")).to_contain_text("Truncation cuts before step 16")
+    page.fill("#understand-text", "abcab")
+    expect(page.locator("#understand-status")).to_contain_text("of 4")
+    accessible(page)
+    narrow(page)
+
+
+def test_watch(page: Page, runs: Path):
+    opened(page, "watch")
+    expect(page.locator("#watch-runs tbody tr")).to_have_count(3)
+    expect(page.locator("#watch-loss svg").first).to_be_visible()
+    expect(page.locator("#watch-samples pre")).to_have_count(1)
+    page.select_option("#watch-axis", "seconds")
+    for name in ("films", "odd"):
+        page.uncheck(f"input[data-run='{name}']")
+    expect(page.locator("#watch-settings th")).to_have_count(2)
+    metrics = runs / "book" / "metrics.jsonl"
+    before = metrics.read_bytes()
+    try:
+        with open(metrics, "ab") as file:
+            file.write(b'{"step": 77, "seconds": 9.0, "progress": 0.9, "loss": 1.5}\n')
+        expect(page.locator("#watch-runs")).to_contain_text("77")
+    finally:
+        metrics.write_bytes(before)
+    accessible(page)
+    narrow(page)
+
+
+def test_language_and_theme_are_kept(page: Page):
+    page.select_option("#language", "zh-Hant")
+    page.select_option("#theme", "dark")
+    for view in VIEWS:
+        opened(page, view)
+        accessible(page)
+    expect(page.locator("nav")).to_contain_text("觀察")
+    page.reload()
+    page.wait_for_selector("html[data-ready][data-theme='dark'][lang='zh-Hant']")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 23, 28)"
+
+
+def test_both_languages_have_the_same_words(page: Page):
+    keys = page.evaluate(
+        "import('/page/texts.js').then(m => Object.values(m.TEXTS).map(t => Object.entries(t).map(([k, v]) => "
+        "k + ' ' + (v.match(/\\{\\d\\}/g) ?? []).sort().join('')).sort()))"
+    )
+    assert keys[0] == keys[1]
+
+
+def test_the_keyboard_reaches_everything(page: Page):
+    opened(page, "judge")
+    page.evaluate("document.activeElement.blur()")
+    seen = set()
+    for _ in range(25):
+        page.keyboard.press("Tab")
+        seen.add(page.evaluate("document.activeElement.id || document.activeElement.hash"))
+    assert {"#write", "#judge", "language", "theme", "judge-model", "judge-input", "judge-label", "judge-file"} <= seen
+
+
+def test_the_page_is_small():
+    from importlib import resources
+
+    files = list(resources.files("rnnnlp.server").joinpath("page").iterdir())
+    assert len(files) > 5
+    assert sum(len(file.read_bytes()) for file in files) < 400_000
