@@ -10,7 +10,7 @@ import numpy as np
 from rnnnlp.errors import UserError
 from rnnnlp.tasks.sentiment.bundled import model_folder
 from rnnnlp.tasks.sentiment.ensemble import Ensemble, load_predictor
-from rnnnlp.tasks.sentiment.explain import Contribution
+from rnnnlp.tasks.sentiment.explain import Explanations
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.tasks.sentiment.task import TASK
 from rnnnlp.text import Classes, LabelledData, LabelledSplit
@@ -141,15 +141,17 @@ class SentimentClassifier(Estimator):
             chosen: np.ndarray = self._fitted().uncertain(texts, n)
         return chosen
 
-    def explain(self, texts: Any, labels: Any = None) -> list[list[Contribution] | None]:
+    def explain(self, texts: Any, labels: Any = None) -> Explanations:
         """The contribution of each word of each text to a label, in nats of log-odds; below 0: against it.
+
+        A notebook shows the texts, with green words for the label and red ones against it.
 
         Args:
             texts: The texts.
             labels: The explained label of each text; the predicted one by default.
         """
         with self._kernels():
-            explained: list[list[Contribution] | None] = self._fitted().explain(texts, labels)
+            explained: Explanations = self._fitted().explain(texts, labels)
         return explained
 
     @classmethod
