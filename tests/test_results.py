@@ -25,6 +25,7 @@ FIELDS = {
     "load",
     "note",
     "readme",
+    "runs",
 }
 RETIRED = ("combine", "--votes")
 
