@@ -112,7 +112,9 @@ class Reproduction:
         )
         content = json.loads(output)
         (old,) = (figures for figures in record["figures"] if figures["split"] == split)
-        new = {name: content[NAMES.get(name, name)] for name in old if NAMES.get(name, name) in content}
+        new = {
+            name: content[NAMES.get(name, name)] for name in old if name != "split" and NAMES.get(name, name) in content
+        }
         return {"split": split, **{name: rounded(value, old[name]) for name, value in new.items()}}
 
     def words(self, record: Record) -> list[str]:

@@ -38,7 +38,7 @@ class Stub(reproduce.Reproduction):
         record, split = RECORDS[Path(words[2]).name], words[words.index("--split") + 1]
         (old,) = (figures for figures in record["figures"] if figures["split"] == split)
         new = {n: v + self.offset for n, v in old.items() if isinstance(v, float)}
-        return json.dumps({reproduce.NAMES.get(name, name): value for name, value in new.items()})
+        return json.dumps({"split": split, **{reproduce.NAMES.get(name, name): value for name, value in new.items()}})
 
 
 @pytest.fixture
