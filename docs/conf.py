@@ -4,6 +4,7 @@ import re
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 from sphinx.application import Sphinx
 
@@ -22,7 +23,6 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
-    "sphinx.ext.duration",
     "api_reference",
     "command_reference",
     "mathml",
@@ -91,6 +91,13 @@ def add_documents_of_the_root(app: Sphinx, page: str, source: list[str]) -> None
         source[0] = re.sub(r"\]\((LICENSE)", r"](../\1", text) + "\n" + source[0]
 
 
+def set_language(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object) -> None:
+    """So that a browser takes the right glyphs for Chinese characters."""
+    if page.startswith("zh-TW/"):
+        context["language"] = "zh-TW"
+
+
 def setup(app: Sphinx) -> None:
+    app.connect("html-page-context", set_language)
     app.connect("builder-inited", copy_notebooks)
     app.connect("source-read", add_documents_of_the_root)
