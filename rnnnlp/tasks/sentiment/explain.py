@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from rnnnlp.tasks.sentiment.network import SentimentNetwork
 
 
+MOST_OPAQUE = 0.6  # of a colour behind a word, which must be read on light and on dark pages
+
+
 class Contribution(NamedTuple):
     """How far the characters from `start` to `stop` (exclusive) moved a decision; below 0: against it."""
 
@@ -46,7 +49,7 @@ class Explanation(list[Contribution]):
             if start < end:  # inside of the word before
                 continue
             red, green, blue = (0, 150, 60) if weight > 0 else (220, 50, 30)
-            style = f"background: rgba({red}, {green}, {blue}, {abs(weight) / largest:.2f})"
+            style = f"background: rgba({red}, {green}, {blue}, {MOST_OPAQUE * abs(weight) / largest:.2f})"
             word = escape(visible(self.text[start:stop], keep="\n"))
             parts.append(escape(visible(self.text[end:start], keep="\n")))
             parts.append(f'<span style="{style}" title="{weight:+.2f}">{word}</span>')

@@ -136,8 +136,8 @@ def test_words_that_are_far_apart_are_not_joined():
 def test_a_notebook_shows_the_text_in_colours():
     found = Explanation("a <b> good\u202e", [Contribution(2, 5, 0.5), Contribution(6, 10, -1.0)])
     shown = found._repr_html_()
-    assert "rgba(0, 150, 60, 0.50)" in shown
-    assert "rgba(220, 50, 30, 1.00)" in shown
+    assert "rgba(0, 150, 60, 0.30)" in shown
+    assert "rgba(220, 50, 30, 0.60)" in shown
     assert "&lt;b&gt;</span> <span" in shown
     assert "\u202e" not in shown  # it would turn the page around
     assert Explanations([found, None])._repr_html_().startswith(shown)
