@@ -1,4 +1,4 @@
-"""Renders the tables of figures in README.md and docs/ from the records in docs/results/*.json.
+"""Renders the tables of figures in README.md and docs/, and pictures of them, from the records in docs/results/*.json.
 
     python scripts/render_results.py            # writes the tables
     python scripts/render_results.py --check    # exit code 1 if a document is not up to date
@@ -14,7 +14,8 @@ runs of one row differ in the seed, or are set side by side. A column is `[heade
     beside FIGURE                         of the record that the table's `beside` names for the data set
 
 A format is Python's, or `<100`: one decimal below 100, none above.
-`best` is min or max: that row is bold. The table `readme` holds the records that have a field `readme`.
+`best` is min or max: that row is bold. The table `readme` holds the records that have a field `readme`. Pictures are
+described in result_pictures.py, and written as docs/results/NAME.svg.
 """
 
 import argparse
@@ -27,6 +28,10 @@ from statistics import mean
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from scripts import result_pictures  # noqa: E402
+
 MARKED = re.compile(r"(<!-- results:([\w-]+) -->\n).*?(<!-- /results -->)", re.DOTALL)
 WHICH = ("mean", "first", "second", "last", "difference", "beside")
 
@@ -40,12 +45,15 @@ class Results:
     def __init__(self, folder: Path):
         self.records: dict[str, Record] = {}
         self.tables: dict[str, Table] = {}
+        self.pictures: dict[str, dict[str, Any]] = {}
         for path in sorted(folder.glob("*.json")):
             content = json.loads(path.read_text(encoding="utf-8"))
             for record in content["records"]:
                 add_once(self.records, record["id"], record, path)
             for name, table in content["tables"].items():
                 add_once(self.tables, name, table, path)
+            for name, picture in content.get("pictures", {}).items():
+                add_once(self.pictures, name, picture, path)
         add_once(self.tables, "readme", self.readme(), folder)
 
     def readme(self) -> Table:
@@ -220,7 +228,9 @@ def stale(root: Path = ROOT) -> Mapping[Path, str]:
     results = Results(root / "docs" / "results")
     texts = {path: path.read_text(encoding="utf-8") for path in documents(root)}
     new = {path: rendered(text, results, path.name) for path, text in texts.items()}
-    return {path: text for path, text in new.items() if text != texts[path]}
+    for name, picture in results.pictures.items():
+        new[root / "docs" / "results" / f"{name}.svg"] = result_pictures.svg(picture, results.records)
+    return {path: text for path, text in new.items() if not path.exists() or text != path.read_text(encoding="utf-8")}
 
 
 def main(words: Sequence[str] | None = None) -> int:

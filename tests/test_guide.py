@@ -1,4 +1,4 @@
-"""README.md and docs/guide name commands, options and Python arguments that exist."""
+"""README.md, the guide, the tutorials and the translations name commands, options and Python arguments that exist."""
 
 import argparse
 import ast
@@ -22,7 +22,10 @@ from scripts.render_results import MARKED, documents
 ROOT = Path(__file__).parents[1]
 PACKAGE = Path(rnnnlp.__file__).parent
 README = ROOT / "README.md"
-PAGES = [README, *sorted((ROOT / "docs" / "guide").glob("*.md"))]
+GUIDE = [page for page in sorted((ROOT / "docs" / "guide").glob("*.md")) if page.stem != "index"]
+TUTORIALS = [*(ROOT / "docs" / "tutorials").glob("*.md"), *(ROOT / "docs" / "zh-TW").glob("*.md")]
+PAGES = [README, *GUIDE, ROOT / "README.zh-TW.md", *sorted(TUTORIALS)]
+WITHOUT_COMMANDS = {"python", "index", "backpropagation"}
 INSTALL = "python3 -m venv .venv && .venv/bin/pip install -e . && .venv/bin/rnnnlp quickstart"
 TEST = ".venv/bin/pip install -e '.[test]' && .venv/bin/pytest -n auto"
 OF_OTHERS = {*("--against", "--order", "--model", "--copies", "--rare"), *("--rm", "--user")}  # of scripts, of Docker
@@ -62,10 +65,10 @@ def parsers() -> dict[str, Parser]:
     return {name: parser_of(name) for name in COMMANDS}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_commands_are_understood(page: Path, parsers: dict[str, Parser]):
     found = list(commands(page.read_text(encoding="utf-8")))
-    assert found or page.stem == "python"
+    assert found or page.stem in WITHOUT_COMMANDS
     for words in found:
         given = [word for word in words if word != "--help"]
         incomplete = len(given) < 3 or "--help" in words  # such as `rnnnlp train sentiment`, which names a command
@@ -73,7 +76,7 @@ def test_commands_are_understood(page: Path, parsers: dict[str, Parser]):
             parse(parsers[words[0]], given)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_options_in_the_text_exist(page: Path, parsers: dict[str, Parser]):
     known = set().union(*map(options_of, parsers.values())) | OF_OTHERS | {OPTION}
     text = MARKED.sub("", page.read_text(encoding="utf-8"))  # the table of results also has commands of scripts
@@ -91,7 +94,7 @@ def calls(page: Path) -> Iterator[tuple[str, ast.Call]]:
                 yield name, node
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_arguments_in_python_exist(page: Path):
     classes = {name: getattr(rnnnlp, name) for name in rnnnlp.__all__ if name != "__version__"}
     known: dict[str, set[str]] = {}
@@ -110,7 +113,7 @@ def test_arguments_in_python_exist(page: Path):
     assert seen or page.stem not in ("README", "python")
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_environment_variables_are_read_by_the_package(page: Path):
     code = "".join(path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py"))
     named = set(re.findall(r"\bRNNNLP_[A-Z_]+\b", page.read_text(encoding="utf-8")))
@@ -128,7 +131,7 @@ def test_the_readme_is_short_and_has_its_two_commands():
 
 def test_the_readme_names_every_page_of_the_guide_and_every_folder_of_the_package():
     text = README.read_text(encoding="utf-8")
-    for page in PAGES[1:]:
+    for page in GUIDE:
         assert f"(docs/guide/{page.name})" in text
     for init in PACKAGE.glob("*/__init__.py"):
         assert f"\n  {init.parent.name}/ " in text
@@ -158,7 +161,7 @@ QUESTIONS = {
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_the_usual_word_is_found(question: str, parsers: dict[str, Parser], capsys: pytest.CaptureFixture[str]):
     command, in_help, in_guide = QUESTIONS[question]
-    assert in_guide in "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    assert in_guide in "".join(page.read_text(encoding="utf-8") for page in [README, *GUIDE])
     if command is not None:
         with pytest.raises(SystemExit):
             parsers[command.split()[0]].parse_args([*command.split(), "--help"])

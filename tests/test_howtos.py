@@ -10,7 +10,7 @@ from rnnnlp.kernels import CELLS
 ROOT = Path(__file__).parents[1]
 HOWTOS = sorted((ROOT / "docs" / "howto").glob("*.md"))
 DOCUMENTS = [
-    *map(ROOT.joinpath, ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+    *map(ROOT.joinpath, ("README.md", "README.zh-TW.md", "CONTRIBUTING.md", "CHANGELOG.md")),
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts import render_results
+from scripts import render_results, result_pictures
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "results"
@@ -25,6 +25,7 @@ FIELDS = {
     "load",
     "note",
     "readme",
+    "runs",
 }
 RETIRED = ("combine", "--votes")
 
@@ -82,6 +83,30 @@ def test_every_table_is_in_a_document():
     results = render_results.Results(FOLDER)
     shown = {match[2] for path in render_results.documents(ROOT) for match in markers(path)}
     assert set(results.tables) - {"readme"} <= shown
+
+
+def test_every_picture_is_in_a_document():
+    results = render_results.Results(FOLDER)
+    pages = "".join(path.read_text(encoding="utf-8") for path in FOLDER.glob("*.md"))
+    assert len(results.pictures) >= 5
+    assert {path.stem for path in FOLDER.glob("*.svg")} == set(results.pictures)
+    assert all(f"]({name}.svg)" in pages for name in results.pictures)
+
+
+def test_a_picture_shows_the_figures_of_the_records():
+    record = {"figures": [{"split": "test", "accuracy": 0.75}, {"split": None, "times": 2.0}]}
+    picture = {
+        "title": "A < B",
+        "axis": [0.5, 1.0],
+        "format": ".2f",
+        "series": ["one", "two"],
+        "rows": [["first", "a,b test.accuracy", None]],
+    }
+    other = {"figures": [{"split": "test", "accuracy": 0.85}]}
+    shown = result_pictures.svg(picture, {"a": record, "b": other})
+    assert ">0.80<" in shown
+    assert "A &lt; B" in shown
+    assert result_pictures.figure("a run.times", {"a": record}) == 2
 
 
 def test_every_row_names_records_that_exist():

@@ -1,5 +1,7 @@
 """The folder of a run: a model that anyone can open, its figures, and the checkpoints from which it resumes.
 
+::
+
     config.json, tokenizer.json     what the model and the run are
     model.safetensors               the best weights on validation so far
     metrics.jsonl                   a line for each logged step and evaluation

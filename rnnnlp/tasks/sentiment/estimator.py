@@ -11,7 +11,7 @@ import numpy as np
 from rnnnlp.errors import UserError
 from rnnnlp.tasks.sentiment.bundled import model_folder
 from rnnnlp.tasks.sentiment.ensemble import Ensemble, load_predictor
-from rnnnlp.tasks.sentiment.explain import Contribution
+from rnnnlp.tasks.sentiment.explain import Explanations
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.tasks.sentiment.predictor import Answer, batches_of
 from rnnnlp.tasks.sentiment.task import TASK
@@ -20,7 +20,7 @@ from rnnnlp.text.given import Columns, as_texts, labelled_rows
 from rnnnlp.text.given_tables import is_table
 from rnnnlp.text.labelled import hold_out_validation
 from rnnnlp.text.sources import GIVEN
-from rnnnlp.training import sharing
+from rnnnlp.training import opened_once
 from rnnnlp.training.estimator import Estimator
 from rnnnlp.training.model_folder import training_of
 from rnnnlp.training.reporting import Callback
@@ -181,15 +181,17 @@ class SentimentClassifier(Estimator):
             chosen: np.ndarray = self._fitted().uncertain(self._texts(texts), n)
         return chosen
 
-    def explain(self, texts: Any, labels: Any = None) -> list[list[Contribution] | None]:
+    def explain(self, texts: Any, labels: Any = None) -> Explanations:
         """The contribution of each word of each text to a label, in nats of log-odds; below 0: against it.
+
+        A notebook shows the texts, with green words for the label and red ones against it.
 
         Args:
             texts: The texts.
             labels: The explained label of each text; the predicted one by default.
         """
         with self._kernels():
-            explained: list[list[Contribution] | None] = self._fitted().explain(self._texts(texts), labels)
+            explained: Explanations = self._fitted().explain(self._texts(texts), labels)
         return explained
 
     @classmethod
@@ -206,7 +208,7 @@ class SentimentClassifier(Estimator):
             UserError: If there is none, or it is damaged.
         """
         if shared:
-            return sharing.shared(cls, folder, cls.from_pretrained)
+            return opened_once.shared(cls, folder, cls.from_pretrained)
         folder = model_folder(folder)
         predictor, run = load_predictor(folder), RunFolder(folder)
         if isinstance(predictor, Ensemble):  # made of runs, so it has no options of a training

@@ -4,18 +4,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from html import escape
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from rnnnlp.batches.documents import batch_of, in_order_of_length
 from rnnnlp.batches.packed import unpack
+from rnnnlp.display import visible
 from rnnnlp.layers.loss import log_odds_gradient
 from rnnnlp.text.scripts import begins_cluster
 
 if TYPE_CHECKING:
     from rnnnlp.tasks.sentiment.network import SentimentNetwork
+
+
+MOST_OPAQUE = 0.6  # of a colour behind a word, which must be read on light and on dark pages
 
 
 class Contribution(NamedTuple):
@@ -24,6 +29,40 @@ class Contribution(NamedTuple):
     start: int
     stop: int
     weight: float  # nats of log-odds
+
+
+class Explanation(list[Contribution]):
+    """The contributions of the words of a text, in the order of the text; a notebook shows the text in their colours.
+
+    Attributes:
+        text: The text.
+    """
+
+    def __init__(self, text: str, words: Iterable[Contribution]):
+        super().__init__(words)
+        self.text = text
+
+    def _repr_html_(self) -> str:
+        largest = max((abs(word.weight) for word in self), default=0.0) or 1.0
+        parts, end = [], 0
+        for start, stop, weight in sorted(self):
+            if start < end:  # inside of the word before
+                continue
+            red, green, blue = (0, 150, 60) if weight > 0 else (220, 50, 30)
+            style = f"background: rgba({red}, {green}, {blue}, {MOST_OPAQUE * abs(weight) / largest:.2f})"
+            word = escape(visible(self.text[start:stop], keep="\n"))
+            parts.append(escape(visible(self.text[end:start], keep="\n")))
+            parts.append(f'<span style="{style}" title="{weight:+.2f}">{word}</span>')
+            end = stop
+        parts.append(escape(visible(self.text[end:], keep="\n")))
+        return f'<p style="white-space: pre-wrap; line-height: 1.8">{"".join(parts)}</p>'
+
+
+class Explanations(list[Explanation | None]):
+    """The explanation of each text; None for a missing text."""
+
+    def _repr_html_(self) -> str:
+        return "".join("<p>None</p>" if found is None else found._repr_html_() for found in self)
 
 
 def whole_clusters(text: str, words: Sequence[Contribution]) -> list[Contribution]:

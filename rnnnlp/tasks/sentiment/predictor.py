@@ -10,7 +10,7 @@ import numpy as np
 
 from rnnnlp.errors import UserError
 from rnnnlp.layers.loss import softmax
-from rnnnlp.tasks.sentiment.explain import Contribution, whole_clusters
+from rnnnlp.tasks.sentiment.explain import Contribution, Explanation, Explanations, whole_clusters
 from rnnnlp.tasks.sentiment.uncertain import most_uncertain
 from rnnnlp.text import Classes
 from rnnnlp.text.given import as_texts, iterate_texts, labelled_rows, require_one_each, which_are_there
@@ -196,7 +196,7 @@ class Predictor(ABC):
         given = as_texts(texts)
         return most_uncertain(given, self.predict_proba(given), n)
 
-    def explain(self, texts: Any, labels: Any = None) -> list[list[Contribution] | None]:
+    def explain(self, texts: Any, labels: Any = None) -> Explanations:
         """The contribution of each word of each text to a label, in nats of log-odds; below 0: against it.
 
         Args:
@@ -204,7 +204,8 @@ class Predictor(ABC):
             labels: The explained label of each text; the predicted one by default.
 
         Returns:
-            For each text its contributions, in the order of the text; None for a missing text.
+            For each text its contributions, in the order of the text; None for a missing text. A notebook shows them
+            as the text, with green words for the label and red ones against it.
 
         Raises:
             UserError: If the numbers of texts and labels differ, or a label is none of the classes.
@@ -219,5 +220,5 @@ class Predictor(ABC):
             if None in kept:
                 raise UserError("labels has a missing value; give the label that is to be explained for each text")
             chosen = self.classes.indices([label for label in kept if label is not None], "labels")
-        explained = map(whole_clusters, found, self.explain_classes(found, chosen))
-        return [next(explained) if is_there else None for is_there in there]
+        explained = map(Explanation, found, map(whole_clusters, found, self.explain_classes(found, chosen)))
+        return Explanations(next(explained) if is_there else None for is_there in there)

@@ -7,7 +7,7 @@ from rnnnlp.kernels import CELLS
 from rnnnlp.layers.loss import log_odds_gradient, softmax
 from rnnnlp.layers.pooling import POOLINGS
 from rnnnlp.tasks.sentiment.config import SentimentConfig
-from rnnnlp.tasks.sentiment.explain import Contribution, whole_clusters
+from rnnnlp.tasks.sentiment.explain import Contribution, Explanation, Explanations, whole_clusters
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.text import BPETokenizer, ByteTokenizer, CharTokenizer, Tokenizer, WordTokenizer
 from tests.gradients import check_gradients, randomize
@@ -131,3 +131,15 @@ def test_words_that_are_far_apart_are_not_joined():
     assert whole_clusters("ที่ที่", [first, last]) == [first, last]  # the middle was not read
     assert whole_clusters("ที่ที่", [first, Contribution(1, 3, 2.0)]) == [Contribution(0, 3, 3.0)]
     assert whole_clusters("中", [Contribution(0, 1, 1.0)] * 3) == [Contribution(0, 1, 3.0)]
+
+
+def test_a_notebook_shows_the_text_in_colours():
+    found = Explanation("a <b> good\u202e", [Contribution(2, 5, 0.5), Contribution(6, 10, -1.0)])
+    shown = found._repr_html_()
+    assert "rgba(0, 150, 60, 0.30)" in shown
+    assert "rgba(220, 50, 30, 0.60)" in shown
+    assert "&lt;b&gt;</span> <span" in shown
+    assert "\u202e" not in shown  # it would turn the page around
+    assert Explanations([found, None])._repr_html_().startswith(shown)
+    model = make()
+    assert "good" in model.explain(["the film was good"])._repr_html_()

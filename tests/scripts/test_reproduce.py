@@ -1,0 +1,124 @@
+"""`scripts/reproduce.sh` makes the figures of the README again, and tells whether they are the published ones."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from scripts import render_results, reproduce
+
+ROOT = Path(__file__).parents[2]
+RECORDS = render_results.Results(ROOT / "docs" / "results").records
+ROWS = reproduce.rows(RECORDS)
+OFFSET = 0.001  # of the figures that are made here, from the published ones
+
+
+class Stub(reproduce.Reproduction):
+    """Takes the published figures, a little changed, for those of the commands that it is asked to run."""
+
+    def __init__(self, sets: Path, out: Path):
+        super().__init__(RECORDS, sets, out)
+        self.commands: list[list[str]] = []
+        self.offset = OFFSET
+
+    def run(self, words: Sequence[str], *, keep: bool = False) -> str:
+        self.commands.append(list(words))
+        if "--json" in words and words[1].endswith("benchmark.py"):
+            Path(words[-1]).write_text('{"geomean": 2.1}')
+        elif "--out" in words:
+            run = Path(words[words.index("--out") + 1])
+            (run / "checkpoints").mkdir(parents=True, exist_ok=True)
+            published = {"test": 1.166, "validation": 1.18, "published": 1.189, "seconds": 60}
+            (run / "row.json").write_text(json.dumps(published))
+        if not keep:
+            return ""
+        record, split = RECORDS[Path(words[2]).name], words[words.index("--split") + 1]
+        (old,) = (figures for figures in record["figures"] if figures["split"] == split)
+        new = {n: v + self.offset for n, v in old.items() if isinstance(v, float)}
+        return json.dumps({"split": split, **{reproduce.NAMES.get(name, name): value for name, value in new.items()}})
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Stub:
+    for places in reproduce.SETS.values():
+        place = tmp_path / "sets" / places[0]
+        place.parent.mkdir(exist_ok=True)
+        place.touch()
+    return Stub(tmp_path / "sets", tmp_path / "out")
+
+
+def test_the_rows_are_those_of_the_readme_in_order():
+    table = render_results.Results(ROOT / "docs" / "results").tables["readme"]["rows"]
+    assert [[record["id"] for record in row] for row in ROWS.values()] == table
+    assert list(ROWS) == list(range(1, len(ROWS) + 1))
+    assert all(row[0]["readme"]["spread"] > 0 for row in ROWS.values())
+
+
+@pytest.mark.parametrize("number", ROWS)
+def test_a_row_is_made_within_its_spread(number: int, work: Stub, capsys: pytest.CaptureFixture[str]):
+    assert reproduce.reproduce(number, ROWS[number], work)
+    assert "within the spread" in capsys.readouterr().out
+    first = len(work.commands)
+    assert first >= 1
+    assert reproduce.reproduce(number, ROWS[number], work)
+    assert len(work.commands) == first  # a finished figure is not made again
+
+
+def test_a_figure_outside_of_the_spread_is_told(work: Stub, capsys: pytest.CaptureFixture[str]):
+    work.offset = 0.05
+    assert not reproduce.reproduce(5, ROWS[5], work)
+    assert "published 0.924, now 0.974, NOT within the spread of 0.005" in capsys.readouterr().out
+
+
+def test_the_runs_that_a_row_needs_come_first(work: Stub):
+    reproduce.reproduce(7, ROWS[7], work)
+    trained = [words for words in work.commands if "--out" in words]
+    names = [Path(words[words.index("--out") + 1]).name for words in trained]
+    assert names[-1] == "ensemble-imdb"
+    assert names.index("pretrain-imdb-words") < names.index("ensemble-imdb-from-words")
+    assert len(names) == len(set(names)) == 8
+    assert [Path(word).name for word in trained[-1][2:7]] == list(RECORDS["ensemble-imdb"]["runs"].values())
+
+
+def test_an_interrupted_run_continues(work: Stub):
+    run = work.out / "imdb-10m"
+    (run / "checkpoints").mkdir(parents=True)
+    work.figures("imdb-10m")
+    assert work.commands[0] == ["rnnnlp", "train", "sentiment", "--resume", str(run)]
+
+
+def test_a_missing_data_set_is_told_in_one_line(tmp_path: Path):
+    words = [
+        sys.executable,
+        "-m",
+        "scripts.reproduce",
+        "--row",
+        "8",
+        "--sets",
+        str(tmp_path),
+        "--out",
+        str(tmp_path / "o"),
+    ]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert f"{tmp_path} has no sst2; put the data set sst2 there" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_new_figures_are_written_into_the_records(work: Stub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    folder = tmp_path / "results"
+    folder.mkdir()
+    text = (ROOT / "docs" / "results" / "sentiment.json").read_text(encoding="utf-8")
+    (folder / "sentiment.json").write_text(text, encoding="utf-8")
+    monkeypatch.setattr(reproduce, "ROOT", tmp_path)
+    reproduce.write(work, ["imdb-10m"], folder)
+    old, new = json.loads(text), json.loads((folder / "sentiment.json").read_text(encoding="utf-8"))
+    changed = [(a, b) for a, b in zip(old["records"], new["records"], strict=True) if a != b]
+    ((before, after),) = changed
+    assert before["id"] == "imdb-10m"
+    assert after["figures"][1] == {"split": "test", "accuracy": 0.9254, "calibration_error": 0.018}
+    assert after["machine"]
+    assert old["tables"] == new["tables"]
