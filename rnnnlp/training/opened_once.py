@@ -21,9 +21,10 @@ def shared(cls: type[Model], folder: str | os.PathLike[str], opened: Callable[[s
     with _lock:
         if (cls, place) not in _opened:
             _opened[cls, place] = opened(place)
-        model = copy.copy(_opened[cls, place])
-    vars(model)["_shared_place"] = place, model.network_  # type: ignore[attr-defined]
-    return model
+        model: Any = copy.copy(_opened[cls, place])
+    vars(model)["_shared_place"] = place, model.network_
+    found: Model = model
+    return found
 
 
 def reduced(model: Any) -> tuple[Any, ...] | None:
