@@ -350,6 +350,24 @@ def test_a_card_that_was_edited_stays_so(hub: Hub, run: Path):
         (run / "README.md").write_text(card)  # as of one that was downloaded
 
 
+@pytest.mark.parametrize("yaml", ["license: [", "- a list", "eval_results: 3"])
+def test_a_card_whose_yaml_cannot_be_read_is_said(yaml: str, hub: Hub, run: Path, capsys: pytest.CaptureFixture):
+    (run / "README.md").write_text(f"---\n{yaml}\n---\n\n# My model\n")
+    said = error_of(["push", str(run), NAME], capsys)
+    assert said.startswith("the YAML at the top of README.md cannot be read (")
+    assert said.endswith("); correct it, or remove it")
+    assert NAME not in hub.repos
+
+
+def test_figures_that_are_no_numbers_are_left_out(hub: Hub, run: Path):
+    huge = "9" * 400
+    (run / "evaluation.json").write_text(
+        f'{{"data": "x.csv", "split": "test", "accuracy": 0.5, "macro_f1": NaN, "perplexity": {huge}}}'
+    )
+    assert main(["push", str(run), NAME]) == 0
+    assert yaml_of(hub)["metrics"] == ["accuracy"]
+
+
 def test_data_of_the_hub_are_named(hub: Hub, run: Path):
     model = SentimentClassifier.from_pretrained(run)
     model.training_ = {**model.training_, "data": "stanfordnlp/imdb:plain_text"}
@@ -386,10 +404,11 @@ def test_what_cannot_be_pushed_is_named(hub: Hub, run: Path, capsys: pytest.Capt
         error_of([*push, "me/public", "--private"], capsys)
     )
     assert hub.repos["me/public"].files == {}
-    (run / "evaluation.json").write_text('{"accuracy": 1}')
-    assert "evaluation.json of the run has no figures of a data set and split; evaluate again" in (
-        error_of([*push, NAME], capsys)
-    )
+    for content in ('{"accuracy": 1}', '{"data": 5, "split": "test"}', '{"data"'):
+        (run / "evaluation.json").write_text(content)
+        assert "evaluation.json of the run has no figures of a data set and split; evaluate again" in (
+            error_of([*push, NAME], capsys)
+        )
     (run / "evaluation.json").unlink()
     (run / "evaluation.json").symlink_to("/etc/hostname")
     assert "evaluation.json is a link, which is not uploaded; put the file itself there" in error_of(
