@@ -150,7 +150,6 @@ def card_for_hub(
         UserError: If its own YAML cannot be read.
     """
     from huggingface_hub import EvalResult, ModelCard, ModelCardData
-    from yaml import YAMLError
 
     body = card
     own: dict[str, Any] = {}  # what its YAML says
@@ -158,7 +157,7 @@ def card_for_hub(
         try:
             old = ModelCard(card, ignore_metadata_errors=True)
             body, own = old.text, old.data.to_dict()  # type: ignore[no-untyped-call]
-        except (YAMLError, ValueError, TypeError) as error:
+        except Exception as error:  # those of YAML, and others for a value of a strange type
             raise UserError(
                 f"the YAML at the top of {CARD} cannot be read ({' '.join(str(error).split())[:200]}); correct it, or "
                 "remove it"

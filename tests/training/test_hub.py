@@ -283,6 +283,24 @@ def test_a_download_that_was_cut_off_is_said(hub: Hub, run: Path, capsys: pytest
     assert "HF_HUB_OFFLINE is set and it is not in the cache" in refused(hub, NAME, capsys)
 
 
+def test_a_cache_that_cannot_be_written_is_said(
+    hub: Hub, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch
+):
+    put(hub, run)
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "file" / "cache"))
+    said = refused(hub, NAME, capsys)
+    assert "and this computer cannot keep or read its files ([Errno " in said
+    assert said.endswith(f"; make room in {tmp_path}/file/cache, or name another folder in HF_HOME")
+
+
+def test_names_of_files_that_leave_the_folder_are_refused(hub: Hub, run: Path, capsys: pytest.CaptureFixture):
+    put(hub, run).files["members/../evil/config.json"] = b"{}"
+    said = refused(hub, NAME, capsys)
+    assert "the Hub answers what cannot be used (Invalid filename 'members/../evil/config.json': " in said
+    assert said.endswith("; tell the owner of the model")
+
+
 def test_environment_variables_of_the_hub_are_respected(hub: Hub, run: Path, tmp_path: Path):
     put(hub, run).private = True
     environment = os.environ | {"HF_ENDPOINT": hub.address, "HF_HOME": str(tmp_path / "home"), "HF_TOKEN": TOKEN}
