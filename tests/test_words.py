@@ -64,9 +64,18 @@ ALLOWED = {
     "bidirectional lm": ["rnnnlp/training/earlier.py"],
     "health": ["rnnnlp/training/earlier.py", "suppress-health-check"],
     "combine": ["RENAMED_COMMANDS = "],
-    "reader": ["rnnnlp/text/delimited.py", "io.BufferedReader(", "reader of the output", "a reader, the configuration"],
-    "readers": ["rnnnlp/text/readers.py", "rnnnlp.text.readers", "text/readers.py", "# Readers."],  # they read files
-    "writer": ["csv.writer(", "scripts/benchmarking/installed.py"],  # the latter runs version 0.1 too
+    "reader": [
+        *("rnnnlp/text/delimited.py", "io.BufferedReader(", "reader of the output", "a reader, the configuration"),
+        "rnnnlp/text/given_tables.py",  # those of PyArrow
+    ],
+    "readers": [
+        *("rnnnlp/text/readers.py", "rnnnlp.text.readers", "text/readers.py", "# Readers."),  # they read files
+        "readers of PyArrow",
+    ],
+    "writer": [
+        *("csv.writer(", "scripts/benchmarking/installed.py"),  # the latter runs version 0.1 too
+        "rnnnlp/training/trackers.py",  # that of TensorBoard
+    ],
 }
 
 # Names that have a common meaning elsewhere: not in these folders, or not in this form.

@@ -93,14 +93,15 @@ def smaller(options: argparse.Namespace) -> int:
     """Writes a model with int8 weights, and shows figures and sizes before and after."""
     from rnnnlp.cli.evaluate import measured, require_meaning, training_in
     from rnnnlp.tasks import task_of
+    from rnnnlp.tasks.sentiment.bundled import model_folder
     from rnnnlp.text import ReadOptions
     from rnnnlp.text.sources import split_to_measure
     from rnnnlp.training.data_places import are_own_data, find_data, refuse_data_of_run
     from rnnnlp.training.export import export
-    from rnnnlp.training.model_folder import located, read_config
+    from rnnnlp.training.model_folder import read_config
     from rnnnlp.training.task import Evaluation
 
-    folder = located(options.run_folder)
+    folder = model_folder(options.run_folder)
     config = read_config(folder)
     task = task_of(config["model_type"], folder)
     training = training_in(config, task, folder)

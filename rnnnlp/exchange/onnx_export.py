@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,9 @@ from rnnnlp.version import __version__
 
 FORMAT = 1  # of the folder
 MODEL, DESCRIPTION = "model.onnx", "model.json"
+OF_EXPORTS = re.compile(  # the names of all that an export, also one for browsers, may have
+    r"model\.onnx|model\.json|tokenizer(_\d+)?\.json|README\.md|index\.html|page\.js|rnnnlp\.js|vendor"
+)
 CLASSIFIER, LANGUAGE_MODEL = "classifier", "language model"  # the kinds of exported models
 
 
@@ -178,7 +182,7 @@ def write_export(
         out: The new folder.
         content: What it holds.
         others: Further files.
-        overwrite: Whether to replace an earlier export.
+        overwrite: Whether to replace an earlier export. Other files beside it stay.
         folders: The names of folders that `finish` makes.
         finish: Adds to the new folder before it takes its place.
     """
@@ -222,7 +226,7 @@ def _require_free(out: Path, *, overwrite: bool) -> set[str]:
         raise UserError(f"{option('out')} {out} is not empty and no export; give the name of a new folder")
     if not overwrite:
         raise UserError(f"{option('out')} {out} already holds an export; give {option('overwrite')} to replace it")
-    return found
+    return set(filter(OF_EXPORTS.fullmatch, found))
 
 
 def readme(content: Content) -> str:

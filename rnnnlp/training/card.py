@@ -4,15 +4,16 @@ import json
 import os
 import re
 import shlex
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, NamedTuple
 
 from rnnnlp.display import markdown, markdown_code, visible, visible_json
-from rnnnlp.errors import dashed
+from rnnnlp.errors import UserError, dashed
 from rnnnlp.text.hub import is_hub_name
 from rnnnlp.text.sources import GIVEN
-from rnnnlp.training.model_folder import SavedModel
+from rnnnlp.training.model_folder import CARD, SavedModel
 from rnnnlp.training.network import Network
 from rnnnlp.training.options import TrainingConfig
 from rnnnlp.training.task import Task, network_options
@@ -144,14 +145,23 @@ def card_for_hub(
         evaluated: What `evaluate` measured, the figures of each data set.
         language: The language of the texts.
         license: The identifier of the licence.
+
+    Raises:
+        UserError: If its own YAML cannot be read.
     """
     from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
     body = card
     own: dict[str, Any] = {}  # what its YAML says
     if card.startswith("---"):
-        old = ModelCard(card, ignore_metadata_errors=True)
-        body, own = old.text, old.data.to_dict()  # type: ignore[no-untyped-call]
+        try:
+            old = ModelCard(card, ignore_metadata_errors=True)
+            body, own = old.text, old.data.to_dict()  # type: ignore[no-untyped-call]
+        except Exception as error:  # those of YAML, and others for a value of a strange type
+            raise UserError(
+                f"the YAML at the top of {CARD} cannot be read ({' '.join(str(error).split())[:200]}); correct it, or "
+                "remove it"
+            ) from None
     data, cell = config.get("training", {}).get("data") or "", config["model"].get("cell")
     results = [
         EvalResult(
@@ -165,7 +175,7 @@ def card_for_hub(
         )
         for of_data in evaluated
         for figure, (metric, shown) in METRICS_OF_HUB.items()
-        if isinstance(of_data.get(figure), int | float)
+        if isinstance(of_data.get(figure), int | float) and abs(of_data[figure]) <= sys.float_info.max  # no NaN
     ]
     metadata: dict[str, Any] = {
         "library_name": "rnnnlp",

@@ -168,6 +168,11 @@ def refusal(begin: str, name: HubName, error: BaseException, *, pushed: bool) ->
             f"{begin} HF_HUB_OFFLINE is set and it is not in the cache, {constants.HF_HUB_CACHE}; unset it once, or "
             "give a folder"
         )
+    if isinstance(error, OSError) and error.errno is not None:  # those of a connection have no number
+        return UserError(
+            f"{begin} this computer cannot keep or read its files ({reason}); make room in {constants.HF_HUB_CACHE}, "
+            "or name another folder in HF_HOME"
+        )
     if is_a(errors.GatedRepoError):
         return UserError(
             f"{begin} the Hub gives it only to those who accept its terms; do so on its page, and {LOG_IN}"
@@ -181,6 +186,8 @@ def refusal(begin: str, name: HubName, error: BaseException, *, pushed: bool) ->
         return UserError(f"{begin} the Hub has no such model, or it is private; check the name, or {LOG_IN}")
     if status in (401, 403):
         return UserError(f"{begin} the Hub does not allow it with this token, or none; {LOG_IN}")
+    if status is None and kinds[-1] is ValueError:
+        return UserError(f"{begin} the Hub answers what cannot be used ({reason}); tell the owner of the model")
     if status is None:
         return UserError(f"{begin} the Hub cannot be reached at {constants.ENDPOINT} ({reason}); try later")
     return UserError(f"{begin} the Hub fails with status {status} ({reason}); try later")

@@ -105,8 +105,11 @@ def evaluation_in(folder: Path) -> list[dict[str, Any]]:
     if path.stat().st_mtime < (folder / WEIGHTS).stat().st_mtime:
         log.warning("%s is older than the weights, so its figures are left out; evaluate again", EVALUATION)
         return []
-    content = read_json(path)
+    try:
+        content = read_json(path)
+    except UserError:  # it would name the copy that is uploaded
+        content = None
     figures = content if isinstance(content, list) else [content]
-    if not all(isinstance(of_data, dict) and {"data", "split"} <= of_data.keys() for of_data in figures):
+    if not all(isinstance(f, dict) and all(isinstance(f.get(key), str) for key in ("data", "split")) for f in figures):
         raise UserError(f"{EVALUATION} of the run has no figures of a data set and split; evaluate again, or remove it")
     return figures

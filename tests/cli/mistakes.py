@@ -537,6 +537,9 @@ ELSEWHERE = {
     "is no name of a model on the Hub; write it as owner/name": f"{HUB}::test_what_cannot_be_pushed_is_named",
     "has no figures of a data set and split; evaluate again": f"{HUB}::test_what_cannot_be_pushed_is_named",
     "is a link, which is not uploaded; put the file itself there": f"{HUB}::test_what_cannot_be_pushed_is_named",
+    "this computer cannot keep or read its files": f"{HUB}::test_a_cache_that_cannot_be_written_is_said",
+    "the Hub answers what cannot be used": f"{HUB}::test_names_of_files_that_leave_the_folder_are_refused",
+    "the YAML at the top of": f"{HUB}::test_a_card_whose_yaml_cannot_be_read_is_said",
     "huggingface_hub is not installed; run: pip install huggingface_hub": (
         f"{HUB}::test_without_the_library_one_line_says_what_to_install"
     ),

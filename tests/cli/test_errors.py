@@ -156,8 +156,13 @@ def test_a_message_of_another_test(row: str, test: str):
 
 
 def test_the_library_names_options_as_python_does():
-    """Only the command line writes dashes (see `errors.option`), and the commands in model cards."""
-    of_commands = ("training/card.py", "tasks/sentiment/stacking.py", *(f"tasks/{name}/task.py" for name in TASKS))
+    """Only the command line writes dashes (see `errors.option`), and commands in model cards or of other programs."""
+    of_commands = (
+        "training/card.py",
+        "exchange/web_export.py",
+        "tasks/sentiment/stacking.py",
+        *(f"tasks/{name}/task.py" for name in TASKS),
+    )
     wrong = []
     for path in PACKAGE.rglob("*.py"):
         file = path.relative_to(PACKAGE).as_posix()

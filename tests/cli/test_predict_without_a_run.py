@@ -156,6 +156,10 @@ def test_names_of_bundled_models_wherever_a_run_is_named(tmp_path: Path, capsys:
     tiny = ["--steps", "2", "--batch-size", "4", "--evaluations", "1"]
     output(["train", "sentiment", "--from", "reviews-en", "--data", "x.csv", "--out", "mine", *tiny], capsys)
     output(["ensemble", "reviews-en", "mine", "--data", "x.csv", "--out", "both"], capsys)
+    _, err = output(["export", "reviews-en", "--quantize", "int8", "--out", "small"], capsys)
+    assert "exporting without figures: " in err
+    output(["export", "reviews-en", "--quantize", "int8", "--out", "small", "--data", "x.csv", "--overwrite"], capsys)
+    assert "| accuracy | " in (tmp_path / "small" / "README.md").read_text()
     for command in (["evaluate", "reviews"], ["predict", "--model", "reviews", "a"], ["ensemble", "reviews", "mine"]):
         said = error([*command, *(["--out", "new", "--data", "x.csv"] if command[0] == "ensemble" else [])], capsys)
         assert "reviews is not a folder, and no bundled model has that name; give " in said

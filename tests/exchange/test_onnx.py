@@ -12,7 +12,7 @@ import pytest
 from rnnnlp.cli.main import main
 from rnnnlp.errors import UserError
 from rnnnlp.exchange import onnx_check
-from rnnnlp.exchange.onnx_export import export_onnx
+from rnnnlp.exchange.onnx_export import export_onnx, load
 from rnnnlp.kernels.cells import CELLS, Cell
 from rnnnlp.layers.pooling import POOLINGS
 from rnnnlp.tasks.sentiment.ensemble import Ensemble
@@ -140,6 +140,27 @@ def test_a_folder_for_others(tmp_path: Path, capsys: pytest.CaptureFixture):
     figures = json.loads(capsys.readouterr().out)
     assert figures["largest_difference"] < 1e-5
     assert set(figures["bytes"]) == {"model.onnx", "model.json", "tokenizer.json", "README.md"}
+
+
+def test_a_bundled_model_with_int8_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    from rnnnlp.exchange.onnx_classifier import classifier_graph
+
+    models, name = tmp_path / "data" / "models", "reviews-en"
+    made = classifier(classes=2, embedding_size=64, ngram_buckets=20, views=("words", "ratios", "characters"))
+    made.save_pretrained(models / name, quantize="int8")
+    entry = {"name": name, "language": "English", "scripts": ["latin"], "labels": made.labels, "use": "tests"}
+    entry |= {"bytes": 1, "figures": {}, "version": "1", "date": "2026-01-01"}
+    (models / "index.json").write_text(json.dumps([entry]))
+    monkeypatch.setattr("rnnnlp.text.builtin._PACKAGE", tmp_path / "rnnnlp")
+    monkeypatch.chdir(tmp_path)
+    assert main(["export", name, "--to", "onnx", "--out", "out"]) == 0
+    model, texts = load(name), ["", *TEXTS]
+    assert isinstance(model, SentimentNetwork)
+    assert model.embedding.weight.value.tolist() != made.embedding.weight.value.tolist()  # it is rounded
+    described = json.loads((tmp_path / "out" / "model.json").read_text())
+    fed = onnx_check.feeds(classifier_graph(model).inputs, described["characters"], texts)
+    (found,) = onnx_check.session((tmp_path / "out" / "model.onnx").read_bytes()).run(["probabilities"], fed)
+    assert found == pytest.approx(model.predict_proba(texts), abs=1e-5)
 
 
 def test_the_readme_of_a_language_model_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -178,9 +178,13 @@ def test_the_command_writes_a_whole_folder(run: Path, tmp_path: Path, capsys: py
     own = {"index.html", "page.js", "rnnnlp.js", "model.onnx", "model.json", "tokenizer.json", "README.md"}
     assert found == own | {f"vendor/{name}" for name in (*FILES.values(), "LIBRARIES.txt")}
     assert "onnxruntime-web 1.2.3, licence MIT" in (tmp_path / "out" / "vendor" / "LIBRARIES.txt").read_text()
+    (tmp_path / "out" / "own.html").write_text("a page of my own")
     assert main([*words, "--overwrite"]) == 0
     assert main([*words[:3], "onnx", *words[4:6], "--overwrite"]) == 0
-    assert not (tmp_path / "out" / "vendor").exists()
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        *("model.onnx", "model.json", "tokenizer.json", "README.md"),
+        "own.html",  # what is of no export stays
+    }
 
 
 def test_libraries_that_are_not_to_be_had(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

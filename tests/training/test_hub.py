@@ -283,6 +283,24 @@ def test_a_download_that_was_cut_off_is_said(hub: Hub, run: Path, capsys: pytest
     assert "HF_HUB_OFFLINE is set and it is not in the cache" in refused(hub, NAME, capsys)
 
 
+def test_a_cache_that_cannot_be_written_is_said(
+    hub: Hub, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch
+):
+    put(hub, run)
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "file" / "cache"))
+    said = refused(hub, NAME, capsys)
+    assert "and this computer cannot keep or read its files ([Errno " in said
+    assert said.endswith(f"; make room in {tmp_path}/file/cache, or name another folder in HF_HOME")
+
+
+def test_names_of_files_that_leave_the_folder_are_refused(hub: Hub, run: Path, capsys: pytest.CaptureFixture):
+    put(hub, run).files["members/../evil/config.json"] = b"{}"
+    said = refused(hub, NAME, capsys)
+    assert "the Hub answers what cannot be used (Invalid filename 'members/../evil/config.json': " in said
+    assert said.endswith("; tell the owner of the model")
+
+
 def test_environment_variables_of_the_hub_are_respected(hub: Hub, run: Path, tmp_path: Path):
     put(hub, run).private = True
     environment = os.environ | {"HF_ENDPOINT": hub.address, "HF_HOME": str(tmp_path / "home"), "HF_TOKEN": TOKEN}
@@ -350,6 +368,24 @@ def test_a_card_that_was_edited_stays_so(hub: Hub, run: Path):
         (run / "README.md").write_text(card)  # as of one that was downloaded
 
 
+@pytest.mark.parametrize("yaml", ["license: [", "- a list", "eval_results: 3"])
+def test_a_card_whose_yaml_cannot_be_read_is_said(yaml: str, hub: Hub, run: Path, capsys: pytest.CaptureFixture):
+    (run / "README.md").write_text(f"---\n{yaml}\n---\n\n# My model\n")
+    said = error_of(["push", str(run), NAME], capsys)
+    assert said.startswith("the YAML at the top of README.md cannot be read (")
+    assert said.endswith("); correct it, or remove it")
+    assert NAME not in hub.repos
+
+
+def test_figures_that_are_no_numbers_are_left_out(hub: Hub, run: Path):
+    huge = "9" * 400
+    (run / "evaluation.json").write_text(
+        f'{{"data": "x.csv", "split": "test", "accuracy": 0.5, "macro_f1": NaN, "perplexity": {huge}}}'
+    )
+    assert main(["push", str(run), NAME]) == 0
+    assert yaml_of(hub)["metrics"] == ["accuracy"]
+
+
 def test_data_of_the_hub_are_named(hub: Hub, run: Path):
     model = SentimentClassifier.from_pretrained(run)
     model.training_ = {**model.training_, "data": "stanfordnlp/imdb:plain_text"}
@@ -386,10 +422,11 @@ def test_what_cannot_be_pushed_is_named(hub: Hub, run: Path, capsys: pytest.Capt
         error_of([*push, "me/public", "--private"], capsys)
     )
     assert hub.repos["me/public"].files == {}
-    (run / "evaluation.json").write_text('{"accuracy": 1}')
-    assert "evaluation.json of the run has no figures of a data set and split; evaluate again" in (
-        error_of([*push, NAME], capsys)
-    )
+    for content in ('{"accuracy": 1}', '{"data": 5, "split": "test"}', '{"data"'):
+        (run / "evaluation.json").write_text(content)
+        assert "evaluation.json of the run has no figures of a data set and split; evaluate again" in (
+            error_of([*push, NAME], capsys)
+        )
     (run / "evaluation.json").unlink()
     (run / "evaluation.json").symlink_to("/etc/hostname")
     assert "evaluation.json is a link, which is not uploaded; put the file itself there" in error_of(
