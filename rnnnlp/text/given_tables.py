@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Sized
 from itertools import chain
 from typing import Any
 
@@ -23,7 +23,7 @@ def is_table(value: Any) -> bool:
             f"the data are a {type(value).__name__} of {', '.join(map(str, value))}; give one of these, such as "
             f"data[{next(iter(value))!r}]"
         )
-    if isinstance(value, dict) or hasattr(value, "column_names") or _is_reader(value):
+    if isinstance(value, Mapping) or hasattr(value, "column_names") or _is_reader(value):
         return True
     return hasattr(value, "columns") and len(getattr(value, "shape", (0, 0))) == 2
 
@@ -47,7 +47,7 @@ class GivenTable(Table):
         self.name, self._table = f"{name}, a {type(table).__name__}", table
         self._is_stream = hasattr(table, "column_names") and not hasattr(table, "__len__")  # an `IterableDataset`
         columns = getattr(table, "column_names", getattr(table, "columns", None))
-        if isinstance(table, dict):
+        if isinstance(table, Mapping):  # a dict, or a batch in `Dataset.map`
             columns = list(table)
         elif _is_reader(table):
             columns = table.schema.names
@@ -76,7 +76,28 @@ class GivenTable(Table):
         elif hasattr(table, "to_pylist"):  # a `RecordBatch`
             yield from zip(*(table.column(name).to_pylist() for name in names), strict=True)
         else:
-            yield from zip(*(table[name] for name in names), strict=True)
+            yield from zip(*self._whole_columns(names), strict=True)
+
+    def _whole_columns(self, names: Sequence[Any]) -> list[Any]:
+        """The columns of a table that has them as containers.
+
+        Raises:
+            UserError: If one is a single string, or their lengths differ.
+        """
+        columns = [self._table[name] for name in names]
+        for name, column in zip(names, columns, strict=True):
+            if isinstance(column, str | bytes):
+                raise UserError(
+                    f"{self.name} has the string {column[:40]!r} as column {name!r}; expected one value for each row: "
+                    "put it into a list"
+                )
+        lengths = [len(column) for column in columns if isinstance(column, Sized)]
+        if len(set(lengths)) > 1:
+            raise UserError(
+                f"{self.name} has columns of different lengths, {' and '.join(map(str, lengths))}; expected one value "
+                "for each row"
+            )
+        return columns
 
     def class_names(self, column: str) -> tuple[str, ...] | None:
         features = getattr(self._table, "features", None) or {}

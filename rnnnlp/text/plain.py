@@ -59,20 +59,28 @@ def in_batches(parts: Iterable[Sequence[str | None]], largest: int = LARGEST_BAT
     Args:
         parts: The texts, some at a time; an empty part ends a batch, as what follows may take a while.
         largest: The largest number of texts in a batch.
+
+    Raises:
+        UserError: If there is no next part; the texts before it are yielded first.
     """
     batch: list[str | None] = []
     most, characters = min(FIRST_BATCH, largest), 0
-    for part in parts:
-        if not part and batch:
-            yield batch
-            batch, characters = [], 0
-        for text in part:
-            batch.append(text)
-            characters += len(text or "")
-            if len(batch) >= most or characters >= BATCH_CHARACTERS:
+    try:
+        for part in parts:
+            if not part and batch:
                 yield batch
                 batch, characters = [], 0
-                most = min(2 * most, largest)
+            for text in part:
+                batch.append(text)
+                characters += len(text or "")
+                if len(batch) >= most or characters >= BATCH_CHARACTERS:
+                    yield batch
+                    batch, characters = [], 0
+                    most = min(2 * most, largest)
+    except UserError:
+        if batch:
+            yield batch
+        raise
     if batch:
         yield batch
 

@@ -86,6 +86,8 @@ class Reports:
     """
 
     def __init__(self, callbacks: Sequence[Callback] = (), report_to: str | None = None):
+        if isinstance(callbacks, Callback):
+            raise UserError(f"callbacks is {callbacks!r}; expected a list: put it into one")
         for callback in callbacks:
             if not isinstance(callback, Callback):
                 raise UserError(f"callbacks has {callback!r}; expected objects of subclasses of rnnnlp.Callback")
@@ -116,11 +118,11 @@ class Reports:
         self._tell(lambda callback: callback.end(status, _numbers(figures)))
 
     def _tell(self, tell: Callable[[Callback], None]) -> None:
-        for callback in list(self._callbacks):
+        for callback in self._callbacks:
             try:
                 tell(callback)
             except Exception as error:
-                self._callbacks.remove(callback)
+                self._callbacks = [other for other in self._callbacks if other is not callback]
                 reason = " ".join(f"{type(error).__name__}: {error}".split())
                 log.warning("%s failed (%s); the training goes on without it", type(callback).__name__, reason)
                 log.debug("what it did", exc_info=True)

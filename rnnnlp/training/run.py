@@ -117,6 +117,7 @@ def finish(task: Task, trainer: Trainer, reports: Reports) -> Network:
     status = "failed"
     try:
         trainer.train()
+        save_card(task, trainer)
         status = "finished"
     except KeyboardInterrupt as stop:
         status = "interrupted"
@@ -124,8 +125,7 @@ def finish(task: Task, trainer: Trainer, reports: Reports) -> Network:
             save_card(task, trainer)
         raise
     finally:
-        reports.end(status, trainer.state.best_metrics)
-    save_card(task, trainer)
+        reports.end(status, trainer.state.best_metrics)  # now the folder is as it stays, for who uploads it
     return task.network.from_pretrained(trainer.run.path)
 
 

@@ -583,7 +583,12 @@ ELSEWHERE = {
         "parity/test_exchange.py::test_without_torch_one_line_says_what_to_install"
     ),
     "batch_size is {}; it must be at least 1, or None": f"{CONTAINERS}::test_a_stream_is_answered_while_it_is_read",
+    "has the string {} as column": WRONG_TEXTS,
+    "has columns of different lengths, {}": f"{CONTAINERS}::test_columns_of_different_lengths_are_named",
     "give one of these, such as data[": f"{CONTAINERS}::test_what_is_no_list_of_texts_is_named",
+    "callbacks is {}; expected a list": (
+        "training/test_reporting.py::test_what_is_no_callback_and_a_tracker_that_is_missing"
+    ),
     "callbacks has {}; expected objects of subclasses": (
         "training/test_reporting.py::test_what_is_no_callback_and_a_tracker_that_is_missing"
     ),

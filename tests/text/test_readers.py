@@ -155,6 +155,14 @@ def test_batches_grow_and_end_where_the_input_pauses():
     assert list(in_batches([[], []])) == []
 
 
+def test_texts_before_a_damaged_row_are_not_lost(tmp_path):
+    (tmp_path / "late.jsonl").write_text('{"text": "good"}\n' * 30 + '{"text": 5}\n' + '{"text": "good"}\n' * 30)
+    batches = stream_plain_texts(tmp_path / "late.jsonl")
+    assert next(batches) + next(batches) == ["good"] * 30
+    with pytest.raises(UserError, match="row 31: column 'text' holds int, expected text"):
+        next(batches)
+
+
 def test_lines_of_standard_input_come_as_they_are_typed(monkeypatch):
     reading, writing = os.pipe()
     monkeypatch.setattr(sys, "stdin", os.fdopen(reading, encoding="utf-8"))

@@ -91,6 +91,47 @@ def test_a_callback_that_fails_is_warned_of_once(tmp_path: Path, caplog: pytest.
         assert listener.heard[-1] == ("end", "finished")
 
 
+def test_of_equal_callbacks_only_the_one_that_fails_is_dropped(caplog: pytest.LogCaptureFixture):
+    class Equal(Listener):
+        def __init__(self, fails: bool) -> None:
+            super().__init__()
+            self.fails = fails
+
+        def __eq__(self, other):
+            return isinstance(other, Equal)
+
+        __hash__ = None
+
+        def step(self, step, figures):
+            super().step(step, figures)
+            if self.fails:
+                raise RuntimeError("no network")
+
+    works, fails = Equal(fails=False), Equal(fails=True)
+    CharLM(**LM | {"steps": 20}).fit(TEXTS, callbacks=[works, fails])
+    assert [heard[:2] for heard in works.heard if heard[0] != "checkpoint"][-3:] == [
+        ("step", 20),
+        ("evaluation", 20),
+        ("end", "finished"),
+    ]
+    assert fails.heard[-1][:2] == ("step", 10)
+
+
+def test_the_model_card_is_there_at_the_end(tmp_path: Path):
+    class Uploads(Callback):
+        def begin(self, run):
+            self.folder = run.folder
+
+        def end(self, status, figures):
+            self.card = (self.folder / "README.md").read_text()
+
+    uploads = Uploads()
+    CharLM(**LM).fit(TEXTS, out=tmp_path / "run", callbacks=[uploads])
+    first = uploads.card
+    CharLM.resume(tmp_path / "run", TEXTS, steps=20, callbacks=[uploads])
+    assert uploads.card == (tmp_path / "run" / "README.md").read_text() != first
+
+
 def test_a_training_that_stops_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     for error, status in ((KeyboardInterrupt, "interrupted"), (MemoryError, "failed")):
         listener = Listener()
@@ -109,6 +150,8 @@ def test_a_training_that_stops_is_told(tmp_path: Path, monkeypatch: pytest.Monke
 def test_what_is_no_callback_and_a_tracker_that_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     with pytest.raises(UserError, match=r"callbacks has <class .*Listener'>; expected objects of subclasses of"):
         CharLM(**LM).fit(TEXTS, callbacks=[Listener])
+    with pytest.raises(UserError, match=r"callbacks is <.*Listener object at .*>; expected a list: put it into one"):
+        CharLM(**LM).fit(TEXTS, callbacks=Listener())
     monkeypatch.setattr("rnnnlp.training.reporting.find_spec", lambda name: None)
     for name, package in TRACKERS.items():
         message = (

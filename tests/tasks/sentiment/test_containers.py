@@ -137,6 +137,19 @@ def test_tables_whose_columns_are_named(tmp_path: Path):
         SentimentClassifier(**SMALL, text_column="x").fit(whole["DataFrame"])
 
 
+def test_columns_of_different_lengths_are_named():
+    with pytest.raises(UserError, match="texts, a dict has columns of different lengths, 36 and 1; expected one value"):
+        SentimentClassifier(**SMALL).fit({"text": TEXTS, "label": ["good"]})
+
+
+def test_a_batch_of_map_is_a_table(classifier: SentimentClassifier):
+    dataset = datasets.Dataset.from_dict({"id": list(range(len(TEXTS))), "text": TEXTS})
+    found = dataset.map(lambda batch: {"label": classifier.predict(batch).tolist()}, batched=True)
+    assert list(found["label"]) == NAMES
+    with pytest.raises(UserError, match="has the string 'a lovely lamp' as column 'text'"):
+        dataset.map(classifier.predict)
+
+
 def test_classes_of_a_schema(tmp_path: Path):
     features = datasets.Features(text=datasets.Value("string"), label=datasets.ClassLabel(names=["bad", "good"]))
     rows = {"text": [*TEXTS, "no label"], "label": [int(name == "good") for name in NAMES] + [-1]}
@@ -189,6 +202,7 @@ def wrong_texts() -> list[tuple[Any, str]]:
             "texts, a dict has none of the usual columns text, .*; its columns are a, b: name one",
         ),
         (pandas.DataFrame({"text": TEXTS, "body": NAMES}), "texts, a DataFrame has the columns text and body, which"),
+        ({"text": "a lamp"}, "texts, a dict has the string 'a lamp' as column 'text'; .*: put it into a list"),
         (
             datasets.DatasetDict(test=datasets.Dataset.from_dict({"text": TEXTS})),
             "a DatasetDict of test; give one of th",
@@ -313,11 +327,25 @@ def test_a_shared_classifier_is_opened_once_and_pickled_as_its_path(classifier: 
     assert again is not shared
     assert again.network_ is shared.network_ is SentimentClassifier.from_pretrained(tmp_path, shared=True).network_
     assert again.predict(TEXTS).tolist() == NAMES
-    assert again.get_params() == classifier.get_params()
+    assert again.get_params() == SentimentClassifier.from_pretrained(tmp_path).get_params()
     again.set_params(steps=1).fit(TEXTS, NAMES)  # it has weights of its own, which no path has
     assert len(pickle.dumps(again)) > 5000
     assert SentimentClassifier.from_pretrained(tmp_path, shared=True).network_ is shared.network_
     assert pickle.loads(pickle.dumps(classifier)).network_ is not classifier.network_
+
+
+def test_a_shared_classifier_is_opened_again_when_its_folder_has_other_weights(
+    classifier: SentimentClassifier, tmp_path: Path
+):
+    classifier.save_pretrained(tmp_path)
+    before = SentimentClassifier.from_pretrained(tmp_path, shared=True)
+    other = SentimentClassifier(**SMALL).fit(TEXTS, ["bad" if name == "good" else "good" for name in NAMES])
+    other.save_pretrained(tmp_path)
+    after = SentimentClassifier.from_pretrained(tmp_path, shared=True)
+    assert after.predict(TEXTS).tolist() == other.predict(TEXTS).tolist() != NAMES
+    assert before.predict(TEXTS).tolist() == NAMES
+    assert pickle.dumps(before) != pickle.dumps(after)  # so `datasets` does not take cached answers for the new ones
+    assert pickle.loads(pickle.dumps(before)).network_ is after.network_
 
 
 def test_runs_of_python_become_an_ensemble_on_given_texts(tmp_path: Path):
