@@ -4,19 +4,23 @@ import asyncio
 import json
 import shutil
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
 import pytest
+import uvicorn
 from pydantic import ValidationError
 from starlette.testclient import TestClient
+from uvicorn.server import ServerState
 
 from rnnnlp.errors import UserError
 from rnnnlp.server.app import create_app
 from rnnnlp.server.batching import Batcher
 from rnnnlp.server.catalogue import Catalogue
+from rnnnlp.server.protocol import Protocol
 from rnnnlp.server.run import serve
 from rnnnlp.server.schemas import GenerateGiven, InspectGiven, PredictGiven
 from rnnnlp.server.settings import ServerOptions
@@ -388,3 +392,57 @@ def test_no_more_streams_begin_than_may(runs: Path):
 
     assert asyncio.run(main()) == [200, 429, 429, 429]
     app.state.server.close()
+
+
+def test_a_request_that_does_not_end_when_the_server_stops(runs: Path):
+    app = create_app(ServerOptions(runs=(str(runs / "films"),)))
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def main() -> None:
+        scope = {"type": "http", "method": "POST", "path": "/v1/predict", "headers": [(b"host", b"localhost")]}
+        task = asyncio.create_task(app(scope, asyncio.Event().wait, send))
+        await asyncio.sleep(0.01)
+        task.cancel()  # as uvicorn does, which shows a traceback for what comes out
+        await task
+
+    asyncio.run(main())
+    app.state.server.close()
+    assert [message.get("status") for message in sent] == [503, None]
+
+
+def test_a_header_without_end_is_not_kept(runs: Path):
+    app = create_app(ServerOptions(runs=(str(runs / "films"),)))
+    head = b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    body = json.dumps({"texts": ["a" * 50_000] * 30}).encode()  # longer than what may come before a body
+
+    async def main() -> tuple[bytes, int]:
+        config = uvicorn.Config(app, log_config=None)
+        config.load()
+        state = ServerState()
+        server = await asyncio.get_running_loop().create_server(
+            lambda: Protocol(config=config, server_state=state, app_state={}), "127.0.0.1", 0
+        )
+        port = server.sockets[0].getsockname()[1]
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(head + f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        line = await reader.readline()
+        writer.close()
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(head + b"X: ")
+        taken = 0
+        with suppress(ConnectionError):
+            while taken < 64 << 20:
+                writer.write(b"a" * 65536)
+                await writer.drain()
+                taken += 65536
+        writer.close()
+        server.close()
+        return line, taken
+
+    line, taken = asyncio.run(main())
+    app.state.server.close()
+    assert line.startswith(b"HTTP/1.1 200")
+    assert taken < 32 << 20
