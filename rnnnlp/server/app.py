@@ -124,9 +124,9 @@ def create_app(options: ServerOptions, *, stopping: Callable[[], bool] = lambda:
         title="rnnnlp", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan, redirect_slashes=False
     )
     app.state.server = server
+    _add_models(app, server)  # first, as the routes are searched in this order
     _add_page(app)
     _add_service(app, server)
-    _add_models(app, server)
     _add_looks(app, server)
     _add_refusals(app)
     paths = [path for route in app.routes if "{" not in (path := getattr(route, "path", "{"))]
