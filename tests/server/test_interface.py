@@ -426,19 +426,19 @@ def test_a_header_without_end_is_not_kept(runs: Path):
             lambda: Protocol(config=config, server_state=state, app_state={}), "127.0.0.1", 0
         )
         port = server.sockets[0].getsockname()[1]
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(head + f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
-        line = await reader.readline()
-        writer.close()
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(head + b"X: ")
+        incoming, outgoing = await asyncio.open_connection("127.0.0.1", port)
+        outgoing.write(head + f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        line = await incoming.readline()
+        outgoing.close()
+        incoming, outgoing = await asyncio.open_connection("127.0.0.1", port)
+        outgoing.write(head + b"X: ")
         taken = 0
         with suppress(ConnectionError):
             while taken < 64 << 20:
-                writer.write(b"a" * 65536)
-                await writer.drain()
+                outgoing.write(b"a" * 65536)
+                await outgoing.drain()
                 taken += 65536
-        writer.close()
+        outgoing.close()
         server.close()
         return line, taken
 
