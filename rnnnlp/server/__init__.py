@@ -4,6 +4,7 @@ settings.py    the options of the server, and what it refuses to start with
 catalogue.py   the models in the run folders: found, opened, opened again when they change
 batching.py    texts of requests that arrive together are classified together
 schemas.py     what requests and answers look like
+protocol.py    how much of a request may come before its body
 gate.py        what a request must pass before anything reads it: host, origin, token, size, time
 classify.py    POST /v1/predict
 write.py       POST /v1/generate and POST /v1/inspect

@@ -6,9 +6,9 @@ import hashlib
 import json
 import logging
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from importlib import resources
 from typing import Any, TypeVar
@@ -124,9 +124,9 @@ def create_app(options: ServerOptions, *, stopping: Callable[[], bool] = lambda:
         title="rnnnlp", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan, redirect_slashes=False
     )
     app.state.server = server
+    _add_models(app, server)  # first, as the routes are searched in this order
     _add_page(app)
     _add_service(app, server)
-    _add_models(app, server)
     _add_looks(app, server)
     _add_refusals(app)
     paths = [path for route in app.routes if "{" not in (path := getattr(route, "path", "{"))]
@@ -204,7 +204,7 @@ def _add_models(app: FastAPI, server: Server) -> None:
         response_model=GenerationShown,
         responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}, **refusals(404)},
     )
-    async def generate(given: GenerateGiven) -> Response:
+    async def generate(given: GenerateGiven, request: Request) -> Response:
         if given.length > options.max_length:
             raise HTTPException(422, f"length is {given.length}; it must be at most {options.max_length}")
         _require_short(given.prompt, "the prompt", options.max_characters)
@@ -220,15 +220,23 @@ def _add_models(app: FastAPI, server: Server) -> None:
         unknown = model.tokenizer.unknown_characters(given.prompt)[:50]
         rest = {"model": entry.name, "seed": seed, "unknown": unknown}
         parts = _parts(server, generation, entry.name)
+        first = await anext(parts, "")  # takes the place now; and what goes wrong here has its own status
         if given.stream:
             return StreamingResponse(
-                _events(parts, generation, rest), media_type="text/event-stream", headers={"cache-control": "no-store"}
+                _events(first, parts, generation, rest),
+                media_type="text/event-stream",
+                headers={"cache-control": "no-store"},
             )
-        text = "".join([part async for part in parts])
-        return _json({"text": text, "reason": generation.reason, **rest})
+        text = [first]
+        async with aclosing(parts):
+            async for part in parts:
+                text.append(part)
+                if await request.is_disconnected():
+                    break
+        return _json({"text": "".join(text), "reason": generation.reason, **rest})
 
 
-async def _parts(server: Server, generation: Generation, name: str) -> AsyncIterator[str]:
+async def _parts(server: Server, generation: Generation, name: str) -> AsyncGenerator[str, None]:
     """The parts of a text as they are made; each is computed only when the one before was taken."""
     server.streams += 1
     try:
@@ -240,13 +248,15 @@ async def _parts(server: Server, generation: Generation, name: str) -> AsyncIter
         server.counters.tokens[name] += generation.tokens
 
 
-async def _events(parts: AsyncIterator[str], generation: Generation, rest: dict[str, Any]) -> AsyncIterator[bytes]:
+async def _events(
+    first: str, parts: AsyncGenerator[str, None], generation: Generation, rest: dict[str, Any]
+) -> AsyncIterator[bytes]:
     """Server-sent events: the parts, then what remains to be said."""
-    try:
+    async with aclosing(parts):
+        if first:
+            yield b"data: " + _dumps({"text": first}) + b"\n\n"
         async for part in parts:
             yield b"data: " + _dumps({"text": part}) + b"\n\n"
-    finally:
-        await parts.aclose()  # type: ignore[attr-defined]
     yield b"data: " + _dumps({"done": True, "reason": generation.reason, **rest}) + b"\n\n"
 
 

@@ -45,6 +45,8 @@ class Entry:
         model_type: As its `config.json` says.
         model: What was opened, or None.
         batcher: Collects the texts for it, when there are some.
+        stamp: What was opened.
+        failed: What could not be opened; it is tried again, as it may be half of a copy.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Entry:
     model: Any = None
     batcher: Batcher | None = None
     stamp: Stamp = ()
+    failed: Stamp = ()
     looked_at: float = -1e9
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -69,12 +72,12 @@ class Catalogue:
     """
 
     def __init__(self, places: Sequence[str]):
-        self._places = list(places) or list(bundled_models())
+        self._places = [_place(place) for place in list(places) or list(bundled_models())]
         self._entries: dict[Path, Entry] = {}
         self._said: set[Path] = set()
         self._found_at = -1e9
         if not self.entries():
-            given = ", ".join(self._places)
+            given = ", ".join(map(str, self._places))
             raise UserError(f"{given or 'no folder'} holds no model; give the run folders of trained models")
 
     def entries(self) -> list[Entry]:
@@ -83,7 +86,7 @@ class Catalogue:
             self._found_at = time.monotonic()
             found = {}
             for place in self._places:
-                for folder in self._folders(place):
+                for folder in _folders(place):
                     entry = self._entries.get(folder) or self._entry(folder)
                     if entry is not None:
                         found[folder] = entry
@@ -130,20 +133,14 @@ class Catalogue:
                     if entry.model is None:
                         log.warning("%s: %s", entry.folder, error)
                         raise UnknownModelError(f"the model {entry.name!r} cannot be opened; see the log") from None
-                    log.warning("%s has changed and cannot be read (%s); the earlier model is used", entry.name, error)
+                    if stamp != entry.failed:
+                        log.warning("%s has changed and cannot be read (%s); the earlier is used", entry.name, error)
+                    entry.failed = stamp
                 else:
+                    entry.stamp = stamp
                     log.info("opened %s: %s", entry.name, entry.folder)
-            entry.stamp, entry.looked_at = stamp, time.monotonic()
+            entry.looked_at = time.monotonic()
         return entry.model
-
-    def _folders(self, place: str) -> list[Path]:
-        path = Path(os.path.expanduser(place))
-        if not path.is_dir():
-            return [] if path.exists() else [model_folder(place)]
-        if (current(path) / CONFIG).is_file():
-            return [path]
-        inside = (folder for folder in path.iterdir() if folder.is_dir() and not folder.name.startswith("."))
-        return sorted(folder for folder in inside if (current(folder) / CONFIG).is_file())
 
     def _entry(self, folder: Path) -> Entry | None:
         try:
@@ -163,6 +160,23 @@ class Catalogue:
         entry = Entry(name, folder, KINDS.get(model_type, OTHER), model_type)
         self._entries[folder] = entry
         return entry
+
+
+def _place(name: str) -> Path:
+    """A folder that is given, or that of a name: looked up once, as a name of the Hub takes a while."""
+    path = Path(os.path.expanduser(name))
+    return path if path.exists() else model_folder(name)
+
+
+def _folders(place: Path) -> list[Path]:
+    """The run folders at a place; none while it is not there or cannot be read."""
+    if os.path.isfile(current(place) / CONFIG):
+        return [place]
+    try:
+        inside = [folder for folder in place.iterdir() if folder.is_dir() and not folder.name.startswith(".")]
+    except OSError:
+        return []
+    return sorted(folder for folder in inside if os.path.isfile(current(folder) / CONFIG))
 
 
 def _open(entry: Entry) -> Any:

@@ -29,6 +29,7 @@ def serve(options: ServerOptions, ready: Callable[[str], None] = lambda address:
         import uvicorn
 
         from rnnnlp.server.app import create_app
+        from rnnnlp.server.protocol import Protocol
     except ModuleNotFoundError as error:
         if error.name is not None and error.name.startswith("rnnnlp"):
             raise
@@ -45,7 +46,7 @@ def serve(options: ServerOptions, ready: Callable[[str], None] = lambda address:
             ws="none",
             timeout_keep_alive=30,
             timeout_graceful_shutdown=GRACE,
-            h11_max_incomplete_event_size=32_768,
+            http=Protocol,
         )
         server = uvicorn.Server(config)
         holder.append(server)

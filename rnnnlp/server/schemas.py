@@ -2,10 +2,12 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, FailFast, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from rnnnlp.tasks.char_lm.generate import Sampling
 
+# A list without a maximum length fails at the first mistake in it: a request has room for a million.
 DEFAULT = Sampling()
 Name = Annotated[str, Field(max_length=500)]
 Position = Annotated[int, Field(ge=0, le=10**9)]
@@ -15,6 +17,18 @@ class Given(BaseModel):
     """A request: unknown fields are refused, and so are numbers that are not finite."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, strict=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _names_are_known(cls, given: Any) -> Any:
+        """Stops at the first unknown field: pydantic lists all of them, which may be a million."""
+        if isinstance(given, dict):
+            for name in given:
+                if name not in cls.model_fields:
+                    raise PydanticCustomError(
+                        "extra_forbidden", "there is no field {name}", {"name": ascii(name)[:100]}
+                    )
+        return given
 
 
 class ThresholdGiven(Given):
@@ -27,7 +41,9 @@ class ThresholdGiven(Given):
 class PredictGiven(Given):
     """Texts to classify."""
 
-    texts: list[str] = Field(min_length=1, description="one text or more", examples=[["What a lovely film."]])
+    texts: Annotated[list[str], FailFast()] = Field(
+        min_length=1, description="one text or more", examples=[["What a lovely film."]]
+    )
     model: Name | None = Field(None, description="its name in /v1/models; the first classifier by default")
     explain: bool = Field(False, description="also return the contribution of each word")
     threshold: ThresholdGiven | None = None

@@ -4,17 +4,25 @@ import asyncio
 import json
 import shutil
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
+import uvicorn
+from pydantic import ValidationError
 from starlette.testclient import TestClient
+from uvicorn.server import ServerState
 
 from rnnnlp.errors import UserError
+from rnnnlp.server.app import create_app
 from rnnnlp.server.batching import Batcher
 from rnnnlp.server.catalogue import Catalogue
+from rnnnlp.server.protocol import Protocol
 from rnnnlp.server.run import serve
+from rnnnlp.server.schemas import GenerateGiven, InspectGiven, PredictGiven
 from rnnnlp.server.settings import ServerOptions
 from rnnnlp.tasks.char_lm.generate import Sampling, generate
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
@@ -164,6 +172,23 @@ def test_a_mistake_is_refused_in_one_line(mistake: str, client: TestClient):
 
 
 @pytest.mark.parametrize(
+    ("kind", "given"),
+    [
+        (PredictGiven, {"texts": [1] * 1000}),
+        (PredictGiven, {f"k{k}": k for k in range(1000)}),
+        (GenerateGiven, {"stop": [1] * 1000}),
+        (InspectGiven, {"text": "a", "marked": [[0]] * 1000}),
+        (InspectGiven, {"text": "a", "marked": [[-1] * 1000]}),
+    ],
+)
+def test_the_first_of_many_mistakes_is_said(kind: type, given: dict[str, Any]):
+    """A request has room for a million, whose descriptions would take a minute and a gigabyte."""
+    with pytest.raises(ValidationError) as caught:
+        kind.model_validate(given)
+    assert caught.value.error_count() == 1
+
+
+@pytest.mark.parametrize(
     "path", ["/page/..%2fapp.py", "/page/../app.py", "/page/%2e%2e/app.py", "/etc/passwd", "/v1/predict/x", "/page/"]
 )
 def test_no_other_file_is_given(path: str, client: TestClient):
@@ -249,6 +274,44 @@ def test_a_model_that_changes_is_opened_again_and_a_damaged_one_is_not(
         assert client.post("/v1/predict", json={**PREDICT, "model": "changing"}).status_code == 200
 
 
+def test_a_half_copied_model_is_tried_again(runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("rnnnlp.server.catalogue.LOOKED_AT_EVERY", 0.0)
+    folder = tmp_path / "copied"
+    shutil.copytree(runs / "films", folder)
+    with client_of(str(folder)) as client:
+        client.post("/v1/predict", json=PREDICT)
+        (folder / "tokenizer.json").write_text("{")
+        for name, labels in (
+            ("config.json", {"good", "bad"}),
+            ("model.safetensors", {"good", "bad"}),
+            ("tokenizer.json", {MARKUP, "</script>"}),  # only now the copy is whole
+        ):
+            shutil.copy(runs / "odd" / name, folder / name)
+            answer = client.post("/v1/predict", json=PREDICT).json()
+            assert set(answer["predictions"][0]["probabilities"]) == labels
+
+
+def test_a_folder_that_goes_away_leaves_the_others(runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("rnnnlp.server.catalogue.LOOKED_AT_EVERY", 0.0)
+    shutil.copytree(runs / "films", tmp_path / "films")
+    with client_of(str(tmp_path / "films"), str(runs / "odd")) as client:
+        assert client.post("/v1/predict", json={**PREDICT, "model": "films"}).status_code == 200
+        shutil.rmtree(tmp_path / "films")
+        error_of(client.post("/v1/predict", json={**PREDICT, "model": "films"}), 404)
+        assert client.post("/v1/predict", json={**PREDICT, "model": "odd"}).status_code == 200
+        shutil.copytree(runs / "films", tmp_path / "films")
+        assert client.post("/v1/predict", json={**PREDICT, "model": "films"}).status_code == 200
+
+
+def test_a_name_is_looked_up_once(runs: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("rnnnlp.server.catalogue.LOOKED_AT_EVERY", 0.0)
+    asked: list[str] = []
+    monkeypatch.setattr("rnnnlp.server.catalogue.model_folder", lambda name: asked.append(name) or runs / "films")
+    catalogue = Catalogue(["owner/films"])
+    assert [entry.name for entry in catalogue.entries()] == ["films"]
+    assert asked == ["owner/films"]
+
+
 def test_what_arrives_together_is_one_batch():
     sizes: list[int] = []
     free = threading.Event()
@@ -297,3 +360,89 @@ def test_a_stream_ends_when_the_server_stops(runs: Path):
     late = Generation(model, "He", Sampling(length=5000), seed=1, seconds=-1, stopping=lambda: False)
     assert late.part() is None
     assert late.reason == "time"
+
+
+def test_a_text_that_nobody_waits_for_ends(runs: Path):
+    app = create_app(ServerOptions(runs=(str(runs),)))
+    server = app.state.server
+    messages = [{"type": "http.request", "body": b'{"length": 10000}', "more_body": False}]
+
+    async def receive() -> dict[str, Any]:
+        return messages.pop() if messages else {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        pass
+
+    headers = [(b"host", b"localhost"), (b"content-type", b"application/json")]
+    scope = {"type": "http", "method": "POST", "path": "/v1/generate", "query_string": b"", "headers": headers}
+    asyncio.run(app(scope, receive, send))
+    server.close()
+    assert 0 < server.counters.tokens["book"] < 1000
+    assert server.streams == 0
+
+
+def test_no_more_streams_begin_than_may(runs: Path):
+    app = create_app(ServerOptions(runs=(str(runs),), max_streams=1))
+
+    async def main() -> list[int]:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
+            given = {"length": 200, "stream": True}
+            found = await asyncio.gather(*(client.post("/v1/generate", json=given) for _ in range(4)))
+            return sorted(response.status_code for response in found)
+
+    assert asyncio.run(main()) == [200, 429, 429, 429]
+    app.state.server.close()
+
+
+def test_a_request_that_does_not_end_when_the_server_stops(runs: Path):
+    app = create_app(ServerOptions(runs=(str(runs / "films"),)))
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def main() -> None:
+        scope = {"type": "http", "method": "POST", "path": "/v1/predict", "headers": [(b"host", b"localhost")]}
+        task = asyncio.create_task(app(scope, asyncio.Event().wait, send))
+        await asyncio.sleep(0.01)
+        task.cancel()  # as uvicorn does, which shows a traceback for what comes out
+        await task
+
+    asyncio.run(main())
+    app.state.server.close()
+    assert [message.get("status") for message in sent] == [503, None]
+
+
+def test_a_header_without_end_is_not_kept(runs: Path):
+    app = create_app(ServerOptions(runs=(str(runs / "films"),)))
+    head = b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    body = json.dumps({"texts": ["a" * 50_000] * 30}).encode()  # longer than what may come before a body
+
+    async def main() -> tuple[bytes, int]:
+        config = uvicorn.Config(app, log_config=None)
+        config.load()
+        state = ServerState()
+        server = await asyncio.get_running_loop().create_server(
+            lambda: Protocol(config=config, server_state=state, app_state={}), "127.0.0.1", 0
+        )
+        port = server.sockets[0].getsockname()[1]
+        incoming, outgoing = await asyncio.open_connection("127.0.0.1", port)
+        outgoing.write(head + f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        line = await incoming.readline()
+        outgoing.close()
+        incoming, outgoing = await asyncio.open_connection("127.0.0.1", port)
+        outgoing.write(head + b"X: ")
+        taken = 0
+        with suppress(ConnectionError):
+            while taken < 64 << 20:
+                outgoing.write(b"a" * 65536)
+                await outgoing.drain()
+                taken += 65536
+        outgoing.close()
+        server.close()
+        return line, taken
+
+    line, taken = asyncio.run(main())
+    app.state.server.close()
+    assert line.startswith(b"HTTP/1.1 200")
+    assert taken < 32 << 20
