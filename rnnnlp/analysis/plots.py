@@ -41,7 +41,7 @@ class Curves:
         validation_loss: Validation losses.
         accuracy: Validation accuracies of a classifier.
         sample: The last text that a language model generated to be looked at.
-        last: The last record.
+        last: The last record that has one of these losses.
     """
 
     steps: list[int] = field(default_factory=list)
@@ -78,7 +78,6 @@ def curves_of(run: RunFolder) -> Curves:
     """The curves of a run; empty ones if nothing was logged yet."""
     curves = Curves()
     for record in run.metrics():
-        curves.last = record
         if isinstance(record.get("sample"), str):
             curves.sample = record["sample"]
         step, seconds, figures = record["step"], record.get("seconds"), record.get("validation")
@@ -88,10 +87,12 @@ def curves_of(run: RunFolder) -> Curves:
             curves.steps.append(step)
             curves.seconds.append(seconds)
             curves.loss.append(record["loss"])
+            curves.last = record
         if isinstance(figures, dict) and (loss := _loss(figures)) is not None:
             curves.validation_steps.append(step)
             curves.validation_seconds.append(seconds)
             curves.validation_loss.append(loss)
+            curves.last = record
             if is_number(figures.get("accuracy")):
                 curves.accuracy.append(figures["accuracy"])
     return curves

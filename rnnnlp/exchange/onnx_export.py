@@ -79,6 +79,7 @@ def export_onnx(folder: str | os.PathLike[str], out: str | os.PathLike[str], *, 
         UserError: If there is no such model in `folder`, `out` cannot be written or holds something else, the extra
             `onnx` is not installed, or the graph computes something else than the model.
     """
+    refuse_file(out)
     content = content_of(folder)
     return write_export(folder, out, content, {CARD: readme(content).encode()}, overwrite=overwrite)
 
@@ -90,6 +91,12 @@ def content_of(folder: str | os.PathLike[str]) -> Content:
     if isinstance(model, CharLMNetwork):
         return _of_language_model(model)
     return _of_classifier(model)
+
+
+def refuse_file(out: str | os.PathLike[str]) -> None:
+    """UserError if `out` is a file: said before the work begins, too."""
+    if os.path.exists(out) and not os.path.isdir(out):
+        raise UserError(f"{option('out')} {out} is a file; give the name of a new folder")
 
 
 def require_libraries() -> None:
@@ -188,9 +195,8 @@ def write_export(
     """
     content.difference.require_small()
     target = Path(out)
+    refuse_file(out)
     refuse_source(model_folder(folder), out)
-    if target.exists() and not target.is_dir():
-        raise UserError(f"{option('out')} {out} is a file; give the name of a new folder")
     before = _require_free(target, overwrite=overwrite)
     files = {
         MODEL: content.model,

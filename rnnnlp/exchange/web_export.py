@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from rnnnlp.errors import UserError, option
-from rnnnlp.exchange.onnx_export import LANGUAGE_MODEL, Content, Exported, content_of, write_export
+from rnnnlp.exchange.onnx_export import LANGUAGE_MODEL, Content, Exported, content_of, refuse_file, write_export
 from rnnnlp.files import writing
 from rnnnlp.text.rules import PORTABLE
 from rnnnlp.text.words import LearnedTokenizer
@@ -50,6 +50,7 @@ def export_web(
         UserError: As for `export_onnx`, or if the libraries cannot be installed, or if the tokenizer is one of version
             0.2, which JavaScript cannot read.
     """
+    refuse_file(out)
     content = content_of(folder)
     _require_portable(content)
     page = {path.name: path.read_bytes() for path in sorted(PAGE.iterdir()) if path.is_file()}

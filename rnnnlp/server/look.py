@@ -13,6 +13,7 @@ from rnnnlp.analysis.hidden_units import rank_units, read, text_features, unit_v
 from rnnnlp.analysis.plots import Curves, curves_of
 from rnnnlp.analysis.unrolled import unroll
 from rnnnlp.errors import UserError
+from rnnnlp.kernels import CELLS
 from rnnnlp.server.catalogue import Entry
 from rnnnlp.server.schemas import InspectGiven, UnrollGiven
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
@@ -20,7 +21,6 @@ from rnnnlp.training.model_folder import read_config
 from rnnnlp.training.run_folder import RunFolder
 
 LONGEST_TEXT = 4000  # characters that are looked at
-SIDE_BY_SIDE = ("elman_tanh", "gru", "lstm")
 POINTS = 400  # of a curve
 KEPT_CURVES = 256
 DIGITS = 6
@@ -62,9 +62,11 @@ def inspection(model: CharLMNetwork, given: InspectGiven) -> dict[str, Any]:
 
 
 def unrolled(given: UnrollGiven) -> dict[str, Any]:
-    """An example for each of the cells that are shown side by side."""
+    """An example for each of the cells that were asked for."""
+    if unknown := [cell for cell in given.cells if cell not in CELLS]:
+        raise UserError(f"cells has {unknown[0]!r}; there are {', '.join(CELLS)}: give some of these")
     cells = {}
-    for cell in SIDE_BY_SIDE:
+    for cell in given.cells:
         found = unroll(
             cell, given.text, hidden_size=given.hidden_size, scale=given.scale, bptt=given.bptt, seed=given.seed
         )

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, FailFast, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from rnnnlp.kernels import CELLS
 from rnnnlp.tasks.char_lm.generate import Sampling
 
 # A list without a maximum length fails at the first mistake in it: a request has room for a million.
@@ -157,6 +158,7 @@ class UnrollGiven(Given):
     scale: float = Field(1.0, ge=0, le=4, description="spectral radius of the recurrent weights of each gate")
     bptt: int | None = Field(None, ge=1, le=60, description="where truncation cuts; nowhere by default")
     seed: int = Field(1, ge=0, lt=2**31)
+    cells: list[str] = Field(sorted(CELLS), max_length=len(CELLS), description="what is unrolled, side by side")
 
 
 class ModelShown(BaseModel):

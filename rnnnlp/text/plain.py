@@ -15,7 +15,7 @@ from rnnnlp.text.reading import ReadOptions
 from rnnnlp.text.rows import with_line_feeds
 from rnnnlp.text.sources import refuse_what_is_no_path
 from rnnnlp.text.tables import USUAL_LABEL_COLUMNS, Table
-from rnnnlp.text.unpacked import HEAD
+from rnnnlp.text.unpacked import HEAD, check_unpacked
 
 FIRST_BATCH, LARGEST_BATCH = 16, 10_000  # texts
 BATCH_CHARACTERS = 1 << 20  # of a batch; encoded, they take some tens of megabytes
@@ -31,7 +31,8 @@ def stream_plain_texts(path: str | Path, reading: ReadOptions | None = None) -> 
     r"""Yields the texts of a table (csv, tsv, json, parquet), or the lines of any other file or of standard input.
 
     They come in batches, as `in_batches` makes them; where standard input pauses, the batch so far is yielded. So the
-    first texts have their answer before the last ones are read, and memory use does not grow with the file.
+    first texts have their answer before the last ones are read, and memory use does not grow with the file. A compressed
+    file is unpacked once beforehand, so that one that is damaged or a bomb is refused before anything is done with it.
 
     Lines end at "\n" or "\r\n"; at "\r" in a file that has no "\n". An empty line is an empty text. A file without the
     suffix of a table is one if its first line is a JSON object, or names usual columns. A row of a table without a text
@@ -46,14 +47,16 @@ def stream_plain_texts(path: str | Path, reading: ReadOptions | None = None) -> 
     """
     reading = reading or ReadOptions()
     table = _table(path, reading)
+    if str(path) != "-":
+        check_unpacked(path)
     if table is None:
-        yield from in_batches(_plain_lines(path, reading))
+        yield from in_batches(_plain_lines(path, reading), LARGEST_BATCH)
         return
     rows = table.texts_and(table.find_text_column(reading.text_column), keep_missing=True)
-    yield from in_batches([text] for (text,) in rows)
+    yield from in_batches(([text] for (text,) in rows), LARGEST_BATCH)
 
 
-def in_batches(parts: Iterable[Sequence[str | None]], largest: int = LARGEST_BATCH) -> Iterator[list[str | None]]:
+def in_batches(parts: Iterable[Sequence[str | None]], largest: int) -> Iterator[list[str | None]]:
     """Yields texts in batches, which grow: the first ones are small, so that they are soon there.
 
     Args:

@@ -218,6 +218,18 @@ def unpacked(path: str | Path, *, as_it_is: bool = False) -> Iterator[tuple[IO[b
         raise _damaged(path, error) from error
 
 
+def check_unpacked(path: str | Path) -> None:
+    """Unpacks a compressed file to its end, and keeps nothing. Of any other file only the first bytes are read.
+
+    Raises:
+        UserError: As `unpacked`, also where the damage is late in the file or it holds too much.
+    """
+    with unpacked(path, as_it_is=True) as (stream, _):
+        if isinstance(getattr(stream, "raw", None), _Counted):
+            while stream.read(_BUFFER):
+                pass
+
+
 def _damaged(path: str | Path, error: Exception) -> UserError:
     reason, remedy = str(error).partition("\n")[0], "it is damaged: download or copy it again"
     if "encrypted" in reason:

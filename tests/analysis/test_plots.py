@@ -56,7 +56,7 @@ def test_lines_that_make_no_sense_are_left_out(tmp_path: Path):
     bad = [{"loss": math.nan}, {"loss": "2"}, {"seconds": None}, {"validation": 3}, {"validation": {"perplexity": -1}}]
     lines = [good, *({**good, **change} for change in bad[:3]), *({"step": 1, "seconds": 1, **v} for v in bad[3:])]
     (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"step": 20, "se')
-    assert training_curves(tmp_path) == Curves(steps=[10], seconds=[1.5], loss=[2.0])
+    assert training_curves(tmp_path) == Curves(steps=[10], seconds=[1.5], loss=[2.0], last=good)
     (tmp_path / "metrics.jsonl").write_text("")
     with pytest.raises(UserError, match=r"metrics\.jsonl has no losses to draw"):
         training_curves(tmp_path)

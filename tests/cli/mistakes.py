@@ -610,6 +610,7 @@ ELSEWHERE = {
     "has no counterpart in ONNX": f"{ONNX}::test_a_cell_that_nodes_cannot_compute_is_refused",
     "the text has no token; give one that the tokenizer": f"{SERVER}::test_inspection_shows_surprise_and_units",
     "is not there; the model has": f"{SERVER}::test_inspection_shows_surprise_and_units",
+    "cells has {}; there are {}: give some of these": f"{SERVER}::test_a_cell_that_is_none_is_named",
     "a unit has no value": f"{SERVER}::test_inspection_shows_surprise_and_units",
     "are looked at: give fewer": f"{SERVER}::test_inspection_shows_surprise_and_units",
     "there is no ... ; served are: ": f"{SERVER}::test_a_mistake_is_refused_in_one_line",

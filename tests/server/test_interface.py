@@ -130,8 +130,17 @@ def test_inspection_shows_surprise_and_units(client: TestClient):
     assert "characters; at most" in error_of(client.post("/v1/inspect", json={"text": "a" * 5000}), 422)
 
 
+THREE = ["elman_tanh", "gru", "lstm"]
+
+
+def test_a_cell_that_is_none_is_named(client: TestClient):
+    answer = client.post("/v1/unroll", json={"text": "abc", "cells": ["transformer"]})
+    assert answer.status_code == 422
+    assert "'transformer'; there are lstm" in answer.text
+
+
 def test_an_unrolled_example_has_three_cells(client: TestClient):
-    found = client.post("/v1/unroll", json={"text": "abcabcab", "bptt": 3, "scale": 1.5}).json()
+    found = client.post("/v1/unroll", json={"text": "abcabcab", "bptt": 3, "scale": 1.5, "cells": THREE}).json()
     assert found["text"] == "abcabcab"
     for cell in found["cells"].values():
         assert [norm > 0 for norm in cell["norms"]] == [False] * 6 + [True]

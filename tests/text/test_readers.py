@@ -147,12 +147,21 @@ def test_missing_file_of_plain_texts(tmp_path):
 
 def test_batches_grow_and_end_where_the_input_pauses():
     words = [str(number) for number in range(100)]
-    batches = list(in_batches([words[:3], [], words[3:50], words[50:], []]))
+    batches = list(in_batches([words[:3], [], words[3:50], words[50:], []], 10_000))
     assert [word for batch in batches for word in batch] == words
     assert list(map(len, batches)) == [3, 16, 32, 49]
     assert list(map(len, in_batches([words], largest=1))) == [1] * 100
-    assert list(map(len, in_batches([["a" * BATCH_CHARACTERS] * 3]))) == [1, 1, 1]
-    assert list(in_batches([[], []])) == []
+    assert list(map(len, in_batches([["a" * BATCH_CHARACTERS] * 3], 100))) == [1, 1, 1]
+    assert list(in_batches([[], []], 100)) == []
+
+
+def test_a_compressed_file_that_is_damaged_late_gives_no_text_at_all(tmp_path):
+    content = gzip.compress(b"\n".join(b"a text %d" % number for number in range(50_000)))
+    (tmp_path / "whole.txt.gz").write_bytes(content)
+    assert next(stream_plain_texts(tmp_path / "whole.txt.gz"))[0] == "a text 0"
+    (tmp_path / "damaged.txt.gz").write_bytes(content[:-40] + bytes(40))
+    with pytest.raises(UserError, match="cannot be unpacked"):
+        next(stream_plain_texts(tmp_path / "damaged.txt.gz"))
 
 
 def test_texts_before_a_damaged_row_are_not_lost(tmp_path):

@@ -34,7 +34,7 @@ const load = latest(async () => {
   if (Array.from(given).length < 2) return;
   const values = Object.fromEntries(Object.entries(sliders).map(([name, input]) => [name, Number(input.value)]));
   if (!values.bptt) delete values.bptt;
-  found = await ask("/v1/unroll", { text: given, ...values });
+  found = await ask("/v1/unroll", { text: given, cells: Object.keys(NAMES), ...values });
   move(1e9);
 });
 
