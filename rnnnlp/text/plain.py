@@ -31,8 +31,8 @@ def stream_plain_texts(path: str | Path, reading: ReadOptions | None = None) -> 
     r"""Yields the texts of a table (csv, tsv, json, parquet), or the lines of any other file or of standard input.
 
     They come in batches, as `in_batches` makes them; where standard input pauses, the batch so far is yielded. So the
-    first texts have their answer before the last ones are read, and memory use does not grow with the file. A compressed
-    file is unpacked once beforehand, so that one that is damaged or a bomb is refused before anything is done with it.
+    first texts have their answer before the last ones are read, and memory use does not grow with the file. A
+    compressed file is unpacked once beforehand, so that a damaged one or a bomb is refused before it is used.
 
     Lines end at "\n" or "\r\n"; at "\r" in a file that has no "\n". An empty line is an empty text. A file without the
     suffix of a table is one if its first line is a JSON object, or names usual columns. A row of a table without a text
