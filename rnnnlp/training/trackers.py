@@ -35,7 +35,8 @@ class TensorboardCallback(_Tracker):
         from tensorboardX import SummaryWriter
 
         purge = {"purge_step": run.step + 1} if run.step else {}
-        self._writer = SummaryWriter(str(own_folder(run.folder / TENSORBOARD)), **purge)
+        suffix = f".{run.step:012}.{os.getpid()}"  # names have seconds, and a resume within one must not overwrite
+        self._writer = SummaryWriter(str(own_folder(run.folder / TENSORBOARD)), filename_suffix=suffix, **purge)
         if not run.step:
             rows = "".join(f"| {name} | {json.dumps(value)} |\n" for name, value in run.config.items())
             self._writer.add_text("configuration", f"| option | value |\n| --- | --- |\n{rows}", 0)
