@@ -150,7 +150,10 @@ def text_features(text: str, marked: Sequence[tuple[int, int]] = ()) -> dict[str
         text: The text.
         marked: Places `(start, end)` that a person has marked.
     """
-    is_: Callable[[Callable[[str], bool]], np.ndarray] = lambda test: np.array([test(c) for c in text], float)  # noqa: E731
+
+    def is_(test: Callable[[str], bool]) -> np.ndarray:
+        return np.array([test(c) for c in text], float)
+
     features = {
         "line": _place_in_line(text),
         "quotes": _inside_quotes(text),

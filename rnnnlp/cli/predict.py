@@ -303,21 +303,12 @@ def text_output(path: str | None) -> Iterator[TextIO]:
 
 def as_json(text: str | None, prediction: Prediction | None) -> dict[str, Any]:
     """A prediction, to be written as JSON; where there is no text, there are no label and probabilities."""
+    from rnnnlp.tasks.sentiment.predictor import as_fields
+
     if text is None or prediction is None:
         return {"text": None, "label": None, "probabilities": None}
-    names = prediction.classes.names
-    fields: dict[str, Any] = {
-        "text": text,
-        "label": prediction.classes.labels[prediction.k],
-        "probabilities": {name: round(float(q), 6) for name, q in zip(names, prediction.p, strict=True)},
-        "unknown_words": round(prediction.unknown, 4),
-    }
-    if prediction.words is not None:
-        fields["words"] = [
-            {"start": start, "end": stop, "text": text[start:stop], "weight": round(weight, 6)}
-            for start, stop, weight in prediction.words
-        ]
-    return fields
+    fields = as_fields(prediction.classes, text, prediction.k, prediction.p, prediction.unknown, prediction.words)
+    return {"text": text, **fields}
 
 
 def as_lines(text: str | None, prediction: Prediction | None, *, coloured: bool) -> list[tuple[str, ...]]:

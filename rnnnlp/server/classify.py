@@ -10,7 +10,7 @@ from rnnnlp.errors import UserError
 from rnnnlp.server.batching import Job
 from rnnnlp.server.catalogue import Entry
 from rnnnlp.server.counters import Counters
-from rnnnlp.tasks.sentiment.predictor import Predictor
+from rnnnlp.tasks.sentiment.predictor import Predictor, as_fields
 from rnnnlp.tasks.sentiment.threshold import Threshold
 
 
@@ -51,19 +51,5 @@ def _answers(model: Predictor, job: Job, probabilities: Any, unknown: Any) -> li
         decisions = Threshold(model.labels.index(label), p).decide(probabilities)
     labels = [model.classes.labels[k] for k in decisions]
     explained = model.explain(job.texts, labels) if wanted.explain else [None] * len(labels)
-    answers = []
-    for text, label, p_of, share, words in zip(
-        job.texts, labels, probabilities.tolist(), unknown.tolist(), explained, strict=True
-    ):
-        answer: dict[str, Any] = {
-            "label": label,
-            "probabilities": {name: round(q, 6) for name, q in zip(model.labels, p_of, strict=True)},
-            "unknown_words": round(share, 4),
-        }
-        if words is not None:
-            answer["words"] = [
-                {"start": start, "end": stop, "text": text[start:stop], "weight": round(weight, 6)}
-                for start, stop, weight in words
-            ]
-        answers.append(answer)
-    return answers
+    rows = zip(job.texts, decisions.tolist(), probabilities, unknown, explained, strict=True)
+    return [as_fields(model.classes, *row) for row in rows]

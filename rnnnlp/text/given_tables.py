@@ -16,7 +16,7 @@ def is_table(value: Any) -> bool:
     """Whether a caller gave a table where texts are expected.
 
     Raises:
-        UserError: If it is a dict of data sets, one of which is meant.
+        UserError: If it is a dict of data sets; give one of them.
     """
     if isinstance(value, dict) and value and all(hasattr(part, "column_names") for part in value.values()):
         raise UserError(

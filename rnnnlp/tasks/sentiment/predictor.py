@@ -46,6 +46,32 @@ class Answer(NamedTuple):
     probabilities: np.ndarray
 
 
+def as_fields(
+    classes: Classes, text: str, k: int, p: np.ndarray, unknown: float, words: Sequence[Contribution] | None
+) -> dict[str, Any]:
+    """What a classifier says of a text, to be written as JSON.
+
+    Args:
+        classes: The K classes.
+        text: The text.
+        k: The decision, the index of a class.
+        p: The probabilities, `(K,)`.
+        unknown: The share of unknown words.
+        words: The contributions of words; None if they were not asked for.
+    """
+    fields: dict[str, Any] = {
+        "label": classes.labels[k],
+        "probabilities": {name: round(float(q), 6) for name, q in zip(classes.names, p, strict=True)},
+        "unknown_words": round(float(unknown), 4),
+    }
+    if words is not None:
+        fields["words"] = [
+            {"start": start, "end": stop, "text": text[start:stop], "weight": round(weight, 6)}
+            for start, stop, weight in words
+        ]
+    return fields
+
+
 def batches_of(texts: Any, column: str | None, batch_size: int | None) -> Iterator[list[str | None]]:
     """Yields texts in batches that grow up to `batch_size`; `column` is the one of a table that has them."""
     if batch_size is not None and batch_size < 1:
