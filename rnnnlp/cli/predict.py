@@ -21,7 +21,7 @@ from rnnnlp.errors import UserError, dashed, option
 
 if TYPE_CHECKING:
     from rnnnlp.tasks.sentiment.explain import Contribution
-    from rnnnlp.tasks.sentiment.predictor import Predictor
+    from rnnnlp.tasks.sentiment.predictor import Predictor, Reader
     from rnnnlp.tasks.sentiment.threshold import Threshold
     from rnnnlp.text import Classes
 
@@ -126,7 +126,7 @@ def run(options: argparse.Namespace) -> int:
             raise UserError(
                 f"{option('uncertain')} is {options.uncertain}, and no model is named; give a run, or {option('model')}"
             )
-        return write_uncertain(models.opened(run_folder)[0], model_folder(run_folder), given, options)
+        return write_uncertain(models.opened(run_folder).model, model_folder(run_folder), given, options)
     if not given and not options.file and sys.stdin is not None and sys.stdin.isatty():
         log.info("reading texts from standard input, one on each line; Ctrl-D ends them")
     runs = [str(model_folder(name)) for name in (bundled_models() if run_folder is None else [run_folder])]
@@ -164,6 +164,27 @@ def write_predictions(models: "Models", batches: Iterable[Sequence[str | None]],
         log.warning("the model does not know many of the words of %s, so do not rely on what it says of them", which)
 
 
+@dataclass(frozen=True)
+class OpenedModel:
+    """A model, what reads texts for it, and the threshold for its labels, if one was asked for."""
+
+    model: "Predictor"
+    reader: "Reader"
+    threshold: "Threshold | None"
+
+    def predictions(self, texts: Sequence[str], *, explain: bool) -> Iterator[Prediction]:
+        """What the model says of each of the texts."""
+        if not texts:
+            return
+        model, threshold = self.model, self.threshold
+        probabilities, unknown_shares = model.judge(texts, self.reader)  # (n, K), (n,)
+        decisions = threshold.decide(probabilities) if threshold else probabilities.argmax(axis=1)  # (n,)
+        labels = [model.classes.labels[k] for k in decisions]
+        explanations = model.explain(texts, labels) if explain else [None] * len(texts)
+        for p, k, unknown, words in zip(probabilities, decisions, unknown_shares, explanations, strict=True):
+            yield Prediction(model.classes, p, int(k), float(unknown), words)
+
+
 class Models:
     """The models that classify: the one that is named, or for each text the bundled one that its script chooses.
 
@@ -175,20 +196,20 @@ class Models:
 
     def __init__(self, name: str | None, threshold: str | None):
         self._name, self._threshold = name, threshold
-        self._opened: dict[str, tuple[Predictor, Threshold | None]] = {}
+        self._opened: dict[str, OpenedModel] = {}
         self._numbers: Counter[str] = Counter()  # of the texts that each bundled model was chosen for
         if name is not None:
             self.opened(name)
 
-    def opened(self, name: str) -> "tuple[Predictor, Threshold | None]":
-        """A model, and the threshold for its labels, if one was asked for."""
+    def opened(self, name: str) -> "OpenedModel":
         from rnnnlp.tasks.sentiment.ensemble import load_predictor
         from rnnnlp.tasks.sentiment.threshold import Threshold
 
         if name not in self._opened:
             model = load_predictor(name)
             asked = self._threshold
-            self._opened[name] = model, None if asked is None else Threshold.parse(asked, model.labels)
+            threshold = None if asked is None else Threshold.parse(asked, model.labels)
+            self._opened[name] = OpenedModel(model, model.reader(), threshold)
         return self._opened[name]
 
     def ready(self, batches: Iterable[Sequence[str | None]]) -> Iterator[Sequence[str | None]]:
@@ -209,8 +230,7 @@ class Models:
         found: dict[int, Prediction] = {}
         for name in dict.fromkeys(names):
             own = {i: text for i, text in enumerate(texts) if text is not None and names[i] == name}
-            model, threshold = self.opened(name)
-            found |= zip(own, predictions(model, list(own.values()), threshold, explain=explain), strict=True)
+            found |= zip(own, self.opened(name).predictions(list(own.values()), explain=explain), strict=True)
         return found
 
     def _chosen(self, texts: Sequence[str | None]) -> list[str]:
@@ -266,20 +286,6 @@ def looks_like_run(word: str, others: Sequence[str], models: Iterable[str]) -> b
     if re.search(r"[/\\_]|\.\w", word) or difflib.get_close_matches(word.lower(), models, 1, 0.75):
         return True
     return word.isascii() and any(re.search(r"\s", other) for other in others)
-
-
-def predictions(
-    model: "Predictor", texts: Sequence[str], threshold: "Threshold | None", *, explain: bool
-) -> Iterator[Prediction]:
-    """What a model says of each of the texts."""
-    if not texts:
-        return
-    probabilities, unknown_shares = model.judge(texts)  # (n, K), (n,)
-    decisions = threshold.decide(probabilities) if threshold else probabilities.argmax(axis=1)  # (n,)
-    labels = [model.classes.labels[k] for k in decisions]
-    explanations = model.explain(texts, labels) if explain else [None] * len(texts)
-    for p, k, unknown, words in zip(probabilities, decisions, unknown_shares, explanations, strict=True):
-        yield Prediction(model.classes, p, int(k), float(unknown), words)
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from rnnnlp.server import counters as counting
 from rnnnlp.server import look
 from rnnnlp.server.batching import Batcher
 from rnnnlp.server.catalogue import CLASSIFIER, LANGUAGE_MODEL, Catalogue, Entry, UnknownModelError
-from rnnnlp.server.classify import Wanted, classified
+from rnnnlp.server.classify import Classification, Wanted
 from rnnnlp.server.gate import Gate, error_body
 from rnnnlp.server.schemas import (
     GenerateGiven,
@@ -87,7 +87,7 @@ class Server:
 
     def batcher(self, entry: Entry) -> Batcher:
         if entry.batcher is None:
-            entry.batcher = Batcher(partial(classified, entry, self.counters))
+            entry.batcher = Batcher(Classification(entry, self.counters))
             self.batchers.append(entry.batcher)
         return entry.batcher
 

@@ -10,7 +10,7 @@ from rnnnlp.errors import UserError
 from rnnnlp.server.batching import Job
 from rnnnlp.server.catalogue import Entry
 from rnnnlp.server.counters import Counters
-from rnnnlp.tasks.sentiment.predictor import Predictor, as_fields
+from rnnnlp.tasks.sentiment.predictor import Predictor, Reader, as_fields
 from rnnnlp.tasks.sentiment.threshold import Threshold
 
 
@@ -22,23 +22,38 @@ class Wanted:
     threshold: tuple[str, float] | None
 
 
-def classified(entry: Entry, counters: Counters, jobs: Sequence[Job]) -> list[Any]:
-    """The answers to requests that arrived together: for each a list with one answer for each text, or an error."""
-    model: Predictor = entry.model
-    texts = [text for job in jobs for text in job.texts]
-    probabilities, unknown = model.judge(texts)  # (n, K), (n,)
-    counters.texts[entry.name] += len(texts)
-    counters.batches[entry.name] += 1
-    answers: list[Any] = []
-    start = 0
-    for job in jobs:
-        own = slice(start, start + len(job.texts))
-        start = own.stop
-        try:
-            answers.append(_answers(model, job, probabilities[own], unknown[own]))
-        except UserError as error:
-            answers.append(error)
-    return answers
+class Classification:
+    """Answers requests that arrived together.
+
+    Args:
+        entry: The classifier; it may be another one at the next call.
+        counters: Count the texts.
+    """
+
+    def __init__(self, entry: Entry, counters: Counters):
+        self._entry, self._counters = entry, counters
+        self._model: Predictor | None = None
+        self._reader: Reader | None = None
+
+    def __call__(self, jobs: Sequence[Job]) -> list[Any]:
+        """For each request a list with one answer for each text, or an error."""
+        model: Predictor = self._entry.model
+        if model is not self._model:
+            self._model, self._reader = model, model.reader()
+        texts = [text for job in jobs for text in job.texts]
+        probabilities, unknown = model.judge(texts, self._reader)  # (n, K), (n,)
+        self._counters.texts[self._entry.name] += len(texts)
+        self._counters.batches[self._entry.name] += 1
+        answers: list[Any] = []
+        start = 0
+        for job in jobs:
+            own = slice(start, start + len(job.texts))
+            start = own.stop
+            try:
+                answers.append(_answers(model, job, probabilities[own], unknown[own]))
+            except UserError as error:
+                answers.append(error)
+        return answers
 
 
 def _answers(model: Predictor, job: Job, probabilities: Any, unknown: Any) -> list[dict[str, Any]]:

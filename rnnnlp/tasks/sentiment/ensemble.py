@@ -18,7 +18,7 @@ from rnnnlp.layers.loss import log_odds_gradient
 from rnnnlp.tasks.sentiment.bundled import model_folder
 from rnnnlp.tasks.sentiment.explain import Contribution, by_word, contributions
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
-from rnnnlp.tasks.sentiment.predictor import Predictor, Reading
+from rnnnlp.tasks.sentiment.predictor import Predictor, Reader, Reading
 from rnnnlp.text import Classes
 from rnnnlp.text.sources import GIVEN
 from rnnnlp.training.model_folder import CONFIG, MEMBERS, WEIGHTS, SavedModel, read_config, write_config
@@ -119,11 +119,16 @@ class Ensemble(SavedModel, Predictor):
         shares: list[float] = (self.weights / self.weights.sum()).tolist()
         return shares
 
-    def read(self, texts: Sequence[str]) -> Reading:
-        """The weighted mean of the members' logits; unknown are the words of the member that knows most."""
-        readings = [member.read(texts) for member in self.members]
-        unknown: np.ndarray = np.min([reading.unknown for reading in readings], axis=0)
-        return Reading(self.mean([reading.logits for reading in readings]), unknown)
+    def reader(self) -> Reader:
+        """Finds the weighted mean of the members' logits; unknown are the words of the member that knows most."""
+        of_members = [member.reader() for member in self.members]
+
+        def read(texts: Sequence[str]) -> Reading:
+            readings = [of_member(texts) for of_member in of_members]
+            unknown: np.ndarray = np.min([reading.unknown for reading in readings], axis=0)
+            return Reading(self.mean([reading.logits for reading in readings]), unknown)
+
+        return read
 
     def mean(self, logits: Sequence[np.ndarray]) -> np.ndarray:
         """The logits of the ensemble, `(n, K)`, from those of each member, `(n, K)`."""

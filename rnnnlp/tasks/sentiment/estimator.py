@@ -150,9 +150,11 @@ class SentimentClassifier(Estimator):
             batch_size: The largest number of texts that are read before an answer is given: 1 for a source that waits.
                 By default 16 at first, and then more, as that is faster.
         """
+        model = self._fitted()
+        reader = model.reader()
         for batch in batches_of(texts, self.text_column, batch_size):
             with self._kernels():
-                answers = self._fitted().answers(batch)
+                answers = model.answers(batch, reader)
             yield from answers
 
     def score(self, texts: Any, labels: Any = None, sample_weight: Any = None) -> float:

@@ -24,7 +24,7 @@ from rnnnlp.layers.recurrent import Recurrent
 from rnnnlp.tasks.sentiment.config import LINEAR, SentimentConfig
 from rnnnlp.tasks.sentiment.explain import Contribution, explain
 from rnnnlp.tasks.sentiment.linear import LinearModel
-from rnnnlp.tasks.sentiment.predictor import Predictor, Reading
+from rnnnlp.tasks.sentiment.predictor import Predictor, Reader, Reading
 from rnnnlp.text import Classes, Tokenizer
 from rnnnlp.training.calibration import MAX_TEMPERATURE, MIN_TEMPERATURE, fit_temperature, stacking_weights
 from rnnnlp.training.model_folder import WEIGHTS
@@ -53,6 +53,26 @@ class BatchGradients:
     count: float
     rows: np.ndarray  # of the embedding, (U,)
     dx: np.ndarray  # (U, D)
+
+
+class Projection:
+    """The whole embedding of a network projected by its first recurrent layer, once enough tokens were read.
+
+    Args:
+        network: The network, whose weights must not change from then on.
+    """
+
+    def __init__(self, network: "SentimentNetwork"):
+        self._network = network
+        self._tokens = 0
+        self._projected: Sequence[np.ndarray] | None = None
+
+    def if_worthwhile(self, tokens: int) -> Sequence[np.ndarray] | None:
+        """The projection, if it is worth its time for as many tokens as were read, and `tokens` more."""
+        self._tokens += tokens
+        if self._projected is None and self._tokens >= PROJECT_ALL * self._network.config.vocab_size:
+            self._projected = self._network.recurrent.project(self._network.embedding.weight.value)
+        return self._projected
 
 
 class SentimentNetwork(Network, Predictor):
@@ -247,25 +267,37 @@ class SentimentNetwork(Network, Predictor):
         encoded = self.tokenizer.encode_batch(texts, self.config.max_length)
         return [ids if len(ids) else blank for ids in encoded]
 
-    def logits(self, documents: Sequence[np.ndarray], *, batch_size: int = 64) -> np.ndarray:
-        """The logits `(len(documents), K)` of encoded documents, in their order."""
+    def logits(
+        self, documents: Sequence[np.ndarray], *, batch_size: int = 64, projection: "Projection | None" = None
+    ) -> np.ndarray:
+        """The logits `(len(documents), K)` of encoded documents, in their order.
+
+        Args:
+            documents: The ids of each document.
+            batch_size: The number of documents that the layers compute at once.
+            projection: That of the documents before, with the same weights.
+        """
         logits = np.zeros((len(documents), len(self.config.labels)), self.dtype)
         labels = np.zeros(len(documents), np.int64)
-        enough = sum(map(len, documents)) >= PROJECT_ALL * self.config.vocab_size
-        projected = self.recurrent.project(self.embedding.weight.value) if enough else None
+        projected = (projection or Projection(self)).if_worthwhile(sum(map(len, documents)))
         for indices in in_order_of_length(documents, batch_size):
             batch = batch_of(documents, labels, indices)
             logits[batch.indices], _ = self.forward(batch.ids, batch.batch_sizes, keep_tape=False, projected=projected)
         return logits
 
-    def read(self, texts: Sequence[str]) -> Reading:
-        documents = self.encode(texts)
-        unknown = self.unknown_words(documents)
-        if self.linear is None:
-            return Reading(self.logits(documents), unknown)
-        own, of_linear = self.stacking.tolist()
-        logits = own * self.logits(documents) if own else 0.0
-        return Reading((logits + of_linear * self.linear.logits(texts, documents)).astype(self.dtype), unknown)
+    def reader(self) -> Reader:
+        projection = Projection(self)
+
+        def read(texts: Sequence[str]) -> Reading:
+            documents = self.encode(texts)
+            unknown = self.unknown_words(documents)
+            if self.linear is None:
+                return Reading(self.logits(documents, projection=projection), unknown)
+            own, of_linear = self.stacking.tolist()
+            logits = own * self.logits(documents, projection=projection) if own else 0.0
+            return Reading((logits + of_linear * self.linear.logits(texts, documents)).astype(self.dtype), unknown)
+
+        return read
 
     def add_linear(self, model: LinearModel) -> None:
         """Takes a linear model, with which the network will be stacked."""

@@ -11,7 +11,7 @@ from rnnnlp.layers.pooling import POOLINGS
 from rnnnlp.tasks.sentiment import network as network_module
 from rnnnlp.tasks.sentiment.adversarial import adversarial_gradients, vat_gradients
 from rnnnlp.tasks.sentiment.config import SentimentConfig
-from rnnnlp.tasks.sentiment.network import SentimentNetwork
+from rnnnlp.tasks.sentiment.network import Projection, SentimentNetwork
 from tests.gradients import check_gradients, pairs, randomize
 from tests.recurrences import RAGGED
 
@@ -233,3 +233,16 @@ def test_many_texts_have_the_same_logits_as_few(settings, dtype, monkeypatch):
     together = model.logits(texts, batch_size=16)
     monkeypatch.setattr(network_module, "PROJECT_ALL", 10**6)
     np.testing.assert_allclose(model.logits(texts, batch_size=16), together, rtol=1e-5)
+
+
+def test_batches_that_share_a_projection_make_it_once(monkeypatch):
+    model = make()
+    batches = [[np.array([i, i + 1]), np.array([i + 1, 0, 2])] for i in range(3)]
+    expected = [model.logits(batch) for batch in batches]
+    sizes, project = [], model.recurrent.project
+    monkeypatch.setattr(model.recurrent, "project", lambda x: sizes.append(len(x)) or project(x))
+    monkeypatch.setattr(network_module, "PROJECT_ALL", 10 / V)  # two batches have so many tokens
+    projection = Projection(model)
+    for batch, logits in zip(batches, expected, strict=True):
+        np.testing.assert_allclose(model.logits(batch, projection=projection), logits, rtol=1e-5)
+    assert sizes == [V]
