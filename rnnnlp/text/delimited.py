@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from rnnnlp.errors import UserError, option
 from rnnnlp.text.reading import ReadOptions
-from rnnnlp.text.rows import blocks_of_rows, lines_of_blocks, lines_of_rows
+from rnnnlp.text.rows import bare_lines_of_rows, blocks_of_rows, lines_of_blocks, lines_of_rows
 from rnnnlp.text.tables import USUAL_LABEL_COLUMNS, USUAL_TEXT_COLUMNS, Table
 from rnnnlp.text.unpacked import LONGEST_LINE
 from rnnnlp.threads import Setting
@@ -206,13 +206,15 @@ class DelimitedTable(Table):
         """
         dialect = self._dialect
         if not dialect.quoted:
-            lines = islice(self._lines(), dialect.before, None)
+            lines = islice(bare_lines_of_rows(self._path, self._reading.encoding), dialect.before, None)
             delimiter = dialect.delimiter
-            split = (line.removesuffix("\n").removesuffix("\r").split(delimiter) for line in lines)
+            split = (line.split(delimiter) for line in lines)
             records = ([field.lstrip(" ") for field in record] for record in split) if dialect.blanks else split
             return records, lambda number: number + 1 + dialect.before
-        lines = islice(lines_of_blocks(self._bounded_blocks(numbers)), dialect.before, None)
-        reader = csv.reader(lines, delimiter=dialect.delimiter, skipinitialspace=dialect.blanks, strict=True)
+        text = lines_of_blocks(self._bounded_blocks(numbers))
+        for _ in range(dialect.before):
+            next(text)
+        reader = csv.reader(text, delimiter=dialect.delimiter, skipinitialspace=dialect.blanks, strict=True)
         return self._records(reader), lambda number: reader.line_num + dialect.before
 
     def _bounded_blocks(self, numbers: Iterator[int]) -> Iterator[str]:

@@ -159,8 +159,9 @@ def load_labelled(
 
 def _without_minus_one(rows: dict[str, LabelledRows], source: str, classes: Classes | None) -> dict[str, LabelledRows]:
     """The rows with a label, where -1 may mean that there is none: in a split that has nothing else."""
-    only_minus_one = {split for split, found in rows.items() if found.labels and set(found.labels) == {-1}}
-    others = [split for split, found in rows.items() if split not in only_minus_one and -1 in set(found.labels)]
+    different = {split: set(found.labels) for split, found in rows.items()}
+    only_minus_one = [split for split, labels in different.items() if labels == {-1}]
+    others = [split for split, labels in different.items() if -1 in labels and split not in only_minus_one]
     if others:
         logger.info("%s: the label -1 stands beside others and is a class", source)
     if others or (classes is not None and "-1" in classes.names):

@@ -62,13 +62,12 @@ def read_labelled_rows(
             )
         for text, value in table.texts_and(of_texts, column):
             kind = type(value)
-            key = value if kind is str or kind is int else (kind, value)  # 1, 1.0 and True are equal
             try:
-                label = known[key]
+                label = known[value if kind is str or kind is int else (kind, value)]  # 1, 1.0 and True are equal
             except (KeyError, TypeError):  # not seen yet, or a list
                 label = label_of_file(value, names, table)
                 if isinstance(value, str | int | float):
-                    known[key] = label
+                    known[value if kind is str or kind is int else (kind, value)] = label
             if label is None:
                 without.append("missing" if value in (None, "") or value != value else str(value).strip())
             else:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
+from itertools import repeat
 from typing import Any, Self
 
 import numpy as np
@@ -214,9 +215,9 @@ class Classes:
             UserError: If one is not among the classes.
         """
         index_of = self._index_of
-        found = np.array(
-            [index_of[label] if label in index_of else index_of.get(_meaning(label), -1) for label in labels], np.int64
-        )
+        found = np.fromiter(map(index_of.get, labels, repeat(-1)), np.int64, len(labels))
+        for index in np.flatnonzero(found < 0).tolist():
+            found[index] = index_of.get(_meaning(labels[index]), -1)
         if (found < 0).any():
             unknown = sorted({repr(name_of(labels[index])) for index in np.flatnonzero(found < 0).tolist()})
             more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""

@@ -25,6 +25,13 @@ def lines_of_rows(path: Path, encoding: str | None) -> Iterator[str]:
     return lines_of_blocks(blocks_of_rows(path, encoding))
 
 
+def bare_lines_of_rows(path: Path, encoding: str | None) -> Iterator[str]:
+    r"""As `lines_of_rows`, without the "\n" or "\r\n" that ends each line."""
+    for block in blocks_of_rows(path, encoding):
+        lines = block.removesuffix("\n").split("\n")
+        yield from (line.removesuffix("\r") for line in lines) if "\r" in block else lines
+
+
 def lines_of_blocks(blocks: Iterable[str]) -> Iterator[str]:
     """Yields the lines of blocks of whole lines."""
     return chain.from_iterable(io.StringIO(lines, newline="\n") for lines in blocks)
