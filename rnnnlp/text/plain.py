@@ -18,7 +18,7 @@ from rnnnlp.text.tables import USUAL_LABEL_COLUMNS, Table
 from rnnnlp.text.unpacked import HEAD, check_unpacked
 
 FIRST_BATCH, LARGEST_BATCH = 16, 10_000  # texts
-BATCH_CHARACTERS = 1 << 20  # of a batch; encoded, they take some tens of megabytes
+BATCH_CHARACTERS = 1 << 19  # of a batch; encoded, they take some tens of megabytes
 LABEL = "label"  # the column of labels to come, where a table has none
 
 
