@@ -1,6 +1,8 @@
-"""Holds exported models against the models themselves, in ONNX Runtime and in node: the full matrix, on real texts.
+"""Holds exported models against the models themselves: the full matrix, on real texts.
 
-    python scripts/check_exports.py --data DATA --node-modules FOLDER --tokenizers DATA... --charlm RUN
+    python scripts/check_exports.py --data DATA --node-modules FOLDER --chromium --tokenizers DATA... --charlm RUN
+
+They run in ONNX Runtime; with --node-modules also in node, and with --chromium in that browser, by onnxruntime-web.
 
 It prints the largest difference of two logits over all cells, directions, layers, poolings, n-gram features and
 ensembles; whether tokenizers give the same ids in Python and JavaScript; and whether a character model writes the same
@@ -8,11 +10,15 @@ text at temperature 0. FOLDER has onnxruntime-web and @huggingface/tokenizers, i
 """
 
 import argparse
+import functools
 import json
+import shutil
 import subprocess
 import tempfile
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -36,6 +42,16 @@ from rnnnlp.text.words import BPETokenizer, WordTokenizer
 ANSWERS = Path(__file__).parents[1] / "tests" / "exchange" / "answers.mjs"
 NAMES = ("cell", "directions", "layers", "ngram_buckets")
 MOST = 1e-4
+IN_BROWSER = """async ([first, folder, request]) => {
+  const { open } = await import(new URL(`/${first}/rnnnlp.js`, location));
+  const model = await open(new URL(`/${folder}/`, location));
+  const answer = request.texts
+    ? { found: await model.classify(request.texts) }
+    : { text: await model.generate(request.prompt, { length: request.length, temperature: 0 }) };
+  await model.session.release();
+  return answer;
+}"""
+JavaScript = dict[str, Callable[[Sequence[Path], dict[str, Any]], Iterator[dict[str, Any]]]]
 
 
 def main() -> int:
@@ -44,24 +60,30 @@ def main() -> int:
     parser.add_argument("--texts", type=int, default=200, metavar="N", help="number of reviews (default: 200)")
     parser.add_argument("--max-length", type=int, default=200, metavar="N", help="tokens of a review (default: 200)")
     parser.add_argument("--node-modules", metavar="FOLDER", help="also run everything in node")
+    parser.add_argument("--chromium", action="store_true", help="also run the models in Chromium; needs --node-modules")
     parser.add_argument("--tokenizers", nargs="*", default=[], metavar="DATA", help="compare tokenizers on these sets")
     parser.add_argument("--javascript-texts", type=int, default=1000, metavar="N", help="of each set (default: 1000)")
     parser.add_argument("--charlm", metavar="RUN", help="a character model that writes 500 characters")
     options = parser.parse_args()
+    if options.chromium and not options.node_modules:
+        parser.error("--chromium needs --node-modules: the page has its libraries from there")
+    runners: JavaScript = {"node": in_node} if options.node_modules else {}
+    if options.chromium:
+        runners["Chromium"] = in_chromium
     fine = True
     if options.data:
         texts = [text for rows in load_labelled(options.data).splits.values() for text in rows.texts][: options.texts]
-        fine &= matrix(texts, options.max_length, options.node_modules)
+        fine &= matrix(texts, options.max_length, options.node_modules, runners)
     for data in options.tokenizers:
         fine &= tokenizers(data, options.javascript_texts, options.node_modules)
     if options.charlm:
-        fine &= same_text(options.charlm, options.node_modules)
+        fine &= same_text(options.charlm, options.node_modules, runners)
     print("all the same" if fine else "THERE ARE DIFFERENCES")
     return 0 if fine else 1
 
 
 def in_node(folders: Sequence[Path], request: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """What each folder answers in node."""
+    """What each folder answers in node. The first one has the JavaScript of all."""
     done = subprocess.run(
         ["node", str(ANSWERS), *map(str, folders)],
         input=json.dumps(request),
@@ -70,6 +92,35 @@ def in_node(folders: Sequence[Path], request: dict[str, Any]) -> Iterator[dict[s
         check=True,
     )
     return map(json.loads, done.stdout.splitlines())
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """Sends files, and says nothing of it."""
+
+    def log_message(self, *args: Any) -> None:
+        pass
+
+
+def in_chromium(folders: Sequence[Path], request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """What each folder answers in Chromium. The first one has the page of all."""
+    from playwright.sync_api import sync_playwright
+
+    place, first = folders[0].parent, folders[0].name
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(place)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+            page = browser.new_page()
+            page.goto(f"http://127.0.0.1:{server.server_port}/{first}/")
+            page.wait_for_selector("body[data-ready=yes]", timeout=120_000)
+            for folder in folders:
+                yield page.evaluate(IN_BROWSER, [first, folder.name, request])
+            browser.close()
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 def random_classifier(tokenizer: Tokenizer, seed: int, **options: Any) -> SentimentNetwork:
@@ -84,10 +135,10 @@ def random_classifier(tokenizer: Tokenizer, seed: int, **options: Any) -> Sentim
     return network
 
 
-def matrix(texts: list[str], max_length: int, node_modules: str | None) -> bool:
-    """All classifiers in ONNX Runtime, and ensembles of those that differ in their pooling, these in node too."""
+def matrix(texts: list[str], max_length: int, node_modules: str | None, runners: JavaScript) -> bool:
+    """All classifiers in ONNX Runtime, and ensembles of those that differ in their pooling, these in JavaScript too."""
     tokenizer = WordTokenizer.train(texts)
-    largest, in_node_largest, number, begun = 0.0, 0.0, 0, time.monotonic()
+    largest, number, begun = {"onnxruntime": 0.0}, 0, time.monotonic()
     folders, expected = [], []
     with tempfile.TemporaryDirectory() as place:
         for seed, (cell, directions, layers, buckets) in enumerate(product(CELLS, (1, 2), (1, 2), (0, 5000))):
@@ -103,7 +154,7 @@ def matrix(texts: list[str], max_length: int, node_modules: str | None) -> bool:
             for model in (*members, ensemble):
                 made = classifier_graph(model)
                 found.append(compare_classifier(made.graph.model("classifier", {}), made, model, texts))
-            largest = max(largest, *(one.largest for one in found))
+            largest["onnxruntime"] = max(largest["onnxruntime"], *(one.largest for one in found))
             number += len(found)
             named = ", ".join(f"{n} {v}" for n, v in zip(NAMES, (cell, directions, layers, buckets), strict=True))
             print(
@@ -117,15 +168,18 @@ def matrix(texts: list[str], max_length: int, node_modules: str | None) -> bool:
                     export_web(Path(place) / f"run-{seed}", folders[-1], libraries=node_modules)
                 else:
                     export_onnx(Path(place) / f"run-{seed}", folders[-1])
-        if folders:
-            for logits, answer in zip(expected, in_node(folders, {"texts": texts}), strict=True):
-                difference = np.array([one["logits"] for one in answer["found"]]) - logits
-                in_node_largest = max(in_node_largest, float(np.abs(difference).max()))
+        for where, run in runners.items():
+            of_ensembles = [
+                float(np.abs(np.array([one["logits"] for one in answer["found"]]) - logits).max())
+                for logits, answer in zip(expected, run(folders, {"texts": texts}), strict=True)
+            ]
+            largest[f"onnxruntime-web in {where}, {len(folders)} ensembles of one classifier a pooling"] = max(
+                of_ensembles
+            )
     print(f"{number} classifiers, {len(texts)} texts each, in {time.monotonic() - begun:.0f} s, largest difference:")
-    print(f"  onnxruntime {largest:.1e}")
-    if folders:
-        print(f"  onnxruntime-web in node {in_node_largest:.1e} ({len(folders)} ensembles of one classifier a pooling)")
-    return max(largest, in_node_largest) < MOST
+    for where, difference in largest.items():
+        print(f"  {difference:.1e} in {where}")
+    return max(largest.values()) < MOST
 
 
 def tokenizers(data: str, number: int, node_modules: str | None) -> bool:
@@ -160,7 +214,7 @@ def tokenizers(data: str, number: int, node_modules: str | None) -> bool:
     return fine
 
 
-def same_text(run: str, node_modules: str | None) -> bool:
+def same_text(run: str, node_modules: str | None, runners: JavaScript) -> bool:
     """Whether a character model writes the same 500 characters at temperature 0."""
     model = load(run)
     assert isinstance(model, CharLMNetwork)
@@ -172,8 +226,9 @@ def same_text(run: str, node_modules: str | None) -> bool:
         found = {"onnxruntime": greedy(Path(place) / "onnx", model, prompt, length)}
         if node_modules:
             export_web(run, Path(place) / "web", libraries=node_modules)
-            (answer,) = in_node([Path(place) / "web"], {"prompt": prompt, "length": length})
-            found["onnxruntime-web"] = answer["text"]
+        for where, answers in runners.items():
+            (answer,) = answers([Path(place) / "web"], {"prompt": prompt, "length": length})
+            found[f"onnxruntime-web in {where}"] = answer["text"]
     for name, text in found.items():
         print(f"{run}: {name} writes {'the same' if text == expected else 'OTHER'} {len(text)} characters")
     return all(text == expected for text in found.values())
