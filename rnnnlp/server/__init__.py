@@ -6,6 +6,7 @@ batching.py    texts of requests that arrive together are classified together
 schemas.py     what requests and answers look like
 protocol.py    how much of a request may come before its body
 gate.py        what a request must pass before anything reads it: host, origin, token, size, time
+posts.py       requests with a JSON body: checked, answered, and what is refused
 classify.py    POST /v1/predict
 write.py       POST /v1/generate and POST /v1/inspect
 look.py        what the page shows besides: runs, and the unrolled example

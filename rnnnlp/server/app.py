@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from fastapi import FastAPI, HTTPException, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response, StreamingResponse
+from pydantic import ValidationError
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from rnnnlp.errors import UserError
@@ -24,7 +25,8 @@ from rnnnlp.server import look
 from rnnnlp.server.batching import Batcher
 from rnnnlp.server.catalogue import CLASSIFIER, LANGUAGE_MODEL, Catalogue, Entry, UnknownModelError
 from rnnnlp.server.classify import Classification, Wanted
-from rnnnlp.server.gate import Gate, error_body
+from rnnnlp.server.gate import Gate, RefusedError, error_body
+from rnnnlp.server.posts import Posts
 from rnnnlp.server.schemas import (
     GenerateGiven,
     GenerationShown,
@@ -57,11 +59,14 @@ class Server:
     """What the routes share.
 
     Args:
-        options: The limits.
-        stopping: Whether the server is about to stop.
+        options: Which models, and the limits.
+        stopping: Whether the server is about to stop: texts that are being generated then end.
+
+    Raises:
+        UserError: If there is no model to serve.
     """
 
-    def __init__(self, options: ServerOptions, stopping: Callable[[], bool]):
+    def __init__(self, options: ServerOptions, stopping: Callable[[], bool] = lambda: False):
         self.options, self.stopping = options, stopping
         self.catalogue = Catalogue(options.runs)
         self.counters = counting.Counters(lambda: sum(batcher.waiting for batcher in self.batchers))
@@ -97,17 +102,8 @@ class Server:
         self.threads.shutdown(wait=False, cancel_futures=True)
 
 
-def create_app(options: ServerOptions, *, stopping: Callable[[], bool] = lambda: False) -> FastAPI:
-    """The web application.
-
-    Args:
-        options: Which models, and the limits.
-        stopping: Whether the server is about to stop: texts that are being generated then end.
-
-    Raises:
-        UserError: If there is no model to serve.
-    """
-    server = Server(options, stopping)
+def create_app(server: Server) -> Gate:
+    """The web application of a server, which speaks ASGI."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -123,15 +119,20 @@ def create_app(options: ServerOptions, *, stopping: Callable[[], bool] = lambda:
     app = FastAPI(
         title="rnnnlp", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan, redirect_slashes=False
     )
-    app.state.server = server
-    _add_models(app, server)  # first, as the routes are searched in this order
+    async def refused(request: Request, error: Exception) -> Response:
+        answer = _refusal(error)
+        assert answer is not None  # as it was added for these kinds
+        return answer
+
+    posts = Posts(app, _refusal)
+    _add_models(posts, server)
     _add_page(app)
     _add_service(app, server)
-    _add_looks(app, server)
-    _add_refusals(app)
+    _add_looks(posts, server)
+    for kind in (RequestValidationError, StarletteHTTPException, UserError, TimeoutError):
+        app.add_exception_handler(kind, refused)
     paths = [path for route in app.routes if "{" not in (path := getattr(route, "path", "{"))]
-    app.add_middleware(Gate, options=options, counters=server.counters, paths=paths)
-    return app
+    return Gate(posts, server.options, server.counters, paths)
 
 
 def _add_page(app: FastAPI) -> None:
@@ -180,11 +181,10 @@ def _add_service(app: FastAPI, server: Server) -> None:
         return _json({"models": listed, "version": __version__, "limits": limits})
 
 
-def _add_models(app: FastAPI, server: Server) -> None:
+def _add_models(posts: Posts, server: Server) -> None:
     options = server.options
 
-    @app.post("/v1/predict", summary="Classify texts", response_model=PredictionsShown, responses=refusals(404))
-    async def predict(given: PredictGiven) -> Response:
+    async def predict(given: PredictGiven, request: Request) -> Response:
         if len(given.texts) > options.max_texts:
             raise HTTPException(422, f"there are {len(given.texts)} texts; send at most {options.max_texts} at a time")
         for k, text in enumerate(given.texts):
@@ -198,12 +198,6 @@ def _add_models(app: FastAPI, server: Server) -> None:
         answers = await batcher.result(given.texts, Wanted(given.explain, threshold), options.timeout)
         return _json({"model": entry.name, "predictions": answers})
 
-    @app.post(
-        "/v1/generate",
-        summary="Generate the text after a prompt",
-        response_model=GenerationShown,
-        responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}, **refusals(404)},
-    )
     async def generate(given: GenerateGiven, request: Request) -> Response:
         if given.length > options.max_length:
             raise HTTPException(422, f"length is {given.length}; it must be at most {options.max_length}")
@@ -235,6 +229,19 @@ def _add_models(app: FastAPI, server: Server) -> None:
                     break
         return _json({"text": "".join(text), "reason": generation.reason, **rest})
 
+    posts.add(
+        *("/v1/predict", predict),
+        summary="Classify texts",
+        response_model=PredictionsShown,
+        responses=refusals(404),
+    )
+    posts.add(
+        *("/v1/generate", generate),
+        summary="Generate the text after a prompt",
+        response_model=GenerationShown,
+        responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}, **refusals(404)},
+    )
+
 
 async def _parts(server: Server, generation: Generation, name: str) -> AsyncGenerator[str, None]:
     """The parts of a text as they are made; each is computed only when the one before was taken."""
@@ -260,21 +267,24 @@ async def _events(
     yield b"data: " + _dumps({"done": True, "reason": generation.reason, **rest}) + b"\n\n"
 
 
-def _add_looks(app: FastAPI, server: Server) -> None:
-    @app.post(
-        "/v1/inspect",
-        summary="A text through the eyes of a language model: surprise, likeliest tokens, hidden units",
-        response_model=InspectionShown,
-        responses=refusals(404),
-    )
-    async def inspect(given: InspectGiven) -> Response:
+def _add_looks(posts: Posts, server: Server) -> None:
+    app = posts.app
+
+    async def inspect(given: InspectGiven, request: Request) -> Response:
         entry = server.catalogue.choose(given.model, LANGUAGE_MODEL)
         model = await server.catalogue.opened(entry)
         return _json({"model": entry.name, **await server.computed(look.inspection, model, given)})
 
-    @app.post("/v1/unroll", summary="Backpropagation through time in a small example", responses=refusals())
-    async def unroll(given: UnrollGiven) -> Response:
+    async def unroll(given: UnrollGiven, request: Request) -> Response:
         return _json(await server.computed(look.unrolled, given))
+
+    posts.add(
+        *("/v1/inspect", inspect),
+        summary="A text through the eyes of a language model: surprise, likeliest tokens, hidden units",
+        response_model=InspectionShown,
+        responses=refusals(404),
+    )
+    posts.add(*("/v1/unroll", unroll), summary="Backpropagation through time in a small example", responses=refusals())
 
     @app.get("/v1/runs", summary="The runs that are served, with their last figures", responses=refusals())
     async def runs() -> Response:
@@ -285,29 +295,25 @@ def _add_looks(app: FastAPI, server: Server) -> None:
         return _json(await server.computed(look.run_of, server.catalogue.choose(name)))
 
 
-def _add_refusals(app: FastAPI) -> None:
-    @app.exception_handler(RequestValidationError)
-    async def not_valid(request: Request, error: RequestValidationError) -> Response:
-        first = error.errors()[0]
-        status = 400 if first["type"] == "json_invalid" else 422
-        where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query"))
-        return _refused(status, f"{where}: {first['msg']}" if where else first["msg"])
-
-    @app.exception_handler(StarletteHTTPException)
-    async def refused(request: Request, error: StarletteHTTPException) -> Response:
-        return _refused(error.status_code, error.detail, error.headers)
-
-    @app.exception_handler(UnknownModelError)
-    async def unknown(request: Request, error: UnknownModelError) -> Response:
-        return _refused(404, error)
-
-    @app.exception_handler(UserError)
-    async def mistaken(request: Request, error: UserError) -> Response:
-        return _refused(422, error)
-
-    @app.exception_handler(TimeoutError)
-    async def too_slow(request: Request, error: TimeoutError) -> Response:
-        return _refused(408, "this took too long, so it was given up; send less at a time")
+def _refusal(error: Exception) -> Response | None:
+    """The answer to an exception that the client can do something about; None for all others."""
+    match error:
+        case RequestValidationError() | ValidationError():
+            first = error.errors()[0]
+            status = 400 if first["type"] == "json_invalid" else 422
+            where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query"))
+            return _refused(status, f"{where}: {first['msg']}" if where else first["msg"])
+        case StarletteHTTPException():
+            return _refused(error.status_code, error.detail, error.headers)
+        case RefusedError():
+            return _refused(error.status, error.reason, error.headers)
+        case UnknownModelError():
+            return _refused(404, error)
+        case UserError():
+            return _refused(422, error)
+        case TimeoutError():
+            return _refused(408, "this took too long, so it was given up; send less at a time")
+    return None
 
 
 def _refused(status: int, reason: Any, headers: Any = None) -> Response:

@@ -28,7 +28,7 @@ def serve(options: ServerOptions, ready: Callable[[str], None] = lambda address:
     try:
         import uvicorn
 
-        from rnnnlp.server.app import create_app
+        from rnnnlp.server.app import Server, create_app
         from rnnnlp.server.protocol import Protocol
     except ModuleNotFoundError as error:
         if error.name is not None and error.name.startswith("rnnnlp"):
@@ -36,7 +36,7 @@ def serve(options: ServerOptions, ready: Callable[[str], None] = lambda address:
         raise UserError(f"the server needs {error.name}; pip install 'rnnnlp[web]'") from None
     with closing(_listening(options)) as sock:
         holder: list[uvicorn.Server] = []
-        app = create_app(options, stopping=lambda: bool(holder) and holder[0].should_exit)
+        app = create_app(Server(options, lambda: bool(holder) and holder[0].should_exit))
         config = uvicorn.Config(
             app,
             log_level="warning",

@@ -11,7 +11,7 @@ pytest.importorskip("httpx", reason="the test client of starlette needs it")
 from starlette.testclient import TestClient
 
 from rnnnlp import kernels
-from rnnnlp.server.app import create_app
+from rnnnlp.server.app import Server, create_app
 from rnnnlp.server.settings import ServerOptions
 from tests.runs import trained, trained_on
 
@@ -35,7 +35,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def client_of(*runs: str, **options: object) -> TestClient:
     """A client of an application, whose requests name its host."""
-    app = create_app(ServerOptions(runs=runs, **options))  # type: ignore[arg-type]
+    app = create_app(Server(ServerOptions(runs=runs, **options)))  # type: ignore[arg-type]
     return TestClient(app, base_url="http://127.0.0.1:8000", raise_server_exceptions=False)
 
 

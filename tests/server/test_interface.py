@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 from uvicorn.server import ServerState
 
 from rnnnlp.errors import UserError
-from rnnnlp.server.app import create_app
+from rnnnlp.server.app import Server, create_app
 from rnnnlp.server.batching import Batcher
 from rnnnlp.server.catalogue import Catalogue
 from rnnnlp.server.protocol import Protocol
@@ -153,7 +153,7 @@ PREDICT = {"texts": ["a"]}
 REFUSED = {
     "no json": ("/v1/predict", b"{", 400),
     "no utf-8": ("/v1/predict", b'{"texts": ["\xff\xfe"]}', 400),
-    "half a character": ("/v1/predict", b'{"texts": ["\\ud800"]}', 422),
+    "half a character": ("/v1/predict", b'{"texts": ["\\ud800"]}', 400),
     "deep": ("/v1/predict", b"[" * 100_000, 400),
     "a huge number": ("/v1/generate", b'{"length": 1' + b"0" * 6000 + b"}", 400),
     "nan": ("/v1/generate", b'{"temperature": NaN}', 422),
@@ -161,7 +161,7 @@ REFUSED = {
     "one text": ("/v1/predict", b'{"texts": "a"}', 422),
     "no text": ("/v1/predict", b'{"texts": []}', 422),
     "a number": ("/v1/predict", b'{"texts": [3]}', 422),
-    "unknown field": ("/v1/predict", b'{"texts": ["a"], "\\ud800": 1}', 422),
+    "unknown field": ("/v1/predict", b'{"texts": ["a"], "\\u001b": 1}', 422),
     "too many texts": ("/v1/predict", json.dumps({"texts": ["a"] * 51}).encode(), 422),
     "a long text": ("/v1/predict", json.dumps({"texts": ["a" * 5001]}).encode(), 422),
     "a long prompt": ("/v1/generate", json.dumps({"prompt": "a" * 5001}).encode(), 422),
@@ -178,6 +178,18 @@ REFUSED = {
 def test_a_mistake_is_refused_in_one_line(mistake: str, client: TestClient):
     path, body, status = REFUSED[mistake]
     error_of(client.post(path, content=body, headers={"content-type": "application/json"}), status)
+
+
+@pytest.mark.parametrize("kind", [None, "text/plain", "multipart/form-data", "application/jsonish"])
+def test_a_body_must_be_json(kind: str | None, client: TestClient):
+    headers = {} if kind is None else {"content-type": kind}
+    error_of(client.post("/v1/predict", content=b'{"texts": ["a"]}', headers=headers), 415)
+
+
+@pytest.mark.parametrize("kind", ["application/json", "application/json; charset=utf-8", "Application/Problem+JSON"])
+def test_a_body_that_says_that_it_is_json(kind: str, client: TestClient):
+    response = client.post("/v1/predict", content=b'{"texts": ["a"]}', headers={"content-type": kind})
+    assert response.status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -372,8 +384,8 @@ def test_a_stream_ends_when_the_server_stops(runs: Path):
 
 
 def test_a_text_that_nobody_waits_for_ends(runs: Path):
-    app = create_app(ServerOptions(runs=(str(runs),)))
-    server = app.state.server
+    server = Server(ServerOptions(runs=(str(runs),)))
+    app = create_app(server)
     messages = [{"type": "http.request", "body": b'{"length": 10000}', "more_body": False}]
 
     async def receive() -> dict[str, Any]:
@@ -391,7 +403,8 @@ def test_a_text_that_nobody_waits_for_ends(runs: Path):
 
 
 def test_no_more_streams_begin_than_may(runs: Path):
-    app = create_app(ServerOptions(runs=(str(runs),), max_streams=1))
+    server = Server(ServerOptions(runs=(str(runs),), max_streams=1))
+    app = create_app(server)
 
     async def main() -> list[int]:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
@@ -400,11 +413,12 @@ def test_no_more_streams_begin_than_may(runs: Path):
             return sorted(response.status_code for response in found)
 
     assert asyncio.run(main()) == [200, 429, 429, 429]
-    app.state.server.close()
+    server.close()
 
 
 def test_a_request_that_does_not_end_when_the_server_stops(runs: Path):
-    app = create_app(ServerOptions(runs=(str(runs / "films"),)))
+    server = Server(ServerOptions(runs=(str(runs / "films"),)))
+    app = create_app(server)
     sent: list[Any] = []
 
     async def send(message: Any) -> None:
@@ -418,12 +432,13 @@ def test_a_request_that_does_not_end_when_the_server_stops(runs: Path):
         await task
 
     asyncio.run(main())
-    app.state.server.close()
+    server.close()
     assert [message.get("status") for message in sent] == [503, None]
 
 
 def test_a_header_without_end_is_not_kept(runs: Path):
-    app = create_app(ServerOptions(runs=(str(runs / "films"),)))
+    server = Server(ServerOptions(runs=(str(runs / "films"),)))
+    app = create_app(server)
     head = b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     body = json.dumps({"texts": ["a" * 50_000] * 30}).encode()  # longer than what may come before a body
 
@@ -452,6 +467,6 @@ def test_a_header_without_end_is_not_kept(runs: Path):
         return line, taken
 
     line, taken = asyncio.run(main())
-    app.state.server.close()
+    server.close()
     assert line.startswith(b"HTTP/1.1 200")
     assert taken < 32 << 20

@@ -33,12 +33,12 @@ def address(runs: Path) -> Iterator[str]:
     """A running server."""
     import uvicorn
 
-    from rnnnlp.server.app import create_app
+    from rnnnlp.server.app import Server, create_app
     from rnnnlp.server.settings import ServerOptions
 
     sock = socket.socket()
     sock.bind(("127.0.0.1", 0))
-    app = create_app(ServerOptions(runs=(str(runs),)))
+    app = create_app(Server(ServerOptions(runs=(str(runs),))))
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", ws="none"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]})
     thread.start()
