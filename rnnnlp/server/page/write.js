@@ -139,6 +139,7 @@ const look = latest(async () => {
 
 function fillUnits() {
   const features = Object.keys(found.ranked);
+  if (marked.length && !features.includes("marked")) features.push("marked"); // the answer was asked for before the mark
   const feature = $("write-feature"), value = $("write-value");
   const [before, beforeValue] = [feature.value, value.value];
   feature.replaceChildren(...features.map((name) => make("option", { value: name }, say(name))));
