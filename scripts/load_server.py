@@ -53,7 +53,9 @@ def main() -> None:
     texts = [" ".join(text.split()[: options.words]) for text in load_plain_texts(options.data) if text]
     texts = texts[: options.texts]
     alone, cpu_alone = rate_alone(options.run_folder, texts)
-    print(f"predict: {alone:.0f} texts a second, {1000 * cpu_alone:.2f} ms of CPU a text")
+    print(f"in Python: {alone:.0f} texts a second, {1000 * cpu_alone:.2f} ms of CPU a text")
+    command = rate_of_command(options.run_folder, texts)
+    print(f"rnnnlp predict: {command:.0f} texts a second, with its start")
     server = [sys.executable, "-m", "rnnnlp.cli.main", "serve", options.run_folder, "--port", "0"]
     with (
         subprocess.Popen(server, stderr=subprocess.PIPE, text=True) as process,
@@ -69,9 +71,12 @@ def main() -> None:
             full = load(wrk, folder, bodies, address, options.connections, options.seconds, 0)
             cpu = (cpu_seconds(process.pid) - used) / full["requests"]
             print(
-                f"the server: {1000 * cpu:.2f} ms of CPU a text, {cpu_alone / cpu:.0%} of predict's work per CPU second"
+                f"the server: {1000 * cpu:.2f} ms of CPU a text, {cpu_alone / cpu:.0%} of the work in Python per second"
             )
-            print(f"full load: {full['rate']:.0f} texts a second, {full['rate'] / alone:.0%} of predict; {full}")
+            print(
+                f"full load: {full['rate']:.0f} texts a second, {full['rate'] / alone:.0%} of those in Python, "
+                f"{full['rate'] / command:.0%} of rnnnlp predict; {full}"
+            )
             pause = 1000 * options.connections / (full["rate"] / 2)
             half = load(wrk, folder, bodies, address, options.connections, options.seconds, pause)
             print(f"half load: {half['rate']:.0f} texts a second; {half}")
@@ -82,12 +87,23 @@ def main() -> None:
 
 
 def rate_alone(run_folder: str, texts: list[str]) -> tuple[float, float]:
-    """The texts a second of `predict`, without starting it, and the CPU seconds of a text."""
+    """The texts a second of a model in memory, and the CPU seconds of a text."""
     model = load_predictor(run_folder)
     model.judge(texts[:100])
     began, used = time.perf_counter(), time.process_time()
     model.judge(texts)
     return len(texts) / (time.perf_counter() - began), (time.process_time() - used) / len(texts)
+
+
+def rate_of_command(run_folder: str, texts: list[str], times: int = 10) -> float:
+    """The texts a second of `rnnnlp predict`, for a file with `times` times these texts."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "texts.jsonl"
+        file.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts) * times)
+        command = [sys.executable, "-m", "rnnnlp.cli.main", "predict", run_folder, "--file", str(file)]
+        began = time.perf_counter()
+        subprocess.run([*command, "--json", f"{folder}/found.jsonl"], check=True, capture_output=True)
+        return times * len(texts) / (time.perf_counter() - began)
 
 
 def address_of(process: subprocess.Popen[str]) -> str:
