@@ -50,6 +50,7 @@ TYPES = {
     ".svg": "image/svg+xml",
 }
 SAMPLING = ("length", "temperature", "top_k", "top_p", "repetition_penalty", "repetition_window")
+ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 Result = TypeVar("Result")
 
 log = logging.getLogger(__name__)
@@ -330,4 +331,4 @@ def _json(content: Any) -> Response:
 
 
 def _dumps(content: Any) -> bytes:
-    return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode("utf-8", "replace")
+    return ENCODER.encode(content).encode("utf-8", "replace")

@@ -50,11 +50,12 @@ class Batcher:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
         self.waiting += len(texts)
+        end = loop.call_later(timeout, _give_up, future)  # costs less than `asyncio.timeout`
         try:
             self._jobs.put(Job(texts, options, loop, future))
-            async with asyncio.timeout(timeout):
-                return await future
+            return await future
         finally:
+            end.cancel()
             self.waiting -= len(texts)
 
     def close(self) -> None:
@@ -75,7 +76,7 @@ class Batcher:
                     break
                 batch.append(following)
                 number += len(following.texts)
-            self._do([job for job in batch if not job.future.cancelled()])
+            self._do([job for job in batch if not job.future.done()])
             del job, following, batch  # what was asked for is not kept while nothing happens
             job = self._jobs.get()
 
@@ -91,6 +92,11 @@ class Batcher:
             batch[0].loop.call_soon_threadsafe(_deliver, batch, results)
         except RuntimeError:  # the loop has ended
             log.debug("nobody waits for %d results", len(batch))
+
+
+def _give_up(future: "asyncio.Future[Any]") -> None:
+    if not future.done():
+        future.set_exception(TimeoutError())
 
 
 def _deliver(batch: Sequence[Job], results: Sequence[Any]) -> None:
