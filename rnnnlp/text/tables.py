@@ -228,9 +228,11 @@ class ParquetTable(Table):
 
     def _check_sizes(self, columns: Sequence[str]) -> None:
         """Refuses nested columns with many values in a row, and more data than a file of its size can have."""
-        expansion = Expansion(self._path, self._path.stat().st_size)
+        size = self._path.stat().st_size
+        of_pages, of_rows = Expansion(self._path, size), Expansion(self._path, size)
         for rows, chunk in self._chunks(columns):
-            expansion.count(chunk.total_uncompressed_size)
+            of_pages.count(chunk.total_uncompressed_size)
+            of_rows.count(ROW_SIZE * rows)  # known now, so that no row is used of a file that `rows` would refuse
             if chunk.num_values > rows:
                 raise UserError(
                     f"{self.name}: column {chunk.path_in_schema!r} has several values in a row; expected one text or "

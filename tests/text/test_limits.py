@@ -12,6 +12,7 @@ import pytest
 from rnnnlp.errors import UserError
 from rnnnlp.text import load_corpus, load_labelled, load_plain_texts
 from rnnnlp.text.formats import open_table
+from rnnnlp.text.plain import stream_plain_texts
 
 LINE = b"a line that comes again and again\n"
 
@@ -83,6 +84,19 @@ def test_parquet_files_with_large_values(tmp_path, monkeypatch):
     monkeypatch.setattr("rnnnlp.text.unpacked.MOST_EXPANSION", 1)
     with pytest.raises(UserError, match="holds more than 1 times its size"):
         load_plain_texts(path)
+
+
+@pytest.mark.parametrize("text", ["a text", None])
+def test_a_parquet_file_with_too_many_rows_is_refused_before_one_is_used(tmp_path, monkeypatch, text):
+    monkeypatch.setattr("rnnnlp.text.unpacked._SMALL", 1 << 16)
+    for rows, is_read in ((3000, True), (30_000, False)):
+        write_parquet(tmp_path / "a.parquet", text=[text, "b"] * (rows // 2), label=[0, 1] * (rows // 2))
+        batches = stream_plain_texts(tmp_path / "a.parquet")
+        if is_read:
+            assert next(batches)[:2] == [text, "b"]
+        else:
+            with pytest.raises(UserError, match="as a decompression bomb does"):
+                next(batches)
 
 
 def test_parquet_columns_of_many_bytes_are_named_as_no_text(tmp_path, monkeypatch):
