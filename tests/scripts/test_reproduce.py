@@ -76,6 +76,14 @@ def test_the_document_says_where_each_spread_comes_from():
     assert found == {number: record["readme"]["spread"] for number, row in ROWS.items() for record in row}
 
 
+def test_commands_of_classifiers_ask_for_the_defaults_of_then():
+    """Runs with a budget had no linear model beside the network, nor a bundled model to start from."""
+    for record in (record for row in ROWS.values() for record in row if record["version"] == "0.1.0"):
+        if record["command"].startswith("rnnnlp train sentiment") and "--budget" in record["command"]:
+            assert "--no-linear" in record["command"]
+            assert "--from" in record["command"] or "--data sst2" not in record["command"]
+
+
 @pytest.mark.parametrize("number", ROWS)
 def test_a_row_is_made_within_its_spread(number: int, work: Stub, capsys: pytest.CaptureFixture[str]):
     assert reproduce.reproduce(number, ROWS[number], work)
