@@ -24,11 +24,8 @@ def link_to_pages(app: Sphinx, doctree: nodes.document) -> None:
         if not path.is_file() or not path.is_relative_to(ROOT) or path.is_relative_to(app.srcdir):
             continue
         name = path.relative_to(ROOT).as_posix()
-        if path.suffix == ".ipynb":  # it has a page of its own
-            target = app.builder.get_relative_uri(page, name.removesuffix(".ipynb"))
-        else:
-            linked(app.env).setdefault(page, set()).add(name)
-            target = app.builder.get_relative_uri(page, f"{FOLDER}/{name}")
+        linked(app.env).setdefault(page, set()).add(name)
+        target = app.builder.get_relative_uri(page, f"{FOLDER}/{name}")
         node.replace_self(nodes.reference("", "", *node.children, refuri=target, internal=True))
 
 
