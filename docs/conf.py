@@ -91,6 +91,15 @@ def add_documents_of_the_root(app: Sphinx, page: str, source: list[str]) -> None
         source[0] = re.sub(r"\]\((LICENSE)", r"](../\1", text) + "\n" + source[0]
 
 
+def join_chinese_lines(app: Sphinx, page: str, source: list[str]) -> None:
+    """A line end between two Chinese characters is no space; in code blocks it stays a line end."""
+    if page.startswith("zh-TW/"):
+        parts = re.split(r"(^```.*?^```$)", source[0], flags=re.MULTILINE | re.DOTALL)
+        chinese = "[\u3000-\u9fff\uff00-\uffef]"
+        parts[::2] = [re.sub(f"(?<={chinese})\n(?={chinese})", "", part) for part in parts[::2]]
+        source[0] = "".join(parts)
+
+
 def set_language(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object) -> None:
     """So that a browser takes the right glyphs for Chinese characters."""
     if page.startswith("zh-TW/"):
@@ -101,3 +110,4 @@ def setup(app: Sphinx) -> None:
     app.connect("html-page-context", set_language)
     app.connect("builder-inited", copy_notebooks)
     app.connect("source-read", add_documents_of_the_root)
+    app.connect("source-read", join_chinese_lines)

@@ -13,6 +13,10 @@ def option(name: str) -> str:
     return f"\ue000{name}\ue001"
 
 
+class OptionName(str):
+    """The name of an option as an argument of a log message. The log of the command line spells it with dashes."""
+
+
 class UserError(ValueError):
     """A mistake in what was asked for or given: a path, a value, the content of a file.
 

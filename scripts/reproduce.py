@@ -204,6 +204,8 @@ def reproduce(number: int, row: Sequence[Record], work: Reproduction) -> bool:
     verdict = "within" if within else "NOT within"
     text = f"published {published:{form}}, now {now:{form}}, {verdict} the spread of {about['spread']}"
     print(f"row {number}: {about['what']}: {text}", flush=True)
+    if not within and any("--budget" in record["command"] for record in row):
+        print(f"a time budget has fewer steps on a slower or busier machine; the published one: {row[0]['machine']}")
     return within
 
 

@@ -1,6 +1,7 @@
 """The translations are as new as their originals, and what they quote and run is right."""
 
 import re
+import runpy
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,18 @@ def test_the_derivation_quotes_the_code_and_its_blocks_run():
         ]
         assert quoted
         assert [code for code in quoted if code not in source] == []
+
+
+def test_the_site_has_no_spaces_between_lines_of_chinese():
+    pytest.importorskip("sphinx")
+    conf = runpy.run_path(str(ROOT / "docs" / "conf.py"))
+    before = "一行\n二行 a\n三行\n\n- 項目\n\n```\n好,正面\n壞,負面\n```\n"
+    source = [before]
+    conf["join_chinese_lines"](None, "zh-TW/classifier", source)
+    assert source[0] == before.replace("一行\n二", "一行二")
+    source = [before]
+    conf["join_chinese_lines"](None, "tutorials/classifier", source)
+    assert source[0] == before
 
 
 def test_a_changed_original_is_noticed(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

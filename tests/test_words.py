@@ -66,6 +66,7 @@ ALLOWED = {
     "combine": ["RENAMED_COMMANDS = "],
     "reader": [
         *("rnnnlp/text/delimited.py", "io.BufferedReader(", "reader of the output", "a reader, the configuration"),
+        "csv.reader(",
         "rnnnlp/text/given_tables.py",  # those of PyArrow
     ],
     "readers": [

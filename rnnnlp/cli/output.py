@@ -7,11 +7,12 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
+from copy import copy
 from pathlib import Path
 from typing import IO, Any, TextIO
 
 from rnnnlp.display import visible, visible_json
-from rnnnlp.errors import UserError, option
+from rnnnlp.errors import OptionName, UserError, dashed, option
 
 
 class Coloured(str):
@@ -22,6 +23,9 @@ class LogHandler(logging.StreamHandler[TextIO]):
     """Prints each log message on one line of standard error, if somebody can read it."""
 
     def format(self, record: logging.LogRecord) -> str:
+        if isinstance(values := record.args, tuple):
+            record = copy(record)
+            record.args = tuple(dashed(value) if isinstance(value, OptionName) else value for value in values)
         return visible(super().format(record))
 
     def handleError(self, record: logging.LogRecord) -> None:

@@ -83,7 +83,10 @@ class Table(ABC):
             found = [column for column in self.columns if column == wanted]
             found = found or [column for column in self.columns if column == wanted.strip()]
             if not found:
-                raise UserError(f"{self.name} has no column {wanted!r}; its columns are {has}: name one of them")
+                raise UserError(
+                    f"{self.name} has no column {wanted!r}; its columns are {has}: "
+                    f"name one of them with {option(name_of_option)}"
+                )
         else:
             found = [column for column in self.columns if column.strip().lower() in usual]
             with_classes = [column for column in found if self.class_names(column)]

@@ -234,7 +234,9 @@ MISTAKES = {
     "train sentiment --data {home}/no_label.csv": (
         "has none of the usual columns label, labels, ... ; its columns are text, other: name one with --label-column"
     ),
-    "train sentiment --data {home}/no_label.csv --label-column sentiment": "has no column 'sentiment'",
+    "train sentiment --data {home}/no_label.csv --label-column sentiment": (
+        "has no column 'sentiment'; its columns are text, other: name one of them with --label-column"
+    ),
     "train sentiment --data sample-reviews --class-weights 2": "--class-weights is 2; it must be one of none, balanced",
     "train sentiment --data sample-reviews --pooling sum": "--pooling is sum; it must be one of last, mean",
     "generate {home}/lm --temperature -1": "--temperature is -1.0; it must be at least 0",

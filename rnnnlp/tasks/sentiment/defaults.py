@@ -13,7 +13,7 @@ import numpy as np
 
 from rnnnlp.batches.documents import DocumentBatch
 from rnnnlp.batches.seeding import Stream, rng_for
-from rnnnlp.errors import UserError, option
+from rnnnlp.errors import OptionName, UserError, option
 from rnnnlp.tasks.sentiment.adversarial import vat_gradients
 from rnnnlp.tasks.sentiment.bundled import bundled_models, is_bundled
 from rnnnlp.tasks.sentiment.config import NO_MODEL, SHAPE, SentimentConfig, SentimentOptions, SentimentTraining
@@ -223,7 +223,7 @@ def with_start(options: SentimentOptions, given: Mapping[str, Any], data: Labell
         return options
     log.info(
         "starting from the bundled model %s, which knows %.0f %% of the words; give %s %s to start from nothing",
-        *(name, 100 * (1 - unknown), option("from_"), NO_MODEL),
+        *(name, 100 * (1 - unknown), OptionName("from_"), NO_MODEL),
     )
     return options.changed(from_=name)
 

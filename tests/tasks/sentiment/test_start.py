@@ -8,6 +8,7 @@ import pytest
 
 from rnnnlp import SentimentClassifier
 from rnnnlp.cli.main import main
+from rnnnlp.cli.output import LogHandler
 from rnnnlp.tasks.sentiment import defaults, train
 from tests.bundled import CHINESE, ENGLISH, install_models
 
@@ -40,6 +41,9 @@ def start_of(texts: list[str], caplog: pytest.LogCaptureFixture, **options: Any)
 def test_few_texts_of_a_known_language_start_from_its_model(caplog: pytest.LogCaptureFixture) -> None:
     english, chinese = ([text for text, _ in rows] * 5 for rows in (ENGLISH, CHINESE))
     assert start_of(english, caplog) == "reviews-en"
+    (record,) = (record for record in caplog.records if "starting from" in record.message)
+    assert record.getMessage().endswith("give from_ none to start from nothing")
+    assert LogHandler().format(record).endswith("give --from none to start from nothing")  # on the command line
     assert start_of(chinese, caplog) == "reviews-zh"
     assert start_of(english, caplog, from_="none") is None
     assert start_of(["ein guter Film", "ein schlechter Film"] * 10, caplog) is None  # words that it does not know
