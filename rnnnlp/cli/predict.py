@@ -21,7 +21,7 @@ from rnnnlp.errors import UserError, dashed, option
 
 if TYPE_CHECKING:
     from rnnnlp.tasks.sentiment.explain import Contribution
-    from rnnnlp.tasks.sentiment.predictor import Predictor, Reader
+    from rnnnlp.tasks.sentiment.predictor import Inference, Predictor
     from rnnnlp.tasks.sentiment.threshold import Threshold
     from rnnnlp.text import Classes
 
@@ -169,7 +169,7 @@ class OpenedModel:
     """A model, what reads texts for it, and the threshold for its labels, if one was asked for."""
 
     model: "Predictor"
-    reader: "Reader"
+    infer: "Inference"
     threshold: "Threshold | None"
 
     def predictions(self, texts: Sequence[str], *, explain: bool) -> Iterator[Prediction]:
@@ -177,7 +177,7 @@ class OpenedModel:
         if not texts:
             return
         model, threshold = self.model, self.threshold
-        probabilities, unknown_shares = model.judge(texts, self.reader)  # (n, K), (n,)
+        probabilities, unknown_shares = model.judge(texts, self.infer)  # (n, K), (n,)
         decisions = threshold.decide(probabilities) if threshold else probabilities.argmax(axis=1)  # (n,)
         labels = [model.classes.labels[k] for k in decisions]
         explanations = model.explain(texts, labels) if explain else [None] * len(texts)
@@ -209,7 +209,7 @@ class Models:
             model = load_predictor(name)
             asked = self._threshold
             threshold = None if asked is None else Threshold.parse(asked, model.labels)
-            self._opened[name] = OpenedModel(model, model.reader(), threshold)
+            self._opened[name] = OpenedModel(model, model.inference(), threshold)
         return self._opened[name]
 
     def ready(self, batches: Iterable[Sequence[str | None]]) -> Iterator[Sequence[str | None]]:

@@ -120,6 +120,7 @@ def create_app(server: Server) -> Gate:
     app = FastAPI(
         title="rnnnlp", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan, redirect_slashes=False
     )
+
     async def refused(request: Request, error: Exception) -> Response:
         answer = _refusal(error)
         assert answer is not None  # as it was added for these kinds

@@ -10,7 +10,7 @@ from rnnnlp.errors import UserError
 from rnnnlp.server.batching import Job
 from rnnnlp.server.catalogue import Entry
 from rnnnlp.server.counters import Counters
-from rnnnlp.tasks.sentiment.predictor import Predictor, Reader, as_fields
+from rnnnlp.tasks.sentiment.predictor import Inference, Predictor, as_fields
 from rnnnlp.tasks.sentiment.threshold import Threshold
 
 
@@ -33,15 +33,15 @@ class Classification:
     def __init__(self, entry: Entry, counters: Counters):
         self._entry, self._counters = entry, counters
         self._model: Predictor | None = None
-        self._reader: Reader | None = None
+        self._infer: Inference | None = None
 
     def __call__(self, jobs: Sequence[Job]) -> list[Any]:
         """For each request a list with one answer for each text, or an error."""
         model: Predictor = self._entry.model
         if model is not self._model:
-            self._model, self._reader = model, model.reader()
+            self._model, self._infer = model, model.inference()
         texts = [text for job in jobs for text in job.texts]
-        probabilities, unknown = model.judge(texts, self._reader)  # (n, K), (n,)
+        probabilities, unknown = model.judge(texts, self._infer)  # (n, K), (n,)
         self._counters.texts[self._entry.name] += len(texts)
         self._counters.batches[self._entry.name] += 1
         answers: list[Any] = []

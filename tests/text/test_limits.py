@@ -88,8 +88,8 @@ def test_parquet_files_with_large_values(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("text", ["a text", None])
 def test_a_parquet_file_with_too_many_rows_is_refused_before_one_is_used(tmp_path, monkeypatch, text):
-    monkeypatch.setattr("rnnnlp.text.unpacked._SMALL", 1 << 16)
-    for rows, is_read in ((3000, True), (30_000, False)):
+    monkeypatch.setattr("rnnnlp.text.unpacked._SMALL", 1 << 18)
+    for rows, is_read in ((8000, True), (30_000, False)):
         write_parquet(tmp_path / "a.parquet", text=[text, "b"] * (rows // 2), label=[0, 1] * (rows // 2))
         batches = stream_plain_texts(tmp_path / "a.parquet")
         if is_read:

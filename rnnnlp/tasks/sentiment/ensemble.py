@@ -18,7 +18,7 @@ from rnnnlp.layers.loss import log_odds_gradient
 from rnnnlp.tasks.sentiment.bundled import model_folder
 from rnnnlp.tasks.sentiment.explain import Contribution, by_word, contributions
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
-from rnnnlp.tasks.sentiment.predictor import Predictor, Reader, Reading
+from rnnnlp.tasks.sentiment.predictor import Inference, Predictor, Reading
 from rnnnlp.text import Classes
 from rnnnlp.text.sources import GIVEN
 from rnnnlp.training.model_folder import CONFIG, MEMBERS, WEIGHTS, SavedModel, read_config, write_config
@@ -119,16 +119,16 @@ class Ensemble(SavedModel, Predictor):
         shares: list[float] = (self.weights / self.weights.sum()).tolist()
         return shares
 
-    def reader(self) -> Reader:
+    def inference(self) -> Inference:
         """Finds the weighted mean of the members' logits; unknown are the words of the member that knows most."""
-        of_members = [member.reader() for member in self.members]
+        of_members = [member.inference() for member in self.members]
 
-        def read(texts: Sequence[str]) -> Reading:
+        def infer(texts: Sequence[str]) -> Reading:
             readings = [of_member(texts) for of_member in of_members]
             unknown: np.ndarray = np.min([reading.unknown for reading in readings], axis=0)
             return Reading(self.mean([reading.logits for reading in readings]), unknown)
 
-        return read
+        return infer
 
     def mean(self, logits: Sequence[np.ndarray]) -> np.ndarray:
         """The logits of the ensemble, `(n, K)`, from those of each member, `(n, K)`."""

@@ -151,10 +151,10 @@ class SentimentClassifier(Estimator):
                 By default 16 at first, and then more, as that is faster.
         """
         model = self._fitted()
-        reader = model.reader()
+        infer = model.inference()
         for batch in batches_of(texts, self.text_column, batch_size):
             with self._kernels():
-                answers = model.answers(batch, reader)
+                answers = model.answers(batch, infer)
             yield from answers
 
     def score(self, texts: Any, labels: Any = None, sample_weight: Any = None) -> float:

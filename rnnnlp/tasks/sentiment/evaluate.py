@@ -37,10 +37,10 @@ def document_logits(
     on_progress: Callable[[int], Any] = lambda documents: None,
 ) -> np.ndarray:
     """The logits `(len(texts), K)`; `on_progress` is called with the number of texts done since the last call."""
-    read = predictor.reader()
+    infer = predictor.inference()
     parts = []
     for start in range(0, max(1, len(texts)), chunk):  # without texts there is one part without a row
-        parts.append(read(texts[start : start + chunk]).logits)
+        parts.append(infer(texts[start : start + chunk]).logits)
         on_progress(len(parts[-1]))
     return np.concatenate(parts)
 

@@ -24,7 +24,7 @@ from rnnnlp.layers.recurrent import Recurrent
 from rnnnlp.tasks.sentiment.config import LINEAR, SentimentConfig
 from rnnnlp.tasks.sentiment.explain import Contribution, explain
 from rnnnlp.tasks.sentiment.linear import LinearModel
-from rnnnlp.tasks.sentiment.predictor import Predictor, Reader, Reading
+from rnnnlp.tasks.sentiment.predictor import Inference, Predictor, Reading
 from rnnnlp.text import Classes, Tokenizer
 from rnnnlp.training.calibration import MAX_TEMPERATURE, MIN_TEMPERATURE, fit_temperature, stacking_weights
 from rnnnlp.training.model_folder import WEIGHTS
@@ -285,10 +285,10 @@ class SentimentNetwork(Network, Predictor):
             logits[batch.indices], _ = self.forward(batch.ids, batch.batch_sizes, keep_tape=False, projected=projected)
         return logits
 
-    def reader(self) -> Reader:
+    def inference(self) -> Inference:
         projection = Projection(self)
 
-        def read(texts: Sequence[str]) -> Reading:
+        def infer(texts: Sequence[str]) -> Reading:
             documents = self.encode(texts)
             unknown = self.unknown_words(documents)
             if self.linear is None:
@@ -297,7 +297,7 @@ class SentimentNetwork(Network, Predictor):
             logits = own * self.logits(documents, projection=projection) if own else 0.0
             return Reading((logits + of_linear * self.linear.logits(texts, documents)).astype(self.dtype), unknown)
 
-        return read
+        return infer
 
     def add_linear(self, model: LinearModel) -> None:
         """Takes a linear model, with which the network will be stacked."""

@@ -32,7 +32,7 @@ class Reading(NamedTuple):
     unknown: np.ndarray
 
 
-Reader = Callable[[Sequence[str]], Reading]
+Inference = Callable[[Sequence[str]], Reading]
 
 
 class Answer(NamedTuple):
@@ -105,10 +105,10 @@ class Predictor(ABC):
         """Divides the logits before softmax, so that probabilities are calibrated."""
 
     @abstractmethod
-    def reader(self) -> Reader:
-        """A function that reads texts, as long as the weights do not change.
+    def inference(self) -> Inference:
+        """A function that finds the logits of texts, as long as the weights do not change.
 
-        What serves all texts it computes once, so one reader for many batches is faster than one for each.
+        What serves all texts it computes once, so one for many batches is faster than one for each.
         """
 
     @abstractmethod
@@ -122,26 +122,26 @@ class Predictor(ABC):
 
     def logits_of(self, texts: Sequence[str]) -> np.ndarray:
         """The logits `(len(texts), K)`, not calibrated."""
-        return self.reader()(texts).logits
+        return self.inference()(texts).logits
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
         """Calibrated probabilities `(..., K)` from logits `(..., K)`."""
         return softmax(logits / self.temperature)
 
-    def judge(self, texts: Sequence[str], reader: Reader | None = None) -> tuple[np.ndarray, np.ndarray]:
+    def judge(self, texts: Sequence[str], infer: Inference | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Calibrated probabilities `(n, K)`, and the share of the words of each text that the model does not know.
 
         Args:
             texts: The texts.
-            reader: The one that read the texts before.
+            infer: From `inference`, if other texts were judged before.
 
         Raises:
             UserError: If the weights are so large that a result is not finite.
         """
-        read = reader or self.reader()
+        infer = infer or self.inference()
         starts = range(0, max(1, len(texts)), CHUNK)  # without texts there is one part without a row
         with np.errstate(over="ignore", invalid="ignore"):  # the result is checked
-            readings = [read(texts[i : i + CHUNK]) for i in starts]
+            readings = [infer(texts[i : i + CHUNK]) for i in starts]
             probabilities = np.concatenate([self.probabilities(reading.logits) for reading in readings])
         if not np.isfinite(probabilities).all():
             raise UserError(
@@ -157,10 +157,10 @@ class Predictor(ABC):
         """
         return self._probabilities_of(as_texts(texts))
 
-    def _probabilities_of(self, texts: Sequence[str | None], reader: Reader | None = None) -> np.ndarray:
+    def _probabilities_of(self, texts: Sequence[str | None], infer: Inference | None = None) -> np.ndarray:
         """As `predict_proba`, `(n, K)`."""
         found, there = which_are_there(texts)
-        of_found, _ = self.judge(found, reader)
+        of_found, _ = self.judge(found, infer)
         if there.all():
             return of_found
         of_all = np.full((len(there), of_found.shape[1]), np.nan, of_found.dtype)
@@ -201,9 +201,9 @@ class Predictor(ABC):
         hits = self.predict_proba(rows.texts).argmax(axis=1) == actual
         return float(np.average(hits, weights=rows.weights))
 
-    def answers(self, texts: Sequence[str | None], reader: Reader | None = None) -> list[Answer]:
-        """Each text with its label and probabilities; None and NaN for a missing one. `reader` is as in `judge`."""
-        probabilities = self._probabilities_of(texts, reader)
+    def answers(self, texts: Sequence[str | None], infer: Inference | None = None) -> list[Answer]:
+        """Each text with its label and probabilities; None and NaN for a missing one. `infer` is as in `judge`."""
+        probabilities = self._probabilities_of(texts, infer)
         labels = [
             None if text is None else self.classes.labels[k]
             for text, k in zip(texts, probabilities.argmax(axis=1).tolist(), strict=True)
@@ -221,9 +221,9 @@ class Predictor(ABC):
         Raises:
             UserError: If `texts` is not a container of texts, or `batch_size` is below 1.
         """
-        reader = self.reader()
+        infer = self.inference()
         for batch in batches_of(texts, None, batch_size):
-            yield from self.answers(batch, reader)
+            yield from self.answers(batch, infer)
 
     def uncertain(self, texts: Any, n: int) -> np.ndarray:
         """The indices of the `n` texts whose labels would teach most, the most useful first; see `most_uncertain`.
