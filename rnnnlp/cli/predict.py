@@ -138,7 +138,7 @@ def run(options: argparse.Namespace) -> int:
 
 def write_predictions(models: "Models", batches: Iterable[Sequence[str | None]], options: argparse.Namespace) -> None:
     """Writes what the models say of the texts, each batch as soon as it was read; warns of what to doubt."""
-    from rnnnlp.training.loop import Interrupted, signals_noted
+    from rnnnlp.training.signals import Interrupted, signals_noted
 
     coloured = colours_wanted(sys.stdout)
     number = missing = hardly_known = 0

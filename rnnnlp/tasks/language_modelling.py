@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from rnnnlp.batches.shards import Shard
 from rnnnlp.batches.streams import StreamWindow
 from rnnnlp.errors import UserError
 from rnnnlp.kernels.backend import State
@@ -20,6 +21,7 @@ from rnnnlp.layers.recurrent import Recurrent
 from rnnnlp.text import Corpus, EncodedCorpus
 from rnnnlp.text.given import GivenTexts, as_texts, without_missing
 from rnnnlp.text.sources import GIVEN
+from rnnnlp.training.distributed import for_each_shard
 
 SPLITS = ("train", "validation")  # the ones that training reads
 PARTS = {"the training text": "train", "the validation text": "validation"}
@@ -96,6 +98,23 @@ class LanguageModelTrunk:
 def carried_state(window: StreamWindow, state: State) -> State:
     """The state at the beginning of a window: that of the window before, or zeros in the streams that are reset."""
     return tuple(np.where(window.reset[:, None], 0, s) for s in state)  # (L, B, H)
+
+
+def state_of_shard(state: State, shard: Shard) -> State:
+    """The part of a state `(L, B, H)` that belongs to the streams of a shard, not copied."""
+    return tuple(s[:, shard.part(s.shape[1])] for s in state)
+
+
+def carry(state: State, state_T: State) -> None:
+    """Makes `state`, in place, that at the end of a window."""
+    for s, s_T in zip(state, state_T, strict=True):
+        s[...] = s_T
+
+
+def whole_state(state: State, shards: int) -> State:
+    """A state `(L, B, H)` of which each process knows its own shards, copied."""
+    parts = for_each_shard(shards, lambda shard: state_of_shard(state, shard))
+    return tuple(np.concatenate(of_array, axis=1) for of_array in zip(*parts, strict=True))
 
 
 def given_corpus(data: Any, validation_data: Any = None, column: str | None = None) -> tuple[Corpus | None, str]:
