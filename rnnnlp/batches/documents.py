@@ -45,7 +45,7 @@ class DocumentList(NamedTuple):
 
     def pack(self, shard: Shard = WHOLE) -> DocumentBatch | None:
         """The packed batch of a shard; None if it has no document. Neighbours in length go to different shards."""
-        mine = np.arange(shard.index, len(self.documents), shard.of)
+        mine = np.arange(shard.number, len(self.documents), shard.of)
         if not len(mine):
             return None
         batch = batch_of(self.documents, self.labels, mine)

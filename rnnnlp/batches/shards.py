@@ -13,18 +13,18 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Shard:
-    """One of the equal parts of a batch: number `index` of `of`."""
+    """One of the equal parts of a batch: number `number` of `of`."""
 
-    index: int
+    number: int
     of: int
 
     def part(self, length: int) -> slice:
         """Its contiguous part of `length` rows, such as the streams of a text. It may be empty."""
-        return slice(length * self.index // self.of, length * (self.index + 1) // self.of)
+        return slice(length * self.number // self.of, length * (self.number + 1) // self.of)
 
     def rng(self, rng: np.random.Generator, seed: int, step: int) -> np.random.Generator:
         """The generator for what is random in this shard of a step: `rng` itself if the batch is one shard."""
-        return rng if self.of == 1 else rng_for(seed, Stream.DROPOUT, step, self.index)
+        return rng if self.of == 1 else rng_for(seed, Stream.DROPOUT, step, self.number)
 
 
 WHOLE = Shard(0, 1)

@@ -184,9 +184,9 @@ def last_word(code: int, line: str) -> int:
     if code and launched_processes() != 1:
         from rnnnlp.training.mpi import ending
 
-        with ending(code) as speaks:
-            if line and speaks:
-                show(line, to=sys.stderr)
+        with ending(code) as rank:
+            if line and rank is not None:
+                show(f"{line} (process {rank})" if rank else line, to=sys.stderr)
     elif line:
         show(line, to=sys.stderr)
     return code

@@ -3,6 +3,7 @@
 import argparse
 import shlex
 import sys
+from typing import TYPE_CHECKING
 
 from rnnnlp.cli.options import add_config_options, read_toml
 from rnnnlp.cli.output import show
@@ -11,6 +12,9 @@ from rnnnlp.errors import UserError, dashed, option
 from rnnnlp.files import WriteError
 from rnnnlp.tasks import TASKS, load_task
 from rnnnlp.training.task import Task
+
+if TYPE_CHECKING:
+    from rnnnlp.training.reporting import Callback
 
 PREFIX = "train "  # of the commands of tasks that are words of this one
 
@@ -77,15 +81,14 @@ def trained(options: argparse.Namespace, task: Task) -> int:
             if extra := ", ".join(option(name) for name, value in not_here.items() if value):
                 raise UserError(f"{option('resume')} continues the run in its own folder; leave out {extra}")
             out = again
-            say_how_to_go_on(task, out)
-            resume(task, again, given)
+            resume(task, again, given, callbacks=when_lost(task, out))
         else:
             values = (read_toml(options.config) if options.config else {}) | given
             out_of_file = as_given(str, values.pop("out", f"runs/{task.command.split()[-1]}"), "out")
             out = out_of_file if out is None else out
             overwrite = as_given(bool, values.pop("overwrite", False), "overwrite") or overwrite
-            say_how_to_go_on(task, out)
-            train(task, task.options_from(values), out, overwrite=overwrite)
+            lost = when_lost(task, out)
+            train(task, task.options_from(values), out, overwrite=overwrite, callbacks=lost)
     except WriteError as error:
         checkpoints = RunFolder(out).checkpoints() if out else []
         if not checkpoints:
@@ -112,9 +115,13 @@ def command_to_resume(task: Task, out: str) -> str:
     return shlex.join([*launcher, "rnnnlp", *task.command.split(), dashed("resume"), str(out)])
 
 
-def say_how_to_go_on(task: Task, out: str) -> None:
-    """Says how to resume a run that several processes train: if one of them is killed, none can say it."""
+def when_lost(task: Task, out: str) -> "list[Callback]":
+    """What says how to resume a run that several processes train. If one of them is killed, none can say it then."""
     from rnnnlp.training.distributed import processes
+    from rnnnlp.training.reporting import Callback, ReportedRun
 
-    if processes().size > 1 and processes().rank == 0:
-        show(f"if a process is lost, resume with: {command_to_resume(task, out)}", to=sys.stderr)
+    class WhenLost(Callback):
+        def begin(self, run: ReportedRun) -> None:
+            show(f"if a process is lost, resume with: {command_to_resume(task, out)}", to=sys.stderr)
+
+    return [WhenLost()] if processes().size > 1 else []

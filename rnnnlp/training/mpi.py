@@ -17,12 +17,11 @@ from rnnnlp.errors import UserError
 from rnnnlp.kernels.backend import Array
 from rnnnlp.kernels.processors import asked_by_environment, available_processors
 from rnnnlp.training.distributed import ALONE, working_with
-from rnnnlp.training.launcher import launched_processes, slurm_processes
+from rnnnlp.training.launcher import launched_processes, launched_rank, slurm_processes
 from rnnnlp.training.signals import signals_noted
 
 END_SECONDS = 3.0  # that a process which ends waits for the others to end, too
-SETTINGS = {"MPIR_CVAR_SUPPRESS_ABORT_MESSAGE": "1"}  # for MPICH while it starts
-SHARED_CORES = {"MPIR_CVAR_ENABLE_HEAVY_YIELD": "1"}  # waiting processes leave the processor to others
+SHARED_CORES = {"MPIR_CVAR_ENABLE_HEAVY_YIELD": "1"}  # for MPICH: waiting processes leave the processor to others
 
 log = logging.getLogger(__name__)
 
@@ -36,10 +35,12 @@ class OverMPI:
     threads: int | None
 
     def __init__(self) -> None:
-        with _environment(SETTINGS | (SHARED_CORES if _share_cores() else {})):
+        with _environment(SHARED_CORES if _share_cores() else {}):
             try:
                 from mpi4py import MPI
             except (ImportError, RuntimeError) as error:  # the second: there is no MPI library
+                if launched_rank():
+                    raise SystemExit(2) from None  # the first process says it
                 reason = "" if isinstance(error, ModuleNotFoundError) else f" ({error})"
                 raise UserError(
                     f"{launched_processes() or 'several'} processes were started together, which needs the packages "
@@ -186,20 +187,21 @@ def together(words: Sequence[str] = ()) -> Iterator[None]:
 
 
 @contextmanager
-def ending(code: int) -> Iterator[bool]:
-    """A context for the last line of a process that ends with an exit code other than 0: whether it shall say it.
+def ending(code: int) -> Iterator[int | None]:
+    """A context for the last line of a process that ends with an exit code other than 0: its rank, if it shall say it.
 
-    If all end alike, only the first one does. Otherwise this one does, and then it ends the others.
+    If all end alike, only the first one says it. Otherwise this one does, and then it ends the others.
     """
     job = OverMPI._started
     if job is None:
-        yield True
+        yield 0
         return
     all_end = job.all_end()
-    yield not all_end or job.rank == 0
+    yield None if all_end and job.rank else job.rank
     if not all_end:
         sys.stdout.flush()
         sys.stderr.flush()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # MPI would add lines of its own
         job.abort(code)
 
 

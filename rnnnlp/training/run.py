@@ -102,7 +102,7 @@ def resume(
         try:
             network, config = processes().first(opened)
             reports = reports_to(callbacks, config.report_to)
-            say_idle(config.shards or 1)
+            say_processes(config.shards or 1)
             if data is None and (place := find_data(config.to_mapping(), run.path)) != config.data:
                 config = config.changed(data=place)
             with running(config.backend, config.threads):
@@ -159,15 +159,16 @@ def with_limit(options: Training) -> Training:
 def with_shards(options: Training) -> Training:
     """The options with a number of shards, if several processes train."""
     size = processes().size
-    if size > 1 and options.shards is None:
-        return options.changed(shards=size)
-    say_idle(options.shards or 1)
-    return options
+    shards = options.shards or (size if size > 1 else None)
+    say_processes(shards or 1)
+    return options.changed(shards=shards)
 
 
-def say_idle(shards: int) -> None:
-    """Says if there are more processes than shards."""
-    if (size := processes().size) > shards:
+def say_processes(shards: int) -> None:
+    """Says how many processes train, if there are several, and if some have nothing to do."""
+    if (size := processes().size) > 1:
+        log.info("%d processes train together; each batch has %d shards", size, shards)
+    if size > shards:
         log.warning("a batch has %d shards, so %d of the %d processes do not train", shards, size - shards, size)
 
 
