@@ -17,7 +17,7 @@ from rnnnlp.errors import UserError
 from rnnnlp.kernels.backend import Array
 from rnnnlp.kernels.processors import asked_by_environment, available_processors
 from rnnnlp.training.distributed import ALONE, working_with
-from rnnnlp.training.launcher import launched_processes, launched_rank, slurm_processes
+from rnnnlp.training.launcher import launched_processes, launched_rank, processes_on_this_host, slurm_processes
 from rnnnlp.training.signals import signals_noted
 
 END_SECONDS = 3.0  # that a process which ends waits for the others to end, too
@@ -217,8 +217,7 @@ def shown_mpi() -> str:
 
 def _share_cores() -> bool:
     """Whether the launcher started more processes on this host than it has processors."""
-    local = next((os.environ[n] for n in ("MPI_LOCALNRANKS", "OMPI_COMM_WORLD_LOCAL_SIZE") if n in os.environ), "")
-    return local.isdecimal() and int(local) > (os.cpu_count() or 1)
+    return processes_on_this_host() > (os.cpu_count() or 1)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,13 @@ from safetensors.numpy import load_file
 
 from rnnnlp.batches.shards import WHOLE, Node, Shard, nodes_of, shards_of
 from rnnnlp.cli.main import main
+from rnnnlp.errors import UserError
 from rnnnlp.layers.parameter import Parameter
 from rnnnlp.text.builtin import SAMPLE_REVIEWS, sample_folder
+from rnnnlp.training.distributed import processes
 from rnnnlp.training.gradient_sum import gradients_of_batch
+from rnnnlp.training.launcher import SIZES
+from rnnnlp.training.mpi import OverMPI, together
 from rnnnlp.training.task import ShardLoss
 from tests.runs import trained
 
@@ -229,6 +234,57 @@ def test_a_process_that_fails_ends_all(how: str, data: dict[str, Path], tmp_path
     if "raise" in how:
         assert [line for line in said if "no luck" in line] == [said[-1]]
     assert main(["train", "charlm", "--resume", str(tmp_path / "run")]) == 0
+
+
+@pytest.mark.usefixtures("mpiexec")
+def test_processes_with_different_options_are_refused(data: dict[str, Path], tmp_path: Path):
+    code, said = ended(
+        2,
+        words("charlm", data, tmp_path / "run"),
+        "import os; sys.argv += ['--lr', '0.' + '1' * (1 + int(os.environ['PMI_RANK']))]",
+    )
+    assert (code, len(said)) == (2, 1)
+    assert "the processes of one launcher were asked for different things; give" in said[0]
+
+
+@pytest.mark.usefixtures("mpiexec")
+@pytest.mark.parametrize(
+    ("what", "message"),
+    [
+        ("gradient_sum.made_with = lambda: {'rnnnlp': os.environ['PMI_RANK']}", "process 1 has another installation"),
+        (
+            "CharLMObjective.fingerprint = lambda self: {'text': os.environ['PMI_RANK']}",
+            "process 1 has other data than",
+        ),
+    ],
+)
+def test_processes_with_other_data_or_kernels_are_refused(
+    what: str, message: str, data: dict[str, Path], tmp_path: Path
+):
+    imports = "import os; from rnnnlp.training import gradient_sum\n"
+    imports += "from rnnnlp.tasks.char_lm.objective import CharLMObjective\n"
+    code, said = ended(2, words("charlm", data, tmp_path / "run"), imports + what)
+    assert code == 2
+    assert [line for line in said if "error" in line] == [said[-1]]
+    assert message in said[-1]
+
+
+def test_another_mpi_than_that_of_the_launcher(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(OverMPI, "_started", Namespace(size=1))
+    monkeypatch.setenv("PMI_SIZE", "4")
+    with pytest.raises(UserError, match="4 processes were started together, and MPI knows of 1; start"), together():
+        pass
+
+
+def test_slurm_processes_that_do_not_know_of_each_other(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    for name in (*SIZES, "PMIX_RANK"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "16")
+    with together():
+        assert processes().size == 1
+    assert "Slurm started 16 processes" in caplog.text
 
 
 def test_without_the_extra_a_launcher_is_told_what_to_install(data: dict[str, Path], tmp_path: Path):
