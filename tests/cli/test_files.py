@@ -14,7 +14,7 @@ from rnnnlp.cli.main import main
 from rnnnlp.training.launcher import LOCAL_SIZES, share_of_processors
 from tests.runs import trained_on
 
-TEXTS = ["a good film", "a bad film", "good, good", "bad, bad"] * 6
+TEXTS = ["a good film", "a bad film", "good good", "bad bad"] * 6
 
 
 @pytest.fixture(scope="module")
@@ -25,9 +25,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (home / "in").mkdir()
     for number in range(6):
         rows = "".join(f"{text} {number},{label}\n" for text, label in zip(TEXTS, labels, strict=True))
-        (home / f"in/{number}.csv").write_text(
-            "text,label\n" + rows.replace("good, good", "good good").replace("bad, bad", "bad bad")
-        )
+        (home / f"in/{number}.csv").write_text("text,label\n" + rows)
     return home
 
 
