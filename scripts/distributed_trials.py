@@ -2,12 +2,14 @@
 
     python scripts/distributed_trials.py bits            # W = 1, 2, 3, 4, 8 processes, and resumed with other numbers
     python scripts/distributed_trials.py ends --times 6  # each kind of end so often; each run is resumed to its end
+    python scripts/distributed_trials.py speed --times 3 # two processes of a thread, one process of two threads
 
 It needs the extra `mpi`, and prints a line for each trial. The exit code is 1 if one of them fails.
 """
 
 import argparse
 import hashlib
+import json
 import os
 import random
 import re
@@ -33,6 +35,13 @@ RUNS = {
     "pretraining": f"{REVIEWS} 1 --pretraining 1",
     "pretrain": f"pretrain {SIZES} --data {{text}} --steps 30 --bptt 8 --samples 16",
 }
+LARGE = "train charlm --data {text} --steps 50 --embedding-size 64 --evaluations 1 --seed 1"
+SPEEDS = {
+    "charlm 64 x 128, 512 units": f"{LARGE} --batch-size 64 --bptt 128 --hidden-size 512",
+    "charlm 64 x 64, 256 units": f"{LARGE} --batch-size 64 --bptt 64 --hidden-size 256",
+    "sentiment, bidirectional": "train sentiment --data sample-reviews --steps 200 --batch-size 64 --hidden-size 128 "
+    "--embedding-size 128 --bidirectional --patience 0 --evaluations 1 --seed 1",
+}
 STEPS = 300  # of a run that is ended
 ENDED = f"train charlm --data {{text}} --hidden-size 24 --embedding-size 8 --steps {STEPS} --evaluations 4 --seed 1"
 ENDED += " --checkpoint-every 5 --batch-size 24 --bptt 16 --threads 1 --shards 12 --dropout 0.2"
@@ -43,7 +52,7 @@ WORKER = "RNNNLP_TRIAL"  # environment variable of the processes of a trial: how
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("bits", "ends"))
+    parser.add_argument("what", choices=("bits", "ends", "speed"))
     parser.add_argument("--times", type=int, default=6, help="how often each kind of end is tried")
     parser.add_argument("--backend", nargs="+", default=["native", "numpy"])
     parser.add_argument("--processes", nargs="+", type=int, default=[1, 2, 3, 4, 8])
@@ -54,7 +63,7 @@ def main() -> int:
         folder = Path(temporary)
         text = folder / "text.txt"
         text.write_text("".join(f"line {i} of a text, as long as {i * i} grains of sand.\n" for i in range(600)))
-        failed = bits(folder, text, options) if options.what == "bits" else ends(folder, text, options)
+        failed = {"bits": bits, "ends": ends, "speed": speed}[options.what](folder, text, options)
     return int(failed > 0)
 
 
@@ -142,6 +151,25 @@ def ends(folder: Path, text: Path, options: argparse.Namespace) -> int:
             )
     print(f"{failed} of {options.times * len(ENDS)} trials failed")
     return failed
+
+
+def speed(folder: Path, text: Path, options: argparse.Namespace) -> int:
+    """Measures the time of a step with two processes of a thread each, and with one of two threads, in turns."""
+    for name, arguments in SPEEDS.items():
+        found: dict[int, list[float]] = {1: [], 2: []}
+        for number in range(options.times):
+            for processes in found:
+                out = folder / f"{name}-{number}-{processes}"
+                threads = ["--threads", str(3 - processes), "--out", str(out)]
+                run(processes, [*arguments.format(text=text).split(), *threads])
+                lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+                seconds = {line["step"]: line["seconds"] for line in lines if "loss" in line}
+                first, last = 10, max(seconds)
+                found[processes].append((seconds[last] - seconds[first]) / (last - first))
+        alone, together = min(found[1]), min(found[2])
+        shown = "; ".join(f"{n}: {', '.join(f'{1000 * t:.1f}' for t in times)} ms" for n, times in found.items())
+        print(f"{name}: two processes have {alone / together:.3f} of the speed of one ({shown})", flush=True)
+    return 0
 
 
 def ended(kind: str, processes: int, words: list[str], out: Path, rng: random.Random) -> tuple[float, str, int]:
