@@ -1,7 +1,7 @@
 """Several processes train one model: the same bits for any number of them, and after whatever ends them.
 
     python scripts/distributed_trials.py bits            # W = 1, 2, 3, 4, 8 processes, and resumed with other numbers
-    python scripts/distributed_trials.py ends --times 6  # each kind of end so often; each run is resumed to its end
+    python scripts/distributed_trials.py ends --times 6  # each kind of end 6 times; each run is resumed to its end
     python scripts/distributed_trials.py speed --times 3 # two processes of a thread, one process of two threads
 
 It needs the extra `mpi`, and prints a line for each trial. The exit code is 1 if one of them fails.
@@ -53,7 +53,7 @@ WORKER = "RNNNLP_TRIAL"  # environment variable of the processes of a trial: how
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("bits", "ends", "speed"))
-    parser.add_argument("--times", type=int, default=6, help="how often each kind of end is tried")
+    parser.add_argument("--times", type=int, default=6, help="number of times that each kind of end is tried")
     parser.add_argument("--backend", nargs="+", default=["native", "numpy"])
     parser.add_argument("--processes", nargs="+", type=int, default=[1, 2, 3, 4, 8])
     parser.add_argument("--runs", nargs="+", default=list(RUNS), choices=RUNS)
@@ -68,7 +68,7 @@ def main() -> int:
 
 
 def command(processes: int, words: Sequence[str]) -> list[str]:
-    """The command that trains with so many processes."""
+    """The command that trains with this number of processes."""
     launcher = [str(Path(sys.executable).with_name("mpiexec")), "-n", str(processes)] if processes > 1 else []
     return [*launcher, sys.executable, __file__, *words]
 

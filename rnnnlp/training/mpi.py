@@ -107,8 +107,8 @@ class OverMPI:
         parts = [Shard(rank, self.size).part(length) for rank in range(self.size)]
         lengths = np.array([part.stop - part.start for part in parts])  # of the part that each process adds up
         counts = np.array([len(of_process) for of_process in nodes])  # of nodes
-        pieces = [array[part] for part in parts for array in own]  # to each process its part of all nodes
-        sent = own[0] if len(own) == 1 else np.concatenate([*pieces, np.empty(0, dtype)])
+        sent_parts = [array[part] for part in parts for array in own]  # to each process its part of all nodes
+        sent = own[0] if len(own) == 1 else np.concatenate([*sent_parts, np.empty(0, dtype)])
         mine = int(lengths[self.rank])
         received = np.empty(mine * int(counts.sum()), dtype)
         self._world.Alltoallv([sent, len(own) * lengths], [received, mine * counts])

@@ -77,7 +77,8 @@ class CharLMObjective:
         return ShardLoss(loss_sum, count, len(window.inputs))
 
     def evaluate(self) -> dict[str, Any]:
-        loss_sum, tokens = language_model_loss(self.network, self.validation, streams=EVALUATION_STREAMS)
+        shards = self.config.shards or 1
+        loss_sum, tokens = language_model_loss(self.network, self.validation, streams=EVALUATION_STREAMS, shards=shards)
         metrics = language_model_metrics(loss_sum, tokens, tokens * self.characters_per_token)
         return {"score": -metrics["nats_per_char"], **metrics}
 

@@ -270,7 +270,13 @@ class SentimentNetwork(Network, Predictor):
         return [ids if len(ids) else blank for ids in encoded]
 
     def logits(
-        self, documents: Sequence[np.ndarray], *, batch_size: int = 64, projection: "Projection | None" = None
+        self,
+        documents: Sequence[np.ndarray],
+        *,
+        batch_size: int = 64,
+        projection: "Projection | None" = None,
+        process: int = 0,
+        processes: int = 1,
     ) -> np.ndarray:
         """The logits `(len(documents), K)` of encoded documents, in their order.
 
@@ -278,11 +284,13 @@ class SentimentNetwork(Network, Predictor):
             documents: The ids of each document.
             batch_size: The number of documents that the layers compute at once.
             projection: That of the documents before, with the same weights.
+            process: The number of this process among those that share the work. What others compute is 0 here.
+            processes: Their number.
         """
         logits = np.zeros((len(documents), len(self.config.labels)), self.dtype)
         labels = np.zeros(len(documents), np.int64)
         projected = (projection or Projection(self)).if_worthwhile(sum(map(len, documents)))
-        for indices in in_order_of_length(documents, batch_size):
+        for indices in list(in_order_of_length(documents, batch_size))[process::processes]:
             batch = batch_of(documents, labels, indices)
             logits[batch.indices], _ = self.forward(batch.ids, batch.batch_sizes, keep_tape=False, projected=projected)
         return logits

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from rnnnlp.batches.documents import DocumentBatches
+from rnnnlp.batches.documents import DocumentBatches, in_order_of_length
 from rnnnlp.batches.shards import Shard
 from rnnnlp.layers.loss import softmax_cross_entropy
 from rnnnlp.tasks.sentiment.adversarial import adversarial_gradients, vat_gradients
@@ -18,10 +18,12 @@ from rnnnlp.tasks.sentiment.cross_validation import CrossValidation
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.text import LabelledData
 from rnnnlp.training.clock import Clock
+from rnnnlp.training.distributed import processes
 from rnnnlp.training.metrics import classification_metrics
 from rnnnlp.training.task import NO_LOSS, ShardLoss
 
 Documents = tuple[list[np.ndarray], np.ndarray]  # ids of each text, and the labels (N,)
+EVALUATION_BATCH = 64  # documents
 LOSS_IN_SCORE = 1e-3  # accuracy decides which weights are kept; the loss decides between equal accuracies
 
 
@@ -108,7 +110,7 @@ class SentimentObjective:
     def evaluate(self) -> dict[str, Any]:
         if self.cross_validation is None:
             documents, labels = self.validation
-            own, of_linear = self.network.logits(documents), self.linear_validation
+            own, of_linear = self.shared_logits(documents), self.linear_validation
         else:
             progress = 1.0 if self.clock is None else self.clock.progress
             own, of_linear, labels = self.cross_validation.at(progress)
@@ -123,6 +125,16 @@ class SentimentObjective:
         # On few texts the accuracy is too coarse to choose weights by.
         score = metrics["accuracy"] - LOSS_IN_SCORE * loss if self.cross_validation is None else -loss
         return {"score": score, "loss": loss, **metrics}
+
+    def shared_logits(self, documents: Sequence[np.ndarray]) -> np.ndarray:
+        """The logits of the network `(n, K)`, of which each process computes a part."""
+        rank, size = processes().rank, processes().size
+        parts = processes().exchange(
+            self.network.logits(documents, batch_size=EVALUATION_BATCH, process=rank, processes=size)
+        )
+        for number, indices in enumerate(in_order_of_length(documents, EVALUATION_BATCH)):
+            parts[0][indices] = parts[number % size][indices]
+        return parts[0]
 
     @property
     def total_steps(self) -> int:

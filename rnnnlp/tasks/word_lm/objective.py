@@ -60,7 +60,8 @@ class WordLMObjective:
         return ShardLoss(loss_sum, count, count)
 
     def evaluate(self) -> dict[str, Any]:
-        metrics = word_lm_metrics(self.network, self.validation, streams=EVALUATION_STREAMS)
+        shards = self.config.shards or 1
+        metrics = word_lm_metrics(self.network, self.validation, streams=EVALUATION_STREAMS, shards=shards)
         return {"score": -metrics["loss"], **metrics}
 
     def sample(self) -> str | None:
