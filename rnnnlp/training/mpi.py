@@ -159,7 +159,7 @@ def together(words: Sequence[str] = ()) -> Iterator[None]:
         if (slurm := slurm_processes()) > 1:
             log.warning(
                 "Slurm started %d processes, which do not know of each other, so each works alone; to train one model "
-                "together, start them with srun --mpi=pmi2",
+                "together, give srun its option mpi=pmi2",
                 slurm,
             )
         yield
@@ -239,4 +239,6 @@ def _sendable(error: Exception) -> Exception:
             return error
     except Exception as reason:
         log.debug("%r cannot be sent (%s)", error, reason)
-    return UserError(error.marked) if isinstance(error, UserError) else RuntimeError(f"{type(error).__name__}: {error}")
+    is_users = isinstance(error, UserError)
+    kind = UserError if is_users else RuntimeError
+    return kind(error.marked if is_users else f"{type(error).__name__}: {error}")

@@ -351,6 +351,7 @@ MISTAKES = {
     "predict {home}/reviews --file {home}/text.txt --uncertain 0": "--uncertain is 0; it must be at least 1",
     "predict {home}/reviews text --uncertain 3 --explain": "--explain means nothing beside --uncertain; leave it out",
     "predict {home}/reviews text --out {home}/new.csv": "--out means nothing without --uncertain; leave it out",
+    "train charlm --data {home}/text.txt --shards 0": "--shards is 0; it must be at least 1 and at most 4096",
     "predict {home}/reviews --part 1/2": "--part is 1/2 without --files; give both",
     "predict {home}/reviews --files {home}/good.csv": "--files needs a folder for the outputs; give --out",
     "predict {home}/reviews --files {home}/good.csv --out {home}/of --json -": (
