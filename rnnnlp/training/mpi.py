@@ -239,6 +239,6 @@ def _sendable(error: Exception) -> Exception:
             return error
     except Exception as reason:
         log.debug("%r cannot be sent (%s)", error, reason)
-    is_users = isinstance(error, UserError)
-    kind = UserError if is_users else RuntimeError
-    return kind(error.marked if is_users else f"{type(error).__name__}: {error}")
+    message = error.marked if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+    kind = UserError if isinstance(error, UserError) else RuntimeError
+    return kind(message)
