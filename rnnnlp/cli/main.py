@@ -82,23 +82,23 @@ def outcome(words: list[str]) -> tuple[int, str]:
         finally:
             sys.stdout.flush()  # so a full disk is noticed here
     except UserError as error:
-        return fail(error.command_line)
+        return failure(error.command_line)
     except MemoryError as error:
-        return fail(f"there is not enough memory ({str(error) or 'none left'}); choose a smaller model or batch")
+        return failure(f"there is not enough memory ({str(error) or 'none left'}); choose a smaller model or batch")
     except BrokenPipeError:  # the reader of the output has ended, such as `head`
         discard_output()
         return 141, ""
     except OSError as error:
         discard_output()
         cause = error.strerror or error
-        return fail(f"{error.filename or 'reading or writing'}: {cause}; free or repair it, then try again")
+        return failure(f"{error.filename or 'reading or writing'}: {cause}; free or repair it, then try again")
     except (KeyboardInterrupt, SystemExit, GeneratorExit):
         raise
     except BaseException as error:  # `tokenizers` has some that are no Exception
         if os.environ.get(DEBUG) == "1":
             raise
         what = f"internal error: {type(error).__name__}: {error}"
-        return fail(f"{what}; please report it ({DEBUG}=1 shows where)", "rnnnlp", INTERNAL_ERROR)
+        return failure(f"{what}; please report it ({DEBUG}=1 shows where)", "rnnnlp", INTERNAL_ERROR)
 
 
 def run_command(words: list[str]) -> int:
@@ -170,7 +170,12 @@ def parse(parser: Parser, words: list[str]) -> argparse.Namespace:
     return options
 
 
-def fail(message: str, prefix: str = "rnnnlp: error", code: int = 2) -> tuple[int, str]:
+def fail(message: str) -> int:
+    """Prints the line of a user's mistake; returns the exit code."""
+    return last_word(*failure(message))
+
+
+def failure(message: str, prefix: str = "rnnnlp: error", code: int = 2) -> tuple[int, str]:
     """The exit code of an error, and its line."""
     if len(message) > LONGEST_MESSAGE:  # the beginning says what is wrong, the end what to do
         message = f"{message[: LONGEST_MESSAGE // 2]} ... {message[-LONGEST_MESSAGE // 2 :]}"
