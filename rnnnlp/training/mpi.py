@@ -2,7 +2,7 @@
 
 import logging
 import os
-import pickle  # nosec B403: only between the processes of one program
+import pickle  # nosec B403
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -235,7 +235,7 @@ def _environment(settings: dict[str, str]) -> Iterator[None]:
 def _sendable(error: Exception) -> Exception:
     """An error that another process can read."""
     try:
-        if str(pickle.loads(pickle.dumps(error))) == str(error):  # nosec B301: our own bytes
+        if str(pickle.loads(pickle.dumps(error))) == str(error):  # nosec B301
             return error
     except Exception as reason:
         log.debug("%r cannot be sent (%s)", error, reason)
