@@ -173,8 +173,10 @@ def open_regular(path: str | Path, *, follow_links: bool = True) -> BinaryIO:
 
 
 @contextmanager
-def replaced_file(path: Path) -> Iterator[IO[bytes]]:
+def replaced_file(path: Path, *, sync: bool = False) -> Iterator[IO[bytes]]:
     """A context that gives a file for the output of a command. `path` has the old content until it is left.
+
+    `sync` is whether to wait for the disk.
 
     Pipes, devices, and files in a folder without write permission are written directly, and `/dev/stdout` continues
     what was printed before. A link stays, and what it links to changes.
@@ -193,7 +195,7 @@ def replaced_file(path: Path) -> Iterator[IO[bytes]]:
         with open(path, "wb") as file:
             yield file
         return
-    with _replaced(real, sync=False, mode=stat.S_IMODE(real.stat().st_mode) if exists else None) as file:
+    with _replaced(real, sync=sync, mode=stat.S_IMODE(real.stat().st_mode) if exists else None) as file:
         yield file
 
 

@@ -28,7 +28,7 @@ def main(words: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if words is None else words)
     from rnnnlp.cli.main import fail, log_to_stderr
     from rnnnlp.errors import UserError
-    from rnnnlp.training.loop import Interrupted
+    from rnnnlp.training.signals import Interrupted
 
     options = parse(words)
     try:

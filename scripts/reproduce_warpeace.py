@@ -204,7 +204,7 @@ def rows_of(given: argparse.Namespace) -> list[dict[str, Any]]:
 
 def main(words: Sequence[str] | None = None) -> int:
     from rnnnlp.cli.main import fail, log_to_stderr
-    from rnnnlp.training.loop import Interrupted
+    from rnnnlp.training.signals import Interrupted
 
     given = parse(words)
     log_to_stderr()

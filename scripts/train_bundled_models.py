@@ -131,7 +131,7 @@ class Job:
 def main(words: Sequence[str] | None = None) -> int:
     from rnnnlp.cli.main import fail, log_to_stderr
     from rnnnlp.errors import UserError
-    from rnnnlp.training.loop import Interrupted
+    from rnnnlp.training.signals import Interrupted
 
     options = parse(words)
     try:

@@ -28,10 +28,11 @@ PAGES = [README, *GUIDE, ROOT / "README.zh-TW.md", *sorted(TUTORIALS)]
 WITHOUT_COMMANDS = {"python", "index", "backpropagation"}
 INSTALL = "python3 -m venv .venv && .venv/bin/pip install -e . && .venv/bin/rnnnlp quickstart"
 TEST = ".venv/bin/pip install -e '.[test]' && .venv/bin/pytest -n auto"
-OF_OTHERS = {  # of scripts, of Docker, of TensorBoard
+OF_OTHERS = {  # of scripts, of Docker, of TensorBoard, of Slurm
     *("--against", "--order", "--model", "--copies", "--rare"),
     *("--rm", "--user"),
     "--logdir",
+    "--mpi",
 }
 
 

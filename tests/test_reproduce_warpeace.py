@@ -87,11 +87,11 @@ def test_interrupted_row_resumes(main, tmp_path, monkeypatch):
     main("whole", "--cells", "lstm", "--dropout", "0.2")
     gradients, steps = CharLMObjective.gradients, []
 
-    def interrupting(task, *, rng):
+    def interrupting(task, shard, *, rng):
         steps.append(1)
         if len(steps) == 7:
             signal.raise_signal(signal.SIGINT)
-        return gradients(task, rng=rng)
+        return gradients(task, shard, rng=rng)
 
     monkeypatch.setattr(CharLMObjective, "gradients", interrupting)
     assert main("parts", "--cells", "lstm", "--dropout", "0.2") == 128 + signal.SIGINT

@@ -9,6 +9,7 @@ import numpy as np
 
 from rnnnlp.batches.packed import pack
 from rnnnlp.batches.seeding import Stream, rng_for
+from rnnnlp.batches.shards import WHOLE, Shard
 
 BUCKETS = 50  # number of batches whose documents are sorted by length together
 
@@ -27,6 +28,28 @@ class DocumentBatch(NamedTuple):
     batch_sizes: np.ndarray
     labels: np.ndarray
     indices: np.ndarray
+
+
+class DocumentList(NamedTuple):
+    """The documents of a batch before they are packed, about the longest first.
+
+    Attributes:
+        documents: The ids of each of them, `(length,)`.
+        labels: `(B,)`.
+        indices: `(B,)`, index of each of them in the data.
+    """
+
+    documents: Sequence[np.ndarray]
+    labels: np.ndarray
+    indices: np.ndarray
+
+    def pack(self, shard: Shard = WHOLE) -> DocumentBatch | None:
+        """The packed batch of a shard; None if it has no document. Neighbours in length go to different shards."""
+        mine = np.arange(shard.number, len(self.documents), shard.of)
+        if not len(mine):
+            return None
+        batch = batch_of(self.documents, self.labels, mine)
+        return batch._replace(indices=self.indices[batch.indices])
 
 
 def random_crop(ids: np.ndarray, length: int, rng: np.random.Generator) -> np.ndarray:
@@ -103,6 +126,12 @@ class DocumentBatches:
         self.plan = self._plan()
 
     def next(self) -> DocumentBatch:
+        """The next batch, packed."""
+        batch = self.next_list().pack()
+        assert batch is not None
+        return batch
+
+    def next_list(self) -> DocumentList:
         """The next batch; after the last one of an epoch, the first one of the next epoch."""
         if self.batch == len(self.plan):
             self.seek({"epoch": self.epoch + 1, "batch": 0})
@@ -112,8 +141,7 @@ class DocumentBatches:
             rng = rng_for(self.seed, Stream.CROPS, self.epoch, self.batch)
             documents = [random_crop(document, self.crop, rng) for document in documents]
         self.batch += 1
-        batch = batch_of(documents, self.labels[indices], np.arange(len(indices)))
-        return batch._replace(indices=indices[batch.indices])
+        return DocumentList(documents, self.labels[indices], indices)
 
     def _plan(self) -> list[np.ndarray]:
         """The indices of the documents of each batch: shuffled, sorted by length within buckets, shuffled again."""

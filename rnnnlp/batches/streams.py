@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rnnnlp.batches.seeding import Stream, rng_for
+from rnnnlp.batches.shards import Shard
 from rnnnlp.errors import UserError, option
 
 RELEASE_WINDOWS = 512  # number of windows of a memory-mapped corpus that stay in memory
@@ -33,6 +34,12 @@ class StreamWindow(NamedTuple):
     targets: np.ndarray
     batch_sizes: np.ndarray
     reset: np.ndarray
+
+    def shard(self, shard: Shard) -> "StreamWindow":
+        """The window of the streams of a shard."""
+        streams, (T, B) = shard.part(len(self.reset)), (len(self.batch_sizes), len(self.reset))
+        inputs, targets = (ids.reshape(T, B)[:, streams] for ids in (self.inputs, self.targets))  # (T, B of the shard)
+        return StreamWindow(inputs.ravel(), targets.ravel(), np.full(T, inputs.shape[1]), self.reset[streams])
 
 
 class StreamBatches:

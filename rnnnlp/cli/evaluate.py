@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rnnnlp.cli.options import add_backend_options, add_reading_options, with_backend
 from rnnnlp.cli.output import refuse_input, show, show_json, write_json
+from rnnnlp.cli.parts import add_files_options, files_to_do, require_files
 from rnnnlp.errors import UserError, option
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dynamic-lr", type=float, metavar="X", help="learning rate of dynamic evaluation (default: 0.001)"
     )
+    parser.add_argument("--out", metavar="FOLDER", help="with --files: the folder for the figures")
+    add_files_options(parser, "the figures of each as JSON")
     add_backend_options(parser)
 
 
@@ -91,12 +94,21 @@ def run(options: argparse.Namespace) -> int:
         RunFolder.load_checkpoint(folder, 4 * network.num_parameters)
     training = training_in(config, task, folder)
     require_meaning(options, model_type, task, folder)
-    if not options.data or options.dynamic:
+    in_files = require_files(options, "data", "json", "baseline", "dynamic", "mistakes")
+    if options.out is not None and not in_files:
+        raise UserError(f"{option('out')} means nothing without {option('files')}; leave it out")
+    if not (options.data or in_files) or options.dynamic:
         training["data"] = find_data(
             training,
             Path(options.run_folder),
             remedy=f"leave out {option('dynamic')}, which reads them" if options.data else "",
         )
+    if in_files:
+        asked = Evaluation(**ReadOptions.given(options), threshold=options.threshold)
+        for file, output in files_to_do(options, ".json", folder, "threshold", "split"):
+            split = options.split or split_to_measure(file)
+            write_json(str(output), measured(task, folder, file, split, training, asked, False))
+        return 0
     data_sets = options.data or [training["data"]]
     refuse_input("json", options.json, data=data_sets, runs=[options.run_folder])
     mistakes = options.mistakes

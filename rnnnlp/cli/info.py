@@ -17,7 +17,12 @@ def run(options: argparse.Namespace) -> int:
     from threadpoolctl import threadpool_info
 
     from rnnnlp import __version__, kernels
+    from rnnnlp.training.launcher import launched_processes, launched_rank
+    from rnnnlp.training.mpi import shown_mpi
 
+    if launched_processes() != 1 and launched_rank():
+        shown_mpi()  # the others wait for it
+        return 0
     show(f"rnnnlp     {__version__}")
     show(f"python     {platform.python_version()} on {platform.machine()}, {os.cpu_count()} processors")
     show(f"numpy      {np.__version__}")
@@ -25,4 +30,5 @@ def run(options: argparse.Namespace) -> int:
         show(f"{pool['user_api']:10} {pool['internal_api']} {pool['version']}, {pool['num_threads']} threads")
     with kernels.running(options.backend, options.threads) as shown:
         show(f"kernels    {shown}")
+    show(f"mpi        {shown_mpi()}")
     return 0

@@ -69,37 +69,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         with streams_that_take_any_text(), log_to_stderr():
-            return outcome(words)
+            return last_word(*outcome(words))
     except KeyboardInterrupt as stop:
-        show("rnnnlp: stopped", to=sys.stderr)
-        return getattr(stop, "exit_code", 130)
+        return last_word(getattr(stop, "exit_code", 130), "rnnnlp: stopped")
 
 
-def outcome(words: list[str]) -> int:
-    """Runs the command of these words, and prints the error that ends it, if one does; returns the exit code."""
+def outcome(words: list[str]) -> tuple[int, str]:
+    """Runs the command of these words; returns the exit code, and the line that says why it ended, if there is one."""
     try:
         try:
-            return run_command(words)
+            return run_command(words), ""
         finally:
             sys.stdout.flush()  # so a full disk is noticed here
     except UserError as error:
-        return fail(error.command_line)
+        return failure(error.command_line)
     except MemoryError as error:
-        return fail(f"there is not enough memory ({str(error) or 'none left'}); choose a smaller model or batch")
+        return failure(f"there is not enough memory ({str(error) or 'none left'}); choose a smaller model or batch")
     except BrokenPipeError:  # the reader of the output has ended, such as `head`
         discard_output()
-        return 141
+        return 141, ""
     except OSError as error:
         discard_output()
         cause = error.strerror or error
-        return fail(f"{error.filename or 'reading or writing'}: {cause}; free or repair it, then try again")
+        return failure(f"{error.filename or 'reading or writing'}: {cause}; free or repair it, then try again")
     except (KeyboardInterrupt, SystemExit, GeneratorExit):
         raise
     except BaseException as error:  # `tokenizers` has some that are no Exception
         if os.environ.get(DEBUG) == "1":
             raise
         what = f"internal error: {type(error).__name__}: {error}"
-        return fail(f"{what}; please report it ({DEBUG}=1 shows where)", "rnnnlp", INTERNAL_ERROR)
+        return failure(f"{what}; please report it ({DEBUG}=1 shows where)", "rnnnlp", INTERNAL_ERROR)
 
 
 def run_command(words: list[str]) -> int:
@@ -171,11 +170,30 @@ def parse(parser: Parser, words: list[str]) -> argparse.Namespace:
     return options
 
 
-def fail(message: str, prefix: str = "rnnnlp: error", code: int = 2) -> int:
-    """Prints an error message on one line; returns the exit code."""
+def fail(message: str) -> int:
+    """Prints the line of a user's mistake; returns the exit code."""
+    return last_word(*failure(message))
+
+
+def failure(message: str, prefix: str = "rnnnlp: error", code: int = 2) -> tuple[int, str]:
+    """The exit code of an error, and its line."""
     if len(message) > LONGEST_MESSAGE:  # the beginning says what is wrong, the end what to do
         message = f"{message[: LONGEST_MESSAGE // 2]} ... {message[-LONGEST_MESSAGE // 2 :]}"
-    show(f"{prefix}: {message}", to=sys.stderr)
+    return code, f"{prefix}: {message}"
+
+
+def last_word(code: int, line: str) -> int:
+    """Prints the line that says why the command ended, once for all processes; returns the exit code."""
+    from rnnnlp.training.launcher import launched_processes
+
+    if code and launched_processes() != 1:
+        from rnnnlp.training.mpi import ending
+
+        with ending(code) as rank:
+            if line and rank is not None:
+                show(f"{line} (process {rank})" if rank else line, to=sys.stderr)
+    elif line:
+        show(line, to=sys.stderr)
     return code
 
 

@@ -69,9 +69,10 @@ def with_backend(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse
 
     @wraps(run)
     def on_backend(options: argparse.Namespace) -> int:
+        from rnnnlp.training.launcher import share_of_processors
         from rnnnlp.training.run import running
 
-        with running(options.backend, options.threads):
+        with running(options.backend, options.threads or share_of_processors()):
             return run(options)
 
     return on_backend

@@ -60,8 +60,10 @@ def write_json(path: str, figures: Any) -> None:
 
 
 @contextmanager
-def output_file(name: str, path: str) -> Iterator[IO[bytes]]:
+def output_file(name: str, path: str, *, sync: bool = False) -> Iterator[IO[bytes]]:
     """A context that gives the file of an option; what is there is kept until the new content is complete.
+
+    With `sync` it is on the disk, too.
 
     Raises:
         UserError: If it cannot be written.
@@ -71,7 +73,7 @@ def output_file(name: str, path: str) -> Iterator[IO[bytes]]:
     try:
         if sys.stdout is not None:
             sys.stdout.flush()  # in case the file is `/dev/stdout`
-        with replaced_file(Path(os.path.expanduser(path))) as file:
+        with replaced_file(Path(os.path.expanduser(path)), sync=sync) as file:
             yield file
     except BrokenPipeError:  # a pipe in place of a file
         raise

@@ -11,11 +11,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from rnnnlp.cli.highlight import colours_wanted, highlighted, strongest
 from rnnnlp.cli.options import add_backend_options, add_reading_options, with_backend
 from rnnnlp.cli.output import output_file, refuse_input, show, show_json
+from rnnnlp.cli.parts import add_files_options, files_to_do, require_files
 from rnnnlp.cli.to_label import check_uncertain, write_uncertain
 from rnnnlp.errors import UserError, dashed, option
 
@@ -79,7 +81,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="write the N texts whose labels would teach most, as csv with an empty label column; of a table, only "
         "rows without a label",
     )
-    parser.add_argument("--out", metavar="FILE", help="the csv file of --uncertain (default: standard output)")
+    parser.add_argument(
+        "--out",
+        metavar="FILE",
+        help="the csv file of --uncertain (default: standard output), or the folder for what --files gives",
+    )
+    add_files_options(parser, "labels and probabilities as JSON lines")
     add_backend_options(parser)
 
 
@@ -116,6 +123,10 @@ def run(options: argparse.Namespace) -> int:
     for name, value in ReadOptions.given(options).items():
         if given:
             raise UserError(f"{option(name)} is {value}, and the texts are given; leave it out")
+    if require_files(options, "file", "json", "uncertain", "label_column"):
+        if given or run_folder is None:
+            raise UserError(f"{option('files')} needs a model, and no texts; give one run before it")
+        return predict_files(Models(run_folder, options.threshold), model_folder(run_folder), options)
     check_uncertain(options)
     models = Models(run_folder, options.threshold)
     for word in given:
@@ -136,13 +147,25 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
+def predict_files(models: "Models", folder: Path, options: argparse.Namespace) -> int:
+    """Writes what the model says of each of `--files` into a file of its own; returns the exit code."""
+    from rnnnlp.text import ReadOptions
+    from rnnnlp.text.plain import stream_plain_texts
+
+    reading = ReadOptions.of(options)
+    for file, output in files_to_do(options, ".jsonl", folder, "threshold", "explain"):
+        options.json = str(output)
+        write_predictions(models, stream_plain_texts(file, reading), options)
+    return 0
+
+
 def write_predictions(models: "Models", batches: Iterable[Sequence[str | None]], options: argparse.Namespace) -> None:
     """Writes what the models say of the texts, each batch as soon as it was read; warns of what to doubt."""
-    from rnnnlp.training.loop import Interrupted, signals_noted
+    from rnnnlp.training.signals import Interrupted, signals_noted
 
     coloured = colours_wanted(sys.stdout)
     number = missing = hardly_known = 0
-    with text_output(options.json) as file:
+    with text_output(options.json, whole=options.files is not None) as file:
         for batch in models.ready(batches):
             found = models.predictions(batch, explain=options.explain)
             number, missing = number + len(batch), missing + batch.count(None)
@@ -289,19 +312,25 @@ def looks_like_run(word: str, others: Sequence[str], models: Iterable[str]) -> b
 
 
 @contextmanager
-def text_output(path: str | None) -> Iterator[TextIO]:
-    """A context that gives the file of `--json`, or standard output. A new file keeps what Ctrl-C leaves of it."""
+def text_output(path: str | None, *, whole: bool = False) -> Iterator[TextIO]:
+    """A context that gives the file of `--json`, or standard output.
+
+    A new file keeps what Ctrl-C leaves of it, unless it must be `whole`, on the disk too, or not be there.
+    """
     if path in (None, "-"):
         yield sys.stdout
         return
     is_new, stopped = not os.path.lexists(os.path.expanduser(path)), None
-    with output_file("json", path) as binary, io.TextIOWrapper(binary, encoding="utf-8", newline="") as file:
+    with output_file("out" if whole else "json", path, sync=whole) as binary:
+        file = io.TextIOWrapper(binary, encoding="utf-8", newline="")
         try:
             yield file
         except KeyboardInterrupt as stop:
-            if not is_new:
+            if whole or not is_new:
                 raise
             stopped = stop
+        finally:
+            file.detach()  # which flushes, and leaves the file open for who gave it
     if stopped is not None:
         log.info("%s has the predictions so far", path)
         raise stopped

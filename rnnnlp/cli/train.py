@@ -3,6 +3,7 @@
 import argparse
 import shlex
 import sys
+from typing import TYPE_CHECKING
 
 from rnnnlp.cli.options import add_config_options, read_toml
 from rnnnlp.cli.output import show
@@ -11,6 +12,9 @@ from rnnnlp.errors import UserError, dashed, option
 from rnnnlp.files import WriteError
 from rnnnlp.tasks import TASKS, load_task
 from rnnnlp.training.task import Task
+
+if TYPE_CHECKING:
+    from rnnnlp.training.reporting import Callback
 
 PREFIX = "train "  # of the commands of tasks that are words of this one
 
@@ -54,10 +58,19 @@ def run(options: argparse.Namespace) -> int:
 
 
 def begin_or_resume(options: argparse.Namespace, task: Task) -> int:
+    """Trains as the options say, with all processes of a launcher; returns the exit code."""
+    from rnnnlp.training.mpi import together
+
+    with together(sys.argv[1:]):
+        return trained(options, task)
+
+
+def trained(options: argparse.Namespace, task: Task) -> int:
     """Trains as the options say; returns the exit code."""
-    from rnnnlp.training.loop import Interrupted
+    from rnnnlp.training.distributed import processes
     from rnnnlp.training.run import resume, train
     from rnnnlp.training.run_folder import RunFolder
+    from rnnnlp.training.signals import Interrupted
 
     of_command = ("command", "kind", "run", "config", "task")
     given = {name: value for name, value in vars(options).items() if name not in of_command}
@@ -68,22 +81,25 @@ def begin_or_resume(options: argparse.Namespace, task: Task) -> int:
             if extra := ", ".join(option(name) for name, value in not_here.items() if value):
                 raise UserError(f"{option('resume')} continues the run in its own folder; leave out {extra}")
             out = again
-            resume(task, again, given)
+            resume(task, again, given, callbacks=when_lost(task, out))
         else:
             values = (read_toml(options.config) if options.config else {}) | given
             out_of_file = as_given(str, values.pop("out", f"runs/{task.command.split()[-1]}"), "out")
             out = out_of_file if out is None else out
             overwrite = as_given(bool, values.pop("overwrite", False), "overwrite") or overwrite
-            train(task, task.options_from(values), out, overwrite=overwrite)
+            lost = when_lost(task, out)
+            train(task, task.options_from(values), out, overwrite=overwrite, callbacks=lost)
     except WriteError as error:
         checkpoints = RunFolder(out).checkpoints() if out else []
         if not checkpoints:
             raise
         raise UserError(f"{error.marked}, then resume with: {command_to_resume(task, out)}") from None
     except Interrupted as stop:
-        show(f"rnnnlp: {stop}; resume with: {command_to_resume(task, out)}", to=sys.stderr)
+        if processes().rank == 0:
+            show(f"rnnnlp: {stop}; resume with: {command_to_resume(task, out)}", to=sys.stderr)
         return stop.exit_code
-    show(f"{out}: done; use it with: {task.use.format(run=out)}", to=sys.stderr)
+    if processes().rank == 0:
+        show(f"{out}: done; use it with: {task.use.format(run=out)}", to=sys.stderr)
     return 0
 
 
@@ -93,4 +109,19 @@ def task_of_command(command: str) -> Task:
 
 
 def command_to_resume(task: Task, out: str) -> str:
-    return shlex.join(["rnnnlp", *task.command.split(), dashed("resume"), str(out)])
+    from rnnnlp.training.distributed import processes
+
+    launcher = ["mpiexec", "-n", str(size)] if (size := processes().size) > 1 else []
+    return shlex.join([*launcher, "rnnnlp", *task.command.split(), dashed("resume"), str(out)])
+
+
+def when_lost(task: Task, out: str) -> "list[Callback]":
+    """What says how to resume a run that several processes train. If one of them is killed, none can say it then."""
+    from rnnnlp.training.distributed import processes
+    from rnnnlp.training.reporting import Callback, ReportedRun
+
+    class WhenLost(Callback):
+        def begin(self, run: ReportedRun) -> None:
+            show(f"if a process is lost, resume with: {command_to_resume(task, out)}", to=sys.stderr)
+
+    return [WhenLost()] if processes().size > 1 else []

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from rnnnlp.batches.shards import Shard
 from rnnnlp.batches.streams import StreamWindow
 from rnnnlp.errors import UserError
 from rnnnlp.kernels.backend import State
@@ -20,6 +21,7 @@ from rnnnlp.layers.recurrent import Recurrent
 from rnnnlp.text import Corpus, EncodedCorpus
 from rnnnlp.text.given import GivenTexts, as_texts, without_missing
 from rnnnlp.text.sources import GIVEN
+from rnnnlp.training.distributed import for_each_shard
 
 SPLITS = ("train", "validation")  # the ones that training reads
 PARTS = {"the training text": "train", "the validation text": "validation"}
@@ -98,6 +100,23 @@ def carried_state(window: StreamWindow, state: State) -> State:
     return tuple(np.where(window.reset[:, None], 0, s) for s in state)  # (L, B, H)
 
 
+def state_of_shard(state: State, shard: Shard) -> State:
+    """The part of a state `(L, B, H)` that belongs to the streams of a shard, not copied."""
+    return tuple(s[:, shard.part(s.shape[1])] for s in state)
+
+
+def carry(state: State, state_T: State) -> None:
+    """Makes `state`, in place, that at the end of a window."""
+    for s, s_T in zip(state, state_T, strict=True):
+        s[...] = s_T
+
+
+def whole_state(state: State, shards: int) -> State:
+    """A state `(L, B, H)` of which each process knows its own shards, copied."""
+    parts = for_each_shard(shards, lambda shard: state_of_shard(state, shard))
+    return tuple(np.concatenate(of_array, axis=1) for of_array in zip(*parts, strict=True))
+
+
 def given_corpus(data: Any, validation_data: Any = None, column: str | None = None) -> tuple[Corpus | None, str]:
     """What `fit` was given: the corpus of texts, or None for data that have a name; and the name.
 
@@ -158,7 +177,12 @@ def require_two(ids: np.ndarray) -> None:
 
 
 def language_model_loss(
-    model: LanguageModel, ids: np.ndarray, *, streams: int = 1, on_progress: Callable[[int], Any] = lambda tokens: None
+    model: LanguageModel,
+    ids: np.ndarray,
+    *,
+    streams: int = 1,
+    shards: int = 1,
+    on_progress: Callable[[int], Any] = lambda tokens: None,
 ) -> tuple[float, int]:
     """The loss on a text.
 
@@ -170,6 +194,7 @@ def language_model_loss(
         model: The language model.
         ids: The text, `(length,)`.
         streams: The number of streams.
+        shards: The number of parts into which the streams are cut for several processes.
         on_progress: Called with the number of tokens done since the last call.
 
     Returns:
@@ -179,11 +204,32 @@ def language_model_loss(
     streams = max(1, min(streams, (len(ids) - 1) // (2 * WARMUP)))
     length, longer = divmod(len(ids) - 1, streams)  # the first `longer` streams have one token more
     begin = np.arange(streams) * length + np.minimum(np.arange(streams), longer)  # (B,)
+
+    def of_shard(shard: Shard) -> tuple[float, int]:
+        part = shard.part(streams)
+        if part.start == part.stop:
+            return 0.0, 0
+        return _loss_of_streams(model, ids, begin[part], length, max(0, longer - part.start), on_progress)
+
+    losses, counts = zip(*for_each_shard(shards, of_shard), strict=True)
+    return sum(losses), sum(counts)
+
+
+def _loss_of_streams(
+    model: LanguageModel,
+    ids: np.ndarray,
+    begin: np.ndarray,
+    length: int,
+    longer: int,
+    on_progress: Callable[[int], Any],
+) -> tuple[float, int]:
+    """As `language_model_loss`, for streams that begin at `begin (B,)`; the first `longer` have a token more."""
+    streams = len(begin)
     state = _warm_state(model, ids, begin)
     loss_sum, count = 0.0, 0
     steps = max(1, WINDOW_TOKENS // streams)
     for start, stop, B in [(t, min(t + steps, length), streams) for t in range(0, length, steps)] + [
-        (length, length + 1, longer)
+        (length, length + 1, min(longer, streams))
     ]:
         if B == 0:
             continue
@@ -198,12 +244,13 @@ def language_model_loss(
 
 
 def _warm_state(model: LanguageModel, ids: np.ndarray, begin: np.ndarray) -> State:
-    """The state of each stream after the tokens before its position in `begin (B,)`; the first has none before it."""
+    """The state of each stream after the tokens before its position in `begin (B,)`; the text's first has none."""
     state = model.zero_state(len(begin))
-    others = len(begin) - 1
+    cold = int(begin[0] == 0)
+    others = len(begin) - cold
     if others:
-        indices = (begin[1:] + np.arange(-WARMUP, 0)[:, None]).ravel()
+        indices = (begin[cold:] + np.arange(-WARMUP, 0)[:, None]).ravel()
         _, warm, _ = model.forward(ids[indices], np.full(WARMUP, others), model.zero_state(others))
         for s, w in zip(state, warm, strict=True):
-            s[:, 1:] = w
+            s[:, cold:] = w
     return state

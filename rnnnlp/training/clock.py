@@ -1,6 +1,7 @@
 """The progress of a run, measured in steps, in seconds of wall time, or in both."""
 
 import time
+from collections.abc import Callable
 
 
 class Clock:
@@ -9,14 +10,23 @@ class Clock:
     Args:
         total_steps: Number of steps; None means no limit.
         budget: Training time in seconds, including the time before a resume; None means no limit.
-        started: When the run started, by `time.monotonic`; None means now.
+        started: When the run started; None means now.
+        now: Tells the time in seconds.
     """
 
-    def __init__(self, *, total_steps: int | None, budget: float | None, started: float | None = None):
+    def __init__(
+        self,
+        *,
+        total_steps: int | None,
+        budget: float | None,
+        started: float | None = None,
+        now: Callable[[], float] = time.monotonic,
+    ):
         self.total_steps, self.budget = total_steps, budget
         self.step = 0
         self.reserve = 0.0  # seconds that are kept for the last evaluation
-        self._since = time.monotonic() if started is None else started
+        self._now = now
+        self._since = now() if started is None else started
         self._before = 0.0  # seconds before the last resume
 
     def resume(self, step: int, seconds: float, reserve: float) -> None:
@@ -28,12 +38,12 @@ class Clock:
             reserve: Seconds to keep for the last evaluation.
         """
         self.step, self._before, self.reserve = step, seconds, reserve
-        self._since = time.monotonic()
+        self._since = self._now()
 
     @property
     def seconds(self) -> float:
         """Training time so far, including the time before a resume."""
-        return self._before + time.monotonic() - self._since
+        return self._before + self._now() - self._since
 
     @property
     def progress(self) -> float:

@@ -3,10 +3,7 @@
 import dataclasses
 import logging
 import math
-import signal
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -19,8 +16,10 @@ from rnnnlp.layers.parameter import Parameter
 from rnnnlp.training.averaging import AveragedWeights
 from rnnnlp.training.clock import Clock
 from rnnnlp.training.data_places import places_of
+from rnnnlp.training.distributed import processes
 from rnnnlp.training.divergence import Diverged, DivergenceDetector, UpdateRatio
 from rnnnlp.training.earlier import EARLIER_DATA
+from rnnnlp.training.gradient_sum import begin_alike, gradients_of_batch
 from rnnnlp.training.malloc import MallocTrimmer
 from rnnnlp.training.model_folder import training_of
 from rnnnlp.training.optimizers import Optimizer, clipping, global_norm, optimizer
@@ -31,6 +30,7 @@ from rnnnlp.training.reporting import Reports
 from rnnnlp.training.resuming import CHANGEABLE, LIMITS, changed_data
 from rnnnlp.training.run_folder import STATE, RunFolder
 from rnnnlp.training.schedules import factor
+from rnnnlp.training.signals import Interrupted
 from rnnnlp.training.state import TrainingState
 from rnnnlp.training.task import BatchLoss, Objective
 
@@ -60,6 +60,8 @@ def train_step(
     lr: float,
     max_norm: float,
     rng: np.random.Generator,
+    seed: int,
+    shards: int,
     measured: bool = False,
 ) -> Step:
     """One training step: the gradients of the next batch, clipped, applied, and the weights averaged.
@@ -67,8 +69,7 @@ def train_step(
     Raises:
         Diverged: Before the update, if the loss or a gradient is not finite or the loss stays high.
     """
-    objective.network.zero_grad()
-    batch = objective.gradients(rng=rng)
+    batch = gradients_of_batch(objective, shards, rng=rng, seed=seed, step=optimizer.steps)
     norm, norms = global_norm(trainable)
     detector.check(optimizer.steps + 1, batch.loss, norm, norms, lr)
     ratio = UpdateRatio(optimizer.parameters) if measured else None
@@ -76,14 +77,6 @@ def train_step(
     update_ratio = ratio.measure() if ratio else None
     averaged.update(optimizer.steps)
     return Step(batch, norm, update_ratio)
-
-
-class Interrupted(KeyboardInterrupt):
-    """A signal asked the run to stop; a checkpoint was saved. What catches every `Exception` lets it through."""
-
-    def __init__(self, signal_number: int):
-        super().__init__(f"stopped by {signal.Signals(signal_number).name}")
-        self.exit_code = 128 + signal_number
 
 
 class Trainer:
@@ -111,27 +104,32 @@ class Trainer:
         epochs = config.epochs or config.max_epochs
         total_steps = epochs * objective.steps_per_epoch if epochs else config.steps
         budget = None if config.budget is None else config.budget - spent
-        self.clock = Clock(total_steps=total_steps, budget=budget, started=started)
+        self.clock = Clock(total_steps=total_steps, budget=budget, started=started, now=processes().now)
         self.detector = DivergenceDetector()
         self.rng = rng_for(config.seed, Stream.DROPOUT)
         self.state = TrainingState(data_places=places_of(config.data, run.path))
-        self.last_checkpoint = time.monotonic()
+        self.last_checkpoint = processes().now()
         self.trimmer = MallocTrimmer()
         self.reports = Reports()
+        begin_alike(objective)
 
     @classmethod
     def begin(cls, objective: Objective, config: TrainingConfig, run: RunFolder, **options: Any) -> Self:
         """A new run in the folder. Once its first checkpoint is written, it replaces any run that was there."""
         trainer = cls(objective, config, run, **options)
-        with run.replacement() as new:
-            objective.network.save_config(new.path, training=config.to_mapping())  # there are no trained weights yet
-            trainer.save_checkpoint(new)
+
+        def write() -> None:
+            with run.replacement() as new:
+                objective.network.save_config(new.path, training=config.to_mapping())  # no trained weights yet
+                trainer.save_checkpoint(new)
+
+        processes().first(write)
         return trainer
 
     def train(self) -> None:
         """Trains to the end, or until a signal arrives or the patience runs out."""
         clock, config = self.clock, self.config
-        with signals_noted() as signals, Progress(clock) as progress:
+        with processes().signals() as signals, Progress(clock) as progress:
             while not clock.over and not self.out_of_patience:
                 try:
                     self.advance(progress)
@@ -163,6 +161,8 @@ class Trainer:
             lr=lr,
             max_norm=config.max_norm,
             rng=self.rng,
+            seed=config.seed,
+            shards=config.shards or 1,
             measured=is_logged,
         )
         clock.step += 1
@@ -191,24 +191,25 @@ class Trainer:
     @np.errstate(over="ignore", invalid="ignore")  # what is not finite is found when the checkpoint is written
     def evaluate(self, progress: Progress) -> None:
         """Evaluates the averaged weights on validation, and keeps them if they are the best so far."""
-        started = time.monotonic()
+        started = processes().now()
         state, clock, due = self.state, self.clock, self.config.evaluations
         state.evaluated_at = clock.step
         state.evaluations = max(state.evaluations + 1, int(clock.progress * due))
         with self.averaged.applied():
             metrics = self.objective.evaluate()
+            metrics = processes().first(lambda: metrics)  # other processors may round otherwise
             score = metrics.pop("score")
             if better := score > (-math.inf if state.best_score is None else state.best_score):
                 state.best_score, state.best_metrics, state.evaluations_since_best = score, metrics, 0
                 self.run.save_weights(self.objective.network)
             else:
                 state.evaluations_since_best += 1
-            sample = self.objective.sample()
+            sample = processes().first(self.objective.sample)
         of_sample = {} if sample is None else {"sample": sample}
         self.run.log(self.progress_record() | {"validation": metrics} | of_sample)
         progress.evaluated(metrics, best=better, sample=sample)
         self.reports.evaluation(clock.step, metrics, best=better, sample=sample)
-        clock.reserve = time.monotonic() - started
+        clock.reserve = processes().now() - started
         # Evaluations that came due while this one took its time are skipped.
         state.evaluations = max(state.evaluations, int(clock.progress * due))
         if not self.detector.high_steps or clock.over or self.out_of_patience:
@@ -233,7 +234,7 @@ class Trainer:
             return False
         every = self.config.checkpoint_every
         return (every is not None and self.clock.step % every == 0) or (
-            time.monotonic() - self.last_checkpoint > CHECKPOINT_SECONDS
+            processes().now() - self.last_checkpoint > CHECKPOINT_SECONDS
         )
 
     def save_checkpoint(self, folder: RunFolder | None = None) -> None:
@@ -262,7 +263,7 @@ class Trainer:
             run.save_checkpoint(network, self.config.to_mapping(), tensors, state)
             if self.state.best_score is None:  # no evaluation yet: the weights so far are the best that there are
                 run.save_weights(network)
-        self.last_checkpoint = time.monotonic()
+        self.last_checkpoint = processes().now()
         self.reports.checkpoint(self.clock.step, run.latest_checkpoint)
 
     def resume(self) -> None:
@@ -300,7 +301,7 @@ class Trainer:
 
     def changed_options(self, checkpoint: Path) -> set[str]:
         """The options that are not what the checkpoint says. The run folder may have them before it does."""
-        before = training_of(checkpoint)
+        before = processes().first(lambda: training_of(checkpoint))
         now = self.config.to_mapping()
         return {name for name in CHANGEABLE if before.get(name, now.get(name)) != now.get(name)}
 
@@ -321,10 +322,9 @@ class Trainer:
         Raises:
             UserError: If the checkpoint is damaged, or the data are not those it was written with.
         """
-        path = self.run.latest_checkpoint()
         carried = self.objective.carried()
         raw = self.raw_tensors(carried)
-        averaged, tensors, state = self.run.load_checkpoint(path, sum(array.size for array in raw.values()))
+        path, (averaged, tensors, state) = self.run.load_newest(sum(array.size for array in raw.values()))
         if changed := changed_data(self.objective, state):
             raise UserError(
                 f"{option('data')} {self.config.data} is not what {self.run.path} was trained on ({', '.join(changed)} "
@@ -365,35 +365,3 @@ class Trainer:
             self.detector.restore(state.divergence)
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise CorruptFileError(f"{path / STATE} is damaged ({error}); restore it or train again") from None
-
-
-@contextmanager
-def signals_noted() -> Iterator[list[int]]:
-    """While inside, SIGINT, SIGTERM and SIGHUP do not interrupt but go into the list.
-
-    A second signal interrupts as usual, unless it is of another kind and comes within a second: a closed terminal or a
-    service manager sends several. Signals that the process ignores, such as SIGHUP after `nohup`, stay ignored.
-    """
-    noted: list[int] = []
-    before: dict[int, Any] = {}
-    first = 0.0  # time of the first one
-
-    def note(number: int, frame: Any) -> None:
-        nonlocal first
-        if noted and (number in noted or time.monotonic() - first > 1):
-            signal.signal(number, before[number])
-            signal.raise_signal(number)
-        first = first or time.monotonic()
-        noted.append(number)
-
-    try:
-        for number in map(signal.Signals, (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM))):
-            if number not in before and signal.getsignal(number) != signal.SIG_IGN:
-                before[number] = signal.signal(number, note)
-    except ValueError:  # not in the main thread: leave signals to the caller
-        pass
-    try:
-        yield noted
-    finally:
-        for noted_signal, handler in before.items():
-            signal.signal(noted_signal, handler)

@@ -3,6 +3,7 @@
 A folder has `config.json`, `tokenizer.json` and `model.safetensors`; the last one has the checksums of all three.
 """
 
+import hashlib
 import json
 import os
 import tempfile
@@ -16,8 +17,10 @@ from rnnnlp.errors import UserError
 from rnnnlp.files import (
     JSON_LIMIT,
     MOST_PARTS,
+    open_regular,
     parts_of,
     read_json,
+    size_and_sha256,
     unreadable,
     write_atomically,
     writing,
@@ -167,6 +170,17 @@ def replaced_model(folder: str | os.PathLike[str], *, quantize: str | None = Non
 
     with replacement(path, ENTRIES, keep=OF_A_RUN, check=check) as new:
         yield new
+
+
+def digest_of_model(folder: Path) -> str:
+    """The SHA-256 digest of the files that make the model in a folder, or the ensemble: the same for equal models."""
+    digest = hashlib.sha256()
+    for place in (folder, *sorted((folder / MEMBERS).glob("*"))):
+        for name in OF_A_MODEL:
+            if (place / name).is_file():
+                with open_regular(place / name) as file:
+                    digest.update(f"{place.name if place != folder else ''}/{name} {size_and_sha256(file)}".encode())
+    return digest.hexdigest()
 
 
 def holds_model(folder: Path) -> bool:

@@ -17,6 +17,7 @@ from rnnnlp.training.reporting import TRACKERS, known_trackers
 from rnnnlp.training.schedules import SCHEDULES
 
 LARGEST_VOCABULARY = 1 << 22  # the trainer of bpe takes memory for as many at once
+MOST_SHARDS = 1 << 12
 DEFAULT_BUDGET = 600.0  # seconds, where no epochs, steps or budget are given
 
 
@@ -27,6 +28,8 @@ class TrainingConfig(Protocol):
     def data(self) -> str: ...
     @property
     def seed(self) -> int: ...
+    @property
+    def shards(self) -> int | None: ...
     @property
     def optimizer(self) -> str: ...
     @property
@@ -87,6 +90,12 @@ class TrainingOptions(Config):
     min_frequency: int = setting("tokens seen less often than this are unknown (word, bpe)", 2, check=at_least(0))
     batch_size: int | None = setting(
         "number of documents, or of streams of a text, in a batch", None, check=at_least(1)
+    )
+    shards: int | None = setting(
+        "number of parts into which each batch is cut for several processes (see docs/guide/scale.md); the result "
+        "depends on it, and not on the number of processes (default: the number of processes at the start)",
+        None,
+        check=between(1, MOST_SHARDS),
     )
     bptt: int | None = setting("number of steps through which the gradient flows back", None, check=at_least(1))
     optimizer: str = setting(f"one of {', '.join(OPTIMIZERS)}", "adamw", check=one_of(OPTIMIZERS))

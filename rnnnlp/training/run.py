@@ -3,7 +3,6 @@
 import logging
 import os
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import MappingProxyType
@@ -15,13 +14,15 @@ from rnnnlp.errors import UserError
 from rnnnlp.files import CorruptFileError, write_atomically
 from rnnnlp.training.card import model_card
 from rnnnlp.training.data_places import find_data, refuse_data_of_run
-from rnnnlp.training.loop import Interrupted, Trainer
+from rnnnlp.training.distributed import processes
+from rnnnlp.training.loop import Trainer
 from rnnnlp.training.model_folder import CARD, CONFIG, training_of
 from rnnnlp.training.network import Network
 from rnnnlp.training.options import DEFAULT_BUDGET, TrainingOptions
 from rnnnlp.training.reporting import Callback, ReportedRun, Reports
 from rnnnlp.training.resuming import with_changes
 from rnnnlp.training.run_folder import RunFolder
+from rnnnlp.training.signals import Interrupted
 from rnnnlp.training.task import Options, Task
 
 log = logging.getLogger(__name__)
@@ -55,11 +56,11 @@ def train(
         UserError: For a mistake in options or data, data in the run that is replaced, a folder in use, or a run that
             diverges.
     """
-    started = time.monotonic()
-    reports = Reports(callbacks, options.training.report_to)
+    started = processes().now()
+    reports = reports_to(callbacks, options.training.report_to)
     if data is None:
         refuse_data_of_run(options.training.data, out)
-    options = Options(with_limit(options.training), options.network)
+    options = Options(with_shards(with_limit(options.training)), options.network)
     with (
         running(options.training.backend, options.training.threads),
         RunFolder.create(out, overwrite=overwrite) as run,
@@ -92,12 +93,16 @@ def resume(
             cannot change.
     """
     with RunFolder.reopen(path) as run:
-        checkpoint = run.latest_checkpoint()
-        try:
-            network = task.network.from_pretrained(checkpoint)
+
+        def opened() -> tuple[Network, Any]:
+            network = task.network.from_pretrained(run.latest_checkpoint())
             config: Any = task.training.from_mapping(training_of(run.path), str(run.path / CONFIG))
-            config = with_changes(config, network.config, changes, run=run.path, trained=run.seconds)
-            reports = Reports(callbacks, config.report_to)
+            return network, with_changes(config, network.config, changes, run=run.path, trained=run.seconds)
+
+        try:
+            network, config = processes().first(opened)
+            reports = reports_to(callbacks, config.report_to)
+            say_processes(config.shards or 1)
             if data is None and (place := find_data(config.to_mapping(), run.path)) != config.data:
                 config = config.changed(data=place)
             with running(config.backend, config.threads):
@@ -117,16 +122,16 @@ def finish(task: Task, trainer: Trainer, reports: Reports) -> Network:
     status = "failed"
     try:
         trainer.train()
-        save_card(task, trainer)
+        processes().first(lambda: save_card(task, trainer))
         status = "finished"
     except KeyboardInterrupt as stop:
         status = "interrupted"
         if isinstance(stop, Interrupted):
-            save_card(task, trainer)
+            processes().first(lambda: save_card(task, trainer))
         raise
     finally:
         reports.end(status, trainer.state.best_metrics)  # now the folder is as it stays, for who uploads it
-    return task.network.from_pretrained(trainer.run.path)
+    return processes().first(lambda: task.network.from_pretrained(trainer.run.path))
 
 
 def save_card(task: Task, trainer: Trainer) -> None:
@@ -151,10 +156,31 @@ def with_limit(options: Training) -> Training:
     return options
 
 
+def with_shards(options: Training) -> Training:
+    """The options with a number of shards, if several processes train."""
+    size = processes().size
+    shards = options.shards or (size if size > 1 else None)
+    say_processes(shards or 1)
+    return options.changed(shards=shards)
+
+
+def say_processes(shards: int) -> None:
+    """Says how many processes train, if there are several, and if some have nothing to do."""
+    if (size := processes().size) > 1:
+        log.info("%d processes train together; each batch has %d shards", size, shards)
+    if size > shards:
+        log.warning("a batch has %d shards, so %d of the %d processes do not train", shards, size - shards, size)
+
+
+def reports_to(callbacks: Sequence[Callback], report_to: str | None) -> Reports:
+    """What hears of the training: that of the first process."""
+    return Reports() if processes().rank else Reports(callbacks, report_to)
+
+
 @contextmanager
 def running(backend: str | None, threads: int | None) -> Iterator[None]:
     """As `kernels.running`, and says what runs."""
-    with kernels.running(backend, threads) as shown:
+    with kernels.running(backend, threads or processes().threads) as shown:
         log.info("kernels: %s", shown)
         yield
 

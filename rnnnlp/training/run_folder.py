@@ -22,7 +22,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
@@ -45,6 +45,7 @@ from rnnnlp.files import (
     writing,
 )
 from rnnnlp.folders import NEXT, alone, current, finish_replacement, make_folder, publish_folder, remove, replacement
+from rnnnlp.training.distributed import by_first
 from rnnnlp.training.earlier import current_names
 from rnnnlp.training.folder_lock import LOCK, FolderLock, holder
 from rnnnlp.training.model_folder import (
@@ -95,22 +96,34 @@ class RunFolder:
         if not os.fspath(path):
             raise UserError(f"{option('out')} is empty; give the name of a new folder")
         run = cls(path)
-        run._require_free(overwrite=overwrite, to_resume=to_resume)
-        is_new = not run.path.exists()
-        try:
-            make_folder(run.path)
-        except OSError as error:
-            raise UserError(f"{option('out')} {path} cannot be made ({error.strerror}); give another folder") from None
-        run._take_lock()
-        try:
-            with run._written_alone():
-                run._require_free(overwrite=overwrite, to_resume=to_resume)  # another process may just have written it
-                run._finish_earlier()
-        except BaseException:
-            run._release_lock()
-            raise
-        run._is_new = is_new
+        run._make(overwrite, to_resume)
         return run
+
+    @by_first
+    def _make(self, overwrite: bool, to_resume: bool) -> None:
+        """Makes the folder, and locks it."""
+        self._require_free(overwrite=overwrite, to_resume=to_resume)
+        is_new = not self.path.exists()
+        try:
+            make_folder(self.path)
+        except OSError as error:
+            raise UserError(
+                f"{option('out')} {self.path} cannot be made ({error.strerror}); give another folder"
+            ) from None
+        # Another process may just have written into it.
+        self._open(lambda: self._require_free(overwrite=overwrite, to_resume=to_resume))
+        self._is_new = is_new
+
+    def _open(self, check: Callable[[], None] = lambda: None) -> None:
+        """Locks the folder, checks it once more, and finishes or removes what killed processes left."""
+        self._take_lock()
+        try:
+            with self._written_alone():
+                check()
+                self._finish_earlier()
+        except BaseException:
+            self._release_lock()
+            raise
 
     def _require_free(self, *, overwrite: bool, to_resume: bool) -> None:
         out = f"{option('out')} {self.path}"
@@ -136,15 +149,13 @@ class RunFolder:
     def reopen(cls, path: str | os.PathLike[str]) -> Self:
         """The folder of a run to resume. UserError if there is none, or another process trains in it."""
         run = cls(path)
-        run.latest_checkpoint()
-        run._take_lock()
-        try:
-            with run._written_alone():
-                run._finish_earlier()
-        except BaseException:
-            run._release_lock()
-            raise
+        run._reopen()
         return run
+
+    @by_first
+    def _reopen(self) -> None:
+        self.latest_checkpoint()
+        self._open()
 
     @contextmanager
     def replacement(self) -> Iterator["RunFolder"]:
@@ -155,6 +166,7 @@ class RunFolder:
         with replacement(self.path, ENTRIES) as new:
             yield RunFolder(new)
 
+    @by_first
     def save_training(self, training: Mapping[str, Any]) -> None:
         """Changes in `config.json` how the model was trained. The folder holds a model at every moment.
 
@@ -195,6 +207,7 @@ class RunFolder:
                 "resume the run where it is now"
             )
 
+    @by_first
     def save_weights(self, network: Network) -> None:
         """Writes the best weights so far. UserError if they cannot be written."""
         self.require_unmoved()
@@ -224,6 +237,7 @@ class RunFolder:
 
     # ------------------------------------------------------------------------------------------------------- metrics
 
+    @by_first
     def log(self, record: Mapping[str, Any]) -> None:
         """Appends a line to `metrics.jsonl`, flushed at once.
 
@@ -253,6 +267,7 @@ class RunFolder:
             return None
         return content.decode("utf-8", "replace")
 
+    @by_first
     def forget_metrics_after(self, step: int) -> None:
         """Drops the lines of steps that a resumed run will take again."""
         kept = [json.dumps(record, ensure_ascii=False) for record in self.metrics() if record["step"] <= step]
@@ -260,6 +275,7 @@ class RunFolder:
 
     # ----------------------------------------------------------------------------------------------------- checkpoints
 
+    @by_first
     def save_checkpoint(
         self,
         network: Network,
@@ -336,6 +352,14 @@ class RunFolder:
                 f"{option('overwrite')}"
             )
         return found[-1]
+
+    @by_first
+    def load_newest(
+        self, expected: int
+    ) -> tuple[Path, tuple[dict[str, np.ndarray], dict[str, np.ndarray], TrainingState]]:
+        """The newest checkpoint, and what `load_checkpoint` gives of it."""
+        path = self.latest_checkpoint()
+        return path, self.load_checkpoint(path, expected)
 
     @staticmethod
     def load_checkpoint(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
+from rnnnlp.batches.shards import Shard
 from rnnnlp.config import Config, NetworkConfig, as_given, describe
 from rnnnlp.errors import UserError, option
 from rnnnlp.text.reading import ReadOptions
@@ -29,6 +30,18 @@ class BatchLoss(NamedTuple):
     tokens: int
 
 
+@dataclass(frozen=True)
+class ShardLoss:
+    """The loss that came with the gradients of a shard."""
+
+    loss_sum: float  # nats
+    count: float  # of targets, or their weights: sums and counts of all shards are divided once
+    tokens: int
+
+
+NO_LOSS = ShardLoss(0.0, 0.0, 0)  # of a shard without data
+
+
 class Objective(Protocol):
     """What the training loop drives: the gradients of a network on its data, and how good the network is."""
 
@@ -37,11 +50,20 @@ class Objective(Protocol):
 
     steps_per_epoch: int
 
-    def gradients(self, *, rng: np.random.Generator) -> BatchLoss:
-        """Takes the next batch forward and backward, and adds into the gradients of the parameters."""
+    def next_batch(self) -> None:
+        """Goes to the next batch."""
+
+    def gradients(self, shard: Shard, *, rng: np.random.Generator) -> ShardLoss:
+        """Takes a shard of the batch forward and backward, and adds into the gradients of the parameters.
+
+        What it adds is the gradient of `loss_sum` divided by the count of the whole batch.
+        """
 
     def evaluate(self) -> dict[str, Any]:
-        """Figures on the validation split. "score" decides which weights are kept; higher is better."""
+        """Figures on the validation split. "score" decides which weights are kept; higher is better.
+
+        All processes call it, and may share the work: see `distributed.for_each_shard`.
+        """
 
     def sample(self) -> str | None:
         """A text that the network generates, if it generates."""

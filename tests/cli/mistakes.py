@@ -51,6 +51,7 @@ FILES = {
     "parts.toml": "a.b.c = 1\n",
     "senseless.toml": "hidden-size = 1" + "0" * 5000,
     "stranger/letter.txt": "not a run",
+    "predicted/model.json": "{}",
     "measured/test.csv": "text,label\ngood,positive\nbad,negative\n",
     "parts/one/train.csv": "text,label\ngood,1\n",
     "parts/two/train.csv": "text,label\ngood,1\n",
@@ -352,6 +353,26 @@ MISTAKES = {
     "predict {home}/reviews --file {home}/text.txt --uncertain 0": "--uncertain is 0; it must be at least 1",
     "predict {home}/reviews text --uncertain 3 --explain": "--explain means nothing beside --uncertain; leave it out",
     "predict {home}/reviews text --out {home}/new.csv": "--out means nothing without --uncertain; leave it out",
+    "train charlm --data {home}/text.txt --shards 0": "--shards is 0; it must be at least 1 and at most 4096",
+    "predict {home}/reviews --part 1/2": "--part is 1/2 without --files; give both",
+    "predict {home}/reviews --files {home}/good.csv": "--files needs a folder for the outputs; give --out",
+    "predict {home}/reviews --files {home}/good.csv --out {home}/of --json -": (
+        "--json means nothing beside --files; leave it out"
+    ),
+    "predict {home}/reviews text --files {home}/good.csv --out {home}/of": (
+        "--files needs a model, and no texts; give one"
+    ),
+    "predict {home}/reviews --files {home}/nothing*.csv --out {home}/of": (
+        "--files {home}/nothing*.csv: there is no such file; give files"
+    ),
+    "predict {home}/reviews --files {home}/good.csv --out {home}/of --part 3/2": (
+        "--part is 3/2; it must be K/N with K from 1 to N"
+    ),
+    "predict {home}/reviews --files {home}/parts/*/train.csv --out {home}/of": "--files: two files have one name",
+    "predict {home}/reviews --files {home}/good.csv --out {home}/predicted": (
+        "--out {home}/predicted has outputs of another model or of other options; give another folder"
+    ),
+    "evaluate {home}/reviews --out {home}/of": "--out means nothing without --files; leave it out",
     "predict {home}/reviews --file {home}/good.csv --uncertain 3": (
         "good.csv: every row has a label in column 'label'; add rows without one, or name another column with"
     ),
@@ -528,7 +549,19 @@ OTHER_MODELS = "parity/test_exchange.py::test_models_and_texts_of_other_kinds_ar
 CROSS_VALIDATION = "tasks/sentiment/test_cross_validation.py"
 ONNX, WEB = "exchange/test_onnx.py", "exchange/test_web.py"
 SERVER = "server/test_interface.py"
+DISTRIBUTED = "training/test_distributed.py"
 ELSEWHERE = {
+    "processes were started together, which needs the packages mpi4py and mpich": (
+        f"{DISTRIBUTED}::test_without_the_extra_a_launcher_is_told_what_to_install"
+    ),
+    "processes were started together, and MPI knows of": f"{DISTRIBUTED}::test_another_mpi_than_that_of_the_launcher",
+    "the processes of one launcher were asked for different things": (
+        f"{DISTRIBUTED}::test_processes_with_different_options_are_refused"
+    ),
+    "has other data than process 0; give all of them the same files": (
+        f"{DISTRIBUTED}::test_processes_with_other_data_or_kernels_are_refused"
+    ),
+    "has another installation than process 0": f"{DISTRIBUTED}::test_processes_with_other_data_or_kernels_are_refused",
     "is not in the folder ... , which is here, so it is not looked for on the Hub; give": (
         f"{HUB}::test_a_folder_wins_over_the_hub"
     ),

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from rnnnlp.batches.shards import Shard
 from rnnnlp.cli.main import main
 from rnnnlp.tasks import TASKS
 from rnnnlp.training.run_folder import RunFolder, read_state
@@ -62,10 +63,10 @@ def test_an_interrupted_run_resumes_to_the_same_bits(words: list[str], tmp_path:
     assert main([*words, "--out", str(whole)]) == 0
     gradients, steps = ToyObjective.gradients, iter(range(1, 1000))
 
-    def interrupted(objective: ToyObjective, *, rng: np.random.Generator):
+    def interrupted(objective: ToyObjective, shard: Shard, *, rng: np.random.Generator):
         if next(steps) == 33:
             signal.raise_signal(signal.SIGINT)
-        return gradients(objective, rng=rng)
+        return gradients(objective, shard, rng=rng)
 
     monkeypatch.setattr(ToyObjective, "gradients", interrupted)
     assert main([*words, "--out", str(run)]) == 128 + signal.SIGINT

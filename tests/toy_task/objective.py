@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from rnnnlp.batches.shards import Shard
 from rnnnlp.batches.streams import StreamBatches
 from rnnnlp.tasks.language_modelling import digests_of_ids
-from rnnnlp.training.task import BatchLoss
+from rnnnlp.training.task import ShardLoss
 from tests.toy_task.config import ToyTraining
 from tests.toy_task.evaluate import toy_metrics
 from tests.toy_task.network import ToyNetwork
@@ -21,10 +22,14 @@ class ToyObjective:
         self.batches = StreamBatches(train, batch_size=config.batch_size, bptt=config.bptt, seed=config.seed)
         self.steps_per_epoch = self.batches.per_epoch
 
-    def gradients(self, *, rng: np.random.Generator) -> BatchLoss:
-        window = self.batches.next()
+    def next_batch(self) -> None:
+        self.window = self.batches.next()
+
+    def gradients(self, shard: Shard, *, rng: np.random.Generator) -> ShardLoss:
+        window = self.window.shard(shard)
         ids = window.inputs.reshape(self.config.bptt, -1)  # (T, B)
-        return BatchLoss(self.network.gradients(ids, window.targets[-ids.shape[1] :]), ids.size)
+        B = self.batches.batch_size
+        return ShardLoss(*self.network.gradients(ids, window.targets[-ids.shape[1] :], of=B), ids.size)
 
     def evaluate(self) -> dict[str, Any]:
         metrics = toy_metrics(self.network, self.validation, self.config.bptt)

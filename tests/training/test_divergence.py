@@ -1,6 +1,7 @@
 """A run that diverges says so. It stops, or rolls back to its last checkpoint with a smaller learning rate."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -64,9 +65,9 @@ def test_a_loss_that_stays_high_rolls_back_to_before_it_went_up(
 ):
     gradients_of, steps = CharLMObjective.gradients, iter(range(10_000))
 
-    def gradients(objective, *, rng):
-        found = gradients_of(objective, rng=rng)
-        return found._replace(loss=50.0) if 151 <= next(steps) <= 201 else found
+    def gradients(objective, shard, *, rng):
+        found = gradients_of(objective, shard, rng=rng)
+        return replace(found, loss_sum=50.0 * found.count) if 151 <= next(steps) <= 201 else found
 
     monkeypatch.setattr(CharLMObjective, "gradients", gradients)
     more = ["--lr", "0.1", "--on-divergence", "rollback", "--steps", "220"]

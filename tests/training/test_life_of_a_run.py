@@ -16,9 +16,10 @@ from rnnnlp.cli.main import main
 from rnnnlp.errors import UserError
 from rnnnlp.files import write_atomically
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
-from rnnnlp.training.loop import Interrupted, Trainer
+from rnnnlp.training.loop import Trainer
 from rnnnlp.training.model_folder import CONFIG, config_bytes, read_config, training_of
 from rnnnlp.training.run_folder import RunFolder, read_state
+from rnnnlp.training.signals import Interrupted
 
 LM: dict[str, Any] = {"hidden_size": 8, "embedding_size": 4, "batch_size": 2, "bptt": 8, "backend": "numpy"}
 OPTIONS = [word for name, value in LM.items() for word in (f"--{name.replace('_', '-')}", str(value))]

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from rnnnlp.training.loop import signals_noted
 from rnnnlp.training.run_folder import RunFolder
+from rnnnlp.training.signals import signals_noted
 
 
 @pytest.fixture(autouse=True)

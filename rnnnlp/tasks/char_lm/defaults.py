@@ -26,7 +26,13 @@ log = logging.getLogger(__name__)
 
 
 def resolve(
-    options: CharLMOptions, given: Mapping[str, Any], *, vocab_size: int, tokens: int, validation_tokens: int
+    options: CharLMOptions,
+    given: Mapping[str, Any],
+    *,
+    vocab_size: int,
+    tokens: int,
+    validation_tokens: int,
+    processes: int = 1,
 ) -> tuple[CharLMTraining, CharLMConfig]:
     """Decides what the options leave open, and logs it.
 
@@ -40,8 +46,9 @@ def resolve(
         vocab_size: Of the tokenizer.
         tokens: The number of tokens to train on.
         validation_tokens: The number of tokens that an evaluation reads.
+        processes: The number of processes that train.
     """
-    seen = tokens_seen(options, vocab_size, tokens)  # by a model of the size "base"
+    seen = tokens_seen(options, vocab_size, tokens, processes)  # by a model of the size "base"
     size = PRESETS[largest_for(seen) if options.preset == "auto" else options.preset]
     hidden_size, embedding_size = size.hidden_size, size.embedding_size
     if given.get("tied_weights"):  # the embedding is the output's weights, so the sizes are one
@@ -80,13 +87,13 @@ def largest_for(tokens: float) -> str:
     return max((name for name in PRESETS if PRESETS[name].tokens <= tokens), key=lambda name: PRESETS[name].tokens)
 
 
-def tokens_seen(options: CharLMOptions, vocab_size: int, tokens: int) -> float:
+def tokens_seen(options: CharLMOptions, vocab_size: int, tokens: int, processes: int = 1) -> float:
     """The number of tokens that the run reads if its model has the size "base"."""
     if options.epochs is not None:
         return float(options.epochs * tokens)
     if options.steps is not None:
         return float(options.steps * (options.batch_size or PRESETS["base"].batch_size) * options.bptt)
-    return (options.budget or 0.0) * throughput(options, vocab_size)
+    return (options.budget or 0.0) * processes * throughput(options, vocab_size)
 
 
 def throughput(options: CharLMOptions, vocab_size: int) -> float:

@@ -84,11 +84,15 @@ class CharLMNetwork(LanguageModelTrunk, Network):
         *,
         rng: np.random.Generator | None = None,
         label_smoothing: float = 0.0,
+        of: float | None = None,
     ) -> tuple[float, float, State]:
-        """As `loss`, with dropout if `rng` is given; adds the gradient of the mean loss into every parameter."""
+        """As `loss`, with dropout if `rng` is given; adds the gradient of the mean loss into every parameter.
+
+        The mean is over these targets, or over as many as `of` says, of which these are a part.
+        """
         logits, state_T, tape = self.forward(inputs, batch_sizes, state, rng=rng)
         loss_sum, count, dlogits = softmax_cross_entropy(logits, targets, label_smoothing=label_smoothing)
-        dlogits /= count
+        dlogits /= of or count
         self.backward(dlogits, tape)
         return loss_sum, count, state_T
 

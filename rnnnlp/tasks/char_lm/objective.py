@@ -7,14 +7,22 @@ from typing import Any
 
 import numpy as np
 
+from rnnnlp.batches.shards import Shard
 from rnnnlp.batches.streams import StreamBatches
 from rnnnlp.kernels.backend import State
 from rnnnlp.tasks.char_lm.config import CharLMTraining
 from rnnnlp.tasks.char_lm.generate import Sampling, generate
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
-from rnnnlp.tasks.language_modelling import carried_state, ends_fingerprint, language_model_loss
+from rnnnlp.tasks.language_modelling import (
+    carried_state,
+    carry,
+    ends_fingerprint,
+    language_model_loss,
+    state_of_shard,
+    whole_state,
+)
 from rnnnlp.training.metrics import language_model_metrics
-from rnnnlp.training.task import BatchLoss
+from rnnnlp.training.task import NO_LOSS, ShardLoss
 
 EVALUATION_STREAMS = 64
 SAMPLE_LENGTH = 200  # characters
@@ -49,20 +57,28 @@ class CharLMObjective:
         self.characters_per_token = characters / max(1, len(validation))
         self.state: State = network.zero_state(self.batches.batch_size)
 
-    def gradients(self, *, rng: np.random.Generator) -> BatchLoss:
-        window = self.batches.next()
-        loss_sum, count, self.state = self.network.gradients(
+    def next_batch(self) -> None:
+        self.window = self.batches.next()
+
+    def gradients(self, shard: Shard, *, rng: np.random.Generator) -> ShardLoss:
+        window, state = self.window.shard(shard), state_of_shard(self.state, shard)
+        if not len(window.inputs):
+            return NO_LOSS
+        loss_sum, count, state_T = self.network.gradients(
             window.inputs,
             window.targets,
             window.batch_sizes,
-            carried_state(window, self.state),
+            carried_state(window, state),
             rng=rng,
             label_smoothing=self.config.label_smoothing,
+            of=len(self.window.targets),
         )
-        return BatchLoss(loss_sum / count, len(window.inputs))
+        carry(state, state_T)
+        return ShardLoss(loss_sum, count, len(window.inputs))
 
     def evaluate(self) -> dict[str, Any]:
-        loss_sum, tokens = language_model_loss(self.network, self.validation, streams=EVALUATION_STREAMS)
+        shards = self.config.shards or 1
+        loss_sum, tokens = language_model_loss(self.network, self.validation, streams=EVALUATION_STREAMS, shards=shards)
         metrics = language_model_metrics(loss_sum, tokens, tokens * self.characters_per_token)
         return {"score": -metrics["nats_per_char"], **metrics}
 
@@ -73,7 +89,7 @@ class CharLMObjective:
         return self.batches.position
 
     def carried(self) -> dict[str, np.ndarray]:
-        return {str(i): s for i, s in enumerate(self.state)}
+        return {str(i): s for i, s in enumerate(whole_state(self.state, self.config.shards or 1))}
 
     def seek(self, position: dict[str, Any], carried: dict[str, np.ndarray]) -> None:
         self.batches.seek(position)

@@ -8,6 +8,7 @@ from rnnnlp.tasks.char_lm.objective import CharLMObjective
 from rnnnlp.tasks.char_lm.transfer import options_from_run, start_from, with_new_characters
 from rnnnlp.tasks.language_modelling import SPLITS, digests_of_corpus, train_and_validation
 from rnnnlp.text import Corpus, EncodedCorpus, encode_corpus, load_corpus
+from rnnnlp.training.distributed import processes
 from rnnnlp.training.loop import Trainer
 from rnnnlp.training.run_folder import RunFolder
 from rnnnlp.training.task import Options, require_open
@@ -16,19 +17,28 @@ from rnnnlp.training.task import Options, require_open
 def begin(options: Options[CharLMOptions], run: RunFolder, *, data: Corpus | None, started: float) -> Trainer:
     """The trainer of a new run on `data`, or on what the options name."""
     training = options.training
-    earlier = None if training.from_ is None else CharLMNetwork.from_pretrained(training.from_)
-    corpus, given = data or corpus_of(training), options.network
-    if earlier is None:
-        encoded = encode_corpus(corpus, training.tokenizer, splits=SPLITS, **training.vocabulary_options)
-    else:
+    earlier, given = None, options.network
+    if (start := training.from_) is not None:
+        earlier = processes().first(lambda: CharLMNetwork.from_pretrained(start))
         training, given = options_from_run(earlier, training, given)
-        encoded = encode_corpus(corpus, with_new_characters(earlier.tokenizer, corpus), splits=SPLITS)
-    config, network_config = resolve(
-        training,
-        given,
-        vocab_size=encoded.tokenizer.vocab_size,
-        tokens=len(encoded.ids["train"]),
-        validation_tokens=min(len(encoded.ids["validation"]), training.validation_tokens),
+    corpus = data or corpus_of(training)
+
+    def encode() -> EncodedCorpus:
+        if earlier is None:
+            return encode_corpus(corpus, training.tokenizer, splits=SPLITS, **training.vocabulary_options)
+        return encode_corpus(corpus, with_new_characters(earlier.tokenizer, corpus), splits=SPLITS)
+
+    encoded = processes().once_a_host(encode)
+    size = processes().size
+    config, network_config = processes().first(
+        lambda: resolve(
+            training,
+            given,
+            vocab_size=encoded.tokenizer.vocab_size,
+            tokens=len(encoded.ids["train"]),
+            validation_tokens=min(len(encoded.ids["validation"]), training.validation_tokens),
+            processes=size,
+        )
     )
     rng = rng_for(config.seed, Stream.WEIGHTS)
     if earlier is None:
@@ -40,7 +50,8 @@ def begin(options: Options[CharLMOptions], run: RunFolder, *, data: Corpus | Non
 
 def reopen(network: CharLMNetwork, config: CharLMTraining, run: RunFolder, *, data: Corpus | None) -> Trainer:
     """The trainer of a run that is resumed from its newest checkpoint."""
-    encoded = encode_corpus(data or corpus_of(config), network.tokenizer, splits=SPLITS)
+    corpus = data or corpus_of(config)
+    encoded = processes().once_a_host(lambda: encode_corpus(corpus, network.tokenizer, splits=SPLITS))
     trainer = Trainer(objective(network, encoded, config), config, run)
     trainer.resume()
     return trainer

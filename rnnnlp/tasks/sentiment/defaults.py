@@ -13,6 +13,7 @@ import numpy as np
 
 from rnnnlp.batches.documents import DocumentBatch
 from rnnnlp.batches.seeding import Stream, rng_for
+from rnnnlp.batches.shards import WHOLE
 from rnnnlp.errors import OptionName, UserError, option
 from rnnnlp.tasks.sentiment.adversarial import vat_gradients
 from rnnnlp.tasks.sentiment.bundled import bundled_models, is_bundled
@@ -273,7 +274,12 @@ def pretraining_throughput(options: SentimentOptions, config: SentimentConfig, t
     rng = rng_for(options.seed, Stream.WEIGHTS)
     ids = random_ids(2 * training.batch_size * training.bptt, config.vocab_size, rng)
     objective = new_objective(word_lm_config(config), tokenizer, ids, ids, training, {})
-    return objective.gradients(rng=rng).tokens / shortest(lambda: objective.gradients(rng=rng))
+
+    def step() -> int:
+        objective.next_batch()
+        return objective.gradients(WHOLE, rng=rng).tokens
+
+    return step() / shortest(step)
 
 
 def sample(texts: Sequence[str]) -> Sequence[str]:

@@ -15,10 +15,12 @@ from rnnnlp.tasks.sentiment.transfer import set_lr_scales
 from rnnnlp.training.averaging import AveragedWeights
 from rnnnlp.training.calibration import stacking_weights
 from rnnnlp.training.clock import Clock
+from rnnnlp.training.distributed import processes
 from rnnnlp.training.divergence import Diverged, DivergenceDetector
-from rnnnlp.training.loop import Interrupted, signals_noted, train_step
+from rnnnlp.training.loop import train_step
 from rnnnlp.training.optimizers import optimizer
 from rnnnlp.training.schedules import factor
+from rnnnlp.training.signals import Interrupted
 
 SMALLEST_GAIN = 0.002  # nats
 TINY = 1e-30  # of a probability, for its logarithm
@@ -49,7 +51,7 @@ def logits_of_folds(
     documents, labels = task.batches.documents, task.batches.labels
     found = np.zeros((1 + config.evaluations, len(labels), len(network.labels)), np.float32)
     numbers = np.unique(folds)
-    with signals_noted() as signals, tqdm(total=len(numbers), desc="cross-validation", disable=None) as bar:
+    with processes().signals() as signals, tqdm(total=len(numbers), desc="cross-validation", disable=None) as bar:
         for fold in numbers:
             train, left_out = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
             twin = network.copy()
@@ -114,13 +116,24 @@ def evaluations_of(objective: SentimentObjective, config: SentimentTraining, sec
     steps = optimizer(config.optimizer, parameters, weight_decay=config.weight_decay, momentum=config.momentum)
     averaged, detector = AveragedWeights(parameters, config.averaging), DivergenceDetector()
     rng = rng_for(config.seed, Stream.DROPOUT)
-    clock = Clock(total_steps=objective.total_steps, budget=seconds)
+    clock = Clock(total_steps=objective.total_steps, budget=seconds, now=processes().now)
     yield 0
     done = 0
     while done < config.evaluations:
         lr = config.lr * factor(config.schedule, clock.progress, warmup=config.warmup)
         try:
-            train_step(objective, trainable, steps, averaged, detector, lr=lr, max_norm=config.max_norm, rng=rng)
+            train_step(
+                objective,
+                trainable,
+                steps,
+                averaged,
+                detector,
+                lr=lr,
+                max_norm=config.max_norm,
+                rng=rng,
+                seed=config.seed,
+                shards=config.shards or 1,
+            )
         except Diverged as error:
             log.warning("cross-validation: %s; what the fold has learned so far counts", error.problem)
             clock.step = clock.total_steps or 0

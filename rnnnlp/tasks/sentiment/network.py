@@ -234,6 +234,7 @@ class SentimentNetwork(Network, Predictor):
         label_smoothing: float = 0.0,
         class_weights: np.ndarray | None = None,
         sample_weights: np.ndarray | None = None,
+        of: float | None = None,
     ) -> BatchGradients:
         """Adds the gradient of the mean loss of a batch into every parameter.
 
@@ -244,6 +245,7 @@ class SentimentNetwork(Network, Predictor):
             label_smoothing: As in `layers.loss.softmax_cross_entropy`.
             class_weights: `(K,)`, as there.
             sample_weights: `(B,)`, a weight for each document.
+            of: The count by which the loss is divided, if these documents are a part of a batch.
         """
         logits, tape = self.forward(batch.ids, batch.batch_sizes, rng=rng, bptt=bptt)
         options: dict[str, Any] = {"label_smoothing": label_smoothing, "class_weights": class_weights}
@@ -251,7 +253,7 @@ class SentimentNetwork(Network, Predictor):
             loss_sum, count, dlogits = softmax_cross_entropy(logits, batch.labels, **options)
         else:
             loss_sum, count, dlogits = weighted_cross_entropy(logits, batch.labels, sample_weights, **options)
-        dlogits /= count or 1.0  # a batch without any weight has no gradient
+        dlogits /= (count if of is None else of) or 1.0  # a batch without any weight has no gradient
         dx = self.input_gradient(dlogits, tape)
         self.embedding.backward(dx, tape.rows)
         return BatchGradients(loss_sum, count, tape.rows, dx)
@@ -268,7 +270,13 @@ class SentimentNetwork(Network, Predictor):
         return [ids if len(ids) else blank for ids in encoded]
 
     def logits(
-        self, documents: Sequence[np.ndarray], *, batch_size: int = 64, projection: "Projection | None" = None
+        self,
+        documents: Sequence[np.ndarray],
+        *,
+        batch_size: int = 64,
+        projection: "Projection | None" = None,
+        process: int = 0,
+        processes: int = 1,
     ) -> np.ndarray:
         """The logits `(len(documents), K)` of encoded documents, in their order.
 
@@ -276,11 +284,13 @@ class SentimentNetwork(Network, Predictor):
             documents: The ids of each document.
             batch_size: The number of documents that the layers compute at once.
             projection: That of the documents before, with the same weights.
+            process: The number of this process among those that share the work. What others compute is 0 here.
+            processes: Their number.
         """
         logits = np.zeros((len(documents), len(self.config.labels)), self.dtype)
         labels = np.zeros(len(documents), np.int64)
         projected = (projection or Projection(self)).if_worthwhile(sum(map(len, documents)))
-        for indices in in_order_of_length(documents, batch_size):
+        for indices in list(in_order_of_length(documents, batch_size))[process::processes]:
             batch = batch_of(documents, labels, indices)
             logits[batch.indices], _ = self.forward(batch.ids, batch.batch_sizes, keep_tape=False, projected=projected)
         return logits

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from rnnnlp.batches.documents import DocumentBatches
+from rnnnlp.batches.documents import DocumentBatches, in_order_of_length
+from rnnnlp.batches.shards import Shard
 from rnnnlp.layers.loss import softmax_cross_entropy
 from rnnnlp.tasks.sentiment.adversarial import adversarial_gradients, vat_gradients
 from rnnnlp.tasks.sentiment.config import SentimentTraining
@@ -17,10 +18,12 @@ from rnnnlp.tasks.sentiment.cross_validation import CrossValidation
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.text import LabelledData
 from rnnnlp.training.clock import Clock
+from rnnnlp.training.distributed import processes
 from rnnnlp.training.metrics import classification_metrics
-from rnnnlp.training.task import BatchLoss
+from rnnnlp.training.task import NO_LOSS, ShardLoss
 
 Documents = tuple[list[np.ndarray], np.ndarray]  # ids of each text, and the labels (N,)
+EVALUATION_BATCH = 64  # documents
 LOSS_IN_SCORE = 1e-3  # accuracy decides which weights are kept; the loss decides between equal accuracies
 
 
@@ -70,13 +73,20 @@ class SentimentObjective:
         if config.class_weights == "balanced":
             self.class_weights = balanced_weights(train[1], len(network.config.labels))
 
-    def gradients(self, *, rng: np.random.Generator) -> BatchLoss:
-        config = self.config
-        if self.vat_batches is not None:
-            vat_gradients(self.network, self.vat_batches.next(), config.virtual_adversarial, rng=rng, bptt=config.bptt)
-        batch = self.batches.next()
+    def next_batch(self) -> None:
+        self.batch = self.batches.next_list()
+        self.vat_batch = None if self.vat_batches is None else self.vat_batches.next_list()
+
+    def gradients(self, shard: Shard, *, rng: np.random.Generator) -> ShardLoss:
+        config, network = self.config, self.network
+        if self.vat_batch is not None and (batch := self.vat_batch.pack(shard)) is not None:
+            size, of = config.virtual_adversarial, len(self.vat_batch.labels)
+            vat_gradients(network, batch, size, rng=rng, bptt=config.bptt, of=of)
+        batch = self.batch.pack(shard)
+        if batch is None:
+            return NO_LOSS
         found = adversarial_gradients(
-            self.network,
+            network,
             batch,
             config.adversarial,
             rng=rng,
@@ -84,13 +94,23 @@ class SentimentObjective:
             label_smoothing=config.label_smoothing,
             class_weights=self.class_weights,
             sample_weights=None if self.sample_weights is None else self.sample_weights[batch.indices],
+            of=self.count_of_batch() if shard.of > 1 else None,
         )
-        return BatchLoss(found.loss_sum / (found.count or 1.0), len(batch.ids))
+        return ShardLoss(found.loss_sum, found.count, len(batch.ids))
+
+    def count_of_batch(self) -> float:
+        """The weights of all documents of the batch."""
+        weights = np.ones(len(self.batch.labels))
+        if self.class_weights is not None:
+            weights *= self.class_weights[self.batch.labels]
+        if self.sample_weights is not None:
+            weights *= self.sample_weights[self.batch.indices]
+        return float(weights.sum())
 
     def evaluate(self) -> dict[str, Any]:
         if self.cross_validation is None:
             documents, labels = self.validation
-            own, of_linear = self.network.logits(documents), self.linear_validation
+            own, of_linear = self.shared_logits(documents), self.linear_validation
         else:
             progress = 1.0 if self.clock is None else self.clock.progress
             own, of_linear, labels = self.cross_validation.at(progress)
@@ -105,6 +125,16 @@ class SentimentObjective:
         # On few texts the accuracy is too coarse to choose weights by.
         score = metrics["accuracy"] - LOSS_IN_SCORE * loss if self.cross_validation is None else -loss
         return {"score": score, "loss": loss, **metrics}
+
+    def shared_logits(self, documents: Sequence[np.ndarray]) -> np.ndarray:
+        """The logits of the network `(n, K)`, of which each process computes a part."""
+        rank, size = processes().rank, processes().size
+        parts = processes().exchange(
+            self.network.logits(documents, batch_size=EVALUATION_BATCH, process=rank, processes=size)
+        )
+        for number, indices in enumerate(in_order_of_length(documents, EVALUATION_BATCH)):
+            parts[0][indices] = parts[number % size][indices]
+        return parts[0]
 
     @property
     def total_steps(self) -> int:

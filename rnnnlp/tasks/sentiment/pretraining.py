@@ -16,6 +16,7 @@ from rnnnlp.tasks.word_lm.network import WordLMNetwork
 from rnnnlp.tasks.word_lm.objective import WordLMObjective
 from rnnnlp.tasks.word_lm.train import new_objective
 from rnnnlp.text import LabelledData, Tokenizer
+from rnnnlp.training.distributed import processes
 from rnnnlp.training.loop import Trainer
 from rnnnlp.training.run_folder import RunFolder, read_state
 
@@ -59,7 +60,7 @@ def pretrain(
         The seconds that they took, from `started` and in earlier sittings.
     """
     folder, own = run.language_model().path, pretraining_config(config, config.pretraining)
-    if RunFolder(folder).checkpoints():
+    if processes().first(RunFolder(folder).checkpoints):
         with RunFolder.reopen(folder) as inner:
             trainer = Trainer(objective, own, inner)
             trainer.resume()
@@ -68,14 +69,18 @@ def pretrain(
         with RunFolder.create(folder, overwrite=True) as inner:
             trainer = Trainer.begin(objective, own, inner, started=started)
             trainer.train()
-    start_from(WordLMNetwork.from_pretrained(folder), classifier)
+    start_from(processes().first(lambda: WordLMNetwork.from_pretrained(folder)), classifier)
     return trainer.clock.seconds
 
 
 def seconds_of_pretraining(run: RunFolder) -> float:
     """How long the language models of a run trained; 0 where it has none."""
-    inner = run.language_model()
-    return read_state(inner.latest_checkpoint()).seconds if inner.checkpoints() else 0.0
+
+    def seconds() -> float:
+        inner = run.language_model()
+        return read_state(inner.latest_checkpoint()).seconds if inner.checkpoints() else 0.0
+
+    return processes().first(seconds)
 
 
 def pretraining_config(options: SentimentOptions, epochs: int) -> WordLMTraining:
@@ -85,7 +90,7 @@ def pretraining_config(options: SentimentOptions, epochs: int) -> WordLMTraining
         limit = {"budget": MAX_SHARE_OF_BUDGET * options.budget, "max_epochs": epochs}
     same = (
         *("data", "text_column", "encoding", "quoting", "seed", "tokenizer", "vocab_size", "min_frequency"),
-        *("checkpoint_every", "on_divergence", "backend", "threads"),
+        *("shards", "checkpoint_every", "on_divergence", "backend", "threads"),
     )
     given = {name: value for name in same if (value := getattr(options, name)) is not None}
     return WordLMTraining(keep_checkpoints=1, **limit, **given)

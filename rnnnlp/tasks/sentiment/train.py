@@ -1,7 +1,8 @@
 """Beginning and reopening a training run of a classifier."""
 
 import logging
-import time
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from rnnnlp.batches.seeding import Stream, rng_for
 from rnnnlp.errors import UserError, option
 from rnnnlp.files import JSON_LIMIT
 from rnnnlp.tasks.sentiment.bundled import is_bundled, model_folder
-from rnnnlp.tasks.sentiment.config import FROM_PRETRAINED, SentimentOptions, SentimentTraining
+from rnnnlp.tasks.sentiment.config import FROM_PRETRAINED, SentimentConfig, SentimentOptions, SentimentTraining
 from rnnnlp.tasks.sentiment.cross_validation import CrossValidation
 from rnnnlp.tasks.sentiment.defaults import may_pretrain, resolve, resolve_pretraining, with_start
 from rnnnlp.tasks.sentiment.folds import logits_of_folds
@@ -19,6 +20,7 @@ from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.tasks.sentiment.objective import SentimentObjective, digests_of_data
 from rnnnlp.tasks.sentiment.pretraining import prepare, pretrain, seconds_of_pretraining
 from rnnnlp.tasks.sentiment.transfer import (
+    Pretrained,
     extended_tokenizer,
     load_pretrained,
     options_from_pretrained,
@@ -26,8 +28,9 @@ from rnnnlp.tasks.sentiment.transfer import (
     start_from,
 )
 from rnnnlp.tasks.word_lm.objective import WordLMObjective
-from rnnnlp.text import LabelledData, load_labelled
+from rnnnlp.text import LabelledData, Tokenizer, load_labelled
 from rnnnlp.text.labelled import HELD_OUT_SEED
+from rnnnlp.training.distributed import processes
 from rnnnlp.training.earlier import EARLIER_DATA
 from rnnnlp.training.loop import Trainer
 from rnnnlp.training.model_folder import CROSS_VALIDATION
@@ -48,19 +51,12 @@ log = logging.getLogger(__name__)
 def begin(options: Options[SentimentOptions], run: RunFolder, *, data: LabelledData | None, started: float) -> Trainer:
     """The trainer of a new run on `data`, or on what the options name; pretraining is done when it is returned."""
     training, given = options.training, options.network
-    data = data or load_data(training)
+    data = data or processes().once_a_host(lambda: load_data(training))
     if not data.splits["validation"].texts:
         raise UserError(f"{data.source}: there is no text to validate on; give two or more of a class, or such a split")
     require_short(data)
-    training = with_start(training, given, data)
-    pretrained = None if training.from_ is None else load_pretrained(training.from_)
-    if pretrained is None:
-        training, given, tokenizer = resolve_pretraining(training, given, data)
-    else:
-        training, given = options_from_pretrained(pretrained, training, given)
-        tokenizer = extended_tokenizer(pretrained.tokenizer, data.splits["train"].texts, training)
-        training = training.changed(vocab_size=tokenizer.vocab_size)
-    config, network_config = resolve(training, given, data, tokenizer)
+    loaded = data
+    pretrained, config, network_config, tokenizer = processes().first(lambda: decide(training, given, loaded))
     data = data.whole() if config.folds else data
     network = SentimentNetwork(network_config, tokenizer, rng=rng_for(config.seed, Stream.WEIGHTS))
     linear = fitted_linear(network, data, config)
@@ -70,16 +66,31 @@ def begin(options: Options[SentimentOptions], run: RunFolder, *, data: LabelledD
     knows_classes = pretrained is not None and start_from(pretrained, network)
     if isinstance(pretrained, SentimentNetwork) and pretrained.linear is not None:
         share = 100 * pretrained.stacking[1]
-        log.warning("the linear model of %s, %.0f %% of its decisions, is not taken over", training.from_, share)
+        log.warning("the linear model of %s, %.0f %% of its decisions, is not taken over", config.from_, share)
     first = prepare(network, data, config) if config.pretraining else None  # what can fail comes before the run begins
     trainer = Trainer.begin(task, config, run, started=started)
     if first is not None:
         trainer = after_pretraining(trainer, network, first, config, started)
     if config.folds:
-        trainer = after_cross_validation(trainer, task, config, linear, spent=time.monotonic() - started)
-    if knows_classes and is_bundled(training.from_):  # a run of the user's may have been trained on these texts
+        trainer = after_cross_validation(trainer, task, config, linear, spent=processes().now() - started)
+    if knows_classes and is_bundled(config.from_):  # a run of the user's may have been trained on these texts
         trainer.evaluate_start()
     return trainer
+
+
+def decide(
+    training: SentimentOptions, given: Mapping[str, Any], data: LabelledData
+) -> tuple[Pretrained | None, SentimentTraining, SentimentConfig, Tokenizer]:
+    """The model to start from, and what the options leave open: some of it is measured."""
+    training = with_start(training, given, data)
+    pretrained = None if training.from_ is None else load_pretrained(training.from_)
+    if pretrained is None:
+        training, given, tokenizer = resolve_pretraining(training, given, data)
+    else:
+        training, given = options_from_pretrained(pretrained, training, given)
+        tokenizer = extended_tokenizer(pretrained.tokenizer, data.splits["train"].texts, training)
+        training = training.changed(vocab_size=tokenizer.vocab_size)
+    return pretrained, *resolve(training, given, data, tokenizer), tokenizer
 
 
 def require_short(data: LabelledData) -> None:
@@ -96,7 +107,7 @@ def reopen(
     network: SentimentNetwork, config: SentimentTraining, run: RunFolder, *, data: LabelledData | None
 ) -> Trainer:
     """The trainer of a run that is resumed from its newest checkpoint, pretraining first if that was not finished."""
-    own = data or load_data(config)
+    own = data or processes().once_a_host(lambda: load_data(config))
     own = own.whole() if config.folds else own
     if data is not None and data.classes.names != network.labels:
         raise UserError(
@@ -104,13 +115,14 @@ def reopen(
             f"{', '.join(network.labels)}; give the labels that trained it"
         )
     task = objective(network, own, config)
-    state = read_state(run.latest_checkpoint())
+    state = processes().first(lambda: read_state(run.latest_checkpoint()))
     if data is None and EARLIER_DATA in state.data and changed_data(task, state):
         # The first runs of 0.1 held out other texts for each seed.
         task = objective(network, load_data(config, held_out_seed=config.seed), config)
     found = None
     if config.folds:
-        found = CrossValidation.load(run.path, own.splits["train"].labels, len(network.labels))
+        labels = own.splits["train"].labels
+        found = processes().first(lambda: CrossValidation.load(run.path, labels, len(network.labels)))
         task.cross_validation = found
     if found is not None and found.steps != task.total_steps:
         raise UserError(
@@ -125,7 +137,7 @@ def reopen(
     if trainer.clock.step:
         raise UserError(f"{run.path / CROSS_VALIDATION} is not there any more; restore it, or train again")
     if config.pretraining:
-        trainer = after_pretraining(trainer, network, prepare(network, own, config), config, time.monotonic())
+        trainer = after_pretraining(trainer, network, prepare(network, own, config), config, processes().now())
     if config.folds:
         trainer = after_cross_validation(
             trainer, task, config, fitted_linear(network, own, config), spent=trainer.spent
@@ -155,7 +167,8 @@ def fitted_linear(network: SentimentNetwork, data: LabelledData, config: Sentime
     balanced = config.class_weights == "balanced"
     documents, K = network.encode(split.texts), len(network.labels)
     examples = Examples(split.texts, documents, split.labels, split.weights, K, balanced)
-    return fit_linear(views, examples, folds_of(split.labels, config, None if config.folds else MOST_IN_FOLDS))
+    folds = folds_of(split.labels, config, None if config.folds else MOST_IN_FOLDS)
+    return processes().first(lambda: fit_linear(views, examples, folds))
 
 
 def folds_of(labels: np.ndarray, config: SentimentTraining, most: int | None = None) -> np.ndarray:
@@ -167,7 +180,7 @@ def after_cross_validation(
     trainer: Trainer, task: SentimentObjective, config: SentimentTraining, linear: Fitted | None, *, spent: float
 ) -> Trainer:
     """The trainer of a classifier that has not begun, once its cross-validation is done; `spent` seconds are gone."""
-    started = time.monotonic()
+    started = processes().now()
     labels = task.batches.labels
     left = None if config.budget is None else (config.budget - spent) * config.folds / (config.folds + 1)
     log.info("cross-validation with %d folds of the %d texts", config.folds, len(labels))
@@ -180,9 +193,10 @@ def after_cross_validation(
         own = np.zeros((1 + config.evaluations, *of_linear.shape), np.float32)
     else:
         own = logits_of_folds(task, folds_of(labels, config), of_linear, seconds=left)
-    seconds = time.monotonic() - started
-    task.cross_validation = CrossValidation(own, of_linear, labels, seconds, task.total_steps)
-    task.cross_validation.save(trainer.run.path)
+    seconds = processes().now() - started
+    found = CrossValidation(own, of_linear, labels, seconds, task.total_steps)
+    processes().first(lambda: found.save(trainer.run.path))
+    task.cross_validation = found
     if not own.any():  # the network is not used, so it need not be trained to the end
         config = config.changed(patience=1)
     trainer = Trainer(task, config, trainer.run, spent=spent + seconds)

@@ -18,6 +18,7 @@ def word_lm_metrics(
     ids: np.ndarray,
     *,
     streams: int = 1,
+    shards: int = 1,
     on_progress: Callable[[int], Any] = lambda tokens: None,
 ) -> dict[str, Any]:
     """The perplexity of each direction on a text.
@@ -26,6 +27,7 @@ def word_lm_metrics(
         network: Both directions.
         ids: The text, `(length,)`.
         streams: As for `language_model_loss`.
+        shards: As for `language_model_loss`.
         on_progress: As for `language_model_loss`.
 
     Returns:
@@ -34,7 +36,9 @@ def word_lm_metrics(
     """
     losses = {}
     for name, text in zip(network.directions, both_directions(ids), strict=True):
-        loss_sum, tokens = language_model_loss(network.directions[name], text, streams=streams, on_progress=on_progress)
+        loss_sum, tokens = language_model_loss(
+            network.directions[name], text, streams=streams, shards=shards, on_progress=on_progress
+        )
         losses[f"perplexity_{name}"] = loss_sum / tokens
     loss = sum(losses.values()) / len(losses)
     perplexities = {name: float(np.exp(x)) for name, x in {"perplexity": loss, **losses}.items()}

@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from rnnnlp.batches.shards import Shard
 from rnnnlp.batches.streams import StreamBatches
 from rnnnlp.layers.sampled_softmax import Sampler
-from rnnnlp.tasks.language_modelling import carried_state, ends_fingerprint
+from rnnnlp.tasks.language_modelling import carried_state, carry, ends_fingerprint, state_of_shard, whole_state
 from rnnnlp.tasks.word_lm.config import WordLMTraining
 from rnnnlp.tasks.word_lm.evaluate import word_lm_metrics
 from rnnnlp.tasks.word_lm.network import WordLMNetwork, both_directions
-from rnnnlp.training.task import BatchLoss
+from rnnnlp.training.task import NO_LOSS, ShardLoss
 
 EVALUATION_STREAMS = 64
 COUNTED_TOKENS = 1 << 20  # at a time
@@ -33,7 +34,7 @@ class WordLMObjective:
         config: WordLMTraining,
         digests: Mapping[str, str],
     ):
-        self.network, self.digests = network, digests
+        self.network, self.digests, self.config = network, digests, config
         self.sampler = Sampler(token_counts(train, network.config.vocab_size), config.samples)
         self.batches = [
             StreamBatches(ids, batch_size=config.batch_size, bptt=config.bptt, seed=config.seed)
@@ -43,14 +44,24 @@ class WordLMObjective:
         self.validation = validation[: config.validation_tokens + 1]
         self.states = [d.zero_state(self.batches[0].batch_size) for d in network.directions.values()]
 
-    def gradients(self, *, rng: np.random.Generator) -> BatchLoss:
-        windows = [batches.next() for batches in self.batches]
-        states = [carried_state(window, state) for window, state in zip(windows, self.states, strict=True)]
-        loss_sum, count, self.states = self.network.gradients(windows, states, self.sampler, rng=rng)
-        return BatchLoss(loss_sum / count, count)
+    def next_batch(self) -> None:
+        self.windows = [batches.next() for batches in self.batches]
+
+    def gradients(self, shard: Shard, *, rng: np.random.Generator) -> ShardLoss:
+        windows = [window.shard(shard) for window in self.windows]
+        if not len(windows[0].inputs):
+            return NO_LOSS
+        states = [state_of_shard(state, shard) for state in self.states]
+        carried = [carried_state(window, state) for window, state in zip(windows, states, strict=True)]
+        of = sum(len(window.targets) for window in self.windows)
+        loss_sum, count, ends = self.network.gradients(windows, carried, self.sampler, rng=rng, of=of)
+        for state, state_T in zip(states, ends, strict=True):
+            carry(state, state_T)
+        return ShardLoss(loss_sum, count, count)
 
     def evaluate(self) -> dict[str, Any]:
-        metrics = word_lm_metrics(self.network, self.validation, streams=EVALUATION_STREAMS)
+        shards = self.config.shards or 1
+        metrics = word_lm_metrics(self.network, self.validation, streams=EVALUATION_STREAMS, shards=shards)
         return {"score": -metrics["loss"], **metrics}
 
     def sample(self) -> str | None:
@@ -60,7 +71,8 @@ class WordLMObjective:
         return self.batches[0].position
 
     def carried(self) -> dict[str, np.ndarray]:
-        return {f"{r}.{i}": s for r, state in enumerate(self.states) for i, s in enumerate(state)}
+        states = [whole_state(state, self.config.shards or 1) for state in self.states]
+        return {f"{r}.{i}": s for r, state in enumerate(states) for i, s in enumerate(state)}
 
     def seek(self, position: dict[str, Any], carried: dict[str, np.ndarray]) -> None:
         for batches in self.batches:

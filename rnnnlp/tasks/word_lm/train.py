@@ -1,6 +1,7 @@
 """Beginning and reopening a training run of word language models."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -9,7 +10,8 @@ from rnnnlp.tasks.language_modelling import SPLITS, digests_of_corpus, train_and
 from rnnnlp.tasks.word_lm.config import FROM_RUN, WordLMConfig, WordLMOptions, WordLMTraining
 from rnnnlp.tasks.word_lm.network import WordLMNetwork
 from rnnnlp.tasks.word_lm.objective import WordLMObjective
-from rnnnlp.text import Corpus, Tokenizer, encode_corpus, load_corpus
+from rnnnlp.text import Corpus, EncodedCorpus, Tokenizer, encode_corpus, load_corpus
+from rnnnlp.training.distributed import processes
 from rnnnlp.training.loop import Trainer
 from rnnnlp.training.run_folder import RunFolder
 from rnnnlp.training.task import Options, require_open
@@ -20,17 +22,18 @@ def begin(options: Options[WordLMOptions], run: RunFolder, *, data: Corpus | Non
     config = resolve(options.training)
     corpus = data or corpus_of(config)
     if config.from_ is not None:
-        earlier = WordLMNetwork.from_pretrained(config.from_)
+        start = config.from_
+        earlier = processes().first(lambda: WordLMNetwork.from_pretrained(start))
         config = config.changed(tokenizer=earlier.tokenizer.kind, vocab_size=earlier.tokenizer.vocab_size)
         network = earlier.copy(**options.network)
-        encoded = encode_corpus(corpus, earlier.tokenizer, splits=SPLITS)
+        encoded = encoded_once(corpus, earlier.tokenizer)
         return Trainer.begin(
             WordLMObjective(network, *train_and_validation(encoded), config, digests_of_corpus(encoded)),
             config,
             run,
             started=started,
         )
-    encoded = encode_corpus(corpus, config.tokenizer, splits=SPLITS, **config.vocabulary_options)
+    encoded = encoded_once(corpus, config.tokenizer, **config.vocabulary_options)
     network_config = WordLMConfig(encoded.tokenizer.vocab_size, **options.network)
     train, validation = train_and_validation(encoded)
     objective = new_objective(network_config, encoded.tokenizer, train, validation, config, digests_of_corpus(encoded))
@@ -39,11 +42,16 @@ def begin(options: Options[WordLMOptions], run: RunFolder, *, data: Corpus | Non
 
 def reopen(network: WordLMNetwork, config: WordLMTraining, run: RunFolder, *, data: Corpus | None) -> Trainer:
     """The trainer of a run that is resumed from its newest checkpoint."""
-    encoded = encode_corpus(data or corpus_of(config), network.tokenizer, splits=SPLITS)
+    encoded = encoded_once(data or corpus_of(config), network.tokenizer)
     objective = WordLMObjective(network, *train_and_validation(encoded), config, digests_of_corpus(encoded))
     trainer = Trainer(objective, config, run)
     trainer.resume()
     return trainer
+
+
+def encoded_once(corpus: Corpus, tokenizer: Tokenizer | str, **options: Any) -> EncodedCorpus:
+    """The ids of the splits that training reads, which one process of each host writes into its cache."""
+    return processes().once_a_host(lambda: encode_corpus(corpus, tokenizer, splits=SPLITS, **options))
 
 
 def resolve(options: WordLMOptions) -> WordLMTraining:

@@ -16,8 +16,8 @@ from rnnnlp.errors import UserError
 from rnnnlp.tasks.sentiment import cross_validation, folds, train
 from rnnnlp.tasks.sentiment.cross_validation import CrossValidation
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
-from rnnnlp.training.loop import Interrupted
 from rnnnlp.training.model_folder import CROSS_VALIDATION, WEIGHTS
+from rnnnlp.training.signals import Interrupted
 from tests.tasks.sentiment.test_linear import texts_with_labels
 
 SMALL: dict[str, Any] = {

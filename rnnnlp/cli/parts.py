@@ -1,0 +1,123 @@
+"""Many files, an output for each: options and order of `predict --files` and `evaluate --files`.
+
+The files may be shared out among any number of processes, which need not know of each other. An output is written whole
+or not at all, and one that is there is not made again, so a command that was stopped goes on where it was.
+"""
+
+import argparse
+import glob
+import json
+import logging
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from rnnnlp.errors import UserError, option
+
+MODEL = "model.json"  # in the folder of the outputs: the digest of the model that makes them, and options
+
+log = logging.getLogger(__name__)
+
+
+def add_files_options(parser: argparse.ArgumentParser, made: str) -> None:
+    """Adds the options; `made` says what is made of each file."""
+    parser.add_argument(
+        "--files",
+        nargs="+",
+        metavar="FILE",
+        help=f"many files, or patterns such as 'in/*.parquet': {made} for each, in the folder --out; outputs that are "
+        "there are kept, so the same command goes on where it was stopped",
+    )
+    parser.add_argument(
+        "--part",
+        metavar="K/N",
+        help="with --files: only part K of N of the files, for N processes that work side by side (default: under "
+        "mpiexec the part of each process, else all)",
+    )
+
+
+def files_to_do(options: argparse.Namespace, suffix: str, model: Path, *decisive: str) -> Iterator[tuple[str, Path]]:
+    """The files of this process whose output is not there yet, and where it goes.
+
+    Args:
+        options: Those of the command.
+        suffix: Of the outputs.
+        model: The folder of the model.
+        decisive: Options that change the outputs.
+
+    Raises:
+        UserError: If there is no file, two have one name, or the outputs there are of another model.
+    """
+    files = _found(options.files)
+    out = Path(os.path.expanduser(options.out))
+    outputs = {file: out / f"{os.path.basename(file)}{suffix}" for file in files}
+    if len(set(outputs.values())) < len(files):
+        raise UserError(
+            f"{option('files')}: two files have one name, and so one output; give them one folder at a time"
+        )
+    number, parts = _part(options.part)
+    _require_same(out, model, {name: getattr(options, name) for name in decisive})
+    own = files[number - 1 :: parts]
+    left = [file for file in own if not outputs[file].exists()]
+    log.info("part %d of %d: %d files, %d of them done before", number, parts, len(own), len(own) - len(left))
+    for file in left:
+        yield file, outputs[file]
+
+
+def require_files(options: argparse.Namespace, *others: str) -> bool:
+    """Whether there are `--files`, which go with `--out`, and not with `others`; UserError for a mistake."""
+    if options.files is None:
+        if options.part is not None:
+            raise UserError(f"{option('part')} is {options.part} without {option('files')}; give both")
+        return False
+    for name in others:
+        if getattr(options, name) not in (None, False):
+            raise UserError(f"{option(name)} means nothing beside {option('files')}; leave it out")
+    if options.out is None:
+        raise UserError(f"{option('files')} needs a folder for the outputs; give {option('out')}")
+    return True
+
+
+def _found(patterns: list[str]) -> list[str]:
+    """The files that patterns name, sorted."""
+    files = []
+    for pattern in patterns:
+        place = os.path.expanduser(pattern)
+        found = [place] if os.path.isfile(place) else filter(os.path.isfile, glob.glob(place, recursive=True))
+        if not (named := list(found)):
+            raise UserError(f"{option('files')} {pattern}: there is no such file; give files, or a pattern in quotes")
+        files += named
+    return sorted(set(files))
+
+
+def _part(given: str | None) -> tuple[int, int]:
+    """The number of the part from 1, and the number of parts."""
+    from rnnnlp.training.launcher import launched_processes, launched_rank
+
+    if given is None:
+        return launched_rank() + 1, max(1, launched_processes())
+    match = re.fullmatch(r"(\d{1,9})/(\d{1,9})", given)
+    if match is None or not 1 <= int(match[1]) <= int(match[2]):
+        raise UserError(f"{option('part')} is {given}; it must be K/N with K from 1 to N, such as 3/64")
+    return int(match[1]), int(match[2])
+
+
+def _require_same(out: Path, model: Path, decisive: Mapping[str, Any]) -> None:
+    """Notes in the folder of the outputs which model and options make them; UserError if it has noted others."""
+    from rnnnlp.files import write_atomically, writing
+    from rnnnlp.training.model_folder import digest_of_model
+
+    with writing(out):
+        out.mkdir(parents=True, exist_ok=True)
+    content = json.dumps({"model_sha256": digest_of_model(model), **decisive}).encode()
+    try:
+        before = (out / MODEL).read_bytes()
+    except FileNotFoundError:
+        write_atomically(out / MODEL, content)
+        return
+    if before != content:
+        raise UserError(
+            f"{option('out')} {out} has outputs of another model or of other options; give another folder, or empty it"
+        )

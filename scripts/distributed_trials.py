@@ -1,0 +1,252 @@
+"""Several processes train one model: the same bits for any number of them, and after whatever ends them.
+
+    python scripts/distributed_trials.py bits            # W = 1, 2, 3, 4, 8 processes, and resumed with other numbers
+    python scripts/distributed_trials.py ends --times 6  # each kind of end 6 times; each run is resumed to its end
+    python scripts/distributed_trials.py speed --times 3 # two processes of a thread, one process of two threads
+
+It needs the extra `mpi`, and prints a line for each trial. The exit code is 1 if one of them fails.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import random
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from safetensors.numpy import load_file
+
+SHARDS = 24
+SIZES = "--hidden-size 12 --embedding-size 8 --evaluations 3 --checkpoint-every 7 --seed 5 --batch-size 48 --threads 1"
+REVIEWS = f"train sentiment {SIZES} --data sample-reviews --patience 0 --epochs"
+RUNS = {
+    "charlm": f"train charlm {SIZES} --data {{text}} --steps 30 --bptt 16 --dropout 0.2 --num-layers 2",
+    "sentiment": f"{REVIEWS} 2 --dropout 0.3 --bidirectional",
+    "n-grams": f"{REVIEWS} 2 --ngram-buckets 256 --class-weights balanced --adversarial 0.1",
+    "virtual": f"{REVIEWS} 1 --virtual-adversarial 0.1",
+    "pretraining": f"{REVIEWS} 1 --pretraining 1",
+    "pretrain": f"pretrain {SIZES} --data {{text}} --steps 30 --bptt 8 --samples 16",
+}
+LARGE = "train charlm --data {text} --steps 50 --embedding-size 64 --evaluations 1 --seed 1"
+SPEEDS = {
+    "charlm 64 x 128, 512 units": f"{LARGE} --batch-size 64 --bptt 128 --hidden-size 512",
+    "charlm 64 x 64, 256 units": f"{LARGE} --batch-size 64 --bptt 64 --hidden-size 256",
+    "sentiment, bidirectional": "train sentiment --data sample-reviews --steps 200 --batch-size 64 --hidden-size 128 "
+    "--embedding-size 128 --bidirectional --patience 0 --evaluations 1 --seed 1",
+}
+STEPS = 300  # of a run that is ended
+ENDED = f"train charlm --data {{text}} --hidden-size 24 --embedding-size 8 --steps {STEPS} --evaluations 4 --seed 1"
+ENDED += " --checkpoint-every 5 --batch-size 24 --bptt 16 --threads 1 --shards 12 --dropout 0.2"
+ENDS = ("kill", "SIGTERM", "SIGINT", "exception", "full disk")
+GONE_SECONDS = 15.0
+WORKER = "RNNNLP_TRIAL"  # environment variable of the processes of a trial: how one of them fails, and which
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("bits", "ends", "speed"))
+    parser.add_argument("--times", type=int, default=6, help="number of times that each kind of end is tried")
+    parser.add_argument("--backend", nargs="+", default=["native", "numpy"])
+    parser.add_argument("--processes", nargs="+", type=int, default=[1, 2, 3, 4, 8])
+    parser.add_argument("--runs", nargs="+", default=list(RUNS), choices=RUNS)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="rnnnlp-trials-") as temporary:
+        folder = Path(temporary)
+        text = folder / "text.txt"
+        text.write_text("".join(f"line {i} of a text, as long as {i * i} grains of sand.\n" for i in range(600)))
+        failed = {"bits": bits, "ends": ends, "speed": speed}[options.what](folder, text, options)
+    return int(failed > 0)
+
+
+def command(processes: int, words: Sequence[str]) -> list[str]:
+    """The command that trains with this number of processes."""
+    launcher = [str(Path(sys.executable).with_name("mpiexec")), "-n", str(processes)] if processes > 1 else []
+    return [*launcher, sys.executable, __file__, *words]
+
+
+def run(processes: int, words: Sequence[str]) -> None:
+    """Trains; an error if that fails."""
+    done = subprocess.run(command(processes, words), env=environment("train"), capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{shlex.join(words)}: exit code {done.returncode}\n{done.stderr}")
+
+
+def environment(worker: str) -> dict[str, str]:
+    """The environment of the processes of a trial, which share the cores of this machine."""
+    return os.environ | {WORKER: worker, "MPIR_CVAR_ENABLE_HEAVY_YIELD": "1", "OMP_NUM_THREADS": "1"}
+
+
+def digest(run: Path) -> str:
+    """The sha256 of the model, and of what a resume reads."""
+    newest = max(run.glob("checkpoints/step-*"))
+    sha = hashlib.sha256()
+    for file in (run / "model.safetensors", newest / "model.safetensors", newest / "training_state.safetensors"):
+        for name, tensor in sorted(load_file(file).items()):
+            sha.update(name.encode() + tensor.tobytes())
+    return f"{newest.name} {sha.hexdigest()[:16]}"
+
+
+def bits(folder: Path, text: Path, options: argparse.Namespace) -> int:
+    """Trains each run with each number of processes; returns how many differ."""
+    failed = 0
+    for backend in options.backend:
+        for name in options.runs:
+            words = [*RUNS[name].format(text=text).split(), "--shards", str(SHARDS), "--backend", backend]
+            found = {}
+            for processes in options.processes:
+                run(processes, [*words, "--out", str(folder / f"{backend}-{name}-{processes}")])
+                found[str(processes)] = digest(folder / f"{backend}-{name}-{processes}")
+            found["4, 2, 1"] = resumed(folder / f"{backend}-{name}-resumed", words, (4, 2, 1))
+            same = len(set(found.values())) == 1
+            failed += not same
+            print(f"{backend} {name}: {next(iter(found.values())) if same else found}", flush=True)
+    print(f"{failed} of {len(options.backend) * len(options.runs)} runs depend on the number of processes")
+    return failed
+
+
+def resumed(out: Path, words: list[str], sizes: Sequence[int]) -> str:
+    """The digest of a run that is stopped twice and goes on with other numbers of processes."""
+    again = ["pretrain"] if words[0] == "pretrain" else words[:2]
+    for part, processes in enumerate(sizes):
+        given = [*words, "--out", str(out)] if part == 0 else [*again, "--resume", str(out)]
+        stop = "" if part == len(sizes) - 1 else f"stop {3 + 4 * part}"
+        environ = environment(stop or "train")
+        done = subprocess.run(command(processes, given), env=environ, capture_output=True, text=True)
+        if done.returncode != (143 if stop else 0):
+            raise RuntimeError(f"{shlex.join(given)}: exit code {done.returncode}\n{done.stderr}")
+    return digest(out)
+
+
+def ends(folder: Path, text: Path, options: argparse.Namespace) -> int:
+    """Ends runs in each way, resumes them, and compares; returns how many trials failed."""
+    words = ENDED.format(text=text).split()
+    run(1, [*words, "--out", str(folder / "whole")])
+    expected, failed = digest(folder / "whole"), 0
+    rng = random.Random(options.seed)
+    for number in range(options.times):
+        for kind in ENDS:
+            out, processes = folder / f"{kind}-{number}".replace(" ", "-"), rng.choice((2, 3, 4))
+            seconds, line, code = ended(kind, processes, [*words, "--out", str(out)], out, rng)
+            problem = "" if seconds < GONE_SECONDS else "too slow, "
+            again = re.search(r"resume with: (mpiexec -n \d+ )?rnnnlp (.*)", line)
+            problem += "" if again else "no command to resume, "
+            temporary = [path.name for path in (*out.iterdir(), *out.glob("checkpoints/*")) if ".tmp" in path.name]
+            run(rng.choice((1, 2, 4)), shlex.split(again[2]) if again else ["train", "charlm", "--resume", str(out)])
+            problem += "" if digest(out) == expected else "other bits, "
+            failed += bool(problem)
+            left = f", left: {', '.join(temporary)}" if temporary else ""
+            print(
+                f"{kind}, {processes} processes: exit code {code}, gone in {seconds:.2f} s, "
+                f"{problem or 'resumed to the same bits'}{left}",
+                flush=True,
+            )
+    print(f"{failed} of {options.times * len(ENDS)} trials failed")
+    return failed
+
+
+def speed(folder: Path, text: Path, options: argparse.Namespace) -> int:
+    """Measures the time of a step with two processes of a thread each, and with one of two threads, in turns."""
+    for name, arguments in SPEEDS.items():
+        found: dict[int, list[float]] = {1: [], 2: []}
+        for number in range(options.times):
+            for processes in found:
+                out = folder / f"{name}-{number}-{processes}"
+                threads = ["--threads", str(3 - processes), "--out", str(out)]
+                run(processes, [*arguments.format(text=text).split(), *threads])
+                lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+                seconds = {line["step"]: line["seconds"] for line in lines if "loss" in line}
+                first, last = 10, max(seconds)
+                found[processes].append((seconds[last] - seconds[first]) / (last - first))
+        alone, together = min(found[1]), min(found[2])
+        shown = "; ".join(f"{n}: {', '.join(f'{1000 * t:.1f}' for t in times)} ms" for n, times in found.items())
+        print(f"{name}: two processes have {alone / together:.3f} of the speed of one ({shown})", flush=True)
+    return 0
+
+
+def ended(kind: str, processes: int, words: list[str], out: Path, rng: random.Random) -> tuple[float, str, int]:
+    """Starts a run and ends it; returns the seconds until all its processes are gone, its last words, its exit code."""
+    step, rank = rng.randrange(10, STEPS - 40), rng.randrange(processes)
+    worker = {"exception": f"raise {step} {rank}", "full disk": f"disk {step} 0"}.get(kind, "train")
+    with open(out.with_suffix(".log"), "w+") as log:
+        started = subprocess.Popen(command(processes, words), env=environment(worker), stderr=log, stdout=log)
+        if worker == "train":
+            while started.poll() is None and not (out / f"checkpoints/step-{step // 5 * 5:08d}").exists():
+                time.sleep(0.002)
+            begin = time.monotonic()
+            workers = [pid for pid in descendants(started.pid) if is_worker(pid)]
+            if kind == "kill":
+                os.kill(workers[rank], signal.SIGKILL)
+            else:
+                started.send_signal(getattr(signal, kind))
+        else:
+            while started.poll() is None and "trial: " not in out.with_suffix(".log").read_text():
+                time.sleep(0.002)
+            begin, workers = time.monotonic(), [pid for pid in descendants(started.pid) if is_worker(pid)]
+        code = started.wait(timeout=60)
+        while any(is_worker(pid) for pid in workers):
+            time.sleep(0.01)
+        seconds = time.monotonic() - begin
+        log.seek(0)
+        return seconds, log.read(), code
+
+
+def descendants(pid: int) -> list[int]:
+    """The processes below a process."""
+    try:
+        children = [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
+    return [found for child in children for found in (child, *descendants(child))]
+
+
+def is_worker(pid: int) -> bool:
+    """Whether a process trains."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0]
+        return state != "Z" and Path(__file__).name.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+
+
+def worker(how: str, words: list[str]) -> int:
+    """One process of a trial: the command `rnnnlp`, which fails at a step, or stops there."""
+    from rnnnlp.cli.main import main as rnnnlp
+    from rnnnlp.training import loop, run_folder
+    from rnnnlp.training.launcher import launched_rank
+
+    kind, *numbers = how.split()
+    if kind == "train":
+        return rnnnlp(words)
+    at, rank = int(numbers[0]), int(numbers[1]) if len(numbers) > 1 else 0
+    original, save = loop.gradients_of_batch, run_folder.save_tensors
+
+    def gradients(*args: object, step: int, **kwargs: object) -> object:
+        if kind == "stop" and step == at and launched_rank() == rank:
+            signal.raise_signal(signal.SIGTERM)
+        if kind == "raise" and step >= at and launched_rank() == rank:
+            print("trial: an exception", file=sys.stderr, flush=True)
+            raise RuntimeError("this process fails")
+        return original(*args, step=step, **kwargs)  # type: ignore[arg-type]
+
+    def full(path: Path, *args: object, **kwargs: object) -> None:
+        steps = re.findall(r"step-(\d{8})", str(path))
+        if kind == "disk" and steps and int(steps[0]) >= at:
+            print("trial: a full disk", file=sys.stderr, flush=True)
+            raise OSError(28, "No space left on device")
+        save(path, *args, **kwargs)  # type: ignore[arg-type]
+
+    loop.gradients_of_batch, run_folder.save_tensors = gradients, full  # type: ignore[assignment]
+    return rnnnlp(words)
+
+
+if __name__ == "__main__":
+    sys.exit(worker(how, sys.argv[1:]) if (how := os.environ.get(WORKER)) else main())

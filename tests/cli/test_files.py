@@ -1,0 +1,130 @@
+"""`predict --files` and `evaluate --files`: an output for each file, by any number of processes, stopped or not."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rnnnlp.cli import predict
+from rnnnlp.cli.main import main
+from rnnnlp.training.launcher import LOCAL_SIZES, share_of_processors
+from tests.runs import trained_on
+
+TEXTS = ["a good film", "a bad film", "good good", "bad bad"] * 6
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("home")
+    labels = ["good" if "good" in text else "bad" for text in TEXTS]
+    trained_on(TEXTS, labels, home / "run", hidden_size=3, embedding_size=3, steps=2, evaluations=1)
+    (home / "in").mkdir()
+    for number in range(6):
+        rows = "".join(f"{text} {number},{label}\n" for text, label in zip(TEXTS, labels, strict=True))
+        (home / f"in/{number}.csv").write_text("text,label\n" + rows)
+    return home
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def words(home: Path, out: Path, *more: str) -> list[str]:
+    return ["predict", str(home / "run"), "--files", str(home / "in/*.csv"), "--out", str(out), *more]
+
+
+@pytest.fixture(scope="module")
+def expected(home: Path) -> dict[str, bytes]:
+    assert main(words(home, home / "expected")) == 0
+    return contents(home / "expected")
+
+
+def test_each_file_has_an_output_like_that_of_json(home: Path, expected: dict[str, bytes], tmp_path: Path):
+    assert set(expected) == {"model.json", *(f"{number}.csv.jsonl" for number in range(6))}
+    assert main(["predict", str(home / "run"), "--file", str(home / "in/3.csv"), "--json", str(tmp_path / "3")]) == 0
+    assert (tmp_path / "3").read_bytes() == expected["3.csv.jsonl"]
+
+
+def test_parts_make_all_files_once(home: Path, expected: dict[str, bytes], tmp_path: Path):
+    for part in (2, 1, 4, 3):
+        before = set(tmp_path.glob("*.jsonl"))
+        assert main(words(home, tmp_path, "--part", f"{part}/4")) == 0
+        assert len(set(tmp_path.glob("*.jsonl")) - before) == (2 if part in (1, 2) else 1)
+    assert contents(tmp_path) == expected
+
+
+def test_a_launcher_says_which_part(
+    home: Path, expected: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("PMI_SIZE", "2")
+    for rank in (1, 0):
+        monkeypatch.setenv("PMI_RANK", str(rank))
+        assert main(words(home, tmp_path)) == 0
+    assert contents(tmp_path) == expected
+
+
+def test_what_is_there_is_not_made_again(home: Path, expected: dict[str, bytes], tmp_path: Path):
+    assert main(words(home, tmp_path, "--part", "1/2")) == 0
+    times = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    assert main(words(home, tmp_path)) == 0
+    assert {path: path.stat().st_mtime_ns for path in times} == times
+    assert contents(tmp_path) == expected
+
+
+def test_a_stopped_process_leaves_whole_files(
+    home: Path, expected: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    as_json, seen = predict.as_json, []
+
+    def stopping(*arguments):
+        seen.append(1)
+        if len(seen) == 2 * len(TEXTS) + 5:
+            signal.raise_signal(signal.SIGTERM)
+        return as_json(*arguments)
+
+    monkeypatch.setattr(predict, "as_json", stopping)
+    assert main(words(home, tmp_path)) == 128 + signal.SIGTERM
+    found = contents(tmp_path)
+    assert found == {name: expected[name] for name in ("model.json", "0.csv.jsonl", "1.csv.jsonl")}
+    assert main(words(home, tmp_path)) == 0
+    assert contents(tmp_path) == expected
+
+
+def test_a_killed_process_leaves_whole_files(home: Path, expected: dict[str, bytes], tmp_path: Path):
+    program = "import os, sys; from rnnnlp.cli import predict; from rnnnlp.cli.main import main; seen = []\n"
+    program += f"def kill(*a):\n  seen.append(1)\n  if len(seen) == {len(TEXTS) + 5}: os.kill(os.getpid(), 9)\n"
+    program += "  return first(*a)\nfirst, predict.as_json = predict.as_json, kill\nmain(sys.argv[1:])"
+    done = subprocess.run([sys.executable, "-c", program, *words(home, tmp_path)], capture_output=True, timeout=60)
+    assert done.returncode == -signal.SIGKILL
+    assert {name for name in contents(tmp_path) if not name.startswith(".")} == {"model.json", "0.csv.jsonl"}
+    assert main(words(home, tmp_path)) == 0
+    assert {name: content for name, content in contents(tmp_path).items() if name[0] != "."} == expected
+
+
+def test_outputs_of_other_options_are_kept_apart(home: Path, expected: dict[str, bytes], tmp_path: Path):
+    assert main(words(home, tmp_path, "--part", "1/6")) == 0
+    assert main(words(home, tmp_path, "--explain")) == 2
+    assert set(contents(tmp_path)) == {"model.json", "0.csv.jsonl"}
+
+
+def test_figures_of_each_file(home: Path, tmp_path: Path):
+    files = ["--files", str(home / "in/*.csv"), "--out", str(tmp_path)]
+    for part in ("1/2", "2/2"):
+        assert main(["evaluate", str(home / "run"), *files, "--part", part]) == 0
+    figures = {path.name: json.loads(path.read_bytes()) for path in tmp_path.glob("*.csv.json")}
+    assert set(figures) == {f"{number}.csv.json" for number in range(6)}
+    assert figures["4.csv.json"]["examples"] == len(TEXTS)
+    assert figures["4.csv.json"]["data"] == str(home / "in/4.csv")
+
+
+def test_processes_of_a_launcher_share_the_processors(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    for name in LOCAL_SIZES:
+        monkeypatch.delenv(name, raising=False)
+    assert share_of_processors() is None
+    monkeypatch.setenv("MPI_LOCALNRANKS", str(os.cpu_count() or 1) + "0")
+    assert share_of_processors() == 1
