@@ -72,7 +72,8 @@ def with_backend(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse
         from rnnnlp.training.launcher import share_of_processors
         from rnnnlp.training.run import running
 
-        with running(options.backend, options.threads or share_of_processors()):
+        threads = share_of_processors() if options.threads is None else options.threads
+        with running(options.backend, threads):
             return run(options)
 
     return on_backend

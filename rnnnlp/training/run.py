@@ -180,7 +180,7 @@ def reports_to(callbacks: Sequence[Callback], report_to: str | None) -> Reports:
 @contextmanager
 def running(backend: str | None, threads: int | None) -> Iterator[None]:
     """As `kernels.running`, and says what runs."""
-    with kernels.running(backend, threads or processes().threads) as shown:
+    with kernels.running(backend, processes().threads if threads is None else threads) as shown:
         log.info("kernels: %s", shown)
         yield
 
