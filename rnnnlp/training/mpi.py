@@ -43,7 +43,7 @@ class OverMPI:
                     raise SystemExit(2) from None  # the first process says it
                 reason = "" if isinstance(error, ModuleNotFoundError) else f" ({error})"
                 raise UserError(
-                    f"{launched_processes() or 'several'} processes were started together, which needs the packages "
+                    f"{launched_processes()} processes were started together, which needs the packages "
                     f"mpi4py and mpich{reason}; install them: pip install 'rnnnlp[mpi]'"
                 ) from None
         self._mpi, self._world, self._end = MPI, MPI.COMM_WORLD.Dup(), MPI.COMM_WORLD.Dup()
@@ -165,7 +165,7 @@ def together(words: Sequence[str] = ()) -> Iterator[None]:
         yield
         return
     job = OverMPI.started()
-    if launched_processes() not in (0, job.size):
+    if launched_processes() != job.size:
         raise UserError(
             f"{launched_processes()} processes were started together, and MPI knows of {job.size}; start them with the "
             "mpiexec of the MPI that mpi4py uses"
