@@ -20,6 +20,7 @@ from rnnnlp.training.distributed import ALONE, working_with
 from rnnnlp.training.launcher import launched_processes, launched_rank, processes_on_this_host, slurm_processes
 from rnnnlp.training.signals import signals_noted
 
+READ_SECONDS = 0.5  # in which the launcher reads the last line of a process that ends all
 END_SECONDS = 3.0  # that a process which ends waits for the others to end, too
 SHARED_CORES = {"MPIR_CVAR_ENABLE_HEAVY_YIELD": "1"}  # for MPICH: waiting processes leave the processor to others
 
@@ -201,6 +202,7 @@ def ending(code: int) -> Iterator[int | None]:
     if not all_end:
         sys.stdout.flush()
         sys.stderr.flush()
+        time.sleep(READ_SECONDS)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # MPI would add lines of its own
         job.abort(code)
 
