@@ -98,7 +98,8 @@ def outcome(words: list[str]) -> tuple[int, str]:
         if os.environ.get(DEBUG) == "1":
             raise
         what = f"internal error: {type(error).__name__}: {error}"
-        return failure(f"{what}; please report it ({DEBUG}=1 shows where)", "rnnnlp", INTERNAL_ERROR)
+        notes = "".join(f"; {note}" for note in getattr(error, "__notes__", ()))
+        return failure(f"{what}; please report it ({DEBUG}=1 shows where){notes}", "rnnnlp", INTERNAL_ERROR)
 
 
 def run_command(words: list[str]) -> int:

@@ -57,7 +57,7 @@ def files_to_do(options: argparse.Namespace, suffix: str, model: Path, *decisive
         raise UserError(
             f"{option('files')}: two files have one name, and so one output; give them one folder at a time"
         )
-    number, parts = _part(options.part)
+    number, parts = part_of_files(options.part)
     _require_same(out, model, {name: getattr(options, name) for name in decisive})
     own = files[number - 1 :: parts]
     left = [file for file in own if not outputs[file].exists()]
@@ -92,12 +92,14 @@ def _found(patterns: list[str]) -> list[str]:
     return sorted(set(files))
 
 
-def _part(given: str | None) -> tuple[int, int]:
+def part_of_files(given: str | None) -> tuple[int, int]:
     """The number of the part from 1, and the number of parts."""
-    from rnnnlp.training.launcher import launched_processes, launched_rank
+    from rnnnlp.training.launcher import launched_processes, launched_rank, slurm_processes, slurm_rank
 
-    if given is None:
-        return launched_rank() + 1, max(1, launched_processes())
+    if given is None and (processes := launched_processes()) > 1:
+        return launched_rank() + 1, processes
+    if given is None:  # Slurm also starts processes that know nothing of MPI
+        return slurm_rank() + 1, slurm_processes()
     match = re.fullmatch(r"(\d{1,9})/(\d{1,9})", given)
     if match is None or not 1 <= int(match[1]) <= int(match[2]):
         raise UserError(f"{option('part')} is {given}; it must be K/N with K from 1 to N, such as 3/64")

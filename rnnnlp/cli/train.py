@@ -98,6 +98,10 @@ def trained(options: argparse.Namespace, task: Task) -> int:
         if processes().rank == 0:
             show(f"rnnnlp: {stop}; resume with: {command_to_resume(task, out)}", to=sys.stderr)
         return stop.exit_code
+    except Exception as error:
+        if processes().size > 1 and not isinstance(error, UserError) and out and RunFolder(out).checkpoints():
+            error.add_note(f"resume with: {command_to_resume(task, out)}")  # the other processes end with this one
+        raise
     if processes().rank == 0:
         show(f"{out}: done; use it with: {task.use.format(run=out)}", to=sys.stderr)
     return 0

@@ -9,9 +9,9 @@ SLURM_STEP = "SLURM_STEP_NUM_TASKS"  # the number of processes that `srun` start
 
 
 def launched_processes() -> int:
-    """The number of processes that a launcher started together; 1 without one, 0 if only MPI itself knows."""
+    """The number of processes that a launcher of MPI programs started together; 1 without one."""
     known = (int(os.environ[name]) for name in SIZES if os.environ.get(name, "").isdecimal())
-    return next(known, 0 if "PMIX_RANK" in os.environ else 1)
+    return next(known, slurm_processes() if "PMIX_RANK" in os.environ else 1)
 
 
 def launched_rank() -> int:
@@ -37,3 +37,9 @@ def slurm_processes() -> int:
     """The number of processes that Slurm started together; 1 without it."""
     found = os.environ.get(SLURM_STEP, "")
     return int(found) if found.isdecimal() else 1
+
+
+def slurm_rank() -> int:
+    """The number of this process among those, from 0."""
+    found = os.environ.get("SLURM_PROCID", "")
+    return int(found) if found.isdecimal() and slurm_processes() > 1 else 0

@@ -20,6 +20,7 @@ from rnnnlp.training.distributed import ALONE, working_with
 from rnnnlp.training.launcher import launched_processes, launched_rank, processes_on_this_host, slurm_processes
 from rnnnlp.training.signals import signals_noted
 
+READ_SECONDS = 0.5  # in which the launcher reads the last line of a process that ends all
 END_SECONDS = 3.0  # that a process which ends waits for the others to end, too
 SHARED_CORES = {"MPIR_CVAR_ENABLE_HEAVY_YIELD": "1"}  # for MPICH: waiting processes leave the processor to others
 
@@ -43,7 +44,7 @@ class OverMPI:
                     raise SystemExit(2) from None  # the first process says it
                 reason = "" if isinstance(error, ModuleNotFoundError) else f" ({error})"
                 raise UserError(
-                    f"{launched_processes() or 'several'} processes were started together, which needs the packages "
+                    f"{launched_processes()} processes were started together, which needs the packages "
                     f"mpi4py and mpich{reason}; install them: pip install 'rnnnlp[mpi]'"
                 ) from None
         self._mpi, self._world, self._end = MPI, MPI.COMM_WORLD.Dup(), MPI.COMM_WORLD.Dup()
@@ -165,7 +166,7 @@ def together(words: Sequence[str] = ()) -> Iterator[None]:
         yield
         return
     job = OverMPI.started()
-    if launched_processes() not in (0, job.size):
+    if launched_processes() != job.size:
         raise UserError(
             f"{launched_processes()} processes were started together, and MPI knows of {job.size}; start them with the "
             "mpiexec of the MPI that mpi4py uses"
@@ -201,6 +202,7 @@ def ending(code: int) -> Iterator[int | None]:
     if not all_end:
         sys.stdout.flush()
         sys.stderr.flush()
+        time.sleep(READ_SECONDS)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # MPI would add lines of its own
         job.abort(code)
 

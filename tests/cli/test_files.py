@@ -11,7 +11,8 @@ import pytest
 
 from rnnnlp.cli import predict
 from rnnnlp.cli.main import main
-from rnnnlp.training.launcher import LOCAL_SIZES, share_of_processors
+from rnnnlp.cli.parts import part_of_files
+from rnnnlp.training.launcher import LOCAL_SIZES, RANKS, SIZES, share_of_processors
 from tests.runs import trained_on
 
 TEXTS = ["a good film", "a bad film", "good good", "bad bad"] * 6
@@ -65,6 +66,25 @@ def test_a_launcher_says_which_part(
         monkeypatch.setenv("PMI_RANK", str(rank))
         assert main(words(home, tmp_path)) == 0
     assert contents(tmp_path) == expected
+
+
+@pytest.mark.parametrize(
+    ("variables", "part"),
+    [
+        ({}, (1, 1)),
+        ({"PMI_SIZE": "4", "PMI_RANK": "2"}, (3, 4)),
+        ({"OMPI_COMM_WORLD_SIZE": "4", "OMPI_COMM_WORLD_RANK": "0", "PMIX_RANK": "0"}, (1, 4)),
+        ({"SLURM_STEP_NUM_TASKS": "8", "SLURM_PROCID": "7"}, (8, 8)),
+        ({"SLURM_STEP_NUM_TASKS": "8", "SLURM_PROCID": "5", "PMIX_RANK": "5"}, (6, 8)),
+        ({"SLURM_PROCID": "0", "SLURM_NTASKS": "8"}, (1, 1)),  # a script of sbatch
+    ],
+)
+def test_the_part_of_a_process(variables: dict[str, str], part: tuple[int, int], monkeypatch: pytest.MonkeyPatch):
+    for name in (*SIZES, *RANKS, "SLURM_STEP_NUM_TASKS", "SLURM_PROCID"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert part_of_files(None) == part
 
 
 def test_what_is_there_is_not_made_again(home: Path, expected: dict[str, bytes], tmp_path: Path):

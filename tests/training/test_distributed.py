@@ -233,6 +233,7 @@ def test_a_process_that_fails_ends_all(how: str, data: dict[str, Path], tmp_path
     assert code == (70 if "raise" in how else 9)
     if "raise" in how:
         assert [line for line in said if "no luck" in line] == [said[-1]]
+        assert f"; resume with: mpiexec -n 2 rnnnlp train charlm --resume {tmp_path / 'run'}" in said[-1]
     assert main(["train", "charlm", "--resume", str(tmp_path / "run")]) == 0
 
 
