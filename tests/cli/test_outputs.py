@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from rnnnlp.cli.main import main
-from rnnnlp.cli.predict import predictions
+from rnnnlp.cli.predict import OpenedModel
 from tests.cli.mistakes import TINY
 
 REVIEWS = "text,label\n" + "a good film,good\na bad film,bad\n" * 20
@@ -79,6 +79,7 @@ def test_a_prediction_that_is_stopped(home: Path, tmp_path: Path, monkeypatch: p
     for name in ("FIRST_BATCH", "LARGEST_BATCH"):
         monkeypatch.setattr(f"rnnnlp.text.plain.{name}", 1)
     words = ["predict", str(home / "reviews"), "--file", str(home / "texts.txt"), "--json"]
+    predictions = OpenedModel.predictions
 
     def stopped(*arguments: Any, **options: Any):
         calls.append(arguments)
@@ -87,7 +88,7 @@ def test_a_prediction_that_is_stopped(home: Path, tmp_path: Path, monkeypatch: p
         return predictions(*arguments, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr("rnnnlp.cli.predict.predictions", stopped)
+        patch.setattr(OpenedModel, "predictions", stopped)
         assert main([*words, str(path)]) == 130
         assert path.read_text() == "yesterday's\n"
         assert os.listdir(tmp_path) == ["out.jsonl"]
