@@ -90,7 +90,7 @@ def figures_of(measured: Figures | None) -> dict[str, Any] | None:
 
 
 def size_of(folder: Path) -> int:
-    """The bytes of the files of a model; those of training do not count."""
+    """The bytes of the files of a model; those of training, and its card, do not count."""
     places = [folder, *(folder / MEMBERS).glob("*")]
-    files = [place / name for place in places for name in (CONFIG, TOKENIZER, WEIGHTS, CARD)]
+    files = [place / name for place in places for name in (CONFIG, TOKENIZER, WEIGHTS)]
     return sum(path.stat().st_size for path in files if path.is_file())

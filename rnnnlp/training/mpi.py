@@ -66,8 +66,9 @@ class OverMPI:
     def _share_of_processors(self) -> int:
         """The number of processors of this host for each of its processes."""
         allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
-        of_all = set().union(*self._host.allgather(allowed))
-        return max(1, min(len(allowed), len(of_all) // self._host.size, available_processors()))
+        of_all: set[int] = set().union(*self._host.allgather(allowed))
+        processes: int = self._host.size
+        return max(1, min(len(allowed), len(of_all) // processes, available_processors()))
 
     def now(self) -> float:
         return self._now
