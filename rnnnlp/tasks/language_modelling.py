@@ -112,7 +112,7 @@ def carry(state: State, state_T: State) -> None:
 
 
 def whole_state(state: State, shards: int) -> State:
-    """A state `(L, B, H)` of which each process knows its own shards, copied."""
+    """A copy of a state `(L, B, H)`, put together from the shards of all processes."""
     parts = for_each_shard(shards, lambda shard: state_of_shard(state, shard))
     return tuple(np.concatenate(of_array, axis=1) for of_array in zip(*parts, strict=True))
 

@@ -88,7 +88,7 @@ class CharLMNetwork(LanguageModelTrunk, Network):
     ) -> tuple[float, float, State]:
         """As `loss`, with dropout if `rng` is given; adds the gradient of the mean loss into every parameter.
 
-        The mean is over these targets, or over as many as `of` says, of which these are a part.
+        The mean is over these targets; `of` divides by another number, that of a whole batch with these targets in it.
         """
         logits, state_T, tape = self.forward(inputs, batch_sizes, state, rng=rng)
         loss_sum, count, dlogits = softmax_cross_entropy(logits, targets, label_smoothing=label_smoothing)

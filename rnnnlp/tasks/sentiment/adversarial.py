@@ -69,8 +69,8 @@ def vat_gradients(
     The loss is the mean Kullback-Leibler divergence of the probabilities under a perturbation from those without one.
     The embeddings of all tokens of the batch together are perturbed by the fraction `size` of their norm in the
     direction in which the divergence grows fastest. Labels are not used. The perturbation and the probabilities without
-    it count as constants. Gradients that were there before are lost. The mean is over the documents of the batch, or
-    over as many as `of` says, of which these are a part.
+    it count as constants. Gradients that were there before are lost. The mean is over the documents of the batch; `of`
+    divides by another number, that of a whole batch with these documents in it.
     """
     B = of or len(batch.labels)
     logits, _ = network.forward(batch.ids, batch.batch_sizes, keep_tape=False)

@@ -127,7 +127,7 @@ class SentimentObjective:
         return {"score": score, "loss": loss, **metrics}
 
     def shared_logits(self, documents: Sequence[np.ndarray]) -> np.ndarray:
-        """The logits of the network `(n, K)`, of which each process computes a part."""
+        """The logits of the network, `(n, K)`; each process computes a part of them."""
         rank, size = processes().rank, processes().size
         parts = processes().exchange(
             self.network.logits(documents, batch_size=EVALUATION_BATCH, process=rank, processes=size)

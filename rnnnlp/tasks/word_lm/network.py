@@ -65,7 +65,7 @@ class WordLMNetwork(Network):
     ) -> tuple[float, int, list[State]]:
         """Adds the gradient of the mean loss of a window for each direction into every parameter.
 
-        The mean is over these targets, or over as many as `of` says, of which these are a part.
+        The mean is over these targets; `of` divides by another number, that of a whole batch with these targets in it.
 
         Returns:
             Nats among the candidates summed over the targets, the number of targets, and the final states.
