@@ -31,7 +31,7 @@ class Setting(Generic[Value]):
     """
 
     def __init__(self, get: Callable[[], Value], set: Callable[[Value], object]):
-        self._get, self._set = get, set
+        self.get, self._set = get, set
         self._runs: list[tuple[object, Value]] = []
         self._before: Value
 
@@ -49,7 +49,7 @@ class Setting(Generic[Value]):
         run = (object(), value)
         with LOCK:
             if not self._runs:
-                self._before = self._get()
+                self._before = self.get()
             self._runs.append(run)
             self._set(value)
         try:

@@ -24,7 +24,7 @@ from rnnnlp.kernels.cells import CELLS
 from rnnnlp.kernels.processors import asked_by_environment, available_processors
 from rnnnlp.threads import BLAS, Setting
 
-__all__ = ["BACKENDS", "CELLS", "description", "of", "running", "use"]
+__all__ = ["BACKENDS", "CELLS", "description", "of", "one_thread_each", "running", "use"]
 
 BACKENDS = ("auto", "numpy", "native")
 
@@ -78,6 +78,22 @@ def running(backend: str | None = None, threads: int | None = None) -> Iterator[
             stack.enter_context(_RAYON.during(chosen.of_rayon))
         stack.enter_context(BLAS.during(chosen.of_blas))
         yield chosen.shown
+
+
+@contextmanager
+def one_thread_each() -> Iterator[int]:
+    """A context in which the native kernels compute for several threads of Python side by side, with one thread each.
+
+    That is faster than all threads of the pool for one caller after the other, if there is always work for several
+    callers. It yields their number: the number of threads of the pool before; 1 for NumPy.
+    """
+    if of(np.empty(0, np.float32)) is numpy_backend:
+        yield 1
+        return
+    setting = _native_threads()
+    number = setting.get()
+    with setting.during(1):
+        yield number
 
 
 def of(array: Array, cell: str | None = None) -> Backend:

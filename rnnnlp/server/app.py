@@ -62,13 +62,14 @@ class Server:
     Args:
         options: Which models, and the limits.
         stopping: Whether the server is about to stop: texts that are being generated then end.
+        threads: The number of threads that classify texts with each model.
 
     Raises:
         UserError: If there is no model to serve.
     """
 
-    def __init__(self, options: ServerOptions, stopping: Callable[[], bool] = lambda: False):
-        self.options, self.stopping = options, stopping
+    def __init__(self, options: ServerOptions, stopping: Callable[[], bool] = lambda: False, threads: int = 1):
+        self.options, self.stopping, self._threads = options, stopping, threads
         self.catalogue = Catalogue(options.runs)
         self.counters = counting.Counters(lambda: sum(batcher.waiting for batcher in self.batchers))
         self.batchers: list[Batcher] = []
@@ -93,7 +94,7 @@ class Server:
 
     def batcher(self, entry: Entry) -> Batcher:
         if entry.batcher is None:
-            entry.batcher = Batcher(Classification(entry, self.counters))
+            entry.batcher = Batcher(Classification(entry, self.counters), self._threads)
             self.batchers.append(entry.batcher)
         return entry.batcher
 

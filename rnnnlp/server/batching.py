@@ -9,14 +9,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-MOST_TEXTS = 512  # of a batch
+BATCH = 64  # texts that a thread takes at a time, or some more
 
 log = logging.getLogger(__name__)
 
 
 @dataclass
 class Job:
-    """The texts of one request, and what becomes of them."""
+    """Texts of one request, and what becomes of them."""
 
     texts: list[str]
     options: Any
@@ -25,48 +25,56 @@ class Job:
 
 
 class Batcher:
-    """One thread that works on all that waits: while it computes a batch, the next one gathers.
-
-    A model is used by this thread alone, so its gradients belong to one explanation at a time.
+    """Threads that work on all that waits: while they compute batches, the next one gathers.
 
     Args:
-        work: Gets jobs, and returns the result of each, or an exception in its place.
+        work: Gets jobs, and returns for each the list of its results, or an exception in its place. It is called by
+            all threads.
+        threads: The number of threads.
     """
 
-    def __init__(self, work: Callable[[Sequence[Job]], Sequence[Any]]):
+    def __init__(self, work: Callable[[Sequence[Job]], Sequence[Any]], threads: int = 1):
         self.waiting = 0  # texts; changed in the event loop only
         self._work = work
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        context = contextvars.copy_context()  # it has the kernels that run
-        self._thread = threading.Thread(target=context.run, args=(self._run,), name="classify", daemon=True)
-        self._thread.start()
+        for _ in range(threads):
+            context = contextvars.copy_context()  # it has the kernels that run
+            threading.Thread(target=context.run, args=(self._run,), name="classify", daemon=True).start()
 
-    async def result(self, texts: list[str], options: Any, timeout: float) -> Any:
-        """What `work` makes of the texts.
+    async def result(self, texts: list[str], options: Any, timeout: float) -> list[Any]:
+        """What `work` makes of the texts. The threads share many texts.
 
         Raises:
             TimeoutError: If it takes longer than `timeout` seconds; what has not begun by then is left out.
         """
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[Any] = loop.create_future()
+        futures: list[asyncio.Future[Any]] = []
         self.waiting += len(texts)
-        end = loop.call_later(timeout, _give_up, future)  # costs less than `asyncio.timeout`
+        end = loop.call_later(timeout, _give_up, futures)  # costs less than `asyncio.timeout`
         try:
-            self._jobs.put(Job(texts, options, loop, future))
-            return await future
+            for first in range(0, len(texts), BATCH):
+                futures.append(loop.create_future())
+                self._jobs.put(Job(texts[first : first + BATCH], options, loop, futures[-1]))
+            found: list[Any] = []
+            for future in futures:
+                found += await future
+            return found
         finally:
             end.cancel()
             self.waiting -= len(texts)
+            for future in futures:
+                if not future.cancel() and not future.cancelled():  # what has not begun is left out
+                    future.exception()  # that of another part was raised
 
     def close(self) -> None:
-        """Ends the thread when all that waits is done."""
+        """Ends the threads when all that waits is done."""
         self._jobs.put(None)
 
     def _run(self) -> None:
         job = self._jobs.get()
         while job is not None:
             batch, number, following = [job], len(job.texts), None
-            while number < MOST_TEXTS:
+            while number < BATCH:
                 try:
                     following = self._jobs.get_nowait()
                 except queue.Empty:
@@ -79,6 +87,7 @@ class Batcher:
             self._do([job for job in batch if not job.future.done()])
             del job, following, batch  # what was asked for is not kept while nothing happens
             job = self._jobs.get()
+        self._jobs.put(None)  # the other threads end, too
 
     def _do(self, batch: list[Job]) -> None:
         if not batch:
@@ -94,9 +103,10 @@ class Batcher:
             log.debug("nobody waits for %d results", len(batch))
 
 
-def _give_up(future: "asyncio.Future[Any]") -> None:
-    if not future.done():
-        future.set_exception(TimeoutError())
+def _give_up(futures: "Sequence[asyncio.Future[Any]]") -> None:
+    for future in futures:
+        if not future.done():  # the one that is awaited
+            return future.set_exception(TimeoutError())
 
 
 def _deliver(batch: Sequence[Job], results: Sequence[Any]) -> None:

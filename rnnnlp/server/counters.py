@@ -1,5 +1,6 @@
 """What the server counts, as the text that Prometheus reads."""
 
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 
@@ -25,6 +26,13 @@ class Counters:
         self.tokens: Counter[str] = Counter()
         self.waiting = waiting
         self._seconds: dict[str, list[float]] = {}  # by path: the sum, and the number in each bucket
+        self._lock = threading.Lock()
+
+    def classified(self, model: str, texts: int) -> None:
+        """Counts a call of a classifier; several threads may do so."""
+        with self._lock:
+            self.texts[model] += texts
+            self.batches[model] += 1
 
     def answered(self, path: str, status: int, seconds: float) -> None:
         """Counts a request."""

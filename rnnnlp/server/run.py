@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 
 from rnnnlp.errors import UserError, option
+from rnnnlp.kernels import one_thread_each
 from rnnnlp.server.settings import ServerOptions
 
 GRACE = 10  # seconds that requests have to end when the server is stopped
@@ -34,9 +35,9 @@ def serve(options: ServerOptions, ready: Callable[[str], None] = lambda address:
         if error.name is not None and error.name.startswith("rnnnlp"):
             raise
         raise UserError(f"the server needs {error.name}; pip install 'rnnnlp[web]'") from None
-    with closing(_listening(options)) as sock:
+    with closing(_listening(options)) as sock, one_thread_each() as threads:
         holder: list[uvicorn.Server] = []
-        app = create_app(Server(options, lambda: bool(holder) and holder[0].should_exit))
+        app = create_app(Server(options, lambda: bool(holder) and holder[0].should_exit, threads))
         config = uvicorn.Config(
             app,
             log_level="warning",

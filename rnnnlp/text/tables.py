@@ -202,7 +202,7 @@ class ParquetTable(Table):
 
     def _checked(self, array: Any, column: str, expansion: Expansion) -> Any:
         """The values of a column in a batch, if they are not too large and not too many."""
-        import pyarrow.compute
+        import pyarrow
 
         if pyarrow.types.is_dictionary(array.type):
             array = array.dictionary_decode()
@@ -211,6 +211,8 @@ class ParquetTable(Table):
         is_bytes = pyarrow.types.is_binary(array.type) or pyarrow.types.is_large_binary(array.type)
         largest = array.nbytes
         if array.nbytes > LONGEST_LINE and (is_text or is_bytes):
+            import pyarrow.compute  # here, since it takes 0.1 s and few batches are so large
+
             length = pyarrow.compute.utf8_length if is_text else pyarrow.compute.binary_length
             largest = pyarrow.compute.max(length(array)).as_py() or 0
         if largest > LONGEST_LINE:

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
+#include <mutex>
 #include <tuple>
 
 #include "bind/arrays.hpp"
@@ -89,7 +90,8 @@ class DecoderObject {
     for (const Matrix& s : state) expect("a state", s, decoder_.layers, decoder_.H);
     expect("logits", logits, decoder_.vocabulary);
     GilRelease others_may_run;
-    PoolLock lock;  // another thread may be decoding
+    PoolLock lock;
+    std::lock_guard<std::mutex> own(mutex_);  // another thread may be decoding
     std::copy_n(logits.data(), decoder_.vocabulary, decoder_.logits);
     for (int k = 0; k < info().states; k++)
       for (int64_t l = 0; l < decoder_.layers; l++)
@@ -101,6 +103,7 @@ class DecoderObject {
     for (int k = 0; k < info().states; k++) state.push_back(new_array({(size_t)decoder_.layers, (size_t)decoder_.H}));
     GilRelease others_may_run;
     PoolLock lock;
+    std::lock_guard<std::mutex> own(mutex_);
     for (int k = 0; k < info().states; k++)
       for (int64_t l = 0; l < decoder_.layers; l++)
         std::copy_n(state_of(l, k), decoder_.H, state[k].data() + l * decoder_.H);
@@ -111,6 +114,7 @@ class DecoderObject {
     Out logits = new_array({(size_t)decoder_.vocabulary});
     GilRelease others_may_run;
     PoolLock lock;
+    std::lock_guard<std::mutex> own(mutex_);
     std::copy_n(decoder_.logits, decoder_.vocabulary, logits.data());
     return logits;
   }
@@ -150,13 +154,14 @@ class DecoderObject {
   void decode(DecodeJob job, std::vector<int32_t>& tokens) {
     GilRelease others_may_run;
     PoolLock lock;
+    std::lock_guard<std::mutex> own(mutex_);
     job.tokens = tokens.data();
     const int64_t number = tokens.size();
     for (; job.first < number; job.first = job.last) {
       job.last = std::min(job.first + tokens_of_part, number);
       const bool alone = lock.pool().size() == 1 || thread_choice_.alone_next();
       auto start = std::chrono::steady_clock::now();
-      kernels_.decode(alone ? PoolLock::caller_alone() : lock.pool(), decoder_, job);
+      kernels_.decode(alone ? lock.alone() : lock.pool(), decoder_, job);
       std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
       thread_choice_.add_time(alone, seconds.count() / (job.last - job.first));
     }
@@ -211,6 +216,7 @@ class DecoderObject {
   }
 
   static constexpr int64_t tokens_of_part = 8;
+  mutable std::mutex mutex_;  // taken after a PoolLock, so that nobody holds it during a fork
   const Kernels& kernels_;
   std::vector<Memory> memory_;
   std::vector<DecoderLayer> layers_;

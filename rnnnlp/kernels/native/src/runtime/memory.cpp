@@ -42,12 +42,7 @@ size_t size_class(size_t bytes) {
 }
 #endif
 
-struct Buffer {
-  float* memory = nullptr;
-  size_t floats = 0;
-};
-
-Buffer buffers[static_cast<int>(Scratch::count)];  // guarded by PoolLock
+thread_local ScratchMemory* scratch_in_use = nullptr;  // of the PoolLock that this thread holds
 
 struct Store {
   std::mutex mutex;
@@ -63,8 +58,10 @@ Store& store() {
 
 }  // namespace
 
+void use_scratch(ScratchMemory* memory) { scratch_in_use = memory; }
+
 float* scratch(Scratch purpose, size_t floats) {
-  Buffer& buffer = buffers[static_cast<int>(purpose)];
+  ScratchMemory::Buffer& buffer = scratch_in_use->buffers[static_cast<int>(purpose)];
   if (buffer.floats < floats) {
     if (floats > most_floats) throw std::bad_alloc();
     free_aligned(buffer.memory);

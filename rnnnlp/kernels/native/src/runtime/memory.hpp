@@ -5,7 +5,7 @@
 
 namespace rnnnlp {
 
-// Scratch of the kernels: one array for each purpose. It grows when a call needs more, and stays. Aligned to 64 bytes.
+// Scratch of the kernels: one array for each purpose.
 enum class Scratch {
   // Time loop
   step_offsets,
@@ -38,7 +38,17 @@ enum class Scratch {
 
 constexpr size_t most_floats = size_t(1) << 48;  // in one array: more than any machine has, so that no size overflows
 
-float* scratch(Scratch purpose, size_t floats);
+// The scratch of one caller at a time. An array grows when a call needs more, and stays. Aligned to 64 bytes.
+struct ScratchMemory {
+  struct Buffer {
+    float* memory = nullptr;
+    size_t floats = 0;
+  };
+  Buffer buffers[static_cast<int>(Scratch::count)];
+};
+
+void use_scratch(ScratchMemory* memory);        // of this thread from now on
+float* scratch(Scratch purpose, size_t floats);  // from that memory
 template <class T>
 T* scratch_of(Scratch purpose, size_t number) {
   return reinterpret_cast<T*>(scratch(purpose, (number * sizeof(T) + sizeof(float) - 1) / sizeof(float)));

@@ -107,20 +107,34 @@ void ThreadPool::barrier(int thread) {
 
 int64_t ThreadPool::next_task() { return tasks_.fetch_add(1, std::memory_order_relaxed); }
 
+// What a caller needs for itself. With several threads all callers use the first place, and the pool of the process.
+struct Place {
+  std::mutex mutex;
+  ThreadPool alone{1};
+  ScratchMemory memory;
+};
+
 namespace {
 
-std::mutex pool_mutex;
-ThreadPool* shared_pool = nullptr;
-int pool_size = 1, shared_pool_size = 0;  // as asked for: of the next pool, and of this one
+constexpr int most_callers = 32;  // at the same time, with one thread each; others wait
+
+Place* places() {
+  static Place* all = new Place[most_callers];  // never destroyed: a thread may compute while the interpreter ends
+  return all;
+}
+
+std::atomic<int> pool_size{1};  // as asked for, of the next pool
+ThreadPool* shared_pool = nullptr;  // guarded by the first place, as its size
+int shared_pool_size = 0;           // as asked for, of this pool
 
 void hold_locks() {  // in the order in which kernels take them
-  pool_mutex.lock();
+  for (int k = 0; k < most_callers; k++) places()[k].mutex.lock();
   hold_memory();
 }
 
 void release_locks() {
   release_memory();
-  pool_mutex.unlock();
+  for (int k = 0; k < most_callers; k++) places()[k].mutex.unlock();
 }
 
 void begin_child() {
@@ -130,35 +144,35 @@ void begin_child() {
 
 }  // namespace
 
-void set_threads(int threads) {
-  std::lock_guard<std::mutex> guard(pool_mutex);
-  pool_size = threads;
-}
+void set_threads(int threads) { pool_size = threads; }
 
-int threads() {
-  std::lock_guard<std::mutex> guard(pool_mutex);
-  return pool_size;
-}
+int threads() { return pool_size; }
 
 void prepare_for_forks() { at_fork(hold_locks, release_locks, begin_child); }
 
-ThreadPool& PoolLock::caller_alone() {
-  static ThreadPool one(1);
-  return one;
-}
-
-ThreadPool& PoolLock::pool_for(double floats) { return floats < 20000 ? caller_alone() : *pool_; }
-
-PoolLock::PoolLock() : lock_(pool_mutex) {
-  if (shared_pool != nullptr && shared_pool_size != pool_size) {
+PoolLock::PoolLock() {
+  const int size = pool_size;
+  Place& place = lock_place(size == 1);
+  use_scratch(&place.memory);
+  alone_ = pool_ = &place.alone;
+  if (size == 1) return;
+  if (shared_pool == nullptr || shared_pool_size != size) {
     delete shared_pool;
-    shared_pool = nullptr;
-  }
-  if (shared_pool == nullptr) {
-    shared_pool = new ThreadPool(pool_size);
-    shared_pool_size = pool_size;
+    shared_pool = nullptr;  // if the next line throws
+    shared_pool = new ThreadPool(size);
+    shared_pool_size = size;
   }
   pool_ = shared_pool;
+}
+
+// Any place that is free, or else the first one when it becomes free.
+Place& PoolLock::lock_place(bool any) {
+  for (int k = 0; any && k < most_callers; k++) {
+    lock_ = std::unique_lock(places()[k].mutex, std::try_to_lock);
+    if (lock_.owns_lock()) return places()[k];
+  }
+  lock_ = std::unique_lock(places()[0].mutex);
+  return places()[0];
 }
 
 }  // namespace rnnnlp

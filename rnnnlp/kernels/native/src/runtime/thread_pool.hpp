@@ -1,4 +1,4 @@
-// The one pool of threads that does all the work of a step.
+// The pool of threads that does all the work of a step.
 #pragma once
 
 #include <atomic>
@@ -55,19 +55,24 @@ void run_on(ThreadPool& pool, F&& f) {
   pool.run([](void* context, int thread) { (*static_cast<F*>(context))(thread); }, &f);
 }
 
-// Holds the pool of this process while it is alive; no other caller has it meanwhile. A fork waits until nobody holds
-// the pool, and the child gets a new one.
+struct Place;
+
+// Holds a pool and scratch memory while it is alive; no other caller has them meanwhile. With several threads there is one
+// pool, and callers wait for each other. With one thread each caller computes in its own thread, beside the others. A
+// fork waits until nobody holds a pool, and the child gets new ones.
 class PoolLock {
  public:
-  explicit PoolLock();
+  PoolLock();
   ThreadPool& pool() { return *pool_; }
-  ThreadPool& pool_for(
-      double floats);  // the caller alone if there is so little to do that waking threads would take longer
-  static ThreadPool& caller_alone();
+  // The caller alone if there is so little to do that waking threads would take longer.
+  ThreadPool& pool_for(double floats) { return floats < 20000 ? *alone_ : *pool_; }
+  ThreadPool& alone() { return *alone_; }
 
  private:
+  Place& lock_place(bool any);
+
   std::unique_lock<std::mutex> lock_;
-  ThreadPool* pool_;
+  ThreadPool *alone_ = nullptr, *pool_ = nullptr;
 };
 
 void set_threads(int threads);
