@@ -47,7 +47,7 @@ struct ScratchMemory {
   Buffer buffers[static_cast<int>(Scratch::count)];
 };
 
-void use_scratch(ScratchMemory* memory);        // of this thread from now on
+void use_scratch(ScratchMemory* memory);         // of this thread from now on
 float* scratch(Scratch purpose, size_t floats);  // from that memory
 template <class T>
 T* scratch_of(Scratch purpose, size_t number) {

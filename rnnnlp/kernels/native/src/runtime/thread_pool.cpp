@@ -123,7 +123,7 @@ Place* places() {
   return all;
 }
 
-std::atomic<int> pool_size{1};  // as asked for, of the next pool
+std::atomic<int> pool_size{1};      // as asked for, of the next pool
 ThreadPool* shared_pool = nullptr;  // guarded by the first place, as its size
 int shared_pool_size = 0;           // as asked for, of this pool
 

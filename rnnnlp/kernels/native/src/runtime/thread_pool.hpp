@@ -57,9 +57,9 @@ void run_on(ThreadPool& pool, F&& f) {
 
 struct Place;
 
-// Holds a pool and scratch memory while it is alive; no other caller has them meanwhile. With several threads there is one
-// pool, and callers wait for each other. With one thread each caller computes in its own thread, beside the others. A
-// fork waits until nobody holds a pool, and the child gets new ones.
+// Holds a pool and scratch memory while it is alive; no other caller has them meanwhile. With several threads there is
+// one pool, and callers wait for each other. With one thread each caller computes in its own thread, beside the others.
+// A fork waits until nobody holds a pool, and the child gets new ones.
 class PoolLock {
  public:
   PoolLock();
