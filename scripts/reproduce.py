@@ -134,7 +134,8 @@ class Reproduction:
     def run(self, words: Sequence[str], *, keep: bool = False) -> str:
         """Runs a command with the Python of this process; shows it, and gives its output if that is to be kept."""
         print("$", shlex.join(words), flush=True)
-        before = {"python": [sys.executable], "rnnnlp": [sys.executable, "-m", "rnnnlp.cli.main"]}[words[0]]
+        # without -P the folder of the sources would hide an installed package, and its kernels
+        before = {"python": [sys.executable], "rnnnlp": [sys.executable, "-P", "-m", "rnnnlp.cli.main"]}[words[0]]
         done = subprocess.run(
             [*before, *words[1:]], cwd=ROOT, check=False, text=True, stdout=subprocess.PIPE if keep else None
         )

@@ -10,9 +10,9 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 python=${PYTHON:-python3}
-if ! "$python" -c 'import rnnnlp' 2> /dev/null; then
+if ! "$python" -P -c 'import rnnnlp' 2> /dev/null; then
     python=.venv/bin/python
     [ -x "$python" ] || python3 -m venv .venv
-    "$python" -c 'import rnnnlp' 2> /dev/null || "$python" -m pip install -q -e .
+    "$python" -P -c 'import rnnnlp' 2> /dev/null || "$python" -m pip install -q -e .
 fi
 exec "$python" -m scripts.reproduce "$@"

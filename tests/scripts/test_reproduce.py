@@ -1,7 +1,9 @@
 """`scripts/reproduce.sh` makes the figures of the README again, and tells whether they are the published ones."""
 
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -150,3 +152,21 @@ def test_new_figures_are_written_into_the_records(work: Stub, tmp_path: Path, mo
     assert after["figures"][1] == {"split": "test", "accuracy": 0.9254, "calibration_error": 0.018}
     assert after["machine"]
     assert old["tables"] == new["tables"]
+
+
+def test_the_sources_in_the_folder_are_not_taken_for_an_installation(tmp_path: Path):
+    (tmp_path / "rnnnlp").mkdir()
+    (tmp_path / "rnnnlp" / "__init__.py").touch()
+    (tmp_path / "scripts").mkdir()
+    shutil.copy(ROOT / "scripts" / "reproduce.sh", tmp_path / "scripts")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / ".venv")], check=True)
+    python = str(tmp_path / ".venv" / "bin" / "python")
+    done = subprocess.run(
+        ["bash", str(tmp_path / "scripts" / "reproduce.sh"), "--list"],
+        env={**os.environ, "PYTHON": python},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode
+    assert "No module named pip" in done.stderr  # it tries to install
