@@ -49,6 +49,11 @@ TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
+EVENT = {  # how a server-sent event is described
+    "type": "object",
+    "properties": {"data": {"type": "string", "description": "a JSON object with a part of the text, or the end"}},
+    "required": ["data"],
+}
 SAMPLING = ("length", "temperature", "top_k", "top_p", "repetition_penalty", "repetition_window")
 ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 Result = TypeVar("Result")
@@ -242,7 +247,7 @@ def _add_models(posts: Posts, server: Server) -> None:
         *("/v1/generate", generate),
         summary="Generate the text after a prompt",
         response_model=GenerationShown,
-        responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}, **refusals(404)},
+        responses={200: {"content": {"text/event-stream": {"schema": EVENT}}}, **refusals(404)},
     )
 
 
