@@ -12,7 +12,7 @@ from rnnnlp.training.options import TrainingOptions
 
 
 class Preset(NamedTuple):
-    """A size and what goes with it; `tokens` is how many `base` would have to read for this size to pay."""
+    """A size and what goes with it; it is the best one for a run in which `base` would read this number of tokens."""
 
     hidden_size: int
     embedding_size: int
@@ -22,11 +22,11 @@ class Preset(NamedTuple):
 
 
 PRESETS = {
-    "tiny": Preset(128, 32, 2e-2, 32, 0),
-    "small": Preset(256, 64, 1.5e-2, 32, 1e5),
-    "base": Preset(512, 64, 1e-2, 32, 5e5),
-    "large": Preset(768, 64, 6e-3, 64, 1e7),
-    "huge": Preset(1024, 64, 5e-3, 64, 5e7),
+    "tiny": Preset(128, 32, 2e-2, 32, 2e5),
+    "small": Preset(256, 64, 1.5e-2, 32, 1e6),
+    "base": Preset(512, 64, 1e-2, 32, 3e6),
+    "large": Preset(768, 64, 6e-3, 64, 2e7),
+    "huge": Preset(1024, 64, 5e-3, 64, 1e8),
 }
 
 
@@ -75,7 +75,7 @@ class CharLMOptions(TrainingOptions):
 
     preset: str = setting(
         "size, learning rate and number of streams: tiny, small, base, large, huge (128, 256, 512, 768, 1024 units), "
-        "or auto, the largest that the time allows",
+        "or auto, the size that is best for the time",
         "auto",
         check=one_of(("auto", *PRESETS)),
     )

@@ -6,17 +6,18 @@ and the measured speed), and so how often it will read each. docs/results/ has t
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from rnnnlp.batches.seeding import Stream, rng_for
-from rnnnlp.tasks.char_lm.config import PRESETS, CharLMConfig, CharLMOptions, CharLMTraining
+from rnnnlp.tasks.char_lm.config import PRESETS, CharLMConfig, CharLMOptions, CharLMTraining, Preset
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
 from rnnnlp.training.throughput import evaluations_of, shortest
 
 SHOWN = ("hidden_size", "embedding_size", "dropout", "weight_decay", "lr", "batch_size", "evaluations")
+UNITS = 64  # the number of hidden units is a multiple of it
 DROPOUT_PER_DOUBLING = 0.1  # of the number of times that each weight sees each token
 MAX_DROPOUT = 0.5
 WEIGHT_DECAY = 0.3  # where dropout alone would not keep the model from overfitting
@@ -36,9 +37,9 @@ def resolve(
 ) -> tuple[CharLMTraining, CharLMConfig]:
     """Decides what the options leave open, and logs it.
 
-    The size is that of the preset; with "auto", it is the largest that the time allows. Dropout grows with the number
-    of epochs and with the model; where it can grow no more, weight decay begins. With tied weights, an open size is
-    that of the given one.
+    The size is that of the preset; with "auto", it grows with the number of tokens that can be read in the time.
+    Dropout grows with the number of epochs and with the model; where it can grow no more, weight decay begins. With
+    tied weights, an open size is that of the given one.
 
     Args:
         options: How to train.
@@ -49,7 +50,10 @@ def resolve(
         processes: The number of processes that train.
     """
     seen = tokens_seen(options, vocab_size, tokens, processes)  # by a model of the size "base"
-    size = PRESETS[largest_for(seen) if options.preset == "auto" else options.preset]
+    if options.preset == "auto":
+        size = size_of(given.get("hidden_size") or best_hidden_size(seen))
+    else:
+        size = PRESETS[options.preset]
     hidden_size, embedding_size = size.hidden_size, size.embedding_size
     if given.get("tied_weights"):  # the embedding is the output's weights, so the sizes are one
         hidden_size = embedding_size = given.get("hidden_size", given.get("embedding_size", hidden_size))
@@ -82,9 +86,24 @@ def resolve(
     return training, config
 
 
-def largest_for(tokens: float) -> str:
-    """The largest preset that pays in a run in which "base" would read this number of tokens."""
-    return max((name for name in PRESETS if PRESETS[name].tokens <= tokens), key=lambda name: PRESETS[name].tokens)
+def best_hidden_size(tokens: float) -> int:
+    """The best number of units for a run in which "base" would read this number of tokens."""
+    sizes = PRESETS.values()
+    return UNITS * round(between(tokens, [s.tokens for s in sizes], [s.hidden_size for s in sizes]) / UNITS)
+
+
+def size_of(hidden_size: int) -> Preset:
+    """What goes with a number of units, from the presets above and below."""
+    sizes = list(PRESETS.values())
+    above = next((size for size in sizes if size.hidden_size >= hidden_size), sizes[-1])
+    below = next((size for size in reversed(sizes) if size.hidden_size <= hidden_size), sizes[0])
+    lr = between(hidden_size, [s.hidden_size for s in sizes], [s.lr for s in sizes])
+    return Preset(hidden_size, above.embedding_size, float(f"{lr:.1e}"), below.batch_size, above.tokens)
+
+
+def between(x: float, xs: Sequence[float], ys: Sequence[float]) -> float:
+    """The value at `x` of the powers that lead through the points (xs, ys); beyond them, that of the nearest point."""
+    return math.exp(np.interp(math.log(max(x, 1.0)), np.log(xs), np.log(ys)))
 
 
 def tokens_seen(options: CharLMOptions, vocab_size: int, tokens: int, processes: int = 1) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from rnnnlp.tasks.char_lm.config import FROM_RUN, PRESETS, CharLMConfig, CharLMOptions
+from rnnnlp.tasks.char_lm.config import FROM_RUN, CharLMConfig, CharLMOptions
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
 from rnnnlp.text import Corpus, Tokenizer
 from rnnnlp.text.characters import CharTokenizer
@@ -25,18 +25,14 @@ def options_from_run(
 ) -> tuple[CharLMOptions, dict[str, Any]]:
     """The options of a model that starts from this one: its tokenizer and its sizes.
 
-    The learning rate and the number of streams are those of the largest preset that is no larger than it.
-
     Args:
         earlier: The model to start from.
         options: How to train.
         given: The options of the network that were given.
     """
-    H = earlier.config.hidden_size
-    preset = max((name for name in PRESETS if PRESETS[name].hidden_size <= H), key=list(PRESETS).index, default="tiny")
     shape = {name: value for name, value in earlier.config.to_mapping().items() if name in FROM_RUN}
     del shape["vocab_size"]  # the new text may have more characters
-    return options.changed(preset=preset, tokenizer=earlier.tokenizer.kind), {**given, **shape}
+    return options.changed(tokenizer=earlier.tokenizer.kind), {**given, **shape}
 
 
 def with_new_characters(tokenizer: Tokenizer, corpus: Corpus) -> Tokenizer:

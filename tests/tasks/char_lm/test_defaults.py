@@ -1,5 +1,7 @@
 """The options of a character model that the user leaves open."""
 
+from itertools import pairwise
+
 import pytest
 
 from rnnnlp.errors import UserError
@@ -20,6 +22,31 @@ def test_more_time_gives_larger_models_down_to_the_smallest_and_up_to_the_larges
     sizes = [resolve(monkeypatch, budget=budget)[1].hidden_size for budget in (1.0, 10.0, 120.0, 600.0, 1e5)]
     assert sizes == sorted(sizes)
     assert {sizes[0], sizes[-1]} == {128, 1024}
+
+
+def test_a_slower_machine_gets_a_smaller_model(monkeypatch):
+    sizes = []
+    for speed in (10_000.0, 20_000.0, 40_000.0, 80_000.0):
+        monkeypatch.setattr("tests.tasks.char_lm.test_defaults.SPEED", speed)
+        sizes.append(resolve(monkeypatch, budget=66.0)[1].hidden_size)
+    assert sizes == sorted(set(sizes))
+    assert all(size % 64 == 0 for size in sizes)
+
+
+def test_sizes_between_presets():
+    assert defaults.best_hidden_size(0) == 128
+    for below, above in pairwise(defaults.PRESETS.values()):
+        assert defaults.best_hidden_size(below.tokens) == below.hidden_size
+        assert defaults.size_of(below.hidden_size)[:-1] == below[:-1]
+        units = defaults.best_hidden_size((below.tokens * above.tokens) ** 0.5)
+        assert below.hidden_size < units < above.hidden_size
+        assert below.lr > defaults.size_of(units).lr > above.lr
+
+
+def test_the_learning_rate_fits_a_size_that_is_given(monkeypatch):
+    rates = [resolve(monkeypatch, {"hidden_size": size}, steps=1000)[0].lr for size in (48, 128, 256, 300)]
+    assert rates[:3] == [0.02, 0.02, 0.015]
+    assert 0.01 < rates[3] < 0.015
 
 
 def test_dropout_grows_with_the_number_of_epochs(monkeypatch):
@@ -78,7 +105,7 @@ def test_every_open_option_is_resolved_and_logged(monkeypatch, caplog):
 
 
 def test_evaluations_take_a_small_share_of_the_time(monkeypatch):
-    counts = [resolve(monkeypatch, budget=budget)[0].evaluations for budget in (10.0, 66.0, 600.0, 36_000.0)]
+    counts = [resolve(monkeypatch, budget=budget)[0].evaluations for budget in (1.0, 66.0, 600.0, 36_000.0)]
     assert counts[0] == 2
     assert counts[-1] == 10
     assert counts == sorted(counts)
