@@ -213,8 +213,8 @@ def sync_folder(path: Path) -> None:
         os.close(descriptor)
 
 
-def unreadable(path: Path, error: PermissionError) -> CorruptFileError:
-    """The error for what this user may not read."""
+def unreadable(path: Path, error: OSError) -> CorruptFileError:
+    """The error for what this user may not read, or the disk does not give."""
     return CorruptFileError(f"{path} cannot be read ({error.strerror}); make it readable, or give another folder")
 
 
@@ -364,7 +364,11 @@ def _require_checksums(path: Path, manifest: Any, tensors: Mapping[str, np.ndarr
     for name in beside:
         other = path.parent / name
         require_file(other)
-        if not _is_unchanged(other, manifest[name]):
+        try:
+            is_unchanged = _is_unchanged(other, manifest[name])
+        except OSError as error:
+            raise unreadable(other, error) from None
+        if not is_unchanged:
             raise CorruptFileError(
                 f"{other} is not the file that {path.name} was saved with: its checksum differs; "
                 "restore it or train again"

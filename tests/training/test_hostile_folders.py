@@ -245,3 +245,31 @@ def test_a_model_that_this_user_may_not_read_is_named(home: Path, monkeypatch: p
         patch.setattr(Path, "stat", refuse)
         with pytest.raises(UserError, match=rf"{name} cannot be read \(Permission denied\); make it readable"):
             CharLMNetwork.from_pretrained(home / "lm")
+
+
+def test_each_file_that_cannot_be_opened_is_refused_in_one_line(home: Path, monkeypatch: pytest.MonkeyPatch):
+    """The state of a file is known, but opening it fails: for want of permission, or since the disk is broken."""
+    opens, number = os.open, 0
+
+    def refuse(path: str | Path, *args: int, **options: int) -> int:
+        nonlocal number
+        if str(path).startswith(str(home)):
+            number -= 1
+            if number < 0:
+                raise OSError(code, os.strerror(code), str(path))
+        return opens(path, *args, **options)
+
+    for folder, load in ((home / "lm", CharLMNetwork.from_pretrained), (home / "both", load_predictor)):
+        for code in (errno.EACCES, errno.EIO):
+            for first in range(100):
+                number = first
+                with monkeypatch.context() as patch:  # root may read everything
+                    patch.setattr(os, "open", refuse)
+                    try:
+                        load(folder)
+                        break  # there is no open after these
+                    except UserError as error:
+                        said = str(error)
+                assert os.strerror(code) in said
+                assert "\n" not in said
+            assert 3 < first < 99
