@@ -613,7 +613,7 @@ ELSEWHERE = {
     "; give a classifier or a character language model": OTHER_MODELS,
     "texts is empty; give at least one text": OTHER_MODELS,
     "have different lengths, or none; give one text at a time": OTHER_MODELS,
-    "has no module of PyTorch; train a model of": OTHER_MODELS,
+    "has no counterpart in PyTorch": "parity/test_exchange.py::test_a_cell_that_torch_cannot_compute_is_refused",
     "is not installed; install it with: pip install torch": (
         "parity/test_exchange.py::test_without_torch_one_line_says_what_to_install"
     ),
