@@ -1,6 +1,6 @@
 """Compares the speed of a recurrent cell with that of the LSTM of the same size: training steps and generation.
 
-    python scripts/benchmark_cells.py [--cell lstm_rms_norm] [--sizes 128 512] [--threads 2] [--repeats 7] [--seconds 0.5]
+    python scripts/benchmark_cells.py [--cell lstm_rms_norm] [--sizes 128 512] [--threads 2] [--repeats 7] [--seconds X]
 
 A step is a whole training step of a character model: forward, backward, clipping and AdamW. The two cells take turns in
 one process. "time" is the time of the cell divided by that of the LSTM: the median over pairs of turns.

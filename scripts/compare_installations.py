@@ -3,10 +3,11 @@
     python scripts/compare_installations.py OLD/bin/python NEW/bin/python
     python scripts/compare_installations.py OLD/bin/python NEW/bin/python --only "charlm .* numpy"
 
-Both installations train the same small models on the same generated text: each task, each cell that both have, and each
-backend, with one seed, one thread and fixed sizes. The script then compares every tensor of the two run folders (best weights, last
-checkpoint, optimizer, carried state) bit for bit, and the losses and figures in metrics.jsonl. It prints one row a
-comparison. The exit code is 0 if all are equal, 1 if one differs or does not train, and 2 for a wrong command.
+Both installations train the same small models on the same generated text: each task, each cell that both have, and
+each backend, with one seed, one thread and fixed sizes. The script then compares every tensor of the two run folders
+(best weights, last checkpoint, optimizer, carried state) bit for bit, and the losses and figures in metrics.jsonl. It
+prints one row a comparison. The exit code is 0 if all are equal, 1 if one differs or does not train, and 2 for a wrong
+command.
 
 NumPy and its BLAS should be the same in both environments: other versions may add in another order. The script prints
 what each installation runs with. It needs numpy and safetensors, but not rnnnlp.

@@ -1,4 +1,4 @@
-"""The LSTM over a whole packed batch, fast in NumPy: the equations of `definition.lstm_step`, and `lstm_rms_norm_step`."""
+"""The LSTM over a whole packed batch, fast in NumPy: the equations of `definition.lstm_step`, also with a norm of c."""
 
 # N tokens, T steps, B sequences, B_t sequences alive at step t, H hidden
 
