@@ -22,7 +22,7 @@ struct LSTMRmsNorm : OneProduct {
                                  .forward_rows = 1,
                                  .backward_rows = 1};
   static constexpr int gates = 4, U = V;
-  static constexpr float eps = 1e-5f;
+  static constexpr float eps = 1e-5f;  // NORM_EPS of definition.py
   struct State {
     static constexpr int c = 1;
   };
