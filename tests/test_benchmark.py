@@ -15,10 +15,10 @@ ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "scripts" / "benchmark.py"
 
 
-def run(*words):
+def run(*words, script=SCRIPT):
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.run(
-        [sys.executable, SCRIPT, "--threads", "1", "--repeats", "1", "--seconds", "0", *words],
+        [sys.executable, script, "--threads", "1", "--repeats", "1", "--seconds", "0", *words],
         env=environment,
         capture_output=True,
         text=True,
@@ -77,3 +77,13 @@ def test_refused_before_anything_is_measured(words, message, monkeypatch):
     with pytest.raises(UserError) as error:
         script.check(script.parse(words))
     assert message in error.value.command_line
+
+
+def test_a_cell_beside_the_lstm():
+    done = run("--cell", "gru", "--sizes", "8", "--repeats", "1", script=SCRIPT.with_name("benchmark_cells.py"))
+    assert done.returncode == 0, done.stderr
+    rows = [line.split() for line in done.stdout.splitlines()[2:]]
+    assert [row[-5] for row in rows] == ["gru", "gru"]
+    for row in rows:
+        own, of_lstm, time = map(float, row[-3:])
+        assert time == pytest.approx(own / of_lstm, rel=1e-2)

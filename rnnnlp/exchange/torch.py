@@ -5,6 +5,7 @@
 import os
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -228,18 +229,15 @@ def recurrent_module(layers: Recurrent, cell: str, input_size: int, dtype: "torc
     """Recurrent layers of torch in the shape of ours."""
     import torch
 
-    from rnnnlp.exchange import torch_modules
+    from rnnnlp.exchange import torch_cells
 
     kinds: dict[str, tuple[Any, dict[str, Any]]] = {
         "lstm": (torch.nn.LSTM, {"batch_first": True}),
         "gru": (torch.nn.GRU, {"batch_first": True}),
-        "gru_reset_first": (torch_modules.ResetFirstGRU, {}),
         "elman_tanh": (torch.nn.RNN, {"batch_first": True, "nonlinearity": "tanh"}),
         "elman_relu": (torch.nn.RNN, {"batch_first": True, "nonlinearity": "relu"}),
     }
-    if cell not in kinds:
-        raise UserError(f"the cell {cell} has no module of PyTorch; train a model of {', '.join(kinds)}")
-    kind, options = kinds[cell]
+    kind, options = kinds.get(cell, (partial(torch_cells.CellLayers, layers.cell), {}))
     number = len(layers.layers)
     return kind(
         input_size,
@@ -257,7 +255,8 @@ def with_values(module: Any, values: Mapping[str, np.ndarray]) -> Any:
     import torch
 
     state = {torch_name(name): torch.from_numpy(np.array(value)) for name, value in values.items()}
-    module.load_state_dict(state)
+    marks = {name: buffer for name, buffer in module.named_buffers() if not buffer.numel()}  # the names of cells
+    module.load_state_dict(state | marks)
     return module
 
 
@@ -267,7 +266,12 @@ def torch_name(name: str) -> str:
     if match is None:
         return name
     layer, k, direction, array = match.groups()
-    return f"{layer}.{ARRAYS[array]}_l{k}" + ("_reverse" if direction == "reverse" else "")
+    return f"{layer}.{array_name(array, int(k), reverse=direction == 'reverse')}"
+
+
+def array_name(array: str, layer: int, *, reverse: bool) -> str:
+    """The name of one of our arrays in recurrent layers of torch: `W_h` -> `weight_hh_l0`."""
+    return f"{ARRAYS.get(array, array)}_l{layer}" + ("_reverse" if reverse else "")
 
 
 def torch_dtype(dtype: np.dtype) -> "torch.dtype":

@@ -1,4 +1,4 @@
-"""The modules that `to_torch` makes: plain layers of PyTorch. This file imports torch; nothing else here does."""
+"""The modules that `to_torch` makes: plain layers of PyTorch. Only this file and `torch_cells` import torch at once."""
 
 # B sequences, T steps, D embedding, H hidden, L layers, R directions, V vocabulary, K classes, N tokens, M n-grams
 
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
+from rnnnlp.exchange.torch_cells import CellLayers
 from rnnnlp.layers.ngram_features import MAX_N, NGRAM_MULTIPLIER, SCALE, TOKEN_MULTIPLIER
 
 BITS = 44  # of the hash of an n-gram of linear models: see `batches.ngrams`
@@ -22,91 +23,11 @@ def signed(number: int) -> int:
 NEXT, MIXED = signed(0x9E3779B97F4A7C15), signed(0xD6E8FEB86659FD93)
 
 
-class ResetFirstGRU(nn.Module):
-    """Recurrent layers of the cell `gru_reset_first`, which `torch.nn` lacks; parameters are named as in `nn.GRU`.
-
-    Args:
-        input_size: D.
-        hidden_size: H.
-        num_layers: L.
-        bidirectional: Whether each layer also reads from the last step to the first.
-        dropout: Between layers.
-        dtype: Of the parameters.
-    """
-
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int = 1,
-        *,
-        bidirectional: bool = False,
-        dropout: float = 0.0,
-        dtype: torch.dtype | None = None,
-    ):
-        super().__init__()
-        self.hidden_size, self.num_layers = hidden_size, num_layers
-        self.suffixes = ("", "_reverse") if bidirectional else ("",)
-        self.dropout = nn.Dropout(dropout)
-        for k in range(num_layers):
-            size = input_size if k == 0 else hidden_size * len(self.suffixes)
-            shapes = {"weight_ih": (size,), "weight_hh": (hidden_size,), "bias_ih": (), "bias_hh": ()}
-            for suffix in self.suffixes:
-                for name, shape in shapes.items():
-                    values = torch.empty(3 * hidden_size, *shape, dtype=dtype).uniform_(-1, 1) * hidden_size**-0.5
-                    self.register_parameter(f"{name}_l{k}{suffix}", nn.Parameter(values))
-
-    def forward(self, x: Tensor, state: Tensor | None = None, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Runs all layers.
-
-        Args:
-            x: `(B, T, D)`.
-            state: `(L*R, B, H)`; zeros by default.
-            lengths: `(B,)`; by default all are T.
-
-        Returns:
-            The outputs `(B, T, R*H)`, 0 after the end of a sequence, and the final state `(L*R, B, H)`.
-        """
-        B, T = x.shape[:2]
-        if state is None:
-            state = x.new_zeros(self.num_layers * len(self.suffixes), B, self.hidden_size)
-        if lengths is None:
-            lengths = torch.full((B,), T)
-        alive = torch.arange(T, device=x.device) < lengths.to(x.device)[:, None]  # (B, T)
-        ends: list[Tensor] = []
-        for k in range(self.num_layers):
-            if k:
-                x = self.dropout(x)
-            outputs = []
-            for suffix in self.suffixes:
-                y, end = self._direction(x, state[len(ends)], alive, f"_l{k}{suffix}")
-                outputs.append(y)
-                ends.append(end)
-            x = torch.cat(outputs, dim=2)
-        return x, torch.stack(ends)
-
-    def _direction(self, x: Tensor, h: Tensor, alive: Tensor, suffix: str) -> tuple[Tensor, Tensor]:
-        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        W_x, W_h, b_x, b_h = (getattr(self, name + suffix) for name in names)
-        pre = x @ W_x.T + b_x + b_h  # (B, T, 3H)
-        W_r, W_z, W_n = W_h.chunk(3)  # (H, H) each
-        steps = range(x.shape[1])
-        y = {}
-        for t in reversed(steps) if suffix.endswith("_reverse") else steps:
-            pre_r, pre_z, pre_n = pre[:, t].chunk(3, dim=1)  # (B, H) each
-            r, z = torch.sigmoid(pre_r + h @ W_r.T), torch.sigmoid(pre_z + h @ W_z.T)
-            n = torch.tanh(pre_n + (r * h) @ W_n.T)
-            here = alive[:, t, None]  # (B, 1)
-            h = torch.where(here, n + z * (h - n), h)
-            y[t] = torch.where(here, h, torch.zeros_like(h))
-        return torch.stack([y[t] for t in steps], dim=1), h
-
-
 def run(layers: nn.Module, x: Tensor, lengths: Tensor | None, state: Any = None) -> tuple[Tensor, Any]:
     """Runs recurrent layers over padded sequences.
 
     Args:
-        layers: `nn.LSTM`, `nn.GRU`, `nn.RNN` or `ResetFirstGRU`, batch first.
+        layers: `nn.LSTM`, `nn.GRU`, `nn.RNN` or `CellLayers`, batch first.
         x: `(B, T, D)`.
         lengths: `(B,)`; None if all are T.
         state: As the layers take it; None for zeros.
@@ -114,7 +35,7 @@ def run(layers: nn.Module, x: Tensor, lengths: Tensor | None, state: Any = None)
     Returns:
         The outputs `(B, T, R*H)`, 0 after the end of a sequence, and the final state.
     """
-    if isinstance(layers, ResetFirstGRU):
+    if isinstance(layers, CellLayers):
         return layers(x, state, lengths)
     if lengths is None:
         return layers(x, state)

@@ -112,6 +112,16 @@ CELLS["lstm"] = Cell(
     step_backward=definition.lstm_step_backward,
     paper="Hochreiter and Schmidhuber 1997; Gers et al. 2000",
 )
+CELLS["lstm_rms_norm"] = Cell(
+    "lstm_rms_norm",
+    gates=("i", "f", "g", "o"),
+    states=("h", "c"),
+    forget_gate="f",
+    saved=("h_before", "c_before", "i", "f", "g", "o", "c", "scale", "n"),
+    step=definition.lstm_rms_norm_step,
+    step_backward=definition.lstm_rms_norm_step_backward,
+    paper="the LSTM, with c normalised in the output as by Ba et al. 2016, by RMSNorm of Zhang and Sennrich 2019",
+)
 CELLS["gru"] = Cell(
     "gru",
     gates=("r", "z", "n"),

@@ -26,6 +26,8 @@ Saved = tuple[Array, ...]
 Step = tuple[State, Saved]
 StepBackward = tuple[Array, State, Array, State]
 
+NORM_EPS = 1e-5  # added to a mean square, so that a row of zeros can be normalised
+
 
 def lstm_step(pre: Array, state: State, W_h: Array, extra: State) -> Step:
     """Long short-term memory (Hochreiter and Schmidhuber 1997; forget gate of Gers et al. 2000)."""
@@ -44,6 +46,39 @@ def lstm_step_backward(dstate: State, saved: Saved, W_h: Array, extra: State) ->
     # h = o * tanh(c)
     da_o = dh * np.tanh(c) * o * (1 - o)
     dc = dc + dh * o * (1 - np.tanh(c) ** 2)
+    # c = f * c_before + i * g
+    da_i = dc * g * i * (1 - i)
+    da_f = dc * c_before * f * (1 - f)
+    da_g = dc * i * (1 - g * g)
+    dc_before = dc * f
+    # a = pre + h_before @ W_h.T
+    da = join([da_i, da_f, da_g, da_o])  # (B, 4H)
+    dh_before = da @ W_h
+    dW_h = da.T @ h_before
+    return da, (dh_before, dc_before), dW_h, ()
+
+
+def lstm_rms_norm_step(pre: Array, state: State, W_h: Array, extra: State) -> Step:
+    """Long short-term memory that normalises c before the output (Ba et al. 2016; RMSNorm, Zhang and Sennrich 2019)."""
+    h_before, c_before = state  # (B, H) each
+    a_i, a_f, a_g, a_o = split(pre + h_before @ W_h.T, 4)  # (B, H) each
+    i, f, o = sigmoid(a_i), sigmoid(a_f), sigmoid(a_o)
+    g = np.tanh(a_g)
+    c = f * c_before + i * g
+    scale = 1 / np.sqrt(np.mean(c * c, axis=1, keepdims=True) + NORM_EPS)  # (B, 1)
+    n = scale * c
+    h = o * np.tanh(n)
+    return (h, c), (h_before, c_before, i, f, g, o, c, scale, n)
+
+
+def lstm_rms_norm_step_backward(dstate: State, saved: Saved, W_h: Array, extra: State) -> StepBackward:
+    dh, dc = dstate
+    h_before, c_before, i, f, g, o, _, scale, n = saved
+    # h = o * tanh(n)
+    da_o = dh * np.tanh(n) * o * (1 - o)
+    dn = dh * o * (1 - np.tanh(n) ** 2)
+    # n = scale * c, and scale is of all c of the row
+    dc = dc + scale * (dn - n * np.mean(dn * n, axis=1, keepdims=True))
     # c = f * c_before + i * g
     da_i = dc * g * i * (1 - i)
     da_f = dc * c_before * f * (1 - f)

@@ -158,7 +158,7 @@ MISTAKES = {
     "train charlm --data {home}/latin.txt": "byte 3 is not valid UTF-8",
     "train charlm --data {home}/text.txt --hidden-size 0": "--hidden-size is 0; it must be at least 1",
     "train charlm --data {home}/text.txt --dropout 1.5": "--dropout is 1.5; it must be at least 0 and below 1",
-    "train charlm --data {home}/text.txt --cell lstn": "--cell is lstn; it must be one of lstm, gru",
+    "train charlm --data {home}/text.txt --cell lstn": "--cell is lstn; it must be one of lstm, lstm_rms_norm, gru",
     "train charlm --data {home}/text.txt --hidden-size 10000000": "--hidden-size is 10000000; it must be smaller",
     "train sentiment --data sample-reviews --num-layers 101": (
         "--num-layers is 101; it must be at least 1 and at most 100"
@@ -502,7 +502,7 @@ MISTAKES = {
     "plot --gradients --json - --data {home}/text.txt --cells elman_relu --hidden-size 4 --steps 9 --scale 1e60": (
         "over 9 steps the gradients grow beyond any number; give fewer steps or a smaller scale"
     ),
-    "plot --gradients --json - --cells lstn --data {home}/text.txt": "--cells has 'lstn'; it must be of lstm, gru",
+    "plot --gradients --json - --cells lstn --data {home}/text.txt": "--cells has 'lstn'; it must be of lstm, lstm_rms_norm, gru",
     "plot --gradients --json - --data {home}/measured/test.csv": "has no split 'validation'; it has test",
     "plot --gradients --json - --data {home}/tuning": "has no train text; it has validation: add one",
     "plot --gradients --json - --seed -1": "--seed is -1; it must be at least 0",
@@ -613,7 +613,7 @@ ELSEWHERE = {
     "; give a classifier or a character language model": OTHER_MODELS,
     "texts is empty; give at least one text": OTHER_MODELS,
     "have different lengths, or none; give one text at a time": OTHER_MODELS,
-    "has no module of PyTorch; train a model of": OTHER_MODELS,
+    "has no counterpart in PyTorch": "parity/test_exchange.py::test_a_cell_that_torch_cannot_compute_is_refused",
     "is not installed; install it with: pip install torch": (
         "parity/test_exchange.py::test_without_torch_one_line_says_what_to_install"
     ),

@@ -25,6 +25,11 @@ def lstm(a, U, h, c):
     return o * np.tanh(new_c), new_c
 
 
+def lstm_rms_norm(a, U, h, c):
+    _, new_c = lstm(a, U, h, c)
+    return sigmoid(a[3] + U[3] @ h) * np.tanh(new_c / np.sqrt(np.mean(new_c**2) + 1e-5)), new_c
+
+
 def gru(a, U, h, b_hn):
     r, z = sigmoid(a[0] + U[0] @ h), sigmoid(a[1] + U[1] @ h)
     return ((1 - z) * np.tanh(a[2] + r * (U[2] @ h + b_hn)) + z * h,)
@@ -37,6 +42,7 @@ def gru_reset_first(a, U, h):
 
 PAPERS = {  # of one sequence: the gates' inputs, the blocks of W_h, the states before, the extra parameters
     "lstm": lstm,
+    "lstm_rms_norm": lstm_rms_norm,
     "gru": gru,
     "gru_reset_first": gru_reset_first,
     "elman_tanh": lambda a, U, h: (np.tanh(a[0] + U[0] @ h),),

@@ -65,14 +65,14 @@ def random(rng: np.random.Generator, *shape: int) -> np.ndarray:
     return rng.standard_normal(shape).astype(np.float32)
 
 
-def assert_close(ours: dict[str, np.ndarray], true: dict[str, np.ndarray]) -> None:
-    """To 1e-5, relative to the largest number of each array (at least 1, for sums that cancel)."""
+def assert_close(ours: dict[str, np.ndarray], true: dict[str, np.ndarray], *, tolerance: float = 1e-5) -> None:
+    """Relative to the largest number of each array (at least 1, for sums that cancel)."""
     assert ours.keys() == true.keys()
     for name, a in true.items():
         assert ours[name].dtype == np.float32
         assert ours[name].shape == a.shape, name
         error = np.abs(ours[name] - a).max() / max(1, np.abs(a).max())
-        assert error < 1e-5, f"{name}: {error}"
+        assert error < tolerance, f"{name}: {error}"
 
 
 @pytest.mark.parametrize("isa", INSTRUCTION_SETS)
@@ -84,7 +84,9 @@ def assert_close(ours: dict[str, np.ndarray], true: dict[str, np.ndarray]) -> No
 def test_agrees_with_numpy(cell, H, B, ragged, reverse, isa):
     native.use_instruction_set(isa)
     case = Case(cell, H, B, ragged=ragged, reverse=reverse)
-    assert_close(case.run(native), case.run(numpy_backend, np.float64))
+    # Normalised, one unit is 1 or -1, and its gradient is what is left of two numbers that are up to eps^-0.5 as large.
+    alone = H == 1 and native.cells()[cell]["schedule"] == "rowwise"
+    assert_close(case.run(native), case.run(numpy_backend, np.float64), tolerance=3e-4 if alone else 1e-5)
 
 
 @pytest.mark.parametrize("H", [8, 130])
@@ -317,7 +319,7 @@ def test_missing_arrays_and_unknown_cells_are_refused():
         native.forward("lstm", case.pre, case.batch_sizes, case.state[:1], case.W_h)
     with pytest.raises(ValueError, match="1 arrays of extra parameters; cell lstm has 0"):
         native.forward("lstm", case.pre, case.batch_sizes, case.state, case.W_h, (case.state[0][0],))
-    with pytest.raises(ValueError, match="cell is mgu; it must be one of lstm, gru"):
+    with pytest.raises(ValueError, match="cell is mgu; it must be one of lstm, lstm_rms_norm, gru"):
         native.forward("mgu", case.pre, case.batch_sizes, case.state, case.W_h)
     gru = Case("gru", 8, 3, ragged=False, reverse=False)
     args = (gru.pre, gru.batch_sizes, gru.state, gru.W_h)

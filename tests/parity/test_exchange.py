@@ -7,8 +7,9 @@ import pytest
 
 from rnnnlp import CharLM, SentimentClassifier
 from rnnnlp.errors import UserError
-from rnnnlp.exchange.torch import from_torch, to_torch, torch_inputs
+from rnnnlp.exchange.torch import array_name, from_torch, to_torch, torch_inputs
 from rnnnlp.kernels import CELLS
+from rnnnlp.kernels.cells import Cell
 from rnnnlp.layers.pooling import POOLINGS
 from rnnnlp.tasks.char_lm.config import CharLMConfig
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
@@ -20,7 +21,10 @@ from rnnnlp.tasks.word_lm.config import WordLMConfig
 from rnnnlp.tasks.word_lm.network import WordLMNetwork
 from rnnnlp.text import CharTokenizer, WordTokenizer
 from tests.gradients import randomize
+from tests.kernels.minimal_gated_unit import minimal_gated_unit
 from tests.parity.torch_or_skip import torch
+
+__all__ = ["minimal_gated_unit"]
 
 TEXTS = ["a good film , a very good one", "bad", "", "not a good film ; a bad bad film , café", "so so"]
 WORDS = WordTokenizer(sorted({*" ".join(TEXTS).split()}))
@@ -407,11 +411,51 @@ def test_models_and_texts_of_other_kinds_are_named(monkeypatch):
         torch_inputs(classifier(), [])
     with pytest.raises(UserError, match="have different lengths, or none; give one text at a time"):
         torch_inputs(language_model(), ["a", "ab"])
-    monkeypatch.setitem(CELLS, "new", CELLS["gru"])
-    network = classifier()
-    object.__setattr__(network.config, "cell", "new")
-    with pytest.raises(UserError, match="the cell new has no module of PyTorch; train a model of lstm"):
-        to_torch(network)
+
+
+def test_a_cell_that_torch_cannot_compute_is_refused(monkeypatch):
+    def step(pre, state, W_h, extra):
+        return (np.arctan(pre + state[0] @ W_h.T),), ()
+
+    monkeypatch.setitem(CELLS, "odd", Cell("odd", gates=("h",), step=step, step_backward=step))
+    with pytest.raises(UserError, match=r"the step of the cell odd has no counterpart in PyTorch \(numpy.arctan\)"):
+        to_torch(classifier(cell="odd"))
+
+
+def assert_definition_runs_in_torch(cell):
+    from rnnnlp.exchange.torch_cells import CellLayers
+
+    network, (B, T, D), L = language_model(np.float64, cell=cell, num_layers=2), (2, 4, 5), 2
+    module = CellLayers(CELLS[cell], D, H, L, dtype=torch.float64)
+    values = module.state_dict()
+    for k in range(L):
+        for name, parameter in network.recurrent.layers[k][0].parameters().items():
+            values[array_name(name, k, reverse=False)] = torch.from_numpy(parameter.value)
+    module.load_state_dict(values)
+    x = np.random.default_rng(0).normal(size=(T, B, D))
+    state = network.recurrent.zero_state(B, x.dtype)
+    y, _, _ = network.recurrent.forward(x.reshape(T * B, D), np.full(T, B), state, rng=None)
+    with torch.no_grad():
+        theirs, _ = module(torch.from_numpy(x.transpose(1, 0, 2)))
+    np.testing.assert_allclose(theirs.numpy().transpose(1, 0, 2), y.reshape(T, B, H), rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_definition_of_each_cell_runs_in_torch(cell):
+    """Also that of a cell that `torch.nn` has."""
+    assert_definition_runs_in_torch(cell)
+
+
+def test_the_definition_of_a_new_cell_runs_in_torch(minimal_gated_unit):
+    assert_definition_runs_in_torch(minimal_gated_unit)
+    assert_same_probabilities(classifier(cell=minimal_gated_unit))
+
+
+@pytest.mark.parametrize("cell", sorted(set(CELLS) - {"lstm", "gru", "elman_tanh", "elman_relu"}))
+def test_a_cell_that_torch_lacks_does_not_come_back_as_another_one(cell):
+    module = to_torch(classifier(cell=cell))
+    with pytest.raises(UserError, match=f"the state dict also has recurrent.{cell}; only an embedding"):
+        from_torch(module, WORDS, labels=LABELS, pooling="mean+max")
 
 
 def test_without_torch_one_line_says_what_to_install(monkeypatch):

@@ -23,6 +23,7 @@ class Version(NamedTuple):
 
 FAST = {
     "lstm": Version(lstm.forward, lstm.backward),
+    "lstm_rms_norm": Version(partial(lstm.forward, rms_norm=True), lstm.backward),
     "gru": Version(gru.forward, gru.backward),
     "gru_reset_first": Version(gru_reset_first.forward, gru_reset_first.backward),
     "elman_tanh": Version(elman.forward, elman.backward),

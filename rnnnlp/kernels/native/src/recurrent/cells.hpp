@@ -6,6 +6,7 @@
 #include "recurrent/gru.hpp"
 #include "recurrent/gru_reset_first.hpp"
 #include "recurrent/lstm.hpp"
+#include "recurrent/lstm_rms_norm.hpp"
 #include "recurrent/rowwise.hpp"
 
 namespace rnnnlp::ISA {
@@ -32,12 +33,12 @@ struct CellList {
 
 #if defined(RNNNLP_ROWWISE_SCHEDULE)
 template <class... Cell>
-using CellsInUse = CellList<Rowwise<Cell>...>;
+using CellsInUse = CellList<std::conditional_t<rowwise<Cell>, Cell, Rowwise<Cell>>...>;
 #else
 template <class... Cell>
 using CellsInUse = CellList<Cell...>;
 #endif
 
-using Cells = CellsInUse<LSTM, GRU, GRUResetFirst, Elman<Tanh>, Elman<Relu>>;
+using Cells = CellsInUse<LSTM, LSTMRmsNorm, GRU, GRUResetFirst, Elman<Tanh>, Elman<Relu>>;
 
 }  // namespace rnnnlp::ISA
