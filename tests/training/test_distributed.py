@@ -35,6 +35,7 @@ RUNS = {
     "pretrain": ["pretrain", *TEXT, "--bptt", "5", "--samples", "4"],
     "sentiment": ["train", "sentiment", *REVIEWS, "--ngram-buckets", "64", "--adversarial", "0.1"],
     "pretraining": ["train", "sentiment", *REVIEWS, "--pretraining", "1", "--virtual-adversarial", "0.1"],
+    "local steps": ["train", "charlm", *TEXT, "--bptt", "8", "--dropout", "0.2", "--sync-every", "4", "--wire", "bf16"],
 }
 MPIEXEC = Path(sys.executable).with_name("mpiexec")
 
@@ -153,7 +154,7 @@ def test_gradients_of_shards_are_added_with_their_rows():
     objective: Any = Rows()
     objective.table.add_rows(np.array([8]), np.ones((1, 2), np.float32))  # of an earlier step
     batch = gradients_of_batch(objective, 4, rng=np.random.default_rng(0), seed=0, step=0)
-    assert batch == (1.5, 40)
+    assert batch == (1.5, 40, 8.0, None)
     assert objective.vector.grad.tolist() == [15.0] * 3
     assert objective.vector.rows is None
     assert objective.table.rows.tolist() == [0, 1, 2, 3, 4]
