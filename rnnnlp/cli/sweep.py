@@ -126,7 +126,7 @@ def result_of(folder: Path, name: str) -> dict[str, Any] | None:
             return result
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         pass
-    raise UserError(f"{path} is not what a sweep wrote; remove it, and give the same command again")
+    raise UserError(f"{path} was not written by a sweep; remove it, and give the same command again")
 
 
 def table(results: Sequence[dict[str, Any]]) -> list[str]:

@@ -169,7 +169,7 @@ class OverMPI:
         time.sleep(min(self.rank, LAST_TO_SAY) * READ_SECONDS)  # where several lost the first one, one says so
         how = f"; resume with: {self.resume_with}" if self.resume_with else ""
         log.error("process %d on %s cannot be reached any more%s", lost, self._names[lost], how)
-        threading.Timer(END_SECONDS, os._exit, [UNREACHABLE]).start()
+        threading.Timer(3 * READ_SECONDS, os._exit, [UNREACHABLE]).start()  # MPI may wait for what this one waits for
         end_quietly(self, UNREACHABLE)
 
     def abort(self, code: int) -> None:

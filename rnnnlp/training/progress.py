@@ -66,7 +66,7 @@ class Progress:
         self.bar.n = int(1000 * min(1.0, self.clock.progress))
         self.bar.set_description_str(
             f"step {self.clock.step}, loss {self.loss:.4f}, {short(self.tokens_per_second)} tokens/s, "
-            f"{self._shown_of_processes()}lr {lr:.2g}, {minutes(self.clock.remaining())} left"
+            f"{visible(self._shown_of_processes())}lr {lr:.2g}, {minutes(self.clock.remaining())} left"
         )
 
     def _shown_of_processes(self) -> str:

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple
 
-IDLE_SECONDS, ASK_SECONDS, TIMES = 2, 2, 4  # asked after 2 seconds of silence, then every 2; lost after 4 times: 10 s
+IDLE_SECONDS, ASK_SECONDS, TIMES = 3, 2, 3  # asked after 3 seconds of silence, then every 2; lost after 3 times: 9 s
 CONNECT_SECONDS = 2.0  # for each address of the first process
 ACCEPT_SECONDS = 60.0  # in which all processes connect
 LOST = {errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN}

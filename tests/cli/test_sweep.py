@@ -93,7 +93,7 @@ def test_mistakes_of_a_sweep(home: Path, capsys: pytest.CaptureFixture[str]):
     (home / "runs").mkdir()
     (home / "runs/slow.json").write_text("[]")
     assert main(words(home)) == 2
-    assert "slow.json is not what a sweep wrote; remove it, and give" in capsys.readouterr().err
+    assert "slow.json was not written by a sweep; remove it, and give" in capsys.readouterr().err
     (home / "more").mkdir()
     (home / "more/slow.toml").write_text("")
     words_of_two = words(home)

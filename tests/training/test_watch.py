@@ -69,12 +69,12 @@ def test_a_first_process_that_cannot_be_reached(listener: Listener):
 
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_KEEPCNT"), reason="the system has no such options")
-def test_the_system_asks_for_ten_seconds():
+def test_the_system_asks_for_nine_seconds():
     with socket.socket() as connection:
         keep_alive(connection)
         names = ["TCP_KEEPALIVE" if sys.platform == "darwin" else "TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT"]
         idle, ask, times = (connection.getsockopt(socket.IPPROTO_TCP, getattr(socket, name)) for name in names)
-        assert idle + ask * times == 10
+        assert idle + ask * times == 9
 
 
 def test_what_is_lost_is_told(listener: Listener, monkeypatch: pytest.MonkeyPatch):
