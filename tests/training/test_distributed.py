@@ -239,6 +239,24 @@ def test_a_process_that_fails_ends_all(how: str, data: dict[str, Path], tmp_path
 
 
 @pytest.mark.usefixtures("mpiexec")
+def test_a_computer_that_cannot_be_reached_ends_all(data: dict[str, Path], tmp_path: Path):
+    lost = "from mpi4py import MPI; from rnnnlp.training import loop, watch; import os, threading, time\n"
+    lost += "rank, waits, first = os.environ['PMI_RANK'], threading.Event(), loop.gradients_of_batch\n"
+    lost += "MPI.Get_processor_name = lambda: 'node' + rank\n"
+    lost += (
+        "watch.wait_for_loss = lambda connections: next(iter(connections)) if waits.wait() and rank == '0' else None\n"
+    )
+    lost += "def waiting(*a, **k):\n  if k['step'] == 3:\n    waits.set()\n    if rank == '1': time.sleep(60)\n"
+    lost += "  return first(*a, **k)\nloop.gradients_of_batch = waiting"
+    code, said = ended(2, words("charlm", data, tmp_path / "run"), lost)
+    assert code == 69
+    last = "process 1 on node1 cannot be reached any more; resume with: "
+    last += f"mpiexec -n 2 rnnnlp train charlm --resume {tmp_path / 'run'}"
+    assert [line for line in said if "cannot be reached" in line] == [last]
+    assert main(["train", "charlm", "--resume", str(tmp_path / "run")]) == 0
+
+
+@pytest.mark.usefixtures("mpiexec")
 def test_processes_with_different_options_are_refused(data: dict[str, Path], tmp_path: Path):
     more = "import os; sys.argv += ['--lr', '0.0' + os.environ['PMI_RANK'] + '1']"
     code, said = ended(2, words("charlm", data, tmp_path / "run"), more)
