@@ -23,6 +23,7 @@ from rnnnlp.training.signals import signals_noted
 from rnnnlp.training.watch import watch
 from rnnnlp.training.wire import Wire
 
+CHUNK = 1 << 18  # numbers that two processes exchange at once; longer messages are slower over TCP
 READ_SECONDS = 0.5  # in which the launcher reads the last line of a process that ends all
 END_SECONDS = 3.0  # that a process which ends waits for the others to end, too
 LAST_TO_SAY = 3  # process: those after it wait as long as it does
@@ -118,6 +119,18 @@ class OverMPI:
             self._host.Barrier()
 
     def sum(
+        self, own: Sequence[Array], nodes: Sequence[Sequence[Node]], length: int, dtype: np.dtype[Any], wire: Wire
+    ) -> Array:
+        total = np.empty(length, dtype)
+        at_once = CHUNK * self.size
+        for begin in range(0, length, at_once):
+            chunk = slice(begin, min(begin + at_once, length))
+            total[chunk] = self._sum_of_chunk(
+                [array[chunk] for array in own], nodes, chunk.stop - chunk.start, total.dtype, wire
+            )
+        return total
+
+    def _sum_of_chunk(
         self, own: Sequence[Array], nodes: Sequence[Sequence[Node]], length: int, dtype: np.dtype[Any], wire: Wire
     ) -> Array:
         parts = [Shard(rank, self.size).part(length) for rank in range(self.size)]

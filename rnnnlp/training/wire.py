@@ -10,6 +10,8 @@ import numpy as np
 
 from rnnnlp.kernels.backend import Array
 
+BLOCK = 1 << 15  # numbers; temporary arrays of this size stay in the cache
+
 
 class Wire:
     """Numbers travel as they are."""
@@ -31,13 +33,16 @@ class BFloat16(Wire):
     """The upper half of a float32: all of its exponents, and 8 significant bits, rounded to nearest, ties to even."""
 
     def rounded(self, values: Array) -> Array:
-        bits = values.astype(np.float32, copy=False).view(np.uint32)
-        nearest = bits >> 16
-        nearest &= 1
-        nearest += 0x7FFF
-        nearest += bits  # infinities stay, and so does the NaN that processors make
-        nearest &= 0xFFFF0000
-        return nearest.view(np.float32).astype(values.dtype, copy=False)
+        bits = values.astype(np.float32, copy=False).ravel().view(np.uint32)
+        found = np.empty_like(bits)
+        for start in range(0, len(bits), BLOCK):
+            block = bits[start : start + BLOCK]
+            nearest = block >> 16
+            nearest &= 1
+            nearest += 0x7FFF
+            nearest += block  # infinities stay, and so does the NaN that processors make
+            np.bitwise_and(nearest, 0xFFFF0000, out=found[start : start + BLOCK])
+        return found.view(np.float32).reshape(values.shape).astype(values.dtype, copy=False)
 
     def packed(self, values: Array) -> Array:
         return (values.astype(np.float32, copy=False).view(np.uint32) >> 16).astype(np.uint16)
