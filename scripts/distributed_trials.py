@@ -4,9 +4,10 @@
     python scripts/distributed_trials.py ends --times 5  # each kind of end 5 times; each run is resumed to its end
     python scripts/distributed_trials.py speed --times 3 # two processes of a thread, one process of two threads
     python scripts/distributed_trials.py messages        # what a sum takes between 2 and 4 computers at 1 Gbit/s
+    python scripts/distributed_trials.py slow            # how fast 2 computers at 1 Gbit/s train together
 
-It needs the extra `mpi`, and prints a line for each trial. The exit code is 1 if one of them fails. Cut cables and
-messages need root, for network namespaces: see `several_hosts.py`.
+It needs the extra `mpi`, and prints a line for each trial. The exit code is 1 if one of them fails. Cut cables,
+messages and slow networks need root, for network namespaces: see `several_hosts.py`.
 """
 
 import argparse
@@ -65,7 +66,7 @@ WORKER = "RNNNLP_TRIAL"  # environment variable of the processes of a trial: how
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("bits", "ends", "speed", "messages"))
+    parser.add_argument("what", choices=("bits", "ends", "speed", "messages", "slow"))
     parser.add_argument("--times", type=int, default=6, help="number of times that each kind of end is tried")
     parser.add_argument("--backend", nargs="+", default=["native", "numpy"])
     parser.add_argument("--processes", nargs="+", type=int, default=[1, 2, 3, 4, 8])
@@ -74,11 +75,12 @@ def main() -> int:
     parser.add_argument("--wire", nargs="+", default=["float32", "bf16"])
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
+    trials = {"bits": bits, "ends": ends, "speed": speed, "messages": messages, "slow": slow}
     with tempfile.TemporaryDirectory(prefix="rnnnlp-trials-") as temporary:
         folder = Path(temporary)
         text = folder / "text.txt"
         text.write_text("".join(f"line {i} of a text, as long as {i * i} grains of sand.\n" for i in range(600)))
-        failed = {"bits": bits, "ends": ends, "speed": speed, "messages": messages}[options.what](folder, text, options)
+        failed = trials[options.what](folder, text, options)
     return int(failed > 0)
 
 
@@ -201,6 +203,28 @@ def messages(folder: Path, text: Path, options: argparse.Namespace) -> int:
                         flush=True,
                     )
     return failed
+
+
+def slow(folder: Path, text: Path, options: argparse.Namespace) -> int:
+    """Measures a step of two processes on one computer, and on two at 1 Gbit/s, without and with options."""
+    words = f"{LARGE} --steps 96 --batch-size 64 --bptt 16 --hidden-size 512 --threads 1".format(text=text).split()
+    ways = {"": [], "--wire bf16": ["--wire", "bf16"], "--sync-every 32": ["--sync-every", "32"]}
+    with Hosts(2) as hosts:
+        places: dict[str, Hosts | None] = {"one computer": None, "two computers": hosts}
+        for place, of_place in places.items():
+            for name, more in ways.items() if of_place else [("", [])]:
+                out = folder / f"{place}-{name}".replace(" ", "")
+                given = command(2, [*words, *more, "--out", str(out)], of_place)
+                done = subprocess.run(given, env=environment("train"), capture_output=True, text=True)
+                if done.returncode:
+                    raise RuntimeError(done.stderr)
+                lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+                found = {line["step"]: line for line in lines if "loss" in line}
+                first, last = min(step for step in found if step > 10), max(found)
+                seconds = (found[last]["seconds"] - found[first]["seconds"]) / (last - first)
+                share = found[last]["share_of_messages"]
+                print(f"{place} {name}: {1000 * seconds:.1f} ms a step, {share:.0%} in messages", flush=True)
+    return 0
 
 
 def sums(words: list[str], wire: str) -> int:
