@@ -174,8 +174,10 @@ class Trainer:
         self.noise_scale.see(step.batch, self.shards, step.gradient_norm)
         progress.step(step.batch, lr, self.noise_scale.targets)
         if is_logged:
-            measured = {"gradient_norm": step.gradient_norm, "update_ratio": step.update_ratio}
-            record = self.progress_record() | {"loss": step.batch.loss, "lr": lr} | measured | progress.of_processes()
+            measured = {"loss": step.batch.loss, "lr": lr, "gradient_norm": step.gradient_norm}
+            if step.update_ratio is not None:
+                measured["update_ratio"] = step.update_ratio
+            record = self.progress_record() | measured | progress.of_processes()
             self.run.log(record)
             self.reports.step(record)
         if self.evaluation_is_due:
