@@ -42,7 +42,7 @@ RUNS = {
     "pretraining": f"{REVIEWS} 1 --pretraining 1",
     "pretrain": f"pretrain {SIZES} --data {{text}} --steps 30 --bptt 8 --samples 16",
     "local steps": f"train charlm {SIZES} --data {{text}} --steps 30 --bptt 16 --sync-every 4 --wire bf16",
-    "local steps of a classifier": f"{REVIEWS} 2 --dropout 0.3 --sync-every 3",
+    "local steps of a classifier": f"{REVIEWS} 2 --dropout 0.3 --sync-every 4",
     "bfloat16": f"{REVIEWS} 2 --dropout 0.3 --wire bf16",
 }
 LARGE = "train charlm --data {text} --steps 50 --embedding-size 64 --evaluations 1 --seed 1"
@@ -329,6 +329,7 @@ def worker(how: str, words: list[str]) -> int:
     from rnnnlp.cli.main import main as rnnnlp
     from rnnnlp.training import loop, run_folder
     from rnnnlp.training.launcher import launched_rank
+    from rnnnlp.training.local_steps import LocalSteps
 
     kind, *numbers = how.split()
     if kind == "train":
@@ -353,7 +354,15 @@ def worker(how: str, words: list[str]) -> int:
             raise OSError(28, "No space left on device")
         save(path, *args, **kwargs)  # type: ignore[arg-type]
 
+    train = LocalSteps.train
+
+    def local_steps(self: LocalSteps, *args: object, **kwargs: object) -> object:
+        if kind == "stop" and self.optimizer.steps <= at < self.optimizer.steps + 4 and launched_rank() == rank:
+            signal.raise_signal(signal.SIGTERM)
+        return train(self, *args, **kwargs)  # type: ignore[arg-type]
+
     loop.gradients_of_batch, run_folder.save_tensors = gradients, full  # type: ignore[assignment]
+    LocalSteps.train = local_steps  # type: ignore[assignment,method-assign]
     return rnnnlp(words)
 
 
