@@ -1,15 +1,19 @@
 """Several processes train one model: the same bits for any number of them, and after whatever ends them.
 
     python scripts/distributed_trials.py bits            # W = 1, 2, 3, 4, 8 processes, and resumed with other numbers
-    python scripts/distributed_trials.py ends --times 6  # each kind of end 6 times; each run is resumed to its end
+    python scripts/distributed_trials.py ends --times 5  # each kind of end 5 times; each run is resumed to its end
     python scripts/distributed_trials.py speed --times 3 # two processes of a thread, one process of two threads
+    python scripts/distributed_trials.py messages        # what a sum takes between 2 and 4 computers at 1 Gbit/s
+    python scripts/distributed_trials.py slow            # how fast 2 computers at 1 Gbit/s train together
 
-It needs the extra `mpi`, and prints a line for each trial. The exit code is 1 if one of them fails.
+It needs the extra `mpi`, and prints a line for each trial. The exit code is 1 if one of them fails. Cut cables,
+messages and slow networks need root, for network namespaces: see `several_hosts.py`.
 """
 
 import argparse
 import hashlib
 import json
+import math
 import os
 import random
 import re
@@ -20,9 +24,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
+import numpy as np
 from safetensors.numpy import load_file
+from several_hosts import Hosts, mpiexec
 
 SHARDS = 24
 SIZES = "--hidden-size 12 --embedding-size 8 --evaluations 3 --checkpoint-every 7 --seed 5 --batch-size 48 --threads 1"
@@ -34,6 +41,9 @@ RUNS = {
     "virtual": f"{REVIEWS} 1 --virtual-adversarial 0.1",
     "pretraining": f"{REVIEWS} 1 --pretraining 1",
     "pretrain": f"pretrain {SIZES} --data {{text}} --steps 30 --bptt 8 --samples 16",
+    "local steps": f"train charlm {SIZES} --data {{text}} --steps 30 --bptt 16 --sync-every 4 --wire bf16",
+    "local steps of a classifier": f"{REVIEWS} 2 --dropout 0.3 --sync-every 4",
+    "bfloat16": f"{REVIEWS} 2 --dropout 0.3 --wire bf16",
 }
 LARGE = "train charlm --data {text} --steps 50 --embedding-size 64 --evaluations 1 --seed 1"
 SPEEDS = {
@@ -45,31 +55,40 @@ SPEEDS = {
 STEPS = 300  # of a run that is ended
 ENDED = f"train charlm --data {{text}} --hidden-size 24 --embedding-size 8 --steps {STEPS} --evaluations 4 --seed 1"
 ENDED += " --checkpoint-every 5 --batch-size 24 --bptt 16 --threads 1 --shards 12 --dropout 0.2"
-ENDS = ("kill", "SIGTERM", "SIGINT", "exception", "full disk")
+ENDS = ("kill", "SIGTERM", "SIGINT", "exception", "full disk", "cut cable")
 GONE_SECONDS = 15.0
+MOST_HOSTS = 4
+PAUSED_SECONDS = 14.0  # longer than a computer is waited for that cannot be reached
+MESSAGES = (1_000_000, 5_000_000)  # numbers in a sum
+BANDWIDTH, LATENCY = 117e6, 60e-6  # bytes a second of 1 Gbit/s in TCP, and seconds of a message
 WORKER = "RNNNLP_TRIAL"  # environment variable of the processes of a trial: how one of them fails, and which
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("bits", "ends", "speed"))
+    parser.add_argument("what", choices=("bits", "ends", "speed", "messages", "slow"))
     parser.add_argument("--times", type=int, default=6, help="number of times that each kind of end is tried")
     parser.add_argument("--backend", nargs="+", default=["native", "numpy"])
     parser.add_argument("--processes", nargs="+", type=int, default=[1, 2, 3, 4, 8])
     parser.add_argument("--runs", nargs="+", default=list(RUNS), choices=RUNS)
+    parser.add_argument("--ends", nargs="+", default=[*ENDS, "pause"], choices=[*ENDS, "pause"])
+    parser.add_argument("--wire", nargs="+", default=["float32", "bf16"])
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
+    trials = {"bits": bits, "ends": ends, "speed": speed, "messages": messages, "slow": slow}
     with tempfile.TemporaryDirectory(prefix="rnnnlp-trials-") as temporary:
         folder = Path(temporary)
         text = folder / "text.txt"
         text.write_text("".join(f"line {i} of a text, as long as {i * i} grains of sand.\n" for i in range(600)))
-        failed = {"bits": bits, "ends": ends, "speed": speed}[options.what](folder, text, options)
+        failed = trials[options.what](folder, text, options)
     return int(failed > 0)
 
 
-def command(processes: int, words: Sequence[str]) -> list[str]:
-    """The command that trains with this number of processes."""
-    launcher = [str(Path(sys.executable).with_name("mpiexec")), "-n", str(processes)] if processes > 1 else []
+def command(processes: int, words: Sequence[str], hosts: Hosts | None = None) -> list[str]:
+    """The command that trains with this number of processes, on one host or each on a host of its own."""
+    launcher = [mpiexec(), "-n", str(processes)] if processes > 1 else []
+    if hosts is not None:
+        launcher = hosts.launcher(processes)
     return [*launcher, sys.executable, __file__, *words]
 
 
@@ -132,25 +151,102 @@ def ends(folder: Path, text: Path, options: argparse.Namespace) -> int:
     run(1, [*words, "--out", str(folder / "whole")])
     expected, failed = digest(folder / "whole"), 0
     rng = random.Random(options.seed)
-    for number in range(options.times):
-        for kind in ENDS:
-            out, processes = folder / f"{kind}-{number}".replace(" ", "-"), rng.choice((2, 3, 4))
-            seconds, line, code = ended(kind, processes, [*words, "--out", str(out)], out, rng)
-            problem = "" if seconds < GONE_SECONDS else "too slow, "
-            again = re.search(r"resume with: (mpiexec -n \d+ )?rnnnlp (.*)", line)
-            problem += "" if again else "no command to resume, "
-            temporary = [path.name for path in (*out.iterdir(), *out.glob("checkpoints/*")) if ".tmp" in path.name]
-            run(rng.choice((1, 2, 4)), shlex.split(again[2]) if again else ["train", "charlm", "--resume", str(out)])
-            problem += "" if digest(out) == expected else "other bits, "
-            failed += bool(problem)
-            left = f", left: {', '.join(temporary)}" if temporary else ""
-            print(
-                f"{kind}, {processes} processes: exit code {code}, gone in {seconds:.2f} s, "
-                f"{problem or 'resumed to the same bits'}{left}",
-                flush=True,
-            )
-    print(f"{failed} of {options.times * len(ENDS)} trials failed")
+    on_hosts = any(kind in options.ends for kind in ("cut cable", "pause"))
+    with Hosts(MOST_HOSTS) if on_hosts else nullcontext() as hosts:
+        for number in range(options.times):
+            for kind in options.ends:
+                out, processes = folder / f"{kind}-{number}".replace(" ", "-"), rng.choice((2, 3, 4))
+                seconds, said, code = ended(kind, processes, [*words, "--out", str(out)], out, rng, hosts)
+                problem = "" if seconds < GONE_SECONDS or kind == "pause" else "too slow, "
+                again = re.search(r"resume with: (mpiexec -n \d+ )?rnnnlp (.*)", said)
+                problem += "" if again else "no command to resume, "
+                problem += "" if (code == 0) == (kind == "pause") else "wrong exit code, "
+                temporary = [path.name for path in (*out.iterdir(), *out.glob("checkpoints/*")) if ".tmp" in path.name]
+                if kind != "pause":
+                    resumed = shlex.split(again[2]) if again else ["train", "charlm", "--resume", str(out)]
+                    run(rng.choice((1, 2, 4)), resumed)
+                problem += "" if digest(out) == expected else "other bits, "
+                failed += bool(problem)
+                left = f", left: {', '.join(temporary)}" if temporary else ""
+                last = said.splitlines()[-1] if said else ""
+                print(
+                    f"{kind}, {processes} processes: exit code {code}, gone in {seconds:.2f} s, "
+                    f"{problem or 'the same bits in the end'}{left}; {last if problem else ''}",
+                    flush=True,
+                )
+    print(f"{failed} of {options.times * len(options.ends)} trials failed")
     return failed
+
+
+def messages(folder: Path, text: Path, options: argparse.Namespace) -> int:
+    """Measures the sum of a step over several hosts, and compares it with the bandwidth; returns how many are slow."""
+    failed = 0
+    with Hosts(MOST_HOSTS) as hosts:
+        for wire in options.wire:
+            for processes in (2, 4):
+                for length in MESSAGES:
+                    given = command(processes, [str(length), str(options.times)], hosts)
+                    environ = environment(f"sum {wire}")
+                    del environ["MPIR_CVAR_ENABLE_HEAVY_YIELD"]  # as where each host has processors of its own
+                    done = subprocess.run(given, env=environ, capture_output=True, text=True)
+                    if done.returncode:
+                        raise RuntimeError(done.stderr)
+                    found = json.loads(done.stdout)
+                    size = 2 if wire == "bf16" else 4
+                    expected = 2 * (processes - 1) / processes * size * length / BANDWIDTH
+                    expected += 2 * math.log2(processes) * LATENCY
+                    least, median = min(found), sorted(found)[len(found) // 2]
+                    failed += median > 1.15 * expected
+                    print(
+                        f"{processes} hosts, {length / 1e6:g} million {wire}: median {1e3 * median:.1f} ms, least "
+                        f"{1e3 * least:.1f} ms, formula {1e3 * expected:.1f} ms ({median / expected - 1:+.0%})",
+                        flush=True,
+                    )
+    return failed
+
+
+def slow(folder: Path, text: Path, options: argparse.Namespace) -> int:
+    """Measures a step of two processes on one computer, and on two at 1 Gbit/s, without and with options."""
+    words = f"{LARGE} --steps 96 --batch-size 64 --bptt 16 --hidden-size 512 --threads 1".format(text=text).split()
+    ways = {"": [], "--wire bf16": ["--wire", "bf16"], "--sync-every 32": ["--sync-every", "32"]}
+    with Hosts(2) as hosts:
+        places: dict[str, Hosts | None] = {"one computer": None, "two computers": hosts}
+        for place, of_place in places.items():
+            for name, more in ways.items() if of_place else [("", [])]:
+                out = folder / f"{place}-{name}".replace(" ", "")
+                given = command(2, [*words, *more, "--out", str(out)], of_place)
+                done = subprocess.run(given, env=environment("train"), capture_output=True, text=True)
+                if done.returncode:
+                    raise RuntimeError(done.stderr)
+                lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+                found = {line["step"]: line for line in lines if "loss" in line}
+                first, last = min(step for step in found if step > 10), max(found)
+                seconds = (found[last]["seconds"] - found[first]["seconds"]) / (last - first)
+                share = found[last]["share_of_messages"]
+                print(f"{place} {name}: {1000 * seconds:.1f} ms a step, {share:.0%} in messages", flush=True)
+    return 0
+
+
+def sums(words: list[str], wire: str) -> int:
+    """One process of `messages`: prints the seconds of each sum."""
+    from rnnnlp.training.distributed import working_with
+    from rnnnlp.training.gradient_sum import Gradient, sum_of_shards
+    from rnnnlp.training.mpi import OverMPI
+    from rnnnlp.training.wire import WIRES
+
+    length, times = map(int, words)
+    job = OverMPI.started()
+    gradient = np.random.default_rng(job.rank).normal(size=(length, 1)).astype(np.float32)
+    found = []
+    with working_with(job):
+        for _ in range(times):
+            job.exchange(None)
+            begin = time.perf_counter()
+            sum_of_shards(job.size, lambda shard: ([Gradient(None, gradient)], None), [gradient], WIRES[wire])
+            found.append(max(job.exchange(time.perf_counter() - begin)))
+    if job.rank == 0:
+        print(json.dumps(found))
+    return 0
 
 
 def speed(folder: Path, text: Path, options: argparse.Namespace) -> int:
@@ -172,12 +268,15 @@ def speed(folder: Path, text: Path, options: argparse.Namespace) -> int:
     return 0
 
 
-def ended(kind: str, processes: int, words: list[str], out: Path, rng: random.Random) -> tuple[float, str, int]:
+def ended(
+    kind: str, processes: int, words: list[str], out: Path, rng: random.Random, hosts: Hosts | None
+) -> tuple[float, str, int]:
     """Starts a run and ends it; returns the seconds until all its processes are gone, its last words, its exit code."""
     step, rank = rng.randrange(10, STEPS - 40), rng.randrange(processes)
     worker = {"exception": f"raise {step} {rank}", "full disk": f"disk {step} 0"}.get(kind, "train")
     with open(out.with_suffix(".log"), "w+") as log:
-        started = subprocess.Popen(command(processes, words), env=environment(worker), stderr=log, stdout=log)
+        given = command(processes, words, hosts if kind in ("cut cable", "pause") else None)
+        started = subprocess.Popen(given, env=environment(worker), stderr=log, stdout=log)
         if worker == "train":
             while started.poll() is None and not (out / f"checkpoints/step-{step // 5 * 5:08d}").exists():
                 time.sleep(0.002)
@@ -185,6 +284,12 @@ def ended(kind: str, processes: int, words: list[str], out: Path, rng: random.Ra
             workers = [pid for pid in descendants(started.pid) if is_worker(pid)]
             if kind == "kill":
                 os.kill(workers[rank], signal.SIGKILL)
+            elif kind == "cut cable" and hosts is not None:
+                hosts.cut(1 + rank)
+            elif kind == "pause":
+                os.kill(workers[rank], signal.SIGSTOP)
+                time.sleep(PAUSED_SECONDS)
+                os.kill(workers[rank], signal.SIGCONT)
             else:
                 started.send_signal(getattr(signal, kind))
         else:
@@ -195,6 +300,8 @@ def ended(kind: str, processes: int, words: list[str], out: Path, rng: random.Ra
         while any(is_worker(pid) for pid in workers):
             time.sleep(0.01)
         seconds = time.monotonic() - begin
+        if kind == "cut cable" and hosts is not None:
+            hosts.mend(1 + rank)
         log.seek(0)
         return seconds, log.read(), code
 
@@ -222,10 +329,13 @@ def worker(how: str, words: list[str]) -> int:
     from rnnnlp.cli.main import main as rnnnlp
     from rnnnlp.training import loop, run_folder
     from rnnnlp.training.launcher import launched_rank
+    from rnnnlp.training.local_steps import LocalSteps
 
     kind, *numbers = how.split()
     if kind == "train":
         return rnnnlp(words)
+    if kind == "sum":
+        return sums(words, *numbers)
     at, rank = int(numbers[0]), int(numbers[1]) if len(numbers) > 1 else 0
     original, save = loop.gradients_of_batch, run_folder.save_tensors
 
@@ -244,7 +354,15 @@ def worker(how: str, words: list[str]) -> int:
             raise OSError(28, "No space left on device")
         save(path, *args, **kwargs)  # type: ignore[arg-type]
 
+    train = LocalSteps.train
+
+    def local_steps(self: LocalSteps, *args: object, **kwargs: object) -> object:
+        if kind == "stop" and self.optimizer.steps <= at < self.optimizer.steps + 4 and launched_rank() == rank:
+            signal.raise_signal(signal.SIGTERM)
+        return train(self, *args, **kwargs)  # type: ignore[arg-type]
+
     loop.gradients_of_batch, run_folder.save_tensors = gradients, full  # type: ignore[assignment]
+    LocalSteps.train = local_steps  # type: ignore[assignment,method-assign]
     return rnnnlp(words)
 
 

@@ -1,6 +1,8 @@
 """rnnnlp evaluate RUN."""
 
 import argparse
+import json
+import logging
 import math
 import sys
 import time
@@ -11,13 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 from rnnnlp.cli.options import add_backend_options, add_reading_options, with_backend
 from rnnnlp.cli.output import refuse_input, show, show_json, write_json
-from rnnnlp.cli.parts import add_files_options, files_to_do, require_files
+from rnnnlp.cli.parts import add_files_options, files_to_do, outputs_of_files, part_of_files, require_files
 from rnnnlp.errors import UserError, option
 
 if TYPE_CHECKING:
     from rnnnlp.training.task import Evaluation, Task
 
 SHOWN_MISTAKES = 5
+
+log = logging.getLogger(__name__)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +47,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--json",
         metavar="FILE",
-        help="also write the figures as a JSON object, or a list of one per data set; - for standard output",
+        help="also write the figures as a JSON object, or a list of one per data set; - for standard output. With "
+        "--files: those of all files together",
     )
     parser.add_argument(
         "--mistakes", type=int, metavar="N", help="classifiers: number of most confident mistakes to show (default: 5)"
@@ -94,7 +99,7 @@ def run(options: argparse.Namespace) -> int:
         RunFolder.load_checkpoint(folder, 4 * network.num_parameters)
     training = training_in(config, task, folder)
     require_meaning(options, model_type, task, folder)
-    in_files = require_files(options, "data", "json", "baseline", "dynamic", "mistakes")
+    in_files = require_files(options, "data", "baseline", "dynamic", "mistakes")
     if options.out is not None and not in_files:
         raise UserError(f"{option('out')} means nothing without {option('files')}; leave it out")
     if not (options.data or in_files) or options.dynamic:
@@ -105,9 +110,14 @@ def run(options: argparse.Namespace) -> int:
         )
     if in_files:
         asked = Evaluation(**ReadOptions.given(options), threshold=options.threshold)
+        tells = part_of_files(options.part)[0] == 1  # where nothing is left to do, one process prints the total
         for file, output in files_to_do(options, ".json", folder, "threshold", "split"):
             split = options.split or split_to_measure(file)
-            write_json(str(output), measured(task, folder, file, split, training, asked, False))
+            write_json(str(output), measured(task, folder, file, split, training, asked, False, sums=True))
+            tells = True
+        total = total_of_files(options, task)
+        if total is not None and tells:
+            show_figures(options, task, [total])
         return 0
     data_sets = options.data or [training["data"]]
     refuse_input("json", options.json, data=data_sets, runs=[options.run_folder])
@@ -131,6 +141,12 @@ def run(options: argparse.Namespace) -> int:
         figures = measured(task, folder, data, split, training, asked, hold_out)
         figures["seconds"] = round(time.monotonic() - started, 2)
         results.append(figures)
+    show_figures(options, task, results)
+    return 0
+
+
+def show_figures(options: argparse.Namespace, task: "Task", results: list[dict[str, Any]]) -> None:
+    """Prints the figures of data sets, and writes them where the options say."""
     as_json = results if len(results) > 1 else results[0]
     if options.json == "-":
         show_json(as_json, sys.stdout)
@@ -139,7 +155,31 @@ def run(options: argparse.Namespace) -> int:
             show(line)
         if options.json:
             write_json(options.json, as_json)
-    return 0
+
+
+def total_of_files(options: argparse.Namespace, task: "Task") -> dict[str, Any] | None:
+    """The figures of all files together: sums and counts are added up, and divided once.
+
+    None if a file is not measured yet, or the task gives no sums.
+    """
+    if task.merged is None:
+        return None
+    outputs = outputs_of_files(options, ".json").values()
+    missing = sum(not output.exists() for output in outputs)
+    if missing:
+        log.info("%d of %d files are not measured yet; the last process prints the total", missing, len(outputs))
+        return None
+    results = []
+    for output in outputs:
+        try:
+            results.append(json.loads(output.read_bytes()))
+            results[-1]["sums"]
+        except (OSError, ValueError, KeyError, TypeError):
+            raise UserError(
+                f"{output} has no figures that can be added up; remove it, and give the same command again"
+            ) from None
+    splits = dict.fromkeys(figures["split"] for figures in results)
+    return task.merged(results) | {"split": ", ".join(splits), "data": f"{len(results)} files"}
 
 
 def training_in(config: Mapping[str, Any], task: "Task", folder: Path) -> dict[str, Any]:
@@ -171,8 +211,10 @@ def measured(
     training: Mapping[str, Any],
     asked: "Evaluation",
     hold_out: bool,
+    *,
+    sums: bool = False,
 ) -> dict[str, Any]:
-    """The figures of the model in a folder on a split, and the names of split and data.
+    """The figures of the model in a folder on a split, and the names of split and data; `sums` keeps what adds up.
 
     Raises:
         UserError: If they cannot be measured, or are not finite.
@@ -183,6 +225,8 @@ def measured(
         figures = task.evaluate(folder, data, split, training, replace(asked, hold_out=hold_out))
     if not all(math.isfinite(value) for value in figures.values() if isinstance(value, float)):
         raise UserError(f"{folder}: its weights are so large that nothing can be measured; restore it, or train again")
+    if not sums:
+        figures.pop("sums", None)
     return figures | {"split": split, "data": data}
 
 

@@ -22,6 +22,7 @@ RENAMED_COMMANDS = {"combine": "ensemble"}  # of version 0.1
 COMMANDS = {
     "train": "train a character language model or a sentiment classifier",
     "pretrain": "pretrain word language models on unlabelled texts, for a classifier to start from",
+    "sweep": "train a run for each of many configurations, by any number of processes, and compare them",
     "ensemble": "make an ensemble of trained classifiers, with stacking weights",
     "generate": "generate text with a trained character model",
     "evaluate": "measure a trained model on a split of a data set",

@@ -50,6 +50,22 @@ def files_to_do(options: argparse.Namespace, suffix: str, model: Path, *decisive
     Raises:
         UserError: If there is no file, two have one name, or the outputs there are of another model.
     """
+    outputs = outputs_of_files(options, suffix)
+    number, parts = part_of_files(options.part)
+    _require_same(Path(os.path.expanduser(options.out)), model, {name: getattr(options, name) for name in decisive})
+    own = list(outputs)[number - 1 :: parts]
+    left = [file for file in own if not outputs[file].exists()]
+    log.info("part %d of %d: %d files, %d of them done before", number, parts, len(own), len(own) - len(left))
+    for file in left:
+        yield file, outputs[file]
+
+
+def outputs_of_files(options: argparse.Namespace, suffix: str) -> dict[str, Path]:
+    """All files, sorted, and where the output of each goes.
+
+    Raises:
+        UserError: If there is no file, or two have one name.
+    """
     files = _found(options.files)
     out = Path(os.path.expanduser(options.out))
     outputs = {file: out / f"{os.path.basename(file)}{suffix}" for file in files}
@@ -57,13 +73,7 @@ def files_to_do(options: argparse.Namespace, suffix: str, model: Path, *decisive
         raise UserError(
             f"{option('files')}: two files have one name, and so one output; give them one folder at a time"
         )
-    number, parts = part_of_files(options.part)
-    _require_same(out, model, {name: getattr(options, name) for name in decisive})
-    own = files[number - 1 :: parts]
-    left = [file for file in own if not outputs[file].exists()]
-    log.info("part %d of %d: %d files, %d of them done before", number, parts, len(own), len(own) - len(left))
-    for file in left:
-        yield file, outputs[file]
+    return outputs
 
 
 def require_files(options: argparse.Namespace, *others: str) -> bool:

@@ -126,6 +126,9 @@ def when_lost(task: Task, out: str) -> "list[Callback]":
 
     class WhenLost(Callback):
         def begin(self, run: ReportedRun) -> None:
-            show(f"if a process is lost, resume with: {command_to_resume(task, out)}", to=sys.stderr)
+            show(f"if a process is lost, resume with: {processes().resume_with}", to=sys.stderr)
 
-    return [WhenLost()] if processes().size > 1 else []
+    if processes().size == 1:
+        return []
+    processes().resume_with = command_to_resume(task, out)
+    return [WhenLost()]

@@ -32,11 +32,11 @@ class AveragedWeights:
         self.parameters, self.decay = parameters, decay
         self.values = {name: p.value.copy() if decay else p.value for name, p in parameters.items()}
 
-    def update(self, steps: int) -> None:
-        """Adds the current weights to the averages, after `steps` steps."""
+    def update(self, steps: int, *, taken: int = 1) -> None:
+        """Adds the current weights to the averages, after `steps` steps, of which `taken` since the last time."""
         if not self.decay:
             return
-        decay = min(self.decay, steps / (steps + 10))
+        decay = min(self.decay, steps / (steps + 10)) ** taken
         for name, p in self.parameters.items():
             for rows in blocks(p.value):
                 # average = decay*average + (1 - decay)*value

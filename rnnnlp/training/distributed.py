@@ -19,6 +19,7 @@ import numpy as np
 from rnnnlp.batches.shards import Node, Shard, shards_of
 from rnnnlp.kernels.backend import Array
 from rnnnlp.training.signals import signals_noted
+from rnnnlp.training.wire import Wire
 
 P = ParamSpec("P")
 Self = TypeVar("Self")
@@ -31,6 +32,8 @@ class Processes(Protocol):
     rank: int  # of this process, from 0
     size: int
     threads: int | None  # of each, where the user does not say; None leaves it to the kernels
+    resume_with: str  # a command, which is said if another process is lost
+    waited: float  # seconds that this one has spent in messages, those of waiting for others included
 
     def now(self) -> float:
         """`time.monotonic()` of the first process, at the last message: all see the same time, and decide alike."""
@@ -44,7 +47,9 @@ class Processes(Protocol):
     def once_a_host(self, function: Callable[[], T]) -> T:
         """What a function gives here. One process of each host calls it before the others, which find its files."""
 
-    def sum(self, own: Sequence[Array], nodes: Sequence[Sequence[Node]], length: int, dtype: np.dtype[Any]) -> Array:
+    def sum(
+        self, own: Sequence[Array], nodes: Sequence[Sequence[Node]], length: int, dtype: np.dtype[Any], wire: Wire
+    ) -> Array:
         """The sum `(length,)` over all shards.
 
         Args:
@@ -52,6 +57,7 @@ class Processes(Protocol):
             nodes: The nodes of each process.
             length: Of the arrays.
             dtype: Of their numbers.
+            wire: How they travel.
         """
 
     def signals(self) -> AbstractContextManager[list[int]]:
@@ -63,6 +69,8 @@ class Alone:
 
     rank, size = 0, 1
     threads: int | None = None
+    resume_with = ""
+    waited = 0.0
 
     def now(self) -> float:
         return time.monotonic()
@@ -76,7 +84,9 @@ class Alone:
     def once_a_host(self, function: Callable[[], T]) -> T:
         return function()
 
-    def sum(self, own: Sequence[Array], nodes: Sequence[Sequence[Node]], length: int, dtype: np.dtype[Any]) -> Array:
+    def sum(
+        self, own: Sequence[Array], nodes: Sequence[Sequence[Node]], length: int, dtype: np.dtype[Any], wire: Wire
+    ) -> Array:
         return own[0]
 
     def signals(self) -> AbstractContextManager[list[int]]:

@@ -6,11 +6,12 @@ all numbers, from the nodes of all processes to the root, and all get all parts.
 
 # U rows with a gradient, R rows of a parameter, P numbers in all gradients together
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
+from rnnnlp import kernels
 from rnnnlp.batches.shards import WHOLE, Node, Shard, nodes_of
 from rnnnlp.errors import UserError
 from rnnnlp.kernels.backend import Array
@@ -18,6 +19,9 @@ from rnnnlp.layers.parameter import Parameter
 from rnnnlp.training.distributed import processes
 from rnnnlp.training.provenance import difference, made_with
 from rnnnlp.training.task import BatchLoss, Objective, ShardLoss
+from rnnnlp.training.wire import WIRES, Wire
+
+T = TypeVar("T")
 
 
 class Gradient(NamedTuple):
@@ -43,7 +47,14 @@ class Gradient(NamedTuple):
 
 
 def gradients_of_batch(
-    objective: Objective, shards: int, *, rng: np.random.Generator, seed: int, step: int
+    objective: Objective,
+    shards: int,
+    *,
+    rng: np.random.Generator,
+    seed: int,
+    step: int,
+    wire: str = "float32",
+    measured: bool = False,
 ) -> BatchLoss:
     """Takes the next batch forward and backward, and sets the gradients of all parameters.
 
@@ -53,65 +64,93 @@ def gradients_of_batch(
         rng: The random generator of the run, which a batch of one shard uses.
         seed: The seed of the run; with more shards, each has a generator for each step.
         step: The number of steps before this one.
+        wire: A name in WIRES: how the gradients of shards travel.
+        measured: Whether to measure the gradient of each shard, too.
     """
-    losses: list[ShardLoss] = []
     parameters = list(objective.network.parameters().values())
 
-    def compute(shard: Shard) -> None:
+    def compute(shard: Shard) -> ShardLoss:
         objective.network.zero_grad()
-        losses.append(objective.gradients(shard, rng=shard.rng(rng, seed, step)))
+        return objective.gradients(shard, rng=shard.rng(rng, seed, step))
+
+    def of_shard(shard: Shard) -> tuple[list[Gradient], tuple[ShardLoss, float]]:
+        loss = compute(shard)
+        square = square_of_gradients(parameters) if measured else 0.0
+        return [Gradient(p.rows, p.grad[p.touched].copy()) for p in parameters], (loss, square)
+
+    objective.next_batch()
+    if shards == processes().size == 1:
+        return mean_loss([compute(WHOLE)])
+    sums, told = sum_of_shards(shards, of_shard, [p.value for p in parameters], WIRES[wire])
+    for p, (rows, values) in zip(parameters, sums, strict=True):
+        p.zero_grad()
+        p.rows = rows
+        p.grad[p.touched] = values
+    losses, squares = zip(*told, strict=True)
+    return mean_loss(losses, sum(squares) if measured else None)
+
+
+def mean_loss(losses: Sequence[ShardLoss], squares: float | None = None) -> BatchLoss:
+    """The loss of a batch from those of its shards."""
+    count = sum(loss.count for loss in losses)
+    loss_sum = sum(loss.loss_sum for loss in losses)
+    return BatchLoss(loss_sum / (count or 1.0), sum(loss.tokens for loss in losses), count, squares)
+
+
+def square_of_gradients(parameters: Sequence[Parameter]) -> float:
+    """The squared Euclidean norm of the gradients of the parameters that are trained."""
+    gradients = [p.grad[p.touched] for p in parameters if p.lr_scale]
+    return sum(norm * norm for norm in kernels.of(gradients[0]).norms(gradients))
+
+
+def sum_of_shards(
+    shards: int,
+    compute: Callable[[Shard], tuple[list[Gradient], T]],
+    like: Sequence[Array],
+    wire: Wire,
+) -> tuple[list[Gradient], list[T]]:
+    """Sums over all shards, which all processes get.
+
+    Args:
+        shards: The number of shards.
+        compute: Gives for a shard the rows of arrays, and something to tell.
+        like: Whole arrays of the same shapes and dtype.
+        wire: How the arrays travel.
+
+    Returns:
+        The sums, and what each shard tells, in order.
+    """
+    own_told: list[T] = []
+    shapes = [array.shape for array in like]
 
     def of_shard(node: Node) -> list[Gradient] | None:
         if node.end - node.begin > 1:
             return None
-        compute(Shard(node.begin, shards))
-        return [Gradient(p.rows, p.grad[p.touched].copy()) for p in parameters]
+        arrays, told = compute(Shard(node.begin, shards))
+        own_told.append(told)
+        return [Gradient(rows, wire.rounded(values)) for rows, values in arrays]
 
     def add(left: list[Gradient], right: list[Gradient]) -> list[Gradient]:
-        return [a.plus(b, p.value.shape) for a, b, p in zip(left, right, parameters, strict=True)]
+        sums = (a.plus(b, shape) for a, b, shape in zip(left, right, shapes, strict=True))
+        return [Gradient(rows, wire.rounded(values)) for rows, values in sums]
 
-    objective.next_batch()
-    if shards == processes().size == 1:
-        compute(WHOLE)
-    else:
-        root = Node(0, shards)
-        nodes = [nodes_of(rank, processes().size, root) for rank in range(processes().size)]
-        own = [node.sum(of_shard, add) for node in nodes[processes().rank]]
-        losses = set_sum(parameters, own, nodes, losses)
-    count = sum(loss.count for loss in losses)
-    return BatchLoss(sum(loss.loss_sum for loss in losses) / (count or 1.0), sum(loss.tokens for loss in losses))
-
-
-def set_sum(
-    parameters: Sequence[Parameter],
-    own: Sequence[Sequence[Gradient]],
-    nodes: Sequence[Sequence[Node]],
-    losses: list[ShardLoss],
-) -> list[ShardLoss]:
-    """Sets the gradients of parameters to their sums over all processes; returns the losses of all shards in order.
-
-    Args:
-        parameters: The parameters.
-        own: Their gradients in each node of this process.
-        nodes: The nodes of each process.
-        losses: Of the shards of this process.
-    """
-    masks = [_mask([gradients[i].rows for gradients in own], len(p.value)) for i, p in enumerate(parameters)]
-    found = processes().exchange((losses, masks))
-    rows = [_rows(of_parameter) for of_parameter in zip(*(masks for _, masks in found), strict=True)]
-    lengths = [len(p.value) if r is None else len(r) for p, r in zip(parameters, rows, strict=True)]
-    shapes = [(length, *p.value.shape[1:]) for p, length in zip(parameters, lengths, strict=True)]
+    root = Node(0, shards)
+    nodes = [nodes_of(rank, processes().size, root) for rank in range(processes().size)]
+    own = [node.sum(of_shard, add) for node in nodes[processes().rank]]
+    masks = [_mask([arrays[i].rows for arrays in own], shape[0]) for i, shape in enumerate(shapes)]
+    found = processes().exchange((own_told, masks))
+    rows = [_rows(of_array) for of_array in zip(*(masks for _, masks in found), strict=True)]
+    lengths = [shape[0] if r is None else len(r) for shape, r in zip(shapes, rows, strict=True)]
+    found_shapes = [(length, *shape[1:]) for shape, length in zip(shapes, lengths, strict=True)]
     flat = [
-        np.concatenate([g.spread(r, p.value.shape).ravel() for g, r, p in zip(node, rows, parameters, strict=True)])
+        np.concatenate([a.spread(r, shape).ravel() for a, r, shape in zip(node, rows, shapes, strict=True)])
         for node in own
     ]  # (P,) each
-    ends = np.cumsum([np.prod(shape, dtype=int) for shape in shapes])
-    total = processes().sum(flat, nodes, int(ends[-1]), parameters[0].grad.dtype)  # (P,)
-    for p, r, shape, values in zip(parameters, rows, shapes, np.split(total, ends[:-1]), strict=True):
-        p.zero_grad()
-        p.rows = r
-        p.grad[p.touched] = values.reshape(shape)
-    return [loss for of_process, _ in found for loss in of_process]
+    ends = np.cumsum([np.prod(shape, dtype=int) for shape in found_shapes])
+    total = processes().sum(flat, nodes, int(ends[-1]), like[0].dtype, wire)  # (P,)
+    parts = np.split(total, ends[:-1])
+    sums = [Gradient(r, part.reshape(shape)) for r, part, shape in zip(rows, parts, found_shapes, strict=True)]
+    return sums, [told for of_process, _ in found for told in of_process]
 
 
 def _mask(rows: Sequence[Array | None], length: int) -> Array | None:

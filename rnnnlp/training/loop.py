@@ -3,9 +3,9 @@
 import dataclasses
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -20,8 +20,10 @@ from rnnnlp.training.distributed import processes
 from rnnnlp.training.divergence import Diverged, DivergenceDetector, UpdateRatio
 from rnnnlp.training.earlier import EARLIER_DATA
 from rnnnlp.training.gradient_sum import begin_alike, gradients_of_batch
+from rnnnlp.training.local_steps import LocalSteps
 from rnnnlp.training.malloc import MallocTrimmer
 from rnnnlp.training.model_folder import training_of
+from rnnnlp.training.noise_scale import NoiseScale
 from rnnnlp.training.optimizers import Optimizer, clipping, global_norm, optimizer
 from rnnnlp.training.options import TrainingConfig
 from rnnnlp.training.progress import Progress
@@ -32,21 +34,13 @@ from rnnnlp.training.run_folder import STATE, RunFolder
 from rnnnlp.training.schedules import factor
 from rnnnlp.training.signals import Interrupted
 from rnnnlp.training.state import TrainingState
-from rnnnlp.training.task import BatchLoss, Objective
+from rnnnlp.training.task import Objective, Step
 
 CHECKPOINT_SECONDS = 300.0  # between two checkpoints at most, whatever `checkpoint_every` says
 LOGGED_STEPS = 10  # every N-th step has a line in metrics.jsonl
 SMALLEST_LR_SCALE = 2.0**-10  # a run that diverges even so does not roll back once more
 
 log = logging.getLogger(__name__)
-
-
-class Step(NamedTuple):
-    """What a training step tells: the loss of its batch, the gradient norm before clipping, and the update ratio."""
-
-    batch: BatchLoss
-    gradient_norm: float
-    update_ratio: float | None  # where it was measured
 
 
 @np.errstate(over="ignore", invalid="ignore")  # the detector looks for what is not finite
@@ -62,6 +56,7 @@ def train_step(
     rng: np.random.Generator,
     seed: int,
     shards: int,
+    wire: str,
     measured: bool = False,
 ) -> Step:
     """One training step: the gradients of the next batch, clipped, applied, and the weights averaged.
@@ -69,7 +64,9 @@ def train_step(
     Raises:
         Diverged: Before the update, if the loss or a gradient is not finite or the loss stays high.
     """
-    batch = gradients_of_batch(objective, shards, rng=rng, seed=seed, step=optimizer.steps)
+    batch = gradients_of_batch(
+        objective, shards, rng=rng, seed=seed, step=optimizer.steps, wire=wire, measured=measured
+    )
     norm, norms = global_norm(trainable)
     detector.check(optimizer.steps + 1, batch.loss, norm, norms, lr)
     ratio = UpdateRatio(optimizer.parameters) if measured else None
@@ -101,6 +98,11 @@ class Trainer:
             config.optimizer, self.parameters, weight_decay=config.weight_decay, momentum=config.momentum
         )
         self.averaged = AveragedWeights(self.parameters, config.averaging)
+        self.shards = config.shards or 1
+        self.local_steps: LocalSteps | None = None  # where there is a sum at every step
+        if config.sync_every > 1:
+            self.local_steps = LocalSteps(objective, self.optimizer, shards=self.shards, wire=config.wire)
+        self.noise_scale = NoiseScale()
         epochs = config.epochs or config.max_epochs
         total_steps = epochs * objective.steps_per_epoch if epochs else config.steps
         budget = None if config.budget is None else config.budget - spent
@@ -148,35 +150,53 @@ class Trainer:
                 raise Interrupted(signals[0])
 
     def advance(self, progress: Progress) -> None:
-        """One step, and what is due after it."""
-        config, clock = self.config, self.clock
-        lr = config.lr * self.state.lr_scale * factor(config.schedule, clock.progress, warmup=config.warmup)
-        is_logged = (clock.step + 1) % LOGGED_STEPS == 0
-        step = train_step(
-            self.objective,
-            self.trainable,
-            self.optimizer,
-            self.averaged,
-            self.detector,
-            lr=lr,
-            max_norm=config.max_norm,
-            rng=self.rng,
-            seed=config.seed,
-            shards=config.shards or 1,
-            measured=is_logged,
-        )
-        clock.step += 1
-        progress.step(step.batch, lr)
+        """One step, or those of all replicas up to their next sum, and what is due after it."""
+        config, clock, before, lr = self.config, self.clock, self.clock.step, self.lr
+        steps = config.sync_every if clock.total_steps is None else min(config.sync_every, clock.total_steps - before)
+        is_logged = is_passed(LOGGED_STEPS, before, before + steps)
+        of_run: dict[str, Any] = {"max_norm": config.max_norm, "rng": self.rng, "seed": config.seed}
+        if self.local_steps is None:
+            step = train_step(
+                self.objective,
+                self.trainable,
+                self.optimizer,
+                self.averaged,
+                self.detector,
+                lr=lr,
+                shards=self.shards,
+                wire=config.wire,
+                measured=is_logged,
+                **of_run,
+            )
+            clock.step += 1
+        else:
+            step = self.local_steps.train(self.learning_rates(steps), self.averaged, self.detector, **of_run)
+        self.noise_scale.see(step.batch, self.shards, step.gradient_norm)
+        progress.step(step.batch, lr, self.noise_scale.targets)
         if is_logged:
-            measured = {"gradient_norm": step.gradient_norm, "update_ratio": step.update_ratio}
-            record = self.progress_record() | {"loss": step.batch.loss, "lr": lr} | measured
+            measured = {"loss": step.batch.loss, "lr": lr, "gradient_norm": step.gradient_norm}
+            if step.update_ratio is not None:
+                measured["update_ratio"] = step.update_ratio
+            record = self.progress_record() | measured | progress.of_processes()
             self.run.log(record)
             self.reports.step(record)
         if self.evaluation_is_due:
             self.evaluate(progress)
-        elif self.checkpoint_is_due:
+        elif self.checkpoint_is_due(before):
             self.save_checkpoint()
         self.trimmer.trim_if_due()
+
+    @property
+    def lr(self) -> float:
+        """The learning rate of the next step."""
+        config = self.config
+        return config.lr * self.state.lr_scale * factor(config.schedule, self.clock.progress, warmup=config.warmup)
+
+    def learning_rates(self, steps: int) -> Iterator[float]:
+        """The learning rates of the next steps; the clock counts each when the one after it is asked for."""
+        for _ in range(steps):
+            yield self.lr
+            self.clock.step += 1
 
     # ------------------------------------------------------------------------------------------------------ evaluation
 
@@ -228,12 +248,12 @@ class Trainer:
 
     # ----------------------------------------------------------------------------------------------------- checkpoints
 
-    @property
-    def checkpoint_is_due(self) -> bool:
+    def checkpoint_is_due(self, before: int) -> bool:
+        """Whether to save one now; `before` is the number of steps when the last step began."""
         if self.detector.high_steps:  # a rollback must reach a time before the loss went up
             return False
         every = self.config.checkpoint_every
-        return (every is not None and self.clock.step % every == 0) or (
+        return (every is not None and is_passed(every, before, self.clock.step)) or (
             processes().now() - self.last_checkpoint > CHECKPOINT_SECONDS
         )
 
@@ -347,6 +367,8 @@ class Trainer:
         tensors = {f"weights.{name}": p.value for name, p in self.parameters.items()}
         for slot, arrays in self.optimizer.slots.items():
             tensors |= {f"optimizer.{slot}.{name}": array for name, array in arrays.items()}
+        if self.local_steps is not None:
+            tensors |= {f"outer.{name}": array for name, array in self.local_steps.momentum.items()}
         carried = self.objective.carried() if carried is None else carried
         return tensors | {f"carried.{name}": array for name, array in carried.items()}
 
@@ -365,3 +387,8 @@ class Trainer:
             self.detector.restore(state.divergence)
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise CorruptFileError(f"{path / STATE} is damaged ({error}); restore it or train again") from None
+
+
+def is_passed(every: int, before: int, after: int) -> bool:
+    """Whether a multiple of a number is among the steps after `before`, up to `after`."""
+    return after // every > before // every

@@ -3,13 +3,20 @@
 # n examples, K classes
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 Z_95 = 1.959964  # 95 % of a normal distribution lie within this number of standard deviations
+BINS = 15  # equal ranges of confidence
 THRESHOLDS = tuple(hundredths / 100 for hundredths in range(5, 100, 5))
+
+
+def added_up(sums: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Sums of several data sets by name, added up: numbers, or lists of the same shape."""
+    found = list(sums)
+    return {name: np.sum([of[name] for of in found], axis=0).tolist() for name in found[0]}
 
 
 def language_model_metrics(loss_sum: float, tokens: int, characters: float) -> dict[str, Any]:
@@ -53,6 +60,18 @@ def classification_metrics(
     K = len(labels)
     confusion = np.zeros((K, K), np.int64)  # rows: true class, columns: predicted
     np.add.at(confusion, (targets, predicted), 1)
+    return metrics_of_counts(confusion, confidence_gaps(probabilities, targets), labels)
+
+
+def metrics_of_counts(confusion: np.ndarray, gaps: np.ndarray, labels: Sequence[str]) -> dict[str, Any]:
+    """As `classification_metrics`, from what can be added up over data sets.
+
+    Args:
+        confusion: `(K, K)`: the number of examples of each true class, in rows, by predicted class.
+        gaps: As `confidence_gaps`.
+        labels: The names of the K classes.
+    """
+    examples, hits_of_all = int(confusion.sum()), int(np.trace(confusion))
     per_class = {}
     for k, label in enumerate(labels):
         hits, actual, guessed = int(confusion[k, k]), int(confusion[k].sum()), int(confusion[:, k].sum())
@@ -64,11 +83,11 @@ def classification_metrics(
         }
     occurring = np.flatnonzero(confusion.sum(axis=0) + confusion.sum(axis=1))
     return {
-        "accuracy": float(np.mean(predicted == targets)),
-        "accuracy_interval": wilson_interval(int(np.sum(predicted == targets)), len(targets)),
+        "accuracy": hits_of_all / examples,
+        "accuracy_interval": wilson_interval(hits_of_all, examples),
         "macro_f1": float(np.mean([per_class[labels[k]]["f1"] for k in occurring.tolist()])),
-        "expected_calibration_error": expected_calibration_error(probabilities, targets),
-        "examples": len(targets),
+        "expected_calibration_error": float(np.abs(gaps).sum() / examples),
+        "examples": examples,
         "per_class": per_class,
         "confusion_matrix": confusion.tolist(),
     }
@@ -82,7 +101,7 @@ def wilson_interval(hits: int, n: int) -> list[float]:
     return [max(0.0, middle - half), min(1.0, middle + half)]
 
 
-def expected_calibration_error(probabilities: np.ndarray, targets: np.ndarray, bins: int = 15) -> float:
+def expected_calibration_error(probabilities: np.ndarray, targets: np.ndarray, bins: int = BINS) -> float:
     """The mean distance between confidence and accuracy, over equal ranges of confidence (Guo et al. 2017).
 
     Args:
@@ -90,30 +109,43 @@ def expected_calibration_error(probabilities: np.ndarray, targets: np.ndarray, b
         targets: The true classes, `(n,)`.
         bins: Number of ranges.
     """
+    return float(np.abs(confidence_gaps(probabilities, targets, bins)).sum() / len(targets))
+
+
+def confidence_gaps(probabilities: np.ndarray, targets: np.ndarray, bins: int = BINS) -> np.ndarray:
+    """Hits minus confidence in each range of confidence, summed over the examples, `(bins,)`."""
     confidence = probabilities.max(axis=1)  # (n,)
     hit = probabilities.argmax(axis=1) == targets  # (n,)
     which = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)  # (n,)
-    gap = np.bincount(which, hit, bins) - np.bincount(which, confidence, bins)  # (bins,) summed over examples
-    return float(np.abs(gap).sum() / len(targets))
+    gaps: np.ndarray = np.bincount(which, hit, bins) - np.bincount(which, confidence, bins)
+    return gaps
 
 
-def threshold_table(probability: np.ndarray, is_class: np.ndarray) -> list[dict[str, float]]:
-    """Precision, recall and F1 of predicting a class where its probability is at least a threshold.
+def threshold_counts(probability: np.ndarray, is_class: np.ndarray) -> list[list[int]]:
+    """For each of THRESHOLDS how often a class was predicted rightly, how often it was predicted, and how often it is.
 
     Args:
         probability: Of the class, `(n,)`.
         is_class: Whether it is the true class, bool `(n,)`.
+    """
+    predictions = [probability >= threshold for threshold in THRESHOLDS]
+    return [[int(np.sum(p & is_class)), int(p.sum()), int(is_class.sum())] for p in predictions]
+
+
+def threshold_table(counts: Sequence[Sequence[int]]) -> list[dict[str, float]]:
+    """Precision, recall and F1 of predicting a class where its probability is at least a threshold.
+
+    Args:
+        counts: Those of `threshold_counts`.
 
     Returns:
         A row for each of THRESHOLDS.
     """
     rows = []
-    for threshold in THRESHOLDS:
-        predicted = probability >= threshold
-        hits = int(np.sum(predicted & is_class))
-        precision = hits / int(predicted.sum()) if predicted.any() else 1.0  # no false alarm
-        recall = hits / int(is_class.sum()) if is_class.any() else 1.0  # none missed
-        f1 = 2 * hits / max(1, int(predicted.sum() + is_class.sum()))
+    for threshold, (hits, predicted, actual) in zip(THRESHOLDS, counts, strict=True):
+        precision = hits / predicted if predicted else 1.0  # no false alarm
+        recall = hits / actual if actual else 1.0  # none missed
+        f1 = 2 * hits / max(1, predicted + actual)
         rows.append({"threshold": threshold, "precision": precision, "recall": recall, "f1": f1})
     return rows
 

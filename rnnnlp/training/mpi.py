@@ -4,6 +4,7 @@ import logging
 import os
 import pickle  # nosec B403
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,9 +20,14 @@ from rnnnlp.kernels.processors import asked_by_environment, available_processors
 from rnnnlp.training.distributed import ALONE, working_with
 from rnnnlp.training.launcher import launched_processes, launched_rank, processes_on_this_host, slurm_processes
 from rnnnlp.training.signals import signals_noted
+from rnnnlp.training.watch import watch
+from rnnnlp.training.wire import Wire
 
+CHUNK = 1 << 18  # numbers that two processes exchange at once; longer messages are slower over TCP
 READ_SECONDS = 0.5  # in which the launcher reads the last line of a process that ends all
 END_SECONDS = 3.0  # that a process which ends waits for the others to end, too
+LAST_TO_SAY = 3  # process: those after it wait as long as it does
+UNREACHABLE = 69  # exit code, EX_UNAVAILABLE of sysexits.h
 SHARED_CORES = {"MPIR_CVAR_ENABLE_HEAVY_YIELD": "1"}  # for MPICH: waiting processes leave the processor to others
 
 log = logging.getLogger(__name__)
@@ -34,6 +40,7 @@ class OverMPI:
 
     _started: "OverMPI | None" = None
     threads: int | None
+    resume_with: str
 
     def __init__(self) -> None:
         with _environment(SHARED_CORES if _share_cores() else {}):
@@ -53,8 +60,12 @@ class OverMPI:
         self.threads = asked_by_environment() or self._share_of_processors()
         self._noted: list[int] = []  # signals to this process
         self._agreed: list[int] = []  # those that all know of
-        self._now = 0.0
-        self.hosts = len(set(self.exchange(MPI.Get_processor_name())))
+        self._now = self.waited = 0.0
+        self.resume_with = ""
+        self._names = self.exchange(MPI.Get_processor_name())
+        self.hosts = len(set(self._names))
+        if self.hosts > 1:
+            watch(self.rank, self.size - 1, lambda invitation: self._world.bcast(invitation), self._end_without)
 
     @classmethod
     def started(cls) -> "OverMPI":
@@ -74,7 +85,8 @@ class OverMPI:
         return self._now
 
     def exchange(self, own: T) -> list[T]:
-        found = self._world.allgather((own, time.monotonic(), self._noted))
+        with self._in_messages():
+            found = self._world.allgather((own, time.monotonic(), self._noted))
         self._now = found[0][1]
         for _, _, noted in found:
             self._agreed += [number for number in noted if number not in self._agreed]
@@ -90,7 +102,8 @@ class OverMPI:
             except Exception as raised:
                 error = raised
         told = None if error is None else _sendable(error)
-        result, told, self._now = self._world.bcast((result, told, time.monotonic()))
+        with self._in_messages():
+            result, told, self._now = self._world.bcast((result, told, time.monotonic()))
         if error is not None or told is not None:
             raise error or told
         found: T = result
@@ -105,27 +118,55 @@ class OverMPI:
         finally:
             self._host.Barrier()
 
-    def sum(self, own: Sequence[Array], nodes: Sequence[Sequence[Node]], length: int, dtype: np.dtype[Any]) -> Array:
+    def sum(
+        self, own: Sequence[Array], nodes: Sequence[Sequence[Node]], length: int, dtype: np.dtype[Any], wire: Wire
+    ) -> Array:
+        total = np.empty(length, dtype)
+        at_once = CHUNK * self.size
+        for begin in range(0, length, at_once):
+            chunk = slice(begin, min(begin + at_once, length))
+            total[chunk] = self._sum_of_chunk(
+                [array[chunk] for array in own], nodes, chunk.stop - chunk.start, total.dtype, wire
+            )
+        return total
+
+    def _sum_of_chunk(
+        self, own: Sequence[Array], nodes: Sequence[Sequence[Node]], length: int, dtype: np.dtype[Any], wire: Wire
+    ) -> Array:
         parts = [Shard(rank, self.size).part(length) for rank in range(self.size)]
         lengths = np.array([part.stop - part.start for part in parts])  # of the part that each process adds up
         counts = np.array([len(of_process) for of_process in nodes])  # of nodes
-        sent_parts = [array[part] for part in parts for array in own]  # to each process its part of all nodes
-        sent = own[0] if len(own) == 1 else np.concatenate([*sent_parts, np.empty(0, dtype)])
+        packed = [*map(wire.packed, own), wire.packed(np.empty(0, dtype))]
+        # to each process its part of all nodes
+        sent = packed[0] if len(own) == 1 else np.concatenate([array[part] for part in parts for array in packed])
         mine = int(lengths[self.rank])
-        received = np.empty(mine * int(counts.sum()), dtype)
-        self._world.Alltoallv([sent, len(own) * lengths], [received, mine * counts])
+        received = np.empty(mine * int(counts.sum()), sent.dtype)
+        with self._in_messages():
+            self._world.Alltoallv([sent, len(own) * lengths], [received, mine * counts])
         in_order = [node for of_process in nodes for node in of_process]
-        values = dict(zip(in_order, received.reshape(len(in_order), mine), strict=True))
-        summed = Node(0, max(node.end for node in values)).sum(values.get, np.add)  # (mine,)
-        total = np.empty(length, dtype)
-        self._world.Allgatherv(np.ascontiguousarray(summed), [total, lengths])
-        return total
+        found = wire.unpacked(received, dtype).reshape(len(in_order), mine)
+        values = dict(zip(in_order, found, strict=True))
+        root = Node(0, max(node.end for node in values))
+        summed = root.sum(values.get, lambda a, b: wire.rounded(a + b))  # (mine,)
+        total = np.empty(length, sent.dtype)
+        with self._in_messages():
+            self._world.Allgatherv(np.ascontiguousarray(wire.packed(summed)), [total, lengths])
+        return wire.unpacked(total, dtype)
 
     @contextmanager
     def signals(self) -> Iterator[list[int]]:
         self._agreed = []
         with signals_noted() as self._noted:
             yield self._agreed
+
+    @contextmanager
+    def _in_messages(self) -> Iterator[None]:
+        """Adds the time that is spent inside to `waited`."""
+        begin = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.waited += time.perf_counter() - begin
 
     def all_end(self) -> bool:
         """Whether all processes end now, too; waits for that for a while."""
@@ -135,6 +176,14 @@ class OverMPI:
                 return False
             time.sleep(0.01)
         return True
+
+    def _end_without(self, lost: int) -> None:
+        """Says that a process cannot be reached, and ends all that can, whatever this one waits for."""
+        time.sleep(min(self.rank, LAST_TO_SAY) * READ_SECONDS)  # where several lost the first one, one says so
+        how = f"; resume with: {self.resume_with}" if self.resume_with else ""
+        log.error("process %d on %s cannot be reached any more%s", lost, self._names[lost], how)
+        threading.Timer(3 * READ_SECONDS, os._exit, [UNREACHABLE]).start()  # MPI may wait for what this one waits for
+        end_quietly(self, UNREACHABLE)
 
     def abort(self, code: int) -> None:
         """Ends all processes at once."""
@@ -201,11 +250,16 @@ def ending(code: int) -> Iterator[int | None]:
     all_end = job.all_end()
     yield None if all_end and job.rank else job.rank
     if not all_end:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        time.sleep(READ_SECONDS)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # MPI would add lines of its own
-        job.abort(code)
+        end_quietly(job, code)
+
+
+def end_quietly(job: OverMPI, code: int) -> None:
+    """Ends all processes at once, after what was said is read, without lines of MPI's own."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    time.sleep(READ_SECONDS)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    job.abort(code)
 
 
 def shown_mpi() -> str:

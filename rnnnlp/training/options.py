@@ -15,9 +15,11 @@ from rnnnlp.text.registry import TOKENIZERS
 from rnnnlp.training.optimizers import OPTIMIZERS
 from rnnnlp.training.reporting import TRACKERS, known_trackers
 from rnnnlp.training.schedules import SCHEDULES
+from rnnnlp.training.wire import WIRES
 
 LARGEST_VOCABULARY = 1 << 22  # the trainer of bpe takes memory for as many at once
 MOST_SHARDS = 1 << 12
+MOST_LOCAL_STEPS = 10_000
 DEFAULT_BUDGET = 600.0  # seconds, where no epochs, steps or budget are given
 
 
@@ -30,6 +32,10 @@ class TrainingConfig(Protocol):
     def seed(self) -> int: ...
     @property
     def shards(self) -> int | None: ...
+    @property
+    def sync_every(self) -> int: ...
+    @property
+    def wire(self) -> str: ...
     @property
     def optimizer(self) -> str: ...
     @property
@@ -96,6 +102,17 @@ class TrainingOptions(Config):
         "depends on it, and not on the number of processes (default: the number of processes at the start)",
         None,
         check=between(1, MOST_SHARDS),
+    )
+    sync_every: int = setting(
+        "for slow networks: each shard trains weights of its own for this number of steps, then all take their mean, "
+        "with an outer momentum; 1 adds up the gradients of all shards in every step",
+        1,
+        check=between(1, MOST_LOCAL_STEPS),
+    )
+    wire: str = setting(
+        "for slow networks: how the numbers of shards travel: float32, or bf16, which is half as long and rounds them",
+        "float32",
+        check=one_of(WIRES),
     )
     bptt: int | None = setting("number of steps through which the gradient flows back", None, check=at_least(1))
     optimizer: str = setting(f"one of {', '.join(OPTIMIZERS)}", "adamw", check=one_of(OPTIMIZERS))

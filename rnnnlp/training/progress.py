@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from rnnnlp.display import visible
 from rnnnlp.training.clock import Clock
+from rnnnlp.training.distributed import processes
 from rnnnlp.training.task import BatchLoss
 
 
@@ -24,7 +25,9 @@ class Progress:
         self.clock = clock
         self.loss: float | None = None  # smoothed
         self.tokens_per_second = 0.0
-        self.last = time.monotonic()
+        self.share_of_messages = 0.0  # of the time; that of waiting for other processes included
+        self.noise_scale: float | None = None
+        self._continue()
         self.quiet = logging.getLogger("rnnnlp").level > logging.INFO
         self.bar = tqdm(
             total=1000,
@@ -41,16 +44,20 @@ class Progress:
     def __exit__(self, *exception: Any) -> None:
         self.bar.close()
 
-    def step(self, batch: BatchLoss, lr: float) -> None:
+    def step(self, batch: BatchLoss, lr: float, noise_scale: float | None = None) -> None:
         """Shows a training step.
 
         Args:
             batch: The loss and the number of tokens of its batch.
             lr: Its learning rate.
+            noise_scale: The gradient noise scale in targets, where it is known.
         """
         now = time.monotonic()
-        throughput = batch.tokens / max(now - self.last, 1e-9)
-        self.last = now
+        seconds = max(now - self.last, 1e-9)
+        throughput, share = batch.tokens / seconds, (processes().waited - self.waited) / seconds
+        self._continue()
+        self.noise_scale = noise_scale
+        self.share_of_messages += 0.1 * (share - self.share_of_messages)
         loss = batch.loss
         self.loss = loss if self.loss is None else 0.95 * self.loss + 0.05 * loss
         self.tokens_per_second = (
@@ -59,8 +66,13 @@ class Progress:
         self.bar.n = int(1000 * min(1.0, self.clock.progress))
         self.bar.set_description_str(
             f"step {self.clock.step}, loss {self.loss:.4f}, {short(self.tokens_per_second)} tokens/s, "
-            f"lr {lr:.2g}, {minutes(self.clock.remaining())} left"
+            f"{visible(self._shown_of_processes())}lr {lr:.2g}, {minutes(self.clock.remaining())} left"
         )
+
+    def _shown_of_processes(self) -> str:
+        """The share of messages and the noise scale, where there are several processes or shards."""
+        shown = f"{self.share_of_messages:.0%} in messages, " if processes().size > 1 else ""
+        return shown + (f"noise scale {short(self.noise_scale)}, " if self.noise_scale is not None else "")
 
     def evaluated(self, metrics: dict[str, Any], *, best: bool, sample: str | None) -> None:
         """Prints an evaluation.
@@ -75,7 +87,20 @@ class Progress:
         if sample is not None:
             for line in sample.split("\n"):
                 self.say(f"    | {line}")
-        self.last = time.monotonic()
+        self._continue()
+
+    def _continue(self) -> None:
+        """Does not count the time until now."""
+        self.last, self.waited = time.monotonic(), processes().waited
+
+    def of_processes(self) -> dict[str, float]:
+        """What is of interest if a batch has several shards, for `metrics.jsonl`; else nothing."""
+        if self.noise_scale is None and processes().size == 1:
+            return {}
+        found = {"tokens_per_second": round(self.tokens_per_second, 1)}
+        if processes().size > 1:
+            found["share_of_messages"] = round(self.share_of_messages, 4)
+        return found if self.noise_scale is None else found | {"noise_scale": round(self.noise_scale, 1)}
 
     def say(self, text: str) -> None:
         """Prints one line above the bar, if somebody can read it."""

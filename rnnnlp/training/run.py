@@ -5,12 +5,13 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import fields
 from types import MappingProxyType
 from typing import Any, TypeVar
 
 from rnnnlp import kernels
 from rnnnlp.config import as_given
-from rnnnlp.errors import UserError
+from rnnnlp.errors import UserError, option
 from rnnnlp.files import CorruptFileError, write_atomically
 from rnnnlp.training.card import model_card
 from rnnnlp.training.data_places import find_data, refuse_data_of_run
@@ -160,6 +161,13 @@ def with_shards(options: Training) -> Training:
     """The options with a number of shards, if several processes train."""
     size = processes().size
     shards = options.shards or (size if size > 1 else None)
+    default = {field.name: field.default for field in fields(options)}
+    for name in ("sync_every", "wire"):
+        if (value := getattr(options, name)) != default[name] and (shards or 1) == 1:
+            raise UserError(
+                f"{option(name)} is {value}, which means nothing for a batch of one shard; start several processes, or "
+                f"give {option('shards')}"
+            )
     say_processes(shards or 1)
     return options.changed(shards=shards)
 

@@ -28,6 +28,16 @@ class BatchLoss(NamedTuple):
 
     loss: float  # nats, the mean over the targets
     tokens: int
+    targets: float  # their number, or their weights
+    squares: float | None = None  # squared norms of the gradients of all shards, added up, where they were measured
+
+
+class Step(NamedTuple):
+    """What a training step tells: the loss of its batch, the gradient norm before clipping, and the update ratio."""
+
+    batch: BatchLoss
+    gradient_norm: float
+    update_ratio: float | None  # where it was measured
 
 
 @dataclass(frozen=True)
@@ -140,6 +150,7 @@ class Task:
     reopen: "Callable[..., Trainer]"  # (network, training, run, *, data) -> the trainer of a resumed run
     evaluate: Callable[..., dict[str, Any]]  # (folder, data, split, training, asked) -> figures
     report: Callable[[Sequence[Mapping[str, Any]]], list[str]]  # figures of one or more data sets -> lines
+    merged: Callable[[Sequence[Mapping[str, Any]]], dict[str, Any]] | None = None  # figures with "sums" -> of all sums
     evaluations: tuple[str, ...] = ()  # the fields of `Evaluation` that mean something here
     leave_out: tuple[str, ...] = ()  # options that are not for this task
     also_opens: Mapping[str, type[Config]] = field(default_factory=dict)  # further model types that `evaluate` opens

@@ -354,6 +354,10 @@ MISTAKES = {
     "predict {home}/reviews text --uncertain 3 --explain": "--explain means nothing beside --uncertain; leave it out",
     "predict {home}/reviews text --out {home}/new.csv": "--out means nothing without --uncertain; leave it out",
     "train charlm --data {home}/text.txt --shards 0": "--shards is 0; it must be at least 1 and at most 4096",
+    "train charlm --data {home}/text.txt --wire float16": "--wire is float16; it must be one of float32, bf16",
+    "train charlm --data {home}/text.txt --sync-every 8": (
+        "--sync-every is 8, which means nothing for a batch of one shard; start several processes, or give --shards"
+    ),
     "predict {home}/reviews --part 1/2": "--part is 1/2 without --files; give both",
     "predict {home}/reviews --files {home}/good.csv": "--files needs a folder for the outputs; give --out",
     "predict {home}/reviews --files {home}/good.csv --out {home}/of --json -": (
@@ -554,6 +558,10 @@ ELSEWHERE = {
     "processes were started together, which needs the packages mpi4py and mpich": (
         f"{DISTRIBUTED}::test_without_the_extra_a_launcher_is_told_what_to_install"
     ),
+    "has out or overwrite, which --out of the sweep decides; remove it": "cli/test_sweep.py::test_mistakes_of_a_sweep",
+    "was not written by a sweep; remove it, and give the same command": "cli/test_sweep.py::test_mistakes_of_a_sweep",
+    "two files have one name, and so one run; give them other names": "cli/test_sweep.py::test_mistakes_of_a_sweep",
+    "has no figures that can be added up; remove it": "cli/test_files.py::test_figures_that_cannot_be_added_up",
     "processes were started together, and MPI knows of": f"{DISTRIBUTED}::test_another_mpi_than_that_of_the_launcher",
     "the processes of one launcher were asked for different things": (
         f"{DISTRIBUTED}::test_processes_with_different_options_are_refused"

@@ -259,6 +259,7 @@ def test_help_explains_every_command(capsys: pytest.CaptureFixture):
         "export",
         "predict",
         "curve",
+        "sweep",
         "plot",
         "info",
     ):

@@ -7,13 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from rnnnlp.cli import predict
 from rnnnlp.cli.main import main
 from rnnnlp.cli.parts import part_of_files
 from rnnnlp.training.launcher import LOCAL_SIZES, RANKS, SIZES, share_of_processors
-from tests.runs import trained_on
+from tests.runs import trained, trained_on
 
 TEXTS = ["a good film", "a bad film", "good good", "bad bad"] * 6
 
@@ -139,6 +140,65 @@ def test_figures_of_each_file(home: Path, tmp_path: Path):
     assert set(figures) == {f"{number}.csv.json" for number in range(6)}
     assert figures["4.csv.json"]["examples"] == len(TEXTS)
     assert figures["4.csv.json"]["data"] == str(home / "in/4.csv")
+
+
+def test_the_total_is_that_of_all_texts_at_once(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    files = ["--files", str(home / "in/*.csv"), "--out", str(tmp_path / "out"), "--threshold", "good"]
+    whole = tmp_path / "whole.csv"
+    rows = [path.read_text().partition("\n")[2] for path in sorted((home / "in").glob("*.csv"))]
+    whole.write_text("text,label\n" + "".join(rows))
+    at_once, total = tmp_path / "once.json", tmp_path / "total.json"
+    assert (
+        main(["evaluate", str(home / "run"), "--data", str(whole), "--threshold", "good", "--json", str(at_once)]) == 0
+    )
+    capsys.readouterr()
+    assert main(["evaluate", str(home / "run"), *files, "--part", "2/2", "--json", str(total)]) == 0
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "3 of 6 files are not measured yet; the last process prints the total" in said.err
+    assert main(["evaluate", str(home / "run"), *files, "--part", "1/2", "--json", str(total)]) == 0
+    assert "6 files, all:" in capsys.readouterr().out
+    expected, found = json.loads(at_once.read_bytes()), json.loads(total.read_bytes())
+    for name in (
+        "accuracy",
+        "macro_f1",
+        "examples",
+        "per_class",
+        "confusion_matrix",
+        "accuracy_interval",
+        "thresholds",
+    ):
+        assert found[name] == expected[name], name
+    for name in ("expected_calibration_error", "uncalibrated_error", "temperature"):
+        assert found[name] == pytest.approx(expected[name]), name
+    assert main(["evaluate", str(home / "run"), *files, "--part", "2/2"]) == 0
+    assert capsys.readouterr().out == ""  # it was said
+    assert main(["evaluate", str(home / "run"), *files]) == 0
+    assert "6 files, all:" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("task", ["char_lm", "word_lm"])
+def test_the_total_of_texts_is_a_sum(task: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    texts = {"a.txt": "to be or not to be\n" * 20, "b.txt": "that is the question\n" * 7}
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    small = {"hidden_size": 4, "embedding_size": 3, "steps": 2, "batch_size": 2, "bptt": 8, "evaluations": 1}
+    trained(task, tmp_path / "run", data=str(tmp_path / "a.txt"), **small)
+    files = ["--files", str(tmp_path / "[ab].txt"), "--out", str(tmp_path / "out")]
+    assert main(["evaluate", str(tmp_path / "run"), *files, "--json", "-"]) == 0
+    total = json.loads(capsys.readouterr().out)
+    parts = [json.loads(path.read_bytes()) for path in sorted((tmp_path / "out").glob("*.txt.json"))]
+    assert total["tokens"] == sum(part["tokens"] for part in parts)
+    nats = [np.log(part["perplexity"]) * part["tokens"] for part in parts]
+    assert np.log(total["perplexity"]) == pytest.approx(sum(nats) / total["tokens"])
+    if task == "char_lm":
+        assert total["nats_per_char"] == pytest.approx(sum(nats) / sum(part["sums"]["characters"] for part in parts))
+
+
+def test_figures_that_cannot_be_added_up(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    tmp_path.joinpath("3.csv.json").write_text('{"accuracy": 1.0}')
+    assert main(["evaluate", str(home / "run"), "--files", str(home / "in/*.csv"), "--out", str(tmp_path)]) == 2
+    assert "3.csv.json has no figures that can be added up; remove it, and give" in capsys.readouterr().err
 
 
 def test_processes_of_a_launcher_share_the_processors(monkeypatch: pytest.MonkeyPatch):

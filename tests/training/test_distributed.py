@@ -35,6 +35,7 @@ RUNS = {
     "pretrain": ["pretrain", *TEXT, "--bptt", "5", "--samples", "4"],
     "sentiment": ["train", "sentiment", *REVIEWS, "--ngram-buckets", "64", "--adversarial", "0.1"],
     "pretraining": ["train", "sentiment", *REVIEWS, "--pretraining", "1", "--virtual-adversarial", "0.1"],
+    "local steps": ["train", "charlm", *TEXT, "--bptt", "8", "--dropout", "0.2", "--sync-every", "4", "--wire", "bf16"],
 }
 MPIEXEC = Path(sys.executable).with_name("mpiexec")
 
@@ -153,7 +154,7 @@ def test_gradients_of_shards_are_added_with_their_rows():
     objective: Any = Rows()
     objective.table.add_rows(np.array([8]), np.ones((1, 2), np.float32))  # of an earlier step
     batch = gradients_of_batch(objective, 4, rng=np.random.default_rng(0), seed=0, step=0)
-    assert batch == (1.5, 40)
+    assert batch == (1.5, 40, 8.0, None)
     assert objective.vector.grad.tolist() == [15.0] * 3
     assert objective.vector.rows is None
     assert objective.table.rows.tolist() == [0, 1, 2, 3, 4]
@@ -184,7 +185,7 @@ def test_any_number_of_processes_gives_the_same_bits(kind: str, data: dict[str, 
     assert main(words(kind, data, tmp_path / "1")) == 0
     for size in (2, 4) if kind in ("charlm", "sentiment") else (3,):
         out = tmp_path / str(size)
-        code, said = ended(size, words(kind, data, out))
+        code, said = ended(size, words(kind, data, out), "from rnnnlp.training import mpi; mpi.CHUNK = 99")
         assert code == 0, said
         assert sum("done; use it with" in line for line in said) == 1
         assert any(f"resume with: mpiexec -n {size} rnnnlp" in line for line in said)
@@ -234,6 +235,24 @@ def test_a_process_that_fails_ends_all(how: str, data: dict[str, Path], tmp_path
     if "raise" in how:
         assert [line for line in said if "no luck" in line] == [said[-1]]
         assert f"; resume with: mpiexec -n 2 rnnnlp train charlm --resume {tmp_path / 'run'}" in said[-1]
+    assert main(["train", "charlm", "--resume", str(tmp_path / "run")]) == 0
+
+
+@pytest.mark.usefixtures("mpiexec")
+def test_a_computer_that_cannot_be_reached_ends_all(data: dict[str, Path], tmp_path: Path):
+    lost = "from mpi4py import MPI; from rnnnlp.training import loop, watch; import os, threading, time\n"
+    lost += "rank, waits, first = os.environ['PMI_RANK'], threading.Event(), loop.gradients_of_batch\n"
+    lost += "MPI.Get_processor_name = lambda: 'node' + rank\n"
+    lost += (
+        "watch.wait_for_loss = lambda connections: next(iter(connections)) if waits.wait() and rank == '0' else None\n"
+    )
+    lost += "def waiting(*a, **k):\n  if k['step'] == 3:\n    waits.set()\n    if rank == '1': time.sleep(60)\n"
+    lost += "  return first(*a, **k)\nloop.gradients_of_batch = waiting"
+    code, said = ended(2, words("charlm", data, tmp_path / "run"), lost)
+    assert code == 69
+    last = "process 1 on node1 cannot be reached any more; resume with: "
+    last += f"mpiexec -n 2 rnnnlp train charlm --resume {tmp_path / 'run'}"
+    assert [line for line in said if "cannot be reached" in line] == [last]
     assert main(["train", "charlm", "--resume", str(tmp_path / "run")]) == 0
 
 

@@ -9,6 +9,7 @@ from rnnnlp.training.metrics import (
     expected_calibration_error,
     language_model_metrics,
     most_confident_mistakes,
+    threshold_counts,
     threshold_table,
     wilson_interval,
 )
@@ -75,13 +76,14 @@ def test_wilson_interval(hits: int, n: int, interval: tuple[float, float]):
 
 
 def test_thresholds():
-    table = threshold_table(PROBABILITIES[:, 0], TARGETS == 0)  # 0.8 0.6 0.2 0.5 0.1, of which the 1st, 4th and 5th
+    table = threshold_table(threshold_counts(PROBABILITIES[:, 0], TARGETS == 0))
+    # 0.8 0.6 0.2 0.5 0.1, of which the 1st, 4th and 5th
     by_threshold = {row.pop("threshold"): row for row in table}
     assert by_threshold[0.05] == pytest.approx({"precision": 3 / 5, "recall": 1, "f1": 6 / 8})
     assert by_threshold[0.5] == pytest.approx({"precision": 2 / 3, "recall": 2 / 3, "f1": 2 / 3})  # 0.5 itself is in
     assert by_threshold[0.8] == pytest.approx({"precision": 1, "recall": 1 / 3, "f1": 1 / 2})
     assert by_threshold[0.95] == {"precision": 1.0, "recall": 0.0, "f1": 0.0}
-    assert threshold_table(PROBABILITIES[:, 0], TARGETS == 7)[-1]["recall"] == 1.0
+    assert threshold_table(threshold_counts(PROBABILITIES[:, 0], TARGETS == 7))[-1]["recall"] == 1.0
 
 
 def test_classes_that_were_chosen_otherwise():

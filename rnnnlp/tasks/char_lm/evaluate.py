@@ -12,7 +12,7 @@ from rnnnlp.tasks.char_lm.network import CharLMNetwork
 from rnnnlp.tasks.char_lm.train import corpus_of
 from rnnnlp.tasks.language_modelling import language_model_loss
 from rnnnlp.text import encode_corpus, load_corpus
-from rnnnlp.training.metrics import language_model_metrics
+from rnnnlp.training.metrics import added_up, language_model_metrics
 from rnnnlp.training.task import Evaluation
 
 
@@ -27,7 +27,7 @@ def evaluate(folder: Path, data: str, split: str, training: Mapping[str, Any], a
         asked: With `dynamic`, the model learns from the text that it has just predicted.
 
     Returns:
-        Nats and bits per character, perplexity per token, and the number of predicted tokens.
+        Nats and bits per character, perplexity per token, the number of predicted tokens, and what `merged` adds up.
     """
     from tqdm import tqdm
 
@@ -51,7 +51,13 @@ def evaluate(folder: Path, data: str, split: str, training: Mapping[str, Any], a
             loss_sum, tokens = language_model_loss(network, ids, on_progress=bar.update)
     # The first token is given, not predicted; in characters it counts as one token's share.
     characters = encoded.characters[split] * tokens / len(ids)
-    return language_model_metrics(loss_sum, tokens, characters) | ({"dynamic": True} if asked.dynamic else {})
+    sums: dict[str, Any] = {"loss_sum": loss_sum, "tokens": tokens, "characters": characters}
+    return language_model_metrics(**sums) | ({"dynamic": True} if asked.dynamic else {}) | {"sums": sums}
+
+
+def merged(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The figures of several texts together."""
+    return language_model_metrics(**added_up(figures["sums"] for figures in results))
 
 
 def report(results: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -18,9 +18,12 @@ from rnnnlp.text import load_labelled
 from rnnnlp.text.labelled import HELD_OUT
 from rnnnlp.training.data_places import are_own_data
 from rnnnlp.training.metrics import (
+    added_up,
     classification_metrics,
-    expected_calibration_error,
+    confidence_gaps,
+    metrics_of_counts,
     most_confident_mistakes,
+    threshold_counts,
     threshold_table,
 )
 from rnnnlp.training.model_folder import CARD
@@ -56,8 +59,8 @@ def evaluate(folder: Path, data: str, split: str, training: Mapping[str, Any], a
         asked: Mistakes, a threshold or its table, a baseline.
 
     Returns:
-        `classification_metrics`, the temperature, the calibration error without it, the most confident mistakes, and
-        what was asked for.
+        `classification_metrics`, the temperature, the calibration error without it, the most confident mistakes, what
+        was asked for, and what `merged` adds up.
     """
     from tqdm import tqdm
 
@@ -86,10 +89,12 @@ def evaluate(folder: Path, data: str, split: str, training: Mapping[str, Any], a
         logits = document_logits(predictor, found.texts, on_progress=bar.update)
     probabilities = predictor.probabilities(logits)
     predicted = threshold.decide(probabilities) if threshold else probabilities.argmax(axis=1)  # (n,)
+    figures = classification_metrics(probabilities, found.labels, names, predicted)
+    gaps = [confidence_gaps(p, found.labels).tolist() for p in (probabilities, softmax(logits))]
+    sums = {"confusion_matrix": figures["confusion_matrix"], "gaps": gaps}
     if shown_class is not None:
-        extra["thresholds"] = threshold_table(probabilities[:, shown_class], found.labels == shown_class)
-    extra["uncalibrated_error"] = expected_calibration_error(softmax(logits), found.labels)
-    extra["temperature"] = predictor.temperature
+        sums["thresholds"] = threshold_counts(probabilities[:, shown_class], found.labels == shown_class)
+    extra |= of_sums(sums) | {"temperature": predictor.temperature}
     extra["mistakes"] = [
         {
             "text": shorten(found.texts[i]),
@@ -99,7 +104,22 @@ def evaluate(folder: Path, data: str, split: str, training: Mapping[str, Any], a
         }
         for i in most_confident_mistakes(probabilities, found.labels, mistakes, predicted)
     ]
-    return classification_metrics(probabilities, found.labels, names, predicted) | extra
+    return figures | extra | {"sums": sums}
+
+
+def of_sums(sums: Mapping[str, Any]) -> dict[str, Any]:
+    """The table of thresholds, if there is one, and the calibration error without the temperature."""
+    examples = np.sum(sums["confusion_matrix"])
+    found = {"thresholds": threshold_table(sums["thresholds"])} if "thresholds" in sums else {}
+    return found | {"uncalibrated_error": float(np.abs(sums["gaps"][1]).sum() / examples)}
+
+
+def merged(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The figures of several data sets together, of one classifier."""
+    sums = added_up(figures["sums"] for figures in results)
+    confusion, gaps = np.array(sums["confusion_matrix"]), np.array(sums["gaps"][0])
+    figures = metrics_of_counts(confusion, gaps, list(results[0]["per_class"]))
+    return figures | of_sums(sums) | {"temperature": results[0]["temperature"], "mistakes": []}
 
 
 def refuse_seen(data: str | None, training: Mapping[str, Any], run: Path) -> None:

@@ -133,6 +133,7 @@ def evaluations_of(objective: SentimentObjective, config: SentimentTraining, sec
                 rng=rng,
                 seed=config.seed,
                 shards=config.shards or 1,
+                wire=config.wire,
             )
         except Diverged as error:
             log.warning("cross-validation: %s; what the fold has learned so far counts", error.problem)

@@ -90,7 +90,7 @@ def pretraining_config(options: SentimentOptions, epochs: int) -> WordLMTraining
         limit = {"budget": MAX_SHARE_OF_BUDGET * options.budget, "max_epochs": epochs}
     same = (
         *("data", "text_column", "encoding", "quoting", "seed", "tokenizer", "vocab_size", "min_frequency"),
-        *("shards", "checkpoint_every", "on_divergence", "backend", "threads"),
+        *("shards", "sync_every", "wire", "checkpoint_every", "on_divergence", "backend", "threads"),
     )
     given = {name: value for name in same if (value := getattr(options, name)) is not None}
     return WordLMTraining(keep_checkpoints=1, **limit, **given)

@@ -3,7 +3,7 @@
 from rnnnlp.tasks.sentiment import train
 from rnnnlp.tasks.sentiment.config import EnsembleOptions, SentimentOptions, SentimentTraining
 from rnnnlp.tasks.sentiment.ensemble import Ensemble, load_predictor
-from rnnnlp.tasks.sentiment.evaluate import evaluate
+from rnnnlp.tasks.sentiment.evaluate import evaluate, merged
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.tasks.sentiment.report import report
 from rnnnlp.training.task import Task
@@ -22,6 +22,7 @@ TASK = Task(
     reopen=train.reopen,
     evaluate=evaluate,
     report=report,
+    merged=merged,
     evaluations=("label_column", "mistakes", "threshold", "baseline"),
     also_opens={Ensemble.model_type: EnsembleOptions},
     opens=load_predictor,

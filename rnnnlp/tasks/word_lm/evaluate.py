@@ -10,6 +10,7 @@ from rnnnlp.display import visible
 from rnnnlp.tasks.language_modelling import language_model_loss
 from rnnnlp.tasks.word_lm.network import WordLMNetwork, both_directions
 from rnnnlp.text import encode_corpus, load_corpus
+from rnnnlp.training.metrics import added_up
 from rnnnlp.training.task import Evaluation
 
 
@@ -34,19 +35,33 @@ def word_lm_metrics(
         "loss" in nats a token and "perplexity", both of the mean over the directions; the perplexity of each direction;
         the number of tokens.
     """
-    losses = {}
+    return metrics_of_sums(sums_of_losses(network, ids, streams=streams, shards=shards, on_progress=on_progress))
+
+
+def sums_of_losses(network: WordLMNetwork, ids: np.ndarray, **options: Any) -> dict[str, Any]:
+    """The loss of each direction, summed over a text, and the number of tokens; options of `language_model_loss`."""
+    sums: dict[str, Any] = {}
     for name, text in zip(network.directions, both_directions(ids), strict=True):
-        loss_sum, tokens = language_model_loss(
-            network.directions[name], text, streams=streams, shards=shards, on_progress=on_progress
-        )
-        losses[f"perplexity_{name}"] = loss_sum / tokens
+        sums[name], sums["tokens"] = language_model_loss(network.directions[name], text, **options)
+    return sums
+
+
+def metrics_of_sums(sums: Mapping[str, Any]) -> dict[str, Any]:
+    """The metrics of one text or several, from sums of losses."""
+    tokens = sums["tokens"]
+    losses = {f"perplexity_{name}": loss_sum / tokens for name, loss_sum in sums.items() if name != "tokens"}
     loss = sum(losses.values()) / len(losses)
     perplexities = {name: float(np.exp(x)) for name, x in {"perplexity": loss, **losses}.items()}
     return {"loss": loss, **perplexities, "tokens": tokens}
 
 
+def merged(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The figures of several texts together."""
+    return metrics_of_sums(added_up(figures["sums"] for figures in results))
+
+
 def evaluate(folder: Path, data: str, split: str, training: Mapping[str, Any], asked: Evaluation) -> dict[str, Any]:
-    """The figures of the models in a folder on a split of a text; see `word_lm_metrics`."""
+    """The figures of the models in a folder on a split of a text: see `word_lm_metrics`; and what `merged` adds up."""
     from tqdm import tqdm
 
     network = WordLMNetwork.from_pretrained(folder)
@@ -58,7 +73,8 @@ def evaluate(folder: Path, data: str, split: str, training: Mapping[str, Any], a
     )
     ids = encode_corpus(corpus, network.tokenizer, splits=(split,), hold_out=asked.hold_out).ids[split]
     with tqdm(total=2 * (len(ids) - 1), unit=" tokens", unit_scale=True, desc=visible(split), disable=None) as bar:
-        return word_lm_metrics(network, ids, on_progress=bar.update)
+        sums = sums_of_losses(network, ids, on_progress=bar.update)
+    return metrics_of_sums(sums) | {"sums": sums}
 
 
 def report(results: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -19,6 +19,7 @@ TASK = Task(
     reopen=train.reopen,
     evaluate=evaluate.evaluate,
     report=evaluate.report,
+    merged=evaluate.merged,
     leave_out=("label_smoothing",),
     check=train.check,
 )

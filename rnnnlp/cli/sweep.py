@@ -1,0 +1,145 @@
+"""rnnnlp sweep TASK FILES: trains a run for each configuration, by any number of processes, without a coordinator."""
+
+import argparse
+import json
+import logging
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rnnnlp.cli.options import read_toml
+from rnnnlp.cli.output import show, write_json
+from rnnnlp.cli.train import PREFIX
+from rnnnlp.errors import UserError, option
+from rnnnlp.tasks import TASKS, load_task
+
+if TYPE_CHECKING:
+    from rnnnlp.training.task import Task
+
+RESULT = ".json"  # ends the name of the file beside a run that says how it ended
+
+log = logging.getLogger(__name__)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    tasks = {task.command.removeprefix(PREFIX): task for task in map(load_task, TASKS)}
+    parser.add_argument("kind", choices=tasks, help="what to train")
+    parser.add_argument(
+        "files", nargs="+", metavar="FILE", help="TOML files with the options of a training each, as for --config"
+    )
+    parser.add_argument(
+        "--out",
+        required=True,
+        metavar="FOLDER",
+        help="the folder of the runs, each with the name of its file. Any number of processes may work on the same "
+        "folder: a run that another one trains is left alone, and one that was stopped goes on",
+    )
+    parser.add_argument("--data", help="what to train on, for files that do not say it")
+    parser.add_argument("--threads", type=int, metavar="N", help="number of threads, for files that do not say it")
+    parser.add_argument("--json", metavar="FILE", help="also write the table of results as a JSON list")
+
+
+def run(options: argparse.Namespace) -> int:
+    from rnnnlp.files import writing
+    from rnnnlp.folders import make_folder
+
+    tasks = {task.command.removeprefix(PREFIX): task for task in map(load_task, TASKS)}
+    task, folder = tasks[options.kind], Path(os.path.expanduser(options.out))
+    files = {Path(file).stem: file for file in options.files}
+    if len(files) < len(options.files):
+        raise UserError("two files have one name, and so one run; give them other names")
+    given = {"data": options.data, "threads": options.threads}
+    configs = {name: {k: v for k, v in given.items() if v is not None} | read_toml(files[name]) for name in files}
+    for name, config in configs.items():
+        if "out" in config or "overwrite" in config:
+            raise UserError(
+                f"{files[name]} has out or overwrite, which {option('out')} of the sweep decides; remove it"
+            )
+    with writing(folder):
+        make_folder(folder)
+    failed: dict[str, str] = {}
+    while any([trains(task, folder, name, config, failed) for name, config in configs.items() if name not in failed]):
+        log.info("looking for runs whose process was stopped meanwhile")
+    results = [result for name in configs if (result := result_of(folder, name)) is not None]
+    for line in table(results):
+        show(line)
+    if options.json:
+        write_json(options.json, results)
+    for name, message in failed.items():
+        log.error("%s: %s", name, message)
+    missing = len(configs) - len(results) - len(failed)
+    if missing:
+        log.info("%d runs are trained by other processes; the same command shows all results later", missing)
+    return 2 if failed else 0
+
+
+def trains(task: "Task", folder: Path, name: str, config: dict[str, Any], failed: dict[str, str]) -> bool:
+    """Trains the run of a configuration to its end, unless that was done, or another process does it.
+
+    Args:
+        task: What to train.
+        folder: That of all runs.
+        name: The name of the run.
+        config: Its options.
+        failed: Gets the message of a configuration that cannot be trained.
+
+    Returns:
+        Whether it was trained here.
+    """
+    from rnnnlp.files import write_atomically
+    from rnnnlp.training.run import resume, train
+    from rnnnlp.training.run_folder import RunFolder, read_state
+
+    out = folder / name
+    if result_of(folder, name) is not None or (out.is_dir() and RunFolder(out).process() is not None):
+        return False
+    try:
+        if out.is_dir() and RunFolder(out).checkpoints():
+            resume(task, out)
+        else:
+            train(task, task.options_from(config), out)
+    except UserError as error:
+        if not RunFolder(out).process():  # else another process was faster
+            failed[name] = error.command_line
+        return False
+    state = read_state(RunFolder(out).latest_checkpoint())
+    of_run = {"steps": state.step, "seconds": round(state.seconds, 1), "score": state.best_score}
+    result = {"run": name} | of_run | {"validation": state.best_metrics, "options": config}
+    write_atomically(folder / f"{name}{RESULT}", json.dumps(result).encode())
+    return True
+
+
+def result_of(folder: Path, name: str) -> dict[str, Any] | None:
+    """What a finished run has reached; None if it is not finished.
+
+    Raises:
+        UserError: If the file that says so is something else.
+    """
+    path = folder / f"{name}{RESULT}"
+    if not path.exists():
+        return None
+    try:
+        result: dict[str, Any] = json.loads(path.read_bytes())
+        if result["run"] == name and {"score", "steps", "seconds", "validation", "options"} <= result.keys():
+            return result
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        pass
+    raise UserError(f"{path} was not written by a sweep; remove it, and give the same command again")
+
+
+def table(results: Sequence[dict[str, Any]]) -> list[str]:
+    """The results as a Markdown table, the best one first, with the options in which they differ."""
+    names = dict.fromkeys(name for result in results for name in result["options"])
+    differing = [name for name in names if len({str(result["options"].get(name)) for result in results}) > 1]
+    metrics = dict.fromkeys(
+        name for result in results for name, value in result["validation"].items() if isinstance(value, float)
+    )
+    rows = [["run", *differing, *metrics, "steps", "seconds"]]
+    rows.append(["---"] * len(rows[0]))
+    for result in sorted(results, key=lambda result: -(-math.inf if result["score"] is None else result["score"])):
+        options = [str(result["options"].get(name, "")) for name in differing]
+        figures = [f"{result['validation'][name]:.4g}" if name in result["validation"] else "" for name in metrics]
+        rows.append([result["run"], *options, *figures, str(result["steps"]), f"{result['seconds']:.0f}"])
+    return ["| " + " | ".join(row) + " |" for row in rows]

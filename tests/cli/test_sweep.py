@@ -1,0 +1,102 @@
+"""`rnnnlp sweep`: a run for each configuration, by any number of processes, stopped or not."""
+
+import json
+import signal
+from pathlib import Path
+
+import pytest
+
+from rnnnlp.cli.main import main
+from rnnnlp.training import loop
+from rnnnlp.training.folder_lock import FolderLock
+from rnnnlp.training.run_folder import RunFolder
+
+SMALL = "hidden-size = 4\nembedding-size = 3\nsteps = 4\nbatch-size = 2\nbptt = 8\nevaluations = 1\n"
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    (tmp_path / "text.txt").write_text("to be or not to be\n" * 20)
+    for name, lr in (("slow", 0.001), ("fast", 0.1), ("middle", 0.01)):
+        (tmp_path / f"{name}.toml").write_text(f"{SMALL}lr = {lr}\n")
+    return tmp_path
+
+
+def words(home: Path, *more: str) -> list[str]:
+    files = sorted(map(str, home.glob("*.toml")))
+    return ["sweep", "charlm", *files, "--data", str(home / "text.txt"), "--out", str(home / "runs"), *more]
+
+
+def test_a_table_of_all_runs(home: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(words(home, "--json", str(home / "table.json"))) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("| run | lr | nats_per_char | ")
+    assert [line.split("|")[1].strip() for line in lines[2:]] == ["fast", "middle", "slow"]
+    results = json.loads((home / "table.json").read_bytes())
+    assert {result["run"]: result["options"]["lr"] for result in results} == {
+        "slow": 0.001,
+        "fast": 0.1,
+        "middle": 0.01,
+    }
+    assert results[0]["steps"] == 4
+    times = {path: path.stat().st_mtime_ns for path in home.glob("runs/*/checkpoints/*")}
+    assert len(times) >= 3
+    assert main(words(home)) == 0
+    assert capsys.readouterr().out.splitlines() == lines
+    assert {path: path.stat().st_mtime_ns for path in times} == times  # nothing is trained again
+
+
+def test_a_run_of_another_process_is_left_alone(home: Path, capsys: pytest.CaptureFixture[str]):
+    folder = home / "runs/middle"
+    folder.mkdir(parents=True)
+    lock = FolderLock(folder)
+    try:
+        assert main(words(home)) == 0
+        said = capsys.readouterr()
+        assert [line.split("|")[1].strip() for line in said.out.splitlines()[2:]] == ["fast", "slow"]
+        assert "1 runs are trained by other processes; the same command shows all results later" in said.err
+    finally:
+        lock.release()
+    assert main(words(home)) == 0
+    assert "| middle |" in capsys.readouterr().out
+
+
+def test_a_stopped_run_goes_on(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    first = loop.gradients_of_batch
+
+    def stopping(*arguments, step, **options):
+        if step == 2:
+            signal.raise_signal(signal.SIGTERM)
+        return first(*arguments, step=step, **options)
+
+    monkeypatch.setattr(loop, "gradients_of_batch", stopping)
+    assert main(words(home)) == 128 + signal.SIGTERM
+    monkeypatch.undo()
+    assert len(RunFolder(home / "runs/fast").checkpoints()) > 1
+    assert main(words(home)) == 0
+    assert "resuming from step 3" in capsys.readouterr().err
+
+
+def test_a_configuration_that_cannot_be_trained(home: Path, capsys: pytest.CaptureFixture[str]):
+    (home / "bad.toml").write_text(f"{SMALL}lr = -1.0\n")
+    assert main(words(home)) == 2
+    said = capsys.readouterr()
+    assert said.out.count("\n") == 5
+    assert "bad: --lr is -1.0; it must be above 0" in said.err
+
+
+def test_mistakes_of_a_sweep(home: Path, capsys: pytest.CaptureFixture[str]):
+    (home / "out.toml").write_text("out = 'elsewhere'\n")
+    assert main(words(home)) == 2
+    assert "out.toml has out or overwrite, which --out of the sweep decides; remove it" in capsys.readouterr().err
+    (home / "out.toml").unlink()
+    (home / "runs").mkdir()
+    (home / "runs/slow.json").write_text("[]")
+    assert main(words(home)) == 2
+    assert "slow.json was not written by a sweep; remove it, and give" in capsys.readouterr().err
+    (home / "more").mkdir()
+    (home / "more/slow.toml").write_text("")
+    words_of_two = words(home)
+    words_of_two.insert(2, str(home / "more/slow.toml"))
+    assert main(words_of_two) == 2
+    assert "two files have one name, and so one run; give them other names" in capsys.readouterr().err
