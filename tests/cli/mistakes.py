@@ -506,7 +506,7 @@ MISTAKES = {
     "plot --gradients --json - --data {home}/text.txt --cells elman_relu --hidden-size 4 --steps 9 --scale 1e60": (
         "over 9 steps the gradients grow beyond any number; give fewer steps or a smaller scale"
     ),
-    "plot --gradients --json - --cells lstn --data {home}/text.txt": "--cells has 'lstn'; it must be of lstm, lstm_rms_norm, gru",
+    "plot --gradients --json - --cells lstn --data {home}/text.txt": "--cells has 'lstn'; it must be of lstm,",
     "plot --gradients --json - --data {home}/measured/test.csv": "has no split 'validation'; it has test",
     "plot --gradients --json - --data {home}/tuning": "has no train text; it has validation: add one",
     "plot --gradients --json - --seed -1": "--seed is -1; it must be at least 0",
