@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     tasks = {task.command.removeprefix(PREFIX): task for task in map(load_task, TASKS)}
-    parser.add_argument("kind", choices=tasks, help="what to train")
+    parser.add_argument("kind", choices=list(tasks), help="what to train")
     parser.add_argument(
         "files", nargs="+", metavar="FILE", help="TOML files with the options of a training each, as for --config"
     )
