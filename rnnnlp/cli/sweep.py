@@ -24,8 +24,7 @@ log = logging.getLogger(__name__)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    tasks = {task.command.removeprefix(PREFIX): task for task in map(load_task, TASKS)}
-    parser.add_argument("kind", choices=list(tasks), help="what to train")
+    parser.add_argument("kind", choices=list(tasks_by_command()), help="what to train")
     parser.add_argument(
         "files", nargs="+", metavar="FILE", help="TOML files with the options of a training each, as for --config"
     )
@@ -45,8 +44,7 @@ def run(options: argparse.Namespace) -> int:
     from rnnnlp.files import writing
     from rnnnlp.folders import make_folder
 
-    tasks = {task.command.removeprefix(PREFIX): task for task in map(load_task, TASKS)}
-    task, folder = tasks[options.kind], Path(os.path.expanduser(options.out))
+    task, folder = tasks_by_command()[options.kind], Path(os.path.expanduser(options.out))
     files = {Path(file).stem: file for file in options.files}
     if len(files) < len(options.files):
         raise UserError("two files have one name, and so one run; give them other names")
@@ -73,6 +71,11 @@ def run(options: argparse.Namespace) -> int:
     if missing:
         log.info("%d runs are trained by other processes; the same command shows all results later", missing)
     return 2 if failed else 0
+
+
+def tasks_by_command() -> dict[str, "Task"]:
+    """The tasks, by the word after `train`."""
+    return {task.command.removeprefix(PREFIX): task for task in map(load_task, TASKS)}
 
 
 def trains(task: "Task", folder: Path, name: str, config: dict[str, Any], failed: dict[str, str]) -> bool:

@@ -33,7 +33,7 @@ class AveragedWeights:
         self.values = {name: p.value.copy() if decay else p.value for name, p in parameters.items()}
 
     def update(self, steps: int, *, taken: int = 1) -> None:
-        """Adds the current weights to the averages, after `steps` steps, of which `taken` since the last time."""
+        """Adds the current weights to the averages; `taken` is the number of steps since the last call."""
         if not self.decay:
             return
         decay = min(self.decay, steps / (steps + 10)) ** taken
@@ -48,11 +48,18 @@ class AveragedWeights:
     @contextmanager
     def applied(self) -> Iterator[None]:
         """A context in which the parameters have the averaged values."""
-        raw: dict[str, np.ndarray] = {name: p.value for name, p in self.parameters.items()}
-        try:
-            for name, p in self.parameters.items():
-                p.value = self.values[name]
+        with replaced(self.parameters, self.values):
             yield
-        finally:
-            for name, p in self.parameters.items():
-                p.value = raw[name]
+
+
+@contextmanager
+def replaced(parameters: Mapping[str, Parameter], values: Mapping[str, np.ndarray]) -> Iterator[None]:
+    """A context in which parameters have other values, by name."""
+    own = {name: p.value for name, p in parameters.items()}
+    try:
+        for name, p in parameters.items():
+            p.value = values[name]
+        yield
+    finally:
+        for name, p in parameters.items():
+            p.value = own[name]

@@ -11,8 +11,7 @@ several shards has as many replicas.
 
 import copy
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from functools import reduce
 from typing import NamedTuple
 
@@ -20,7 +19,7 @@ import numpy as np
 
 from rnnnlp.batches.shards import Shard
 from rnnnlp.kernels.backend import Array
-from rnnnlp.training.averaging import AveragedWeights
+from rnnnlp.training.averaging import AveragedWeights, replaced
 from rnnnlp.training.distributed import own_shards, processes
 from rnnnlp.training.divergence import DivergenceDetector
 from rnnnlp.training.gradient_sum import Gradient, mean_loss, sum_of_shards
@@ -62,21 +61,9 @@ class Replica:
         for own, shared in zip(self.arrays(), arrays_of(common), strict=True):
             own[...] = shared
 
-    @contextmanager
-    def applied(self) -> Iterator[None]:
-        """A context in which the parameters have its values."""
-        shared = {name: p.value for name, p in self.parameters.items()}
-        try:
-            for name, p in self.parameters.items():
-                p.value = self.values[name]
-            yield
-        finally:
-            for name, p in self.parameters.items():
-                p.value = shared[name]
-
     def step(self, objective: Objective, shard: Shard, lr: float, max_norm: float, rng: np.random.Generator) -> None:
         """Takes a step with the gradients of a shard, as if it were the whole batch."""
-        with self.applied():
+        with replaced(self.parameters, self.values):
             objective.network.zero_grad()
             loss = objective.gradients(shard, rng=rng)
             norm, norms = global_norm({name: p for name, p in self.parameters.items() if p.lr_scale})

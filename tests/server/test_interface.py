@@ -4,10 +4,8 @@ import asyncio
 import json
 import shutil
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -20,10 +18,7 @@ from uvicorn.server import ServerState
 
 from rnnnlp.errors import UserError
 from rnnnlp.server.app import Server, create_app
-from rnnnlp.server.batching import Batcher, Job
 from rnnnlp.server.catalogue import Catalogue
-from rnnnlp.server.classify import Classification, Wanted
-from rnnnlp.server.counters import Counters
 from rnnnlp.server.protocol import Protocol
 from rnnnlp.server.run import serve
 from rnnnlp.server.schemas import GenerateGiven, InspectGiven, PredictGiven
@@ -335,76 +330,6 @@ def test_a_name_is_looked_up_once(runs: Path, monkeypatch: pytest.MonkeyPatch):
     catalogue = Catalogue(["owner/films"])
     assert [entry.name for entry in catalogue.entries()] == ["films"]
     assert asked == ["owner/films"]
-
-
-def test_what_arrives_together_is_one_batch():
-    sizes: list[int] = []
-    free = threading.Event()
-
-    def work(jobs: Any) -> list[Any]:
-        free.wait(10)
-        sizes.append(len(jobs))
-        return [ValueError("bad") if job.texts == ["bad"] else job.texts for job in jobs]
-
-    async def main() -> list[Any]:
-        batcher = Batcher(work)
-        first = asyncio.create_task(batcher.result(["0"], None, 10))
-        await asyncio.sleep(0.05)
-        others = [asyncio.create_task(batcher.result([name], None, 10)) for name in ("1", "bad", "3", "gone")]
-        await asyncio.sleep(0.05)
-        others[3].cancel()
-        await asyncio.sleep(0)
-        assert batcher.waiting == 4
-        free.set()
-        found = await asyncio.gather(first, *others[:3], return_exceptions=True)
-        assert batcher.waiting == 0
-        free.clear()
-        with pytest.raises(TimeoutError):
-            await batcher.result(["slow"], None, 0.01)
-        free.set()
-        batcher.close()
-        return found
-
-    found = asyncio.run(main())
-    assert [found[0], found[1], found[3]] == [["0"], ["1"], ["3"]]
-    assert isinstance(found[2], ValueError)
-    assert sizes[:2] == [1, 3]  # one of the four was given up
-
-
-def test_threads_share_the_texts_of_a_request():
-    both = threading.Barrier(2, timeout=10)
-    sizes: list[int] = []
-
-    def work(jobs: Any) -> list[Any]:
-        sizes.append(sum(len(job.texts) for job in jobs))
-        both.wait()  # two threads work at the same time
-        return [ValueError("bad") if "bad" in job.texts else job.texts for job in jobs]
-
-    async def main() -> list[Any]:
-        batcher = Batcher(work, threads=2)
-        texts = [str(n) for n in range(120)]
-        found = await asyncio.gather(batcher.result(texts, None, 10))
-        found += await asyncio.gather(batcher.result(["bad"] * 100, None, 10), return_exceptions=True)
-        assert batcher.waiting == 0
-        batcher.close()
-        return found
-
-    found = asyncio.run(main())
-    assert found[0] == [str(n) for n in range(120)]
-    assert isinstance(found[1], ValueError)
-    assert sorted(sizes) == [36, 56, 64, 64]
-
-
-def test_threads_explain_one_after_the_other(runs: Path):
-    model = load_predictor(runs / "films")
-    counters = Counters(lambda: 0)
-    classify = Classification(SimpleNamespace(model=model, name="films"), counters)  # type: ignore[arg-type]
-    jobs = [Job([f"a lovely film {k}", "it broke"], Wanted(True, None), None, None) for k in range(8)]  # type: ignore[arg-type]
-    expected = classify(jobs)
-    with ThreadPoolExecutor(4) as threads:
-        assert all(answers == expected for answers in threads.map(classify, [jobs] * 40))
-    assert (counters.texts["films"], counters.batches["films"]) == (41 * 16, 41)
-    assert not any(parameter.grad.any() for parameter in model.parameters().values())
 
 
 def test_a_stream_ends_when_the_server_stops(runs: Path):
