@@ -2,7 +2,8 @@
 
     python scripts/distributed_trials.py bits            # W = 1, 2, 3, 4, 8 processes, and resumed with other numbers
     python scripts/distributed_trials.py ends --times 5  # each kind of end 5 times; each run is resumed to its end
-    python scripts/distributed_trials.py speed --times 3 # two processes of a thread, one process of two threads
+    python scripts/distributed_trials.py bits --hosts 4   # the same over four computers
+    python scripts/distributed_trials.py speed --times 3 --reviews imdb  # two processes of a thread, one of two threads
     python scripts/distributed_trials.py messages        # what a sum takes between 2 and 4 computers at 1 Gbit/s
     python scripts/distributed_trials.py slow            # how fast 2 computers at 1 Gbit/s train together
 
@@ -49,7 +50,7 @@ LARGE = "train charlm --data {text} --steps 50 --embedding-size 64 --evaluations
 SPEEDS = {
     "charlm 64 x 128, 512 units": f"{LARGE} --batch-size 64 --bptt 128 --hidden-size 512",
     "charlm 64 x 64, 256 units": f"{LARGE} --batch-size 64 --bptt 64 --hidden-size 256",
-    "sentiment, bidirectional": "train sentiment --data sample-reviews --steps 200 --batch-size 64 --hidden-size 128 "
+    "sentiment, bidirectional": "train sentiment --data {reviews} --steps 60 --batch-size 64 --hidden-size 128 "
     "--embedding-size 128 --bidirectional --patience 0 --evaluations 1 --seed 1",
 }
 STEPS = 300  # of a run that is ended
@@ -73,6 +74,8 @@ def main() -> int:
     parser.add_argument("--runs", nargs="+", default=list(RUNS), choices=RUNS)
     parser.add_argument("--ends", nargs="+", default=[*ENDS, "pause"], choices=[*ENDS, "pause"])
     parser.add_argument("--wire", nargs="+", default=["float32", "bf16"])
+    parser.add_argument("--hosts", type=int, default=0, help="number of computers for `bits` (default: this one)")
+    parser.add_argument("--reviews", default="sample-reviews", help="what the classifier of `speed` is trained on")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     trials = {"bits": bits, "ends": ends, "speed": speed, "messages": messages, "slow": slow}
@@ -92,16 +95,24 @@ def command(processes: int, words: Sequence[str], hosts: Hosts | None = None) ->
     return [*launcher, sys.executable, __file__, *words]
 
 
-def run(processes: int, words: Sequence[str]) -> None:
-    """Trains; an error if that fails."""
-    done = subprocess.run(command(processes, words), env=environment("train"), capture_output=True, text=True)
-    if done.returncode:
+def run(
+    processes: int, words: Sequence[str], hosts: Hosts | None = None, *, worker: str = "train", patient: bool = True
+) -> None:
+    """Trains; an error if the exit code is not that of the worker."""
+    given = command(processes, words, hosts)
+    done = subprocess.run(given, env=environment(worker, patient=patient), capture_output=True, text=True)
+    if done.returncode != (128 + signal.SIGTERM if worker.startswith("stop") else 0):
         raise RuntimeError(f"{shlex.join(words)}: exit code {done.returncode}\n{done.stderr}")
 
 
-def environment(worker: str) -> dict[str, str]:
-    """The environment of the processes of a trial, which share the cores of this machine."""
-    return os.environ | {WORKER: worker, "MPIR_CVAR_ENABLE_HEAVY_YIELD": "1", "OMP_NUM_THREADS": "1"}
+def environment(worker: str, *, patient: bool = True) -> dict[str, str]:
+    """The environment of the processes of a trial.
+
+    Where they are more than the cores, those that wait must be patient and leave the cores to others. Where each has a
+    core, as usually, that would only cost time.
+    """
+    waiting = {"MPIR_CVAR_ENABLE_HEAVY_YIELD": "1"} if patient else {}
+    return os.environ | waiting | {WORKER: worker, "OMP_NUM_THREADS": "1"}
 
 
 def digest(run: Path) -> str:
@@ -117,31 +128,31 @@ def digest(run: Path) -> str:
 def bits(folder: Path, text: Path, options: argparse.Namespace) -> int:
     """Trains each run with each number of processes; returns how many differ."""
     failed = 0
-    for backend in options.backend:
-        for name in options.runs:
-            words = [*RUNS[name].format(text=text).split(), "--shards", str(SHARDS), "--backend", backend]
-            found = {}
-            for processes in options.processes:
-                run(processes, [*words, "--out", str(folder / f"{backend}-{name}-{processes}")])
-                found[str(processes)] = digest(folder / f"{backend}-{name}-{processes}")
-            found["4, 2, 1"] = resumed(folder / f"{backend}-{name}-resumed", words, (4, 2, 1))
-            same = len(set(found.values())) == 1
-            failed += not same
-            print(f"{backend} {name}: {next(iter(found.values())) if same else found}", flush=True)
+    with Hosts(options.hosts) if options.hosts else nullcontext() as hosts:
+        for backend in options.backend:
+            for name in options.runs:
+                words = [*RUNS[name].format(text=text).split(), "--shards", str(SHARDS), "--backend", backend]
+                found = {}
+                for processes in options.processes:
+                    out = folder / f"{backend}-{name}-{processes}".replace(" ", "-")
+                    run(processes, [*words, "--out", str(out)], hosts)
+                    found[str(processes)] = digest(out)
+                out = folder / f"{backend}-{name}-resumed".replace(" ", "-")
+                found["4, 2, 1"] = resumed(out, words, (4, 2, 1), hosts)
+                same = len(set(found.values())) == 1
+                failed += not same
+                print(f"{backend} {name}: {next(iter(found.values())) if same else found}", flush=True)
     print(f"{failed} of {len(options.backend) * len(options.runs)} runs depend on the number of processes")
     return failed
 
 
-def resumed(out: Path, words: list[str], sizes: Sequence[int]) -> str:
+def resumed(out: Path, words: list[str], sizes: Sequence[int], hosts: Hosts | None) -> str:
     """The digest of a run that is stopped twice and goes on with other numbers of processes."""
     again = ["pretrain"] if words[0] == "pretrain" else words[:2]
     for part, processes in enumerate(sizes):
         given = [*words, "--out", str(out)] if part == 0 else [*again, "--resume", str(out)]
-        stop = "" if part == len(sizes) - 1 else f"stop {3 + 4 * part}"
-        environ = environment(stop or "train")
-        done = subprocess.run(command(processes, given), env=environ, capture_output=True, text=True)
-        if done.returncode != (143 if stop else 0):
-            raise RuntimeError(f"{shlex.join(given)}: exit code {done.returncode}\n{done.stderr}")
+        stopped = part < len(sizes) - 1
+        run(processes, given, hosts, worker=f"stop {3 + 4 * part}" if stopped else "train")
     return digest(out)
 
 
@@ -186,8 +197,7 @@ def messages(folder: Path, text: Path, options: argparse.Namespace) -> int:
             for processes in (2, 4):
                 for length in MESSAGES:
                     given = command(processes, [str(length), str(options.times)], hosts)
-                    environ = environment(f"sum {wire}")
-                    del environ["MPIR_CVAR_ENABLE_HEAVY_YIELD"]  # as where each host has processors of its own
+                    environ = environment(f"sum {wire}", patient=False)
                     done = subprocess.run(given, env=environ, capture_output=True, text=True)
                     if done.returncode:
                         raise RuntimeError(done.stderr)
@@ -215,7 +225,7 @@ def slow(folder: Path, text: Path, options: argparse.Namespace) -> int:
             for name, more in ways.items() if of_place else [("", [])]:
                 out = folder / f"{place}-{name}".replace(" ", "")
                 given = command(2, [*words, *more, "--out", str(out)], of_place)
-                done = subprocess.run(given, env=environment("train"), capture_output=True, text=True)
+                done = subprocess.run(given, env=environment("train", patient=False), capture_output=True, text=True)
                 if done.returncode:
                     raise RuntimeError(done.stderr)
                 lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
@@ -252,12 +262,13 @@ def sums(words: list[str], wire: str) -> int:
 def speed(folder: Path, text: Path, options: argparse.Namespace) -> int:
     """Measures the time of a step with two processes of a thread each, and with one of two threads, in turns."""
     for name, arguments in SPEEDS.items():
+        words = arguments.format(text=text, reviews=options.reviews).split()
         found: dict[int, list[float]] = {1: [], 2: []}
         for number in range(options.times):
             for processes in found:
                 out = folder / f"{name}-{number}-{processes}"
                 threads = ["--threads", str(3 - processes), "--out", str(out)]
-                run(processes, [*arguments.format(text=text).split(), *threads])
+                run(processes, [*words, *threads], patient=False)
                 lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
                 seconds = {line["step"]: line["seconds"] for line in lines if "loss" in line}
                 first, last = 10, max(seconds)

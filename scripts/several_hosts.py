@@ -80,11 +80,15 @@ class Hosts:
         run("ip", "link", "set", self.cable(number), "up")
 
     def launcher(self, processes: int) -> list[str]:
-        """The beginning of a command that starts a process on each of the first hosts; it runs on the first one."""
+        """The beginning of a command that starts a process on each of the first hosts; it runs on the first one.
+
+        If there are more processes than hosts, each host has as many, and the last ones fewer.
+        """
+        each = str(-(-processes // self.number))
         addresses = ",".join(self.address(number) for number in list(self.numbers)[:processes])
         login = ["-launcher", "ssh", "-launcher-exec", str(self.login), "-iface", "eth0"]
         over_tcp = ["-genv", "UCX_TLS", "tcp,self"]  # the hosts could also share memory
-        launched = ["-hosts", addresses, "-ppn", "1", "-n", str(processes), *over_tcp]
+        launched = ["-hosts", addresses, "-ppn", each, "-n", str(processes), *over_tcp]
         return ["ip", "netns", "exec", self.host(1), mpiexec(), *login, *launched]
 
 
