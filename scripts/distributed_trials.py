@@ -4,6 +4,7 @@
     python scripts/distributed_trials.py ends --times 5  # each kind of end 5 times; each run is resumed to its end
     python scripts/distributed_trials.py bits --hosts 4   # the same over four computers
     python scripts/distributed_trials.py speed --times 3 --reviews imdb  # two processes of a thread, one of two threads
+    python scripts/distributed_trials.py files --reviews imdb/test.parquet  # a hundred files, by four processes
     python scripts/distributed_trials.py messages        # what a sum takes between 2 and 4 computers at 1 Gbit/s
     python scripts/distributed_trials.py slow            # how fast 2 computers at 1 Gbit/s train together
 
@@ -29,6 +30,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
+from pyarrow.parquet import read_table
 from safetensors.numpy import load_file
 from several_hosts import Hosts, mpiexec
 
@@ -62,12 +64,13 @@ MOST_HOSTS = 4
 PAUSED_SECONDS = 14.0  # longer than a computer is waited for that cannot be reached
 MESSAGES = (1_000_000, 5_000_000)  # numbers in a sum
 BANDWIDTH, LATENCY = 117e6, 60e-6  # bytes a second of 1 Gbit/s in TCP, and seconds of a message
+FILES, PARTS = 100, 4  # of `files`, and the processes that share them
 WORKER = "RNNNLP_TRIAL"  # environment variable of the processes of a trial: how one of them fails, and which
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("bits", "ends", "speed", "messages", "slow"))
+    parser.add_argument("what", choices=("bits", "ends", "speed", "files", "messages", "slow"))
     parser.add_argument("--times", type=int, default=6, help="number of times that each kind of end is tried")
     parser.add_argument("--backend", nargs="+", default=["native", "numpy"])
     parser.add_argument("--processes", nargs="+", type=int, default=[1, 2, 3, 4, 8])
@@ -75,10 +78,10 @@ def main() -> int:
     parser.add_argument("--ends", nargs="+", default=[*ENDS, "pause"], choices=[*ENDS, "pause"])
     parser.add_argument("--wire", nargs="+", default=["float32", "bf16"])
     parser.add_argument("--hosts", type=int, default=0, help="number of computers for `bits` (default: this one)")
-    parser.add_argument("--reviews", default="sample-reviews", help="what the classifier of `speed` is trained on")
+    parser.add_argument("--reviews", default="sample-reviews", help="for `speed` and `files` (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    trials = {"bits": bits, "ends": ends, "speed": speed, "messages": messages, "slow": slow}
+    trials = {"bits": bits, "ends": ends, "speed": speed, "files": files, "messages": messages, "slow": slow}
     with tempfile.TemporaryDirectory(prefix="rnnnlp-trials-") as temporary:
         folder = Path(temporary)
         text = folder / "text.txt"
@@ -216,25 +219,32 @@ def messages(folder: Path, text: Path, options: argparse.Namespace) -> int:
 
 
 def slow(folder: Path, text: Path, options: argparse.Namespace) -> int:
-    """Measures a step of two processes on one computer, and on two at 1 Gbit/s, without and with options."""
-    words = f"{LARGE} --steps 96 --batch-size 64 --bptt 16 --hidden-size 512 --threads 1".format(text=text).split()
-    ways = {"": [], "--wire bf16": ["--wire", "bf16"], "--sync-every 32": ["--sync-every", "32"]}
+    """Measures a step of two processes at 1 Gbit/s beside that of one alone with half the streams, with options."""
+    words = f"{LARGE} --steps 96 --bptt 128 --hidden-size 512 --threads 1 --batch-size".format(text=text).split()
+    more = {"without options": [], "--wire bf16": ["--wire", "bf16"], "--sync-every 32": ["--sync-every", "32"]}
+    run(1, [*words, "32", "--out", str(folder / "alone")], patient=False)
+    alone, _ = measured_step(folder / "alone")
+    print(f"one process: {1000 * alone:.1f} ms a step", flush=True)
     with Hosts(2) as hosts:
-        places: dict[str, Hosts | None] = {"one computer": None, "two computers": hosts}
-        for place, of_place in places.items():
-            for name, more in ways.items() if of_place else [("", [])]:
-                out = folder / f"{place}-{name}".replace(" ", "")
-                given = command(2, [*words, *more, "--out", str(out)], of_place)
-                done = subprocess.run(given, env=environment("train", patient=False), capture_output=True, text=True)
-                if done.returncode:
-                    raise RuntimeError(done.stderr)
-                lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
-                found = {line["step"]: line for line in lines if "loss" in line}
-                first, last = min(step for step in found if step > 10), max(found)
-                seconds = (found[last]["seconds"] - found[first]["seconds"]) / (last - first)
-                share = found[last]["share_of_messages"]
-                print(f"{place} {name}: {1000 * seconds:.1f} ms a step, {share:.0%} in messages", flush=True)
+        for number, (name, given) in enumerate(more.items()):
+            out = folder / f"together-{number}"
+            run(2, [*words, "64", *given, "--out", str(out)], hosts, patient=False)
+            seconds, share = measured_step(out)
+            print(
+                f"two computers, {name}: {1000 * seconds:.1f} ms a step, {share:.0%} in messages, "
+                f"efficiency {alone / seconds:.2f}",
+                flush=True,
+            )
     return 0
+
+
+def measured_step(run: Path) -> tuple[float, float]:
+    """Seconds of a step after the first ten, and the share of messages in all."""
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    found = {line["step"]: line for line in lines if "loss" in line}
+    first, last = min(step for step in found if step >= 10), max(found)
+    seconds = (found[last]["seconds"] - found[first]["seconds"]) / (last - first)
+    return seconds, found[last].get("share_of_messages", 0.0)
 
 
 def sums(words: list[str], wire: str) -> int:
@@ -269,14 +279,63 @@ def speed(folder: Path, text: Path, options: argparse.Namespace) -> int:
                 out = folder / f"{name}-{number}-{processes}"
                 threads = ["--threads", str(3 - processes), "--out", str(out)]
                 run(processes, [*words, *threads], patient=False)
-                lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
-                seconds = {line["step"]: line["seconds"] for line in lines if "loss" in line}
-                first, last = 10, max(seconds)
-                found[processes].append((seconds[last] - seconds[first]) / (last - first))
+                found[processes].append(measured_step(out)[0])
         alone, together = min(found[1]), min(found[2])
         shown = "; ".join(f"{n}: {', '.join(f'{1000 * t:.1f}' for t in times)} ms" for n, times in found.items())
         print(f"{name}: two processes have {alone / together:.3f} of the speed of one ({shown})", flush=True)
     return 0
+
+
+def files(folder: Path, text: Path, options: argparse.Namespace) -> int:
+    """Predicts a hundred files by four processes, two of which are killed and started again; returns what differs."""
+    texts = read_table(options.reviews, columns=["text"]).column("text").to_pylist()
+    (folder / "in").mkdir()
+    for number in range(FILES):
+        lines = (json.dumps({"text": text}) for text in texts[number::FILES])
+        (folder / f"in/{number:03}.jsonl").write_text("".join(f"{line}\n" for line in lines))
+    words = ["predict", "--model", "reviews-en", "--files", str(folder / "in/*.jsonl"), "--threads", "1"]
+    run(1, [*words, "--out", str(folder / "alone")])
+    expected = contents(folder / "alone")
+
+    out = folder / "together"
+    parts = [command(1, [*words, "--out", str(out), "--part", f"{part}/{PARTS}"]) for part in range(1, PARTS + 1)]
+    environ = environment("train")
+    quiet = {"env": environ, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    started = [subprocess.Popen(part, **quiet) for part in parts]
+    memory: list[list[tuple[int, int]]] = [[] for _ in parts]
+    killed = 0
+    while any(process.poll() is None for process in started):
+        done = len(list(out.glob("*.jsonl")))
+        for part, process in enumerate(started):
+            if resident := resident_mib(process.pid):
+                memory[part].append((done, resident))
+        if killed < 2 and done >= (20, 50)[killed]:
+            started[killed].kill()
+            started[killed].wait()
+            started[killed] = subprocess.Popen(parts[killed], **quiet)
+            memory[killed].clear()
+            killed += 1
+        time.sleep(0.02)
+    found = contents(out)
+    wrong = [name for name in expected | found if expected.get(name) != found.get(name)]
+    print(f"{len(found)} files, {killed} processes killed: {len(wrong)} differ from those of one process", flush=True)
+    for part, seen in enumerate(memory, 1):
+        middle = max(resident for done, resident in seen if done <= FILES * 3 // 4)
+        print(f"part {part}: at most {middle} MiB up to three quarters of the files, {max(seen)[1]} MiB at the end")
+    return len(wrong) + (killed < 2) + any(process.returncode != 0 for process in started)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """The predictions in a folder, by the names of their files."""
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix == ".jsonl"}
+
+
+def resident_mib(pid: int) -> int:
+    """The memory of a process; 0 if it has ended."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") >> 20
+    except (OSError, IndexError):
+        return 0
 
 
 def ended(
