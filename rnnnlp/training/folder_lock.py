@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+import time
 import weakref
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +15,7 @@ from rnnnlp.files import open_inside, writing
 
 LOCK = ".lock"
 ATTEMPTS = 5  # to lock a file that others remove
+END_SECONDS = 1.0  # that a killed process may take to end, which keeps its locks until then
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +52,7 @@ class FolderLock:
         """The descriptor of the file, locked."""
         descriptor = open_inside(folder / LOCK, os.O_RDWR | os.O_CREAT)
         try:
-            locks.take(descriptor)
+            _take(descriptor)
         except OSError as error:
             if error.errno in locks.NONE:
                 log.warning("%s: this file system has no locks; train only one run at a time in that folder", folder)
@@ -84,6 +86,18 @@ class FolderLock:
         """Closes the parent's locks in a child, which would otherwise hold them after the parent has ended."""
         for lock in list(cls._held):
             lock._close()
+
+
+def _take(descriptor: int) -> None:
+    """Locks a file. If another process holds the lock, it may be ending: it is waited for a moment."""
+    deadline = time.monotonic() + END_SECONDS
+    while True:
+        try:
+            return locks.take(descriptor)
+        except BlockingIOError:
+            if time.monotonic() > deadline or said_number(descriptor) == os.getpid():
+                raise
+            time.sleep(0.02)
 
 
 if hasattr(os, "register_at_fork"):

@@ -6,11 +6,14 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from rnnnlp.errors import UserError
+from rnnnlp.training import folder_lock
 from rnnnlp.training.folder_lock import LOCK, FolderLock, holder
 from rnnnlp.training.run_folder import RunFolder
 
@@ -38,8 +41,9 @@ def test_looking_at_the_lock_never_makes_a_start_fail(tmp_path: Path):
     assert looks
 
 
-@needs_linux
-def test_the_process_is_known_while_it_trains(tmp_path: Path):
+@contextmanager
+def locked_by_another(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A context in which another process holds the lock of a folder."""
     code = """
 import sys, time
 from pathlib import Path
@@ -48,19 +52,40 @@ lock = FolderLock(Path(sys.argv[1]))
 print("locked", flush=True)
 time.sleep(60)
 """
-    other = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE)
-    try:
-        assert other.stdout is not None
-        assert other.stdout.readline() == b"locked\n"
+    with subprocess.Popen([sys.executable, "-c", code, str(folder)], stdout=subprocess.PIPE) as other:
+        try:
+            assert other.stdout is not None
+            assert other.stdout.readline() == b"locked\n"
+            yield other
+        finally:
+            other.kill()
+
+
+@needs_linux
+def test_the_process_is_known_while_it_trains(tmp_path: Path):
+    with locked_by_another(tmp_path) as other:
         assert holder(tmp_path) == other.pid
         with pytest.raises(UserError, match=f"is in use: process {other.pid} trains in it"):
             FolderLock(tmp_path)
-    finally:
-        other.kill()
-        other.communicate()
     assert holder(tmp_path) is None
     FolderLock(tmp_path).release()
     assert holder(tmp_path) is None
+
+
+@needs_linux
+def test_a_process_that_is_ending_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    with locked_by_another(tmp_path) as other:
+        looks = []
+
+        def look(seconds: float) -> None:
+            looks.append(seconds)
+            if len(looks) == 3:  # a killed process keeps its locks until it has ended
+                other.kill()
+                other.wait()
+
+        monkeypatch.setattr(folder_lock.time, "sleep", look)
+        FolderLock(tmp_path).release()
+        assert len(looks) == 3
 
 
 @needs_linux
