@@ -108,7 +108,7 @@ def alone(folder: Path) -> Iterator[None]:
         OSError: If the folder cannot be opened.
     """
     try:
-        descriptor = _lock(folder, os.O_RDONLY)
+        descriptor = _lock(folder, os.O_RDONLY, locks.take_soon)
     except BlockingIOError:
         raise UserError(
             f"{folder} is in use: another process or thread writes a model there; wait, or give another folder"
@@ -132,13 +132,13 @@ def hold(folder: Path) -> int | None:
         return None
 
 
-def _lock(folder: Path, flags: int) -> int | None:
+def _lock(folder: Path, flags: int, take: Callable[[int], None] = locks.take) -> int | None:
     """The descriptor of a folder, locked; None if there are no locks. BlockingIOError if another one has the lock."""
     if not locks.can_lock_folders():
         return None
     descriptor = os.open(folder, flags)
     try:
-        locks.take(descriptor)
+        take(descriptor)
     except OSError as error:
         os.close(descriptor)
         if isinstance(error, BlockingIOError):

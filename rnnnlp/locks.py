@@ -15,6 +15,7 @@ from types import ModuleType
 
 NONE = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)  # of file systems that have none
 _FAR = 1 << 30  # the byte that is locked on Windows: where nothing is written, because others cannot read it
+END_SECONDS = 1.0  # that a killed process may take to end; until then it keeps its locks
 _LOOKS = 5  # on Windows, to lock what another process may only be looking at
 
 
@@ -53,6 +54,18 @@ def take(descriptor: int) -> None:
         raise BlockingIOError(errno.EWOULDBLOCK, os.strerror(errno.EWOULDBLOCK))
     else:
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+
+def take_soon(descriptor: int) -> None:
+    """Locks a file as `take` does, but first waits a moment for another process: it may have been killed just now."""
+    deadline = time.monotonic() + END_SECONDS
+    while True:
+        try:
+            return take(descriptor)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
 
 
 def release(descriptor: int) -> None:

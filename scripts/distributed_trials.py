@@ -1,12 +1,14 @@
 """Several processes train one model: the same bits for any number of them, and after whatever ends them.
 
     python scripts/distributed_trials.py bits            # W = 1, 2, 3, 4, 8 processes, and resumed with other numbers
+    python scripts/distributed_trials.py bits --hosts 4  # the same over four computers
     python scripts/distributed_trials.py ends --times 5  # each kind of end 5 times; each run is resumed to its end
-    python scripts/distributed_trials.py bits --hosts 4   # the same over four computers
-    python scripts/distributed_trials.py speed --times 3 --reviews imdb  # two processes of a thread, one of two threads
-    python scripts/distributed_trials.py files --reviews imdb/test.parquet  # a hundred files, by four processes
+    python scripts/distributed_trials.py speed --times 3 # two processes of a thread, one process of two threads
+    python scripts/distributed_trials.py files           # a hundred files, by four processes of which two are killed
     python scripts/distributed_trials.py messages        # what a sum takes between 2 and 4 computers at 1 Gbit/s
     python scripts/distributed_trials.py slow            # how fast 2 computers at 1 Gbit/s train together
+
+`--reviews imdb.parquet` gives `speed` and `files` more than the few bundled reviews.
 
 It needs the extra `mpi`, and prints a line for each trial. The exit code is 1 if one of them fails. Cut cables,
 messages and slow networks need root, for network namespaces: see `several_hosts.py`.
@@ -30,7 +32,6 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
-from pyarrow.parquet import read_table
 from safetensors.numpy import load_file
 from several_hosts import Hosts, mpiexec
 
@@ -64,6 +65,7 @@ MOST_HOSTS = 4
 PAUSED_SECONDS = 14.0  # longer than a computer is waited for that cannot be reached
 MESSAGES = (1_000_000, 5_000_000)  # numbers in a sum
 BANDWIDTH, LATENCY = 117e6, 60e-6  # bytes a second of 1 Gbit/s in TCP, and seconds of a message
+REVIEWS_FILE = Path(__file__).parents[1] / "data/sample-reviews/train.jsonl"
 FILES, PARTS = 100, 4  # of `files`, and the processes that share them
 WORKER = "RNNNLP_TRIAL"  # environment variable of the processes of a trial: how one of them fails, and which
 
@@ -78,7 +80,9 @@ def main() -> int:
     parser.add_argument("--ends", nargs="+", default=[*ENDS, "pause"], choices=[*ENDS, "pause"])
     parser.add_argument("--wire", nargs="+", default=["float32", "bf16"])
     parser.add_argument("--hosts", type=int, default=0, help="number of computers for `bits` (default: this one)")
-    parser.add_argument("--reviews", default="sample-reviews", help="for `speed` and `files` (default: %(default)s)")
+    parser.add_argument(
+        "--reviews", default=REVIEWS_FILE, metavar="FILE", help="for `speed` and `files` (default: %(default)s)"
+    )
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     trials = {"bits": bits, "ends": ends, "speed": speed, "files": files, "messages": messages, "slow": slow}
@@ -287,8 +291,12 @@ def speed(folder: Path, text: Path, options: argparse.Namespace) -> int:
 
 
 def files(folder: Path, text: Path, options: argparse.Namespace) -> int:
-    """Predicts a hundred files by four processes, two of which are killed and started again; returns what differs."""
-    texts = read_table(options.reviews, columns=["text"]).column("text").to_pylist()
+    """Predicts a hundred files by four processes and kills two of them, which start again; returns what differs."""
+    from load_server import resident
+
+    from rnnnlp.text import load_plain_texts
+
+    texts = load_plain_texts(options.reviews)
     (folder / "in").mkdir()
     for number in range(FILES):
         lines = (json.dumps({"text": text}) for text in texts[number::FILES])
@@ -307,8 +315,8 @@ def files(folder: Path, text: Path, options: argparse.Namespace) -> int:
     while any(process.poll() is None for process in started):
         done = len(list(out.glob("*.jsonl")))
         for part, process in enumerate(started):
-            if resident := resident_mib(process.pid):
-                memory[part].append((done, resident))
+            if resident_kb := resident(process.pid):
+                memory[part].append((done, resident_kb >> 10))
         if killed < 2 and done >= (20, 50)[killed]:
             started[killed].kill()
             started[killed].wait()
@@ -320,7 +328,7 @@ def files(folder: Path, text: Path, options: argparse.Namespace) -> int:
     wrong = [name for name in expected | found if expected.get(name) != found.get(name)]
     print(f"{len(found)} files, {killed} processes killed: {len(wrong)} differ from those of one process", flush=True)
     for part, seen in enumerate(memory, 1):
-        middle = max(resident for done, resident in seen if done <= FILES * 3 // 4)
+        middle = max(mib for done, mib in seen if done <= FILES * 3 // 4)
         print(f"part {part}: at most {middle} MiB up to three quarters of the files, {max(seen)[1]} MiB at the end")
     return len(wrong) + (killed < 2) + any(process.returncode != 0 for process in started)
 
@@ -328,14 +336,6 @@ def files(folder: Path, text: Path, options: argparse.Namespace) -> int:
 def contents(folder: Path) -> dict[str, bytes]:
     """The predictions in a folder, by the names of their files."""
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix == ".jsonl"}
-
-
-def resident_mib(pid: int) -> int:
-    """The memory of a process; 0 if it has ended."""
-    try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") >> 20
-    except (OSError, IndexError):
-        return 0
 
 
 def ended(

@@ -157,9 +157,12 @@ def cpu_seconds(pid: int) -> float:
 
 
 def resident(pid: int) -> int:
-    """The memory of a process in kB."""
-    status = Path(f"/proc/{pid}/status").read_text() if os.path.exists(f"/proc/{pid}/status") else "VmRSS: 0"
-    return int(re.search(r"VmRSS:\s*(\d+)", status)[1])  # type: ignore[index]
+    """The memory of a process in kB; 0 once it has ended."""
+    try:
+        found = re.search(r"VmRSS:\s*(\d+)", Path(f"/proc/{pid}/status").read_text())
+    except OSError:
+        return 0
+    return int(found[1]) if found else 0
 
 
 if __name__ == "__main__":

@@ -82,7 +82,7 @@ class Hosts:
     def launcher(self, processes: int) -> list[str]:
         """The beginning of a command that starts a process on each of the first hosts; it runs on the first one.
 
-        If there are more processes than hosts, each host has as many, and the last ones fewer.
+        More processes than hosts are shared out among all hosts.
         """
         each = str(-(-processes // self.number))
         addresses = ",".join(self.address(number) for number in list(self.numbers)[:processes])

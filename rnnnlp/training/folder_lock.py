@@ -3,7 +3,6 @@
 import logging
 import os
 import re
-import time
 import weakref
 from contextlib import suppress
 from pathlib import Path
@@ -15,7 +14,6 @@ from rnnnlp.files import open_inside, writing
 
 LOCK = ".lock"
 ATTEMPTS = 5  # to lock a file that others remove
-END_SECONDS = 1.0  # that a killed process may take to end, which keeps its locks until then
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +50,7 @@ class FolderLock:
         """The descriptor of the file, locked."""
         descriptor = open_inside(folder / LOCK, os.O_RDWR | os.O_CREAT)
         try:
-            _take(descriptor)
+            locks.take_soon(descriptor)
         except OSError as error:
             if error.errno in locks.NONE:
                 log.warning("%s: this file system has no locks; train only one run at a time in that folder", folder)
@@ -86,18 +84,6 @@ class FolderLock:
         """Closes the parent's locks in a child, which would otherwise hold them after the parent has ended."""
         for lock in list(cls._held):
             lock._close()
-
-
-def _take(descriptor: int) -> None:
-    """Locks a file. If another process holds the lock, it may be ending: it is waited for a moment."""
-    deadline = time.monotonic() + END_SECONDS
-    while True:
-        try:
-            return locks.take(descriptor)
-        except BlockingIOError:
-            if time.monotonic() > deadline or said_number(descriptor) == os.getpid():
-                raise
-            time.sleep(0.02)
 
 
 if hasattr(os, "register_at_fork"):

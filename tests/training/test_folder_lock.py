@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from rnnnlp import folders, locks
 from rnnnlp.errors import UserError
-from rnnnlp.training import folder_lock
 from rnnnlp.training.folder_lock import LOCK, FolderLock, holder
 from rnnnlp.training.run_folder import RunFolder
 
@@ -83,9 +83,18 @@ def test_a_process_that_is_ending_is_waited_for(tmp_path: Path, monkeypatch: pyt
                 other.kill()
                 other.wait()
 
-        monkeypatch.setattr(folder_lock.time, "sleep", look)
+        monkeypatch.setattr(locks.time, "sleep", look)
         FolderLock(tmp_path).release()
         assert len(looks) == 3
+
+
+@needs_linux
+def test_a_process_that_is_ending_while_it_writes_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    other = folders._lock(tmp_path, os.O_RDONLY)
+    assert other is not None
+    monkeypatch.setattr(locks.time, "sleep", lambda seconds: locks.release(other))
+    with folders.alone(tmp_path):
+        os.close(other)
 
 
 @needs_linux
