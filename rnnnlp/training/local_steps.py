@@ -1,9 +1,9 @@
 """Steps that each shard takes on its own between two sums over the shards, for slow networks.
 
 Each shard has a replica of the weights and of the optimizer, and takes steps with the gradients of its part of each
-batch. After `sync_every` steps the mean of what the replicas moved is taken for a gradient, which an outer Nesterov
-momentum applies (DiLoCo, Douillard et al. 2023; block momentum, Chen and Huo 2016). The moments of the optimizer are
-averaged. So all replicas begin alike, and a checkpoint does not depend on their number.
+batch. After `sync_every` steps all take the mean of the replicas, of their weights and of the moments of the optimizer
+(local SGD, Stich 2019). So all replicas begin alike, and a checkpoint does not depend on their number. There is no
+momentum over the means: with the best learning rates it made models worse (docs/guide/scale.md).
 
 Replicas belong to shards and not to processes, so the number of processes changes no bit here either. A process with
 several shards has as many replicas.
@@ -26,8 +26,6 @@ from rnnnlp.training.gradient_sum import Gradient, mean_loss, sum_of_shards
 from rnnnlp.training.optimizers import Optimizer, clipping, global_norm
 from rnnnlp.training.task import Objective, ShardLoss, Step
 from rnnnlp.training.wire import WIRES
-
-OUTER_LR, OUTER_MOMENTUM = 0.7, 0.9  # of Douillard et al.
 
 
 class LocalStep(NamedTuple):
@@ -79,7 +77,7 @@ class Replica:
 
 
 class LocalSteps:
-    """The replicas of this process, and the outer momentum, which all processes have.
+    """The replicas of this process.
 
     Args:
         objective: What is trained.
@@ -91,7 +89,6 @@ class LocalSteps:
     def __init__(self, objective: Objective, optimizer: Optimizer, *, shards: int, wire: str):
         self.objective, self.optimizer, self.shards, self.wire = objective, optimizer, shards, WIRES[wire]
         self.parameters = optimizer.parameters
-        self.momentum = {name: np.zeros_like(p.value) for name, p in self.parameters.items()}
         self.replicas = {shard: Replica(optimizer) for shard in own_shards(shards)}
 
     @np.errstate(over="ignore", invalid="ignore")  # the detector looks for what is not finite
@@ -105,10 +102,10 @@ class LocalSteps:
         rng: np.random.Generator,
         seed: int,
     ) -> Step:
-        """Takes a step of all replicas for each learning rate, then the step of the outer momentum.
+        """Takes a step of all replicas for each learning rate, then their mean.
 
         Raises:
-            Diverged: Before the outer step, if a loss or a gradient is not finite or the loss stays high.
+            Diverged: Before the mean is taken, if a loss or a gradient is not finite or the loss stays high.
         """
         taken: list[float] = []  # the learning rates
         for replica in self.replicas.values():
@@ -126,7 +123,7 @@ class LocalSteps:
             worst = max(of_all, key=lambda of_replica: (len(of_replica.norms), of_replica.norm))
             detector.check(self.optimizer.steps + number, batch.loss, worst.norm, worst.norms, lr)
             losses += [of_replica.loss for of_replica in of_all]
-        self.outer_step(rows)
+        self.take_mean(rows)
         self.optimizer.steps += len(taken)
         averaged.update(self.optimizer.steps, taken=len(taken))
         return Step(mean_loss(losses), worst.norm, None)
@@ -142,32 +139,27 @@ class LocalSteps:
         rows = [None if mask is None else np.flatnonzero(mask) for mask in masks]
         return [of_replica for told, _ in found for of_replica in told], rows
 
-    def outer_step(self, rows: Sequence[Array | None]) -> None:
-        """Takes the mean of all replicas, and a step with Nesterov momentum; only these rows change.
+    def take_mean(self, rows: Sequence[Array | None]) -> None:
+        """Goes to the mean of all replicas; only these rows change.
 
         Args:
             rows: Of each parameter; None for all.
         """
         common = arrays_of(self.optimizer)
+        weights = common[: len(rows)]
         rows_of = list(rows) * (len(common) // len(rows))  # moments have the rows of their parameter
         touched = [slice(None) if r is None else r for r in rows_of]
 
         def of_shard(shard: Shard) -> tuple[list[Gradient], None]:
-            own = self.replicas[shard].arrays()
-            moved = [common[i][touched[i]] - own[i][touched[i]] for i in range(len(rows))]
-            moments = [own[i][touched[i]].copy() for i in range(len(rows), len(own))]
-            return list(map(Gradient, rows_of, moved + moments)), None
+            own = [array[at] for array, at in zip(self.replicas[shard].arrays(), touched, strict=True)]
+            moved = [mine - shared[at] for mine, shared, at in zip(own, weights, touched, strict=False)]
+            return list(map(Gradient, rows_of, moved + own[len(weights) :])), None
 
         sums, _ = sum_of_shards(self.shards, of_shard, common, self.wire)
         means = [total / self.shards for _, total in sums]
-        for array, at, mean in zip(common[len(rows) :], touched[len(rows) :], means[len(rows) :], strict=True):
-            array[at] = mean
-        of_weights = zip(self.parameters.items(), touched[: len(rows)], means[: len(rows)], strict=True)
-        for (name, p), at, g in of_weights:
-            u = self.momentum[name]
-            velocity = OUTER_MOMENTUM * u[at] + g
-            u[at] = velocity
-            p.value[at] -= OUTER_LR * (g + OUTER_MOMENTUM * velocity)
+        for number, (array, at, mean) in enumerate(zip(common, touched, means, strict=True)):
+            # weights travel as differences, which rounding harms less; moments do not, so that none turns negative
+            array[at] = array[at] + mean if number < len(weights) else mean
 
 
 def moments_of(optimizer: Optimizer) -> list[Array]:

@@ -367,8 +367,6 @@ class Trainer:
         tensors = {f"weights.{name}": p.value for name, p in self.parameters.items()}
         for slot, arrays in self.optimizer.slots.items():
             tensors |= {f"optimizer.{slot}.{name}": array for name, array in arrays.items()}
-        if self.local_steps is not None:
-            tensors |= {f"outer.{name}": array for name, array in self.local_steps.momentum.items()}
         carried = self.objective.carried() if carried is None else carried
         return tensors | {f"carried.{name}": array for name, array in carried.items()}
 

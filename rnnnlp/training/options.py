@@ -104,8 +104,8 @@ class TrainingOptions(Config):
         check=between(1, MOST_SHARDS),
     )
     sync_every: int = setting(
-        "for slow networks: each shard trains weights of its own for this number of steps, then all take their mean, "
-        "with an outer momentum; 1 adds up the gradients of all shards in every step",
+        "for slow networks: each shard trains weights of its own for this number of steps, then all take their mean; "
+        "1 adds up the gradients of all shards in every step",
         1,
         check=between(1, MOST_LOCAL_STEPS),
     )

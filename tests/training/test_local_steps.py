@@ -17,7 +17,7 @@ from rnnnlp.tasks import load_task
 from rnnnlp.training.averaging import AveragedWeights
 from rnnnlp.training.divergence import Diverged, DivergenceDetector
 from rnnnlp.training.gradient_sum import gradients_of_batch
-from rnnnlp.training.local_steps import OUTER_LR, OUTER_MOMENTUM, LocalSteps
+from rnnnlp.training.local_steps import LocalSteps
 from rnnnlp.training.loop import is_passed
 from rnnnlp.training.noise_scale import NoiseScale
 from rnnnlp.training.optimizers import optimizer
@@ -68,7 +68,7 @@ class Pulled:
 
 def local_steps(objective: Any, kind: str = "sgd", **options: Any) -> LocalSteps:
     own = optimizer(kind, objective.parameters(), momentum=0.0)
-    return LocalSteps(objective, own, shards=len(objective.places), wire="float32", **options)
+    return LocalSteps(objective, own, **{"shards": len(objective.places), "wire": "float32"} | options)
 
 
 def advance(steps: LocalSteps, rates: Iterable[float], max_norm: float = 0.0) -> Any:
@@ -77,20 +77,13 @@ def advance(steps: LocalSteps, rates: Iterable[float], max_norm: float = 0.0) ->
     return steps.train(rates, averaged, DivergenceDetector(), max_norm=max_norm, rng=rng, seed=0)
 
 
-def test_the_mean_of_replicas_is_a_gradient_with_momentum():
+def test_all_go_to_the_mean_of_the_replicas():
     objective = Pulled([1.0, 4.0])
-    steps, value, velocity = local_steps(objective), 0.0, 0.0
-    table, velocities = np.ones(9), np.zeros(9)
+    steps, value, table = local_steps(objective), 0.0, np.ones(9)
     for _ in range(3):
         found = advance(steps, [0.1, 0.2])
-        ends = [(value - place) * 0.9 * 0.8 + place for place in (1.0, 4.0)]
-        moved = value - np.mean(ends)
-        velocity = OUTER_MOMENTUM * velocity + moved
-        value -= OUTER_LR * (moved + OUTER_MOMENTUM * velocity)
-        rows = np.array([0, 2])  # each is moved by one replica, so their mean has half of that
-        moved_rows = table[rows] * (1 - 0.9 * 0.8) / 2
-        velocities[rows] = OUTER_MOMENTUM * velocities[rows] + moved_rows
-        table[rows] -= OUTER_LR * (moved_rows + OUTER_MOMENTUM * velocities[rows])
+        value = np.mean([(value - place) * 0.9 * 0.8 + place for place in (1.0, 4.0)])
+        table[[0, 2]] *= (1 + 0.9 * 0.8) / 2  # each row is moved by one replica of the two
         np.testing.assert_allclose(objective.vector.value, value, rtol=1e-5)
         np.testing.assert_allclose(objective.table.value[:, 0], table, rtol=1e-5)
     assert objective.batches == 6
@@ -98,11 +91,21 @@ def test_the_mean_of_replicas_is_a_gradient_with_momentum():
     assert steps.optimizer.steps == 6
 
 
+@pytest.mark.parametrize("place", np.linspace(1e4, 2e4, 8))
+def test_mean_second_moments_are_not_negative(place: float):
+    objective = Pulled([place, 0.0, 0.0])
+    steps = local_steps(objective, "adamw", wire="bf16")
+    advance(steps, [0.0])  # moments of large gradients
+    objective.places[:] = [0.0, 0.0, 0.0]
+    advance(steps, [0.0] * 1500)  # they fade to less than what is rounded off
+    assert all((array >= 0).all() for array in steps.optimizer.slots["v"].values())
+
+
 def test_replicas_clip_the_gradient_of_their_own_part():
     objective = Pulled([1000.0, 1000.0])
     found = advance(local_steps(objective), [1.0], max_norm=1.0)
     assert found.gradient_norm > 1000
-    moved = np.linalg.norm(objective.vector.value) / (OUTER_LR * (1 + OUTER_MOMENTUM))
+    moved = np.linalg.norm(objective.vector.value)
     assert 0.99 < moved <= 1.0
 
 
@@ -115,7 +118,7 @@ def test_moments_of_all_replicas_are_averaged():
     assert (steps.optimizer.slots["v"]["table"][1::2] == 0).all()
 
 
-def test_a_replica_that_diverges_is_told_before_the_outer_step():
+def test_a_replica_that_diverges_is_told_before_the_mean_is_taken():
     objective = Pulled([1.0, 1.0])
 
     def rates() -> Iterator[float]:
@@ -145,7 +148,6 @@ def test_a_run_with_local_steps_resumes_to_the_same_bits(text: Path, tmp_path: P
         assert found.keys() == expected.keys()
         for tensor, values in expected.items():
             assert found[tensor].tobytes() == values.tobytes(), tensor
-    assert any(name.startswith("outer.") and values.any() for name, values in expected.items())
 
 
 def test_local_steps_need_several_shards(text: Path, tmp_path: Path):
