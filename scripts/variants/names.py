@@ -1,4 +1,4 @@
-"""The variants by name: what each changes of the defaults, and the paper."""
+"""The variants by name: what each changes of the baseline, and the paper."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ class Variant:
     Attributes:
         about: For people.
         paper: Where the idea is from.
-        options: Options of `rnnnlp train charlm` that differ from the defaults.
+        options: Options of `rnnnlp train charlm` that differ from the baseline.
         batches: The windows of the text.
         stack: Makes the recurrent layers from the configuration of the network. None takes the library's own.
         unused: Options of the network that `stack` ignores.
@@ -47,7 +47,7 @@ def residual_lstm(config: CharLMConfig, **options: Any) -> Stack:
 
 
 VARIANTS = {
-    "baseline": Variant("the defaults"),
+    "baseline": Variant("the LSTM, without weight decay; else the defaults"),
     # Options of the library.
     "no-dropout": Variant("no dropout", "Srivastava et al. 2014", {"dropout": 0.0}),
     "dropout-0.5": Variant("dropout 0.5", "Srivastava et al. 2014", {"dropout": 0.5}),

@@ -24,6 +24,8 @@ from rnnnlp.training.run import run_folder, running, with_limit
 from rnnnlp.training.run_folder import RunFolder
 from variants.names import Variant, build, multiplications
 
+BASELINE = {"cell": "lstm", "weight_decay": 0.0}  # what the variants are compared with
+
 
 class TimedTrainer(Trainer):
     """Measures how long each step takes."""
@@ -67,7 +69,7 @@ def train(variant: Variant, given: Mapping[str, Any]) -> dict[str, Any]:
     """
     started = time.monotonic()
     values = {**variant.options, **given}
-    options = TASK.options_from({"validation_tokens": LARGEST, **values})
+    options = TASK.options_from({"validation_tokens": LARGEST, **BASELINE, **values})
     training = with_limit(options.training)
     encoded = encode_corpus(corpus_of(training), training.tokenizer, splits=SPLITS, **training.vocabulary_options)
     config, network_config = resolve(

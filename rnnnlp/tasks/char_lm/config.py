@@ -24,9 +24,9 @@ class Preset(NamedTuple):
 PRESETS = {
     "tiny": Preset(128, 32, 2e-2, 32, 2e5),
     "small": Preset(256, 64, 1.5e-2, 32, 1e6),
-    "base": Preset(512, 64, 1e-2, 32, 3e6),
-    "large": Preset(768, 64, 6e-3, 64, 2e7),
-    "huge": Preset(1024, 64, 5e-3, 64, 1e8),
+    "base": Preset(512, 64, 1.3e-2, 32, 3e6),
+    "large": Preset(768, 64, 8e-3, 64, 2e7),
+    "huge": Preset(1024, 64, 6e-3, 64, 1e8),
 }
 
 
@@ -40,7 +40,7 @@ FROM_RUN = (  # what a run that starts from another one takes from it, and nobod
 class CharLMConfig(NetworkConfig):
     """The network: embedding, recurrent layers, softmax over the vocabulary."""
 
-    cell: str = setting(f"recurrent cell: {', '.join(CELLS)}", "lstm", check=one_of(CELLS))
+    cell: str = setting(f"recurrent cell: {', '.join(CELLS)}", "lstm_rms_norm", check=one_of(CELLS))
     embedding_size: int = setting("number of features of a token", 64, check=at_least(1), auto=True)
     hidden_size: int = setting("number of hidden units of a recurrent layer", 512, check=at_least(1), auto=True)
     num_layers: int = setting("number of recurrent layers", 1, check=between(1, MAX_LAYERS))

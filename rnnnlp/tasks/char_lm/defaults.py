@@ -18,9 +18,9 @@ from rnnnlp.training.throughput import evaluations_of, shortest
 
 SHOWN = ("hidden_size", "embedding_size", "dropout", "weight_decay", "lr", "batch_size", "evaluations")
 UNITS = 64  # the number of hidden units is a multiple of it
-DROPOUT_PER_DOUBLING = 0.1  # of the number of times that each weight sees each token
+PER_DOUBLING = 0.06  # dropout and weight decay, for each doubling of the times that each weight sees each token
 MAX_DROPOUT = 0.5
-WEIGHT_DECAY = 0.3  # where dropout alone would not keep the model from overfitting
+MIN_WEIGHT_DECAY, MAX_WEIGHT_DECAY = 0.1, 0.3
 SHORT_RUN = 5000  # steps for which a preset's learning rate is meant
 
 log = logging.getLogger(__name__)
@@ -38,8 +38,8 @@ def resolve(
     """Decides what the options leave open, and logs it.
 
     The size is that of the preset; with "auto", it grows with the number of tokens that can be read in the time.
-    Dropout grows with the number of epochs and with the model; where it can grow no more, weight decay begins. With
-    tied weights, an open size is that of the given one.
+    Dropout and weight decay grow with the number of epochs and with the model. With tied weights, an open size is that
+    of the given one.
 
     Args:
         options: How to train.
@@ -61,12 +61,11 @@ def resolve(
     if options.budget is not None:
         seen *= work(PRESETS["base"].hidden_size) / work(network_options["hidden_size"])
     parameters = CharLMConfig(vocab_size, **network_options).num_parameters
-    usual_dropout = dropout(seen / tokens, parameters / tokens)
-    network_options.setdefault("dropout", usual_dropout)
+    dropout, weight_decay = regularization(seen / tokens, parameters / tokens)
+    network_options.setdefault("dropout", dropout)
     batch_size = options.batch_size or size.batch_size
-    weight_decay = options.weight_decay
-    if weight_decay is None:
-        weight_decay = WEIGHT_DECAY if usual_dropout == MAX_DROPOUT else 0.0
+    if options.weight_decay is not None:
+        weight_decay = options.weight_decay
     decided = {
         "batch_size": batch_size,
         "lr": options.lr or scaled_lr(size.lr, seen / (batch_size * options.bptt)),
@@ -137,7 +136,7 @@ def work(hidden_size: int) -> float:
     return hidden_size**2 + 100 * hidden_size
 
 
-def dropout(epochs: float, parameters_per_token: float) -> float:
-    """More dropout the more often each weight sees each token, up to a half."""
-    doublings = math.log2(max(1.0, epochs * parameters_per_token))
-    return round(min(MAX_DROPOUT, DROPOUT_PER_DOUBLING * doublings), 2)
+def regularization(epochs: float, parameters_per_token: float) -> tuple[float, float]:
+    """Dropout and weight decay: more of both the more often each weight sees each token."""
+    strength = PER_DOUBLING * math.log2(max(1.0, epochs * parameters_per_token))
+    return round(min(MAX_DROPOUT, strength), 2), round(min(max(MIN_WEIGHT_DECAY, strength), MAX_WEIGHT_DECAY), 2)

@@ -44,9 +44,9 @@ def test_sizes_between_presets():
 
 
 def test_the_learning_rate_fits_a_size_that_is_given(monkeypatch):
-    rates = [resolve(monkeypatch, {"hidden_size": size}, steps=1000)[0].lr for size in (48, 128, 256, 300)]
+    rates = [resolve(monkeypatch, {"hidden_size": size}, steps=1000)[0].lr for size in (48, 128, 256, 384)]
     assert rates[:3] == [0.02, 0.02, 0.015]
-    assert 0.01 < rates[3] < 0.015
+    assert defaults.PRESETS["base"].lr < rates[3] < 0.015
 
 
 def test_dropout_grows_with_the_number_of_epochs(monkeypatch):
@@ -57,10 +57,12 @@ def test_dropout_grows_with_the_number_of_epochs(monkeypatch):
     assert long_text.dropout == 0
 
 
-def test_weight_decay_begins_where_dropout_is_largest(monkeypatch):
+def test_weight_decay_grows_with_dropout_between_its_limits(monkeypatch):
     resolved = [resolve(monkeypatch, {"hidden_size": 512}, epochs=epochs) for epochs in (1, 16, 1000)]
-    assert [model.dropout == 0.5 for _, model in resolved] == [False, False, True]
-    assert [training.weight_decay for training, _ in resolved] == [0, 0, 0.3]
+    short, middle, long = (training.weight_decay for training, _ in resolved)
+    assert (short, long) == (0.1, 0.3)
+    assert short < middle == resolved[1][1].dropout < long
+    assert resolve(monkeypatch, epochs=16, weight_decay=0.0)[0].weight_decay == 0.0
 
 
 def test_a_smaller_model_counts_as_reading_more_in_the_same_time(monkeypatch):
