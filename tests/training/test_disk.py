@@ -165,7 +165,7 @@ def test_status_says_where_a_run_is(text: Path, tmp_path: Path, capsys: pytest.C
     assert main(["train", "charlm", "--data", str(text), "--out", str(folder), *steps]) == 0
     assert main(["status", str(folder)]) == 0
     said = dict(line.split(None, 1) for line in capsys.readouterr().out.splitlines())
-    assert said["model"] == "char_lm, cell lstm, hidden_size 16, num_layers 1"
+    assert said["model"] == "char_lm, cell lstm_rms_norm, hidden_size 16, num_layers 1"
     assert said["process"] == "none"
     assert said["step"] == "20, 100% of the run"
     assert said["checkpoints"] == "step-00000000, step-00000020"
