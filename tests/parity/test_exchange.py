@@ -168,7 +168,7 @@ def test_a_character_model_carries_its_state(cell, num_layers):
 
 
 def test_a_character_model_comes_back_and_generates(tmp_path):
-    model = CharLM().with_network(language_model(embedding_size=H, tied_weights=True))
+    model = CharLM().with_network(language_model(cell="lstm", embedding_size=H, tied_weights=True))
     module = to_torch(model)
     assert module.head.weight is module.embedding.weight
     back = from_torch(module, model.network_.tokenizer)
