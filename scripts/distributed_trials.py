@@ -4,7 +4,7 @@
     python scripts/distributed_trials.py bits --hosts 4  # the same over four computers
     python scripts/distributed_trials.py ends --times 5  # each kind of end 5 times; each run is resumed to its end
     python scripts/distributed_trials.py speed --times 3 # two processes of a thread, one process of two threads
-    python scripts/distributed_trials.py files           # a hundred files, by four processes of which two are killed
+    python scripts/distributed_trials.py files           # predicts a hundred files with four processes, and kills two
     python scripts/distributed_trials.py messages        # what a sum takes between 2 and 4 computers at 1 Gbit/s
     python scripts/distributed_trials.py slow            # how fast 2 computers at 1 Gbit/s train together
 
