@@ -105,7 +105,7 @@ def test_interrupted_row_resumes(main, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--cells", "tree"], "--cells has 'tree'; it must be some of lstm, gru, elman"),
+        (["--cells", "tree"], "--cells has 'tree'; it must be some of lstm, lstm_rms_norm, gru, elman"),
         (["--segments", "0"], "--segments is 0; it must be from 1 to 1000"),
         (["--layers", "one"], "--layers is 'one'; it must be numbers"),
         (["--data", "no/such.txt"], "--data no/such.txt: no such file"),

@@ -21,13 +21,15 @@ class Optimizer:
     Args:
         parameters: The parameters, by name.
         weight_decay: Strength of the weight decay.
+        momentum: How much of the last running mean of the gradients a step keeps; "rmsprop" has no such mean.
     """
 
     slot_names: tuple[str, ...] = ()
 
-    def __init__(self, parameters: Mapping[str, Parameter], *, weight_decay: float = 0.0):
+    def __init__(self, parameters: Mapping[str, Parameter], *, weight_decay: float = 0.0, momentum: float = 0.9):
         self.parameters = parameters
         self.weight_decay = weight_decay
+        self.momentum = momentum
         self.steps = 0
         self.slots = {
             slot: {name: np.zeros_like(p.value) for name, p in parameters.items()} for slot in self.slot_names
@@ -75,10 +77,6 @@ class SGD(Optimizer):
 
     slot_names = ("momentum",)
 
-    def __init__(self, parameters: Mapping[str, Parameter], *, weight_decay: float = 0.0, momentum: float = 0.9):
-        super().__init__(parameters, weight_decay=weight_decay)
-        self.momentum = momentum
-
     def update(self, value: np.ndarray, g: np.ndarray, lr: float, decay: float, *slots: np.ndarray) -> None:
         (m,) = slots
         m *= self.momentum
@@ -104,10 +102,10 @@ class RMSprop(Optimizer):
 
 
 class AdamW(Optimizer):
-    """Adam (Kingma and Ba 2015) with decoupled weight decay (Loshchilov and Hutter 2019)."""
+    """Adam (Kingma and Ba 2015) with decoupled weight decay (Loshchilov and Hutter 2019). Its beta1 is the momentum."""
 
     slot_names = ("m", "v")
-    beta1, beta2, eps = 0.9, 0.99, 1e-8
+    beta2, eps = 0.99, 1e-8
 
     def step(self, lr: float, scale: float = 1.0) -> None:
         gradients = [p.grad for p in self.parameters.values()]
@@ -137,7 +135,7 @@ class AdamW(Optimizer):
                 lr=lr * rate,
                 step=self.steps,
                 scale=scale,
-                betas=(self.beta1, self.beta2),
+                betas=(self.momentum, self.beta2),
                 eps=self.eps,
             )
 
@@ -166,11 +164,9 @@ def optimizer(
         kind: A name in OPTIMIZERS.
         parameters: The parameters to update, by name.
         weight_decay: Strength of the weight decay.
-        momentum: Of "sgd"; the others do not use it.
+        momentum: How much of the last running mean of the gradients a step keeps.
     """
-    if kind == "sgd":
-        return SGD(parameters, weight_decay=weight_decay, momentum=momentum)
-    return OPTIMIZERS[kind](parameters, weight_decay=weight_decay)
+    return OPTIMIZERS[kind](parameters, weight_decay=weight_decay, momentum=momentum)
 
 
 def global_norm(parameters: Mapping[str, Parameter]) -> tuple[float, dict[str, float]]:

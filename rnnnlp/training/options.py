@@ -117,7 +117,7 @@ class TrainingOptions(Config):
     bptt: int | None = setting("number of steps through which the gradient flows back", None, check=at_least(1))
     optimizer: str = setting(f"one of {', '.join(OPTIMIZERS)}", "adamw", check=one_of(OPTIMIZERS))
     lr: float | None = setting("peak learning rate", None, check=above_zero())
-    momentum: float = setting("momentum of sgd", 0.9, check=share())
+    momentum: float = setting("momentum of sgd, and beta1 of adam and adamw", 0.9, check=share())
     weight_decay: float | None = setting("weight decay; biases are spared", 0.0, check=at_least(0))
     schedule: str = setting(f"learning-rate schedule: {', '.join(SCHEDULES)}", "cosine", check=one_of(SCHEDULES))
     warmup: float = setting("fraction of the run in which the learning rate rises", 0.02, check=share())

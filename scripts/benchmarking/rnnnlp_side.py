@@ -41,7 +41,7 @@ Weights = dict[str, np.ndarray]
 
 def start(backend: str | None, threads: int) -> str:
     """Makes the process ready; returns what runs, for people."""
-    assert (AdamW.beta1, AdamW.beta2, AdamW.eps) == (*BETAS, EPSILON)  # the values of torch_side
+    assert (AdamW.beta2, AdamW.eps) == (BETAS[1], EPSILON)  # the values of torch_side
     return f"rnnnlp {__version__}, {kernels.use(backend, threads)}"
 
 
@@ -90,7 +90,7 @@ class Training(Job):
     def __init__(self, model: Any):
         super().__init__(model)
         self.parameters = model.parameters()
-        self.optimizer = optimizer("adamw", self.parameters, weight_decay=WEIGHT_DECAY)
+        self.optimizer = optimizer("adamw", self.parameters, weight_decay=WEIGHT_DECAY, momentum=BETAS[0])
 
     def step(self, batch: Any) -> tuple[float, float]:
         """Loss and gradient norm."""

@@ -24,7 +24,12 @@ from rnnnlp.training.run import run_folder, running, with_limit
 from rnnnlp.training.run_folder import RunFolder
 from variants.names import Variant, build, multiplications
 
-BASELINE = {"cell": "lstm", "weight_decay": 0.0}  # what the variants are compared with
+BASELINE = {
+    "cell": "lstm",
+    "batch_size": 32,
+    "momentum": 0.9,
+    "weight_decay": 0.0,
+}  # what the variants are compared with
 
 
 class TimedTrainer(Trainer):

@@ -8,9 +8,10 @@ from rnnnlp.training.optimizers import Adam, RMSprop, clipping, global_norm, opt
 from tests.parity.torch_or_skip import torch
 from tests.parity.twins import tensor
 
-ADAM = {"betas": (Adam.beta1, Adam.beta2), "eps": Adam.eps}
+MOMENTUM = 0.8
+ADAM = {"betas": (MOMENTUM, Adam.beta2), "eps": Adam.eps}
 THEIRS = {
-    "sgd": (torch.optim.SGD, {"momentum": 0.8}),
+    "sgd": (torch.optim.SGD, {"momentum": MOMENTUM}),
     "rmsprop": (torch.optim.RMSprop, {"alpha": RMSprop.beta, "eps": RMSprop.eps}),
     "adam": (torch.optim.Adam, ADAM),
     "adamw": (torch.optim.AdamW, ADAM),
@@ -35,7 +36,7 @@ def test_twenty_steps(kind, weight_decay):
     rng = np.random.default_rng(0)
     parameters = draw_parameters(rng)
     twins = {name: tensor(p.value, grad=True) for name, p in parameters.items()}
-    ours = optimizer(kind, parameters, weight_decay=weight_decay, momentum=0.8)
+    ours = optimizer(kind, parameters, weight_decay=weight_decay, momentum=MOMENTUM)
     make, options = THEIRS[kind]
     theirs = make(groups(twins.values(), weight_decay), lr=0.1, **options)
     for step in range(20):

@@ -14,7 +14,7 @@ from tests.parity.torch_or_skip import torch
 from tests.parity.twins import CELLS, CharLMTwin, SentimentTwin, as_torch_state, as_tuple, tensor
 
 V, H, STEPS = 6, 8, 20
-LR, WEIGHT_DECAY, MAX_NORM = 0.02, 0.01, 0.3
+LR, MOMENTUM, WEIGHT_DECAY, MAX_NORM = 0.02, 0.6, 0.01, 0.3
 TOLERANCE = 1e-6  # torch clips to max_norm / (norm + 1e-6), which is why it is not tighter
 
 
@@ -26,7 +26,7 @@ def their_optimizer(twin):
             {"params": [p for p in parameters if p.ndim == 1], "weight_decay": 0.0},
         ],
         lr=LR,
-        betas=(Adam.beta1, Adam.beta2),
+        betas=(MOMENTUM, Adam.beta2),
         eps=Adam.eps,
     )
 
@@ -36,7 +36,7 @@ def train(model, gradients, twin, their_loss):
 
     `gradients(k)` and `their_loss(k)` compute the loss of step k.
     """
-    ours = optimizer("adamw", model.parameters(), weight_decay=WEIGHT_DECAY)
+    ours = optimizer("adamw", model.parameters(), weight_decay=WEIGHT_DECAY, momentum=MOMENTUM)
     theirs = their_optimizer(twin)
     losses, clipped = [], 0
     for step in range(STEPS):

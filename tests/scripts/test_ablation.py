@@ -40,7 +40,7 @@ def test_every_variant_trains(name, text, tmp_path, capsys):
 def test_baseline_is_what_the_library_trains(text, tmp_path):
     figures = tmp_path / "figures.jsonl"
     ablation.main(["--data", text, *WORDS, "--seed", "3", "--json", str(figures)])
-    options = {"data": text, "seed": 3, "cell": "lstm", "weight_decay": 0.0} | SMALL
+    options = {"data": text, "seed": 3, "cell": "lstm", "momentum": 0.9, "weight_decay": 0.0} | SMALL
     train(TASK, TASK.options_from(options), tmp_path / "run")
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     expected = [line["validation"]["nats_per_char"] for line in lines if "validation" in line]

@@ -45,15 +45,16 @@ def test_rmsprop():
     assert two_steps("rmsprop") == approx([first, first + 0.1 / np.sqrt(v[1])])
 
 
-def test_adam_and_adamw():
-    b1, b2 = Adam.beta1, Adam.beta2
+@pytest.mark.parametrize("b1", [0.9, 0.6])
+def test_adam_and_adamw(b1):
+    b2 = Adam.beta2
     m = b1 * (1 - b1) * 2 - (1 - b1)
     v = b2 * (1 - b2) * 4 + (1 - b2)
     second = 0.1 * (m / (1 - b1**2)) / np.sqrt(v / (1 - b2**2))
     # The first step is the learning rate, whatever the gradient.
-    assert two_steps("adam") == approx([2.9, 2.9 - second])
+    assert two_steps("adam", momentum=b1) == approx([2.9, 2.9 - second])
     first = 3 * (1 - 0.1 * 0.5) - 0.1
-    assert two_steps("adamw", weight_decay=0.5) == approx([first, first * (1 - 0.1 * 0.5) - second])
+    assert two_steps("adamw", weight_decay=0.5, momentum=b1) == approx([first, first * (1 - 0.1 * 0.5) - second])
 
 
 @pytest.mark.parametrize("kind", OPTIMIZERS)

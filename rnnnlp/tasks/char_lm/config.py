@@ -89,6 +89,7 @@ class CharLMOptions(TrainingOptions):
     batch_size: int | None = setting("number of streams of the text in a batch", None, check=at_least(1), auto=True)
     bptt: int = setting("number of steps of a window, through which the gradient flows back", 64, check=at_least(1))
     lr: float | None = setting(default=None, auto=True)
+    momentum: float = setting(default=0.6)
     weight_decay: float | None = setting(default=None, auto=True)
     validation_tokens: int = setting(
         "maximum number of validation tokens that the evaluations of a run read", 200_000, check=at_least(1)
