@@ -12,6 +12,7 @@ import numpy as np
 
 from rnnnlp.errors import UserError
 from rnnnlp.exchange.vocabularies import Vocabulary
+from rnnnlp.kernels import CELLS
 from rnnnlp.layers.parameter import Undrawn
 from rnnnlp.layers.pooling import POOLINGS
 from rnnnlp.layers.recurrent import Recurrent
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     import torch
 
 ARRAYS = {"W_x": "weight_ih", "W_h": "weight_hh", "b_x": "bias_ih", "b_h": "bias_hh"}  # ours and those of torch.nn
-GATES = {"lstm": 4, "gru": 3, "elman_tanh": 1, "elman_relu": 1}
 NONLINEARITIES = {"tanh": "elman_tanh", "relu": "elman_relu"}
 UNKNOWN_LOGIT = -30.0  # of what a vocabulary lacks, beside the mean of all logits: it is never predicted
 NESTED = ("state_dict", "model_state_dict", "model_state", "model", "net", "weights")  # in a checkpoint
@@ -360,8 +360,10 @@ def layers_of(tensors: Tensors, elman: str, *, of_classifier: bool) -> Layers:
     """
     own = {name: array for name, array in tensors.items() if of_classifier and OWN.fullmatch(name)}
     matches = {name: match for name in tensors if (match := RECURRENT.fullmatch(name))}
-    recurrent, cell = recurrent_of({m.groups(): tensors[name] for name, m in matches.items()}, elman)
-    left = {name: array for name, array in tensors.items() if name not in matches and name not in own}
+    marks = {name: cell for name in tensors if not tensors[name].size and (cell := name.rpartition(".")[2]) in CELLS}
+    cells = tuple(marks.values()) or ("lstm", "gru", elman)
+    recurrent, cell = recurrent_of({m.groups(): tensors[name] for name, m in matches.items()}, cells)
+    left = {name: array for name, array in tensors.items() if name not in {*matches, *marks, *own}}
     first, directions = recurrent["0.forward.W_x"], 2 if "0.reverse.W_x" in recurrent else 1
     H = recurrent["0.forward.W_h"].shape[1]
     matrices = [name for name, array in left.items() if name.endswith("weight") and array.ndim == 2]
@@ -399,12 +401,12 @@ def bias_of(name: str) -> str:
     return name[: -len("weight")] + "bias"
 
 
-def recurrent_of(arrays: Mapping[tuple[Any, ...], np.ndarray], elman: str) -> tuple[Tensors, str]:
+def recurrent_of(arrays: Mapping[tuple[Any, ...], np.ndarray], cells: Sequence[str]) -> tuple[Tensors, str]:
     """The arrays of recurrent layers by our names, and their cell.
 
     Args:
         arrays: By name of the layer, of the array, number and direction; the last two may be None.
-        elman: The cell if there are no gates.
+        cells: The cells that they can be; the number of gates says which.
     """
     places = {(place, direction) for place, _, _, direction in arrays}
     if len({place for place, _ in places}) != 1:
@@ -421,7 +423,7 @@ def recurrent_of(arrays: Mapping[tuple[Any, ...], np.ndarray], elman: str) -> tu
         for bias in ("b_x", "b_h"):
             found.setdefault(name[:-3] + bias, np.zeros(len(found[name]), found[name].dtype))
     rows, H = found.get("0.forward.W_h", np.zeros((0, 1))).shape
-    cell = next((cell for cell, gates in GATES.items() if gates * H == rows), None)
+    cell = next((cell for cell in cells if len(CELLS[cell].gates) * H == rows), None)
     directions = ("forward", "reverse") if any(direction for _, direction in places) else ("forward",)
     numbers = range(1 + max(int(name.partition(".")[0]) for name in found))
     expected = {f"{k}.{direction}.{array}" for k in numbers for direction in directions for array in ARRAYS}
@@ -430,7 +432,7 @@ def recurrent_of(arrays: Mapping[tuple[Any, ...], np.ndarray], elman: str) -> tu
             f"the recurrent layers have {len(arrays)} arrays, which are not all those of one nn.LSTM, nn.GRU or "
             "nn.RNN; give the whole state dict"
         )
-    return found, elman if GATES[cell] == 1 else cell
+    return found, cell
 
 
 def language_model(layers: Layers, known: Vocabulary) -> CharLM:

@@ -168,7 +168,7 @@ def test_a_character_model_carries_its_state(cell, num_layers):
 
 
 def test_a_character_model_comes_back_and_generates(tmp_path):
-    model = CharLM().with_network(language_model(cell="lstm", embedding_size=H, tied_weights=True))
+    model = CharLM().with_network(language_model(embedding_size=H, tied_weights=True))
     module = to_torch(model)
     assert module.head.weight is module.embedding.weight
     back = from_torch(module, model.network_.tokenizer)
@@ -452,10 +452,22 @@ def test_the_definition_of_a_new_cell_runs_in_torch(minimal_gated_unit):
 
 
 @pytest.mark.parametrize("cell", sorted(set(CELLS) - {"lstm", "gru", "elman_tanh", "elman_relu"}))
-def test_a_cell_that_torch_lacks_does_not_come_back_as_another_one(cell):
-    module = to_torch(classifier(cell=cell))
-    with pytest.raises(UserError, match=f"the state dict also has recurrent.{cell}; only an embedding"):
-        from_torch(module, WORDS, labels=LABELS, pooling="mean+max")
+def test_a_cell_that_torch_lacks_comes_back_as_itself(cell):
+    network = classifier(cell=cell, bidirectional=True, num_layers=2)
+    back = from_torch(to_torch(network), WORDS, labels=LABELS, pooling="mean+max")
+    assert back.network_.config.cell == cell
+    np.testing.assert_array_equal(back.predict_proba(TEXTS), network.predict_proba(TEXTS))
+    model = CharLM().with_network(language_model(cell=cell))
+    back = from_torch(to_torch(model).state_dict(), model.network_.tokenizer)
+    assert back.network_.config.cell == cell
+    np.testing.assert_array_equal(own_log_probabilities(back, "abcab"), own_log_probabilities(model, "abcab"))
+
+
+def test_a_state_dict_with_the_name_of_a_cell_that_it_is_not():
+    state = to_torch(classifier(cell="gru_reset_first")).state_dict()
+    state["recurrent.lstm_rms_norm"] = state.pop("recurrent.gru_reset_first")
+    with pytest.raises(UserError, match="which are not all those of one"):
+        from_torch(state, WORDS, labels=LABELS, pooling="mean+max")
 
 
 def test_without_torch_one_line_says_what_to_install(monkeypatch):
