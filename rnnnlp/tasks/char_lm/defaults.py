@@ -18,10 +18,11 @@ from rnnnlp.training.throughput import evaluations_of, shortest
 
 SHOWN = ("hidden_size", "embedding_size", "dropout", "weight_decay", "lr", "batch_size", "evaluations")
 UNITS = 64  # the number of hidden units is a multiple of it
-PER_DOUBLING = 0.06  # dropout and weight decay, for each doubling of the times that each weight sees each token
+DROPOUT_PER_DOUBLING = 0.06  # for each doubling of the times that each weight sees each token
 MAX_DROPOUT = 0.5
-MIN_WEIGHT_DECAY, MAX_WEIGHT_DECAY = 0.1, 0.3
-SHORT_RUN = 5000  # steps for which a preset's learning rate is meant
+DECAY_OF_A_STEP = 0.0018  # the fraction of a weight that a step takes away at the peak of the learning rate
+MAX_WEIGHT_DECAY = 0.3
+SHORT_RUN = 10_000  # steps for which a preset's learning rate is meant
 
 log = logging.getLogger(__name__)
 
@@ -38,8 +39,8 @@ def resolve(
     """Decides what the options leave open, and logs it.
 
     The size is that of the preset; with "auto", it grows with the number of tokens that can be read in the time.
-    Dropout and weight decay grow with the number of epochs and with the model. With tied weights, an open size is that
-    of the given one.
+    Dropout grows with the number of epochs and with the model, weight decay with a smaller learning rate. With tied
+    weights, an open size is that of the given one.
 
     Args:
         options: How to train.
@@ -61,15 +62,13 @@ def resolve(
     if options.budget is not None:
         seen *= work(PRESETS["base"].hidden_size) / work(network_options["hidden_size"])
     parameters = CharLMConfig(vocab_size, **network_options).num_parameters
-    dropout, weight_decay = regularization(seen / tokens, parameters / tokens)
-    network_options.setdefault("dropout", dropout)
+    network_options.setdefault("dropout", dropout_of(seen / tokens, parameters / tokens))
     batch_size = options.batch_size or size.batch_size
-    if options.weight_decay is not None:
-        weight_decay = options.weight_decay
+    lr = options.lr or scaled_lr(size.lr, seen / (batch_size * options.bptt))
     decided = {
         "batch_size": batch_size,
-        "lr": options.lr or scaled_lr(size.lr, seen / (batch_size * options.bptt)),
-        "weight_decay": weight_decay,
+        "lr": lr,
+        "weight_decay": weight_decay_of(lr) if options.weight_decay is None else options.weight_decay,
         "label_smoothing": options.label_smoothing or 0.0,
         "evaluations": options.evaluations or evaluations_of(seen, validation_tokens),
     }
@@ -136,7 +135,11 @@ def work(hidden_size: int) -> float:
     return hidden_size**2 + 100 * hidden_size
 
 
-def regularization(epochs: float, parameters_per_token: float) -> tuple[float, float]:
-    """Dropout and weight decay: more of both the more often each weight sees each token."""
-    strength = PER_DOUBLING * math.log2(max(1.0, epochs * parameters_per_token))
-    return round(min(MAX_DROPOUT, strength), 2), round(min(max(MIN_WEIGHT_DECAY, strength), MAX_WEIGHT_DECAY), 2)
+def dropout_of(epochs: float, parameters_per_token: float) -> float:
+    """Dropout: more of it the more often each weight sees each token."""
+    return round(min(MAX_DROPOUT, DROPOUT_PER_DOUBLING * math.log2(max(1.0, epochs * parameters_per_token))), 2)
+
+
+def weight_decay_of(lr: float) -> float:
+    """Weight decay, so that a step takes away the same fraction of a weight at every learning rate."""
+    return round(min(MAX_WEIGHT_DECAY, DECAY_OF_A_STEP / lr), 3)

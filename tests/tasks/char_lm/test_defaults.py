@@ -57,11 +57,12 @@ def test_dropout_grows_with_the_number_of_epochs(monkeypatch):
     assert long_text.dropout == 0
 
 
-def test_weight_decay_grows_with_dropout_between_its_limits(monkeypatch):
-    resolved = [resolve(monkeypatch, {"hidden_size": 512}, epochs=epochs) for epochs in (1, 16, 1000)]
-    short, middle, long = (training.weight_decay for training, _ in resolved)
-    assert (short, long) == (0.1, 0.3)
-    assert short < middle == resolved[1][1].dropout < long
+def test_weight_decay_takes_the_same_fraction_in_a_step_at_every_rate_up_to_its_limit(monkeypatch):
+    for lr in (0.006, 0.01, 0.05):
+        assert resolve(monkeypatch, epochs=1, lr=lr)[0].weight_decay * lr == pytest.approx(0.0018)
+    assert resolve(monkeypatch, epochs=1, lr=1e-4)[0].weight_decay == 0.3
+    training, _ = resolve(monkeypatch, preset="base", epochs=1)
+    assert training.weight_decay == pytest.approx(0.0018 / training.lr, abs=0.001)
     assert resolve(monkeypatch, epochs=16, weight_decay=0.0)[0].weight_decay == 0.0
 
 
@@ -88,7 +89,7 @@ def test_presets(monkeypatch, preset):
 def test_long_runs_have_a_lower_learning_rate(monkeypatch):
     rates = [resolve(monkeypatch, preset="base", epochs=epochs)[0].lr for epochs in (1, 10, 50, 400)]
     assert rates == sorted(rates, reverse=True)
-    assert rates[0] == rates[1] == defaults.PRESETS["base"].lr  # 488 and 4,883 steps
+    assert rates[0] == rates[1] == defaults.PRESETS["base"].lr  # 976 and 9,766 steps
     assert rates[3] < rates[2] < rates[1]
     assert defaults.scaled_lr(1e-2, 8 * defaults.SHORT_RUN) == pytest.approx(2.5e-3)
 
