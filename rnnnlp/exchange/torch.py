@@ -33,6 +33,12 @@ if TYPE_CHECKING:
     import torch
 
 ARRAYS = {"W_x": "weight_ih", "W_h": "weight_hh", "b_x": "bias_ih", "b_h": "bias_hh"}  # ours and those of torch.nn
+MODULES: dict[str, tuple[str, dict[str, Any]]] = {  # of torch.nn, and its options, by cell
+    "lstm": ("LSTM", {}),
+    "gru": ("GRU", {}),
+    "elman_tanh": ("RNN", {"nonlinearity": "tanh"}),
+    "elman_relu": ("RNN", {"nonlinearity": "relu"}),
+}
 NONLINEARITIES = {"tanh": "elman_tanh", "relu": "elman_relu"}
 UNKNOWN_LOGIT = -30.0  # of what a vocabulary lacks, beside the mean of all logits: it is never predicted
 NESTED = ("state_dict", "model_state_dict", "model_state", "model", "net", "weights")  # in a checkpoint
@@ -231,13 +237,10 @@ def recurrent_module(layers: Recurrent, cell: str, input_size: int, dtype: "torc
 
     from rnnnlp.exchange import torch_cells
 
-    kinds: dict[str, tuple[Any, dict[str, Any]]] = {
-        "lstm": (torch.nn.LSTM, {"batch_first": True}),
-        "gru": (torch.nn.GRU, {"batch_first": True}),
-        "elman_tanh": (torch.nn.RNN, {"batch_first": True, "nonlinearity": "tanh"}),
-        "elman_relu": (torch.nn.RNN, {"batch_first": True, "nonlinearity": "relu"}),
-    }
-    kind, options = kinds.get(cell, (partial(torch_cells.CellLayers, layers.cell), {}))
+    kind: Any = partial(torch_cells.CellLayers, layers.cell)
+    if cell in MODULES:
+        name, options = MODULES[cell]
+        kind = partial(getattr(torch.nn, name), batch_first=True, **options)
     number = len(layers.layers)
     return kind(
         input_size,
@@ -246,7 +249,6 @@ def recurrent_module(layers: Recurrent, cell: str, input_size: int, dtype: "torc
         bidirectional=len(layers.layers[0]) == 2,
         dropout=dropout if number > 1 else 0.0,
         dtype=dtype,
-        **options,
     )
 
 
@@ -361,7 +363,8 @@ def layers_of(tensors: Tensors, elman: str, *, of_classifier: bool) -> Layers:
     own = {name: array for name, array in tensors.items() if of_classifier and OWN.fullmatch(name)}
     matches = {name: match for name in tensors if (match := RECURRENT.fullmatch(name))}
     marks = {name: cell for name in tensors if not tensors[name].size and (cell := name.rpartition(".")[2]) in CELLS}
-    cells = tuple(marks.values()) or ("lstm", "gru", elman)
+    other_elman = {*NONLINEARITIES.values()} - {elman}
+    cells = tuple(marks.values()) or tuple(cell for cell in MODULES if cell not in other_elman)
     recurrent, cell = recurrent_of({m.groups(): tensors[name] for name, m in matches.items()}, cells)
     left = {name: array for name, array in tensors.items() if name not in {*matches, *marks, *own}}
     first, directions = recurrent["0.forward.W_x"], 2 if "0.reverse.W_x" in recurrent else 1

@@ -66,8 +66,8 @@ class Pulled:
         return ShardLoss(float(np.sum(difference**2)), 1.0, 10)
 
 
-def local_steps(objective: Any, kind: str = "sgd", **options: Any) -> LocalSteps:
-    own = optimizer(kind, objective.parameters(), momentum=0.0)
+def local_steps(objective: Any, kind: str = "sgd", *, momentum: float = 0.0, **options: Any) -> LocalSteps:
+    own = optimizer(kind, objective.parameters(), momentum=momentum)
     return LocalSteps(objective, own, **{"shards": len(objective.places), "wire": "float32"} | options)
 
 
@@ -94,7 +94,7 @@ def test_all_go_to_the_mean_of_the_replicas():
 @pytest.mark.parametrize("place", np.linspace(1e4, 2e4, 8))
 def test_mean_second_moments_are_not_negative(place: float):
     objective = Pulled([place, 0.0, 0.0])
-    steps = local_steps(objective, "adamw", wire="bf16")
+    steps = local_steps(objective, "adamw", momentum=0.9, wire="bf16")
     advance(steps, [0.0])  # moments of large gradients
     objective.places[:] = [0.0, 0.0, 0.0]
     advance(steps, [0.0] * 1500)  # they fade to less than what is rounded off
@@ -111,7 +111,7 @@ def test_replicas_clip_the_gradient_of_their_own_part():
 
 def test_moments_of_all_replicas_are_averaged():
     objective = Pulled([1.0, 3.0, 5.0])
-    steps = local_steps(objective, "adamw")
+    steps = local_steps(objective, "adamw", momentum=0.9)
     advance(steps, [0.0])
     np.testing.assert_allclose(steps.optimizer.slots["m"]["vector"], -0.1 * 3, rtol=1e-5)
     np.testing.assert_allclose(steps.optimizer.slots["v"]["vector"], 0.01 * np.mean([1, 9, 25]), rtol=1e-4)
