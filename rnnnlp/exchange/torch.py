@@ -1,55 +1,29 @@
 """Models to and from PyTorch: `to_torch`, `from_torch`. PyTorch is loaded only when one of them is called."""
 
-# B sequences, T steps, D input, H hidden, G gates, L layers, R directions, V vocabulary, K outputs
+# B sequences, T steps, V vocabulary, K outputs
 
-import os
-import re
 from collections.abc import Mapping, Sequence
-from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rnnnlp.errors import UserError
+from rnnnlp.exchange.torch_names import NONLINEARITIES
 from rnnnlp.exchange.vocabularies import Vocabulary
-from rnnnlp.kernels import CELLS
-from rnnnlp.layers.parameter import Undrawn
 from rnnnlp.layers.pooling import POOLINGS
-from rnnnlp.layers.recurrent import Recurrent
-from rnnnlp.tasks.char_lm.config import CharLMConfig
-from rnnnlp.tasks.char_lm.estimator import CharLM
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
-from rnnnlp.tasks.sentiment.config import LINEAR, SentimentConfig
 from rnnnlp.tasks.sentiment.ensemble import Ensemble
-from rnnnlp.tasks.sentiment.estimator import SentimentClassifier
-from rnnnlp.tasks.sentiment.linear import SPACE, characters_of
+from rnnnlp.tasks.sentiment.linear import characters_of
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
-from rnnnlp.text import Classes, Tokenizer
+from rnnnlp.text import Tokenizer
 from rnnnlp.text.given import as_texts, without_missing
-from rnnnlp.text.labels import as_labels, name_of
+from rnnnlp.text.labels import as_labels
 from rnnnlp.training.estimator import Estimator
 
 if TYPE_CHECKING:
     import torch
 
-ARRAYS = {"W_x": "weight_ih", "W_h": "weight_hh", "b_x": "bias_ih", "b_h": "bias_hh"}  # ours and those of torch.nn
-MODULES: dict[str, tuple[str, dict[str, Any]]] = {  # of torch.nn, and its options, by cell
-    "lstm": ("LSTM", {}),
-    "gru": ("GRU", {}),
-    "elman_tanh": ("RNN", {"nonlinearity": "tanh"}),
-    "elman_relu": ("RNN", {"nonlinearity": "relu"}),
-}
-NONLINEARITIES = {"tanh": "elman_tanh", "relu": "elman_relu"}
-UNKNOWN_LOGIT = -30.0  # of what a vocabulary lacks, beside the mean of all logits: it is never predicted
-NESTED = ("state_dict", "model_state_dict", "model_state", "model", "net", "weights")  # in a checkpoint
-WRAPPERS = re.compile(r"(module\.|_orig_mod\.)+")  # of DataParallel and torch.compile
-RECURRENT = re.compile(r"(.*?)(weight_ih|weight_hh|bias_ih|bias_hh|weight_hr)(?:_l(\d+)(_reverse)?)?")
-OWN = re.compile(  # what only classifiers of `to_torch` have
-    rf"pool\.query|ngrams\.(weight|log_count_ratio)|log_temperature|stacking|linear\.(weights|({'|'.join(LINEAR)})\.\w+)"
-)
-
 Model = Estimator | SentimentNetwork | Ensemble | CharLMNetwork
-Tensors = dict[str, np.ndarray]
 
 
 def to_torch(model: Model) -> "torch.nn.Module":
@@ -66,14 +40,11 @@ def to_torch(model: Model) -> "torch.nn.Module":
         UserError: If torch is not installed, or the model is of another kind.
     """
     require_torch()
+    from rnnnlp.exchange.torch_export import classifier_module, ensemble_module, language_model_module
+
     network = network_of(model)
     if isinstance(network, Ensemble):
-        import torch
-
-        from rnnnlp.exchange import torch_modules
-
-        members = [classifier_module(member, temperature=False) for member in network.members]
-        return torch_modules.Ensemble(members, torch.from_numpy(network.weights.copy())).eval()
+        return ensemble_module(network).eval()
     if isinstance(network, SentimentNetwork):
         return classifier_module(network).eval()
     return language_model_module(network).eval()
@@ -138,6 +109,8 @@ def from_torch(
         UserError: If torch is not installed, or the arrays are not such a model, or do not fit together.
     """
     require_torch()
+    from rnnnlp.exchange.torch_import import classifier, language_model, layers_of, tensors_of
+
     if nonlinearity not in NONLINEARITIES:
         raise UserError(f"nonlinearity is {nonlinearity!r}; it must be one of {', '.join(NONLINEARITIES)}")
     if pooling not in POOLINGS:
@@ -179,325 +152,3 @@ def padded(sequences: Sequence[np.ndarray]) -> "tuple[torch.Tensor, torch.Tensor
     for row, ids in zip(found, sequences, strict=True):
         row[: len(ids)] = torch.from_numpy(ids.astype(np.int64))
     return found, torch.tensor(lengths)
-
-
-# ----------------------------------------------------------------------------------------------------- to modules
-
-
-def classifier_module(network: SentimentNetwork, *, temperature: bool = True) -> Any:
-    import torch
-
-    from rnnnlp.exchange import torch_modules
-
-    c, dtype = network.config, torch_dtype(network.dtype)
-    size = network.recurrent.output_size
-    ngrams = torch_modules.NgramFeatures(c.ngram_buckets, len(c.labels), dtype=dtype) if c.ngram_buckets else None
-    linear = None
-    if network.linear is not None:
-        views = {}
-        for name, model in network.linear.views.items():
-            arrays = {of_model: torch.from_numpy(array.copy()) for of_model, array in model.arrays().items()}
-            view, space = model.view, SPACE if model.view.characters else None
-            views[name] = torch_modules.NgramModel(arrays, view.shortest, view.longest, space)
-        linear = torch_modules.LinearModel(torch.from_numpy(network.linear.weights.copy()), views)
-    module = torch_modules.Classifier(
-        torch.nn.Embedding(c.vocab_size, c.embedding_size, dtype=dtype),
-        recurrent_module(network.recurrent, c.cell, c.embedding_size, dtype, c.dropout),
-        torch_modules.Pool(c.pooling, size, bidirectional=c.bidirectional, dtype=dtype),
-        torch.nn.Linear(network.pool.output_size, len(c.labels), dtype=dtype),
-        ngrams,
-        linear,
-        c.dropout,
-    )
-    values = {name: p.value for name, p in network.parameters().items()} | network.buffers()
-    if not temperature:
-        values["log_temperature"] = np.zeros(1)
-    return with_values(module, values)
-
-
-def language_model_module(network: CharLMNetwork) -> Any:
-    import torch
-
-    from rnnnlp.exchange import torch_modules
-
-    c, dtype = network.config, torch_dtype(network.dtype)
-    embedding = torch.nn.Embedding(c.vocab_size, c.embedding_size, dtype=dtype)
-    head = torch.nn.Linear(c.hidden_size, c.vocab_size, dtype=dtype)
-    values = {name: p.value for name, p in network.parameters().items()}
-    if c.tied_weights:
-        head.weight = embedding.weight
-        values["head.weight"] = network.embedding.weight.value
-    recurrent = recurrent_module(network.recurrent, c.cell, c.embedding_size, dtype, c.dropout)
-    return with_values(torch_modules.CharLM(embedding, recurrent, head, c.dropout), values)
-
-
-def recurrent_module(layers: Recurrent, cell: str, input_size: int, dtype: "torch.dtype", dropout: float) -> Any:
-    """Recurrent layers of torch in the shape of ours."""
-    import torch
-
-    from rnnnlp.exchange import torch_cells
-
-    kind: Any = partial(torch_cells.CellLayers, layers.cell)
-    if cell in MODULES:
-        name, options = MODULES[cell]
-        kind = partial(getattr(torch.nn, name), batch_first=True, **options)
-    number = len(layers.layers)
-    return kind(
-        input_size,
-        layers.hidden_size,
-        num_layers=number,
-        bidirectional=len(layers.layers[0]) == 2,
-        dropout=dropout if number > 1 else 0.0,
-        dtype=dtype,
-    )
-
-
-def with_values(module: Any, values: Mapping[str, np.ndarray]) -> Any:
-    """The module with our values."""
-    import torch
-
-    state = {torch_name(name): torch.from_numpy(np.array(value)) for name, value in values.items()}
-    marks = {name: buffer for name, buffer in module.named_buffers() if not buffer.numel()}  # the names of cells
-    module.load_state_dict(state | marks)
-    return module
-
-
-def torch_name(name: str) -> str:
-    """`recurrent.0.reverse.W_h` -> `recurrent.weight_hh_l0_reverse`; other names are the same."""
-    match = re.fullmatch(r"(recurrent)\.(\d+)\.(forward|reverse)\.(\w+)", name)
-    if match is None:
-        return name
-    layer, k, direction, array = match.groups()
-    return f"{layer}.{array_name(array, int(k), reverse=direction == 'reverse')}"
-
-
-def array_name(array: str, layer: int, *, reverse: bool) -> str:
-    """The name of one of our arrays in recurrent layers of torch: `W_h` -> `weight_hh_l0`."""
-    return f"{ARRAYS.get(array, array)}_l{layer}" + ("_reverse" if reverse else "")
-
-
-def torch_dtype(dtype: np.dtype) -> "torch.dtype":
-    import torch
-
-    return torch.float64 if dtype == np.float64 else torch.float32
-
-
-# --------------------------------------------------------------------------------------------------- from modules
-
-
-class Layers(NamedTuple):
-    """The arrays of a model, by what they are."""
-
-    embedding: np.ndarray | None  # (V, D); None for one-hot vectors
-    recurrent: Tensors  # by our names, such as `0.forward.W_x`
-    cell: str
-    head: np.ndarray  # (K, R*H)
-    bias: np.ndarray  # (K,)
-    own: Tensors  # what only modules of `to_torch` have
-
-    @property
-    def first(self) -> np.ndarray:
-        return self.recurrent["0.forward.W_x"]  # (G*H, D)
-
-    @property
-    def vocab_size(self) -> int:
-        return self.first.shape[1] if self.embedding is None else len(self.embedding)
-
-    @property
-    def shape(self) -> dict[str, Any]:
-        """The options of the network."""
-        numbers = {int(name.partition(".")[0]) for name in self.recurrent}
-        return {
-            "cell": self.cell,
-            "embedding_size": self.first.shape[1],
-            "hidden_size": self.recurrent["0.forward.W_h"].shape[1],
-            "num_layers": len(numbers),
-        }
-
-    @property
-    def bidirectional(self) -> bool:
-        return "0.reverse.W_x" in self.recurrent
-
-
-def tensors_of(weights: Any) -> Tensors:
-    """The arrays of a state dict, by name, wherever it is."""
-    import torch
-
-    if isinstance(weights, str | os.PathLike):
-        try:
-            weights = torch.load(weights, map_location="cpu", weights_only=True)
-        except Exception as error:  # torch raises many kinds
-            cause = str(error).partition("\n")[0]
-            raise UserError(
-                f"{weights} is no file of weights that can be read safely ({cause[:200]}); save the state dict with "
-                "torch.save(model.state_dict(), path)"
-            ) from None
-    if isinstance(weights, torch.nn.Module):
-        weights = weights.state_dict()
-    while isinstance(weights, Mapping) and not any(isinstance(value, torch.Tensor) for value in weights.values()):
-        weights = next((weights[name] for name in NESTED if name in weights), None)
-        if isinstance(weights, torch.nn.Module):
-            weights = weights.state_dict()
-    if not isinstance(weights, Mapping):
-        raise UserError("the weights are no state dict; give model.state_dict()")
-    tensors = {name: value for name, value in weights.items() if isinstance(value, torch.Tensor)}
-    found = {}
-    for name, value in tensors.items():
-        plain = value.detach().cpu()
-        plain = plain.float() if plain.dtype in (torch.float16, torch.bfloat16) else plain
-        found[WRAPPERS.sub("", str(name), count=1)] = plain.numpy()
-    return found
-
-
-def layers_of(tensors: Tensors, elman: str, *, of_classifier: bool) -> Layers:
-    """Finds the layers among arrays.
-
-    Args:
-        tensors: The arrays by name.
-        elman: The cell if there are no gates.
-        of_classifier: Whether there may be what only classifiers of `to_torch` have.
-
-    Raises:
-        UserError: If there is not exactly one of each kind, or something else.
-    """
-    own = {name: array for name, array in tensors.items() if of_classifier and OWN.fullmatch(name)}
-    matches = {name: match for name in tensors if (match := RECURRENT.fullmatch(name))}
-    marks = {name: cell for name in tensors if not tensors[name].size and (cell := name.rpartition(".")[2]) in CELLS}
-    other_elman = {*NONLINEARITIES.values()} - {elman}
-    cells = tuple(marks.values()) or tuple(cell for cell in MODULES if cell not in other_elman)
-    recurrent, cell = recurrent_of({m.groups(): tensors[name] for name, m in matches.items()}, cells)
-    left = {name: array for name, array in tensors.items() if name not in {*matches, *marks, *own}}
-    first, directions = recurrent["0.forward.W_x"], 2 if "0.reverse.W_x" in recurrent else 1
-    H = recurrent["0.forward.W_h"].shape[1]
-    matrices = [name for name, array in left.items() if name.endswith("weight") and array.ndim == 2]
-    with_bias = [name for name in matrices if bias_of(name) in left]
-    tables = [name for name in matrices if name not in with_bias]
-    if not with_bias and len(tables) == 2:  # a linear layer without a bias: what its name says, or the second
-        with_bias = [name for name in tables if not re.search("emb|encoder|wte|lookup", name)][-1:] or tables[1:]
-        tables = [name for name in tables if name not in with_bias]
-    heads = with_bias
-    if len(heads) != 1 or len(tables) > 1:
-        raise UserError(
-            f"the state dict has the matrices {', '.join(matrices) or 'none'} beside its recurrent layers; it must "
-            "have one embedding and one linear layer: others cannot be taken over"
-        )
-    used = {*tables, *heads, bias_of(heads[0])}
-    if others := [name for name in left if name not in used]:
-        raise UserError(
-            f"the state dict also has {', '.join(others[:5])}; only an embedding, recurrent layers and a linear layer "
-            "can be taken over"
-        )
-    embedding = left[tables[0]] if tables else None
-    head = left[heads[0]]
-    bias = left.get(bias_of(heads[0]), np.zeros(len(head), head.dtype))
-    if head.shape[1] % (directions * H) or (embedding is not None and embedding.shape[1] != first.shape[1]):
-        shapes = " and ".join(f"{name} {left[name].shape}" for name in (*tables, *heads))
-        raise UserError(
-            f"{shapes} do not fit recurrent layers of {first.shape[1]} inputs and {directions} times {H} outputs; give "
-            "the weights of one model"
-        )
-    return Layers(embedding, recurrent, cell, head, bias, own)
-
-
-def bias_of(name: str) -> str:
-    """The name of the bias of a layer's weight."""
-    return name[: -len("weight")] + "bias"
-
-
-def recurrent_of(arrays: Mapping[tuple[Any, ...], np.ndarray], cells: Sequence[str]) -> tuple[Tensors, str]:
-    """The arrays of recurrent layers by our names, and their cell.
-
-    Args:
-        arrays: By name of the layer, of the array, number and direction; the last two may be None.
-        cells: The cells that they can be; the number of gates says which.
-    """
-    places = {(place, direction) for place, _, _, direction in arrays}
-    if len({place for place, _ in places}) != 1:
-        named = ", ".join(sorted({place.rstrip(".") for place, _ in places})) or "none"
-        raise UserError(f"the recurrent layers are {named}; there must be one nn.LSTM, nn.GRU or nn.RNN")
-    if any(array == "weight_hr" for _, array, _, _ in arrays):
-        raise UserError("the LSTM has projections (proj_size); train one without them")
-    names = {theirs: ours for ours, theirs in ARRAYS.items()}
-    found = {
-        f"{int(k or 0)}.{'reverse' if direction else 'forward'}.{names[array]}": value
-        for (_, array, k, direction), value in arrays.items()
-    }
-    for name in [name for name in found if name.endswith("W_x")]:
-        for bias in ("b_x", "b_h"):
-            found.setdefault(name[:-3] + bias, np.zeros(len(found[name]), found[name].dtype))
-    rows, H = found.get("0.forward.W_h", np.zeros((0, 1))).shape
-    cell = next((cell for cell in cells if len(CELLS[cell].gates) * H == rows), None)
-    directions = ("forward", "reverse") if any(direction for _, direction in places) else ("forward",)
-    numbers = range(1 + max(int(name.partition(".")[0]) for name in found))
-    expected = {f"{k}.{direction}.{array}" for k in numbers for direction in directions for array in ARRAYS}
-    if cell is None or set(found) != expected:
-        raise UserError(
-            f"the recurrent layers have {len(arrays)} arrays, which are not all those of one nn.LSTM, nn.GRU or "
-            "nn.RNN; give the whole state dict"
-        )
-    return found, cell
-
-
-def language_model(layers: Layers, known: Vocabulary) -> CharLM:
-    """The language model of these layers."""
-    if layers.bidirectional:
-        raise UserError("the recurrent layers read in both directions, as no language model can; give labels")
-    if len(layers.head) != known.size:
-        raise UserError(
-            f"the linear layer has {len(layers.head)} outputs and the vocabulary {known.size} entries; give labels if "
-            "this is a classifier"
-        )
-    config = CharLMConfig(vocab_size=known.tokenizer.vocab_size, dropout=0.0, **layers.shape)
-    network = CharLMNetwork(config, known.tokenizer, rng=Undrawn())
-    head, bias = known.rows(layers.head), known.rows(layers.bias)
-    if known.added_unknown:
-        head[0], bias[0] = layers.head.mean(axis=0), layers.bias.mean() + UNKNOWN_LOGIT
-    set_values(network, layers, known, {"head.weight": head, "head.bias": bias})
-    return CharLM().with_network(network)
-
-
-def classifier(layers: Layers, known: Vocabulary, labels: Sequence[Any], pooling: str) -> SentimentClassifier:
-    """The classifier of these layers."""
-    head, bias = layers.head, layers.bias
-    if len(head) == 1:  # z = log-odds of the second class
-        head, bias = np.concatenate([-head / 2, head / 2]), np.concatenate([-bias / 2, bias / 2])
-    if len(labels) != len(head) or None in labels:
-        raise UserError(f"there are {len(labels)} labels for {len(head)} classes; give one for each, in their order")
-    kinds = {type(label).__name__ for label in labels}
-    classes = Classes(tuple(map(name_of, labels)), kinds.pop() if len(kinds) == 1 else "str")
-    if "pool.query" in layers.own:
-        pooling = "attention"
-    linear: dict[str, Any] = {field: len(layers.own.get(f"linear.{view}.ngrams", ())) for view, field in LINEAR.items()}
-    config = SentimentConfig(
-        vocab_size=known.tokenizer.vocab_size,
-        labels=classes.names,
-        label_type=classes.type,
-        bidirectional=layers.bidirectional,
-        pooling=pooling,
-        dropout=0.0,
-        ngram_buckets=len(layers.own.get("ngrams.weight", ())),
-        **linear,
-        **layers.shape,
-    )
-    network = SentimentNetwork(config, known.tokenizer, rng=Undrawn())
-    if network.pool.output_size != head.shape[1]:
-        raise UserError(
-            f"the linear layer has {head.shape[1]} inputs, and pooling {pooling} gives {network.pool.output_size}; "
-            "give the pooling of the model"
-        )
-    set_values(network, layers, known, {"head.weight": head, "head.bias": bias, **layers.own})
-    return SentimentClassifier().with_network(network)
-
-
-def set_values(network: Any, layers: Layers, known: Vocabulary, values: Mapping[str, np.ndarray]) -> None:
-    """Sets all arrays of a network."""
-    embedding = np.eye(layers.vocab_size) if layers.embedding is None else layers.embedding
-    table = known.rows(embedding)
-    if known.added_unknown and layers.embedding is not None:
-        table[0] = embedding.mean(axis=0)
-    recurrent = {f"recurrent.{name}": array for name, array in layers.recurrent.items()}
-    arrays = {name: p.value for name, p in network.parameters().items()} | network.buffers()
-    for name, value in {"embedding.weight": table, **recurrent, **values}.items():
-        if name not in arrays or arrays[name].shape != value.shape:
-            raise UserError(f"{name} has the shape {value.shape}, which does not fit; give the weights of one model")
-        arrays[name][...] = value

@@ -12,7 +12,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from torch import Tensor, nn
 
 from rnnnlp.errors import UserError
-from rnnnlp.exchange.torch import array_name
+from rnnnlp.exchange.torch_names import array_name
 from rnnnlp.kernels.cells import Cell
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from rnnnlp import CharLM, SentimentClassifier
 from rnnnlp.errors import UserError
-from rnnnlp.exchange.torch import array_name, from_torch, to_torch, torch_inputs
+from rnnnlp.exchange.torch import from_torch, to_torch, torch_inputs
+from rnnnlp.exchange.torch_names import array_name
 from rnnnlp.kernels import CELLS
 from rnnnlp.kernels.cells import Cell
 from rnnnlp.layers.pooling import POOLINGS
