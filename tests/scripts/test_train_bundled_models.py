@@ -1,10 +1,14 @@
 """The script that makes the bundled models, from end to end with very little."""
 
 import json
+import random
 from pathlib import Path
 
 import pytest
 import train_bundled_models as script
+from bundling.jobs import Job, left_out_of
+from bundling.models import ENGLISH
+from bundling.texts import in_treebank_style, write_texts
 
 pyarrow = pytest.importorskip("pyarrow")
 CATEGORIES = ("书籍", "酒店", "水果")
@@ -81,9 +85,9 @@ def test_what_is_left_out_is_not_seen(data: Path, tmp_path: Path, capsys: pytest
 
 def test_english_texts_without_the_treebank(data: Path, tmp_path: Path):
     words = ["reviews-en", "--leave-out", "sst2", "--data-folder", str(data), "--work", str(tmp_path), *TINY]
-    job = script.Job(script.ENGLISH, script.parse(words), tmp_path)
-    assert script.left_out_of(job.model, job.options) == ["sst2"]
-    numbers = script.write_texts(job)
+    job = Job(ENGLISH, script.parse(words), tmp_path)
+    assert left_out_of(job.model, job.options) == ["sst2"]
+    numbers = write_texts(job)
     train = texts_of(tmp_path / "labelled" / "train.jsonl")
     assert numbers["labelled/train"] == len(train)
     assert not any(text in ("bad film", "good film") for text in train)
@@ -92,8 +96,8 @@ def test_english_texts_without_the_treebank(data: Path, tmp_path: Path):
 
 
 def test_the_style_of_a_treebank(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(script, "TREEBANK_SHARE", 1.0)
-    styled = script.in_treebank_style("It wasn't (she's sure) bad, no!", script.random.Random(0))
+    monkeypatch.setattr("bundling.texts.TREEBANK_SHARE", 1.0)
+    styled = in_treebank_style("It wasn't (she's sure) bad, no!", random.Random(0))
     assert styled == "It was n't -lrb- she 's sure -rrb- bad , no !"
 
 
