@@ -4,7 +4,8 @@
 
 OPTION is any option of `rnnnlp train charlm`; all runs have it. For each text and budget, the first run has nothing
 else. The others have the size of the first times each of --sizes, and its learning rate times each of --rates. Every
-run trains for the whole budget, one after another, and its best evaluation on the whole validation split counts.
+run trains for the whole budget, one after another. What counts is the loss of its best weights on the whole validation
+split, as `rnnnlp evaluate` gives it.
 
 With --json, each finished run is a line of that file, and the same command does not train it again.
 """
@@ -99,22 +100,24 @@ def kept_or_trained(options: Mapping[str, Any], kept: Path | None) -> Row:
 
 def trained(options: Mapping[str, Any]) -> Row:
     """Trains a model, and tells what was chosen and reached."""
-    from rnnnlp.config import LARGEST
+    from rnnnlp.tasks.char_lm.evaluate import evaluate
     from rnnnlp.tasks.char_lm.task import TASK
     from rnnnlp.training.model_folder import read_config
     from rnnnlp.training.run import train
     from rnnnlp.training.run_folder import RunFolder, read_state
+    from rnnnlp.training.task import Evaluation
 
     with TemporaryDirectory(prefix="rnnnlp-") as folder:
         run = Path(folder, "run")
-        train(TASK, TASK.options_from({"validation_tokens": LARGEST, **options}), run)
+        train(TASK, TASK.options_from(options), run)
         state, config = read_state(RunFolder(run).latest_checkpoint()), read_config(run)
+        figures = evaluate(run, options["data"], "validation", config["training"], Evaluation())
     row = {
         "options": dict(options),
         "units": config["model"]["hidden_size"],
         "lr": config["training"]["lr"],
         "steps": state.step,
-        "nats_per_char": state.best_metrics["nats_per_char"],
+        "nats_per_char": figures["nats_per_char"],
     }
     print(json.dumps(row), file=sys.stderr, flush=True)
     return row
