@@ -35,7 +35,7 @@ class Stub(reproduce.Reproduction):
         elif "--out" in words:
             run = Path(words[words.index("--out") + 1])
             (run / "checkpoints").mkdir(parents=True, exist_ok=True)
-            published = {"test": 1.166, "validation": 1.18, "published": 1.189, "seconds": 60}
+            published = {"test": 1.075, "validation": 1.09, "published": 1.161, "seconds": 60}
             (run / "row.json").write_text(json.dumps(published))
         if not keep:
             return ""
