@@ -69,7 +69,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="language models: dynamic evaluation; the model keeps learning from the text that it has just predicted",
     )
     parser.add_argument(
-        "--dynamic-lr", type=float, metavar="X", help="learning rate of dynamic evaluation (default: 0.001)"
+        "--dynamic-lr",
+        type=float,
+        metavar="X",
+        help="learning rate of dynamic evaluation (default: chosen from gradients on the training text)",
     )
     parser.add_argument("--out", metavar="FOLDER", help="with --files: the folder for the figures")
     add_files_options(parser, "the figures of each as JSON")

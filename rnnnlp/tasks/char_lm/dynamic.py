@@ -1,9 +1,10 @@
 """Dynamic evaluation: the model keeps learning from the text that it has just predicted.
 
 Krause, Kahembwe, Murray and Renals 2018, "Dynamic Evaluation of Neural Sequence Models": their rule with gradients
-divided by their usual size, and with a decay back to the trained weights.
+divided by their usual size, and with a decay back to the trained weights. The learning rate is chosen for each model.
 """
 
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -15,20 +16,26 @@ from rnnnlp.tasks.char_lm.network import CharLMNetwork
 from rnnnlp.tasks.language_modelling import require_two
 
 SEGMENTS, SEGMENT_WINDOWS = 10, 30  # of the training text, to measure how large gradients usually are
+GAIN = 0.27  # nats per token that a model gains on a window by learning from it, if nothing else is said
+
+log = logging.getLogger(__name__)
 
 Arrays = dict[str, np.ndarray]  # one for each parameter, of its shape
 
 
 @dataclass(frozen=True)
 class Learning:
-    """How fast a model learns from a window, how fast it forgets that again, and how many tokens a window has."""
+    """How fast a model learns from a window, how fast it forgets that again, and how many tokens a window has.
 
-    lr: float = 1e-3
+    Without a learning rate it is that of `usual_lr`.
+    """
+
+    lr: float | None = None
     decay: float = 1e-3
     window: int = 32
 
     def __post_init__(self) -> None:
-        if not 0 <= self.lr < np.inf:
+        if self.lr is not None and not 0 <= self.lr < np.inf:
             raise UserError(f"{option('dynamic_lr')} is {self.lr}; it must be at least 0 and finite")
 
 
@@ -74,9 +81,10 @@ def dynamic_losses(
     """
     learner, moved = model.copy(), _zeros(model)
     trained = {name: p.value for name, p in model.parameters().items()}
-    mean = sum(s.sum(dtype=np.float64) for s in sizes.values()) / sum(s.size for s in sizes.values())
-    mean = float(mean) or 1.0  # without any gradient nothing moves
-    rate = {name: learning.lr / (s + mean) for name, s in sizes.items()}
+    mean = mean_of(sizes)
+    lr = usual_lr(sizes) if learning.lr is None else learning.lr
+    log.info("learning rate of dynamic evaluation: %.3g", lr)
+    rate = {name: lr / (s + mean) for name, s in sizes.items()}
     keep = {name: 1 - np.minimum(learning.decay / mean * s, 1) for name, s in sizes.items()}
     for loss_sum, tokens in _losses_and_gradients(learner, ids, learning.window):
         yield loss_sum, tokens
@@ -85,6 +93,24 @@ def dynamic_losses(
             moved[name] *= keep[name]
             moved[name] -= rate[name] * p.grad
             np.add(trained[name], moved[name], out=p.value)
+
+
+def usual_lr(sizes: Arrays) -> float:
+    """The rate with which learning from a window of training text lowers the loss of that window by `GAIN`.
+
+    That is to first order: a step of `-rate * g` lowers the loss by the sum of `rate * g * g`, where `rate` is
+    `lr / (size + mean size)`, and `g * g` is `size * size` on average. So small models, and those that know the
+    training text less well, get larger rates.
+    """
+    mean = mean_of(sizes)
+    fall = sum((s * (s / (s + mean))).sum(dtype=np.float64) for s in sizes.values())  # of the loss, with a rate of 1
+    return GAIN / float(fall) if fall else 0.0
+
+
+def mean_of(sizes: Arrays) -> float:
+    """The mean of all sizes, or 1 if there is no gradient at all: nothing moves then."""
+    mean = sum(s.sum(dtype=np.float64) for s in sizes.values()) / sum(s.size for s in sizes.values())
+    return float(mean) or 1.0
 
 
 def _losses_and_gradients(model: CharLMNetwork, ids: np.ndarray, window: int) -> Iterator[tuple[float, int]]:

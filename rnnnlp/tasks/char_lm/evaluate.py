@@ -45,7 +45,7 @@ def evaluate(folder: Path, data: str, split: str, training: Mapping[str, Any], a
         if asked.dynamic:
             trained_on = corpus_of(CharLMTraining.from_mapping(training, str(folder)))
             train_ids = encode_corpus(trained_on, network.tokenizer, splits=("train",)).ids["train"]
-            learning = Learning() if asked.dynamic_lr is None else Learning(lr=asked.dynamic_lr)
+            learning = Learning(lr=asked.dynamic_lr)
             loss_sum, tokens = dynamic_loss(network, ids, train_ids, learning, on_progress=bar.update)
         else:
             loss_sum, tokens = language_model_loss(network, ids, on_progress=bar.update)

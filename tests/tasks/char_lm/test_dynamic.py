@@ -6,7 +6,7 @@ import pytest
 from rnnnlp import kernels
 from rnnnlp.errors import UserError
 from rnnnlp.tasks.char_lm.config import CharLMConfig
-from rnnnlp.tasks.char_lm.dynamic import Learning, dynamic_loss, dynamic_losses, gradient_sizes
+from rnnnlp.tasks.char_lm.dynamic import GAIN, Learning, dynamic_loss, dynamic_losses, gradient_sizes, usual_lr
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
 from rnnnlp.tasks.language_modelling import language_model_loss
 from tests.gradients import difference_quotients, randomize
@@ -70,6 +70,29 @@ def test_sizes_are_the_root_mean_square_of_the_gradients_of_windows():
             squares[name] += p.grad**2 / 3
     for name, size in gradient_sizes(model, ids, 10).items():
         np.testing.assert_allclose(size, np.sqrt(squares[name]), rtol=1e-12)
+
+
+@pytest.mark.parametrize("hidden_size", [3, 12])
+def test_the_usual_rate_is_that_of_a_first_order_gain(hidden_size):
+    model, ids = make(hidden_size=hidden_size), text(17, seed=1)  # one window, so its gradient is all there is
+    sizes = gradient_sizes(model, ids, 16)
+    window = ids[:-1], ids[1:], np.ones(16, np.int64), model.zero_state(1)
+    mean = np.concatenate([s.ravel() for s in sizes.values()]).mean()
+    model.zero_grad()
+    model.gradients(*window)
+    step, before, gains = 1e-4 * usual_lr(sizes), values(model), []
+    for sign in (1, -1):  # the loss at both sides, so that its curvature cancels
+        for name, p in model.parameters().items():
+            p.value[...] = before[name] + sign * step * p.grad / (sizes[name] + mean)
+        gains.append(model.loss(*window)[0] / 16)
+    assert (gains[0] - gains[1]) / 2 == pytest.approx(1e-4 * GAIN, rel=1e-5)
+
+
+def test_without_a_given_rate_it_is_the_usual_one():
+    model, ids, train = make(dtype=np.float32, hidden_size=8), np.tile(text(25), 20), text(300, seed=1)
+    given = Learning(lr=usual_lr(gradient_sizes(model, train, 32)))
+    assert dynamic_loss(model, ids, train, Learning()) == dynamic_loss(model, ids, train, given)
+    assert dynamic_loss(model, ids, train, Learning()) != dynamic_loss(model, ids, train, Learning(lr=0))
 
 
 @pytest.mark.parametrize("backend", ["numpy", "native"])
