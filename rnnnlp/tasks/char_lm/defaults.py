@@ -18,6 +18,7 @@ from rnnnlp.training.throughput import evaluations_of, shortest
 
 SHOWN = ("hidden_size", "embedding_size", "dropout", "weight_decay", "lr", "batch_size", "evaluations")
 UNITS = 64  # the number of hidden units is a multiple of it
+LARGE_VOCABULARY = 1000  # tokens, as of Chinese; beyond, an embedding has twice the features
 DROPOUT_PER_DOUBLING = 0.06  # for each doubling of the times that each weight sees each token
 MAX_DROPOUT = 0.5
 DECAY_OF_A_STEP = 0.0018  # the fraction of a weight that a step takes away at the peak of the learning rate
@@ -38,7 +39,8 @@ def resolve(
 ) -> tuple[CharLMTraining, CharLMConfig]:
     """Decides what the options leave open, and logs it.
 
-    The size is that of the preset; with "auto", it grows with the number of tokens that can be read in the time.
+    The size is that of the preset; with "auto", it grows with the number of tokens that can be read in the time. A large
+    vocabulary has a larger embedding.
     Dropout grows with the number of epochs and with the model, weight decay with a smaller learning rate. With tied
     weights, an open size is that of the given one.
 
@@ -55,7 +57,8 @@ def resolve(
         size = size_of(given.get("hidden_size") or best_hidden_size(seen))
     else:
         size = PRESETS[options.preset]
-    hidden_size, embedding_size = size.hidden_size, size.embedding_size
+    hidden_size = size.hidden_size
+    embedding_size = size.embedding_size * (2 if vocab_size > LARGE_VOCABULARY else 1)
     if given.get("tied_weights"):  # the embedding is the output's weights, so the sizes are one
         hidden_size = embedding_size = given.get("hidden_size", given.get("embedding_size", hidden_size))
     network_options = {"hidden_size": hidden_size, "embedding_size": embedding_size, **given}

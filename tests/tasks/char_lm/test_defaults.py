@@ -12,10 +12,11 @@ from rnnnlp.tasks.char_lm.config import CharLMOptions
 SPEED = 30_000.0  # tokens a second
 
 
-def resolve(monkeypatch, given=None, *, tokens=1_000_000, validation_tokens=100_000, **training):
+def resolve(monkeypatch, given=None, *, vocab_size=65, tokens=1_000_000, validation_tokens=100_000, **training):
     monkeypatch.setattr(defaults, "throughput", lambda options, vocab_size: SPEED)
     options = CharLMOptions(data="text", **training)
-    return defaults.resolve(options, given or {}, vocab_size=65, tokens=tokens, validation_tokens=validation_tokens)
+    sizes = {"vocab_size": vocab_size, "tokens": tokens, "validation_tokens": validation_tokens}
+    return defaults.resolve(options, given or {}, **sizes)
 
 
 def test_more_time_gives_larger_models_down_to_the_smallest_and_up_to_the_largest(monkeypatch):
@@ -84,6 +85,12 @@ def test_presets(monkeypatch, preset):
     size = defaults.PRESETS[preset]
     assert (model.hidden_size, model.embedding_size) == (size.hidden_size, size.embedding_size)
     assert (training.lr, training.batch_size) == (size.lr, size.batch_size)
+
+
+def test_a_large_vocabulary_has_a_larger_embedding(monkeypatch):
+    sizes = [resolve(monkeypatch, epochs=2, vocab_size=V)[1].embedding_size for V in (65, 1000, 1001, 5000)]
+    assert sizes == [64, 64, 128, 128]
+    assert resolve(monkeypatch, {"embedding_size": 7}, epochs=2, vocab_size=5000)[1].embedding_size == 7
 
 
 def test_long_runs_have_a_lower_learning_rate(monkeypatch):
