@@ -39,10 +39,9 @@ def resolve(
 ) -> tuple[CharLMTraining, CharLMConfig]:
     """Decides what the options leave open, and logs it.
 
-    The size is that of the preset; with "auto", it grows with the number of tokens that can be read in the time. A large
-    vocabulary has a larger embedding.
-    Dropout grows with the number of epochs and with the model, weight decay with a smaller learning rate. With tied
-    weights, an open size is that of the given one.
+    The size is that of the preset; with "auto", it grows with the number of tokens that can be read in the time. The
+    embedding is larger for a large vocabulary. Dropout grows with the number of epochs and with the model, weight decay
+    with a smaller learning rate. With tied weights, an open size is that of the given one.
 
     Args:
         options: How to train.
