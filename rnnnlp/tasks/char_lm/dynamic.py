@@ -99,8 +99,7 @@ def usual_lr(sizes: Arrays) -> float:
     """The rate with which learning from a window of training text lowers the loss of that window by `GAIN`.
 
     That is to first order: a step of `-rate * g` lowers the loss by the sum of `rate * g * g`, where `rate` is
-    `lr / (size + mean size)`, and `g * g` is `size * size` on average. So small models, and those that know the
-    training text less well, get larger rates.
+    `lr / (size + mean size)`, and `g * g` is `size * size` on average. Small models get larger rates.
     """
     mean = mean_of(sizes)
     fall = sum((s * (s / (s + mean))).sum(dtype=np.float64) for s in sizes.values())  # of the loss, with a rate of 1
