@@ -17,6 +17,7 @@ from rnnnlp.training.reporting import TRACKERS, known_trackers
 from rnnnlp.training.schedules import SCHEDULES
 from rnnnlp.training.wire import WIRES
 
+MIN_FREQUENCY = 2  # of the tokens of a vocabulary
 LARGEST_VOCABULARY = 1 << 22  # the trainer of bpe takes memory for as many at once
 MOST_SHARDS = 1 << 12
 MOST_LOCAL_STEPS = 10_000
@@ -93,7 +94,9 @@ class TrainingOptions(Config):
     seed: int = setting("random seed: the same seed, data and options give the same model", 0, check=at_least(0))
     tokenizer: str | None = setting(f"one of {', '.join(TOKENIZERS)}", None, check=one_of(TOKENIZERS))
     vocab_size: int | None = setting("maximum vocabulary size (word, bpe)", None, check=between(1, LARGEST_VOCABULARY))
-    min_frequency: int = setting("tokens seen less often than this are unknown (word, bpe)", 2, check=at_least(0))
+    min_frequency: int | None = setting(
+        "tokens seen less often than this are unknown (word, bpe)", MIN_FREQUENCY, check=at_least(0)
+    )
     batch_size: int | None = setting(
         "number of documents, or of streams of a text, in a batch", None, check=at_least(1)
     )
@@ -182,7 +185,8 @@ class TrainingOptions(Config):
         """The options with which a tokenizer of this kind is trained."""
         if self.tokenizer in ("char", "byte"):
             return {}
-        return {"vocab_size": self.vocab_size, "min_frequency": self.min_frequency}
+        min_frequency = MIN_FREQUENCY if self.min_frequency is None else self.min_frequency
+        return {"vocab_size": self.vocab_size, "min_frequency": min_frequency}
 
 
 def budget_seconds(budget: str, trained: Callable[[], float] | None = None) -> float:

@@ -145,6 +145,7 @@ class SentimentOptions(TrainingOptions):
     vocab_size: int | None = setting(
         "maximum vocabulary size (word, bpe), also with the words that are added to a pretrained one", None, auto=True
     )
+    min_frequency: int | None = setting(default=None, auto=True)
     batch_size: int | None = setting("number of texts in a batch", None, auto=True)
     lr: float | None = setting(default=2e-3)
     label_smoothing: float | None = setting(default=None, auto=True)
@@ -209,6 +210,7 @@ class SentimentTraining(SentimentOptions):
     linear: bool = decided(False)
     folds: int = decided(0)
     tokenizer: str = decided()
+    min_frequency: int = decided(2)
     batch_size: int = decided()
     lr: float = decided()
     weight_decay: float = decided(0.0)

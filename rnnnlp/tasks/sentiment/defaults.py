@@ -25,6 +25,7 @@ from rnnnlp.tasks.sentiment.transfer import OF_CLASSIFIER, PRETRAINED_DROPOUT
 from rnnnlp.tasks.word_lm.train import new_objective
 from rnnnlp.text import LabelledData, Tokenizer, is_unspaced, suggested_tokenizers, train_tokenizer
 from rnnnlp.text.scripts import script_shares
+from rnnnlp.training.options import MIN_FREQUENCY
 from rnnnlp.training.throughput import evaluations_of, shortest
 
 SHOWN = (
@@ -34,6 +35,7 @@ SHOWN = (
         "pretraining",
         "tokenizer",
         "vocab_size",
+        "min_frequency",
         "hidden_size",
         "embedding_size",
         "dropout",
@@ -45,6 +47,7 @@ MEASURED_TEXTS = 1000
 MOST_FOR_BUNDLED, MAIN_SHARE, MOST_UNKNOWN = 10_000, 0.8, 0.15  # texts, share of the script, share of unknown words
 FOLDS = (5, 3)
 CROSS_VALIDATED_TEXTS = 5000  # at most; of more, some can be spared for validation
+FEWEST_FOR_NETWORK = 500  # texts; with fewer a network that starts from nothing adds chance to a linear model
 LINEAR_SECONDS, LINEAR_TOKENS_PER_SECOND = 20.0, 15_000.0  # a smaller budget, or more tokens, is too little for it
 CROP = 400  # tokens; enough of a review for a model trained from scratch
 NGRAM_BUCKETS = range(17, 23)  # powers of two
@@ -118,6 +121,7 @@ def resolve(
         "pretraining": options.pretraining or 0,
         "linear": linear,
         "folds": folds,
+        "min_frequency": MIN_FREQUENCY if options.min_frequency is None else options.min_frequency,
         "batch_size": batch_size,
         "crop": crop,
         "weight_decay": options.weight_decay or 0.0,
@@ -174,6 +178,9 @@ def resolve_pretraining(
 
     It is if the time is enough, by a margin, for enough epochs of pretraining and all of the classifier. Subwords then
     carry more meaning than the single characters of a text without spaces.
+
+    A word of one text only tells a linear model something. A network needs such words to learn what unknown ones are
+    like.
     """
     texts = data.splits["train"].texts
 
@@ -192,9 +199,17 @@ def resolve_pretraining(
             resolved = resolved.changed(pretraining=epochs)
         if resolved.pretraining:
             return resolved, network_options, tokenizer
-        if kind != without_pretraining:
-            resolved, tokenizer = tokenized(without_pretraining)
+    if options.min_frequency is None and linear_decides(options, data):
+        options = options.changed(min_frequency=1)
+    if kind != without_pretraining or options.min_frequency != resolved.min_frequency:
+        resolved, tokenizer = tokenized(without_pretraining)
     return resolved.changed(pretraining=0), dict(given), tokenizer
+
+
+def linear_decides(options: SentimentOptions, data: LabelledData) -> bool:
+    """Whether the texts are so few that a linear model decides alone, if the network does not start from another."""
+    few = data.held_out and len(data.splits["train"]) + len(data.splits["validation"]) < FEWEST_FOR_NETWORK
+    return few and options.linear is not False and options.folds != 0 and (options.budget or 0.0) >= LINEAR_SECONDS
 
 
 def with_start(options: SentimentOptions, given: Mapping[str, Any], data: LabelledData) -> SentimentOptions:

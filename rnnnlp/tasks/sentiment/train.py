@@ -12,7 +12,13 @@ from rnnnlp.files import JSON_LIMIT
 from rnnnlp.tasks.sentiment.bundled import is_bundled, model_folder
 from rnnnlp.tasks.sentiment.config import FROM_PRETRAINED, SentimentConfig, SentimentOptions, SentimentTraining
 from rnnnlp.tasks.sentiment.cross_validation import CrossValidation
-from rnnnlp.tasks.sentiment.defaults import may_pretrain, resolve, resolve_pretraining, with_start
+from rnnnlp.tasks.sentiment.defaults import (
+    FEWEST_FOR_NETWORK,
+    may_pretrain,
+    resolve,
+    resolve_pretraining,
+    with_start,
+)
 from rnnnlp.tasks.sentiment.folds import logits_of_folds
 from rnnnlp.tasks.sentiment.linear import VIEWS
 from rnnnlp.tasks.sentiment.linear_fitting import MOST_IN_FOLDS, Examples, Fitted, fit_linear, stratified_folds
@@ -39,7 +45,6 @@ from rnnnlp.training.run_folder import RunFolder, read_state
 from rnnnlp.training.task import Options, require_open
 
 LINEAR_FOLDS = 5
-FEWEST_FOR_NETWORK = 500  # texts; with fewer a network that starts from nothing adds chance to a linear model
 MOST_CHARACTERS = 4_000_000  # of all texts, times columns of weights, for n-grams of characters
 CHARACTERS_PER_SECOND = 13_000  # of the budget
 SPLITS = ("train", "validation")  # the ones that training reads

@@ -95,7 +95,7 @@ def extended_tokenizer(tokenizer: Tokenizer, texts: Sequence[str], options: Sent
         )
     if not isinstance(tokenizer, WordTokenizer):
         return tokenizer
-    extended = tokenizer.extended(texts, vocab_size=options.vocab_size, min_frequency=options.min_frequency)
+    extended = tokenizer.extended(texts, **options.vocabulary_options)
     if new := extended.vocab_size - tokenizer.vocab_size:
         log.info("%d words of the texts are added to the %d of %s", new, tokenizer.vocab_size, options.from_)
     return extended

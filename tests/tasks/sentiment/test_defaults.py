@@ -91,6 +91,27 @@ def test_every_open_option_is_resolved_and_logged(monkeypatch, caplog):
         assert name.replace("_", " ") in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("texts", "options", "frequency"),
+    [
+        (200, {}, 1),
+        (600, {}, None),
+        (200, {"linear": False}, None),
+        (200, {"folds": 0}, None),
+        (200, {"budget": 5.0}, None),
+        (200, {"min_frequency": 3}, 3),
+    ],
+)
+def test_linear_models_that_decide_alone_know_words_of_one_text(texts, options, frequency):
+    split = LabelledSplit([f"a good film {k}" for k in range(texts)], np.arange(texts) % 2)
+    splits = {"train": split, "validation": split.where(np.zeros(texts, bool))}
+    data = LabelledData(splits, Classes(("no", "yes")), "texts", held_out=True)
+    options = SentimentOptions(data="texts", **{"budget": 60.0, "pretraining": 0, **options})
+    resolved, _, tokenizer = defaults.resolve_pretraining(options, {}, data)
+    assert resolved.min_frequency == frequency
+    assert (tokenizer.vocab_size >= texts) == (frequency == 1)
+
+
 def test_the_speed_is_measured():
     config = SentimentConfig(vocab_size=20, labels=("no", "yes"), hidden_size=4, embedding_size=4)
     options = SentimentOptions(data="texts", budget=1.0, batch_size=2)
