@@ -5,11 +5,10 @@
     python scripts/train_bundled_models.py --data-folder DIR --leave-out-categories A,B reviews-zh
 
 DIR has the public data sets `imdb`, `sst2`, `sst2_phrases` and `online_shopping_10_cats` as parquet files. Each model
-takes these stages: pretrain language models, fine-tune a classifier, add a linear model, quantize, measure, card.
-Where there are texts without labels, as in English, the classifier labels these, and another one is fine-tuned on all
-texts. The same command again goes on where the last one stopped. Without a set or a category that is left out, the
-models are installed in data/models; otherwise they stay in the folder of --work, to measure how well they do on what
-they have not seen. The language models of reviews-en never see SST, so --pretrained may share them.
+takes six stages: pretrain language models, fine-tune a classifier, add a linear model, quantize, measure, card. The
+same command again goes on where the last one stopped. Without a set or a category that is left out, the models are
+installed in data/models; otherwise they stay in the folder of --work, to measure how well they do on what they have not
+seen. The language models of reviews-en never see SST, so --pretrained may share them.
 
 Trials measure on validation; --split test is for the last one.
 """
@@ -24,15 +23,14 @@ from pathlib import Path
 from typing import Any
 
 from bundling.cards import install, size_of, write_card
-from bundling.figures import STACKED, measure
+from bundling.figures import measure
 from bundling.jobs import Job, choices, left_out_of, say, seconds_of
 from bundling.models import BUNDLED, Model
-from bundling.self_training import FIRST, SELF_LABELLED, label_texts
-from bundling.texts import LABELLED, read_rows, write_texts
+from bundling.texts import write_texts
 
 MODELS = Path(__file__).resolve().parents[1] / "data" / "models"
 PRETRAINING_SHARE = 0.6  # of the time
-FIRST_SHARE = 0.4  # of the rest, where a first classifier labels texts for a second one
+PRETRAINING_EPOCHS = 8  # at most: with more, language models of few texts overfit
 FOLDS = 5  # that choose how strongly linear models are regularised
 SIZES = ("vocab_size", "embedding_size", "hidden_size")
 
@@ -102,14 +100,8 @@ def make(model: Model, options: argparse.Namespace) -> None:
     job.stage("texts", partial(write_texts, job))
     if options.pretrained is None:
         job.stage("pretrain", partial(pretrain, job))
-    texts, share = LABELLED, 1.0
-    if "unlabelled" in job.finished["texts"]:
-        job.stage("fine-tune the first", partial(fine_tune, job, "first", LABELLED, FIRST_SHARE))
-        job.stage("linear of the first", partial(add_linear, job, "first", FIRST))
-        job.stage("label", partial(label_texts, job))
-        texts, share = SELF_LABELLED, 1 - FIRST_SHARE
-    job.stage("fine-tune", partial(fine_tune, job, "classifier", texts, share))
-    job.stage("linear", partial(add_linear, job, "classifier", STACKED))
+    job.stage("fine-tune", partial(fine_tune, job))
+    job.stage("linear", partial(add_linear, job))
     job.stage("quantize", partial(quantize, job))
     figures = job.stage(f"measure on {options.split}", partial(measure, job))
     write_card(job, figures)
@@ -124,6 +116,7 @@ def pretrain(job: Job) -> float:
     options = {
         "data": str(job.folder / "pretraining.jsonl"),
         "budget": PRETRAINING_SHARE * job.options.budget,
+        "max_epochs": PRETRAINING_EPOCHS,
         "tokenizer": job.model.tokenizer,
         "samples": 320,  # of a small network they take most of the time
         "evaluations": 2,
@@ -135,28 +128,21 @@ def pretrain(job: Job) -> float:
     return train_or_resume("word_lm", options, job.folder / "pretrained")
 
 
-def fine_tune(job: Job, name: str, texts: str, share: float) -> float:
-    """Trains a classifier, which starts from the language models; returns the seconds that it took.
-
-    Args:
-        job: The model that is made.
-        name: The name of the classifier's folder.
-        texts: The name of the folder of its texts.
-        share: Its share of the time that is left after pretraining.
-    """
+def fine_tune(job: Job) -> float:
+    """Trains the classifier, which starts from the language models; returns the seconds that it took."""
     from rnnnlp.training.model_folder import read_config
 
     pretrained = job.options.pretrained or job.folder / "pretrained"
     options = {
-        "data": str(job.folder / texts),
+        "data": str(job.folder / "labelled"),
         "from_": str(pretrained),
         "vocab_size": read_config(pretrained)["model"]["vocab_size"],  # no words are added
         "ngram_buckets": 0,  # they would take more room than all else; linear models of few n-grams come later
         "linear": False,
-        "budget": share * (1 - PRETRAINING_SHARE) * job.options.budget,
+        "budget": (1 - PRETRAINING_SHARE) * job.options.budget,
         **of_all(job),
     }
-    return train_or_resume("sentiment", options, job.folder / name)
+    return train_or_resume("sentiment", options, job.folder / "classifier")
 
 
 def sizes(job: Job) -> dict[str, int]:
@@ -183,21 +169,13 @@ def train_or_resume(task_name: str, options: dict[str, Any], folder: Path) -> fl
     return seconds_of(folder)
 
 
-def add_linear(job: Job, name: str, out: str) -> dict[str, float]:
-    """Stacks a classifier with linear models of few n-grams, by weights fitted on validation; returns the shares.
-
-    Linear models only learn from texts whose labels were given: others made them worse.
-
-    Args:
-        job: The model that is made.
-        name: The name of the classifier's folder.
-        out: The name of the new folder.
-    """
+def add_linear(job: Job) -> dict[str, float]:
+    """Stacks the classifier with linear models of few n-grams, by weights fitted on validation; returns the shares."""
     from rnnnlp.batches.seeding import Stream, rng_for
     from rnnnlp.tasks.sentiment.linear_fitting import MOST_IN_FOLDS, Examples, fit_linear, stratified_folds
     from rnnnlp.tasks.sentiment.network import SentimentNetwork
 
-    network = SentimentNetwork.from_pretrained(job.folder / name)
+    network = SentimentNetwork.from_pretrained(job.folder / "classifier")
     (texts, documents, labels), validation = (encoded(job, network, split) for split in ("train", "validation"))
     folds = stratified_folds(labels, FOLDS, rng_for(job.options.seed, Stream.FOLDS), most=MOST_IN_FOLDS)
     examples = Examples(texts, documents, labels, None, len(network.labels))
@@ -205,13 +183,14 @@ def add_linear(job: Job, name: str, out: str) -> dict[str, float]:
     network.add_linear(model)
     texts, documents, labels = validation
     network.fit_stacking(network.logits(documents), model.logits(texts, documents), labels)
-    network.save_pretrained(job.folder / out)
+    network.save_pretrained(job.folder / "stacked")
     return dict(zip(("network", "linear"), network.stacking.round(3).tolist(), strict=True))
 
 
 def encoded(job: Job, network: Any, split: str) -> tuple[list[str], Any, Any]:
     """The texts of a split with labels, the ids of each, and the class of each."""
-    rows = read_rows(job.folder / LABELLED / f"{split}.jsonl")
+    lines = (job.folder / "labelled" / f"{split}.jsonl").read_text(encoding="utf-8").split("\n")
+    rows = [json.loads(line) for line in lines if line]
     texts = [row["text"] for row in rows]
     return texts, network.encode(texts), network.classes.indices([row["label"] for row in rows], split)
 
@@ -220,7 +199,7 @@ def quantize(job: Job) -> int:
     """Writes the classifier with int8 weights, without the paths of this machine; returns the bytes of the folder."""
     from rnnnlp.tasks.sentiment.network import SentimentNetwork
 
-    network, folder = SentimentNetwork.from_pretrained(job.folder / STACKED), job.folder / "model"
+    network, folder = SentimentNetwork.from_pretrained(job.folder / "stacked"), job.folder / "model"
     network.save_pretrained(folder, quantize="int8")
     return size_of(folder)
 

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import textwrap
 from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -10,9 +9,6 @@ from pathlib import Path
 
 from bundling.jobs import Job, Row, left_out_of, say, seconds_of
 from bundling.models import BUNDLED, FAILURES, LABELS
-from bundling.texts import LABELLED
-
-WIDTH = 118  # of a line of text
 
 
 def write_card(job: Job, figures: dict[str, Row]) -> None:
@@ -26,16 +22,7 @@ def write_card(job: Job, figures: dict[str, Row]) -> None:
         f"| {row['macro_f1']:.4f} | {row['calibration_error']:.4f} |"
         for name, row in figures.items()
     )
-    seconds = seconds_of(job.options.pretrained or job.folder / "pretrained") + job.finished["fine-tune"]
-    seconds += job.finished.get("fine-tune the first", 0.0)
-    made = ["Two language models, one in each direction, were trained on the texts. The classifier started from them."]
-    if found := job.finished.get("label"):
-        made.append(f"It labelled {found['added']:,} reviews without a label and passages of these.")
-        made.append("A second classifier started from the same language models and was trained on all texts.")
-    made.append(f"All this took {seconds / 3600:.1f} hours.")
-    made.append(f"Linear models of {' and '.join(model.views)} decide with it:")
-    made.append(f"{job.finished['linear']['linear']:.0%} of the logits are theirs.")
-    made.append(f"Seed {job.options.seed}: `scripts/train_bundled_models.py`.")
+    hours = (seconds_of(job.options.pretrained or job.folder / "pretrained") + job.finished["fine-tune"]) / 3600
     card = f"""---
 language: {model.code}
 library_name: rnnnlp
@@ -56,8 +43,8 @@ A classifier of opinions in {model.language}: {" or ".join(LABELS)}. It is bundl
 
 {bullets(line for name, line in model.data.items() if name not in left_out)}
 
-{texts["pretraining"]:,} texts for pretraining, {texts[f"{LABELLED}/train"]:,} with labels for training and
-{texts[f"{LABELLED}/validation"]:,} for validation, to which the temperature of the probabilities was fitted.
+{texts["pretraining"]:,} texts for pretraining, {texts["labelled/train"]:,} with labels for training and
+{texts["labelled/validation"]:,} for validation, to which the temperature of the probabilities was fitted.
 {f"Left out: {', '.join(left_out)}." if left_out else ""}
 
 ## Figures
@@ -74,7 +61,9 @@ A classifier of opinions in {model.language}: {" or ".join(LABELS)}. It is bundl
 
 ## How it was made
 
-{textwrap.fill(" ".join(made), WIDTH, break_on_hyphens=False)}
+Two language models, one in each direction, were trained on the texts. The classifier started from them. Both took
+{hours:.1f} hours. Linear models of {" and ".join(model.views)} decide with it: {job.finished["linear"]["linear"]:.0%}
+of the logits are theirs. Seed {job.options.seed}: `scripts/train_bundled_models.py`.
 """
     write_atomically(job.folder / "model" / "README.md", card.encode())
 

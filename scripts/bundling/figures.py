@@ -4,8 +4,6 @@ from bundling.jobs import Job, Row, left_out_of
 from bundling.models import ENGLISH
 from bundling.texts import HELD_OUT, read, samples
 
-STACKED = "stacked"  # the name of the folder of the classifier before it is quantized
-
 
 def measured_sets(job: Job) -> dict[str, tuple[str, list[Row]]]:
     """What the model is measured on: by name, whether that is in or out of domain, and the rows."""
@@ -28,7 +26,7 @@ def measure(job: Job) -> dict[str, Row]:
     from rnnnlp.tasks.sentiment.network import SentimentNetwork
     from rnnnlp.training.metrics import classification_metrics
 
-    network, float32 = (SentimentNetwork.from_pretrained(job.folder / name) for name in ("model", STACKED))
+    network, float32 = (SentimentNetwork.from_pretrained(job.folder / name) for name in ("model", "stacked"))
     figures = {}
     for name, (domain, rows) in measured_sets(job).items():
         if not rows:

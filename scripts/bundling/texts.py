@@ -14,8 +14,6 @@ HELD_OUT = 20  # one of this number of texts is for validation, where a set has 
 TREEBANK_SHARE = 0.3  # of the texts are also written with the spaces of a treebank: do n't, it 's
 PASSAGES = 2  # cut from each long review
 MOST_SENTENCES = 3  # in a passage
-LABELLED = "labelled"  # the name of the folder of texts with labels
-PASSAGE = "passage"  # the name of the column that says whether a text is one
 
 
 def write_texts(job: Job) -> dict[str, int]:
@@ -25,42 +23,29 @@ def write_texts(job: Job) -> dict[str, int]:
     numbers = {}
     for name, rows in data.items():
         rng.shuffle(rows)
-        write_rows(job.folder / f"{name}.jsonl", rows)
+        path = job.folder / f"{name}.jsonl"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
         numbers[name] = len(rows)
     return numbers
 
 
-def write_rows(path: Path, rows: list[Row]) -> None:
-    path.parent.mkdir(exist_ok=True)
-    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
-
-
-def read_rows(path: Path) -> list[Row]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
-
-
 def english(job: Job, rng: random.Random) -> dict[str, list[Row]]:
-    """IMDB, and passages of its reviews so that short texts are judged too; SST unless it is left out.
-
-    The reviews without a label, and passages of them, are labelled by the first classifier.
-    """
+    """IMDB, and passages of its reviews so that short texts are judged too; SST unless it is left out."""
     reviews = [row | {"text": without_tags(row["text"])} for row in read(job, "imdb/train-00000")]
-    unlabelled = [row | {"text": without_tags(row["text"])} for row in read(job, "imdb/unsupervised-00000")]
+    unlabelled = [without_tags(row["text"]) for row in read(job, "imdb/unsupervised-00000")]
     validation = [row for k, row in enumerate(reviews) if k % HELD_OUT == 0]
     train = [row for k, row in enumerate(reviews) if k % HELD_OUT]
-    pretraining = train + unlabelled
-    train, validation, unlabelled = (
-        [*rows, *(p for row in rows for p in passages(row, rng))] for rows in (train, validation, unlabelled)
-    )
+    pretraining = [row["text"] for row in train] + unlabelled
+    train, validation = ([*rows, *(p for row in rows for p in passages(row, rng))] for rows in (train, validation))
     if "sst2" not in left_out_of(job.model, job.options):
         train += read(job, "sst2_phrases/train")
         validation += read(job, "sst2/validation")
     train += samples("train", job.model.code)
     return {
-        "pretraining": [{"text": in_treebank_style(row["text"], rng)} for row in pretraining],
-        "unlabelled": [{"text": in_treebank_style(row["text"], rng)} for row in unlabelled],
-        f"{LABELLED}/train": [{PASSAGE: False} | row | {"text": in_treebank_style(row["text"], rng)} for row in train],
-        f"{LABELLED}/validation": [only_labelled(row) for row in validation],
+        "pretraining": [{"text": in_treebank_style(text, rng)} for text in pretraining],
+        "labelled/train": [row | {"text": in_treebank_style(row["text"], rng)} for row in train],
+        "labelled/validation": validation,
     }
 
 
@@ -74,8 +59,8 @@ def chinese(job: Job) -> dict[str, list[Row]]:
     train += samples("train", job.model.code)
     return {
         "pretraining": [{"text": row["text"]} for row in train],
-        f"{LABELLED}/train": [only_labelled(row) for row in train],
-        f"{LABELLED}/validation": [only_labelled(row) for row in validation],
+        "labelled/train": [only_labelled(row) for row in train],
+        "labelled/validation": [only_labelled(row) for row in validation],
     }
 
 
@@ -120,7 +105,7 @@ def passages(row: Row, rng: random.Random) -> Iterator[Row]:
     for k in range(min(PASSAGES, len(sentences) - 1)):
         length = rng.randint(1, min(MOST_SENTENCES, len(sentences) - 1))
         start = len(sentences) - length if k == 0 else rng.randrange(len(sentences) - length + 1)
-        yield {"text": " ".join(sentences[start : start + length]), "label": row["label"], PASSAGE: True}
+        yield {"text": " ".join(sentences[start : start + length]), "label": row["label"]}
 
 
 def in_treebank_style(text: str, rng: random.Random) -> str:

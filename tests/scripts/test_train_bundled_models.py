@@ -4,16 +4,11 @@ import json
 import random
 from pathlib import Path
 
-import numpy as np
 import pytest
 import train_bundled_models as script
 from bundling.jobs import Job, left_out_of
 from bundling.models import ENGLISH
-from bundling.self_training import label_texts
-from bundling.texts import PASSAGE, in_treebank_style, read_rows, write_rows, write_texts
-
-from rnnnlp.tasks.sentiment.network import SentimentNetwork
-from rnnnlp.text import Classes
+from bundling.texts import in_treebank_style, write_texts
 
 pyarrow = pytest.importorskip("pyarrow")
 CATEGORIES = ("书籍", "酒店", "水果")
@@ -98,31 +93,6 @@ def test_english_texts_without_the_treebank(data: Path, tmp_path: Path):
     assert not any(text in ("bad film", "good film") for text in train)
     assert "Great fun! 3" in train or "Great fun ! 3" in train  # the end of a review
     assert not any("<br" in text for text in train)
-
-
-class KnowsGood:
-    """A classifier that is sure of texts with "good" or "bad" in them, and of nothing else."""
-
-    labels = ("negative", "positive")
-    classes = Classes(labels, "str")
-
-    def predict_proba(self, texts: list[str]) -> np.ndarray:
-        positive = np.array([0.95 if "good" in text else 0.05 if "bad" in text else 0.6 for text in texts])
-        return np.column_stack([1 - positive, positive])
-
-
-def test_the_first_classifier_labels_texts(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    words = ["reviews-en", "--data-folder", str(data), "--work", str(tmp_path), *TINY]
-    job = Job(ENGLISH, script.parse(words), tmp_path)
-    labelled = [("good review", "negative", False), ("good part", "negative", True), ("bad part", "negative", True)]
-    rows = [dict(zip(("text", "label", PASSAGE), row, strict=True)) for row in labelled]
-    write_rows(tmp_path / "labelled" / "train.jsonl", rows)
-    write_rows(tmp_path / "labelled" / "validation.jsonl", [])
-    write_rows(tmp_path / "unlabelled.jsonl", [{"text": text} for text in ("so bad", "so good", "so so")])
-    monkeypatch.setattr(SentimentNetwork, "from_pretrained", lambda folder: KnowsGood())
-    assert label_texts(job) == {"added": 2, "left out": 1}
-    found = {row["text"]: row["label"] for row in read_rows(tmp_path / "self-labelled" / "train.jsonl")}
-    assert found == {"good review": "negative", "bad part": "negative", "so bad": "negative", "so good": "positive"}
 
 
 def test_the_style_of_a_treebank(monkeypatch: pytest.MonkeyPatch):
