@@ -5,7 +5,8 @@
     {"title": ..., "axis": [from, to], "format": ".3f", "series": [name, ...],
      "rows": [[label, figure of the first series, figure of the second, ...], ...]}
 
-A figure is `ID SPLIT.METRIC`, or `ID,ID,... SPLIT.METRIC` for the mean of several runs, or null.
+A figure is `ID SPLIT.METRIC`, or `ID,ID,... SPLIT.METRIC` for the mean of several runs, or null. `ID test.accuracy
+labels=100` is that of the figures of a run in which `labels` is 100.
 """
 
 from collections.abc import Mapping, Sequence
@@ -57,14 +58,19 @@ def svg(picture: Mapping[str, Any], records: Mapping[str, Mapping[str, Any]]) ->
 
 
 def figure(what: str, records: Mapping[str, Mapping[str, Any]]) -> float:
-    ids, _, path = what.partition(" ")
+    ids, path, *where = what.split(" ")
     split, _, metric = path.partition(".")
-    found = [of_run(records[id]["figures"], None if split == "run" else split, metric) for id in ids.split(",")]
-    return mean(found)
+    wanted = {"split": None if split == "run" else split, **dict(condition.split("=") for condition in where)}
+    return mean(of_run(records[id]["figures"], metric, wanted) for id in ids.split(","))
 
 
-def of_run(figures: Sequence[Mapping[str, Any]], split: str | None, metric: str) -> float:
-    return next(float(figure[metric]) for figure in figures if figure["split"] == split and metric in figure)
+def of_run(figures: Sequence[Mapping[str, Any]], metric: str, wanted: Mapping[str, str | None]) -> float:
+    """The first figure of this metric whose other fields are as wanted."""
+    return next(
+        float(figure[metric])
+        for figure in figures
+        if metric in figure and all(str(figure.get(name)) == str(value) for name, value in wanted.items())
+    )
 
 
 def text(x: float, y: float, words: str, *, anchor: str = "start", size: int = 13, bold: bool = False) -> str:

@@ -107,6 +107,8 @@ def test_a_picture_shows_the_figures_of_the_records():
     assert ">0.80<" in shown
     assert "A &lt; B" in shown
     assert result_pictures.figure("a run.times", {"a": record}) == 2
+    of_sizes = {"figures": [{"split": "test", "labels": n, "accuracy": n / 1000} for n in (100, 300)]}
+    assert result_pictures.figure("a test.accuracy labels=300", {"a": of_sizes}) == 0.3
 
 
 def test_every_row_names_records_that_exist():
