@@ -180,18 +180,19 @@ def resolve_pretraining(
     carry more meaning than the single characters of a text without spaces.
 
     A word of one text only tells a linear model something. A network needs such words to learn what unknown ones are
-    like.
+    like. Where a linear model decides alone, no word of its texts may be unknown: such a word would stand for all
+    unknown ones, which are many in other texts.
     """
     texts = data.splits["train"].texts
 
-    def tokenized(kind: str) -> tuple[SentimentOptions, Tokenizer]:
+    def tokenized(kind: str, texts: Sequence[str]) -> tuple[SentimentOptions, Tokenizer]:
         of_kind = options.changed(tokenizer=kind, vocab_size=options.vocab_size or VOCABULARY.get(kind))
         return of_kind, train_tokenizer(kind, texts, **of_kind.vocabulary_options)
 
     kind = without_pretraining = options.tokenizer or tokenizer_for(options, data)
     if options.tokenizer is None and may_pretrain(options) and is_unspaced(texts):
         kind = "bpe"
-    resolved, tokenizer = tokenized(kind)
+    resolved, tokenizer = tokenized(kind, texts)
     if may_pretrain(options):
         network_options = {**PRETRAINED_NETWORK, **given}
         if resolved.pretraining is None:
@@ -199,10 +200,11 @@ def resolve_pretraining(
             resolved = resolved.changed(pretraining=epochs)
         if resolved.pretraining:
             return resolved, network_options, tokenizer
-    if options.min_frequency is None and linear_decides(options, data):
-        options = options.changed(min_frequency=1)
-    if kind != without_pretraining or options.min_frequency != resolved.min_frequency:
-        resolved, tokenizer = tokenized(without_pretraining)
+    if linear_decides(options, data):  # it learns from all texts
+        options = options.changed(min_frequency=1 if options.min_frequency is None else options.min_frequency)
+        resolved, tokenizer = tokenized(without_pretraining, [*texts, *data.splits["validation"].texts])
+    elif kind != without_pretraining:
+        resolved, tokenizer = tokenized(without_pretraining, texts)
     return resolved.changed(pretraining=0), dict(given), tokenizer
 
 
