@@ -46,12 +46,13 @@ def svg(picture: Mapping[str, Any], records: Mapping[str, Mapping[str, Any]]) ->
         parts.append(line(x(min(there)), y, x(max(there)), y, "0.6"))
         for value, colour in zip(values, COLOURS, strict=False):
             if value is not None:
-                at_left = len(there) > 1 and value == min(there)
                 parts.append(dot(x(value), y, colour))
-                shown = format(value, picture["format"])
-                parts.append(
-                    text(x(value) + (-9 if at_left else 9), y + 4, shown, anchor="end" if at_left else "start")
-                )
+                at_x, at_y, anchor = x(value) + 9, y + 4, "start"
+                if value == min(there) != max(there):
+                    at_x, anchor = x(value) - 9, "end"
+                elif value != max(there):
+                    at_x, at_y, anchor = x(value), y - 8, "middle"
+                parts.append(text(at_x, at_y, format(value, picture["format"]), anchor=anchor))
     body = "\n".join(parts)
     size = f'width="{WIDTH}" height="{bottom + 24}" viewBox="0 0 {WIDTH} {bottom + 24}"'
     return f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif">\n{body}\n</svg>\n'
