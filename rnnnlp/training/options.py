@@ -185,8 +185,12 @@ class TrainingOptions(Config):
         """The options with which a tokenizer of this kind is trained."""
         if self.tokenizer in ("char", "byte"):
             return {}
-        min_frequency = MIN_FREQUENCY if self.min_frequency is None else self.min_frequency
-        return {"vocab_size": self.vocab_size, "min_frequency": min_frequency}
+        return {"vocab_size": self.vocab_size, "min_frequency": self.least_frequency}
+
+    @property
+    def least_frequency(self) -> int:
+        """What `min_frequency` is, also where it is left open."""
+        return MIN_FREQUENCY if self.min_frequency is None else self.min_frequency
 
 
 def budget_seconds(budget: str, trained: Callable[[], float] | None = None) -> float:

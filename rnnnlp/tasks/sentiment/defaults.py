@@ -25,7 +25,6 @@ from rnnnlp.tasks.sentiment.transfer import OF_CLASSIFIER, PRETRAINED_DROPOUT
 from rnnnlp.tasks.word_lm.train import new_objective
 from rnnnlp.text import LabelledData, Tokenizer, is_unspaced, suggested_tokenizers, train_tokenizer
 from rnnnlp.text.scripts import script_shares
-from rnnnlp.training.options import MIN_FREQUENCY
 from rnnnlp.training.throughput import evaluations_of, shortest
 
 SHOWN = (
@@ -121,7 +120,7 @@ def resolve(
         "pretraining": options.pretraining or 0,
         "linear": linear,
         "folds": folds,
-        "min_frequency": MIN_FREQUENCY if options.min_frequency is None else options.min_frequency,
+        "min_frequency": options.least_frequency,
         "batch_size": batch_size,
         "crop": crop,
         "weight_decay": options.weight_decay or 0.0,
