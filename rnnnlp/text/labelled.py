@@ -129,7 +129,7 @@ def load_labelled(
             if splits is not None or split == "train":
                 raise UserError(f"{source.name} has no labelled texts in {split}; expected one per row")
             del rows[split]  # a split without labels, as in GLUE; its dropped rows have been logged
-    of = "train" if classes is None else "the model"
+    of = "train" if classes is None else None
     of_schema = only({found.class_names for found in rows.values()}, source.name)
     if classes is None and of_schema is not None:
         if len(of_schema) > MOST_CLASSES:

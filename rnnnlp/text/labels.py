@@ -36,6 +36,7 @@ MOST_FRACTIONS = 50  # different labels that are not all integers
 MOST_LABELS = 100  # different labels, if there are few texts for each
 TEXTS_OF_A_LABEL = 4  # where there are more labels than that, on average
 MOST_CLASSES = 1000  # what is computed for each pair of classes takes time and memory
+OPINIONS = {"0": 0, "neg": 0, "negative": 0, "1": 1, "pos": 1, "positive": 1}  # names of two classes, in lower case
 _NUMBER = re.compile(r"[+-]?\d{1,18}(\.\d{1,18})?")
 _KINDS = {str: "names", bool: "true or false", int: "numbers", float: "numbers"}
 
@@ -203,13 +204,16 @@ class Classes:
         """The labels `(K,)` as an array of their type."""
         return np.array(self.labels)
 
-    def indices(self, labels: Sequence[Label], where: str, *, of: str = "the model") -> np.ndarray:
+    def indices(self, labels: Sequence[Label], where: str, *, of: str | None = None) -> np.ndarray:
         """The class of each label, int64 `(n,)`. Labels are matched by value: 4, 4.0 and "4" are the same.
+
+        Data may call a model's two classes of opinions by another of their usual names, such as "neg" and "pos". That
+        is logged.
 
         Args:
             labels: The labels.
             where: The name of the data, for messages.
-            of: What has these classes, for messages.
+            of: The split that has these classes, for messages; None for a model.
 
         Raises:
             UserError: If one is not among the classes.
@@ -218,14 +222,27 @@ class Classes:
         found = np.fromiter(map(index_of.get, labels, repeat(-1)), np.int64, len(labels))
         for index in np.flatnonzero(found < 0).tolist():
             found[index] = index_of.get(_meaning(labels[index]), -1)
+        if of is None and (found < 0).any():
+            found = self._by_opinion(labels, where, found)
         if (found < 0).any():
             unknown = sorted({repr(name_of(labels[index])) for index in np.flatnonzero(found < 0).tolist()})
             more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
             raise UserError(
-                f"{where} has labels that {of} does not know, {', '.join(unknown[:5])}{more}; it knows "
+                f"{where} has labels that {of or 'the model'} does not know, {', '.join(unknown[:5])}{more}; it knows "
                 f"{', '.join(map(repr, self.names))}: rename them in a copy, leave them out, or train on them"
             )
         return found
+
+    def _by_opinion(self, labels: Sequence[Label], where: str, found: np.ndarray) -> np.ndarray:
+        """The class of each label `(n,)`, if all are names of two opinions, as the classes are; else those found."""
+        own = opinions_of(self.names)
+        opinions = {label: OPINIONS.get(name_of(label).casefold()) for label in set(labels)}
+        if own is None or None in opinions.values():
+            return found
+        class_of = {label: own.index(opinion) for label, opinion in opinions.items() if opinion is not None}
+        read = sorted(f"{name_of(label)!r} as {self.names[index]!r}" for label, index in class_of.items())
+        logger.info("%s: labels are read by their meaning, %s", where, ", ".join(read))
+        return np.array([class_of[label] for label in labels], np.int64)
 
     @cached_property
     def _index_of(self) -> dict[Label, int]:
@@ -236,6 +253,12 @@ class Classes:
         if self.type == "class" and all(type(meaning) is str for meaning in meanings):
             index_of = dict(zip(range(len(self)), range(len(self)), strict=True)) | index_of
         return index_of
+
+
+def opinions_of(names: Sequence[str]) -> list[int] | None:
+    """For each of two classes 0 if it is the negative and 1 if it is the positive one; None if they are others."""
+    found = [OPINIONS.get(name.casefold(), -1) for name in names]
+    return found if sorted(found) == [0, 1] else None
 
 
 def name_of(label: Label) -> str:

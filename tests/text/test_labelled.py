@@ -183,7 +183,7 @@ def test_labels_of_other_data_are_matched_by_value(tmp_path, labels, classes, ex
     ("labels", "classes", "unknown"),
     [
         (["good"], Classes(("neg", "pos")), "'good'"),
-        ([1, 0], Classes(("neg", "pos")), "'0', '1'"),
+        ([1, 0], Classes(("bad", "good")), "'0', '1'"),
         ([2, 0], Classes(("neg", "pos"), "class"), "'2'"),
         ([3, 1, 2], Classes(("1", "2", "4", "5"), "int"), "'3'"),
         ([0, 2, 4], Classes(("0", "4"), "int"), "'2'"),

@@ -133,6 +133,40 @@ def test_values_that_several_names_may_mean_are_matched_by_name():
         classes.indices([1], "data")
 
 
+@pytest.mark.parametrize(
+    ("names", "labels", "indices"),
+    [
+        (("negative", "positive"), ["pos", "neg", "pos"], [1, 0, 1]),
+        (("positive", "negative"), ["pos", "neg"], [0, 1]),
+        (("Negative", "Positive"), ["NEG", "positive"], [0, 1]),
+        (("negative", "positive"), [1, 0, 1.0], [1, 0, 1]),
+        (("0", "1"), ["negative", "positive", "negative"], [0, 1, 0]),
+    ],
+)
+def test_other_names_of_two_opinions_are_read_by_a_model(
+    names: Any, labels: Any, indices: list[int], caplog: pytest.LogCaptureFixture
+):
+    with caplog.at_level("INFO", "rnnnlp"):
+        assert Classes(names).indices(labels, "data").tolist() == indices
+    assert caplog.text.count("labels are read by their meaning") == 1
+    with pytest.raises(UserError, match="labels that train does not know"):
+        Classes(names).indices(labels, "data", of="train")
+
+
+@pytest.mark.parametrize(
+    ("names", "labels"),
+    [
+        (("negative", "positive"), ["neg", "neutral"]),
+        (("negative", "neutral", "positive"), ["neg"]),
+        (("ham", "spam"), ["pos"]),
+        (("pos", "positive"), ["neg"]),
+    ],
+)
+def test_other_names_of_other_classes_are_refused(names: Any, labels: list[str]):
+    with pytest.raises(UserError, match="labels that the model does not know"):
+        Classes(names).indices(labels, "data")
+
+
 @pytest.mark.parametrize("labels", [["é", "e\u0301"], ["A  b", "a b"], ["ﬁne", "fine"], ["GOOD", "good"]])
 def test_spellings_that_look_alike_are_logged(labels: list[str], caplog: pytest.LogCaptureFixture):
     assert len(Classes.of(labels, "data")) == 2

@@ -23,13 +23,13 @@ from rnnnlp.tasks.sentiment.config import SHAPE, SentimentOptions
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.tasks.word_lm.network import WordLMNetwork
 from rnnnlp.text import Tokenizer, WordTokenizer
+from rnnnlp.text.labels import opinions_of
 from rnnnlp.training.model_folder import read_config
 
 LanguageModels = WordLMNetwork | CharLMNetwork
 Pretrained = LanguageModels | SentimentNetwork
 OF_CLASSIFIER = ("bidirectional", "pooling", "ngram_buckets")  # what a classifier takes from another one besides SHAPE
 PRETRAINED_DROPOUT = 0.2  # with much more, what was learned in pretraining does not come through
-SAME_CLASS = (("0", "neg", "negative"), ("1", "pos", "positive"))  # names of the two classes of opinions
 
 log = logging.getLogger(__name__)
 
@@ -146,9 +146,7 @@ def order_of_classes(pretrained: Sequence[str], labels: Sequence[str]) -> list[i
     """
 
     def meaning(names: Sequence[str]) -> list[str]:
-        lowered = [name.casefold() for name in names]
-        same = [next((k for k, group in enumerate(SAME_CLASS) if name in group), None) for name in lowered]
-        return [str(k) for k in same] if sorted(map(str, same)) == ["0", "1"] else list(names)
+        return list(map(str, opinions_of(names) or names))
 
     theirs, own = meaning(pretrained), meaning(labels)
     return [theirs.index(name) for name in own] if sorted(theirs) == sorted(own) else None
