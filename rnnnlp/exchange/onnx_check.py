@@ -70,7 +70,7 @@ def feeds(inputs: Sequence[TokenInput], characters: bool, texts: Sequence[str]) 
     found: dict[str, np.ndarray] = {}
     for one in inputs:
         blank = np.array([one.blank])
-        encoded = one.tokenizer.encode_batch(texts, one.max_length)
+        encoded = one.tokenizer.encode_batch(map(str.strip, texts), one.max_length)
         found[one.ids], found[one.lengths] = padded([ids if len(ids) else blank for ids in encoded])
     if characters:
         found["characters"], found["character_lengths"] = padded([characters_of(text) for text in texts])

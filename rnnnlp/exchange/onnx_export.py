@@ -278,7 +278,7 @@ from tokenizers import Tokenizer
 
 tokenizer = Tokenizer.from_file("{TOKENIZER}")
 session = onnxruntime.InferenceSession("{MODEL}")
-rows = [tokenizer.encode(text).ids or [{first["blank"]}] for text in ["a text", "another text"]]
+rows = [tokenizer.encode(text.strip()).ids or [{first["blank"]}] for text in ["a text", "another text"]]
 lengths = np.array([len(row) for row in rows])
 ids = np.zeros((len(rows), lengths.max()), np.int64)
 for k, row in enumerate(rows):

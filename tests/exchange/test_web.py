@@ -33,6 +33,9 @@ ODD = [
     "<BR />a&AMP;b &lt;3 it's ''quoted'' ... !!!! x\u0085y\ufeffz\u00a0w",
     "ΟΔΥΣΣΕΥΣ ΣΑΣ. ÇİĞ ŞIK Straße ½ ² x² ที่ดี བཀྲ་ཤིས། e\u0301 \u200d\u200c",
     "Wei\xdfer\r\nnew\tline \U0001f469\u200d\U0001f4bb",
+    " \t\u3000It broke.\x85\r\n",
+    "\r\n",
+    "a \n b \n\n\tc\n",
 ]
 
 

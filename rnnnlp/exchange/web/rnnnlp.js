@@ -12,6 +12,7 @@ ort.env.wasm.numThreads = 1; // more need a server that sends the headers of cro
 ort.env.wasm.wasmPaths = new URL("./vendor/", import.meta.url).href;
 
 const PYTHON_SPACES = /[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+/u;
+const BLANKS_AROUND = new RegExp(`^${PYTHON_SPACES.source}|${PYTHON_SPACES.source}$`, "gu");
 
 /** Opens the model in a folder.
  *
@@ -43,6 +44,7 @@ class Reader {
     this.unknown = content.model.unk_token === null ? null : this.vocabulary[content.model.unk_token];
     const steps = content.normalizer?.normalizers ?? [];
     this.lowercase = steps.some((step) => step.type === "Lowercase");
+    content.pre_tokenizer.pretokenizers?.forEach(keepLineEnds);
     this.tokenizer = new Tokenizer(content, {});
   }
 
@@ -53,6 +55,13 @@ class Reader {
     const { ids } = this.tokenizer.encode(whole, { add_special_tokens: false });
     return ids.map((id) => id ?? this.unknown); // the library has no id for an unknown word
   }
+}
+
+/** Lets a line keep its end, which the library would split off: it does not know "MergedWithPrevious". */
+function keepLineEnds(step) {
+  if (step.behavior !== "MergedWithPrevious") return;
+  step.pattern = { Regex: `[^${step.pattern.String}]*${step.pattern.String}` };
+  step.behavior = "Isolated";
 }
 
 /** A classifier of texts. */
@@ -66,7 +75,7 @@ export class Classifier {
     if (texts.length === 0) return [];
     const feeds = {};
     this.description.inputs.forEach((input, k) => {
-      const rows = texts.map((text) => clip(this.readers[k].encode(text), input.max_length));
+      const rows = texts.map((text) => clip(this.readers[k].encode(stripped(text)), input.max_length));
       const filled = rows.map((row) => (row.length ? row : [input.blank]));
       [feeds[input.ids], feeds[input.lengths]] = padded(filled);
     });
@@ -88,6 +97,11 @@ function clip(ids, length) {
   if (ids.length <= length) return ids;
   const head = Math.floor(length / 2);
   return [...ids.slice(0, head), ...ids.slice(ids.length - (length - head))];
+}
+
+/** A text without the blanks and line ends around it. */
+function stripped(text) {
+  return text.replace(BLANKS_AROUND, "");
 }
 
 /** The code points of a text in lower case, with one space between words and at both ends. */

@@ -253,7 +253,7 @@ def tokenizer_for(options: SentimentOptions, data: LabelledData) -> str:
         return kinds[0]
     rng = rng_for(options.seed, Stream.FOLDS)
     some = np.sort(rng.permutation(len(train))[:MOST_TRIED])
-    texts = [train.texts[row] for row in some.tolist()]
+    texts = [train.texts[row].strip() for row in some.tolist()]
     of_kinds = {}
     for kind in kinds:
         of_kind = options.changed(tokenizer=kind, vocab_size=options.vocab_size or TRIAL_VOCABULARY.get(kind))

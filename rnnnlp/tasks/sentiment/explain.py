@@ -82,6 +82,11 @@ def whole_clusters(text: str, words: Sequence[Contribution]) -> list[Contributio
     return joined
 
 
+def shifted(words: Sequence[Contribution], by: int) -> list[Contribution]:
+    """The contributions of words of a text, with `by` more characters before it."""
+    return [Contribution(start + by, stop + by, weight) for start, stop, weight in words]
+
+
 def explain(network: SentimentNetwork, texts: Sequence[str], chosen: np.ndarray | None) -> list[list[Contribution]]:
     """The contribution of each token of each text to the log-odds log p / (1 - p) of a class.
 
@@ -91,7 +96,7 @@ def explain(network: SentimentNetwork, texts: Sequence[str], chosen: np.ndarray 
 
     Args:
         network: The classifier.
-        texts: The texts.
+        texts: The texts, without blanks around them.
         chosen: The index of the class of each text, `(len(texts),)`; the most probable class by default.
     """
     logits = network.logits_of(texts) / network.temperature  # (n, K)

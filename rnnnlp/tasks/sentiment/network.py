@@ -264,9 +264,13 @@ class SentimentNetwork(Network, Predictor):
             self.ngrams.fit(documents, labels)
 
     def encode(self, texts: Sequence[str]) -> list[np.ndarray]:
-        """The ids of each text, at most `max_length` of them; an empty text is one unknown token (or id 0)."""
+        """The ids of each text, at most `max_length` of them; an empty text is one unknown token (or id 0).
+
+        Blanks and line ends around a text are no part of it: they tell of a file, and a model could learn from them
+        which file, and so which class, a text is from.
+        """
         blank = np.array([self.tokenizer.unknown_id or 0], np.int32)
-        encoded = self.tokenizer.encode_batch(texts, self.config.max_length)
+        encoded = self.tokenizer.encode_batch(map(str.strip, texts), self.config.max_length)
         return [ids if len(ids) else blank for ids in encoded]
 
     def logits(

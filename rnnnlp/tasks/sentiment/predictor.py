@@ -10,7 +10,7 @@ import numpy as np
 
 from rnnnlp.errors import UserError
 from rnnnlp.layers.loss import softmax
-from rnnnlp.tasks.sentiment.explain import Contribution, Explanation, Explanations, whole_clusters
+from rnnnlp.tasks.sentiment.explain import Contribution, Explanation, Explanations, shifted, whole_clusters
 from rnnnlp.tasks.sentiment.uncertain import most_uncertain
 from rnnnlp.text import Classes
 from rnnnlp.text.given import as_texts, iterate_texts, labelled_rows, require_one_each, which_are_there
@@ -116,7 +116,7 @@ class Predictor(ABC):
         """The contribution of each word of each text to a class, in the order of the text.
 
         Args:
-            texts: The texts.
+            texts: The texts, without blanks around them.
             chosen: The index of the class of each text, `(len(texts),)`; the most probable class by default.
         """
 
@@ -262,5 +262,9 @@ class Predictor(ABC):
             if None in kept:
                 raise UserError("labels has a missing value; give the label that is to be explained for each text")
             chosen = self.classes.indices([label for label in kept if label is not None], "labels")
-        explained = map(Explanation, found, map(whole_clusters, found, self.explain_classes(found, chosen)))
+        of_stripped = self.explain_classes([text.strip() for text in found], chosen)
+        of_texts = [
+            shifted(words, len(text) - len(text.lstrip())) for text, words in zip(found, of_stripped, strict=True)
+        ]
+        explained = map(Explanation, found, map(whole_clusters, found, of_texts))
         return Explanations(next(explained) if is_there else None for is_there in there)

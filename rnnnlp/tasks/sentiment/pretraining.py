@@ -104,4 +104,4 @@ def word_lm_config(classifier: SentimentConfig) -> WordLMConfig:
 def stream(texts: Sequence[str], tokenizer: Tokenizer) -> np.ndarray:
     """The ids of all texts, one after the other, with line ends between them if the tokenizer knows these."""
     line_end = tokenizer.encode("\n")
-    return np.concatenate([part for ids in tokenizer.encode_batch(texts) for part in (ids, line_end)])
+    return np.concatenate([part for ids in tokenizer.encode_batch(map(str.strip, texts)) for part in (ids, line_end)])

@@ -126,6 +126,21 @@ def test_a_letter_and_its_marks_are_explained_together(tokenizer: Tokenizer):
         ]
 
 
+@pytest.mark.parametrize(
+    "tokenizer",
+    [ByteTokenizer(), CharTokenizer.train(["a b\r\n\t"]), BPETokenizer.train(["a"], vocab_size=300, min_frequency=1)],
+    ids=lambda tokenizer: tokenizer.kind,
+)
+def test_blanks_around_a_text_mean_nothing(tokenizer: Tokenizer):
+    """Texts of one class may come from a file with other line ends."""
+    model, texts = make(tokenizer=tokenizer), ["a b", "b", ""]
+    around = [f"\t {text}\r\n" for text in texts]
+    assert np.array_equal(model.predict_proba(around), model.predict_proba(texts))
+    for text, plain, words in zip(around, model.explain(texts), model.explain(around), strict=True):
+        assert [(start - 2, stop - 2, weight) for start, stop, weight in words] == list(plain)
+        assert "".join(text[start:stop] for start, stop, _ in words) == text.strip()
+
+
 def test_words_that_are_far_apart_are_not_joined():
     first, last = Contribution(0, 1, 1.0), Contribution(5, 6, 2.0)
     assert whole_clusters("ที่ที่", [first, last]) == [first, last]  # the middle was not read
