@@ -91,7 +91,7 @@ def test_linear_models(views: tuple[str, ...], classes: int):
 
 def test_an_ensemble_of_members_that_read_texts_differently():
     members = [
-        classifier(views=("characters", "words")),
+        classifier(views=("characters", "words", "letters")),
         classifier(tokenizer=CharTokenizer.train(TEXTS), seed=1),
         classifier(ngram_buckets=16, seed=2),  # reads as the first
         classifier(tokenizer=BPETokenizer.train(TEXTS, vocab_size=300), max_length=5, seed=3),
@@ -146,7 +146,7 @@ def test_a_bundled_model_with_int8_weights(tmp_path: Path, monkeypatch: pytest.M
     from rnnnlp.exchange.onnx_classifier import classifier_graph
 
     models, name = tmp_path / "data" / "models", "reviews-en"
-    made = classifier(classes=2, embedding_size=64, ngram_buckets=20, views=("words", "ratios", "characters"))
+    made = classifier(classes=2, embedding_size=64, ngram_buckets=20, views=tuple(VIEWS))
     made.save_pretrained(models / name, quantize="int8")
     entry = {"name": name, "language": "English", "scripts": ["latin"], "labels": made.labels, "use": "tests"}
     entry |= {"bytes": 1, "figures": {}, "version": "1", "date": "2026-01-01"}

@@ -69,7 +69,9 @@ def answers(folder: Path, request: dict[str, Any]) -> dict[str, Any]:
 def test_a_classifier_in_node(tmp_path: Path, libraries: Path):
     members = [
         classifier(
-            views=("words", "characters"), tokenizer=WordTokenizer.train(ODD, min_frequency=1), ngram_buckets=32
+            views=("words", "characters", "letters"),
+            tokenizer=WordTokenizer.train(ODD, min_frequency=1),
+            ngram_buckets=32,
         ),
         classifier(tokenizer=CharTokenizer.train(TEXTS), seed=1),
         classifier(tokenizer=BPETokenizer.train(ODD, vocab_size=300, normalizer="html", lowercase=True), seed=2),

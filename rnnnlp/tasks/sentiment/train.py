@@ -20,7 +20,6 @@ from rnnnlp.tasks.sentiment.defaults import (
     with_start,
 )
 from rnnnlp.tasks.sentiment.folds import logits_of_folds
-from rnnnlp.tasks.sentiment.linear import VIEWS
 from rnnnlp.tasks.sentiment.linear_fitting import MOST_IN_FOLDS, Examples, Fitted, fit_linear, stratified_folds
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.tasks.sentiment.objective import SentimentObjective, digests_of_data
@@ -34,7 +33,7 @@ from rnnnlp.tasks.sentiment.transfer import (
     start_from,
 )
 from rnnnlp.tasks.word_lm.objective import WordLMObjective
-from rnnnlp.text import LabelledData, Tokenizer, load_labelled
+from rnnnlp.text import BPETokenizer, LabelledData, Tokenizer, is_unspaced, load_labelled
 from rnnnlp.text.labelled import HELD_OUT_SEED
 from rnnnlp.training.distributed import processes
 from rnnnlp.training.earlier import EARLIER_DATA
@@ -45,8 +44,8 @@ from rnnnlp.training.run_folder import RunFolder, read_state
 from rnnnlp.training.task import Options, require_open
 
 LINEAR_FOLDS = 5
-MOST_CHARACTERS = 4_000_000  # of all texts, times columns of weights, for n-grams of characters
-CHARACTERS_PER_SECOND = 13_000  # of the budget
+MOST_CHARACTERS = 4_000_000  # of all texts, for n-grams of characters: what memory allows
+CHARACTERS_PER_SECOND = 26_000  # of the budget, times columns of weights
 SPLITS = ("train", "validation")  # the ones that training reads
 MOST_LABEL_BYTES = JSON_LIMIT // 8  # as JSON the labels are up to six times as long
 
@@ -165,15 +164,31 @@ def fitted_linear(network: SentimentNetwork, data: LabelledData, config: Sentime
     if not config.linear:
         return None
     split = data.splits["train"]
-    most = MOST_CHARACTERS if config.budget is None else min(MOST_CHARACTERS, CHARACTERS_PER_SECOND * config.budget)
-    columns = 1 if len(network.labels) == 2 else len(network.labels)
-    characters = columns * sum(map(len, split.texts))
-    views = [name for name in VIEWS if not VIEWS[name].characters or characters <= most]
     balanced = config.class_weights == "balanced"
     documents, K = network.encode(split.texts), len(network.labels)
     examples = Examples(split.texts, documents, split.labels, split.weights, K, balanced)
+    views = views_for(examples, network.tokenizer, config.budget)
     folds = folds_of(split.labels, config, None if config.folds else MOST_IN_FOLDS)
     return processes().first(lambda: fit_linear(views, examples, folds))
+
+
+def views_for(examples: Examples, tokenizer: Tokenizer, budget: float | None) -> tuple[str, ...]:
+    """What linear models see: tokens, and characters unless these are too many.
+
+    Subwords of a script without spaces are worse features than its characters: one text is cut in many ways.
+
+    Args:
+        examples: The texts.
+        tokenizer: The tokenizer of the network.
+        budget: Time for the whole training, in seconds, if it is limited.
+    """
+    characters = sum(map(len, examples.texts))
+    seconds = len(examples.columns) * characters / CHARACTERS_PER_SECOND
+    if characters > MOST_CHARACTERS or (budget is not None and seconds > budget):
+        return ("words", "ratios")
+    if isinstance(tokenizer, BPETokenizer) and is_unspaced(examples.texts):
+        return ("letters", "characters")
+    return ("words", "ratios", "characters")
 
 
 def folds_of(labels: np.ndarray, config: SentimentTraining, most: int | None = None) -> np.ndarray:

@@ -8,6 +8,7 @@ import pytest
 from rnnnlp.tasks.sentiment import linear_fitting
 from rnnnlp.tasks.sentiment.linear import SPACE, VIEWS, LinearModel, NgramModel, characters_of, ngrams_of, places_in
 from rnnnlp.tasks.sentiment.linear_fitting import Examples, cross_validated, fit, fit_linear, stratified_folds
+from rnnnlp.tasks.sentiment.train import views_for
 from rnnnlp.text import train_tokenizer
 
 GOOD, BAD = ("good", "fine", "lovely", "a joy"), ("bad", "poor", "awful", "a bore")
@@ -77,7 +78,7 @@ def test_views_learn_and_their_contributions_add_up(view: str, classes: int) -> 
     examples = examples_of(120, classes)
     model = fitted(view, examples)
     logits = model.logits(examples.texts, examples.documents)
-    assert (logits.argmax(axis=1) == examples.labels).mean() > 0.9
+    assert (logits.argmax(axis=1) == examples.labels).mean() > 0.85
     dlogits = np.random.default_rng(1).normal(size=classes)
     dz = (dlogits[1:] - dlogits[:1]) / 2 if classes == 2 else dlogits
     for text, ids, z in zip(examples.texts[:9], examples.documents, logits, strict=False):
@@ -153,6 +154,28 @@ def test_held_out_logits_are_of_models_that_have_not_seen_the_text() -> None:
     model, held_out, _ = cross_validated(VIEWS["characters"], examples, folds)
     assert abs((held_out.argmax(axis=1) == labels).mean() - 0.5) < 0.1
     assert (model.logits(texts, examples.documents).argmax(axis=1) == labels).mean() > 0.6
+
+
+THAI = ["อาหารอร่อยมาก", "บริการแย่มาก"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "texts", "budget", "views"),
+    [
+        ("word", ["a good film"], None, ("words", "ratios", "characters")),
+        ("word", THAI, 60.0, ("words", "ratios", "characters")),
+        ("bpe", ["a good film"], 60.0, ("words", "ratios", "characters")),
+        ("bpe", THAI, 60.0, ("letters", "characters")),
+        ("bpe", ["这家酒店很好"], None, ("letters", "characters")),
+        ("bpe", [20_000 * text for text in THAI], 5.0, ("words", "ratios")),  # too many for the time
+        ("word", [400_000 * "good film "], None, ("words", "ratios", "characters")),
+        ("word", [400_001 * "good film "], None, ("words", "ratios")),  # too many for the memory
+    ],
+)
+def test_what_linear_models_see(kind: str, texts: list[str], budget: float | None, views: tuple[str, ...]) -> None:
+    tokenizer = train_tokenizer(kind, THAI, vocab_size=300)
+    examples = Examples(texts, [], np.zeros(len(texts), np.int64), None, 2)
+    assert views_for(examples, tokenizer, budget) == views
 
 
 def test_views_are_stacked() -> None:
