@@ -85,7 +85,7 @@ class CrossValidation:
         return cls(found["own"], of_linear, labels, float(seconds), int(steps))
 
     def at(self, progress: float) -> Validation:
-        """The logits at the evaluation next to this fraction of a run."""
+        """The logits at the evaluation next to this fraction of a run: those before it only at 0."""
         last = len(self.own) - 1
         number = min(max(round(progress * last), int(progress > 0)), last)
         return Validation(self.own[number], self.of_linear, self.labels)

@@ -112,7 +112,9 @@ class SentimentObjective:
             documents, labels = self.validation
             own, of_linear = self.shared_logits(documents), self.linear_validation
         else:
-            progress = 1.0 if self.clock is None else self.clock.progress
+            progress = 1.0
+            if self.clock is not None:
+                progress = self.clock.progress if self.clock.step else 0.0  # time passes also before the first step
             own, of_linear, labels = self.cross_validation.at(progress)
         logits = self.network.fit_stacking(own, of_linear, labels)
         loss_sum, count, _ = softmax_cross_entropy(logits, labels)

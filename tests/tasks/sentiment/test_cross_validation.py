@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,14 @@ import pytest
 from rnnnlp import SentimentClassifier
 from rnnnlp.cli.main import main
 from rnnnlp.errors import UserError
+from rnnnlp.layers.loss import softmax_cross_entropy
 from rnnnlp.tasks.sentiment import cross_validation, folds, train
+from rnnnlp.tasks.sentiment.config import SentimentTraining
 from rnnnlp.tasks.sentiment.cross_validation import CrossValidation
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
-from rnnnlp.training.model_folder import CROSS_VALIDATION, WEIGHTS
+from rnnnlp.tasks.sentiment.objective import SentimentObjective
+from rnnnlp.training.clock import Clock
+from rnnnlp.training.model_folder import CROSS_VALIDATION, WEIGHTS, read_config
 from rnnnlp.training.signals import Interrupted
 from tests.tasks.sentiment.test_linear import texts_with_labels
 
@@ -67,6 +72,23 @@ def test_all_texts_are_trained_on_and_the_figures_are_of_texts_left_out(run: Pat
     together = network.stacking[0] * own + network.stacking[1] * of_linear
     assert abs((together.argmax(axis=1) == labels).mean() - best) < 0.1
     assert classifier.score(TEXTS, LABELS.tolist()) > 0.9
+
+
+def test_a_start_is_judged_by_what_was_known_before_training(run: Path) -> None:
+    network, labels = SentimentClassifier.from_pretrained(run).network_, labels_of(run)
+    config = SentimentTraining.from_mapping(read_config(run)["training"], "config.json")
+    objective = SentimentObjective(network, (network.encode(TEXTS), labels), ([], labels[:0]), config, {})
+    stored = CrossValidation.load(run, labels, 2)
+    assert stored is not None
+    objective.cross_validation = found = replace(stored, of_linear=None)
+    objective.clock = Clock(total_steps=9, budget=60.0, now=iter(range(9)).__next__)  # a second passes each time
+    losses = []
+    for step in (0, 1):
+        objective.clock.step = step
+        together = network.fit_stacking(found.own[step], None, labels)
+        losses.append(softmax_cross_entropy(together, labels)[0] / len(labels))
+        assert objective.evaluate()["loss"] == pytest.approx(losses[-1])
+    assert losses[0] != losses[1]
 
 
 def labels_of(run: Path) -> np.ndarray:
