@@ -36,7 +36,7 @@ MOST_FRACTIONS = 50  # different labels that are not all integers
 MOST_LABELS = 100  # different labels, if there are few texts for each
 TEXTS_OF_A_LABEL = 4  # where there are more labels than that, on average
 MOST_CLASSES = 1000  # what is computed for each pair of classes takes time and memory
-OPINIONS = {"0": 0, "neg": 0, "negative": 0, "1": 1, "pos": 1, "positive": 1}  # names of two classes, in lower case
+POLARITIES = {"0": 0, "neg": 0, "negative": 0, "1": 1, "pos": 1, "positive": 1}  # of class names in lower case
 _NUMBER = re.compile(r"[+-]?\d{1,18}(\.\d{1,18})?")
 _KINDS = {str: "names", bool: "true or false", int: "numbers", float: "numbers"}
 
@@ -207,8 +207,8 @@ class Classes:
     def indices(self, labels: Sequence[Label], where: str, *, of: str | None = None) -> np.ndarray:
         """The class of each label, int64 `(n,)`. Labels are matched by value: 4, 4.0 and "4" are the same.
 
-        Data may call a model's two classes of opinions by another of their usual names, such as "neg" and "pos". That
-        is logged.
+        Data may call the two classes of a model of polarity by other usual names, such as "neg" and "pos". That is
+        logged.
 
         Args:
             labels: The labels.
@@ -223,7 +223,7 @@ class Classes:
         for index in np.flatnonzero(found < 0).tolist():
             found[index] = index_of.get(_meaning(labels[index]), -1)
         if of is None and (found < 0).any():
-            found = self._by_opinion(labels, where, found)
+            found = self._by_polarity(labels, where, found)
         if (found < 0).any():
             unknown = sorted({repr(name_of(labels[index])) for index in np.flatnonzero(found < 0).tolist()})
             more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
@@ -233,16 +233,18 @@ class Classes:
             )
         return found
 
-    def _by_opinion(self, labels: Sequence[Label], where: str, found: np.ndarray) -> np.ndarray:
-        """The class of each label `(n,)`, if all are names of two opinions, as the classes are; else those found."""
-        own = opinions_of(self.names)
-        opinions = {label: OPINIONS.get(name_of(label).casefold()) for label in set(labels)}
-        if own is None or None in opinions.values():
+    def _by_polarity(self, labels: Sequence[Label], where: str, found: np.ndarray) -> np.ndarray:
+        """The class of each label `(n,)`: those found, and others by their polarity if all of these have one."""
+        own = polarities_of(self.names)
+        unknown = {labels[index] for index in np.flatnonzero(found < 0).tolist()}
+        polarities = {label: polarity_of(name_of(label)) for label in unknown}
+        if own is None or None in polarities.values():
             return found
-        class_of = {label: own.index(opinion) for label, opinion in opinions.items() if opinion is not None}
+        class_of = {label: own.index(polarity) for label, polarity in polarities.items() if polarity is not None}
         read = sorted(f"{name_of(label)!r} as {self.names[index]!r}" for label, index in class_of.items())
-        logger.info("%s: labels are read by their meaning, %s", where, ", ".join(read))
-        return np.array([class_of[label] for label in labels], np.int64)
+        logger.info("%s: labels are read by their meaning, %s", where.rstrip(","), ", ".join(read))
+        by_polarity = [class_of.get(label, index) for label, index in zip(labels, found.tolist(), strict=True)]
+        return np.array(by_polarity, np.int64)
 
     @cached_property
     def _index_of(self) -> dict[Label, int]:
@@ -255,10 +257,15 @@ class Classes:
         return index_of
 
 
-def opinions_of(names: Sequence[str]) -> list[int] | None:
+def polarities_of(names: Sequence[str]) -> list[int] | None:
     """For each of two classes 0 if it is the negative and 1 if it is the positive one; None if they are others."""
-    found = [OPINIONS.get(name.casefold(), -1) for name in names]
+    found = [-1 if (polarity := polarity_of(name)) is None else polarity for name in names]
     return found if sorted(found) == [0, 1] else None
+
+
+def polarity_of(name: str) -> int | None:
+    """0 for a usual name of a negative class, 1 for one of a positive class; None for others."""
+    return POLARITIES.get(name_of(_meaning(name)).casefold())
 
 
 def name_of(label: Label) -> str:

@@ -91,7 +91,7 @@ def test_linear_models(views: tuple[str, ...], classes: int):
 
 def test_an_ensemble_of_members_that_read_texts_differently():
     members = [
-        classifier(views=("characters", "words", "letters")),
+        classifier(views=("characters", "words", "character_ratios")),
         classifier(tokenizer=CharTokenizer.train(TEXTS), seed=1),
         classifier(ngram_buckets=16, seed=2),  # reads as the first
         classifier(tokenizer=BPETokenizer.train(TEXTS, vocab_size=300), max_length=5, seed=3),

@@ -69,7 +69,7 @@ def answers(folder: Path, request: dict[str, Any]) -> dict[str, Any]:
 def test_a_classifier_in_node(tmp_path: Path, libraries: Path):
     members = [
         classifier(
-            views=("words", "characters", "letters"),
+            views=("words", "characters", "character_ratios"),
             tokenizer=WordTokenizer.train(ODD, min_frequency=1),
             ngram_buckets=32,
         ),

@@ -141,6 +141,8 @@ def test_values_that_several_names_may_mean_are_matched_by_name():
         (("Negative", "Positive"), ["NEG", "positive"], [0, 1]),
         (("negative", "positive"), [1, 0, 1.0], [1, 0, 1]),
         (("0", "1"), ["negative", "positive", "negative"], [0, 1, 0]),
+        (("negative", "positive"), ["1.0", "0.0"], [1, 0]),
+        (("0.0", "1.0"), ["neg", "pos"], [0, 1]),
     ],
 )
 def test_other_names_of_two_opinions_are_read_by_a_model(
@@ -151,6 +153,11 @@ def test_other_names_of_two_opinions_are_read_by_a_model(
     assert caplog.text.count("labels are read by their meaning") == 1
     with pytest.raises(UserError, match="labels that train does not know"):
         Classes(names).indices(labels, "data", of="train")
+
+
+def test_labels_that_are_known_stay_what_they_are():
+    """A schema numbers its classes by place, also where the positive one comes first."""
+    assert Classes(("pos", "neg"), "class").indices([0, 1, "positive"], "data").tolist() == [0, 1, 0]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,6 @@ ort.env.wasm.numThreads = 1; // more need a server that sends the headers of cro
 ort.env.wasm.wasmPaths = new URL("./vendor/", import.meta.url).href;
 
 const PYTHON_SPACES = /[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+/u;
-const BLANKS_AROUND = new RegExp(`^${PYTHON_SPACES.source}|${PYTHON_SPACES.source}$`, "gu");
 
 /** Opens the model in a folder.
  *
@@ -60,7 +59,8 @@ class Reader {
 /** Lets a line keep its end, which the library would split off: it does not know "MergedWithPrevious". */
 function keepLineEnds(step) {
   if (step.behavior !== "MergedWithPrevious") return;
-  step.pattern = { Regex: `[^${step.pattern.String}]*${step.pattern.String}` };
+  const end = step.pattern.String;
+  step.pattern = { Regex: `[^${end}]*${end}|[^${end}]+` };
   step.behavior = "Isolated";
 }
 
@@ -99,9 +99,12 @@ function clip(ids, length) {
   return [...ids.slice(0, head), ...ids.slice(ids.length - (length - head))];
 }
 
-/** A text without the blanks and line ends around it. */
+/** A text without the white space around it. */
 function stripped(text) {
-  return text.replace(BLANKS_AROUND, "");
+  let [start, end] = [0, text.length];
+  while (start < end && PYTHON_SPACES.test(text[start])) start++;
+  while (start < end && PYTHON_SPACES.test(text[end - 1])) end--;
+  return text.slice(start, end);
 }
 
 /** The code points of a text in lower case, with one space between words and at both ends. */

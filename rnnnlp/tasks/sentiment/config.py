@@ -71,7 +71,7 @@ class SentimentConfig(NetworkConfig):
     linear_words: int = setting("number of n-grams of the linear model of words", 0)
     linear_ratios: int = setting("number of n-grams of the one with log-count ratios", 0)
     linear_characters: int = setting("number of n-grams of the linear model of characters", 0)
-    linear_letters: int = setting("number of n-grams of the one of few characters with log-count ratios", 0)
+    linear_character_ratios: int = setting("number of n-grams of the one of characters with log-count ratios", 0)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -186,7 +186,7 @@ def resolve_pretraining(
 
     def tokenized(kind: str, texts: Sequence[str]) -> tuple[SentimentOptions, Tokenizer]:
         of_kind = options.changed(tokenizer=kind, vocab_size=options.vocab_size or VOCABULARY.get(kind))
-        return of_kind, train_tokenizer(kind, texts, **of_kind.vocabulary_options)
+        return of_kind, train_tokenizer(kind, list(map(str.strip, texts)), **of_kind.vocabulary_options)
 
     kind = without_pretraining = options.tokenizer or tokenizer_for(options, data)
     if options.tokenizer is None and may_pretrain(options) and is_unspaced(texts):
@@ -305,7 +305,7 @@ def sample(texts: Sequence[str]) -> Sequence[str]:
 
 def sampled_lengths(texts: Sequence[str], tokenizer: Tokenizer, max_length: int | None = None) -> np.ndarray:
     """The lengths, in tokens, of a sample of the texts, each at most `max_length`."""
-    return np.array([max(1, len(ids)) for ids in tokenizer.encode_batch(sample(texts), max_length)])
+    return np.array([max(1, len(ids)) for ids in tokenizer.encode_batch(map(str.strip, sample(texts)), max_length)])
 
 
 def buckets_for(tokens: float, classes: int) -> int:

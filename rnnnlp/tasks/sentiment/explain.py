@@ -83,7 +83,7 @@ def whole_clusters(text: str, words: Sequence[Contribution]) -> list[Contributio
 
 
 def shifted(words: Sequence[Contribution], by: int) -> list[Contribution]:
-    """The contributions of words of a text, with `by` more characters before it."""
+    """The contributions of words, `by` characters further on."""
     return [Contribution(start + by, stop + by, weight) for start, stop, weight in words]
 
 
@@ -96,7 +96,7 @@ def explain(network: SentimentNetwork, texts: Sequence[str], chosen: np.ndarray 
 
     Args:
         network: The classifier.
-        texts: The texts, without blanks around them.
+        texts: The texts, without white space around them.
         chosen: The index of the class of each text, `(len(texts),)`; the most probable class by default.
     """
     logits = network.logits_of(texts) / network.temperature  # (n, K)

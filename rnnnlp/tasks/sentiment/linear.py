@@ -46,7 +46,7 @@ VIEWS = {
     "words": View(characters=False, shortest=1, longest=2),
     "ratios": View(characters=False, shortest=1, longest=3, log_count_ratios=True),
     "characters": View(characters=True, shortest=2, longest=5),
-    "letters": View(characters=True, shortest=1, longest=3, log_count_ratios=True),
+    "character_ratios": View(characters=True, shortest=1, longest=3, log_count_ratios=True),
 }
 
 

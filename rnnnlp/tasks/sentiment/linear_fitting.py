@@ -166,6 +166,7 @@ def fit_linear(views: Sequence[str], examples: Examples, folds: np.ndarray, *, m
         folds: The fold of each, `(n,)`; -1 for those that the cross-validation leaves out.
         most: The number of n-grams of a model, at most.
     """
+    views = [name for name in VIEWS if name in views]  # as a saved model has them
     of_views = [cross_validated(VIEWS[name], examples, folds, most=most)[:2] for name in views]
     rows = folds >= 0
     weights = stacking_weights([held_out[rows] for _, held_out in of_views], examples.labels[rows])

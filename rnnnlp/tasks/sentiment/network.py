@@ -266,8 +266,8 @@ class SentimentNetwork(Network, Predictor):
     def encode(self, texts: Sequence[str]) -> list[np.ndarray]:
         """The ids of each text, at most `max_length` of them; an empty text is one unknown token (or id 0).
 
-        Blanks and line ends around a text are no part of it: they tell of a file, and a model could learn from them
-        which file, and so which class, a text is from.
+        White space at the beginning and the end is left out. From line ends a model could learn which file, and so
+        which class, a text came from.
         """
         blank = np.array([self.tokenizer.unknown_id or 0], np.int32)
         encoded = self.tokenizer.encode_batch(map(str.strip, texts), self.config.max_length)

@@ -116,7 +116,7 @@ class Predictor(ABC):
         """The contribution of each word of each text to a class, in the order of the text.
 
         Args:
-            texts: The texts, without blanks around them.
+            texts: The texts, without white space around them.
             chosen: The index of the class of each text, `(len(texts),)`; the most probable class by default.
         """
 

@@ -45,7 +45,8 @@ from rnnnlp.training.task import Options, require_open
 
 LINEAR_FOLDS = 5
 MOST_CHARACTERS = 4_000_000  # of all texts, for n-grams of characters: what memory allows
-CHARACTERS_PER_SECOND = 26_000  # of the budget, times columns of weights
+MOST_PRODUCTS = 10_000_000  # characters times columns of weights
+PRODUCTS_PER_SECOND = 26_000  # of the budget
 SPLITS = ("train", "validation")  # the ones that training reads
 MOST_LABEL_BYTES = JSON_LIMIT // 8  # as JSON the labels are up to six times as long
 
@@ -175,7 +176,8 @@ def fitted_linear(network: SentimentNetwork, data: LabelledData, config: Sentime
 def views_for(examples: Examples, tokenizer: Tokenizer, budget: float | None) -> tuple[str, ...]:
     """What linear models see: tokens, and characters unless these are too many.
 
-    Subwords of a script without spaces are worse features than its characters: one text is cut in many ways.
+    Subwords of a script without spaces are worse features than its characters: the same words become different subwords
+    in different texts.
 
     Args:
         examples: The texts.
@@ -183,11 +185,12 @@ def views_for(examples: Examples, tokenizer: Tokenizer, budget: float | None) ->
         budget: Time for the whole training, in seconds, if it is limited.
     """
     characters = sum(map(len, examples.texts))
-    seconds = len(examples.columns) * characters / CHARACTERS_PER_SECOND
-    if characters > MOST_CHARACTERS or (budget is not None and seconds > budget):
+    products = characters * len(examples.columns)
+    most = MOST_PRODUCTS if budget is None else min(MOST_PRODUCTS, PRODUCTS_PER_SECOND * budget)
+    if characters > MOST_CHARACTERS or products > most:
         return ("words", "ratios")
     if isinstance(tokenizer, BPETokenizer) and is_unspaced(examples.texts):
-        return ("letters", "characters")
+        return ("characters", "character_ratios")
     return ("words", "ratios", "characters")
 
 

@@ -23,7 +23,7 @@ from rnnnlp.tasks.sentiment.config import SHAPE, SentimentOptions
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.tasks.word_lm.network import WordLMNetwork
 from rnnnlp.text import Tokenizer, WordTokenizer
-from rnnnlp.text.labels import opinions_of
+from rnnnlp.text.labels import polarities_of
 from rnnnlp.training.model_folder import read_config
 
 LanguageModels = WordLMNetwork | CharLMNetwork
@@ -146,7 +146,7 @@ def order_of_classes(pretrained: Sequence[str], labels: Sequence[str]) -> list[i
     """
 
     def meaning(names: Sequence[str]) -> list[str]:
-        return list(map(str, opinions_of(names) or names))
+        return list(map(str, polarities_of(names) or names))
 
     theirs, own = meaning(pretrained), meaning(labels)
     return [theirs.index(name) for name in own] if sorted(theirs) == sorted(own) else None

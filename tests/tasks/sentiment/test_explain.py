@@ -131,7 +131,7 @@ def test_a_letter_and_its_marks_are_explained_together(tokenizer: Tokenizer):
     [ByteTokenizer(), CharTokenizer.train(["a b\r\n\t"]), BPETokenizer.train(["a"], vocab_size=300, min_frequency=1)],
     ids=lambda tokenizer: tokenizer.kind,
 )
-def test_blanks_around_a_text_mean_nothing(tokenizer: Tokenizer):
+def test_white_space_around_a_text_means_nothing(tokenizer: Tokenizer):
     """Texts of one class may come from a file with other line ends."""
     model, texts = make(tokenizer=tokenizer), ["a b", "b", ""]
     around = [f"\t {text}\r\n" for text in texts]

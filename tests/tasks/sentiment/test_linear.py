@@ -1,13 +1,16 @@
 """The linear model beside a network: against scikit-learn, in explanations, and on disk."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from rnnnlp.tasks.sentiment import linear_fitting
+from rnnnlp.tasks.sentiment.config import SentimentConfig
 from rnnnlp.tasks.sentiment.linear import SPACE, VIEWS, LinearModel, NgramModel, characters_of, ngrams_of, places_in
 from rnnnlp.tasks.sentiment.linear_fitting import Examples, cross_validated, fit, fit_linear, stratified_folds
+from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.tasks.sentiment.train import views_for
 from rnnnlp.text import train_tokenizer
 
@@ -165,8 +168,8 @@ THAI = ["อาหารอร่อยมาก", "บริการแย่�
         ("word", ["a good film"], None, ("words", "ratios", "characters")),
         ("word", THAI, 60.0, ("words", "ratios", "characters")),
         ("bpe", ["a good film"], 60.0, ("words", "ratios", "characters")),
-        ("bpe", THAI, 60.0, ("letters", "characters")),
-        ("bpe", ["这家酒店很好"], None, ("letters", "characters")),
+        ("bpe", THAI, 60.0, ("characters", "character_ratios")),
+        ("bpe", ["这家酒店很好"], None, ("characters", "character_ratios")),
         ("bpe", [20_000 * text for text in THAI], 5.0, ("words", "ratios")),  # too many for the time
         ("word", [400_000 * "good film "], None, ("words", "ratios", "characters")),
         ("word", [400_001 * "good film "], None, ("words", "ratios")),  # too many for the memory
@@ -176,6 +179,21 @@ def test_what_linear_models_see(kind: str, texts: list[str], budget: float | Non
     tokenizer = train_tokenizer(kind, THAI, vocab_size=300)
     examples = Examples(texts, [], np.zeros(len(texts), np.int64), None, 2)
     assert views_for(examples, tokenizer, budget) == views
+
+
+def test_a_saved_model_has_the_same_weights_for_its_views(tmp_path: Path) -> None:
+    examples = examples_of(100)
+    folds = stratified_folds(examples.labels, 5, np.random.default_rng(0))
+    model = fit_linear(("character_ratios", "characters"), examples, folds).model
+    tokenizer = train_tokenizer("word", examples.texts, min_frequency=1)
+    config = SentimentConfig(tokenizer.vocab_size, ("a", "b"), "gru", 4, 4)
+    network = SentimentNetwork(config, tokenizer, rng=np.random.default_rng(0))
+    network.add_linear(model)
+    model.weights[...] = [3.0, 0.1]
+    network.stacking[...] = 0.0, 1.0
+    network.save_pretrained(tmp_path / "run")
+    loaded = SentimentNetwork.from_pretrained(tmp_path / "run")
+    np.testing.assert_array_equal(loaded.predict_proba(examples.texts), network.predict_proba(examples.texts))
 
 
 def test_views_are_stacked() -> None:
