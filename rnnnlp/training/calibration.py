@@ -1,4 +1,4 @@
-"""What is fitted to logits of texts that were not trained on: a temperature (Guo et al. 2017), or stacking weights."""
+"""What is fitted to logits of texts that were not trained on: a temperature, stacking weights, biases of classes."""
 
 # n texts, M members, K classes
 
@@ -112,6 +112,48 @@ def curvature(x: np.ndarray, p: np.ndarray) -> np.ndarray:
     # covariance of the members' logits under p, the mean over the texts
     second: np.ndarray = np.tensordot(p * centred, centred, ((1, 2), (1, 2))) / p.shape[0]
     return second
+
+
+def class_biases(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """The biases b at which softmax(logits + b) has the least cross-entropy; their mean is 0.
+
+    Weights scale the bias of a member together with its evidence, so one whose weight is not 1 has the wrong shares of
+    the classes. As in `stacking_weights`, K texts are added to the n texts. The cross-entropy is convex, and each step
+    is Newton's, halved until the cross-entropy falls.
+
+    Args:
+        logits: `(n, K)`.
+        targets: `(n,)`.
+
+    Returns:
+        The biases, `(K,)`.
+    """
+    n, K = logits.shape
+    wide = logits.astype(np.float64)
+
+    def loss_and_gradient(b: np.ndarray) -> tuple[float, np.ndarray]:
+        loss_sum, _, dz = softmax_cross_entropy(wide + b, targets, label_smoothing=K / (n + K))
+        return loss_sum / n, dz.sum(axis=0) / n
+
+    b: np.ndarray = np.zeros(K)
+    loss, db = loss_and_gradient(b)
+    for _ in range(STEPS):
+        if np.abs(db).max() < FLAT:
+            break
+        p = softmax(wide + b)  # (n, K)
+        H = np.diag(p.mean(axis=0)) - p.T @ p / n  # (K, K)
+        step = np.linalg.solve(H + RIDGE * np.eye(K), -db)
+        fraction = 1.0
+        while fraction > SHORTEST:
+            new_loss, new_db = loss_and_gradient(b + fraction * step)
+            if new_loss < loss:
+                break
+            fraction /= 2
+        else:  # no improvement in this arithmetic
+            break
+        b, loss, db = b + fraction * step, new_loss, new_db
+    b -= b.mean()
+    return b
 
 
 def stacked_loss(weights: np.ndarray, logits: Sequence[np.ndarray], targets: np.ndarray) -> float:

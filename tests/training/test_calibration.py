@@ -8,7 +8,7 @@ import pytest
 
 from rnnnlp.layers.loss import softmax, softmax_cross_entropy
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
-from rnnnlp.training.calibration import MAX_TEMPERATURE, fit_temperature
+from rnnnlp.training.calibration import MAX_TEMPERATURE, class_biases, fit_temperature
 from rnnnlp.training.metrics import expected_calibration_error
 from tests.runs import trained_on
 
@@ -74,3 +74,27 @@ def test_a_trained_model_keeps_the_temperature_of_its_weights(tmp_path: Path):
     assert SentimentNetwork.from_pretrained(tmp_path / "copy").temperature == model.temperature
     logits = model.logits(model.encode(texts))
     np.testing.assert_array_equal(model.predict_proba(texts), softmax(logits / model.temperature))
+
+
+@pytest.mark.parametrize("K", [2, 5])
+def test_the_biases_of_the_classes_are_found(K: int):
+    rng = np.random.default_rng(0)
+    logits, b = rng.normal(size=(20_000, K)), rng.normal(size=K)
+    p = softmax(logits + b)
+    targets = (p.cumsum(axis=1) < rng.random((len(p), 1))).sum(axis=1)
+    found = class_biases(logits, targets)
+    assert found == pytest.approx(b - b.mean(), abs=0.06)
+    shares = np.bincount(targets, minlength=K) / len(p)
+    assert softmax(logits + found).mean(axis=0) == pytest.approx(shares, abs=1e-3)
+
+
+def test_no_other_biases_have_a_smaller_loss():
+    rng = np.random.default_rng(1)
+    logits, targets = rng.normal(size=(30, 3)), np.zeros(30, np.int64)  # two classes do not occur
+    found = class_biases(logits, targets)
+    assert np.isfinite(found).all()
+
+    def loss(b: np.ndarray) -> float:
+        return softmax_cross_entropy(logits + b, targets, label_smoothing=3 / 33)[0]
+
+    assert all(loss(found + 0.01 * rng.normal(size=3)) >= loss(found) for _ in range(50))

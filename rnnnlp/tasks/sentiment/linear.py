@@ -160,6 +160,12 @@ class LinearModel:
         models = zip(self.weights.tolist(), self.views.values(), strict=True)
         return np.sum([w * model.logits(texts, documents) for w, model in models], axis=0)
 
+    def add_biases(self, biases: np.ndarray) -> None:
+        """Adds to the logits of each class, `(K,)`, in the model with the largest weight, which must not be 0."""
+        largest = int(self.weights.argmax())
+        bias = list(self.views.values())[largest].bias  # (C,)
+        bias += (biases if len(bias) > 1 else biases[1:] - biases[:1]) / self.weights[largest]  # see `spread`
+
     def contributions(
         self, texts: Sequence[str], tokenizer: Tokenizer, max_length: int, dlogits: np.ndarray
     ) -> list[list[Contribution]]:

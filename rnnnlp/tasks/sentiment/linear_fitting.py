@@ -13,7 +13,7 @@ import numpy as np
 from rnnnlp.batches.ngrams import NgramCounts
 from rnnnlp.tasks.sentiment.linear import MAX_NGRAMS, VIEWS, LinearModel, NgramModel, View, ngrams_of
 from rnnnlp.text import Tokenizer
-from rnnnlp.training.calibration import stacked_loss, stacking_weights
+from rnnnlp.training.calibration import class_biases, stacked_loss, stacking_weights
 
 if TYPE_CHECKING:
     import scipy.sparse
@@ -174,6 +174,11 @@ def fit_linear(views: Sequence[str], examples: Examples, folds: np.ndarray, *, m
     model.views = {name: of_view for name, (of_view, _) in zip(views, of_views, strict=True)}
     model.weights[...] = weights
     held_out = np.sum([w * logits for w, (_, logits) in zip(weights.tolist(), of_views, strict=True)], axis=0)
+    reweighted = examples.balanced or examples.weights is not None  # so the shares of the classes shall be others
+    if weights.any() and not reweighted:
+        biases = class_biases(held_out[rows], examples.labels[rows])
+        model.add_biases(biases)
+        held_out += biases.astype(held_out.dtype)
     return Fitted(model, held_out)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rnnnlp.layers.loss import softmax
 from rnnnlp.tasks.sentiment import linear_fitting
 from rnnnlp.tasks.sentiment.config import SentimentConfig
 from rnnnlp.tasks.sentiment.linear import SPACE, VIEWS, LinearModel, NgramModel, characters_of, ngrams_of, places_in
@@ -194,6 +195,24 @@ def test_a_saved_model_has_the_same_weights_for_its_views(tmp_path: Path) -> Non
     network.save_pretrained(tmp_path / "run")
     loaded = SentimentNetwork.from_pretrained(tmp_path / "run")
     np.testing.assert_array_equal(loaded.predict_proba(examples.texts), network.predict_proba(examples.texts))
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_the_shares_of_the_classes_are_those_of_the_texts(classes: int) -> None:
+    """Whatever the weights of the views are, unless the shares shall be others."""
+    texts, labels = texts_with_labels(900, classes)
+    rng = np.random.default_rng(3)
+    labels = np.where(rng.random(900) < 0.3, rng.integers(0, classes, 900), labels)  # hard to tell
+    kept = np.flatnonzero((labels > 0) | (rng.random(900) < 0.15))
+    texts, labels = [texts[k] for k in kept], labels[kept]
+    tokenizer = train_tokenizer("word", texts, min_frequency=1)
+    examples = Examples(texts, tokenizer.encode_batch(texts), labels, None, classes)
+    folds = stratified_folds(labels, 5, np.random.default_rng(0))
+    found = fit_linear(("words", "ratios"), examples, folds)
+    shares = np.bincount(labels) / len(labels)
+    assert softmax(found.held_out).mean(axis=0) == pytest.approx(shares, abs=0.01)
+    found = fit_linear(("words", "ratios"), dataclasses.replace(examples, balanced=True), folds)
+    assert softmax(found.held_out).mean(axis=0)[0] > shares[0] + 0.05
 
 
 def test_views_are_stacked() -> None:
