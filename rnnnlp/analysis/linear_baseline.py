@@ -147,6 +147,7 @@ def fit_baselines(train: LabelledSplit, classes: int) -> list[Baseline]:
     """Fits both baselines, each with the best of its settings by stratified cross-validation on the same texts.
 
     The features are word 1- and 2-grams. For text without spaces between words, they are character 1- to 3-grams.
+    White space around a text is left out, as by a classifier.
     There are five folds; from ONE_FOLD texts on, one of them is measured.
 
     Args:
@@ -164,17 +165,20 @@ def fit_baselines(train: LabelledSplit, classes: int) -> list[Baseline]:
         grams = {"analyzer": "char", "ngram_range": (1, 3)}
     vectorizer = CountVectorizer(min_df=1 if len(train) < FEW_TEXTS else 2, dtype=np.float32, **grams)
     try:
-        counts = vectorizer.fit_transform(train.texts)  # (n, F)
+        counts = vectorizer.fit_transform(map(str.strip, train.texts))  # (n, F)
     except ValueError:
         raise UserError(
             f"{option('baseline')} finds no words in the training texts; leave it out, or give more"
         ) from None
 
+    def counts_of(texts: Sequence[str]) -> Any:
+        return vectorizer.transform(map(str.strip, texts))
+
     def fit(kind: type[Linear]) -> Baseline:
         setting, accuracy = best_setting(kind, counts, train.labels, classes)
         model = kind(counts, train.labels, classes)
         model.fit(setting)
-        return Baseline(kind.name, setting, accuracy, lambda texts: model.probabilities(vectorizer.transform(texts)))
+        return Baseline(kind.name, setting, accuracy, lambda texts: model.probabilities(counts_of(texts)))
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the last digits do not matter here

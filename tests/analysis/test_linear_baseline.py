@@ -37,6 +37,13 @@ def test_characters_are_learned_where_no_spaces_part_words():
     assert found.argmax(axis=1).tolist() == [1, 0]
 
 
+def test_line_ends_teach_nothing():
+    """They would tell which file, and so which class, a text came from."""
+    train = LabelledSplit(["好看", "喜欢", "好看\r", "喜欢\r"] * 5, LABELS)
+    for baseline in fit_baselines(train, 2):
+        np.testing.assert_allclose(baseline.predict_proba(["喜欢", "喜欢\r"]), 0.5, atol=0.01)
+
+
 def test_a_class_that_the_training_texts_lack_has_no_probability():
     found = baseline_probabilities(LabelledSplit((GOOD + BAD) * 5, 2 * LABELS), ["lovely"], 4)
     assert found.shape == (1, 4)
