@@ -58,11 +58,13 @@ def derive(given: argparse.Namespace) -> None:
 
 
 def rows_of(paths: Sequence[Path]) -> list[Row]:
-    """The rows of parquet files; the first column of texts that is no category becomes "text"."""
+    """The rows of parquet files; the column with the longest texts becomes "text"."""
     from pyarrow import parquet
 
     rows: list[Row] = [row for path in paths for row in parquet.read_table(path).to_pylist()]
-    name = max(rows[0], key=lambda column: sum(len(str(row[column])) for row in rows[:100]))  # the one with most in it
+    if not rows or "label" not in rows[0]:
+        raise UserError(f"{paths[0]} has no rows with a label; give the folder of a labelled data set")
+    name = max(rows[0], key=lambda column: sum(len(str(row[column])) for row in rows[:100]))
     return [row | {"text": row[name]} for row in rows]
 
 

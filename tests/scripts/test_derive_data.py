@@ -58,3 +58,10 @@ def test_mistakes(data: Path, tmp_path: Path, words: list[str], message: str, ca
     assert derive_data.main(["--data", str(data), "--out", str(tmp_path / "out"), *words]) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("columns", [{"label": pa.array([], "int64")}, {"text": ["a", "b"]}])
+def test_data_without_labels(columns: dict[str, list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    parquet.write_table(pa.table(columns), tmp_path / "train.parquet")
+    assert derive_data.main(["--data", str(tmp_path), "--rare", "0=0.1", "--out", str(tmp_path / "out")]) == 2
+    assert "train.parquet has no rows with a label; give" in capsys.readouterr().err

@@ -174,7 +174,8 @@ def fit_linear(views: Sequence[str], examples: Examples, folds: np.ndarray, *, m
     model.views = {name: of_view for name, (of_view, _) in zip(views, of_views, strict=True)}
     model.weights[...] = weights
     held_out = np.sum([w * logits for w, (_, logits) in zip(weights.tolist(), of_views, strict=True)], axis=0)
-    reweighted = examples.balanced or examples.weights is not None  # so the shares of the classes shall be others
+    differ = examples.weights is not None and bool(np.ptp(examples.weights))
+    reweighted = examples.balanced or differ  # so the shares of the classes shall be others
     if weights.any() and not reweighted:
         biases = class_biases(held_out[rows], examples.labels[rows])
         model.add_biases(biases)

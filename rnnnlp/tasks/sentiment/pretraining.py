@@ -16,6 +16,7 @@ from rnnnlp.tasks.word_lm.network import WordLMNetwork
 from rnnnlp.tasks.word_lm.objective import WordLMObjective
 from rnnnlp.tasks.word_lm.train import new_objective
 from rnnnlp.text import LabelledData, Tokenizer
+from rnnnlp.text.labelled import HELD_OUT
 from rnnnlp.training.distributed import processes
 from rnnnlp.training.loop import Trainer
 from rnnnlp.training.run_folder import RunFolder, read_state
@@ -31,8 +32,12 @@ def prepare(classifier: SentimentNetwork, data: LabelledData, config: SentimentT
     Raises:
         UserError: If there are too few texts.
     """
-    texts = [*data.splits["train"].texts, *data.unlabelled]
-    train, validation = (stream(part, classifier.tokenizer) for part in (texts, data.splits["validation"].texts))
+    labelled, held_out = data.splits["train"].texts, data.splits["validation"].texts
+    if not held_out:  # as with cross-validation
+        every = round(1 / HELD_OUT)
+        labelled, held_out = [text for k, text in enumerate(labelled) if k % every], labelled[::every]
+    texts = [*labelled, *data.unlabelled]
+    train, validation = (stream(part, classifier.tokenizer) for part in (texts, held_out))
     own = pretraining_config(config, config.pretraining)
     if len(train) <= own.bptt:
         raise UserError(

@@ -97,6 +97,18 @@ def labels_of(run: Path) -> np.ndarray:
     return load_tensors(run / CROSS_VALIDATION)["labels"]
 
 
+def test_language_models_are_pretrained_beside_cross_validation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_network_in(monkeypatch)
+    texts = [f"{text} and {text}" for text in TEXTS]
+    classifier = SentimentClassifier(**SMALL | {"pretraining": 1, "max_length": 40})
+    classifier.fit(texts, LABELS.tolist(), out=tmp_path / "run")
+    records = [json.loads(line) for line in (tmp_path / "run/language_model/metrics.jsonl").read_text().splitlines()]
+    assert any("validation" in record for record in records)
+    assert (tmp_path / "run" / CROSS_VALIDATION).exists()
+
+
 def test_with_very_few_texts_no_network_is_trained_in_folds(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("INFO", "rnnnlp"):
         classifier = fit(tmp_path / "run")

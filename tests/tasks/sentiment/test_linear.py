@@ -211,6 +211,8 @@ def test_the_shares_of_the_classes_are_those_of_the_texts(classes: int) -> None:
     found = fit_linear(("words", "ratios"), examples, folds)
     shares = np.bincount(labels) / len(labels)
     assert softmax(found.held_out).mean(axis=0) == pytest.approx(shares, abs=0.01)
+    alike = fit_linear(("words", "ratios"), dataclasses.replace(examples, weights=np.full(len(labels), 2.0)), folds)
+    assert softmax(alike.held_out).mean(axis=0) == pytest.approx(shares, abs=0.01)
     found = fit_linear(("words", "ratios"), dataclasses.replace(examples, balanced=True), folds)
     assert softmax(found.held_out).mean(axis=0)[0] > shares[0] + 0.05
 
