@@ -160,6 +160,9 @@ class Fitted:
 def fit_linear(views: Sequence[str], examples: Examples, folds: np.ndarray, *, most: int = MAX_NGRAMS) -> Fitted:
     """Fits models of views and stacks them, all by cross-validation.
 
+    The biases of the classes are fitted after the weights. Where classes or texts are weighted they are left as they
+    are, since the shares of the classes shall then be others.
+
     Args:
         views: The names of the views.
         examples: Labelled texts.
@@ -175,8 +178,7 @@ def fit_linear(views: Sequence[str], examples: Examples, folds: np.ndarray, *, m
     model.weights[...] = weights
     held_out = np.sum([w * logits for w, (_, logits) in zip(weights.tolist(), of_views, strict=True)], axis=0)
     differ = examples.weights is not None and bool(np.ptp(examples.weights))
-    reweighted = examples.balanced or differ  # so the shares of the classes shall be others
-    if weights.any() and not reweighted:
+    if weights.any() and not (examples.balanced or differ):
         biases = class_biases(held_out[rows], examples.labels[rows])
         model.add_biases(biases)
         held_out += biases.astype(held_out.dtype)
