@@ -163,26 +163,28 @@ def fit_baselines(train: LabelledSplit, classes: int) -> list[Baseline]:
     grams: dict[str, Any] = {"token_pattern": WORDS, "ngram_range": (1, 2)}
     if is_unspaced(train.texts):
         grams = {"analyzer": "char", "ngram_range": (1, 3)}
-    vectorizer = CountVectorizer(min_df=1 if len(train) < FEW_TEXTS else 2, dtype=np.float32, **grams)
+    fewest = 1 if len(train) < FEW_TEXTS else 2
+    vectorizer = CountVectorizer(min_df=fewest, dtype=np.float32, preprocessor=stripped_and_lowered, **grams)
     try:
-        counts = vectorizer.fit_transform(map(str.strip, train.texts))  # (n, F)
+        counts = vectorizer.fit_transform(train.texts)  # (n, F)
     except ValueError:
         raise UserError(
             f"{option('baseline')} finds no words in the training texts; leave it out, or give more"
         ) from None
 
-    def counts_of(texts: Sequence[str]) -> Any:
-        return vectorizer.transform(map(str.strip, texts))
-
     def fit(kind: type[Linear]) -> Baseline:
         setting, accuracy = best_setting(kind, counts, train.labels, classes)
         model = kind(counts, train.labels, classes)
         model.fit(setting)
-        return Baseline(kind.name, setting, accuracy, lambda texts: model.probabilities(counts_of(texts)))
+        return Baseline(kind.name, setting, accuracy, lambda texts: model.probabilities(vectorizer.transform(texts)))
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the last digits do not matter here
         return [fit(kind) for kind in MODELS]
+
+
+def stripped_and_lowered(text: str) -> str:
+    return text.strip().lower()
 
 
 def best_setting(kind: type[Linear], counts: Any, labels: np.ndarray, classes: int) -> tuple[dict[str, float], float]:

@@ -207,8 +207,8 @@ class Classes:
     def indices(self, labels: Sequence[Label], where: str, *, of: str | None = None) -> np.ndarray:
         """The class of each label, int64 `(n,)`. Labels are matched by value: 4, 4.0 and "4" are the same.
 
-        Data may call the two classes of a model of polarity by other usual names, such as "neg" and "pos". That is
-        logged.
+        If the classes of a model are negative and positive, data may use other usual names of them, such as "neg" and
+        "pos". That is logged.
 
         Args:
             labels: The labels.

@@ -1,4 +1,4 @@
-"""What is fitted to logits of texts that were not trained on: a temperature, stacking weights, biases of classes."""
+"""What is fitted to logits of texts that were not trained on: a temperature, stacking weights, class biases."""
 
 # n texts, M members, K classes
 
@@ -16,7 +16,7 @@ STEPS = 100
 FLAT = 1e-10  # a slope below this, in nats, counts as zero
 EDGE = 1e-3  # active-set tolerance of the projected Newton step
 RIDGE = 1e-10  # added to the curvature, so that identical members get the same weight
-SHORTEST = 2.0**-30  # of a Newton step
+FRACTIONS = tuple(0.5**k for k in range(30))  # of a Newton step: the first that lowers the cross-entropy is taken
 
 
 def fit_temperature(logits: np.ndarray, targets: np.ndarray) -> float:
@@ -92,13 +92,10 @@ def stacking_weights(logits: Sequence[np.ndarray], targets: np.ndarray) -> np.nd
         H = curvature(x[free], softmax(np.tensordot(w, x, 1)))
         step = -dw  # (M,)
         step[free] = np.linalg.solve(H + RIDGE * np.eye(len(H)), -dw[free])
-        fraction = 1.0
-        while fraction > SHORTEST:
-            new = np.maximum(w + fraction * step, 0)
+        for new in (np.maximum(w + fraction * step, 0) for fraction in FRACTIONS):
             new_loss, new_dz = loss_and_gradient(new)
             if new_loss < loss:
                 break
-            fraction /= 2
         else:  # no improvement in this arithmetic
             break
         w, loss, dz = new, new_loss, new_dz
@@ -143,15 +140,13 @@ def class_biases(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
         p = softmax(wide + b)  # (n, K)
         H = np.diag(p.mean(axis=0)) - p.T @ p / n  # (K, K)
         step = np.linalg.solve(H + RIDGE * np.eye(K), -db)
-        fraction = 1.0
-        while fraction > SHORTEST:
-            new_loss, new_db = loss_and_gradient(b + fraction * step)
+        for new in (b + fraction * step for fraction in FRACTIONS):
+            new_loss, new_db = loss_and_gradient(new)
             if new_loss < loss:
                 break
-            fraction /= 2
         else:  # no improvement in this arithmetic
             break
-        b, loss, db = b + fraction * step, new_loss, new_db
+        b, loss, db = new, new_loss, new_db
     b -= b.mean()
     return b
 

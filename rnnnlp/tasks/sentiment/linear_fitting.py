@@ -160,8 +160,8 @@ class Fitted:
 def fit_linear(views: Sequence[str], examples: Examples, folds: np.ndarray, *, most: int = MAX_NGRAMS) -> Fitted:
     """Fits models of views and stacks them, all by cross-validation.
 
-    The biases of the classes are fitted after the weights. Where classes or texts are weighted they are left as they
-    are, since the shares of the classes shall then be others.
+    Class biases are fitted after the weights, unless classes or texts are weighted: then the predicted shares of the
+    classes shall differ from those of the texts.
 
     Args:
         views: The names of the views.
