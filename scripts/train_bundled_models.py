@@ -139,6 +139,7 @@ def fine_tune(job: Job) -> float:
         "vocab_size": read_config(pretrained)["model"]["vocab_size"],  # no words are added
         "ngram_buckets": 0,  # they would take more room than all else; linear models of few n-grams come later
         "linear": False,
+        "adversarial": job.model.adversarial,
         "budget": (1 - PRETRAINING_SHARE) * job.options.budget,
         **of_all(job),
     }
@@ -188,9 +189,9 @@ def add_linear(job: Job) -> dict[str, float]:
 
 
 def encoded(job: Job, network: Any, split: str) -> tuple[list[str], Any, Any]:
-    """The texts of a split with labels, the ids of each, and the class of each."""
+    """The texts of a split with labels, but for joined ones; the ids of each, and the class of each."""
     lines = (job.folder / "labelled" / f"{split}.jsonl").read_text(encoding="utf-8").split("\n")
-    rows = [json.loads(line) for line in lines if line]
+    rows = [row for line in lines if line and not (row := json.loads(line)).get("joined")]
     texts = [row["text"] for row in rows]
     return texts, network.encode(texts), network.classes.indices([row["label"] for row in rows], split)
 

@@ -10,6 +10,8 @@ from pathlib import Path
 from bundling.jobs import Job, Row, left_out_of, say, seconds_of
 from bundling.models import BUNDLED, FAILURES, LABELS
 
+JOINED = "\nIt also learned from long texts, made by joining two or three short ones of the same label."
+
 
 def write_card(job: Job, figures: dict[str, Row]) -> None:
     """Writes the model card, the README.md of the model."""
@@ -62,8 +64,9 @@ A classifier of opinions in {model.language}: {" or ".join(LABELS)}. It is bundl
 ## How it was made
 
 Two language models, one in each direction, were trained on the texts. The classifier started from them. Both took
-{hours:.1f} hours. Linear models of {" and ".join(model.views)} decide with it: {job.finished["linear"]["linear"]:.0%}
-of the logits are theirs. Seed {job.options.seed}: `scripts/train_bundled_models.py`.
+{hours:.1f} hours.{JOINED if model.joined else ""}
+Linear models of {" and ".join(model.views)} decide with it: {job.finished["linear"]["linear"]:.0%} of the
+logits are theirs. Seed {job.options.seed}: `scripts/train_bundled_models.py`.
 """
     write_atomically(job.folder / "model" / "README.md", card.encode())
 

@@ -23,6 +23,8 @@ class Model:
     hidden_size: int = 128
     views: tuple[str, ...] = ("words", "ratios")  # of linear models
     ngrams: int = 110_000  # of each
+    joined: float = 0.0  # long texts made by joining short ones, for each text
+    adversarial: float = 0.03  # of the norm of the embeddings; more of it helps with kinds of text that are not known
 
 
 ENGLISH = Model(
@@ -55,8 +57,11 @@ CHINESE = Model(
         "the authors are not named.",
         "sample-reviews": SAMPLE_REVIEWS,
     },
-    views=("ratios", "characters"),
+    views=("characters", "character_ratios"),
     ngrams=90_000,
+    joined=0.3,
+    adversarial=0.2,
+    version="3",
 )
 BUNDLED = {model.name: model for model in (ENGLISH, CHINESE)}
 FAILURES = (

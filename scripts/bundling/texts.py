@@ -14,12 +14,13 @@ HELD_OUT = 20  # one of this number of texts is for validation, where a set has 
 TREEBANK_SHARE = 0.3  # of the texts are also written with the spaces of a treebank: do n't, it 's
 PASSAGES = 2  # cut from each long review
 MOST_SENTENCES = 3  # in a passage
+SHORT = 150  # characters, at most, of a text that is joined to others
 
 
 def write_texts(job: Job) -> dict[str, int]:
     """Writes the texts of pretraining and of the classifier; returns how many there are of each."""
     rng = random.Random(job.options.seed)
-    data = english(job, rng) if job.model is ENGLISH else chinese(job)
+    data = english(job, rng) if job.model is ENGLISH else chinese(job, rng)
     numbers = {}
     for name, rows in data.items():
         rng.shuffle(rows)
@@ -49,19 +50,29 @@ def english(job: Job, rng: random.Random) -> dict[str, list[Row]]:
     }
 
 
-def chinese(job: Job) -> dict[str, list[Row]]:
-    """Reviews of online shops, without the categories that are left out."""
+def chinese(job: Job, rng: random.Random) -> dict[str, list[Row]]:
+    """Reviews of online shops, without the categories that are left out; as few of them are long, some are joined."""
     left_out = left_out_of(job.model, job.options)
     train, validation = (
         [row for row in read(job, f"online_shopping_10_cats/{split}") if row["cat"] not in left_out]
         for split in ("train", "validation")
     )
     train += samples("train", job.model.code)
+    labelled = [only_labelled(row) for row in train]
     return {
         "pretraining": [{"text": row["text"]} for row in train],
-        "labelled/train": [only_labelled(row) for row in train],
+        "labelled/train": [*(row | {"joined": False} for row in labelled), *joined(labelled, job.model.joined, rng)],
         "labelled/validation": [only_labelled(row) for row in validation],
     }
+
+
+def joined(rows: list[Row], share: float, rng: random.Random) -> Iterator[Row]:
+    """Long texts, each of two or three short ones of the same label; as many as this share of the rows."""
+    for label in LABELS:
+        short = [row["text"] for row in rows if row["label"] == label and len(row["text"]) < SHORT]
+        for _ in range(int(share * len(rows) / len(LABELS)) if short else 0):
+            parts = rng.sample(short, min(rng.choice((2, 3)), len(short)))
+            yield {"text": rng.choice(("", " ")).join(parts), "label": label, "joined": True}
 
 
 def only_labelled(row: Row) -> Row:

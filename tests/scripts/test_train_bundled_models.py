@@ -2,13 +2,14 @@
 
 import json
 import random
+import re
 from pathlib import Path
 
 import pytest
 import train_bundled_models as script
 from bundling.jobs import Job, left_out_of
-from bundling.models import ENGLISH
-from bundling.texts import in_treebank_style, write_texts
+from bundling.models import ENGLISH, LABELS
+from bundling.texts import SHORT, in_treebank_style, joined, write_texts
 
 pyarrow = pytest.importorskip("pyarrow")
 CATEGORIES = ("书籍", "酒店", "水果")
@@ -78,9 +79,25 @@ def test_what_is_left_out_is_not_seen(data: Path, tmp_path: Path, capsys: pytest
     shown = {text.strip("\ufeff") for text in texts_of(work / "pretraining.jsonl")}
     assert "很好5" in shown
     assert not {"很差0", "很好1", "很差4"} & shown
+    rows = [json.loads(line) for line in (work / "labelled" / "train.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert 0 < sum(row["joined"] for row in rows) < len(rows) / 4
     card = (work / "model" / "README.md").read_text(encoding="utf-8")
+    assert "made by joining two or three" in card
     assert "Left out: 书籍, 酒店." in card
     assert "| online_shopping_10_cats validation, 书籍 | out | 20 |" in card
+
+
+def test_short_texts_of_a_label_are_joined():
+    rows = [{"text": f"{('bad', 'good')[k % 2]}{k}", "label": LABELS[k % 2]} for k in range(20)]
+    rows.append({"text": "x" * SHORT, "label": "positive"})
+    found = list(joined(rows, 0.5, random.Random(0)))
+    assert [row["label"] for row in found] == ["negative"] * 5 + ["positive"] * 5
+    for row in found:
+        parts = re.findall(r"(bad|good)\d+", row["text"])
+        assert parts in (["bad"] * 2, ["bad"] * 3, ["good"] * 2, ["good"] * 3)
+        assert (parts[0] == "good") == (row["label"] == "positive")
+        assert row["joined"]
+    assert list(joined(rows, 0.0, random.Random(0))) == []
 
 
 def test_english_texts_without_the_treebank(data: Path, tmp_path: Path):
