@@ -18,7 +18,8 @@ from rnnnlp.training.throughput import evaluations_of, shortest
 
 SHOWN = ("hidden_size", "embedding_size", "dropout", "weight_decay", "lr", "batch_size", "evaluations")
 UNITS = 64  # the number of hidden units is a multiple of it
-LARGE_VOCABULARY = 1000  # tokens, as of Chinese; beyond, an embedding has twice the features
+LARGE_VOCABULARY = 1000  # tokens, as of Chinese; beyond, an embedding has twice the features,
+RATE_OF_LARGE_VOCABULARY = 1.25  # and the learning rate is multiplied by this
 DROPOUT_PER_DOUBLING = 0.06  # for each doubling of the times that each weight sees each token
 MAX_DROPOUT = 0.5
 DECAY_OF_A_STEP = 0.0018  # the fraction of a weight that a step takes away at the peak of the learning rate
@@ -40,8 +41,8 @@ def resolve(
     """Decides what the options leave open, and logs it.
 
     The size is that of the preset; with "auto", it grows with the number of tokens that can be read in the time. The
-    embedding is larger for a large vocabulary. Dropout grows with the number of epochs and with the model, weight decay
-    with a smaller learning rate. With tied weights, an open size is that of the given one.
+    embedding and the learning rate are larger for a large vocabulary. Dropout grows with the number of epochs and with
+    the model, weight decay with a smaller learning rate. With tied weights, an open size is that of the given one.
 
     Args:
         options: How to train.
@@ -57,7 +58,8 @@ def resolve(
     else:
         size = PRESETS[options.preset]
     hidden_size = size.hidden_size
-    embedding_size = size.embedding_size * (2 if vocab_size > LARGE_VOCABULARY else 1)
+    large = vocab_size > LARGE_VOCABULARY
+    embedding_size = size.embedding_size * (2 if large else 1)
     if given.get("tied_weights"):  # the embedding is the output's weights, so the sizes are one
         hidden_size = embedding_size = given.get("hidden_size", given.get("embedding_size", hidden_size))
     network_options = {"hidden_size": hidden_size, "embedding_size": embedding_size, **given}
@@ -66,7 +68,8 @@ def resolve(
     parameters = CharLMConfig(vocab_size, **network_options).num_parameters
     network_options.setdefault("dropout", dropout_of(seen / tokens, parameters / tokens))
     batch_size = options.batch_size or size.batch_size
-    lr = options.lr or scaled_lr(size.lr, seen / (batch_size * options.bptt))
+    short = size.lr * (RATE_OF_LARGE_VOCABULARY if large else 1)
+    lr = options.lr or scaled_lr(short, seen / (batch_size * options.bptt))
     decided = {
         "batch_size": batch_size,
         "lr": lr,
