@@ -94,7 +94,7 @@ def make(model: Model, options: argparse.Namespace) -> None:
     kept = folder / "stages.json"
     if kept.exists():
         content = json.loads(kept.read_bytes())
-        if content["choices"] != choices(options):
+        if content["choices"] != choices(model, options):
             raise UserError(f"{folder} was begun with {content['choices']}; give these again, or another --work")
         job.finished = content["finished"]
     job.stage("texts", partial(write_texts, job))
@@ -189,7 +189,7 @@ def add_linear(job: Job) -> dict[str, float]:
 
 
 def encoded(job: Job, network: Any, split: str) -> tuple[list[str], Any, Any]:
-    """The texts of a split with labels, but for joined ones; the ids of each, and the class of each."""
+    """The texts of a split with labels, without joined ones; the ids of each, and the class of each."""
     lines = (job.folder / "labelled" / f"{split}.jsonl").read_text(encoding="utf-8").split("\n")
     rows = [row for line in lines if line and not (row := json.loads(line)).get("joined")]
     texts = [row["text"] for row in rows]

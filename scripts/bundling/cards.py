@@ -10,7 +10,7 @@ from pathlib import Path
 from bundling.jobs import Job, Row, left_out_of, say, seconds_of
 from bundling.models import BUNDLED, FAILURES, LABELS
 
-JOINED = "\nIt also learned from long texts, made by joining two or three short ones of the same label."
+JOINED = "\nSome of the texts with labels are two or three short ones of the same label, joined."
 
 
 def write_card(job: Job, figures: dict[str, Row]) -> None:

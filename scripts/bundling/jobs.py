@@ -33,12 +33,12 @@ class Job:
     def keep(self) -> None:
         from rnnnlp.files import write_atomically
 
-        content = {"choices": choices(self.options), "finished": self.finished}
+        content = {"choices": choices(self.model, self.options), "finished": self.finished}
         write_atomically(self.folder / "stages.json", json.dumps(content, indent=1, ensure_ascii=False).encode())
 
 
-def choices(options: argparse.Namespace) -> dict[str, Any]:
-    """The options that change what is made; a folder of work has one set of them."""
+def choices(model: Model, options: argparse.Namespace) -> dict[str, Any]:
+    """The options and the recipe that change what is made; a folder of work has one set of them."""
     kept = (
         "seed",
         "budget",
@@ -50,7 +50,9 @@ def choices(options: argparse.Namespace) -> dict[str, Any]:
         "embedding_size",
         "hidden_size",
     )
-    return {name: None if (value := getattr(options, name)) is None else str(value) for name in kept}
+    given = {name: None if (value := getattr(options, name)) is None else str(value) for name in kept}
+    recipe = {name: getattr(model, name) for name in ("ngrams", "joined", "adversarial", "version")}
+    return {**given, **recipe, "views": list(model.views)}
 
 
 def left_out_of(model: Model, options: argparse.Namespace) -> list[str]:

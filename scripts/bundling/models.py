@@ -23,8 +23,8 @@ class Model:
     hidden_size: int = 128
     views: tuple[str, ...] = ("words", "ratios")  # of linear models
     ngrams: int = 110_000  # of each
-    joined: float = 0.0  # long texts made by joining short ones, for each text
-    adversarial: float = 0.03  # of the norm of the embeddings; more of it helps with kinds of text that are not known
+    joined: float = 0.0  # joined texts, as a share of all texts
+    adversarial: float = 0.03  # of the norm of the embeddings; more of it helps with texts of other kinds
 
 
 ENGLISH = Model(

@@ -14,7 +14,7 @@ HELD_OUT = 20  # one of this number of texts is for validation, where a set has 
 TREEBANK_SHARE = 0.3  # of the texts are also written with the spaces of a treebank: do n't, it 's
 PASSAGES = 2  # cut from each long review
 MOST_SENTENCES = 3  # in a passage
-SHORT = 150  # characters, at most, of a text that is joined to others
+SHORT = 150  # characters: only texts with fewer are joined
 
 
 def write_texts(job: Job) -> dict[str, int]:

@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 import train_bundled_models as script
 from bundling.jobs import Job, left_out_of
-from bundling.models import ENGLISH, LABELS
+from bundling.models import CHINESE, ENGLISH, LABELS
 from bundling.texts import SHORT, in_treebank_style, joined, write_texts
+
+from rnnnlp.tasks.sentiment.network import SentimentNetwork
+from rnnnlp.training.model_folder import read_config
 
 pyarrow = pytest.importorskip("pyarrow")
 CATEGORIES = ("书籍", "酒店", "水果")
@@ -80,17 +83,22 @@ def test_what_is_left_out_is_not_seen(data: Path, tmp_path: Path, capsys: pytest
     assert "很好5" in shown
     assert not {"很差0", "很好1", "很差4"} & shown
     rows = [json.loads(line) for line in (work / "labelled" / "train.jsonl").read_text(encoding="utf-8").splitlines()]
-    assert 0 < sum(row["joined"] for row in rows) < len(rows) / 4
+    plain = [row["text"] for row in rows if not row["joined"]]
+    assert 3 / 4 < len(plain) / len(rows) < 1
+    job = Job(CHINESE, script.parse(["--data-folder", str(data)]), work)
+    network = SentimentNetwork.from_pretrained(work / "classifier")
+    assert script.encoded(job, network, "train")[0] == plain
+    assert read_config(work / "classifier")["training"]["adversarial"] == CHINESE.adversarial > ENGLISH.adversarial
     card = (work / "model" / "README.md").read_text(encoding="utf-8")
-    assert "made by joining two or three" in card
+    assert "two or three short ones of the same label, joined" in card
     assert "Left out: 书籍, 酒店." in card
     assert "| online_shopping_10_cats validation, 书籍 | out | 20 |" in card
 
 
 def test_short_texts_of_a_label_are_joined():
     rows = [{"text": f"{('bad', 'good')[k % 2]}{k}", "label": LABELS[k % 2]} for k in range(20)]
-    rows.append({"text": "x" * SHORT, "label": "positive"})
-    found = list(joined(rows, 0.5, random.Random(0)))
+    rows += [{"text": "x" * SHORT, "label": "positive"}] * 20
+    found = list(joined(rows, 0.25, random.Random(0)))
     assert [row["label"] for row in found] == ["negative"] * 5 + ["positive"] * 5
     for row in found:
         parts = re.findall(r"(bad|good)\d+", row["text"])

@@ -68,8 +68,8 @@ def resolve(
     parameters = CharLMConfig(vocab_size, **network_options).num_parameters
     network_options.setdefault("dropout", dropout_of(seen / tokens, parameters / tokens))
     batch_size = options.batch_size or size.batch_size
-    short = size.lr * (RATE_OF_LARGE_VOCABULARY if large else 1)
-    lr = options.lr or scaled_lr(short, seen / (batch_size * options.bptt))
+    short_run_lr = size.lr * (RATE_OF_LARGE_VOCABULARY if large else 1)
+    lr = options.lr or scaled_lr(short_run_lr, seen / (batch_size * options.bptt))
     decided = {
         "batch_size": batch_size,
         "lr": lr,
