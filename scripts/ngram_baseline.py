@@ -20,6 +20,7 @@ from rnnnlp.cli.main import fail
 from rnnnlp.errors import UserError, option
 
 SPLITS = ("train", "validation")
+UNSEEN = "\ufffd"
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -50,11 +51,13 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def texts(spec: str) -> tuple[str, str]:
-    """The training and the validation text of `spec`."""
+    """The training and the validation text of `spec`, with U+FFFD for each unseen character."""
     from rnnnlp.text import encode_corpus, load_corpus
 
     encoded = encode_corpus(load_corpus(spec), "char", splits=SPLITS)
-    train, validation = (encoded.tokenizer.decode(encoded.ids[split]) for split in SPLITS)
+    tokenizer = encoded.tokenizer
+    characters = [UNSEEN if k == tokenizer.unknown_id else tokenizer.decode([k]) for k in range(tokenizer.vocab_size)]
+    train, validation = ("".join(characters[k] for k in encoded.ids[split].tolist()) for split in SPLITS)
     return train, validation
 
 

@@ -12,6 +12,7 @@ processes may work on different rows in the same --out.
 """
 
 import argparse
+import hashlib
 import itertools
 import json
 import logging
@@ -78,7 +79,9 @@ def parse(words: Sequence[str] | None) -> argparse.Namespace:
 
 
 def splits_folder(given: argparse.Namespace) -> Path:
-    return given.out / f"data-{given.segments}"
+    """Another folder for another text, so that what is kept of one is not taken for that of the other."""
+    digest = hashlib.sha256(given.data.read_bytes()).hexdigest()[:8]
+    return given.out / f"data-{given.segments}-{digest}"
 
 
 def write_splits(data: Path, segments: int, folder: Path) -> None:

@@ -12,6 +12,7 @@ from rnnnlp.tasks.char_lm.objective import CharLMObjective
 from rnnnlp.tasks.language_modelling import language_model_loss
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "reproduce_warpeace.py"
+SPLITS = ("train", "validation", "test")
 TEXT = "".join(f"{n}: well, Prince, so Genoa and Lucca\r\n" for n in range(60))
 
 
@@ -44,9 +45,7 @@ def test_table_and_rows(main, tmp_path, capsys):
     assert main("out", "--cells", "gru,elman", "--layers", "1,2", "--segments", "1") == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[1] for line in lines[2:]] == ["gru-1x8", "gru-2x8", "elman-1x8", "elman-2x8"]
-    parts = [
-        (tmp_path / "out/data-1" / f"{name}.txt").read_bytes().decode() for name in ("train", "validation", "test")
-    ]
+    parts = [part.read_bytes().decode() for name in SPLITS for part in (tmp_path / "out").glob(f"data-1-*/{name}.txt")]
     assert "".join(parts) == TEXT
     assert [round(len(part) / len(TEXT), 2) for part in parts] == [0.8, 0.1, 0.1]
     row = json.loads((tmp_path / "out/gru-2x8.json").read_text())
@@ -58,9 +57,7 @@ def test_table_and_rows(main, tmp_path, capsys):
 
 def test_each_segment_is_split(main, tmp_path):
     main("out", "--cells", "elman", "--segments", "4")
-    parts = [
-        (tmp_path / "out/data-4" / f"{name}.txt").read_bytes().decode() for name in ("train", "validation", "test")
-    ]
+    parts = [part.read_bytes().decode() for name in SPLITS for part in (tmp_path / "out").glob(f"data-4-*/{name}.txt")]
     length = len(TEXT) // 4  # no segment is more than one character longer than another
     for number in range(4):
         start, stop = len(TEXT) * number // 4, len(TEXT) * (number + 1) // 4
@@ -81,6 +78,11 @@ def test_finished_rows_are_kept_and_others_trained(main, tmp_path):
     assert before == (row.stat().st_mtime_ns, row.read_text())
     main("out", "--cells", "lstm", "--lr", "0.5")
     assert json.loads(row.read_text())["options"]["lr"] == 0.5
+    other = tmp_path / "other.txt"
+    other.write_text(TEXT.upper())
+    before = json.loads(row.read_text())
+    main("out", "--cells", "lstm", "--lr", "0.5", "--data", str(other))
+    assert json.loads(row.read_text())["test"] != before["test"]
 
 
 def test_interrupted_row_resumes(main, tmp_path, monkeypatch):

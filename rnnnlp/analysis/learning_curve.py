@@ -378,6 +378,8 @@ def outlook(points: Sequence[Point], measured: int) -> str:
     (few, before), (many, after) = list(sizes.items())[-2:]
     of_seed = {p.seed: p.accuracy for p in before}
     gains = [100 * (p.accuracy - of_seed[p.seed]) for p in after if p.seed in of_seed]
+    if not gains:
+        return "What more labels would bring is seen from two sizes of one seed on."
     gain, ratio = float(np.mean(gains)), many / few
     accuracy = mean_of(after, lambda p: p.accuracy)
     # How much two accuracies may differ by chance (95 %), if half of the errors are the same.

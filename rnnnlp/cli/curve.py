@@ -87,7 +87,8 @@ def run(options: argparse.Namespace) -> int:
     try:
         points = learning_curve(task, values, data, sizes, seeds=options.seeds, baselines=options.baseline, kept=kept)
     except KeyboardInterrupt as stop:
-        points = [kept.points[key] for key in sorted(kept.points)]
+        seeds = range(training.seed, training.seed + options.seeds)
+        points = [kept.points[key] for key in sorted(kept.points) if key[0] in sizes and key[1] in seeds]
         where = f"; they are in {options.json}, and the same command continues" if kept.path else ""
         show(f"rnnnlp: stopped; finished trainings: {len(points)}{where}", to=sys.stderr)
         code = getattr(stop, "exit_code", 130)

@@ -135,8 +135,9 @@ def given_corpus(data: Any, validation_data: Any = None, column: str | None = No
 
 
 def train_and_validation(encoded: EncodedCorpus) -> tuple[np.ndarray, np.ndarray]:
-    """The ids of the two splits `(length,)`; their number is logged."""
+    """The ids of the two splits `(length,)`; their number is logged. UserError if there is nothing to validate on."""
     train, validation = encoded.ids["train"], encoded.ids["validation"]
+    require_two(validation, "the validation split")
     log.info("%s: %d tokens to train on, %d to validate", encoded.source, len(train), len(validation))
     return train, validation
 
@@ -170,10 +171,10 @@ class LanguageModel(Protocol):
     ) -> tuple[float, float, State]: ...
 
 
-def require_two(ids: np.ndarray) -> None:
+def require_two(ids: np.ndarray, what: str = "the split") -> None:
     """UserError unless there is a token to predict from another one."""
     if len(ids) < 2:
-        raise UserError(f"the split has {len(ids)} tokens; to predict one from another it must have 2: give more text")
+        raise UserError(f"{what} has {len(ids)} tokens; to predict one from another it must have 2: give more text")
 
 
 def language_model_loss(

@@ -18,6 +18,12 @@ from rnnnlp.training.network import Network
 from rnnnlp.training.options import TrainingConfig
 from rnnnlp.training.task import Task, network_options
 
+EVALUATED = """\
+These are the best of the evaluations during training. For a language model they were measured on parallel segments of
+the text. For the exact figures of a whole split"""
+CROSS_VALIDATED = """\
+These are of a cross-validation with {folds} folds, in which each text was left out of training once. The model was then
+trained on all texts. For figures of other texts"""
 QUANTIZATION = "## Quantization"  # a section of the card
 HUB = "## From the Hub"  # another one
 METRICS_OF_HUB = {  # the Hub's names of our figures
@@ -75,7 +81,8 @@ def model_card(
     rows = [(markdown(name), value) for name, value in validation.items() if isinstance(value, float)]
     figures = "\n".join(f"| {name} | {value:.4f} |" for name, value in rows)
     in_python = config.data == GIVEN
-    measured = "--data DATA" if in_python else "--split validation"
+    folds = getattr(config, "folds", 0)  # of a classifier
+    measured = "--data DATA" if in_python or folds else "--split validation"
     data = "texts that were given in Python," if in_python else markdown_code(config.data)
     return f"""# {task.title}
 
@@ -90,8 +97,7 @@ Use it with
 
 ## Figures on validation
 
-These are the best of the evaluations during training. For a language model they were measured on parallel segments of
-the text. For the exact figures of a whole split run `rnnnlp evaluate RUN {measured}`.
+{CROSS_VALIDATED.format(folds=folds) if folds else EVALUATED} run `rnnnlp evaluate RUN {measured}`.
 
 | figure | value |
 | --- | --- |

@@ -79,7 +79,7 @@ def train_step(
 class Trainer:
     """A run: an objective, its optimizer and averaged weights, its state, and the folder that keeps it.
 
-    `spent` seconds of the budget are gone before it begins.
+    `spent` seconds of the budget are gone before it begins; `patience` replaces that of the configuration.
     """
 
     def __init__(
@@ -90,8 +90,10 @@ class Trainer:
         *,
         started: float | None = None,
         spent: float = 0.0,
+        patience: int | None = None,
     ):
         self.objective, self.config, self.run, self.spent = objective, config, run, spent
+        self.patience = config.patience if patience is None else patience
         self.parameters = objective.network.parameters()
         self.trainable = {name: p for name, p in self.parameters.items() if p.lr_scale}
         self.optimizer = optimizer(
@@ -143,7 +145,7 @@ class Trainer:
                     self.save_checkpoint()
                     raise Interrupted(signals[0])
             if self.out_of_patience:
-                progress.say(f"no improvement on validation in {config.patience} evaluations: stopped early")
+                progress.say(f"no improvement on validation in {self.patience} evaluations: stopped early")
             elif self.state.evaluated_at != clock.step:
                 self.evaluate(progress)
             if signals:  # in the last evaluation
@@ -206,7 +208,7 @@ class Trainer:
 
     @property
     def out_of_patience(self) -> bool:
-        return 0 < self.config.patience <= self.state.evaluations_since_best
+        return 0 < self.patience <= self.state.evaluations_since_best
 
     @np.errstate(over="ignore", invalid="ignore")  # what is not finite is found when the checkpoint is written
     def evaluate(self, progress: Progress) -> None:
@@ -214,7 +216,8 @@ class Trainer:
         started = processes().now()
         state, clock, due = self.state, self.clock, self.config.evaluations
         state.evaluated_at = clock.step
-        state.evaluations = max(state.evaluations + 1, int(clock.progress * due))
+        if clock.step:  # that of a start is none of those that are due
+            state.evaluations = max(state.evaluations + 1, int(clock.progress * due))
         with self.averaged.applied():
             metrics = self.objective.evaluate()
             metrics = processes().first(lambda: metrics)  # other processors may round otherwise
@@ -239,7 +242,6 @@ class Trainer:
         """Evaluates a network that is of use before it is trained here, so that training cannot make it worse."""
         with Progress(self.clock) as progress:
             self.evaluate(progress)
-        self.state.evaluations = 0
 
     def progress_record(self) -> dict[str, Any]:
         """How far the run is, for a line of `metrics.jsonl`."""

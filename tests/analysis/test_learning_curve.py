@@ -117,6 +117,7 @@ def test_the_table_has_means_and_spread():
         ([(100, 0, 0.7), (300, 0, 0.8), (100, 1, 0.72), (300, 1, 0.71)], "That may be chance"),
         ([(100, 0, 0.7), (300, 0, 0.8)], "+10.0 points of accuracy (one seed only; ±2.5 for 1,000 texts measured)"),
         ([(100, 0, 0.7)], "is seen from two sizes on"),
+        ([(100, 0, 0.7), (300, 1, 0.8)], "is seen from two sizes of one seed on"),
     ],
 )
 def test_the_outlook_is_sober(figures: list[tuple[int, int, float]], said: str):
@@ -145,6 +146,11 @@ def test_the_command_goes_on_where_it_was_stopped(
     assert [(size, training.seed) for size, training in trained] == [(12, 5), (12, 6), (64, 5)]
     assert trained[0][1].steps == 2
     assert "step 2: validation" not in said.err
+
+    assert main([*words, "--sizes", "all", "--seed", "6"]) == 130  # of other sizes and seeds nothing is told
+    said = capsys.readouterr()
+    assert "stopped; finished trainings: 0" in said.err
+    assert said.out == ""
 
     del trained[:]
     assert main([*words, "--sizes", "12,all"]) == 0

@@ -19,6 +19,9 @@ LITTLE = "--hidden-size 4 --batch-size 1 --bptt 8 --warmup 0"
 FILES = {
     "text.txt": "To be, or not to be, that is the question.\n" * 20,
     "short.txt": "abc",
+    "brief.txt": "to be or not to be, that is the question, and so it is a b c",
+    "blank/train.txt": "to be or not to be, " * 50,
+    "blank/validation.txt": " \n ",
     "one.txt": "a",
     "noise.txt": "a" * 2000 + "".join(chr(33 + i * i % 6007 % 90) for i in range(4000)),
     "empty.txt": "",
@@ -154,7 +157,9 @@ MISTAKES = {
     "train charlm": "--data is missing",
     "train charlm --data {home}/nothing.txt": "nothing.txt': no such file or folder; expected a path",
     "train charlm --data {home}/empty.txt": "empty.txt has 0 characters in train: too few for a train split; give",
-    "train charlm --data {home}/short.txt": "give more text or a smaller --bptt",
+    "train charlm --data {home}/brief.txt": "give more text or a smaller --bptt",
+    "train charlm --data {home}/short.txt": "the validation split has 1 tokens; to predict one from another it must",
+    "train charlm --data {home}/blank --tokenizer word": "the validation split has 0 tokens; to predict one from",
     "train charlm --data {home}/latin.txt": "byte 3 is not valid UTF-8",
     "train charlm --data {home}/text.txt --hidden-size 0": "--hidden-size is 0; it must be at least 1",
     "train charlm --data {home}/text.txt --dropout 1.5": "--dropout is 1.5; it must be at least 0 and below 1",
@@ -204,7 +209,8 @@ MISTAKES = {
     "pretrain --data {home}/text.txt --config {home}/smooth.toml": (
         "'label_smoothing' is not an option of this training; --help"
     ),
-    "pretrain --data {home}/short.txt": "give more text or a smaller --bptt",
+    "pretrain --data {home}/brief.txt": "give more text or a smaller --bptt",
+    "pretrain --data {home}/blank": "the validation split has 0 tokens; to predict one from another it must have 2",
     "train sentiment --data sample-reviews --from {home}/nothing": "nothing is not a folder",
     "train sentiment --data sample-reviews --from {home}/ensemble": "holds a model of type ensemble; it must be a run",
     "train sentiment --data sample-reviews --from {home}/reviews --pooling last": "is mean+max; leave it out",
@@ -662,8 +668,11 @@ ELSEWHERE = {
     "cannot be opened; see the log": f"{SERVER}::test_a_model_that_changes_is_opened_again_and_a_damaged_one_is_not",
     "the threshold has the label": f"{SERVER}::test_a_threshold_decides",
     "cannot be listened on": f"{SERVER}::test_options_that_would_open_the_server",
-    "is not there any more; restore it, or train again": f"{CROSS_VALIDATION}::test_a_run_with_folds_keeps_its_limits",
-    "so nothing is known of": f"{CROSS_VALIDATION}::test_a_run_with_folds_keeps_its_limits",
+    "is not there any more; restore it, or train again": (
+        f"{CROSS_VALIDATION}::test_without_its_cross_validation_a_run_does_not_go_on"
+    ),
+    "and a cross-validation says nothing of": f"{CROSS_VALIDATION}::test_a_run_with_folds_keeps_its_limits",
+    "data has no text with a label": f"{CONTAINERS}::test_runs_of_python_become_an_ensemble_on_given_texts",
     "ngrams is not ascending; restore": f"{CROSS_VALIDATION}::test_a_forged_linear_model_is_refused",
     "the stacking weights are": f"{CROSS_VALIDATION}::test_a_forged_linear_model_is_refused",
     "and no model is named; give a run, or": (

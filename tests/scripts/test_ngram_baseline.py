@@ -1,5 +1,6 @@
 """The n-gram baseline: its probabilities are those of the formula, and sum to one."""
 
+import math
 from fractions import Fraction
 
 import pytest
@@ -22,6 +23,16 @@ def test_sums_to_one():
     for context in ("", "t", "to ", "e, ", "xyz"):
         everything = sum(model.probability(context, c) for c in [*model.alphabet, "unseen"])
         assert everything == pytest.approx(1)
+
+
+def test_an_unseen_character_is_one_character(tmp_path, capsys):
+    (tmp_path / "train.txt").write_text("ab" * 50)
+    (tmp_path / "validation.txt").write_text("abcadb")
+    assert main(["--data", str(tmp_path), "--order", "1"]) == 0
+    said = capsys.readouterr().out
+    assert "100 training and 6 validation characters, 2 unique" in said
+    seen, unseen = (Fraction(50) + Fraction(2, 3)) / 102, Fraction(2, 3) / 102
+    assert f"{-(4 * math.log(seen) + 2 * math.log(unseen)) / 6:.4f} nats" in said
 
 
 def test_known_figure(shared_data, capsys):

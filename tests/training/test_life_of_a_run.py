@@ -410,3 +410,9 @@ def test_a_folder_that_cannot_be_written_is_used_and_measured(moved: Path, monke
     assert main(["status", str(run)]) == 0
     CharLM.from_pretrained(run).generate(length=5)
     assert {path: path.stat().st_mtime_ns for path in run.rglob("*")} == before  # nothing is written
+
+
+def test_a_table_whose_column_was_named_is_given_again(tmp_path: Path):
+    table = {"id": ["a", "b"], "content": [TEXT, TEXT.upper()]}
+    CharLM(hidden_size=4, bptt=8, steps=2, text_column="content").fit(table, out=tmp_path / "run")
+    assert CharLM.resume(tmp_path / "run", table, steps=4).training_["steps"] == 4

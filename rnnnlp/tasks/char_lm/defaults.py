@@ -52,9 +52,9 @@ def resolve(
         validation_tokens: The number of tokens that an evaluation reads.
         processes: The number of processes that train.
     """
-    seen = tokens_seen(options, vocab_size, tokens, processes)  # by a model of the size "base"
+    seen, most = tokens_seen(options, vocab_size, tokens, processes), (options.max_epochs or math.inf) * tokens
     if options.preset == "auto":
-        size = size_of(given.get("hidden_size") or best_hidden_size(seen))
+        size = size_of(given.get("hidden_size") or best_hidden_size(min(seen, most)))
     else:
         size = PRESETS[options.preset]
     hidden_size = size.hidden_size
@@ -65,6 +65,7 @@ def resolve(
     network_options = {"hidden_size": hidden_size, "embedding_size": embedding_size, **given}
     if options.budget is not None:
         seen *= work(PRESETS["base"].hidden_size) / work(network_options["hidden_size"])
+        seen = min(seen, most)
     parameters = CharLMConfig(vocab_size, **network_options).num_parameters
     network_options.setdefault("dropout", dropout_of(seen / tokens, parameters / tokens))
     batch_size = options.batch_size or size.batch_size

@@ -14,8 +14,9 @@ from rnnnlp.tasks.char_lm.generate import Sampling, generate
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
 from rnnnlp.tasks.char_lm.task import TASK
 from rnnnlp.tasks.language_modelling import given_corpus
+from rnnnlp.text.given_tables import is_table
 from rnnnlp.training.estimator import Estimator
-from rnnnlp.training.model_folder import located
+from rnnnlp.training.model_folder import located, training_of
 from rnnnlp.training.reporting import Callback
 from rnnnlp.training.run_folder import RunFolder
 
@@ -86,7 +87,8 @@ class CharLM(Estimator):
         """
         if data is None and validation_data is None:
             return cls._resume(folder, changes, callbacks=callbacks)
-        corpus, name = given_corpus(data, validation_data)
+        trained = training_of(RunFolder(folder).path) if is_table(data) else {}
+        corpus, name = given_corpus(data, validation_data, trained.get("text_column"))
         return cls._resume(folder, changes if corpus else {**changes, "data": name}, corpus, callbacks)
 
     def generate(

@@ -1,5 +1,7 @@
 """Beginning and reopening a training run of a character language model."""
 
+import numpy as np
+
 from rnnnlp.batches.seeding import Stream, rng_for
 from rnnnlp.tasks.char_lm.config import FROM_RUN, CharLMOptions, CharLMTraining
 from rnnnlp.tasks.char_lm.defaults import resolve
@@ -29,14 +31,15 @@ def begin(options: Options[CharLMOptions], run: RunFolder, *, data: Corpus | Non
         return encode_corpus(corpus, with_new_characters(earlier.tokenizer, corpus), splits=SPLITS)
 
     encoded = processes().once_a_host(encode)
+    train, validation = train_and_validation(encoded)
     size = processes().size
     config, network_config = processes().first(
         lambda: resolve(
             training,
             given,
             vocab_size=encoded.tokenizer.vocab_size,
-            tokens=len(encoded.ids["train"]),
-            validation_tokens=min(len(encoded.ids["validation"]), training.validation_tokens),
+            tokens=len(train),
+            validation_tokens=min(len(validation), training.validation_tokens),
             processes=size,
         )
     )
@@ -45,23 +48,28 @@ def begin(options: Options[CharLMOptions], run: RunFolder, *, data: Corpus | Non
         network = CharLMNetwork(network_config, encoded.tokenizer, rng=rng)
     else:
         network = start_from(earlier, network_config, encoded.tokenizer, rng=rng)
-    return Trainer.begin(objective(network, encoded, config), config, run, started=started)
+    return Trainer.begin(objective(network, encoded, train, validation, config), config, run, started=started)
 
 
 def reopen(network: CharLMNetwork, config: CharLMTraining, run: RunFolder, *, data: Corpus | None) -> Trainer:
     """The trainer of a run that is resumed from its newest checkpoint."""
     corpus = data or corpus_of(config)
     encoded = processes().once_a_host(lambda: encode_corpus(corpus, network.tokenizer, splits=SPLITS))
-    trainer = Trainer(objective(network, encoded, config), config, run)
+    trainer = Trainer(objective(network, encoded, *train_and_validation(encoded), config), config, run)
     trainer.resume()
     return trainer
 
 
-def objective(network: CharLMNetwork, encoded: EncodedCorpus, config: CharLMTraining) -> CharLMObjective:
-    train, validation = train_and_validation(encoded)
-    return CharLMObjective(
-        network, train, validation, encoded.characters["validation"], config, digests_of_corpus(encoded)
-    )
+def objective(
+    network: CharLMNetwork,
+    encoded: EncodedCorpus,
+    train: np.ndarray,
+    validation: np.ndarray,
+    config: CharLMTraining,
+) -> CharLMObjective:
+    """The objective of a run on the ids `(length,)` of the two splits."""
+    characters, digests = encoded.characters["validation"], digests_of_corpus(encoded)
+    return CharLMObjective(network, train, validation, characters, config, digests)
 
 
 def check(options: Options[CharLMOptions]) -> None:

@@ -32,19 +32,17 @@ class CrossValidation:
         of_linear: Of the linear model, `(n, K)`, if there is one.
         labels: The true classes, `(n,)`.
         seconds: How long it took.
-        steps: The number of steps of the run that it was made for.
     """
 
     own: np.ndarray
     of_linear: np.ndarray | None
     labels: np.ndarray
     seconds: float
-    steps: int
 
     def save(self, folder: Path) -> None:
         """Writes it into a run folder, for a resume. UserError if it cannot be written."""
         of_linear = {} if self.of_linear is None else {"of_linear": self.of_linear}
-        tensors = {"own": self.own, "labels": self.labels, "cost": np.array([self.seconds, self.steps])} | of_linear
+        tensors = {"own": self.own, "labels": self.labels, "seconds": np.array([self.seconds])} | of_linear
         save_tensors(folder / CROSS_VALIDATION, tensors)
 
     @classmethod
@@ -72,17 +70,16 @@ class CrossValidation:
         n, K = len(labels), classes
         of_linear = found.get("of_linear")
         if (
-            not {"own", "labels", "cost"} <= set(shapes) <= {"own", "labels", "cost", "of_linear"}
+            not {"own", "labels", "seconds"} <= set(shapes) <= {"own", "labels", "seconds", "of_linear"}
             or shapes["own"][1:] != (n, K)
             or shapes["own"][0] < 2
-            or shapes["cost"] != (2,)
+            or shapes["seconds"] != (1,)
             or (of_linear is not None and shapes["of_linear"] != (n, K))
             or not np.array_equal(found["labels"], labels)
             or not all(np.isfinite(tensor).all() for tensor in found.values())
         ):
             raise UserError(f"{path} is not of this run and its data; restore it or train again")
-        seconds, steps = found["cost"].tolist()
-        return cls(found["own"], of_linear, labels, float(seconds), int(steps))
+        return cls(found["own"], of_linear, labels, float(found["seconds"][0]))
 
     def at(self, progress: float) -> Validation:
         """The logits at the evaluation next to this fraction of a run: those before it only at 0."""

@@ -97,14 +97,11 @@ def resolve(
     epochs = affordable_epochs(options, config, texts, cropped, batch_size)
     work = 1.0 if options.budget is None else ADVERSARIAL_WORK  # a run with a budget pays for it with epochs
     max_epochs = options.max_epochs or max_epochs_for(texts * cropped)
-    folds = folds_for(options, data, epochs / max_epochs)
+    # Where a linear model decides alone, no network is trained in the folds, which then take no time.
+    decides = not pretrained and linear_decides(options, data, mean)
+    folds = folds_for(options, data, math.inf if decides else epochs / max_epochs)
     epochs /= max(1, folds)
-    linear = options.linear
-    if linear is None:
-        columns = 1 if len(data.classes) == 2 else len(data.classes)
-        tokens = columns * mean * (min(texts, MOST_IN_FOLDS) + texts / 6)  # of some fits to a part, and one to all
-        seconds = options.budget or 0.0
-        linear = seconds >= LINEAR_SECONDS and tokens <= LINEAR_TOKENS_PER_SECOND * seconds
+    linear = has_linear(options, data, mean) if options.linear is None else options.linear
     adversarial = options.adversarial
     if adversarial is None:
         enough = epochs >= work * max_epochs
@@ -199,7 +196,8 @@ def resolve_pretraining(
             resolved = resolved.changed(pretraining=epochs)
         if resolved.pretraining:
             return resolved, network_options, tokenizer
-    if linear_decides(options, data):  # it learns from all texts
+    mean = float(sampled_lengths(texts, tokenizer, given.get("max_length", SentimentConfig.max_length)).mean())
+    if linear_decides(options, data, mean):  # it learns from all texts
         options = options.changed(min_frequency=1 if options.min_frequency is None else options.min_frequency)
         resolved, tokenizer = tokenized(without_pretraining, [*texts, *data.splits["validation"].texts])
     elif kind != without_pretraining:
@@ -207,10 +205,19 @@ def resolve_pretraining(
     return resolved.changed(pretraining=0), dict(given), tokenizer
 
 
-def linear_decides(options: SentimentOptions, data: LabelledData) -> bool:
+def has_linear(options: SentimentOptions, data: LabelledData, mean: float) -> bool:
+    """Whether the budget is enough for a linear model, too; `mean` is the number of tokens of a text."""
+    columns, texts = 1 if len(data.classes) == 2 else len(data.classes), len(data.splits["train"])
+    tokens = columns * mean * (min(texts, MOST_IN_FOLDS) + texts / 6)  # of some fits to a part, and one to all
+    seconds = options.budget or 0.0
+    return seconds >= LINEAR_SECONDS and tokens <= LINEAR_TOKENS_PER_SECOND * seconds
+
+
+def linear_decides(options: SentimentOptions, data: LabelledData, mean: float) -> bool:
     """Whether the texts are so few that a linear model decides alone, if the network does not start from another."""
     few = data.held_out and len(data.splits["train"]) + len(data.splits["validation"]) < FEWEST_FOR_NETWORK
-    return few and options.linear is not False and options.folds != 0 and (options.budget or 0.0) >= LINEAR_SECONDS
+    linear = has_linear(options, data, mean) if options.linear is None else options.linear
+    return few and linear and options.folds != 0 and (options.budget or 0.0) >= LINEAR_SECONDS
 
 
 def with_start(options: SentimentOptions, given: Mapping[str, Any], data: LabelledData) -> SentimentOptions:

@@ -68,7 +68,7 @@ def evaluate(folder: Path, data: str, split: str, training: Mapping[str, Any], a
     if mistakes < 0:
         raise UserError(f"{option('mistakes')} is {mistakes}; it must be at least 0")
     predictor = load_predictor(folder)
-    if split == "validation" and asked.hold_out and asked.baseline is None:
+    if split == "validation" and asked.hold_out:
         refuse_seen(data, training, folder)
     names, wanted = predictor.labels, asked.threshold
     threshold = Threshold.parse(wanted, names) if wanted and "=" in wanted else None

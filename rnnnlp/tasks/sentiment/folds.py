@@ -137,7 +137,9 @@ def evaluations_of(objective: SentimentObjective, config: SentimentTraining, sec
             )
         except Diverged as error:
             log.warning("cross-validation: %s; what the fold has learned so far counts", error.problem)
-            clock.step = clock.total_steps or 0
+            with averaged.applied():
+                yield from range(done + 1, config.evaluations + 1)
+            return
         clock.step += 1
         while done < config.evaluations and clock.progress * config.evaluations >= done + 1:
             with averaged.applied():

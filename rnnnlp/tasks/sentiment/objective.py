@@ -117,12 +117,13 @@ class SentimentObjective:
                 progress = self.clock.progress if self.clock.step else 0.0  # time passes also before the first step
             own, of_linear, labels = self.cross_validation.at(progress)
         logits = self.network.fit_stacking(own, of_linear, labels)
-        loss_sum, count, _ = softmax_cross_entropy(logits, labels)
         metrics = classification_metrics(self.network.probabilities(logits), labels, self.network.labels)
         del metrics["per_class"], metrics["confusion_matrix"], metrics["accuracy_interval"]
-        metrics["temperature"] = self.network.temperature
+        metrics["temperature"] = temperature = self.network.temperature
         if self.network.linear is not None:
             metrics["share_of_network"] = round(float(self.network.stacking[0]), 3)
+        # With stacking weights of a sum of 1, the size of the logits says nothing without the temperature.
+        loss_sum, count, _ = softmax_cross_entropy(logits / temperature, labels)
         loss = loss_sum / count
         # On few texts the accuracy is too coarse to choose weights by.
         score = metrics["accuracy"] - LOSS_IN_SCORE * loss if self.cross_validation is None else -loss
@@ -139,10 +140,10 @@ class SentimentObjective:
         return parts[0]
 
     @property
-    def total_steps(self) -> int:
-        """The number of steps of a run that is not cut short by its budget."""
+    def total_steps(self) -> int | None:
+        """The number of steps of a run that is not cut short by its budget; None if only that ends it."""
         epochs = self.config.epochs or self.config.max_epochs
-        return epochs * self.steps_per_epoch if epochs else self.config.steps or 1
+        return epochs * self.steps_per_epoch if epochs else self.config.steps
 
     def sample(self) -> str | None:
         return None

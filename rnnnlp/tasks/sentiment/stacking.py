@@ -145,6 +145,8 @@ def given_texts(given: Sequence[Any], classes: Classes) -> LabelledSplit:
     if len(given) != 2:
         raise UserError(f"data is {len(given)} things; it must be a name, or a pair (texts, labels)")
     rows = labelled_rows(*given)
+    if not rows.texts:
+        raise UserError("data has no text with a label; to fit weights there must be one")
     return LabelledSplit(rows.texts, classes.indices(rows.labels, "data"))
 
 

@@ -29,6 +29,7 @@ from rnnnlp.tasks.sentiment.transfer import (
     extended_tokenizer,
     load_pretrained,
     options_from_pretrained,
+    order_of_classes,
     set_lr_scales,
     start_from,
 )
@@ -38,8 +39,8 @@ from rnnnlp.text.labelled import HELD_OUT_SEED
 from rnnnlp.training.distributed import processes
 from rnnnlp.training.earlier import EARLIER_DATA
 from rnnnlp.training.loop import Trainer
-from rnnnlp.training.model_folder import CROSS_VALIDATION
-from rnnnlp.training.resuming import changed_data
+from rnnnlp.training.model_folder import CROSS_VALIDATION, training_of
+from rnnnlp.training.resuming import LIMITS, changed_data
 from rnnnlp.training.run_folder import RunFolder, read_state
 from rnnnlp.training.task import Options, require_open
 
@@ -68,7 +69,8 @@ def begin(options: Options[SentimentOptions], run: RunFolder, *, data: LabelledD
     if linear is not None:
         network.add_linear(linear.model)
     task = objective(network, data, config)
-    knows_classes = pretrained is not None and start_from(pretrained, network)
+    if pretrained is not None:
+        start_from(pretrained, network)
     if isinstance(pretrained, SentimentNetwork) and pretrained.linear is not None:
         share = 100 * pretrained.stacking[1]
         log.warning("the linear model of %s, %.0f %% of its decisions, is not taken over", config.from_, share)
@@ -78,9 +80,7 @@ def begin(options: Options[SentimentOptions], run: RunFolder, *, data: LabelledD
         trainer = after_pretraining(trainer, network, first, config, started)
     if config.folds:
         trainer = after_cross_validation(trainer, task, config, linear, spent=processes().now() - started)
-    if knows_classes and is_bundled(config.from_):  # a run of the user's may have been trained on these texts
-        trainer.evaluate_start()
-    return trainer
+    return with_evaluated_start(trainer, pretrained)
 
 
 def decide(
@@ -112,6 +112,8 @@ def reopen(
     network: SentimentNetwork, config: SentimentTraining, run: RunFolder, *, data: LabelledData | None
 ) -> Trainer:
     """The trainer of a run that is resumed from its newest checkpoint, pretraining first if that was not finished."""
+    if config.folds:
+        require_same_limits(config, run)
     own = data or processes().once_a_host(lambda: load_data(config))
     own = own.whole() if config.folds else own
     if data is not None and data.classes.names != network.labels:
@@ -129,24 +131,45 @@ def reopen(
         labels = own.splits["train"].labels
         found = processes().first(lambda: CrossValidation.load(run.path, labels, len(network.labels)))
         task.cross_validation = found
-    if found is not None and found.steps != task.total_steps:
-        raise UserError(
-            f"{run.path} was cross-validated for {found.steps} steps, so nothing is known of {task.total_steps}; leave "
-            f"its limits as they are, or begin a new run"
-        )
-    trainer = Trainer(task, config, run, spent=seconds_of_pretraining(run) + (found.seconds if found else 0.0))
+    spent = seconds_of_pretraining(run) + (found.seconds if found else 0.0)
+    trainer = Trainer(task, config, run, spent=spent, patience=patience_of(found, config))
     task.clock = trainer.clock
     trainer.resume()
-    if found is not None or (trainer.clock.step and not config.folds):
-        return trainer
-    if trainer.clock.step:
+    if config.folds and found is None and trainer.clock.step:
         raise UserError(f"{run.path / CROSS_VALIDATION} is not there any more; restore it, or train again")
-    if config.pretraining:
+    if trainer.clock.step or trainer.state.evaluated_at == 0:
+        return trainer
+    if found is None and config.pretraining:
         trainer = after_pretraining(trainer, network, prepare(network, own, config), config, processes().now())
-    if config.folds:
+    if found is None and config.folds:
         trainer = after_cross_validation(
             trainer, task, config, fitted_linear(network, own, config), spent=trainer.spent
         )
+    place = config.from_
+    start = None if place is None else processes().first(lambda: load_pretrained(place))
+    return with_evaluated_start(trainer, start)
+
+
+def require_same_limits(config: SentimentTraining, run: RunFolder) -> None:
+    """UserError if the limits are not those that the cross-validation of the run was made for."""
+    before = processes().first(lambda: training_of(run.path))
+    if any(before.get(name) != getattr(config, name) for name in (*LIMITS, "max_epochs")):
+        raise UserError(
+            f"{run.path} has {option('folds')} {config.folds}, and a cross-validation says nothing of another limit "
+            f"than its own; leave the limits as they are, or begin a new run"
+        )
+
+
+def with_evaluated_start(trainer: Trainer, start: Pretrained | None) -> Trainer:
+    """The trainer, once a bundled classifier of the same classes that it starts from is evaluated.
+
+    So training cannot make it worse. A run of the user's may have been trained on these texts.
+    """
+    task: Any = trainer.objective
+    if isinstance(start, SentimentNetwork) and is_bundled(task.config.from_):
+        knows_classes = order_of_classes(start.labels, task.network.labels) is not None
+        if knows_classes:
+            trainer.evaluate_start()
     return trainer
 
 
@@ -217,15 +240,18 @@ def after_cross_validation(
     else:
         own = logits_of_folds(task, folds_of(labels, config), of_linear, seconds=left)
     seconds = processes().now() - started
-    found = CrossValidation(own, of_linear, labels, seconds, task.total_steps)
+    found = CrossValidation(own, of_linear, labels, seconds)
     processes().first(lambda: found.save(trainer.run.path))
     task.cross_validation = found
-    if not own.any():  # the network is not used, so it need not be trained to the end
-        config = config.changed(patience=1)
-    trainer = Trainer(task, config, trainer.run, spent=spent + seconds)
+    trainer = Trainer(task, config, trainer.run, spent=spent + seconds, patience=patience_of(found, config))
     task.clock = trainer.clock
     trainer.save_checkpoint()
     return trainer
+
+
+def patience_of(found: CrossValidation | None, config: SentimentTraining) -> int:
+    """The patience: a network that is not used need not be trained to the end."""
+    return 1 if found is not None and not found.own.any() else config.patience
 
 
 def objective(network: SentimentNetwork, data: LabelledData, config: SentimentTraining) -> SentimentObjective:

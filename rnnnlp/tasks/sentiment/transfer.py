@@ -101,19 +101,16 @@ def extended_tokenizer(tokenizer: Tokenizer, texts: Sequence[str], options: Sent
     return extended
 
 
-def start_from(pretrained: Pretrained, classifier: SentimentNetwork) -> bool:
+def start_from(pretrained: Pretrained, classifier: SentimentNetwork) -> None:
     """Copies what the classifier takes from a language model or from a classifier.
 
     From a classifier that is all weights. If the classes are others, the head and the n-gram features, which belong to
     the classes, are left as they are.
-
-    Returns:
-        Whether the classifier knows its classes already.
     """
     copy_embedding(pretrained.embedding.weight.value, classifier.embedding.weight.value)
     if not isinstance(pretrained, SentimentNetwork):
         start_from_language_model(pretrained, classifier)
-        return False
+        return
     order = order_of_classes(pretrained.labels, classifier.labels)
     theirs, of_classes = pretrained.parameters(), ("head.", "ngrams.")
     for name, parameter in classifier.parameters().items():
@@ -123,14 +120,13 @@ def start_from(pretrained: Pretrained, classifier: SentimentNetwork) -> bool:
         log.info(
             "the head starts anew: the classes of the pretrained model are others: %s", ", ".join(pretrained.labels)
         )
-        return False
+        return
     classifier.head.weight.value[...] = pretrained.head.weight.value[order]  # (K, P)
     classifier.head.bias.value[...] = pretrained.head.bias.value[order]  # (K,)
     classifier.log_temperature[...] = pretrained.log_temperature
     if classifier.ngrams is not None and pretrained.ngrams is not None:
         classifier.ngrams.weight.value[...] = pretrained.ngrams.weight.value[:, order]  # (buckets, K)
         classifier.ngrams.log_count_ratio[...] = pretrained.ngrams.log_count_ratio[:, order]
-    return True
 
 
 def copy_embedding(source: np.ndarray, target: np.ndarray) -> None:

@@ -34,6 +34,18 @@ def test_a_slower_machine_gets_a_smaller_model(monkeypatch):
     assert all(size % 64 == 0 for size in sizes)
 
 
+def test_a_limit_of_epochs_counts_like_time(monkeypatch):
+    """A budget that is not used up changes nothing."""
+    few, more, all_of_it = (
+        resolve(monkeypatch, budget=budget, max_epochs=epochs)
+        for budget, epochs in ((600.0, 1), (6000.0, 1), (600.0, None))
+    )
+    assert few[1] == more[1]
+    assert few[0].lr == more[0].lr
+    assert few[1].hidden_size < all_of_it[1].hidden_size
+    assert few[1].dropout < all_of_it[1].dropout
+
+
 def test_sizes_between_presets():
     assert defaults.best_hidden_size(0) == 128
     for below, above in pairwise(defaults.PRESETS.values()):

@@ -360,6 +360,8 @@ def test_runs_of_python_become_an_ensemble_on_given_texts(tmp_path: Path):
         ({"data": (TEXTS,)}, r"data is 1 things; it must be a name, or a pair \(texts, labels\)"),
         ({"data": 3}, "Ensemble.from_runs: data is 3; it must be nothing or str"),
         ({"text_colum": "x"}, "Ensemble.from_runs: unknown key 'text_colum'; known are"),
+        ({"data": ([], [])}, "data has no text with a label"),
+        ({"data": (TEXTS, [None] * 36)}, "data has no text with a label"),
         ({"data": (TEXTS, [2] * 36)}, "data has labels that the model does not know, '2'"),
     ):
         with pytest.raises(UserError, match=message):

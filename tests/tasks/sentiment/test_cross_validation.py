@@ -21,7 +21,7 @@ from rnnnlp.tasks.sentiment.cross_validation import CrossValidation
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.tasks.sentiment.objective import SentimentObjective
 from rnnnlp.training.clock import Clock
-from rnnnlp.training.model_folder import CROSS_VALIDATION, WEIGHTS, read_config
+from rnnnlp.training.model_folder import CARD, CROSS_VALIDATION, WEIGHTS, read_config
 from rnnnlp.training.signals import Interrupted
 from tests.tasks.sentiment.test_linear import texts_with_labels
 
@@ -86,9 +86,26 @@ def test_a_start_is_judged_by_what_was_known_before_training(run: Path) -> None:
     for step in (0, 1):
         objective.clock.step = step
         together = network.fit_stacking(found.own[step], None, labels)
-        losses.append(softmax_cross_entropy(together, labels)[0] / len(labels))
+        losses.append(softmax_cross_entropy(together / network.temperature, labels)[0] / len(labels))
         assert objective.evaluate()["loss"] == pytest.approx(losses[-1])
     assert losses[0] != losses[1]
+
+
+def test_the_size_of_the_logits_does_not_decide_which_weights_are_kept(run: Path) -> None:
+    """Of two networks beside a linear model, the better one has the higher score, however small its logits are."""
+    network, labels = SentimentClassifier.from_pretrained(run).network_, labels_of(run)
+    config = SentimentTraining.from_mapping(read_config(run)["training"], "config.json")
+    objective = SentimentObjective(network, (network.encode(TEXTS), labels), ([], labels[:0]), config, {})
+    rng = np.random.default_rng(0)
+    truth = np.eye(2)[labels]
+    noisy = [truth + rng.normal(size=truth.shape) * noise for noise in (0.7, 0.9, 1.2)]
+    better, worse, of_linear = 0.3 * noisy[0], 10 * noisy[1], noisy[2]
+    objective.cross_validation = CrossValidation(np.stack([better, better, worse]), of_linear, labels, 1.0)
+    objective.clock = Clock(total_steps=2, budget=None)
+    scores = []
+    for objective.clock.step in (1, 2):
+        scores.append(objective.evaluate()["score"])
+    assert scores[0] > scores[1]
 
 
 def labels_of(run: Path) -> np.ndarray:
@@ -115,6 +132,25 @@ def test_with_very_few_texts_no_network_is_trained_in_folds(tmp_path: Path, capl
     assert "60 texts are too few for a network that starts from nothing" in caplog.text
     assert "first fold" not in caplog.text
     assert classifier.network_.stacking.tolist() == [0, 1]
+
+
+def test_a_network_that_is_not_used_is_not_trained_to_the_end(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Nor when the run is resumed; what the user gave stays in its configuration and its card."""
+    first = fit(tmp_path / "run", evaluations=3, patience=0)
+    steps = len(first.history_)
+    assert first.training_["patience"] == 0
+    assert "patience=1" not in (tmp_path / "run" / CARD).read_text()
+    with caplog.at_level("INFO", "rnnnlp"):
+        again = SentimentClassifier.resume(tmp_path / "run", TEXTS, LABELS.tolist())
+    assert "has stopped early" in caplog.text
+    assert len(again.history_) == steps
+
+
+def test_the_card_says_where_its_figures_come_from(run: Path, tmp_path: Path) -> None:
+    assert "These are of a cross-validation with 3 folds" in (run / CARD).read_text()
+    assert "--split validation" not in (run / CARD).read_text()
+    fit(tmp_path / "run", folds=0, linear=False)
+    assert "These are the best of the evaluations during training" in (tmp_path / "run" / CARD).read_text()
 
 
 def test_a_gain_that_may_be_chance_does_not_count(
@@ -216,16 +252,16 @@ def test_a_forged_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert good is not None
     monkeypatch.setattr(cross_validation, "MOST_EVALUATIONS", 1000)
     for bad in (
-        CrossValidation(good.own[:1], good.of_linear, labels, 1.0, good.steps),
-        CrossValidation(good.own[:, :5], good.of_linear, labels, 1.0, good.steps),
-        CrossValidation(good.own * np.nan, good.of_linear, labels, 1.0, good.steps),
-        CrossValidation(good.own, good.own, labels, 1.0, good.steps),
-        CrossValidation(good.own, good.of_linear, 1 - labels, 1.0, good.steps),
-        CrossValidation(np.zeros((4000, len(labels), 2), np.float32), good.of_linear, labels, 1.0, good.steps),
+        CrossValidation(good.own[:1], good.of_linear, labels, 1.0),
+        CrossValidation(good.own[:, :5], good.of_linear, labels, 1.0),
+        CrossValidation(good.own * np.nan, good.of_linear, labels, 1.0),
+        CrossValidation(good.own, good.own, labels, 1.0),
+        CrossValidation(good.own, good.of_linear, 1 - labels, 1.0),
+        CrossValidation(np.zeros((4000, len(labels), 2), np.float32), good.of_linear, labels, 1.0),
     ):
         bad.save(folder)
         with pytest.raises(UserError, match="restore it or train again"):
-            SentimentClassifier.resume(folder, TEXTS, LABELS.tolist(), epochs=4)
+            SentimentClassifier.resume(folder, TEXTS, LABELS.tolist())
 
 
 def test_no_text_that_was_trained_on_validates(
@@ -240,7 +276,13 @@ def test_no_text_that_was_trained_on_validates(
         assert main([*words.split(), run]) == 0
     capsys.readouterr()
     refused = "was trained on all texts of texts.jsonl, with a cross-validation"
-    for words in ("evaluate a", "evaluate a --split validation", "ensemble a b --out c"):
+    for words in (
+        "evaluate a",
+        "evaluate a --split validation",
+        "evaluate a --baseline",
+        "evaluate a --data texts.jsonl --baseline",
+        "ensemble a b --out c",
+    ):
         assert main(words.split()) == 2
         assert refused in capsys.readouterr().err
     Path("others.jsonl").write_text("".join(rows))
@@ -249,10 +291,19 @@ def test_no_text_that_was_trained_on_validates(
     assert main("ensemble a b --data others.jsonl --out c".split()) == 0
 
 
-def test_a_run_with_folds_keeps_its_limits(run: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("changes", [{"epochs": 5}, {"steps": 40}, {"budget": "+30s"}])
+def test_a_run_with_folds_keeps_its_limits(run: Path, tmp_path: Path, changes: dict[str, Any]) -> None:
+    """Also one that was interrupted in its cross-validation."""
     shutil.copytree(run, tmp_path / "run")
-    with pytest.raises(UserError, match="was cross-validated for 24 steps, so nothing is known of 40"):
-        SentimentClassifier.resume(tmp_path / "run", TEXTS, LABELS.tolist(), epochs=5)
+    shutil.copytree(run, tmp_path / "interrupted")
+    (tmp_path / "interrupted" / CROSS_VALIDATION).unlink()
+    for name in ("run", "interrupted"):
+        with pytest.raises(UserError, match="has folds 3, and a cross-validation says nothing of another limit"):
+            SentimentClassifier.resume(tmp_path / name, TEXTS, LABELS.tolist(), **changes)
+
+
+def test_without_its_cross_validation_a_run_does_not_go_on(run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run, tmp_path / "run")
     (tmp_path / "run" / CROSS_VALIDATION).unlink()
     with pytest.raises(UserError, match="is not there any more; restore it, or train again"):
         SentimentClassifier.resume(tmp_path / "run", TEXTS, LABELS.tolist())

@@ -13,14 +13,23 @@ PERTURBATION = defaults.ADVERSARIAL
 SPEED = 30_000.0  # tokens a second
 
 
-def resolve(monkeypatch, given=None, *, texts=10_000, words=20, **training):
+def resolve(monkeypatch, given=None, *, texts=10_000, words=20, held_out=False, **training):
     monkeypatch.setattr(defaults, "throughput", lambda options, config, length, batch_size: SPEED)
     split = LabelledSplit([words * "good "] * texts, np.arange(texts) % 2)
     splits = {"train": split, "validation": split.where(np.arange(texts) < 100)}
-    data = LabelledData(splits, Classes(("no", "yes")), "texts")
+    data = LabelledData(splits, Classes(("no", "yes")), "texts", held_out=held_out)
     tokenizer = train_tokenizer("word", ["good bad good bad"], vocab_size=10, min_frequency=1)
     options = SentimentOptions(data="texts", **{"tokenizer": "word"} | training)
     return defaults.resolve(options, given or {}, data, tokenizer)
+
+
+@pytest.mark.parametrize(("texts", "words", "decides"), [(80, 20, True), (390, 20, True), (390, 7000, False)])
+def test_a_linear_model_that_decides_alone_has_folds_without_time_for_those_of_a_network(
+    monkeypatch, texts, words, decides
+):
+    monkeypatch.setattr("tests.tasks.sentiment.test_defaults.SPEED", 100.0)
+    training, _ = resolve(monkeypatch, {"max_length": 9000}, texts=texts, words=words, budget=20.0, held_out=True)
+    assert (training.linear, training.folds) == ((True, 5) if decides else (False, 0))
 
 
 def test_few_texts_are_read_more_often_in_smaller_batches(monkeypatch):

@@ -1,5 +1,6 @@
 """What a classifier starts from by default, and that training does not make a pretrained one worse."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from rnnnlp import SentimentClassifier
 from rnnnlp.cli.main import main
 from rnnnlp.cli.output import LogHandler
 from rnnnlp.tasks.sentiment import defaults, train
+from rnnnlp.training.loop import Trainer
 from tests.bundled import CHINESE, ENGLISH, install_models
 
 SHORT: dict[str, Any] = {"budget": "2s", "max_epochs": 1}
@@ -91,3 +93,37 @@ def test_training_does_not_make_a_classifier_worse(tmp_path: Path, folds: int, m
     a, b = (classifier.network_.parameters() for classifier in (before, after))
     rows = len(a["embedding.weight"].value)
     np.testing.assert_array_equal(b["embedding.weight"].value[:rows], a["embedding.weight"].value)
+
+
+@pytest.mark.parametrize("folds", [0, 3])
+def test_an_interrupted_run_still_evaluates_its_start(
+    tmp_path: Path, folds: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train, "is_bundled", lambda place: True)
+    texts, labels = (list(column) for column in zip(*ENGLISH * 10, strict=True))
+    SentimentClassifier(hidden_size=4, embedding_size=4, epochs=1, folds=0).fit(texts, labels, out=tmp_path / "before")
+    options: dict[str, Any] = {"from_": str(tmp_path / "before"), "folds": folds, "epochs": 2, "evaluations": 4}
+    options |= {"keep_checkpoints": 9, "patience": 0}
+    whole = SentimentClassifier(**options).fit(texts, labels, out=tmp_path / "whole")
+    assert len(evaluated(whole)) == 5
+
+    def interrupted(trainer: Trainer) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "evaluate_start", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            SentimentClassifier(**options).fit(texts, labels, out=tmp_path / "run")
+    again = SentimentClassifier.resume(tmp_path / "run", texts, labels)
+    assert evaluated(again) == evaluated(whole)
+    *later, first = sorted((tmp_path / "run/checkpoints").iterdir(), reverse=True)
+    for checkpoint in later:  # as if it had been killed after that evaluation
+        shutil.rmtree(checkpoint)
+    again = SentimentClassifier.resume(tmp_path / "run", texts, labels)
+    assert first.name == "step-00000000"
+    assert evaluated(again) == evaluated(whole)
+
+
+def evaluated(classifier: SentimentClassifier) -> list[tuple[int, float]]:
+    """The step and the loss of each evaluation."""
+    return [(record["step"], record["validation"]["loss"]) for record in classifier.history_ if "validation" in record]
