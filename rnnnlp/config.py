@@ -228,6 +228,11 @@ def as_given(kind: Any, value: Any, key: str) -> Any:
     return value
 
 
+def written_duration(seconds: float) -> str:
+    """A number of seconds as an option takes it, such as 90s or 0.5s."""
+    return f"{seconds:.3f}".rstrip("0").rstrip(".") + "s"
+
+
 def seconds(text: str) -> float:
     """A duration: "90s", "10m", "1.5h", "1h30m", or a number of seconds.
 

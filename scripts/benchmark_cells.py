@@ -12,6 +12,9 @@ import time
 from collections.abc import Callable, Sequence
 from statistics import median
 
+from rnnnlp.cli.main import fail
+from rnnnlp.errors import UserError, option
+
 BATCH_SIZE, STEPS = 32, 64  # of a window, as `rnnnlp train charlm` has them by default
 ROW = "{:<16} {:<14} {:>6} {:>12} {:>12} {:>8}"
 
@@ -26,9 +29,20 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--repeats", type=int, default=7, metavar="N", help="turns of each cell (default: 7)")
     parser.add_argument("--seconds", type=float, default=0.5, metavar="X", help="minimum time of a turn (default: 0.5)")
     options = parser.parse_args(words)
+    try:
+        compare(options)
+    except UserError as error:
+        return fail(error.command_line)
+    return 0
+
+
+def compare(options: argparse.Namespace) -> None:
+    """Prints a row for each size and job. UserError for a wrong cell or number."""
     from benchmarking.cases import Case
     from benchmarking.rnnnlp_side import job, start
 
+    if options.repeats < 1:
+        raise UserError(f"{option('repeats')} is {options.repeats}; it must be at least 1")
     print(start(None, options.threads))
     print(ROW.format("what", "cell", "H", "ms", "ms of lstm", "time"))
     for size in options.sizes:
@@ -41,7 +55,6 @@ def main(words: Sequence[str] | None = None) -> int:
             number = 1 if task == "lm" else _characters()
             row = (f"{1000 * own / number:.4g}", f"{1000 * of_lstm / number:.4g}", f"{ratio:.3f}")
             print(ROW.format(what, options.cell, size, *row), flush=True)
-    return 0
 
 
 def turns(runs: Sequence[Callable[[], object]], repeats: int, seconds: float) -> tuple[float, float, float]:

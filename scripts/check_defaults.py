@@ -111,7 +111,7 @@ def trained(options: Mapping[str, Any]) -> Row:
         run = Path(folder, "run")
         train(TASK, TASK.options_from(options), run)
         state, config = read_state(RunFolder(run).latest_checkpoint()), read_config(run)
-        figures = evaluate(run, options["data"], "validation", config["training"], Evaluation())
+        figures = evaluate(run, options["data"], "validation", config["training"], Evaluation(own_data=True))
     row = {
         "options": dict(options),
         "units": config["model"]["hidden_size"],

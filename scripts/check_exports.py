@@ -154,7 +154,7 @@ def matrix(texts: list[str], max_length: int, node_modules: str | None, runners:
             for model in (*members, ensemble):
                 made = classifier_graph(model)
                 found.append(compare_classifier(made.graph.model("classifier", {}), made, model, texts))
-            largest["onnxruntime"] = max(largest["onnxruntime"], *(one.largest for one in found))
+            largest["onnxruntime"] = float(np.max([largest["onnxruntime"], *(one.largest for one in found)]))
             number += len(found)
             named = ", ".join(f"{n} {v}" for n, v in zip(NAMES, (cell, directions, layers, buckets), strict=True))
             print(

@@ -106,14 +106,17 @@ def main(words: Sequence[str] | None = None) -> int:
         folder.mkdir(parents=True, exist_ok=True)
         write_data(folder)
         for name, python in pythons.items():
-            print(f"{name}: {python}\n{rnnnlp(python, folder, 'info').stdout}")
+            info = rnnnlp(python, folder, "info")
+            if info.returncode:
+                parser.error(f"{python} cannot run rnnnlp; give the Python of an environment that has it")
+            print(f"{name}: {python}\n{info.stdout}")
             known = re.findall(r"\w+", rnnnlp(python, folder, "train", "charlm", "--help").stdout)
             for cell in {case.cell for case in cases} - set(known):
                 print(f"{name} does not have the cell {cell}, which is left out")
             cases = [case for case in cases if case.cell in known]
         differing = sum(not is_equal for is_equal in compare_all(cases, pythons, folder, given.steps))
     print(f"\n{len(cases) - differing} of {len(cases)} are equal")
-    return 1 if differing else 0
+    return 1 if differing or not cases else 0
 
 
 def compare_all(cases: Sequence[Case], pythons: dict[str, Path], folder: Path, steps: int) -> Iterator[bool]:

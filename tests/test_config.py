@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from rnnnlp.config import seconds, written_duration
 from rnnnlp.errors import UserError
 from rnnnlp.kernels import CELLS
 from rnnnlp.layers.pooling import POOLINGS
@@ -39,3 +40,8 @@ def test_fields_of_the_first_runs():
             UserError, match=rf"config\.json: it has {name}, which this version does not know any more; train it again"
         ):
             SentimentConfig.from_mapping(values | {name: many}, "config.json")
+
+
+@pytest.mark.parametrize("number", [90.0, 0.5, 66.25, 600.0, 14 * 24 * 3600.0, 1e7 + 0.125])
+def test_a_duration_is_written_as_it_is_read(number):
+    assert seconds(written_duration(number)) == number

@@ -4,6 +4,7 @@ import argparse
 import json
 import logging
 import math
+import os
 import sys
 import time
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from rnnnlp.cli.parts import add_files_options, files_to_do, outputs_of_files, p
 from rnnnlp.errors import UserError, option
 
 if TYPE_CHECKING:
+    from rnnnlp.text import ReadOptions
     from rnnnlp.training.task import Evaluation, Task
 
 SHOWN_MISTAKES = 5
@@ -112,11 +114,17 @@ def run(options: argparse.Namespace) -> int:
             remedy=f"leave out {option('dynamic')}, which reads them" if options.data else "",
         )
     if in_files:
-        asked = Evaluation(**ReadOptions.given(options), threshold=options.threshold)
+        asked = Evaluation(**ReadOptions.given(options), threshold=options.threshold, hold_out=False)
+        refuse_input("json", options.json, data=options.files, runs=[options.run_folder])
+        if options.json and os.path.realpath(os.path.dirname(options.json)) == os.path.realpath(options.out):
+            raise UserError(
+                f"{option('json')} {options.json} is in the folder of {option('out')}, which has the figures of the "
+                "files; give another path"
+            )
         tells = part_of_files(options.part)[0] == 1  # where nothing is left to do, one process prints the total
         for file, output in files_to_do(options, ".json", folder, "threshold", "split"):
-            split = options.split or split_to_measure(file)
-            write_json(str(output), measured(task, folder, file, split, training, asked, False, sums=True))
+            split = options.split or split_to_measure(file, reading_of(asked, training))
+            write_json(str(output), measured(task, folder, file, split, training, asked, sums=True))
             tells = True
         total = total_of_files(options, task)
         if total is not None and tells:
@@ -140,8 +148,9 @@ def run(options: argparse.Namespace) -> int:
         started = time.monotonic()
         own_data = not options.data or are_own_data(data, training, Path(options.run_folder))
         hold_out = options.baseline or own_data
-        split = options.split or ("validation" if hold_out else split_to_measure(data))
-        figures = measured(task, folder, data, split, training, asked, hold_out)
+        asked = replace(asked, hold_out=hold_out, own_data=own_data)
+        split = options.split or ("validation" if hold_out else split_to_measure(data, reading_of(asked, training)))
+        figures = measured(task, folder, data, split, training, asked)
         figures["seconds"] = round(time.monotonic() - started, 2)
         results.append(figures)
     show_figures(options, task, results)
@@ -206,6 +215,11 @@ def require_meaning(options: argparse.Namespace, model_type: str, task: "Task", 
             )
 
 
+def reading_of(asked: "Evaluation", training: Mapping[str, Any]) -> "ReadOptions":
+    """How the data of a model are read; a byte model takes any file."""
+    return asked.reading(training).for_tokenizer(training.get("tokenizer"))
+
+
 def measured(
     task: "Task",
     folder: Path,
@@ -213,7 +227,6 @@ def measured(
     split: str,
     training: Mapping[str, Any],
     asked: "Evaluation",
-    hold_out: bool,
     *,
     sums: bool = False,
 ) -> dict[str, Any]:
@@ -225,7 +238,7 @@ def measured(
     import numpy as np
 
     with np.errstate(over="ignore", invalid="ignore"):  # the figures are checked
-        figures = task.evaluate(folder, data, split, training, replace(asked, hold_out=hold_out))
+        figures = task.evaluate(folder, data, split, training, asked)
     if not all(math.isfinite(value) for value in figures.values() if isinstance(value, float)):
         raise UserError(f"{folder}: its weights are so large that nothing can be measured; restore it, or train again")
     if not sums:

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,7 @@ def to_another_format(options: argparse.Namespace) -> int:
 
 def smaller(options: argparse.Namespace) -> int:
     """Writes a model with int8 weights, and shows figures and sizes before and after."""
-    from rnnnlp.cli.evaluate import measured, require_meaning, training_in
+    from rnnnlp.cli.evaluate import measured, reading_of, require_meaning, training_in
     from rnnnlp.tasks import task_of
     from rnnnlp.tasks.sentiment.bundled import model_folder
     from rnnnlp.text import ReadOptions
@@ -116,7 +117,8 @@ def smaller(options: argparse.Namespace) -> int:
                 training["data"] = find_data(training, folder)
             data = options.data or training["data"]
             own = not options.data or are_own_data(data, training, folder)
-            return measured(task, place, data, "validation" if own else split_to_measure(data), training, asked, own)
+            split = "validation" if own else split_to_measure(data, reading_of(asked, training))
+            return measured(task, place, data, split, training, replace(asked, hold_out=own, own_data=own))
         except UserError as error:
             if options.data:
                 raise

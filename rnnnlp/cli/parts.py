@@ -11,6 +11,7 @@ import logging
 import os
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -45,14 +46,19 @@ def files_to_do(options: argparse.Namespace, suffix: str, model: Path, *decisive
         options: Those of the command.
         suffix: Of the outputs.
         model: The folder of the model.
-        decisive: Options that change the outputs.
+        decisive: Options that change the outputs, beside those that say how files are read.
 
     Raises:
         UserError: If there is no file, two have one name, or the outputs there are of another model.
     """
+    from rnnnlp.text import ReadOptions
+
     outputs = outputs_of_files(options, suffix)
     number, parts = part_of_files(options.part)
-    _require_same(Path(os.path.expanduser(options.out)), model, {name: getattr(options, name) for name in decisive})
+    reading = ReadOptions.of(options)
+    read = {f.name: value for f in fields(reading) if (value := getattr(reading, f.name)) != f.default}
+    made = {name: getattr(options, name) for name in decisive} | read
+    _require_same(Path(os.path.expanduser(options.out)), model, made)
     own = list(outputs)[number - 1 :: parts]
     left = [file for file in own if not outputs[file].exists()]
     log.info("part %d of %d: %d files, %d of them done before", number, parts, len(own), len(own) - len(left))

@@ -132,7 +132,7 @@ def trained_models(options: argparse.Namespace) -> Iterator[tuple[str, "CharLMNe
         model = CharLMNetwork.from_pretrained(name)
         training = read_config(Path(name)).get("training", {})
         data = options.data or find_data(training, Path(name))
-        reading = ReadOptions() if options.data else Evaluation().reading(training, data)
+        reading = ReadOptions() if options.data else Evaluation(own_data=True).reading(training)
         corpus = load_corpus(
             data,
             reading.for_tokenizer(model.tokenizer.kind),

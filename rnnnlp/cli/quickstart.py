@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rnnnlp.cli.options import duration
 from rnnnlp.cli.output import show
+from rnnnlp.config import written_duration
 from rnnnlp.errors import UserError, option
 
 CHAR_LM_BUDGET, SENTIMENT_EPOCHS = 100.0, 15  # seconds, epochs
@@ -34,6 +35,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from rnnnlp.cli.main import main
+    from rnnnlp.training.options import budget_seconds
 
     out, backend = Path(os.path.expanduser(options.out)), ["--backend", options.backend]
     classifier, model = str(out / "sample-reviews"), str(out / "python-docs")
@@ -41,7 +43,9 @@ def run(options: argparse.Namespace) -> int:
     if options.budget is None:
         model_limit, classifier_limit = ["--budget", f"{CHAR_LM_BUDGET:g}s"], ["--epochs", epochs]
     else:
-        model_limit = ["--budget", f"{options.budget:g}s"]
+        if isinstance(options.budget, str):
+            budget_seconds(options.budget)  # refuses one such as +10m
+        model_limit = ["--budget", written_duration(options.budget)]
         classifier_limit = [*model_limit, "--max-epochs", epochs]
     small = ["--hidden-size", "256", *model_limit, "--evaluations", "3"]
     tiny = [*classifier_limit, "--batch-size", "16", "--hidden-size", "64", "--embedding-size", "64"]

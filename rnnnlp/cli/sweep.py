@@ -5,12 +5,13 @@ import json
 import logging
 import math
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rnnnlp.cli.options import read_toml
-from rnnnlp.cli.output import show, write_json
+from rnnnlp.cli.output import refuse_input, show, show_json, write_json
 from rnnnlp.cli.train import PREFIX
 from rnnnlp.errors import UserError, option
 from rnnnlp.tasks import TASKS, load_task
@@ -55,16 +56,20 @@ def run(options: argparse.Namespace) -> int:
             raise UserError(
                 f"{files[name]} has out or overwrite, which {option('out')} of the sweep decides; remove it"
             )
+    refuse_input("json", options.json, data=options.files)
     with writing(folder):
         make_folder(folder)
     failed: dict[str, str] = {}
     while any([trains(task, folder, name, config, failed) for name, config in configs.items() if name not in failed]):
         log.info("looking for runs whose process was stopped meanwhile")
     results = [result for name in configs if (result := result_of(folder, name)) is not None]
-    for line in table(results):
-        show(line)
-    if options.json:
-        write_json(options.json, results)
+    if options.json == "-":
+        show_json(results, sys.stdout)
+    else:
+        for line in table(results):
+            show(line)
+        if options.json:
+            write_json(options.json, results)
     for name, message in failed.items():
         log.error("%s: %s", name, message)
     missing = len(configs) - len(results) - len(failed)

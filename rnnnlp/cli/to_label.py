@@ -89,7 +89,7 @@ def trained_texts(classes: "Classes", run: Path) -> frozenset[str]:
     training = read_config(run).get("training", {})
     try:
         data = find_data(training, run, remedy="rows of the file with a label are left out all the same")
-        reading = Evaluation().reading(training, data)
+        reading = Evaluation(own_data=True).reading(training)
         splits = [split for split in ("train", "validation") if split in find_source(data, reading, rows=True).splits]
         loaded = load_labelled(data, reading, splits=splits, validation_fraction=0, classes=classes)
     except UserError as error:

@@ -68,6 +68,7 @@ def begin_or_resume(options: argparse.Namespace, task: Task) -> int:
 def trained(options: argparse.Namespace, task: Task) -> int:
     """Trains as the options say; returns the exit code."""
     from rnnnlp.training.distributed import processes
+    from rnnnlp.training.reporting import HasBegun
     from rnnnlp.training.run import resume, train
     from rnnnlp.training.run_folder import RunFolder
     from rnnnlp.training.signals import Interrupted
@@ -75,23 +76,25 @@ def trained(options: argparse.Namespace, task: Task) -> int:
     of_command = ("command", "kind", "run", "config", "task")
     given = {name: value for name, value in vars(options).items() if name not in of_command}
     out, again, overwrite = given.pop("out"), given.pop("resume"), given.pop("overwrite")
+    training = HasBegun()
     try:
         if again is not None:
             not_here = {"out": out, "overwrite": overwrite, "config": options.config}
             if extra := ", ".join(option(name) for name, value in not_here.items() if value):
                 raise UserError(f"{option('resume')} continues the run in its own folder; leave out {extra}")
             out = again
+            training.begun = True
             resume(task, again, given, callbacks=when_lost(task, out))
         else:
             values = (read_toml(options.config) if options.config else {}) | given
             out_of_file = as_given(str, values.pop("out", f"runs/{task.command.split()[-1]}"), "out")
             out = out_of_file if out is None else out
             overwrite = as_given(bool, values.pop("overwrite", False), "overwrite") or overwrite
-            lost = when_lost(task, out)
-            train(task, task.options_from(values), out, overwrite=overwrite, callbacks=lost)
+            training.begun = not RunFolder(out).checkpoints()  # then those that are there later are of this run
+            heard = [training, *when_lost(task, out)]
+            train(task, task.options_from(values), out, overwrite=overwrite, callbacks=heard)
     except WriteError as error:
-        checkpoints = RunFolder(out).checkpoints() if out else []
-        if not checkpoints:
+        if not (training.begun and RunFolder(out).checkpoints()):
             raise
         raise UserError(f"{error.marked}, then resume with: {command_to_resume(task, out)}") from None
     except Interrupted as stop:
@@ -99,7 +102,8 @@ def trained(options: argparse.Namespace, task: Task) -> int:
             show(f"rnnnlp: {stop}; resume with: {command_to_resume(task, out)}", to=sys.stderr)
         return stop.exit_code
     except Exception as error:
-        if processes().size > 1 and not isinstance(error, UserError) and out and RunFolder(out).checkpoints():
+        is_there = training.begun and RunFolder(out).checkpoints()
+        if processes().size > 1 and not isinstance(error, UserError) and is_there:
             error.add_note(f"resume with: {command_to_resume(task, out)}")  # the other processes end with this one
         raise
     if processes().rank == 0:

@@ -97,7 +97,7 @@ def compare_classifier(
         float(np.abs(found - wanted).max())
         for found, wanted in ((logits, expected), (probabilities, model.probabilities(expected)))
     )
-    return Difference(max(of_logits, of_probabilities), float(np.abs(expected).max()), len(texts))
+    return Difference(float(np.maximum(of_logits, of_probabilities)), float(np.abs(expected).max()), len(texts))
 
 
 def compare_language_model(content: bytes, network: CharLMNetwork) -> Difference:
@@ -116,6 +116,6 @@ def compare_language_model(content: bytes, network: CharLMNetwork) -> Difference
             window.T.ravel().astype(np.int32), np.full(STEPS, STREAMS), state, keep_tape=False
         )
         expected = packed.reshape(STEPS, STREAMS, -1).transpose(1, 0, 2)  # (B, T, V)
-        difference = max(difference, float(np.abs(logits - expected).max()))
-        largest = max(largest, float(np.abs(expected).max()))
+        difference = float(np.maximum(difference, np.abs(logits - expected).max()))  # which keeps NaN, unlike max
+        largest = float(np.maximum(largest, np.abs(expected).max()))
     return Difference(difference, largest, ids.size)

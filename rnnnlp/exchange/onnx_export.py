@@ -240,6 +240,8 @@ def readme(content: Content) -> str:
     described = content.description
     if described["kind"] == LANGUAGE_MODEL:
         states = ", ".join(f'"{state["input"]}": zeros' for state in described["states"])
+        unknown = described["unknown_id"]
+        warning = "" if unknown is None else f" Id {unknown} is the unknown symbol;\ndo not sample it."
         return f"""# A character language model for ONNX Runtime
 
 `model.onnx` predicts each token from those before it. Its state comes in and goes out, so a text may be read in parts.
@@ -256,8 +258,7 @@ zeros = np.zeros(({described["layers"]}, len(ids), {described["hidden_size"]}), 
 logits, *state = session.run(None, {{"ids": ids, {states}}})  # (batch, time, vocabulary)
 ```
 
-`model.json` has the names of the state's inputs and outputs. Id {described["unknown_id"]} is the unknown symbol; do not
-sample it.
+`model.json` has the names of the state's inputs and outputs.{warning}
 """
     several = len(described["inputs"]) > 1 or described["characters"]
     more = """

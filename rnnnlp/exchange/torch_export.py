@@ -46,6 +46,7 @@ def classifier_module(network: SentimentNetwork, *, temperature: bool = True) ->
         c.dropout,
     )
     values = {name: p.value for name, p in network.parameters().items()} | network.buffers()
+    values["max_length"] = np.array([c.max_length])
     if not temperature:
         values["log_temperature"] = np.zeros(1)
     return with_values(module, values)

@@ -29,7 +29,8 @@ NESTED = ("state_dict", "model_state_dict", "model_state", "model", "net", "weig
 WRAPPERS = re.compile(r"(module\.|_orig_mod\.)+")  # of DataParallel and torch.compile
 RECURRENT = re.compile(r"(.*?)(weight_ih|weight_hh|bias_ih|bias_hh|weight_hr)(?:_l(\d+)(_reverse)?)?")
 OWN = re.compile(  # what only classifiers of `to_torch` have
-    rf"pool\.query|ngrams\.(weight|log_count_ratio)|log_temperature|stacking|linear\.(weights|({'|'.join(LINEAR)})\.\w+)"
+    r"pool\.query|ngrams\.(weight|log_count_ratio)|log_temperature|max_length|stacking|"
+    rf"linear\.(weights|({'|'.join(LINEAR)})\.\w+)"
 )
 
 Tensors = dict[str, np.ndarray]
@@ -215,7 +216,10 @@ def classifier(layers: Layers, known: Vocabulary, labels: Sequence[Any], pooling
     classes = Classes(tuple(map(name_of, labels)), kinds.pop() if len(kinds) == 1 else "str")
     if "pool.query" in layers.own:
         pooling = "attention"
-    linear: dict[str, Any] = {field: len(layers.own.get(f"linear.{view}.ngrams", ())) for view, field in LINEAR.items()}
+    own = dict(layers.own)
+    longest = own.pop("max_length", None)  # tokens
+    sizes: dict[str, Any] = {} if longest is None or longest.size != 1 else {"max_length": longest.item()}
+    sizes |= {field: len(layers.own.get(f"linear.{view}.ngrams", ())) for view, field in LINEAR.items()}
     config = SentimentConfig(
         vocab_size=known.tokenizer.vocab_size,
         labels=classes.names,
@@ -224,7 +228,7 @@ def classifier(layers: Layers, known: Vocabulary, labels: Sequence[Any], pooling
         pooling=pooling,
         dropout=0.0,
         ngram_buckets=len(layers.own.get("ngrams.weight", ())),
-        **linear,
+        **sizes,
         **layers.shape,
     )
     network = SentimentNetwork(config, known.tokenizer, rng=Undrawn())
@@ -233,7 +237,7 @@ def classifier(layers: Layers, known: Vocabulary, labels: Sequence[Any], pooling
             f"the linear layer has {head.shape[1]} inputs, and pooling {pooling} gives {network.pool.output_size}; "
             "give the pooling of the model"
         )
-    set_values(network, layers, known, {"head.weight": head, "head.bias": bias, **layers.own})
+    set_values(network, layers, known, {"head.weight": head, "head.bias": bias, **own})
     return SentimentClassifier().with_network(network)
 
 

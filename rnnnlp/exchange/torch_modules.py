@@ -250,6 +250,7 @@ class Classifier(nn.Module):
         self.ngrams, self.linear = ngrams, linear
         self.dropout = nn.Dropout(dropout)
         self.register_buffer("log_temperature", torch.zeros(1, dtype=torch.float64))
+        self.register_buffer("max_length", torch.zeros(1, dtype=torch.int64))  # for `from_torch`; texts are cut before
         if linear is not None:
             self.register_buffer("stacking", torch.tensor([1.0, 0.0], dtype=torch.float64))
 

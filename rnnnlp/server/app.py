@@ -76,8 +76,7 @@ class Server:
     def __init__(self, options: ServerOptions, stopping: Callable[[], bool] = lambda: False, threads: int = 1):
         self.options, self.stopping, self._threads = options, stopping, threads
         self.catalogue = Catalogue(options.runs)
-        self.counters = counting.Counters(lambda: sum(batcher.waiting for batcher in self.batchers))
-        self.batchers: list[Batcher] = []
+        self.counters = counting.Counters(lambda: sum(batcher.waiting for batcher in self.catalogue.batchers))
         self.streams = 0
         self.threads = ThreadPoolExecutor(options.max_streams + 2, thread_name_prefix="compute")
 
@@ -100,11 +99,10 @@ class Server:
     def batcher(self, entry: Entry) -> Batcher:
         if entry.batcher is None:
             entry.batcher = Batcher(Classification(entry, self.counters), self._threads)
-            self.batchers.append(entry.batcher)
         return entry.batcher
 
     def close(self) -> None:
-        for batcher in self.batchers:
+        for batcher in self.catalogue.batchers:
             batcher.close()
         self.threads.shutdown(wait=False, cancel_futures=True)
 

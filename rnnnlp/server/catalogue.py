@@ -25,6 +25,7 @@ KINDS = {
     CharLMNetwork.model_type: LANGUAGE_MODEL,
 }
 LOOKED_AT_EVERY = 2.0  # seconds between two looks at a folder
+KEPT = 10.0  # seconds that an opened model goes on without its folder: another may take the place of the folder
 
 log = logging.getLogger(__name__)
 Stamp = tuple[tuple[int, int, int], ...]
@@ -47,6 +48,8 @@ class Entry:
         batcher: Collects the texts for it, when there are some.
         stamp: What was opened.
         failed: What could not be opened; it is tried again, as it may be half of a copy.
+        looked_at: When the stamp was last compared.
+        seen_at: When the folder was last there.
     """
 
     name: str
@@ -58,6 +61,7 @@ class Entry:
     stamp: Stamp = ()
     failed: Stamp = ()
     looked_at: float = -1e9
+    seen_at: float = -1e9
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -82,16 +86,30 @@ class Catalogue:
 
     def entries(self) -> list[Entry]:
         """What is there now, in the order of the places."""
-        if time.monotonic() - self._found_at > LOOKED_AT_EVERY:
-            self._found_at = time.monotonic()
-            found = {}
+        now = time.monotonic()
+        if now - self._found_at > LOOKED_AT_EVERY:
+            self._found_at = now
+            before, found = self._entries, {}
             for place in self._places:
-                for folder in _folders(place):
-                    entry = self._entries.get(folder) or self._entry(folder)
+                there = _folders(place)
+                own = [entry for entry in before.values() if place in (entry.folder, entry.folder.parent)]
+                gone = [entry.folder for entry in own if entry.model is not None and now - entry.seen_at < KEPT]
+                for folder in sorted({*there, *gone}):
+                    entry = before.get(folder) or self._entry(folder)
                     if entry is not None:
                         found[folder] = entry
+                        entry.seen_at = now if folder in there else entry.seen_at
             self._entries = found
+            for folder, entry in before.items():
+                if folder not in found and entry.batcher is not None:
+                    batcher, entry.batcher = entry.batcher, None
+                    batcher.close()
         return list(self._entries.values())
+
+    @property
+    def batchers(self) -> list[Batcher]:
+        """Those of all models."""
+        return [entry.batcher for entry in list(self._entries.values()) if entry.batcher is not None]
 
     def of_kind(self, kind: str) -> list[Entry]:
         return [entry for entry in self.entries() if entry.kind == kind]

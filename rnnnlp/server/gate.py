@@ -122,7 +122,7 @@ class Gate:
         most = self.options.max_body
         length = dict(scope["headers"]).get(b"content-length", b"0")
         if length.isdigit() and int(length[:20]) > most:
-            raise RefusedError(413, f"the request has more than {most} bytes; send less", {"connection": "close"})
+            raise RefusedError(413, f"the request has more than {most} bytes; send less")
         body = bytearray()
         try:
             async with asyncio.timeout(self.options.timeout):
@@ -134,12 +134,10 @@ class Gate:
                     body += message.get("body", b"")
                     more = message.get("more_body", False)
                     if len(body) > most:
-                        raise RefusedError(
-                            413, f"the request has more than {most} bytes; send less", {"connection": "close"}
-                        )
+                        raise RefusedError(413, f"the request has more than {most} bytes; send less")
         except TimeoutError:
             reason = f"the request did not arrive within {self.options.timeout:g} seconds; send it faster"
-            raise RefusedError(408, reason, {"connection": "close"}) from None
+            raise RefusedError(408, reason) from None
         given = False
 
         async def again() -> Message:
@@ -153,8 +151,10 @@ class Gate:
 
 
 async def refuse(send: Send, refused: RefusedError) -> None:
+    """Answers, and ends the connection, so that nothing more of the request is read."""
     body = error_body(refused.reason)
-    headers = {"content-type": "application/json", "content-length": str(len(body)), **refused.headers}
+    of_answer = {"content-type": "application/json", "content-length": str(len(body)), "connection": "close"}
+    headers = of_answer | refused.headers
     fields = [(name.encode(), value.encode()) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": refused.status, "headers": fields})
     await send({"type": "http.response.body", "body": body})

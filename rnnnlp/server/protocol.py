@@ -8,7 +8,7 @@ MOST_BEFORE_BODY = 1 << 20  # bytes; more than the system gives at a time, as th
 
 
 class Protocol(HttpToolsProtocol):
-    """Closes a connection whose header has no end: httptools would keep all of it."""
+    """Closes a connection whose header, or what follows the last chunk, has no end: httptools would keep it."""
 
     def __init__(self, *args: Any, **options: Any):
         super().__init__(*args, **options)
@@ -28,3 +28,10 @@ class Protocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._before_body = None
         super().on_headers_complete()
+
+    def on_chunk_header(self) -> None:
+        self._before_body = 0  # it may be the last chunk, and then trailers come
+
+    def on_body(self, body: bytes) -> None:
+        self._before_body = None
+        super().on_body(body)

@@ -75,9 +75,9 @@ def _listening(options: ServerOptions) -> socket.socket:
         except OSError:
             sock.close()
             raise
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # UnicodeError is for a name that no host can have
         raise UserError(
             f"{option('host')} {options.host} with {option('port')} {options.port} cannot be listened on "
-            f"({error.strerror}); give another one"
+            f"({getattr(error, 'strerror', None) or error}); give another one"
         ) from None
     return sock

@@ -19,9 +19,12 @@ from rnnnlp.layers.embedding import Embedding
 from rnnnlp.layers.linear import Linear
 from rnnnlp.layers.recurrent import Recurrent
 from rnnnlp.text import Corpus, EncodedCorpus
+from rnnnlp.text.corpus import separator_of
 from rnnnlp.text.given import GivenTexts, as_texts, without_missing
 from rnnnlp.text.sources import GIVEN
 from rnnnlp.training.distributed import for_each_shard
+from rnnnlp.training.model_folder import training_of
+from rnnnlp.training.run_folder import RunFolder
 
 SPLITS = ("train", "validation")  # the ones that training reads
 PARTS = {"the training text": "train", "the validation text": "validation"}
@@ -117,8 +120,16 @@ def whole_state(state: State, shards: int) -> State:
     return tuple(np.concatenate(of_array, axis=1) for of_array in zip(*parts, strict=True))
 
 
-def given_corpus(data: Any, validation_data: Any = None, column: str | None = None) -> tuple[Corpus | None, str]:
+def given_corpus(
+    data: Any, validation_data: Any = None, column: str | None = None, separator: str | None = None
+) -> tuple[Corpus | None, str]:
     """What `fit` was given: the corpus of texts, or None for data that have a name; and the name.
+
+    Args:
+        data: Texts in any container, or a name.
+        validation_data: Texts to validate on, beside texts.
+        column: The column of a table.
+        separator: What stands between two texts, as `document_separator`.
 
     Raises:
         UserError: For what is no text, or validation data without texts beside them.
@@ -131,7 +142,15 @@ def given_corpus(data: Any, validation_data: Any = None, column: str | None = No
     if validation_data is not None:
         found = without_missing(as_texts(validation_data, "validation_data", column), "validation_data")
         splits["validation"] = (GivenTexts(found),)
-    return Corpus(GIVEN, splits), GIVEN
+    return Corpus(GIVEN, splits, separator=separator_of(separator)), GIVEN
+
+
+def corpus_given_again(
+    folder: str | os.PathLike[str], data: Any, validation_data: Any = None
+) -> tuple[Corpus | None, str]:
+    """As `given_corpus`, read as the run in a folder did."""
+    trained = {} if isinstance(data, str | os.PathLike) else training_of(RunFolder(folder).path)
+    return given_corpus(data, validation_data, trained.get("text_column"), trained.get("document_separator"))
 
 
 def train_and_validation(encoded: EncodedCorpus) -> tuple[np.ndarray, np.ndarray]:
@@ -169,6 +188,10 @@ class LanguageModel(Protocol):
     def loss(
         self, inputs: np.ndarray, targets: np.ndarray, batch_sizes: np.ndarray, state: State
     ) -> tuple[float, float, State]: ...
+
+    @property
+    def window_tokens(self) -> int:
+        """The number of tokens that are predicted at a time in an evaluation: what memory allows."""
 
 
 def require_two(ids: np.ndarray, what: str = "the split") -> None:
@@ -228,7 +251,7 @@ def _loss_of_streams(
     streams = len(begin)
     state = _warm_state(model, ids, begin)
     loss_sum, count = 0.0, 0
-    steps = max(1, WINDOW_TOKENS // streams)
+    steps = max(1, model.window_tokens // streams)
     for start, stop, B in [(t, min(t + steps, length), streams) for t in range(0, length, steps)] + [
         (length, length + 1, min(longer, streams))
     ]:

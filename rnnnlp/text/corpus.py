@@ -86,12 +86,19 @@ def load_corpus(
         splits["train"] = (*splits.get("train", ()), *further)
     else:
         log_unused_unlabelled(source)
-    separator = "\n" if document_separator is None else unescaped(document_separator)
+    separator = separator_of(document_separator)
     return Corpus(source.name, splits, reading.text_column, separator, reading.encoding == BYTES)
 
 
-def unescaped(text: str) -> str:
-    r"""`text` with its escapes \n, \r, \t and \\ replaced by their characters. `UserError` for other escapes."""
+def separator_of(text: str | None) -> str:
+    r"""What stands between documents: `text` with its escapes \n, \r, \t and \\ replaced, by default a line end.
+
+    Raises:
+        UserError: For other escapes.
+    """
+
+    if text is None:
+        return "\n"
 
     def meaning(escape: re.Match[str]) -> str:
         if escape[0] not in _ESCAPES:

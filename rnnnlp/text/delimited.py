@@ -71,6 +71,8 @@ class DelimitedTable(Table):
         reading: Its encoding and quoting.
     """
 
+    empty_is_missing = True
+
     def __init__(self, path: Path, usual: str, reading: ReadOptions) -> None:
         self.name, self._path, self._usual, self._reading = str(path), path, usual, reading
 
@@ -86,6 +88,7 @@ class DelimitedTable(Table):
     def rows(self, columns: Sequence[str]) -> Iterator[tuple[str, ...]]:
         indices = [self.columns.index(column) for column in columns]
         number_of_fields = len(self.columns)
+        blank = None if self._dialect.quoted else [""]  # the csv module gives an empty line as no field
         numbers = _numbers()
         records, line_of = self._open(numbers)
         next(records)
@@ -95,7 +98,7 @@ class DelimitedTable(Table):
         else:
             picked = itemgetter(*indices)
         for number, record in zip(numbers, records, strict=False):
-            if len(record) == number_of_fields:
+            if len(record) == number_of_fields and record != blank:
                 yield picked(record)
             elif any(map(str.strip, record)):  # an empty line is no row
                 yield picked(self._completed(record, line_of(number)))

@@ -100,8 +100,8 @@ class GivenTable(Table):
         return columns
 
     def class_names(self, column: str) -> tuple[str, ...] | None:
-        features = getattr(self._table, "features", None) or {}
-        names = getattr(features.get(column), "names", None)
+        features = getattr(self._table, "features", None)  # of a data set; pandas has a column of that name there
+        names = getattr(features.get(column), "names", None) if isinstance(features, Mapping) else None
         return tuple(names) if names else None
 
     def find_text_column(self, wanted: str | None) -> str:

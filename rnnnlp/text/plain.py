@@ -48,7 +48,7 @@ def stream_plain_texts(path: str | Path, reading: ReadOptions | None = None) -> 
     reading = reading or ReadOptions()
     table = _table(path, reading)
     if str(path) != "-":
-        check_unpacked(path)
+        check_unpacked(os.path.expanduser(path))
     if table is None:
         yield from in_batches(_plain_lines(path, reading), LARGEST_BATCH)
         return

@@ -229,7 +229,7 @@ class _Finder:
         return next(iter(found.values()), {})
 
     def _only_table(self, folder: Path) -> dict[str, tuple[Part, ...]]:
-        tables = [] if self._texts(folder) else _tables_in(folder)
+        tables = [] if self._texts(folder) else _tables_in(folder) or _json_in(folder)
         return {"train": self._open_all(tables)} if len(tables) == 1 else {}
 
     def _plain_texts(self, folder: Path) -> dict[str, tuple[Part, ...]]:
@@ -275,6 +275,12 @@ def _tables_in(folder: Path) -> list[Path]:
     return [path for path in tables if data_suffix(path.name) != PLAIN_JSON or _split_of(path) not in {None, *others}]
 
 
+def _json_in(folder: Path) -> list[Path]:
+    """The .json files of a folder."""
+    found = sorted(path for path in folder.iterdir() if not is_hidden(path.name) and not path.is_dir())
+    return [path for path in found if data_suffix(path.name) == PLAIN_JSON]
+
+
 def _split_of(path: Path) -> str | None:
     """The split that the name of a file or folder begins with: train-00000.parquet, valid.csv, test."""
     return _SPLIT_OF.get(re.split(r"[-_.]", path.name.lower())[0])
@@ -308,12 +314,12 @@ def named(paths: Sequence[Path]) -> str:
     return ", ".join(path.name for path in paths[:5]) + (", ..." if len(paths) > 5 else "")
 
 
-def split_to_measure(spec: str) -> str:
+def split_to_measure(spec: str, reading: ReadOptions) -> str:
     """What of data that did not train a model is measured unless a split is named.
 
     It is the validation or the test split of data that have one; of other data, such as a file, it is all of it.
     """
-    splits = find_source(spec).splits
+    splits = find_source(spec, reading).splits
     return next((split for split in ("validation", "test") if split in splits), WHOLE)
 
 

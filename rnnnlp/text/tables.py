@@ -49,10 +49,12 @@ class Table(ABC):
     Attributes:
         name: The name of the table in messages.
         chosen_columns: Whether its columns have names of others, so that it is said which ones are taken.
+        empty_is_missing: Whether an empty text is none at all, as in a file that cannot tell the two apart.
     """
 
     name: str
     chosen_columns = True
+    empty_is_missing = False
 
     @property
     @abstractmethod
@@ -130,9 +132,9 @@ class Table(ABC):
         without = 0
         for number, row in enumerate(self.rows((text_column, *others)), start=1):
             text = row[0]
-            if isinstance(text, str):
+            if isinstance(text, str) and (text or not self.empty_is_missing):
                 yield row
-            elif text is None or text != text:  # only NaN differs from itself
+            elif text is None or text == "" or text != text:  # only NaN differs from itself
                 without += 1
                 if keep_missing:
                     yield (None, *row[1:])

@@ -93,9 +93,14 @@ class Tokenizer(ABC):
         """The text of `ids`. Bytes that are not valid UTF-8 become U+FFFD, the unknown symbol becomes `<unk>`."""
         return self.separator.join([self.tokens[i] for i in ids]).decode("utf-8", errors="replace")
 
-    def decoder(self, errors: str = "replace") -> StreamDecoder:
-        """A decoder that takes a few ids at a time; `errors` is for bytes that are no UTF-8, as in `bytes.decode`."""
-        return StreamDecoder(self.tokens, self.separator, errors)
+    def decoder(self, errors: str = "replace", *, continues: bool = False) -> StreamDecoder:
+        """A decoder that takes a few ids at a time.
+
+        Args:
+            errors: What becomes of bytes that are no UTF-8, as in `bytes.decode`.
+            continues: Whether a token stands before the first one, so that their separator comes first.
+        """
+        return StreamDecoder(self.tokens, self.separator, errors, continues=continues)
 
     @abstractmethod
     def unknown_characters(self, text: str) -> list[str]:
@@ -135,11 +140,14 @@ class StreamDecoder:
         tokens: The UTF-8 bytes of each id.
         separator: The bytes between two tokens.
         errors: What becomes of bytes that are no UTF-8, as in `bytes.decode`.
+        continues: Whether the separator comes first.
     """
 
-    def __init__(self, tokens: Sequence[bytes], separator: bytes, errors: str = "replace") -> None:
+    def __init__(
+        self, tokens: Sequence[bytes], separator: bytes, errors: str = "replace", *, continues: bool = False
+    ) -> None:
         self._tokens, self._separator = tokens, separator
-        self._before = b""
+        self._before = separator if continues else b""
         self._utf8 = codecs.getincrementaldecoder("utf-8")(errors=errors)
 
     def push(self, ids: Sequence[int]) -> str:

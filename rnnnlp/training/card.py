@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, NamedTuple
 
+from rnnnlp.config import written_duration
 from rnnnlp.display import markdown, markdown_code, visible, visible_json
 from rnnnlp.errors import UserError, dashed
 from rnnnlp.text.hub import is_hub_name
@@ -51,7 +52,7 @@ def command_of(task: Task, config: TrainingConfig, network: Network) -> str:
         if isinstance(value, bool):
             words.append(dashed(name) if value else dashed(f"no_{name}"))
         else:
-            text = f"{value:g}s" if name == "budget" else str(value)
+            text = written_duration(value) if name == "budget" else str(value)
             words += [f"{dashed(name)}={text}"] if text.startswith("-") else [dashed(name), text]
     return shlex.join(words)
 
@@ -113,8 +114,7 @@ Use it with
 
 def with_quantization(card: str, measured: Measured | None = None) -> str:
     """A model card that says that the weights are rounded to int8, with the figures before and after, if there are."""
-    before_it, _, section = card.partition(f"\n{QUANTIZATION}\n")  # of an earlier quantization
-    _, heading, behind_it = section.partition("\n## ")
+    card, _ = without_section(card, QUANTIZATION)  # that of an earlier quantization
     section = f"""{QUANTIZATION}
 
 The weights are rounded to int8, with a float32 scale for each row of a matrix. All other figures here are from before.
@@ -128,7 +128,14 @@ On {markdown(before["split"])} of {markdown_code(before["data"])}:
 | figure | before | int8 |
 | --- | --- | --- |
 {"".join(rows)}"""
-    return f"{before_it}{heading}{behind_it}".rstrip() + f"\n\n{section}"
+    return f"{card}\n\n{section}"
+
+
+def without_section(card: str, title: str) -> tuple[str, str]:
+    """A card without its section of this title, and the section, which is empty if there is none."""
+    before_it, _, rest = card.partition(f"\n{title}\n")
+    section, heading, behind_it = rest.partition("\n## ")
+    return f"{before_it}{heading}{behind_it}".rstrip(), section
 
 
 def card_for_hub(
@@ -195,9 +202,11 @@ def card_for_hub(
         metadata.pop("model-index", None)
         metadata |= {"eval_results": results, "model_name": repo.partition("/")[2]}
     yaml = ModelCardData(ignore_metadata_errors=True, **metadata).to_yaml()
-    text = re.sub(r"rnnnlp predict RUN\b", f"rnnnlp predict --model {repo}", body.lstrip())
-    text = re.sub(r"(rnnnlp (?:generate|evaluate|train \w+ --from)) RUN\b", rf"\1 {repo}", text)
-    text = text.partition(f"\n{HUB}\n")[0].rstrip()
+    text, section = without_section(body.lstrip(), HUB)  # that of an earlier name on the Hub
+    earlier = re.search(r'from_pretrained\("([^"]+)"\)', section)
+    run = re.escape(earlier[1]) if earlier else "RUN"
+    text = re.sub(rf"rnnnlp predict (?:--model )?{run}(?!\S)", f"rnnnlp predict --model {repo}", text)
+    text = re.sub(rf"(rnnnlp (?:generate|evaluate|train \w+ --from)) {run}(?![^\s`])", rf"\1 {repo}", text)
     if model.public_class:
         text += f"""
 

@@ -24,7 +24,7 @@ class Exported:
     Attributes:
         before: The figures of the model that was exported; None if they were not measured.
         after: Those of the new one.
-        bytes_before: The size of its files: configuration, tokenizer, weights, model card.
+        bytes_before: The size of its configuration, tokenizer and weights.
         bytes_after: That of the new ones.
     """
 

@@ -128,6 +128,7 @@ class Trainer:
                 trainer.save_checkpoint(new)
 
         processes().first(write)
+        trainer.last_checkpoint = processes().now()  # in every process, so that all save the next one at the same step
         return trainer
 
     def train(self) -> None:

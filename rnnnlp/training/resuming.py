@@ -47,6 +47,7 @@ def with_changes(
         changes["report_to"] = trackers_given(changes["report_to"])
     if isinstance(budget := changes.get("budget"), str):
         changes["budget"] = budget_seconds(budget, trained)
+    limits = {name: value for name, value in changes.items() if name in (*LIMITS, "max_epochs")}
     changes = {name: value for name, value in changes.items() if name not in before or before[name] != value}
     if fixed := [name for name in changes if name not in CHANGEABLE]:
         raise UserError(
@@ -55,7 +56,7 @@ def with_changes(
         )
     values = config.to_mapping()
     if any(name in changes for name in LIMITS):
-        values |= dict.fromkeys((*LIMITS, "max_epochs"))
+        values |= dict.fromkeys((*LIMITS, "max_epochs")) | limits
     return type(config).from_mapping(values | changes)
 
 

@@ -108,9 +108,11 @@ class Evaluation:
 
     Attributes:
         hold_out: Whether a part of train is held out if the data have no validation split, as in the training.
+        own_data: Whether the data are those of the training.
     """
 
     hold_out: bool = True
+    own_data: bool = False
     text_column: str | None = None
     label_column: str | None = None
     encoding: str | None = None
@@ -121,11 +123,9 @@ class Evaluation:
     dynamic: bool = False
     dynamic_lr: float | None = None
 
-    def reading(self, training: Mapping[str, Any], data: str) -> ReadOptions:
+    def reading(self, training: Mapping[str, Any]) -> ReadOptions:
         """How data are read: as asked, or else as training did. Encoding and quoting are only those of its own data."""
-        names = [f.name for f in fields(ReadOptions)]
-        if data != training.get("data"):
-            names = ["text_column", "label_column"]
+        names = [f.name for f in fields(ReadOptions)] if self.own_data else ["text_column", "label_column"]
         trained = {name: training[name] for name in names if training.get(name) is not None}
         return ReadOptions(**trained | ReadOptions.given(self))
 

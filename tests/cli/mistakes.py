@@ -131,6 +131,7 @@ def write_parquet(path: Path, class_names: list[str], label: int) -> None:
 MISTAKES = {
     "serve --host 0.0.0.0": "--host is 0.0.0.0, which other machines reach; give --token too, or set RNNNLP_TOKEN",
     "serve --token secret": "--token has 6 characters or others than letters, digits and signs; it must have",
+    "serve --host 0.0.0..0 --token 0123456789abcdef0123456789abcdef": "--host 0.0.0..0 with --port 8000 cannot be list",
     "serve --port 70000": "--port is 70000; it must be at least 0 and at most 65535",
     # Options that no command has, or that have no such value.
     "": "the following arguments are required: COMMAND; 'rnnnlp --help' lists the options",
@@ -672,6 +673,10 @@ ELSEWHERE = {
         f"{CROSS_VALIDATION}::test_without_its_cross_validation_a_run_does_not_go_on"
     ),
     "and a cross-validation says nothing of": f"{CROSS_VALIDATION}::test_a_run_with_folds_keeps_its_limits",
+    "is in the folder of ... , which has the figures": (
+        "cli/test_files.py::test_the_total_replaces_nothing_that_is_read"
+    ),
+    "there is no text to measure on; give two": "cli/test_evaluate.py::test_a_baseline_needs_texts_to_measure_on",
     "data has no text with a label": f"{CONTAINERS}::test_runs_of_python_become_an_ensemble_on_given_texts",
     "ngrams is not ascending; restore": f"{CROSS_VALIDATION}::test_a_forged_linear_model_is_refused",
     "the stacking weights are": f"{CROSS_VALIDATION}::test_a_forged_linear_model_is_refused",

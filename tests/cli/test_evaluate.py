@@ -186,3 +186,40 @@ def test_every_row_has_its_prediction(tmp_path: Path, capsys: pytest.CaptureFixt
     assert rows[1] == {"text": None, "label": None, "probabilities": None}
     assert all(row["label"] in (1, 5) for row in (rows[0], rows[3]))
     assert [words["text"] for words in rows[3]["words"]] == ["bad"]
+
+
+def test_the_data_of_the_training_are_read_as_there_whatever_they_are_called(tmp_path, monkeypatch, capsys):
+    """Under another spelling of their path, too."""
+    monkeypatch.chdir(tmp_path)
+    rows = "".join(f"{word} caf\u00e9 {k},{word}\n" for k in range(30) for word in ("good", "bad"))
+    Path("reviews.csv").write_bytes(f"text,label\n{rows}".encode("cp1252"))
+    words = (
+        "train sentiment --data reviews.csv --encoding cp1252 --steps 2 --hidden-size 4 --embedding-size 4 --out run"
+    )
+    assert main(words.split()) == 0
+    figures = []
+    for data in ("reviews.csv", "./reviews.csv", str(tmp_path / "reviews.csv")):
+        capsys.readouterr()
+        assert main(["evaluate", "run", "--data", data, "--json", "-"]) == 0
+        figures.append({**json.loads(capsys.readouterr().out), "data": "", "seconds": 0})
+    assert figures[0] == figures[1] == figures[2]
+
+
+def test_a_byte_model_is_evaluated_on_any_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.pdf", "b.pdf"):
+        Path(name).write_bytes(b"%PDF-1.7\n" + bytes(range(256)) * 20)
+    words = "train charlm --tokenizer byte --data a.pdf --steps 2 --hidden-size 4 --bptt 8 --out run"
+    assert main(words.split()) == 0
+    assert main("evaluate run --data b.pdf".split()) == 0
+
+
+def test_a_baseline_needs_texts_to_measure_on(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    rows = "".join(f"{word} {k},{word}\n" for k in range(9) for word in ("good", "bad"))
+    Path("reviews.csv").write_text(f"text,label\n{rows}")
+    Path("lonely.csv").write_text("text,label\ngood one,good\nbad one,bad\n")
+    words = "train sentiment --data reviews.csv --steps 2 --hidden-size 4 --embedding-size 4 --out run"
+    assert main(words.split()) == 0
+    assert main("evaluate run --data lonely.csv --baseline".split()) == 2
+    assert "lonely.csv: there is no text to measure on; give two or more of a class" in capsys.readouterr().err

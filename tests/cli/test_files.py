@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -127,9 +128,28 @@ def test_a_killed_process_leaves_whole_files(home: Path, expected: dict[str, byt
 
 
 def test_outputs_of_other_options_are_kept_apart(home: Path, expected: dict[str, bytes], tmp_path: Path):
-    assert main(words(home, tmp_path, "--part", "1/6")) == 0
-    assert main(words(home, tmp_path, "--explain")) == 2
-    assert set(contents(tmp_path)) == {"model.json", "0.csv.jsonl"}
+    assert main(words(home, tmp_path / "out", "--part", "1/6")) == 0
+    assert main(words(home, tmp_path / "out", "--explain")) == 2
+    assert main(words(home, tmp_path / "out", "--text-column", "label")) == 2
+    assert set(contents(tmp_path / "out")) == {"model.json", "0.csv.jsonl"}
+    assert main(words(home, tmp_path / "out", "--quoting", "auto")) == 0  # which is the default
+    assert main(words(home, tmp_path / "other", "--text-column", "label")) == 0
+    assert contents(tmp_path / "other")["0.csv.jsonl"] != contents(tmp_path / "out")["0.csv.jsonl"]
+    (tmp_path / "other/1.csv.jsonl").unlink()
+    assert main(words(home, tmp_path / "other")) == 2
+    assert not (tmp_path / "other/1.csv.jsonl").exists()
+
+
+def test_the_total_replaces_nothing_that_is_read(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    shutil.copytree(home / "in", tmp_path / "in")
+    files = ["--files", str(tmp_path / "in/*.csv"), "--out", str(tmp_path / "out"), "--json"]
+    for total, said in (
+        (tmp_path / "in/1.csv", "is a file that this command reads"),
+        (tmp_path / "out/1.csv.json", "is in the folder of --out, which has the figures of the files; give another"),
+    ):
+        assert main(["evaluate", str(home / "run"), *files, str(total)]) == 2
+        assert said in capsys.readouterr().err
+    assert contents(tmp_path / "in") == contents(home / "in")
 
 
 def test_figures_of_each_file(home: Path, tmp_path: Path):

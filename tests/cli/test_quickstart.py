@@ -50,8 +50,11 @@ def test_what_is_there_is_replaced_only_if_asked_for(name, tmp_path, monkeypatch
     assert str(tmp_path / "mine" / "python-docs") in commands[0]
 
 
-def test_wrong_budget_is_one_line(tmp_path, capsys):
-    assert main(["quickstart", "--budget", "soon", "--out", str(tmp_path)]) == 2
+@pytest.mark.parametrize(
+    ("budget", "said"), [("soon", "'soon' is not a duration"), ("+10m", "--budget +10m adds to a run")]
+)
+def test_wrong_budget_is_one_line(tmp_path, capsys, budget, said):
+    assert main(["quickstart", "--budget", budget, "--out", str(tmp_path)]) == 2
     (error,) = capsys.readouterr().err.splitlines()
     assert "--budget" in error
-    assert "'soon' is not a duration" in error
+    assert said in error

@@ -100,3 +100,10 @@ def test_mistakes_of_a_sweep(home: Path, capsys: pytest.CaptureFixture[str]):
     words_of_two.insert(2, str(home / "more/slow.toml"))
     assert main(words_of_two) == 2
     assert "two files have one name, and so one run; give them other names" in capsys.readouterr().err
+
+
+def test_a_table_goes_to_standard_output_and_replaces_no_configuration(home: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(words(home, "--json", str(home / "fast.toml"))) == 2
+    assert "is a file that this command reads" in capsys.readouterr().err
+    assert main(words(home, "--json", "-")) == 0
+    assert {result["run"] for result in json.loads(capsys.readouterr().out)} == {"slow", "fast", "middle"}

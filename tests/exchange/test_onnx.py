@@ -15,6 +15,8 @@ from rnnnlp.exchange import onnx_check
 from rnnnlp.exchange.onnx_export import export_onnx, load
 from rnnnlp.kernels.cells import CELLS, Cell
 from rnnnlp.layers.pooling import POOLINGS
+from rnnnlp.tasks.char_lm.config import CharLMConfig
+from rnnnlp.tasks.char_lm.network import CharLMNetwork
 from rnnnlp.tasks.sentiment.ensemble import Ensemble
 from rnnnlp.tasks.sentiment.linear import VIEWS
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
@@ -186,6 +188,31 @@ def test_a_graph_that_differs_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(UserError, match="the logits of the ONNX graph differ by up to"):
         export_onnx(tmp_path / "run", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("kind", ["language model", "classifier"])
+def test_a_graph_that_gives_no_number_is_refused(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    class Broken:
+        def __init__(self, content: bytes):
+            self.session = real(content)
+
+        def run(self, names: list[str], fed: dict[str, Any]) -> list[np.ndarray]:
+            first, *others = self.session.run(names, fed)
+            return [first * np.nan if kind == "language model" else first, *(other * np.nan for other in others)]
+
+    real = onnx_check.session
+    monkeypatch.setattr(onnx_check, "session", Broken)
+    network = language_model(cell="lstm") if kind == "language model" else classifier()
+    network.save_pretrained(tmp_path / "run")
+    with pytest.raises(UserError, match="the logits of the ONNX graph differ by up to nan"):
+        export_onnx(tmp_path / "run", tmp_path / "out")
+
+
+def test_the_readme_of_a_byte_model_warns_of_no_unknown_symbol(tmp_path: Path):
+    config = CharLMConfig(256, hidden_size=4, embedding_size=4)
+    CharLMNetwork(config, ByteTokenizer(), rng=np.random.default_rng(0)).save_pretrained(tmp_path / "run")
+    export_onnx(tmp_path / "run", tmp_path / "out")
+    assert "unknown" not in (tmp_path / "out" / "README.md").read_text()
 
 
 def test_what_cannot_be_exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -90,6 +90,14 @@ def test_a_classifier_of_each_pooling_comes_back(pooling):
     np.testing.assert_array_equal(back.predict_proba(TEXTS), network.predict_proba(TEXTS))
 
 
+def test_a_long_text_is_cut_where_it_was():
+    network = classifier(max_length=7)
+    back = from_torch(to_torch(network), WORDS, labels=LABELS, pooling=network.config.pooling)
+    assert back.network_.config.max_length == 7
+    long = [" ".join(TEXTS)]
+    np.testing.assert_array_equal(back.predict_proba(long), network.predict_proba(long))
+
+
 @pytest.mark.parametrize("labels", [LABELS, ("bad", "good")])
 def test_a_linear_model_beside_the_network_comes_back(labels):
     network = with_linear(classifier(labels))

@@ -38,6 +38,16 @@ def test_a_run_that_fails_is_a_difference(tmp_path, capsys, monkeypatch):
     assert "0 of 1 are equal" in printed
 
 
+def test_an_installation_that_cannot_run_is_no_success(tmp_path, capsys):
+    broken = tmp_path / "python"
+    broken.write_text("#!/bin/sh\nexit 1\n")
+    broken.chmod(0o755)
+    with pytest.raises(SystemExit) as stop:
+        main([str(broken), sys.executable, "--steps", "1"])
+    assert stop.value.code == 2
+    assert "cannot run rnnnlp; give the Python of an environment that has it" in capsys.readouterr().err
+
+
 def test_tensors_have_their_new_names(tmp_path):
     old = a_run(tmp_path / "old", **{"weights.votes.table": np.ones(2), "votes.ratio": np.zeros(2)})
     new = a_run(tmp_path / "new", **{"weights.ngrams.table": np.ones(2), "ngrams.log_count_ratio": np.zeros(2)})

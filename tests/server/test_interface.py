@@ -313,6 +313,7 @@ def test_a_half_copied_model_is_tried_again(runs: Path, tmp_path: Path, monkeypa
 
 def test_a_folder_that_goes_away_leaves_the_others(runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("rnnnlp.server.catalogue.LOOKED_AT_EVERY", 0.0)
+    monkeypatch.setattr("rnnnlp.server.catalogue.KEPT", 0.0)
     shutil.copytree(runs / "films", tmp_path / "films")
     with client_of(str(tmp_path / "films"), str(runs / "odd")) as client:
         assert client.post("/v1/predict", json={**PREDICT, "model": "films"}).status_code == 200
@@ -321,6 +322,35 @@ def test_a_folder_that_goes_away_leaves_the_others(runs: Path, tmp_path: Path, m
         assert client.post("/v1/predict", json={**PREDICT, "model": "odd"}).status_code == 200
         shutil.copytree(runs / "films", tmp_path / "films")
         assert client.post("/v1/predict", json={**PREDICT, "model": "films"}).status_code == 200
+
+
+def test_a_model_whose_folder_is_exchanged_goes_on(runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Nor does another one answer in its place."""
+    monkeypatch.setattr("rnnnlp.server.catalogue.LOOKED_AT_EVERY", 0.0)
+    shutil.copytree(runs / "films", tmp_path / "models/films")
+    shutil.copytree(runs / "odd", tmp_path / "models/odd")
+    with client_of(str(tmp_path / "models")) as client:
+        first = client.post("/v1/predict", json=PREDICT).json()
+        assert first["model"] == "films"
+        (tmp_path / "models/films").rename(tmp_path / "old")
+        assert client.post("/v1/predict", json=PREDICT).json() == first
+        assert client.post("/v1/predict", json={**PREDICT, "model": "films"}).json() == first
+        (tmp_path / "old").rename(tmp_path / "models/films")
+        assert client.post("/v1/predict", json=PREDICT).json() == first
+
+
+def test_the_threads_of_a_model_that_is_gone_end(runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("rnnnlp.server.catalogue.LOOKED_AT_EVERY", 0.0)
+    monkeypatch.setattr("rnnnlp.server.catalogue.KEPT", 0.0)
+    shutil.copytree(runs / "films", tmp_path / "films")
+    with client_of(str(tmp_path / "films"), str(runs / "odd")) as client:
+        assert client.post("/v1/predict", json={**PREDICT, "model": "films"}).status_code == 200
+        classifying = [thread for thread in threading.enumerate() if thread.name == "classify"]
+        shutil.rmtree(tmp_path / "films")
+        assert client.get("/v1/models").status_code == 200
+        for thread in classifying:
+            thread.join(timeout=10)
+        assert not any(thread.is_alive() for thread in classifying)
 
 
 def test_a_name_is_looked_up_once(runs: Path, monkeypatch: pytest.MonkeyPatch):
@@ -401,7 +431,8 @@ def test_a_request_that_does_not_end_when_the_server_stops(runs: Path):
     assert [message.get("status") for message in sent] == [503, None]
 
 
-def test_a_header_without_end_is_not_kept(runs: Path):
+@pytest.mark.parametrize("where", ["header", "trailer"])
+def test_a_header_without_end_is_not_kept(runs: Path, where: str):
     server = Server(ServerOptions(runs=(str(runs / "films"),)))
     app = create_app(server)
     head = b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
@@ -420,7 +451,7 @@ def test_a_header_without_end_is_not_kept(runs: Path):
         line = await incoming.readline()
         outgoing.close()
         incoming, outgoing = await asyncio.open_connection("127.0.0.1", port)
-        outgoing.write(head + b"X: ")
+        outgoing.write(head + (b"X: " if where == "header" else b"Transfer-Encoding: chunked\r\n\r\n0\r\nX: "))
         taken = 0
         with suppress(ConnectionError):
             while taken < 64 << 20:

@@ -57,6 +57,12 @@ def test_tables_as_programs_write_them(tmp_path, name, content):
     assert read(tmp_path, name, content) == ROWS
 
 
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv"])
+def test_a_blank_line_is_no_row_of_a_single_column(tmp_path, name):
+    (tmp_path / name).write_text("text\ngood film\n\nbad film\n\n")
+    assert [text for (text,) in open_table(tmp_path / name).rows(("text",))] == ["good film", "bad film"]
+
+
 def test_blanks_are_kept_where_they_are_no_habit(tmp_path):
     assert read(tmp_path, "a.csv", "text,label\n good,pos\nbad , neg\n") == [(" good", "pos"), ("bad ", " neg")]
 

@@ -122,7 +122,7 @@ def test_plain_lines(tmp_path, monkeypatch, content, texts):
 def test_plain_texts_of_a_table(tmp_path):
     path = tmp_path / "file.csv"
     path.write_text('id,review\n1,"a\nb"\n2,\n', newline="")
-    assert load_plain_texts(str(path)) == ["a\nb", ""]
+    assert load_plain_texts(str(path)) == ["a\nb", None]
     assert load_plain_texts(str(path), ReadOptions(text_column="id")) == ["1", "2"]
 
 
@@ -138,6 +138,14 @@ def test_standard_input_that_is_no_text(monkeypatch, content, message):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
     with pytest.raises(UserError, match=message):
         load_plain_texts("-")
+
+
+def test_a_file_in_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    (tmp_path / "file.txt").write_text("one\n")
+    (tmp_path / "file.csv").write_text("text\none\n")
+    assert load_plain_texts("~/file.txt") == load_plain_texts("~/file.csv") == ["one"]
 
 
 def test_missing_file_of_plain_texts(tmp_path):

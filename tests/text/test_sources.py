@@ -131,6 +131,13 @@ def test_one_file_is_train(tmp_path, name):
     assert {split: len(rows) for split, rows in data.splits.items()} == {"train": 38, "validation": 2}
 
 
+def test_the_only_json_file_of_a_folder_is_train(tmp_path):
+    folder = fill(tmp_path, {"reviews.json": '[{"text": "good", "label": "pos"}]', "notes.md": "mine"})
+    assert [len(parts) for parts in find_source(folder).splits.values()] == [1]
+    with pytest.raises(UserError, match="holds no data"):
+        find_source(fill(tmp_path, {"settings.json": "{}"}))
+
+
 def test_one_file_named_after_a_split(tmp_path):
     data = load_labelled(str(write_table(tmp_path / "test.csv", ROWS)))
     assert {split: len(rows) for split, rows in data.splits.items()} == {"test": 40}
@@ -156,7 +163,7 @@ def test_text_columns_as_a_corpus(tmp_path):
     write_table(tmp_path / "train.parquet", ROWS[:2])
     write_table(tmp_path / "test.csv", [{"text": "a\nb", "label": 0}, {"text": "c", "label": ""}])
     assert texts(tmp_path) == {"train": "text 0\ntext 1", "test": "a\nb\nc"}
-    assert "".join(load_corpus(str(tmp_path), ReadOptions(text_column="label")).chunks("test")) == "0\n"
+    assert "".join(load_corpus(str(tmp_path), ReadOptions(text_column="label")).chunks("test")) == "0"
 
 
 def test_sample_reviews():

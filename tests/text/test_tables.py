@@ -71,6 +71,9 @@ def test_rows_without_a_text_are_dropped_and_logged(tmp_path, caplog):
     path = write_table(tmp_path / "t.jsonl", [{"text": "a"}, {"text": None}, {"label": 1}, {"text": ""}])
     assert list(open_table(path).texts_and("text")) == [("a",), ("",)]
     assert "2 rows without a text dropped" in caplog.text
+    (tmp_path / "t.csv").write_text('text,label\na,x\n,y\n"",z\n')  # a file that cannot tell the two apart
+    assert list(open_table(tmp_path / "t.csv").texts_and("text")) == [("a",)]
+    assert list(open_table(tmp_path / "t.csv").texts_and("text", keep_missing=True)) == [("a",), (None,), (None,)]
 
 
 @pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])

@@ -107,6 +107,14 @@ def test_streaming_joins_to_decode(tokenizer):
         assert "".join(texts) == tokenizer.decode(ids)
 
 
+def test_streaming_after_a_token_begins_with_what_separates_tokens(tokenizer):
+    ids = tokenizer.encode("the best of all")
+    for cut in range(1, len(ids)):
+        decoder = tokenizer.decoder(continues=True)
+        rest = decoder.push(ids[cut:]) + decoder.flush()
+        assert tokenizer.decode(ids[:cut]) + rest == tokenizer.decode(ids)
+
+
 def test_streaming_waits_for_whole_characters():
     decoder = ByteTokenizer().decoder()
     assert [decoder.push([byte]) for byte in "中".encode()] == ["", "", "中"]

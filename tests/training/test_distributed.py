@@ -208,6 +208,23 @@ def test_a_stopped_run_goes_on_with_another_number_of_processes(data: dict[str, 
 
 
 @pytest.mark.usefixtures("mpiexec")
+@pytest.mark.parametrize("kind", ["charlm", "sentiment"])
+def test_checkpoints_by_time_are_at_the_same_step_in_all_processes(kind: str, data: dict[str, Path], tmp_path: Path):
+    """Though the first process alone writes the first one, and takes its time."""
+    slow = "from rnnnlp.training import loop; import time; loop.CHECKPOINT_SECONDS = 0.5\n"
+    slow += "first = loop.Trainer.save_checkpoint\n"
+    slow += "def slowly(trainer, folder=None):\n  time.sleep(0.4 if folder else 0)\n  return first(trainer, folder)\n"
+    slow += "gradients = loop.gradients_of_batch\n"
+    slow += "def pausing(*a, **k):\n  time.sleep(0.15)\n  return gradients(*a, **k)\n"
+    slow += "loop.Trainer.save_checkpoint, loop.gradients_of_batch = slowly, pausing"
+    arguments = words(kind, data, tmp_path / "run")
+    where, more = arguments.index("--checkpoint-every"), ["--steps", "12", "--evaluations", "1"]
+    code, said = ended(2, [*arguments[:where], *arguments[where + 2 :], "--keep-checkpoints", "9", *more], slow)
+    assert code == 0, said
+    assert len(list((tmp_path / "run").glob("checkpoints/step-*"))) > 3
+
+
+@pytest.mark.usefixtures("mpiexec")
 def test_a_mistake_of_all_is_said_once(data: dict[str, Path], tmp_path: Path):
     code, said = ended(2, [*words("charlm", data, tmp_path / "run"), "--dropout", "3"])
     assert (code, said) == (2, ["rnnnlp: error: --dropout is 3.0; it must be at least 0 and below 1"])

@@ -368,6 +368,17 @@ def test_a_card_that_was_edited_stays_so(hub: Hub, run: Path):
         (run / "README.md").write_text(card)  # as of one that was downloaded
 
 
+def test_a_model_of_the_hub_that_is_pushed_again_has_its_new_name_and_all_its_sections(hub: Hub, run: Path):
+    assert main(["push", str(run), NAME]) == 0
+    assert main(["export", NAME, "--quantize", "int8", "--out", "small"]) == 0
+    assert main(["push", "small", "me/small"]) == 0
+    card = hub.repos["me/small"].files["README.md"].decode()
+    assert NAME not in card
+    assert "rnnnlp predict --model me/small" in card
+    assert 'SentimentClassifier.from_pretrained("me/small")' in card
+    assert card.count("## Quantization") == card.count("## From the Hub") == card.count("## Model") == 1
+
+
 @pytest.mark.parametrize("yaml", ["license: [", "- a list", "eval_results: 3"])
 def test_a_card_whose_yaml_cannot_be_read_is_said(yaml: str, hub: Hub, run: Path, capsys: pytest.CaptureFixture):
     (run / "README.md").write_text(f"---\n{yaml}\n---\n\n# My model\n")

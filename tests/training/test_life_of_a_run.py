@@ -14,7 +14,7 @@ import pytest
 from rnnnlp import CharLM, SentimentClassifier, WordLM
 from rnnnlp.cli.main import main
 from rnnnlp.errors import UserError
-from rnnnlp.files import write_atomically
+from rnnnlp.files import WriteError, write_atomically
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
 from rnnnlp.training.loop import Trainer
 from rnnnlp.training.model_folder import CONFIG, config_bytes, read_config, training_of
@@ -412,7 +412,65 @@ def test_a_folder_that_cannot_be_written_is_used_and_measured(moved: Path, monke
     assert {path: path.stat().st_mtime_ns for path in run.rglob("*")} == before  # nothing is written
 
 
-def test_a_table_whose_column_was_named_is_given_again(tmp_path: Path):
+def test_a_fit_that_is_interrupted_before_it_begins_is_not_the_run_that_it_replaces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    SentimentClassifier(**CLASSIFIER, steps=3).fit(REVIEWS, LABELS, out=tmp_path / "run")
+    monkeypatch.setattr("rnnnlp.tasks.sentiment.train.objective", lambda *_: signal.raise_signal(signal.SIGINT))
+    model = SentimentClassifier(**CLASSIFIER, steps=3)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(REVIEWS, LABELS, out=tmp_path / "run", overwrite=True)
+    assert not hasattr(model, "network_")
+    assert SentimentClassifier.from_pretrained(tmp_path / "run").predict(REVIEWS).shape == (len(REVIEWS),)
+
+
+def test_only_a_run_that_began_is_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
+    """What cannot be written while a run is replaced says nothing of resuming the one before."""
+    text = tmp_path / "text.txt"
+    text.write_text(TEXT)
+    words = ["train", "charlm", "--data", str(text), "--out", str(tmp_path / "run"), "--hidden-size", "4"]
+    words += ["--bptt", "8", "--steps", "2", "--overwrite"]
+    assert main(words) == 0
+    save = Trainer.save_checkpoint
+    for step in (0, 2):
+
+        def full(trainer: Trainer, folder: RunFolder | None = None, step: int = step) -> None:
+            if trainer.clock.step == step:
+                raise WriteError("a file cannot be written (No space left on device); make room on that disk")
+            save(trainer, folder)
+
+        monkeypatch.setattr(Trainer, "save_checkpoint", full)
+        capsys.readouterr()
+        assert main(words) == 2
+        assert ("resume with: rnnnlp train charlm --resume" in capsys.readouterr().err) == (step > 0)
+
+
+@pytest.mark.parametrize("given", [9000, 9001, None])
+def test_a_limit_of_epochs_that_is_given_again_stays(tmp_path: Path, given: int | None):
+    CharLM(**LM, budget="0.3s", max_epochs=9000, evaluations=1).fit([TEXT], out=tmp_path / "run")
+    again = CharLM.resume(tmp_path / "run", [TEXT], budget="+0.3s", max_epochs=given)
+    assert again.training_["max_epochs"] == given
+
+
+@pytest.mark.parametrize("kind", [CharLM, WordLM])
+def test_texts_of_python_have_the_separator_between_them(kind: type[CharLM] | type[WordLM], tmp_path: Path):
+    options: dict[str, Any] = {"hidden_size": 4, "bptt": 8, "steps": 2, "batch_size": 2, "evaluations": 1}
+    options |= {"tokenizer": "char"} if kind is CharLM else {"min_frequency": 1, "samples": 2}
+    texts = [TEXT, TEXT, TEXT]
+    model = kind(**options, document_separator=" <end> ").fit(texts, out=tmp_path / "run")
+    known = model.network_.tokenizer
+    assert len(known.encode("<end>")) > 0
+    assert not known.unknown_characters("<end>")
+    assert kind(**options).fit(texts).network_.tokenizer.unknown_characters("<end>")
+    kind.resume(tmp_path / "run", texts, steps=3)
+    with pytest.raises(UserError, match="write a backslash as"):
+        kind(**options, document_separator="\\x").fit(texts)
+
+
+@pytest.mark.parametrize("kind", [CharLM, WordLM])
+def test_a_table_whose_column_was_named_is_given_again(kind: type[CharLM] | type[WordLM], tmp_path: Path):
     table = {"id": ["a", "b"], "content": [TEXT, TEXT.upper()]}
-    CharLM(hidden_size=4, bptt=8, steps=2, text_column="content").fit(table, out=tmp_path / "run")
-    assert CharLM.resume(tmp_path / "run", table, steps=4).training_["steps"] == 4
+    options: dict[str, Any] = {"hidden_size": 4, "bptt": 8, "steps": 2, "batch_size": 2, "evaluations": 1}
+    options |= {} if kind is CharLM else {"min_frequency": 1, "samples": 2}
+    kind(**options, text_column="content").fit(table, out=tmp_path / "run")
+    assert kind.resume(tmp_path / "run", table, steps=4).training_["steps"] == 4

@@ -153,10 +153,10 @@ const judgeTable = latest(async () => {
   const column = Number($("judge-column").value), of = rows;
   judged = [];
   $("judge-save").disabled = true;
-  const part = Math.min(PART, limits.max_texts);
+  const part = Math.min(PART, limits.max_texts), options = asked([], false); // the same for all parts
   for (let start = 0; start < of.length; start += part) {
     const texts = of.slice(start, start + part).map((row) => row[column] ?? "");
-    const { predictions } = await ask("/v1/predict", asked(texts, false));
+    const { predictions } = await ask("/v1/predict", { ...options, texts });
     if (of !== rows) return; // another table has come
     judged.push(...predictions);
     $("judge-status").textContent = say("judged", judged.length, of.length);

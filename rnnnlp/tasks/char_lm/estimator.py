@@ -13,10 +13,9 @@ from rnnnlp.errors import UserError
 from rnnnlp.tasks.char_lm.generate import Sampling, generate
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
 from rnnnlp.tasks.char_lm.task import TASK
-from rnnnlp.tasks.language_modelling import given_corpus
-from rnnnlp.text.given_tables import is_table
+from rnnnlp.tasks.language_modelling import corpus_given_again, given_corpus
 from rnnnlp.training.estimator import Estimator
-from rnnnlp.training.model_folder import located, training_of
+from rnnnlp.training.model_folder import located
 from rnnnlp.training.reporting import Callback
 from rnnnlp.training.run_folder import RunFolder
 
@@ -59,7 +58,7 @@ class CharLM(Estimator):
         Raises:
             UserError: For a mistake in options or data.
         """
-        corpus, name = given_corpus(data, validation_data, self.text_column)
+        corpus, name = given_corpus(data, validation_data, self.text_column, self.document_separator)
         return self._train(name, corpus, out, overwrite, callbacks)
 
     @classmethod
@@ -87,8 +86,7 @@ class CharLM(Estimator):
         """
         if data is None and validation_data is None:
             return cls._resume(folder, changes, callbacks=callbacks)
-        trained = training_of(RunFolder(folder).path) if is_table(data) else {}
-        corpus, name = given_corpus(data, validation_data, trained.get("text_column"))
+        corpus, name = corpus_given_again(folder, data, validation_data)
         return cls._resume(folder, changes if corpus else {**changes, "data": name}, corpus, callbacks)
 
     def generate(

@@ -36,7 +36,7 @@ def evaluate(folder: Path, data: str, split: str, training: Mapping[str, Any], a
     network = CharLMNetwork.from_pretrained(folder)
     corpus = load_corpus(
         data,
-        asked.reading(training, data).for_tokenizer(network.tokenizer.kind),
+        asked.reading(training).for_tokenizer(network.tokenizer.kind),
         document_separator=training.get("document_separator"),
     )
     encoded = encode_corpus(corpus, network.tokenizer, splits=(split,), hold_out=asked.hold_out)

@@ -13,6 +13,7 @@ from rnnnlp.config import as_given
 from rnnnlp.errors import UserError, option
 from rnnnlp.kernels.backend import DecoderProtocol
 from rnnnlp.text import Tokenizer
+from rnnnlp.text.tokenizers import StreamDecoder
 
 TOKENS_AT_A_TIME = 64  # between two looks at the terminal: some milliseconds
 
@@ -92,17 +93,22 @@ def samples(
             "not in the vocabulary of the model, and read as the unknown symbol: %s",
             ", ".join(f"{c!r} (U+{ord(c):04X})" if len(c) == 1 else repr(c) for c in unknown),
         )
+    continues = prompt != "" and len(ids) > 0 and not prompt[-1].isspace()
     logits = decoder.read(ids if len(ids) else np.array([model.tokenizer.unknown_id or 0]))
     state = decoder.state
     while True:
         decoder.set(state, logits)
-        yield _decode(decoder, model.tokenizer, sampling, rng, errors)
+        yield _decode(decoder, model.tokenizer.decoder(errors, continues=continues), model.tokenizer, sampling, rng)
 
 
 def _decode(
-    decoder: DecoderProtocol, tokenizer: Tokenizer, sampling: Sampling, rng: np.random.Generator, errors: str
+    decoder: DecoderProtocol,
+    characters: StreamDecoder,
+    tokenizer: Tokenizer,
+    sampling: Sampling,
+    rng: np.random.Generator,
 ) -> Iterator[str]:
-    characters, text = tokenizer.decoder(errors), StopStringBuffer(sampling.stop)
+    text = StopStringBuffer(sampling.stop)
     made: list[int] = []
     while len(made) < sampling.length:
         tokens = decoder.sample(

@@ -12,8 +12,9 @@ from rnnnlp.layers.embedding import Embedding
 from rnnnlp.layers.linear import Linear
 from rnnnlp.layers.loss import softmax_cross_entropy
 from rnnnlp.layers.recurrent import Recurrent
+from rnnnlp.layers.sampled_softmax import BLOCK
 from rnnnlp.tasks.char_lm.config import CharLMConfig
-from rnnnlp.tasks.language_modelling import LanguageModelTrunk
+from rnnnlp.tasks.language_modelling import WINDOW_TOKENS, LanguageModelTrunk
 from rnnnlp.text import Tokenizer
 from rnnnlp.training.network import Network
 
@@ -56,6 +57,11 @@ class CharLMNetwork(LanguageModelTrunk, Network):
         tied = self.embedding.weight if c.tied_weights else None
         self.head = Linear(c.hidden_size, c.vocab_size, tied=tied, dtype=self.dtype, rng=rng)
         self.layers = {"embedding": self.embedding, "recurrent": self.recurrent, "head": self.head}
+
+    @property
+    def window_tokens(self) -> int:
+        """The number of tokens that are predicted at a time in an evaluation: fewer with a large vocabulary."""
+        return max(1, min(WINDOW_TOKENS, BLOCK // self.config.vocab_size))
 
     def loss(
         self, inputs: np.ndarray, targets: np.ndarray, batch_sizes: np.ndarray, state: State

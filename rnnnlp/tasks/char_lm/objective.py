@@ -25,7 +25,7 @@ from rnnnlp.training.metrics import language_model_metrics
 from rnnnlp.training.task import NO_LOSS, ShardLoss
 
 EVALUATION_STREAMS = 64
-SAMPLE_LENGTH = 200  # characters
+SAMPLE_LENGTH = 200  # tokens
 
 
 class CharLMObjective:

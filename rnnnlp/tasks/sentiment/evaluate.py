@@ -75,12 +75,16 @@ def evaluate(folder: Path, data: str, split: str, training: Mapping[str, Any], a
     shown_class = label_index(wanted, names) if wanted is not None and threshold is None else None
     labelled = load_labelled(
         data,
-        asked.reading(training, data),
+        asked.reading(training),
         splits=(split,) if asked.baseline is None else tuple(dict.fromkeys(("train", split))),
         validation_fraction=HELD_OUT if asked.hold_out else 0,
         classes=predictor.classes,
     )
     found = labelled.splits[split]
+    if not found.texts:
+        raise UserError(
+            f"{labelled.source}: there is no text to measure on; give two or more of a class, or such a split"
+        )
     extra: dict[str, Any] = {}
     if asked.baseline is not None:
         theirs = asked.baseline(labelled.splits["train"], found.texts, len(names))

@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from typing import Any, Self
 
-from rnnnlp.tasks.language_modelling import given_corpus
+from rnnnlp.tasks.language_modelling import corpus_given_again, given_corpus
 from rnnnlp.tasks.word_lm.network import WordLMNetwork
 from rnnnlp.tasks.word_lm.task import TASK
 from rnnnlp.training.estimator import Estimator
@@ -47,7 +47,7 @@ class WordLM(Estimator):
         Raises:
             UserError: For a mistake in options or data.
         """
-        corpus, name = given_corpus(data, column=self.text_column)
+        corpus, name = given_corpus(data, column=self.text_column, separator=self.document_separator)
         return self._train(name, corpus, out, overwrite, callbacks)
 
     @classmethod
@@ -68,7 +68,7 @@ class WordLM(Estimator):
         """
         if data is None:
             return cls._resume(folder, changes, callbacks=callbacks)
-        corpus, name = given_corpus(data)
+        corpus, name = corpus_given_again(folder, data)
         return cls._resume(folder, changes if corpus else {**changes, "data": name}, corpus, callbacks)
 
     @classmethod

@@ -16,7 +16,7 @@ from rnnnlp.layers.loss import softmax_cross_entropy
 from rnnnlp.layers.parameter import Parameter, parameters_of
 from rnnnlp.layers.recurrent import Recurrent
 from rnnnlp.layers.sampled_softmax import Sampler, WordOutput
-from rnnnlp.tasks.language_modelling import LanguageModelTrunk
+from rnnnlp.tasks.language_modelling import WINDOW_TOKENS, LanguageModelTrunk
 from rnnnlp.tasks.word_lm.config import WordLMConfig
 from rnnnlp.text import Tokenizer
 from rnnnlp.training.network import Network
@@ -117,6 +117,10 @@ class DirectionalLM(LanguageModelTrunk):
     def parameters(self) -> dict[str, Parameter]:
         """The parameters of this direction alone."""
         return parameters_of({"recurrent": self.recurrent, "projection": self.head})
+
+    @property
+    def window_tokens(self) -> int:
+        return WINDOW_TOKENS  # the output takes care of memory
 
     def loss(
         self, inputs: np.ndarray, targets: np.ndarray, batch_sizes: np.ndarray, state: State

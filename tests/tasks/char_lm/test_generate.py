@@ -10,6 +10,7 @@ from rnnnlp.tasks.char_lm import generate as generation
 from rnnnlp.tasks.char_lm.config import CharLMConfig
 from rnnnlp.tasks.char_lm.generate import Sampling, StopStringBuffer, generate, samples
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
+from rnnnlp.tasks.language_modelling import language_model_loss
 from rnnnlp.text import ByteTokenizer, CharTokenizer, WordTokenizer, train_tokenizer
 
 LOGITS = np.log([0.05, 0.1, 0.15, 0.3, 0.4])
@@ -181,3 +182,25 @@ def test_words_of_a_prompt_that_the_vocabulary_lacks_are_logged(caplog: pytest.L
     model = CharLMNetwork(config, tokenizer, rng=np.random.default_rng(0))
     assert "".join(generate(model, "one umbrella", Sampling(length=3), rng=np.random.default_rng(0)))
     assert "not in the vocabulary of the model, and read as the unknown symbol: 'umbrella'" in caplog.text
+
+
+@pytest.mark.parametrize(("prompt", "begins"), [("it was", " "), ("it was ", ""), ("", "")])
+def test_words_after_a_prompt_are_words_of_their_own(prompt, begins):
+    tokenizer = train_tokenizer("word", ["it was the best of times"], min_frequency=1)
+    config = CharLMConfig(tokenizer.vocab_size, hidden_size=4, embedding_size=4)
+    network = CharLMNetwork(config, tokenizer, rng=np.random.default_rng(0))
+    text = "".join(generate(network, prompt, Sampling(length=3), rng=np.random.default_rng(1)))
+    assert len(text.split()) == 3
+    assert text[: len(text) - len(text.lstrip())] == begins
+
+
+def test_a_large_vocabulary_is_evaluated_in_smaller_windows(monkeypatch):
+    """With the same loss."""
+    config = CharLMConfig(50, hidden_size=4, embedding_size=4)
+    network = CharLMNetwork(config, rng=np.random.default_rng(0))
+    ids = np.random.default_rng(1).integers(50, size=900)
+    assert network.window_tokens == 8192
+    whole = language_model_loss(network, ids, streams=2)
+    monkeypatch.setattr("rnnnlp.tasks.char_lm.network.BLOCK", 50 * 64)
+    assert network.window_tokens == 64
+    assert language_model_loss(network, ids, streams=2) == pytest.approx(whole)

@@ -137,6 +137,14 @@ def test_tables_whose_columns_are_named(tmp_path: Path):
         SentimentClassifier(**SMALL, text_column="x").fit(whole["DataFrame"])
 
 
+def test_a_column_may_be_called_features(classifier: SentimentClassifier):
+    import pandas as pd
+
+    frame = pd.DataFrame({"text": TEXTS, "label": NAMES, "features": 1.0})
+    assert classifier.score(frame) == 1
+    assert SentimentClassifier(**SMALL).fit(frame).score(frame) == 1
+
+
 def test_columns_of_different_lengths_are_named():
     with pytest.raises(UserError, match="texts, a dict has columns of different lengths, 36 and 1; expected one value"):
         SentimentClassifier(**SMALL).fit({"text": TEXTS, "label": ["good"]})
