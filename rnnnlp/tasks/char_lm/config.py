@@ -25,8 +25,8 @@ PRESETS = {
     "tiny": Preset(128, 32, 2e-2, 16, 3e5),
     "small": Preset(256, 64, 1.5e-2, 16, 1.25e6),
     "base": Preset(512, 64, 1.6e-2, 16, 6e6),
-    "large": Preset(768, 64, 1e-2, 16, 2.5e7),
-    "huge": Preset(1024, 64, 8e-3, 16, 1e8),
+    "large": Preset(768, 64, 1.6e-2, 16, 4.6e7),
+    "huge": Preset(1024, 64, 1.2e-2, 16, 1.8e8),
 }
 
 
