@@ -92,14 +92,22 @@ def test_a_classifier_in_node(tmp_path: Path, libraries: Path):
     assert [one["label"] for one in found["found"]] == model.predict(ODD).tolist()
 
 
-@pytest.mark.parametrize("tokenizer", [CharTokenizer.train(TEXTS), BPETokenizer.train(TEXTS, vocab_size=300)])
-def test_a_language_model_in_node(tokenizer: Tokenizer, tmp_path: Path, libraries: Path):
+@pytest.mark.parametrize("prompt", ["What a", "What a ", "What a good film. " * 40])
+@pytest.mark.parametrize(
+    "tokenizer",
+    [
+        CharTokenizer.train(TEXTS),
+        BPETokenizer.train(TEXTS, vocab_size=300),
+        WordTokenizer.train(TEXTS, vocab_size=50, min_frequency=1),
+    ],
+)
+def test_a_language_model_in_node(tokenizer: Tokenizer, prompt: str, tmp_path: Path, libraries: Path):
     model = language_model(tokenizer=tokenizer, num_layers=2)
     model.save_pretrained(tmp_path / "run")
     export_web(tmp_path / "run", tmp_path / "out", libraries=libraries)
-    found = answers(tmp_path / "out", {"prompt": "What a", "length": 40})
+    found = answers(tmp_path / "out", {"prompt": prompt, "length": 40})
     sampling = Sampling(length=40, temperature=0)
-    assert found["text"] == "".join(generate(model, "What a", sampling, rng=np.random.default_rng(0)))
+    assert found["text"] == "".join(generate(model, prompt, sampling, rng=np.random.default_rng(0)))
 
 
 @contextmanager

@@ -50,6 +50,13 @@ def test_products(M, N, K, isa):
         assert all(np.array_equal(a, b) for a, b in zip(other, results[0], strict=True))
 
 
+@pytest.mark.parametrize(("K", "M", "N"), [(0, 3, 4), (5, 3, 0), (5, 0, 4)])
+def test_nothing_to_multiply(K, M, N):
+    A, B, sums = random(K, M), random(K, N), np.full(M, np.nan, np.float32)
+    np.testing.assert_array_equal(native.matmul_tn(A, B, sums=sums), np.zeros((M, N)))
+    np.testing.assert_allclose(sums, A.sum(axis=0), rtol=1e-6)
+
+
 def test_wrong_shapes_are_refused():
     with pytest.raises(ValueError, match=r"the second factor is \(3, 4\); expected \(5, 4\)"):
         native.matmul(random(2, 5), random(3, 4))

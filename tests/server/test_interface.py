@@ -343,9 +343,11 @@ def test_the_threads_of_a_model_that_is_gone_end(runs: Path, tmp_path: Path, mon
     monkeypatch.setattr("rnnnlp.server.catalogue.LOOKED_AT_EVERY", 0.0)
     monkeypatch.setattr("rnnnlp.server.catalogue.KEPT", 0.0)
     shutil.copytree(runs / "films", tmp_path / "films")
+    before = set(threading.enumerate())
     with client_of(str(tmp_path / "films"), str(runs / "odd")) as client:
         assert client.post("/v1/predict", json={**PREDICT, "model": "films"}).status_code == 200
-        classifying = [thread for thread in threading.enumerate() if thread.name == "classify"]
+        classifying = [thread for thread in threading.enumerate() if thread.name == "classify" and thread not in before]
+        assert classifying
         shutil.rmtree(tmp_path / "films")
         assert client.get("/v1/models").status_code == 200
         for thread in classifying:

@@ -20,6 +20,7 @@ pytest.importorskip("playwright.sync_api", reason="needs playwright")
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from rnnnlp.text.formats import open_table
 from tests.server.conftest import MARKUP
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -140,6 +141,37 @@ def test_write(page: Page):
     narrow(page)
 
 
+def test_colours_of_a_unit_have_its_scale(page: Page):
+    opened(page, "write")
+    page.fill("#write-prompt", "He said: ")
+    page.fill("#write-sliders-length", "200")
+    page.select_option("#write-colour", "unit")
+    page.click("#write-start")
+    expect(page.locator("#write-status")).to_contain_text("ended by: length")
+    tokens = "[...document.querySelectorAll('#write-text [data-token]')]"
+    colours, end = f"new Set({tokens}.map(s => s.style.backgroundColor)).size", time.monotonic() + PATIENCE / 1000
+    while page.evaluate(colours) <= 10 and time.monotonic() < end:
+        page.wait_for_timeout(50)
+    assert page.evaluate(colours) > 10  # not the two of a sign
+
+
+def test_an_error_of_a_generation_stays(page: Page):
+    opened(page, "write")
+    page.evaluate(
+        """() => {
+            const real = window.fetch;
+            const refusal = () => new Response(JSON.stringify({ error: "no more" }), { status: 429 });
+            window.fetch = (url, given) => (String(url).includes("generate") ? refusal() : real(url, given));
+        }"""
+    )
+    page.fill("#write-prompt", "He said: ")
+    page.click("#write-start")
+    expect(page.locator("#message")).to_contain_text("no more")
+    page.wait_for_timeout(500)  # the prompt is looked at
+    expect(page.locator("#message")).to_contain_text("no more")
+    expect(page.locator("#write-status")).to_have_text("")
+
+
 def test_a_text_can_be_stopped(page: Page):
     opened(page, "write")
     page.fill("#write-sliders-length", "2000")
@@ -159,6 +191,48 @@ def test_judge(page: Page):
     expect(page.locator("#judge-result")).to_contain_text("Prediction: bad")
     accessible(page)
     narrow(page)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "head", "rows"),
+    [
+        ("a.csv", "text;label\ngood, really;pos\n", ["text", "label"], [["good, really", "pos"]]),
+        ("a.csv", "my review,mood\ngood,pos\n", ["my review", "mood"], [["good", "pos"]]),
+        ("a.csv", "text\ngood\n\nbad\n", ["text"], [["good"], ["bad"]]),
+        ("a.tsv", 'text\tlabel\n"good" film\tpos\n"bad\tneg\n', None, [['"good" film', "pos"], ['"bad', "neg"]]),
+        ("a.tsv", 'text\tlabel\n"good\tfilm"\tpos\n', None, [["good\tfilm", "pos"]]),
+        ("", "Content, but noisy\nA good film\n", None, [["Content, but noisy"], ["A good film"]]),
+        ("", "text,label\ngood,pos\n", ["text", "label"], [["good", "pos"]]),
+        ("", "text\ngood, really\n", ["text"], [["good, really"]]),
+    ],
+)
+def test_tables_are_read_as_python_reads_them(
+    page: Page, name: str, content: str, head: list[str] | None, rows: list[list[str]], tmp_path: Path
+):
+    opened(page, "judge")
+    found = page.evaluate(
+        "async ([text, name]) => (await import('/page/csv.js')).parseTable(text, name)", [content, name]
+    )
+    assert found["rows"] == rows
+    if name:
+        (tmp_path / name).write_text(content)
+        table = open_table(tmp_path / name)
+        assert found["head"] == list(table.columns)
+        assert list(map(list, table.rows(table.columns))) == rows
+    else:
+        assert found["head"] == head
+
+
+def test_a_table_keeps_the_texts_that_were_judged(page: Page):
+    opened(page, "judge")
+    page.select_option("#judge-model", "films")
+    page.fill("#judge-paste", "text,title\na good film,x\na bad film,y\n")
+    expect(page.locator("#judge-status")).to_have_text("2 rows.")
+    page.click("#judge-all")
+    expect(page.locator("#judge-rows tbody tr")).to_have_count(2)
+    page.select_option("#judge-column", "1")
+    page.evaluate("document.dispatchEvent(new Event('language'))")
+    expect(page.locator("#judge-rows tbody tr").first).to_contain_text("a good film")
 
 
 def test_labels_are_no_markup(page: Page):

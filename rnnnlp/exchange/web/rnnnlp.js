@@ -12,6 +12,7 @@ ort.env.wasm.numThreads = 1; // more need a server that sends the headers of cro
 ort.env.wasm.wasmPaths = new URL("./vendor/", import.meta.url).href;
 
 const PYTHON_SPACES = /[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+/u;
+const PART = 256; // tokens of a prompt that are read at a time
 
 /** Opens the model in a folder.
  *
@@ -141,6 +142,11 @@ export class LanguageModel {
     const read = this.reader.encode(prompt || "\n");
     let state = this.zeroState();
     let ids = read.length ? read : [this.reader.unknown ?? 0];
+    const continues = prompt && read.length && !PYTHON_SPACES.test(prompt.at(-1)); // a token of it comes before
+    for (; ids.length > PART && !signal?.aborted; ids = ids.slice(PART)) {
+      ({ state } = await this.step(ids.slice(0, PART), state));
+      await new Promise((resolve) => setTimeout(resolve));
+    }
     const decoder = new TextDecoder();
     const separator = new TextEncoder().encode(this.description.separator);
     let text = "";
@@ -148,7 +154,7 @@ export class LanguageModel {
       const logits = await this.step(ids, state);
       state = logits.state;
       const id = sample(logits.last, { temperature, topK, random, unknown: this.reader.unknown });
-      let part = made && separator.length ? decoder.decode(separator, { stream: true }) : "";
+      let part = (made || continues) && separator.length ? decoder.decode(separator, { stream: true }) : "";
       part += decoder.decode(this.tokens[id], { stream: true });
       text += part;
       if (part) onText(part);

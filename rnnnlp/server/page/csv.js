@@ -1,17 +1,35 @@
-// Tables as text: csv and tsv with quotes, or one text on each line.
+// Tables as text, read as Python does: csv and tsv, or one text on each line.
 
+const SEPARATORS = [",", "\t", ";", "|"];
 const NAMES = /^(text|texts|review|sentence|content|comment|label|labels|class|id|title|文字|內容|評論|標籤)$/i;
 
 export function parseTable(text, name) {
   text = text.replace(/^\ufeff/, "");
   if (/\.txt$/i.test(name)) return { head: null, rows: lines(text) };
   const first = text.slice(0, text.search(/\r|\n|$/));
-  const separator = /\.tsv$/i.test(name) || first.includes("\t") ? "\t" : ",";
-  const isTable = /\.(csv|tsv)$/i.test(name) || first.split(separator).some((cell) => NAMES.test(cell.replaceAll('"', "").trim()));
-  if (!isTable) return { head: null, rows: lines(text) };
-  const rows = cells(text, separator);
-  const hasHead = rows.length > 1 && rows[0].some((cell) => NAMES.test(cell.trim()));
-  return { head: hasHead ? rows[0] : null, rows: hasHead ? rows.slice(1) : rows };
+  const isFile = /\.(csv|tsv|tab)$/i.test(name);
+  const separator = separatorOf(first, /\.(tsv|tab)$/i.test(name) ? "\t" : ",");
+  if (!isFile && !hasName(first, separator)) return { head: null, rows: lines(text) };
+  if (!first.includes(separator)) return { head: [first.replaceAll('"', "").trim()], rows: isFile ? cells(text, separator).slice(1) : lines(text).slice(1) };
+  const [head, ...rows] = isQuoted(text, separator) ? cells(text, separator) : lines(text).map(([line]) => line.split(separator));
+  if (!isFile && rows.length && rows[0].length !== head.length) return { head: null, rows: lines(text) }; // a sentence
+  return { head, rows };
+}
+
+const hasName = (header, separator) => header.split(separator).some((cell) => NAMES.test(cell.replaceAll('"', "").trim()));
+
+// What is in the header, and gives a known name if one does.
+function separatorOf(header, usual) {
+  const found = [usual, ...SEPARATORS].filter((separator) => header.includes(separator));
+  return found.find((separator) => hasName(header, separator)) ?? found[0] ?? usual;
+}
+
+// In a tsv file, quotation marks are characters like others if all lines have the same number of fields without them.
+function isQuoted(text, separator) {
+  if (separator !== "\t") return true;
+  const rows = lines(text).map(([line]) => line.split(separator));
+  const begun = rows.flat().filter((cell) => cell.startsWith('"'));
+  return rows.some((row) => row.length !== rows[0].length) || begun.every((cell) => /^"([^"]|"")*"$/.test(cell));
 }
 
 function lines(text) {

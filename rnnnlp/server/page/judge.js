@@ -14,6 +14,7 @@ let limits = {};
 let rows = []; // of the table, the first one its head if it has one
 let head = null;
 let judged = [];
+let judgedColumn = 0; // that `judged` is of
 let last = null;
 
 export function begin({ limits: given, models }) {
@@ -39,7 +40,7 @@ export function begin({ limits: given, models }) {
   document.addEventListener("language", () => {
     fillLabels([...$("judge-label").options].slice(1).map((o) => o.value));
     if (last) showText(last);
-    if (judged.length) showTable();
+    if (judged.length === rows.length) showTable(); // else they are being judged
   });
 }
 
@@ -67,7 +68,8 @@ const judgeText = latest(async () => {
     $("judge-result").replaceChildren(make("p", { class: "quiet" }, say("judgeNothing")));
     return;
   }
-  const { predictions } = await ask("/v1/predict", asked([text], true));
+  const { model, predictions } = await ask("/v1/predict", asked([text], true));
+  if (model !== $("judge-model").value) return; // another one was chosen
   last = { text, ...predictions[0] };
   if ($("judge-label").options.length < 2) fillLabels(Object.keys(last.probabilities));
   showText(last);
@@ -152,6 +154,7 @@ function useTable(text, name) {
 const judgeTable = latest(async () => {
   const column = Number($("judge-column").value), of = rows;
   judged = [];
+  judgedColumn = column;
   $("judge-save").disabled = true;
   const part = Math.min(PART, limits.max_texts), options = asked([], false); // the same for all parts
   for (let start = 0; start < of.length; start += part) {
@@ -167,9 +170,8 @@ const judgeTable = latest(async () => {
 const probabilityOf = ({ label, probabilities }) => probabilities[String(label)] ?? Math.max(...Object.values(probabilities));
 
 function showTable() {
-  const column = Number($("judge-column").value);
   const shown = judged.slice(0, ROWS).map((prediction, k) => [
-    rows[k][column] ?? "", String(prediction.label), probabilityOf(prediction).toFixed(3)]);
+    rows[k][judgedColumn] ?? "", String(prediction.label), probabilityOf(prediction).toFixed(3)]);
   const box = $("judge-rows");
   box.replaceChildren(table([say("text"), say("label"), say("probability")], shown, [2]));
   if (judged.length > ROWS) box.prepend(make("p", { class: "quiet" }, say("firstRows", ROWS, judged.length)));

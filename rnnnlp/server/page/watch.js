@@ -37,8 +37,9 @@ const load = latest(async () => {
 
 async function read() {
   for (const run of runs.filter((r) => chosen.has(r.name))) {
-    if (details.get(run.name)?.at === run.step) continue;
-    details.set(run.name, { at: run.step, ...(await ask(`/v1/run?name=${encodeURIComponent(run.name)}`)) });
+    const at = JSON.stringify(run); // an evaluation may come at the step that was seen before
+    if (details.get(run.name)?.at === at) continue;
+    details.set(run.name, { at, ...(await ask(`/v1/run?name=${encodeURIComponent(run.name)}`)) });
   }
 }
 

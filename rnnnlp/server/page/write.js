@@ -24,6 +24,7 @@ let writing = null; // aborts the request
 let here = -1; // the token that is pointed at
 let chosen = null; // the unit: { layer, index }
 let lookedAt = 0;
+let strongest = 1; // value of the unit in the text that is shown
 
 export function begin({ limits }) {
   shown = Math.min(shown, limits.max_inspected);
@@ -87,7 +88,7 @@ async function start(prompt) {
   $("write-status").textContent = say("writing");
   const options = Object.fromEntries(Object.entries(sliders).map(([name, input]) => [name, Number(input.value)]));
   const seed = $("write-seed").value === "" ? {} : { seed: Math.max(0, Math.floor(Number($("write-seed").value))) };
-  let last = { reason: "you" };
+  let last = { reason: "you" }, failed = null;
   try {
     for await (const event of events("/v1/generate", { model: $("write-model").value, prompt, stream: true, ...options, ...seed }, own.signal)) {
       if (event.done) last = event;
@@ -98,14 +99,16 @@ async function start(prompt) {
       }
     }
   } catch (error) {
-    showError(error);
+    if (error.name !== "AbortError") failed = error;
   }
   if (writing !== own) return; // another text has begun
   writing = null;
   buttons(false);
   const unknown = last.unknown?.length ? ` ${say("unknownCharacters", last.unknown.join(" "))}` : "";
-  $("write-status").textContent = say("wrote", Array.from(text).length, last.seed ?? "–", say(`reason${last.reason}`)) + unknown;
-  look();
+  const wrote = say("wrote", Array.from(text).length, last.seed ?? "–", say(`reason${last.reason}`)) + unknown;
+  $("write-status").textContent = failed ? "" : wrote;
+  await look();
+  if (failed) showError(failed);
 }
 
 function buttons(busy) {
@@ -127,7 +130,7 @@ const look = latest(async () => {
   if (wantsUnit) body.marked = own;
   if (wantsUnit && chosen) body.unit = { ...chosen, value: $("write-value").value || "h" };
   const answer = await ask("/v1/inspect", body);
-  if (!text.startsWith(of)) return; // another text
+  if (!text.startsWith(of) || body.model !== $("write-model").value) return; // another text or model
   found = answer;
   foundFrom = from;
   if (wantsUnit) {
@@ -186,6 +189,7 @@ function mark() {
 // ------------------------------------------------------------------------------------------------------ what is seen
 
 function show() {
+  if (found) strongest = strongestValue();
   const box = $("write-text"), characters = Array.from(text);
   const atEnd = box.scrollTop + box.clientHeight > box.scrollHeight - 40;
   const nodes = [];
@@ -247,13 +251,11 @@ function colourValue(token) {
   return 0;
 }
 
-let strongest = 1;
-
 function legend() {
   const line = $("write-legend");
   line.hidden = colour() === "none" || !found;
   if (line.hidden) return;
-  const parts = [colour() === "surprise" ? say("legendSurprise") : say("legendUnit", strongestValue().toFixed(2))];
+  const parts = [colour() === "surprise" ? say("legendSurprise") : say("legendUnit", strongest.toFixed(2))];
   if (foundFrom > 0) parts.push(say("onlyEnd", shown));
   line.textContent = parts.join(" ");
 }
@@ -261,7 +263,6 @@ function legend() {
 const visible = (token) => `“${token.replaceAll("\n", "⏎").replaceAll(" ", "␣").replaceAll("\t", "⇥")}”`;
 
 function point(k) {
-  if (found) strongest = strongestValue();
   const box = $("write-text"), next = $("write-next");
   box.querySelector(".here")?.classList.remove("here");
   here = k;

@@ -27,6 +27,13 @@ Out matmul(const Matrix& A, bool A_by_k, const Matrix& B, bool B_by_k, const std
                    .C = C.data(),
                    .C_stride = N,
                    .A_sums = data_of(A_sums)};
+  if (A_sums && !(K && N)) {  // what the kernels sum up beside products
+    for (int64_t m = 0; m < M; m++) {
+      float sum = 0;
+      for (int64_t k = 0; k < K; k++) sum += A.data()[A_by_k ? k * M + m : m * K + k];
+      A_sums->data()[m] = sum;
+    }
+  }
   if (M && N) {
     GilRelease others_may_run;
     PoolLock lock;
