@@ -116,11 +116,9 @@ def run(options: argparse.Namespace) -> int:
     if in_files:
         asked = Evaluation(**ReadOptions.given(options), threshold=options.threshold, hold_out=False)
         refuse_input("json", options.json, data=options.files, runs=[options.run_folder])
-        if options.json and os.path.realpath(os.path.dirname(options.json)) == os.path.realpath(options.out):
-            raise UserError(
-                f"{option('json')} {options.json} is in the folder of {option('out')}, which has the figures of the "
-                "files; give another path"
-            )
+        outputs = outputs_of_files(options, ".json").values()
+        if options.json and os.path.realpath(os.path.expanduser(options.json)) in map(os.path.realpath, outputs):
+            raise UserError(f"{option('json')} {options.json} has the figures of one of the files; give another path")
         tells = part_of_files(options.part)[0] == 1  # where nothing is left to do, one process prints the total
         for file, output in files_to_do(options, ".json", folder, "threshold", "split"):
             split = options.split or split_to_measure(file, reading_of(asked, training))

@@ -3,7 +3,7 @@
 import argparse
 import shlex
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rnnnlp.cli.options import add_config_options, read_toml
 from rnnnlp.cli.output import show
@@ -68,7 +68,6 @@ def begin_or_resume(options: argparse.Namespace, task: Task) -> int:
 def trained(options: argparse.Namespace, task: Task) -> int:
     """Trains as the options say; returns the exit code."""
     from rnnnlp.training.distributed import processes
-    from rnnnlp.training.reporting import HasBegun
     from rnnnlp.training.run import resume, train
     from rnnnlp.training.run_folder import RunFolder
     from rnnnlp.training.signals import Interrupted
@@ -76,25 +75,24 @@ def trained(options: argparse.Namespace, task: Task) -> int:
     of_command = ("command", "kind", "run", "config", "task")
     given = {name: value for name, value in vars(options).items() if name not in of_command}
     out, again, overwrite = given.pop("out"), given.pop("resume"), given.pop("overwrite")
-    training = HasBegun()
+    before: Any = ()  # the run that is replaced, if it is one
     try:
         if again is not None:
             not_here = {"out": out, "overwrite": overwrite, "config": options.config}
             if extra := ", ".join(option(name) for name, value in not_here.items() if value):
                 raise UserError(f"{option('resume')} continues the run in its own folder; leave out {extra}")
             out = again
-            training.begun = True
             resume(task, again, given, callbacks=when_lost(task, out))
         else:
             values = (read_toml(options.config) if options.config else {}) | given
             out_of_file = as_given(str, values.pop("out", f"runs/{task.command.split()[-1]}"), "out")
             out = out_of_file if out is None else out
             overwrite = as_given(bool, values.pop("overwrite", False), "overwrite") or overwrite
-            training.begun = not RunFolder(out).checkpoints()  # then those that are there later are of this run
-            heard = [training, *when_lost(task, out)]
-            train(task, task.options_from(values), out, overwrite=overwrite, callbacks=heard)
+            before = RunFolder(out).identity()
+            lost = when_lost(task, out)
+            train(task, task.options_from(values), out, overwrite=overwrite, callbacks=lost)
     except WriteError as error:
-        if not (training.begun and RunFolder(out).checkpoints()):
+        if not can_resume(out, before):
             raise
         raise UserError(f"{error.marked}, then resume with: {command_to_resume(task, out)}") from None
     except Interrupted as stop:
@@ -102,13 +100,19 @@ def trained(options: argparse.Namespace, task: Task) -> int:
             show(f"rnnnlp: {stop}; resume with: {command_to_resume(task, out)}", to=sys.stderr)
         return stop.exit_code
     except Exception as error:
-        is_there = training.begun and RunFolder(out).checkpoints()
-        if processes().size > 1 and not isinstance(error, UserError) and is_there:
+        if processes().size > 1 and not isinstance(error, UserError) and can_resume(out, before):
             error.add_note(f"resume with: {command_to_resume(task, out)}")  # the other processes end with this one
         raise
     if processes().rank == 0:
         show(f"{out}: done; use it with: {task.use.format(run=out)}", to=sys.stderr)
     return 0
+
+
+def can_resume(out: str | None, before: Any) -> bool:
+    """Whether a run is in the folder that is not the one with the identity `before`."""
+    from rnnnlp.training.run_folder import RunFolder
+
+    return bool(out and RunFolder(out).identity() != before and RunFolder(out).checkpoints())
 
 
 def task_of_command(command: str) -> Task:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -33,6 +34,10 @@ Stamp = tuple[tuple[int, int, int], ...]
 
 class UnknownModelError(UserError):
     """A request names a model that is not served, or that cannot be opened."""
+
+
+class OtherKindError(Exception):
+    """A model of another kind has taken the place of one."""
 
 
 @dataclass
@@ -80,36 +85,41 @@ class Catalogue:
         self._entries: dict[Path, Entry] = {}
         self._said: set[Path] = set()
         self._found_at = -1e9
+        self._lock = threading.Lock()  # requests are answered in several threads
         if not self.entries():
             given = ", ".join(map(str, self._places))
             raise UserError(f"{given or 'no folder'} holds no model; give the run folders of trained models")
 
     def entries(self) -> list[Entry]:
         """What is there now, in the order of the places."""
-        now = time.monotonic()
-        if now - self._found_at > LOOKED_AT_EVERY:
-            self._found_at = now
-            before, found = self._entries, {}
-            for place in self._places:
-                there = _folders(place)
-                own = [entry for entry in before.values() if place in (entry.folder, entry.folder.parent)]
-                gone = [entry.folder for entry in own if entry.model is not None and now - entry.seen_at < KEPT]
-                for folder in sorted({*there, *gone}):
-                    entry = before.get(folder) or self._entry(folder)
-                    if entry is not None:
-                        found[folder] = entry
-                        entry.seen_at = now if folder in there else entry.seen_at
-            self._entries = found
-            for folder, entry in before.items():
-                if folder not in found and entry.batcher is not None:
-                    batcher, entry.batcher = entry.batcher, None
-                    batcher.close()
-        return list(self._entries.values())
+        with self._lock:
+            if time.monotonic() - self._found_at > LOOKED_AT_EVERY:
+                self._look()
+            return list(self._entries.values())
+
+    def _look(self) -> None:
+        """Finds what is there now, and ends the threads of models that are not there any more."""
+        now = self._found_at = time.monotonic()
+        before, found = self._entries, {}
+        for place in self._places:
+            there = _folders(place)
+            own = [entry for entry in before.values() if place in (entry.folder, entry.folder.parent)]
+            gone = [entry.folder for entry in own if entry.model is not None and now - entry.seen_at < KEPT]
+            for folder in sorted({*there, *gone}):
+                entry = before.get(folder) or self._entry(folder)
+                if entry is not None:
+                    found[folder] = entry
+                    entry.seen_at = now if folder in there else entry.seen_at
+        self._entries = found
+        for folder, entry in before.items():
+            if folder not in found:
+                _end(entry)
 
     @property
     def batchers(self) -> list[Batcher]:
         """Those of all models."""
-        return [entry.batcher for entry in list(self._entries.values()) if entry.batcher is not None]
+        with self._lock:
+            return [entry.batcher for entry in self._entries.values() if entry.batcher is not None]
 
     def of_kind(self, kind: str) -> list[Entry]:
         return [entry for entry in self.entries() if entry.kind == kind]
@@ -147,6 +157,12 @@ class Catalogue:
             if entry.model is None or stamp != entry.stamp:
                 try:
                     entry.model = await asyncio.to_thread(_open, entry)
+                except OtherKindError:
+                    with self._lock:
+                        self._entries.pop(entry.folder, None)
+                        self._found_at = -1e9
+                    _end(entry)
+                    raise UnknownModelError(f"the model {entry.name!r} is one of another kind now; try again") from None
                 except (UserError, OSError) as error:
                     if entry.model is None:
                         log.warning("%s: %s", entry.folder, error)
@@ -158,6 +174,8 @@ class Catalogue:
                     entry.stamp = stamp
                     log.info("opened %s: %s", entry.name, entry.folder)
             entry.looked_at = time.monotonic()
+        if self._entries.get(entry.folder) is not entry:  # meanwhile
+            raise UnknownModelError(f"the model {entry.name!r} is not served any more")
         return entry.model
 
     def _entry(self, folder: Path) -> Entry | None:
@@ -197,7 +215,16 @@ def _folders(place: Path) -> list[Path]:
     return sorted(folder for folder in inside if os.path.isfile(current(folder) / CONFIG))
 
 
+def _end(entry: Entry) -> None:
+    """Ends the threads of a model that is not served any more."""
+    batcher, entry.batcher = entry.batcher, None
+    if batcher is not None:
+        batcher.close()
+
+
 def _open(entry: Entry) -> Any:
+    if KINDS.get(read_whole(entry.folder, read_config)["model_type"], OTHER) != entry.kind:
+        raise OtherKindError
     if entry.kind == CLASSIFIER:
         return load_predictor(entry.folder)
     return CharLMNetwork.from_pretrained(entry.folder)

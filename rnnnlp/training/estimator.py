@@ -20,7 +20,7 @@ from rnnnlp.training.earlier import OPTIONS
 from rnnnlp.training.model_folder import CARD, METRICS, replaced_model, training_of
 from rnnnlp.training.network import Network
 from rnnnlp.training.opened_once import reduced
-from rnnnlp.training.reporting import Callback, HasBegun
+from rnnnlp.training.reporting import Callback
 from rnnnlp.training.run import resume, run_folder, train
 from rnnnlp.training.run_folder import RunFolder, read_state
 from rnnnlp.training.sharing import push
@@ -98,18 +98,17 @@ class Estimator:
         if out is None and "tensorboard" in (options.training.report_to or ""):
             raise UserError("report_to is tensorboard, whose files are in the run folder, and no run is kept; give out")
         self._fitted_here = True
-        training = HasBegun()
-        heard = [training, *callbacks] if isinstance(callbacks, Sequence) else callbacks  # which is refused
         with run_folder(out) as folder:
+            run = RunFolder(folder)
+            before = run.identity()
             try:
-                network = train(self.task, options, folder, overwrite=overwrite, data=loaded, callbacks=heard)
+                network = train(self.task, options, folder, overwrite=overwrite, data=loaded, callbacks=callbacks)
             except KeyboardInterrupt:
-                run = RunFolder(folder)
                 with suppress(UserError):  # a second interrupt may have left none
-                    if training.begun and read_state(run.latest_checkpoint()).step:
+                    if run.identity() != before and read_state(run.latest_checkpoint()).step:
                         self._take_over(self.task.network.from_pretrained(folder), run)
                 raise
-            return self._take_over(network, RunFolder(folder))
+            return self._take_over(network, run)
 
     @classmethod
     def _resume(

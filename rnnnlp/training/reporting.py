@@ -74,15 +74,6 @@ class Callback:
         """
 
 
-class HasBegun(Callback):
-    """Whether a training has begun. Before, its folder may still have the run that it shall replace."""
-
-    begun = False
-
-    def begin(self, run: ReportedRun) -> None:
-        self.begun = True
-
-
 class Reports:
     """Tells callbacks of a training, and drops one that fails.
 

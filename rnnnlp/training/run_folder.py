@@ -312,6 +312,14 @@ class RunFolder:
                 remove(old)
         return final
 
+    def identity(self) -> tuple[int, int] | None:
+        """Tells the run that is here from one that replaces it; None if there is none."""
+        try:
+            status = os.stat(current(self.path) / CONFIG)
+        except OSError:
+            return None
+        return status.st_ino, status.st_mtime_ns
+
     def checkpoints(self) -> list[Path]:
         """The checkpoints, oldest first. UserError if one, or their folder, is a link."""
         folder = own_folder(current(self.path) / CHECKPOINTS)

@@ -666,6 +666,8 @@ ELSEWHERE = {
     "there is no ... ; served are: ": f"{SERVER}::test_a_mistake_is_refused_in_one_line",
     "holds no model; give the run folders of": f"{SERVER}::test_options_that_would_open_the_server",
     "is served; start the server with the folder of one": f"{SERVER}::test_a_token_is_needed",
+    "is one of another kind now; try again": f"{SERVER}::test_another_kind_of_model_takes_the_place_of_one",
+    "is not served any more": f"{SERVER}::test_a_model_that_goes_while_it_is_opened",
     "cannot be opened; see the log": f"{SERVER}::test_a_model_that_changes_is_opened_again_and_a_damaged_one_is_not",
     "the threshold has the label": f"{SERVER}::test_a_threshold_decides",
     "cannot be listened on": f"{SERVER}::test_options_that_would_open_the_server",
@@ -673,9 +675,7 @@ ELSEWHERE = {
         f"{CROSS_VALIDATION}::test_without_its_cross_validation_a_run_does_not_go_on"
     ),
     "and a cross-validation says nothing of": f"{CROSS_VALIDATION}::test_a_run_with_folds_keeps_its_limits",
-    "is in the folder of ... , which has the figures": (
-        "cli/test_files.py::test_the_total_replaces_nothing_that_is_read"
-    ),
+    "has the figures of one of the files; give": "cli/test_files.py::test_the_total_replaces_nothing_that_is_read",
     "there is no text to measure on; give two": "cli/test_evaluate.py::test_a_baseline_needs_texts_to_measure_on",
     "data has no text with a label": f"{CONTAINERS}::test_runs_of_python_become_an_ensemble_on_given_texts",
     "ngrams is not ascending; restore": f"{CROSS_VALIDATION}::test_a_forged_linear_model_is_refused",

@@ -145,7 +145,7 @@ def test_the_total_replaces_nothing_that_is_read(home: Path, tmp_path: Path, cap
     files = ["--files", str(tmp_path / "in/*.csv"), "--out", str(tmp_path / "out"), "--json"]
     for total, said in (
         (tmp_path / "in/1.csv", "is a file that this command reads"),
-        (tmp_path / "out/1.csv.json", "is in the folder of --out, which has the figures of the files; give another"),
+        (tmp_path / "out/1.csv.json", "has the figures of one of the files; give another path"),
     ):
         assert main(["evaluate", str(home / "run"), *files, str(total)]) == 2
         assert said in capsys.readouterr().err

@@ -18,7 +18,7 @@ from uvicorn.server import ServerState
 
 from rnnnlp.errors import UserError
 from rnnnlp.server.app import Server, create_app
-from rnnnlp.server.catalogue import Catalogue
+from rnnnlp.server.catalogue import Catalogue, UnknownModelError
 from rnnnlp.server.protocol import Protocol
 from rnnnlp.server.run import serve
 from rnnnlp.server.schemas import GenerateGiven, InspectGiven, PredictGiven
@@ -337,6 +337,26 @@ def test_a_model_whose_folder_is_exchanged_goes_on(runs: Path, tmp_path: Path, m
         assert client.post("/v1/predict", json={**PREDICT, "model": "films"}).json() == first
         (tmp_path / "old").rename(tmp_path / "models/films")
         assert client.post("/v1/predict", json=PREDICT).json() == first
+
+
+def test_another_kind_of_model_takes_the_place_of_one(runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("rnnnlp.server.catalogue.LOOKED_AT_EVERY", 0.0)
+    shutil.copytree(runs / "films", tmp_path / "model")
+    with client_of(str(tmp_path / "model"), str(runs / "odd")) as client:
+        assert client.post("/v1/predict", json={**PREDICT, "model": "model"}).status_code == 200
+        shutil.rmtree(tmp_path / "model")
+        shutil.copytree(runs / "book", tmp_path / "model")
+        assert client.post("/v1/predict", json={**PREDICT, "model": "model"}).status_code == 404
+        given = {"model": "model", "prompt": "He", "length": 5}
+        assert client.post("/v1/generate", json=given).status_code == 200
+
+
+def test_a_model_that_goes_while_it_is_opened(runs: Path, monkeypatch: pytest.MonkeyPatch):
+    catalogue = Catalogue([str(runs / "films")])
+    (entry,) = catalogue.entries()
+    monkeypatch.setattr("rnnnlp.server.catalogue._open", lambda entry: catalogue._entries.clear())
+    with pytest.raises(UnknownModelError, match="the model 'films' is not served any more"):
+        asyncio.run(catalogue.opened(entry))
 
 
 def test_the_threads_of_a_model_that_is_gone_end(runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -155,15 +155,25 @@ def test_colours_of_a_unit_have_its_scale(page: Page):
     assert page.evaluate(colours) > 10  # not the two of a sign
 
 
-def test_an_error_of_a_generation_stays(page: Page):
+@pytest.mark.parametrize("when", ["at once", "in the middle"])
+def test_an_error_of_a_generation_stays(page: Page, when: str):
     opened(page, "write")
     page.evaluate(
-        """() => {
+        """when => {
             const real = window.fetch;
-            const refusal = () => new Response(JSON.stringify({ error: "no more" }), { status: 429 });
-            window.fetch = (url, given) => (String(url).includes("generate") ? refusal() : real(url, given));
-        }"""
+            const part = new TextEncoder().encode('data: {"text": "no"}\\n\\n');
+            const broken = () => new ReadableStream({ start(stream) {
+                stream.enqueue(part);
+                setTimeout(() => stream.error(new Error("no more")), 20);
+            } });
+            const answer = () => when === "at once"
+                ? new Response(JSON.stringify({ error: "no more" }), { status: 429 })
+                : new Response(broken());
+            window.fetch = (url, given) => (String(url).includes("generate") ? answer() : real(url, given));
+        }""",
+        when,
     )
+    page.select_option("#write-colour", "surprise")
     page.fill("#write-prompt", "He said: ")
     page.click("#write-start")
     expect(page.locator("#message")).to_contain_text("no more")
@@ -225,6 +235,8 @@ def test_tables_are_read_as_python_reads_them(
 
 def test_a_table_keeps_the_texts_that_were_judged(page: Page):
     opened(page, "judge")
+    page.evaluate("document.dispatchEvent(new Event('language'))")
+    expect(page.locator("#judge-rows")).to_be_hidden()
     page.select_option("#judge-model", "films")
     page.fill("#judge-paste", "text,title\na good film,x\na bad film,y\n")
     expect(page.locator("#judge-status")).to_have_text("2 rows.")

@@ -40,7 +40,7 @@ export function begin({ limits: given, models }) {
   document.addEventListener("language", () => {
     fillLabels([...$("judge-label").options].slice(1).map((o) => o.value));
     if (last) showText(last);
-    if (judged.length === rows.length) showTable(); // else they are being judged
+    if (judged.length && judged.length === rows.length) showTable(); // else they are being judged
   });
 }
 

@@ -79,27 +79,28 @@ export async function* events(path, body, signal) {
   }
 }
 
-// Calls at most once at a time: while one call runs, only the last of the others waits.
+// Calls at most once at a time: while one call runs, only the last of the others waits. Each may be awaited to the end.
 export function latest(action) {
-  let running = false, again = false;
-  return async function call() {
-    if (running) {
-      again = true;
-      return;
-    }
-    running = true;
-    try {
-      await action();
-      if (!again) showError(null);
-    } catch (error) {
-      showError(error);
-    } finally {
-      running = false;
-      if (again) {
-        again = false;
-        call();
+  let running = false, again = false, ended = null;
+  async function run() {
+    do {
+      again = false;
+      try {
+        await action();
+        if (!again) showError(null);
+      } catch (error) {
+        showError(error);
       }
+    } while (again);
+    running = false;
+  }
+  return function call() {
+    if (running) again = true;
+    else {
+      running = true;
+      ended = run();
     }
+    return ended;
   };
 }
 

@@ -145,8 +145,9 @@ def reopen(
         trainer = after_cross_validation(
             trainer, task, config, fitted_linear(network, own, config), spent=trainer.spent
         )
-    place = config.from_
-    start = None if place is None else processes().first(lambda: load_pretrained(place))
+    start = None
+    if (place := config.from_) is not None and is_bundled(place):  # another one need not be there any more
+        start = processes().first(lambda: load_pretrained(place))
     return with_evaluated_start(trainer, start)
 
 

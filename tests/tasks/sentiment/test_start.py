@@ -1,6 +1,7 @@
 """What a classifier starts from by default, and that training does not make a pretrained one worse."""
 
 import shutil
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,17 @@ def test_an_interrupted_run_still_evaluates_its_start(
     again = SentimentClassifier.resume(tmp_path / "run", texts, labels)
     assert first.name == "step-00000000"
     assert evaluated(again) == evaluated(whole)
+
+
+def test_a_run_goes_on_without_the_run_that_it_started_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts, labels = (list(column) for column in zip(*ENGLISH * 10, strict=True))
+    SentimentClassifier(hidden_size=4, embedding_size=4, epochs=1, folds=0).fit(texts, labels, out=tmp_path / "before")
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "advance", lambda *_: signal.raise_signal(signal.SIGINT))
+        with pytest.raises(KeyboardInterrupt):
+            SentimentClassifier(from_=str(tmp_path / "before"), epochs=1).fit(texts, labels, out=tmp_path / "run")
+    shutil.rmtree(tmp_path / "before")
+    assert SentimentClassifier.resume(tmp_path / "run", texts, labels).history_
 
 
 def evaluated(classifier: SentimentClassifier) -> list[tuple[int, float]]:
