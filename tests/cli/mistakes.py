@@ -131,7 +131,6 @@ def write_parquet(path: Path, class_names: list[str], label: int) -> None:
 MISTAKES = {
     "serve --host 0.0.0.0": "--host is 0.0.0.0, which other machines reach; give --token too, or set RNNNLP_TOKEN",
     "serve --token secret": "--token has 6 characters or others than letters, digits and signs; it must have",
-    "serve --host 0.0.0..0 --token 0123456789abcdef0123456789abcdef": "--host 0.0.0..0 with --port 8000 cannot be list",
     "serve --port 70000": "--port is 70000; it must be at least 0 and at most 65535",
     # Options that no command has, or that have no such value.
     "": "the following arguments are required: COMMAND; 'rnnnlp --help' lists the options",

@@ -254,8 +254,9 @@ def test_options_that_would_open_the_server(monkeypatch: pytest.MonkeyPatch, run
         ServerOptions(token="secret")
     monkeypatch.setenv("RNNNLP_TOKEN", "a-token-of-some-length")
     assert ServerOptions(host="0.0.0.0").token == "a-token-of-some-length"
-    with pytest.raises(UserError, match="cannot be listened on"):
-        serve(ServerOptions(runs=(str(runs),), host="192.0.2.1"))
+    for host in ("192.0.2.1", "0.0.0..0", "a" * 64 + ".org"):  # of others, and names that no host can have
+        with pytest.raises(UserError, match="cannot be listened on"):
+            serve(ServerOptions(runs=(str(runs),), host=host))
     with pytest.raises(UserError, match="holds no model"):
         Catalogue([str(Path(__file__).parent)])
 
