@@ -269,16 +269,18 @@ def _matches(pattern: Path) -> list[str]:
 
 def _tables_in(folder: Path) -> list[Path]:
     """The tables of a folder, in order. A .json file is one only if it is the only file of its split."""
-    found = sorted(path for path in folder.iterdir() if not is_hidden(path.name) and not path.is_dir())
-    tables = [path for path in found if data_suffix(path.name) in TABLE_SUFFIXES]
+    tables = [path for path in _files_in(folder) if data_suffix(path.name) in TABLE_SUFFIXES]
     others = {_split_of(path) for path in tables if data_suffix(path.name) != PLAIN_JSON}
     return [path for path in tables if data_suffix(path.name) != PLAIN_JSON or _split_of(path) not in {None, *others}]
 
 
 def _json_in(folder: Path) -> list[Path]:
     """The .json files of a folder."""
-    found = sorted(path for path in folder.iterdir() if not is_hidden(path.name) and not path.is_dir())
-    return [path for path in found if data_suffix(path.name) == PLAIN_JSON]
+    return [path for path in _files_in(folder) if data_suffix(path.name) == PLAIN_JSON]
+
+
+def _files_in(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if not is_hidden(path.name) and not path.is_dir())
 
 
 def _split_of(path: Path) -> str | None:

@@ -52,7 +52,8 @@ def resolve(
         validation_tokens: The number of tokens that an evaluation reads.
         processes: The number of processes that train.
     """
-    seen, most = tokens_seen(options, vocab_size, tokens, processes), (options.max_epochs or math.inf) * tokens
+    seen = tokens_seen(options, vocab_size, tokens, processes)  # by a model of the size "base"
+    most = (options.max_epochs or math.inf) * tokens
     if options.preset == "auto":
         size = size_of(given.get("hidden_size") or best_hidden_size(min(seen, most)))
     else:
