@@ -32,16 +32,20 @@ from benchmarking.cases import (
 from benchmarking.documents import Documents
 
 NAMES = {"W_x": "weight_ih", "W_h": "weight_hh", "b_x": "bias_ih", "b_h": "bias_hh"}
+_threads = 1  # of all cases, as given to `start`
 
 
 def start(backend: str | None, threads: int) -> str:
     """Makes the process ready; returns what runs, for people."""
+    global _threads
+    _threads = threads
     torch.set_num_threads(threads)
     return f"PyTorch {torch.__version__}, {torch.get_num_threads()} threads"
 
 
 def job(case: Case, documents: Documents | None, weights: dict[str, np.ndarray]) -> Any:
     """Makes what runs the case with these weights: `check()`, `run()`, and `how`, which of several ways it takes."""
+    torch.set_num_threads(_threads)  # `Generate` may have left another number
     model = Model(case)
     model.load_state_dict({_torch_name(name): torch.from_numpy(w.copy()) for name, w in weights.items()})
     if documents is None:
@@ -202,7 +206,7 @@ class Generate:
         self.rng = np.random.default_rng(0)
         self.loop = {"nn.LSTM": self.by_layers, "nn.LSTMCell": self.by_cells}[rival]
         samplers = {"multinomial": multinomial, "exponential": exponential, "numpy": self.by_numpy}
-        threads = sorted({1, torch.get_num_threads()})
+        threads = sorted({1, _threads})
         ways = {f"{name}, {n} threads": (samplers[name], n) for name, n in product(samplers, threads)}
         self.way, self.how = fastest(ways, lambda way: self.generate(way, 100))
 
