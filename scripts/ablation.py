@@ -39,8 +39,8 @@ def main(words: Sequence[str] | None = None) -> int:
 
             print(table(read(options.table)))
         else:
-            log_to_stderr()
-            result = run(options) | {"command": command(words)}
+            with log_to_stderr():
+                result = run(options) | {"command": command(words)}
             print(line(result))
             if options.json:
                 with options.json.open("a", encoding="utf-8") as file:

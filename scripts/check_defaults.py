@@ -30,10 +30,10 @@ def main(words: Sequence[str] | None = None) -> int:
     from rnnnlp.training.signals import Interrupted
 
     given = vars(parse(words))
-    log_to_stderr()
     try:
-        for data, budget in itertools.product(given.pop("data").split(","), given.pop("budgets").split(",")):
-            print("\n".join(table(list(rows_of(data, budget, **given)))), flush=True)
+        with log_to_stderr():
+            for data, budget in itertools.product(given.pop("data").split(","), given.pop("budgets").split(",")):
+                print("\n".join(table(list(rows_of(data, budget, **given)))), flush=True)
     except UserError as error:
         return fail(error.command_line)
     except Interrupted as stop:

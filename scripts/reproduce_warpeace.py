@@ -216,16 +216,16 @@ def main(words: Sequence[str] | None = None) -> int:
     from rnnnlp.training.signals import Interrupted
 
     given = parse(words)
-    log_to_stderr()
-    try:
-        print(table(rows_of(given)))
-    except UserError as error:
-        return fail(error.command_line)
-    except Interrupted as stop:
-        logging.getLogger("rnnnlp").info("%s; the same command continues", stop)
-        return stop.exit_code
-    except KeyboardInterrupt:
-        return 130
+    with log_to_stderr():
+        try:
+            print(table(rows_of(given)))
+        except UserError as error:
+            return fail(error.command_line)
+        except Interrupted as stop:
+            logging.getLogger("rnnnlp").info("%s; the same command continues", stop)
+            return stop.exit_code
+        except KeyboardInterrupt:
+            return 130
     return 0
 
 

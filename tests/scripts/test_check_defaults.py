@@ -13,7 +13,8 @@ def test_the_grid_is_around_the_defaults_and_its_runs_are_kept(tmp_path, capsys)
     grid = ("--sizes", "1,2", "--rates", "1,2")
     words = ["--data", str(text), "--budgets", "1s", *grid, "--json", str(kept), "--max-epochs", "1", *SMALL]
     assert check_defaults.main(words) == 0
-    first = capsys.readouterr().out
+    first, logged = capsys.readouterr()
+    assert "chosen or given: " in logged
     rows = [json.loads(line) for line in kept.read_text().splitlines()]
     units, lr = rows[0]["units"], rows[0]["lr"]
     assert [(row["units"], row["lr"]) for row in rows[1:]] == [(units, 2 * lr), (2 * units, lr), (2 * units, 2 * lr)]
