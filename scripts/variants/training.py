@@ -76,25 +76,22 @@ def train(variant: Variant, given: Mapping[str, Any]) -> dict[str, Any]:
     values = {**variant.options, **given}
     options = TASK.options_from({"validation_tokens": LARGEST, **BASELINE, **values})
     training = with_limit(options.training)
-    encoded = encode_corpus(corpus_of(training), training.tokenizer, splits=SPLITS, **training.vocabulary_options)
-    config, network_config = resolve(
-        training,
-        options.network,
-        vocab_size=encoded.tokenizer.vocab_size,
-        tokens=len(encoded.ids["train"]),
-        validation_tokens=min(len(encoded.ids["validation"]), training.validation_tokens),
-    )
-    rng: np.random.Generator = rng_for(config.seed, Stream.WEIGHTS)
-    network = build(variant, network_config, encoded.tokenizer, rng=rng)
-    with (
-        running(training.backend, training.threads),
-        run_folder(None) as folder,
-        RunFolder.create(folder, overwrite=False) as run,
-    ):
-        objective = VariantObjective(network, encoded, config, variant)
-        network.save_config(run.path, training=config.to_mapping())
-        trainer = TimedTrainer(objective, config, run, started=started)
-        trainer.train()
+    with running(training.backend, training.threads):
+        encoded = encode_corpus(corpus_of(training), training.tokenizer, splits=SPLITS, **training.vocabulary_options)
+        config, network_config = resolve(
+            training,
+            options.network,
+            vocab_size=encoded.tokenizer.vocab_size,
+            tokens=len(encoded.ids["train"]),
+            validation_tokens=min(len(encoded.ids["validation"]), training.validation_tokens),
+        )
+        rng: np.random.Generator = rng_for(config.seed, Stream.WEIGHTS)
+        network = build(variant, network_config, encoded.tokenizer, rng=rng)
+        with run_folder(None) as folder, RunFolder.create(folder, overwrite=False) as run:
+            objective = VariantObjective(network, encoded, config, variant)
+            network.save_config(run.path, training=config.to_mapping())
+            trainer = TimedTrainer(objective, config, run, started=started)
+            trainer.train()
     if not trainer.step_seconds:
         raise UserError(f"{option('budget')} is {config.budget:g} seconds, over before the first step; give more time")
     total, sequential = multiplications(network)
