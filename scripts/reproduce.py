@@ -217,12 +217,26 @@ def write(work: Reproduction, ids: Sequence[str], folder: Path) -> None:
         changed = [record for record in content["records"] if record["id"] in ids]
         for record in changed:
             today = {"machine": machine(), "date": datetime.now(UTC).date().isoformat(), "version": __version__}
-            record |= {**today, "commit": commit(), "figures": work.figures(record["id"])}
+            figures = work.figures(record["id"])
+            if left := sorted(names(record["figures"]) - names(figures)):
+                print(f"{record['id']}: not measured again, so as before: {', '.join(left)}")
+            record |= {**today, "commit": commit(), "figures": updated(record["figures"], figures)}
             record["unknown"].pop("commit", None)
             record.pop("load", None)
         if changed:
             path.write_text(lines(content) + "\n", encoding="utf-8")
             print(f"{path.relative_to(ROOT)} written; git diff shows what has changed")
+
+
+def updated(old: Sequence[dict[str, Any]], new: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The old figures, with the new ones of the same split in their place. What was not measured again stays."""
+    by_split = {figures["split"]: figures for figures in new}
+    found = [figures | by_split.pop(figures["split"], {}) for figures in old]
+    return found + list(by_split.values())
+
+
+def names(figures: Sequence[dict[str, Any]]) -> set[str]:
+    return {name for of_split in figures for name in of_split}
 
 
 def lines(value: Any, indent: int = 0, before: int = 0) -> str:

@@ -150,6 +150,7 @@ def test_new_figures_are_written_into_the_records(work: Stub, tmp_path: Path, mo
     ((before, after),) = changed
     assert before["id"] == "imdb-10m"
     assert after["figures"][1] == {"split": "test", "accuracy": 0.9254, "calibration_error": 0.018}
+    assert after["figures"][2] == before["figures"][2] == {"split": None, "seconds": 228}  # not measured again
     assert after["machine"]
     assert old["tables"] == new["tables"]
 
