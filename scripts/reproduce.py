@@ -5,9 +5,9 @@
 
 --sets is a folder with the data sets: imdb/, sst2/ and online_shopping_10_cats/ as for `rnnnlp train sentiment --data`,
 and shakespeare.txt and warpeace.txt (or tinyshakespeare/input.txt and warpeace/input.txt) as for `rnnnlp train charlm`.
-Each command of a record runs as it is written there. A finished figure is kept in --out and not made again; an
-interrupted run continues. The exit code is 1 if a figure is further from the published one than the `spread` of its
-row.
+Each command of a record runs as it is written there. A finished figure is kept in --out, and made again only if its
+command has changed; an interrupted run continues. The exit code is 1 if a figure is further from the published one than
+the `spread` of its row.
 """
 
 import argparse
@@ -16,6 +16,7 @@ import os
 import platform
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -62,14 +63,21 @@ class Reproduction:
 
     def figures(self, id: str) -> list[dict[str, Any]]:
         """Makes the run of a record, and gives its figures, in the form of the record's."""
-        kept = self.out / f"{id}.json"
-        if not kept.exists():
-            began = time.monotonic()
-            measured = self.measure(self.records[id])
-            content = {"figures": measured, "seconds": round(time.monotonic() - began)}
-            write_atomically(kept, json.dumps(content, indent=1).encode())
-        found: list[dict[str, Any]] = json.loads(kept.read_bytes())["figures"]
+        found: list[dict[str, Any]] = self.measurement(id)["figures"]
         return found
+
+    def measurement(self, id: str) -> dict[str, Any]:
+        """The figures of a record, and with what they were made; from a kept file if that has the same command."""
+        kept, record = self.out / f"{id}.json", self.records[id]
+        if kept.exists() and (content := json.loads(kept.read_bytes())).get("command") == record["command"]:
+            return content
+        began = time.monotonic()
+        figures = self.measure(record)
+        content = {"figures": figures, "seconds": round(time.monotonic() - began), "command": record["command"]}
+        content |= {"machine": machine(), "date": datetime.now(UTC).date().isoformat()}
+        content |= {"version": __version__, "commit": commit()}
+        write_atomically(kept, json.dumps(content, indent=1).encode())
+        return content
 
     def measure(self, record: Record) -> list[dict[str, Any]]:
         self.out.mkdir(parents=True, exist_ok=True)
@@ -82,6 +90,7 @@ class Reproduction:
             self.run([*self.words(record), "--json", str(path)])
             return [{"split": None, "times_faster": round(json.loads(path.read_bytes())["geomean"], 2)}]
         if "reproduce_warpeace.py" in command:
+            self.forget_another(record, run)
             self.run([*self.words(record), "--out", str(run)])
             (row,) = (json.loads(path.read_bytes()) for path in run.glob("*.json"))
             test = {"nats_per_char": round(row["test"], 4), "published_nats_per_char": row["published"]}
@@ -92,7 +101,16 @@ class Reproduction:
             ]
         raise Missing(f"{record['id']}: it is not known how to read the figures of {command}")
 
+    def forget_another(self, record: Record, run: Path) -> None:
+        """Removes what is there of a run that began with another command, which this one must not continue."""
+        self.out.mkdir(parents=True, exist_ok=True)
+        begun = self.out / f"{record['id']}.command"
+        if begun.exists() and begun.read_text(encoding="utf-8") != record["command"]:
+            shutil.rmtree(run, ignore_errors=True)
+        write_atomically(begun, record["command"].encode())
+
     def train(self, record: Record, run: Path) -> None:
+        self.forget_another(record, run)
         words = self.words(record)
         if words[1] == "ensemble":
             words[words.index("--out") + 1] = str(run)
@@ -191,10 +209,11 @@ def reproduce(number: int, row: Sequence[Record], work: Reproduction) -> bool:
     for id in needed:
         if any(record["id"] == id for record in row):
             made[id] = work.figures(id)
-        elif not (work.out / f"{id}.trained").exists():
-            work.out.mkdir(parents=True, exist_ok=True)
-            work.train(work.records[id], work.out / id)
-            (work.out / f"{id}.trained").touch()
+        else:
+            trained, command = work.out / f"{id}.trained", work.records[id]["command"]
+            if not trained.exists() or trained.read_text(encoding="utf-8") != command:
+                work.train(work.records[id], work.out / id)
+                write_atomically(trained, command.encode())
     path, _, form = about["figure"].partition(":")
     means = []
     for figures in ([record["figures"] for record in row], list(made.values())):
@@ -211,16 +230,16 @@ def reproduce(number: int, row: Sequence[Record], work: Reproduction) -> bool:
 
 
 def write(work: Reproduction, ids: Sequence[str], folder: Path) -> None:
-    """Writes the figures of today into docs/results/*.json, and the tables that show them."""
+    """Writes the new figures into docs/results/*.json, with what they were made with."""
     for path in sorted(folder.glob("*.json")):
         content = json.loads(path.read_text(encoding="utf-8"))
         changed = [record for record in content["records"] if record["id"] in ids]
         for record in changed:
-            today = {"machine": machine(), "date": datetime.now(UTC).date().isoformat(), "version": __version__}
-            figures = work.figures(record["id"])
-            if left := sorted(names(record["figures"]) - names(figures)):
+            made = work.measurement(record["id"])
+            if left := sorted(names(record["figures"]) - names(made["figures"])):
                 print(f"{record['id']}: not measured again, so as before: {', '.join(left)}")
-            record |= {**today, "commit": commit(), "figures": updated(record["figures"], figures)}
+            about = {name: made[name] for name in ("machine", "date", "version", "commit")}
+            record |= {**about, "figures": updated(record["figures"], made["figures"])}
             record["unknown"].pop("commit", None)
             record.pop("load", None)
         if changed:

@@ -155,6 +155,32 @@ def test_new_figures_are_written_into_the_records(work: Stub, tmp_path: Path, mo
     assert old["tables"] == new["tables"]
 
 
+def test_kept_figures_are_written_with_what_they_were_made_with(
+    work: Stub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    folder = tmp_path / "results"
+    folder.mkdir()
+    shutil.copy(ROOT / "docs" / "results" / "sentiment.json", folder)
+    monkeypatch.setattr(reproduce, "ROOT", tmp_path)
+    work.figures("imdb-10m")
+    kept = work.out / "imdb-10m.json"
+    then = {"machine": "another machine", "date": "2026-01-01", "version": "0.0.1", "commit": "abc"}
+    kept.write_text(json.dumps(json.loads(kept.read_bytes()) | then))
+    reproduce.write(work, ["imdb-10m"], folder)
+    (record,) = (r for r in json.loads((folder / "sentiment.json").read_bytes())["records"] if r["id"] == "imdb-10m")
+    assert {name: record[name] for name in then} == then
+
+
+def test_figures_and_runs_of_another_command_are_made_again(work: Stub, monkeypatch: pytest.MonkeyPatch):
+    work.figures("imdb-10m")
+    first = len(work.commands)
+    command = RECORDS["imdb-10m"]["command"] + " --seed 7"
+    monkeypatch.setitem(RECORDS, "imdb-10m", RECORDS["imdb-10m"] | {"command": command})
+    work.figures("imdb-10m")
+    assert work.commands[first][1:3] == ["train", "sentiment"]
+    assert "--resume" not in work.commands[first]
+
+
 def test_the_sources_in_the_folder_are_not_taken_for_an_installation(tmp_path: Path):
     (tmp_path / "rnnnlp").mkdir()
     (tmp_path / "rnnnlp" / "__init__.py").touch()
