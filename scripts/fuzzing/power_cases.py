@@ -15,6 +15,7 @@ from fuzzing.disk import Disk, recorded
 from fuzzing.process_cases import command, network_of, old_or_new, result, resumed
 from fuzzing.stand_ins import compiled
 from fuzzing.subjects import REVIEWS, TEXT
+from rnnnlp.folders import NEXT
 
 KINDS = ("begin", "overwrite", "resume", "train longer", "save_pretrained", "ensemble", "cache")
 SIZES = "--hidden-size 6 --embedding-size 5 --batch-size 4 --evaluations 3 --checkpoint-every 2 --keep-checkpoints 2"
@@ -104,12 +105,11 @@ class Studio:
         for task in TASKS:
             whole = self.whole(task)
             folder = self.place()
-            first = f"{folder}/checkpoints"
             code = main_of(self.line(task, folder))
             changes: list[Change] = []
 
-            def judge(state: Path, cut: int, task=task, whole=whole, first=first, changes=changes) -> str:
-                promised = is_synced(changes[:cut], first)
+            def judge(state: Path, cut: int, task=task, whole=whole, run=str(folder), changes=changes) -> str:
+                promised = is_synced(changes[:cut], run)
                 again = "" if promised else self.line(task, state, "--overwrite")
                 return resumed(task, state, whole, again=again, scratch=scratch_of(state), but=UNSYNCED)
 
@@ -248,12 +248,15 @@ def main_of(line: str) -> str:
     return f"from rnnnlp.cli.main import main\nimport sys\nsys.exit(main({line.split()!r}))"
 
 
-def is_synced(changes: list[Change], folder: str) -> bool:
-    """Whether a checkpoint in this folder, and the folder itself, were synced: from then on one must be there."""
-    published = False
+def is_synced(changes: list[Change], run: str) -> bool:
+    """Whether a checkpoint of this run, and the folders above it, were synced: from then on one must be there."""
+    published = set()  # folders whose sync puts a checkpoint on the disk
     for kind, fields, _ in changes:
-        published = published or (kind == "rename" and fields[1].startswith(f"{folder}/step-"))
-        if published and kind == "syncfolder" and fields[0] == folder:
+        if kind == "rename" and fields[1] == f"{run}/{NEXT}":  # the first checkpoint
+            published.add(run)
+        elif kind == "rename" and fields[1].startswith(f"{run}/checkpoints/step-"):
+            published.add(f"{run}/checkpoints")
+        elif kind == "syncfolder" and fields[0] in published:
             return True
     return False
 

@@ -275,6 +275,17 @@ def test_a_disk_loses_what_is_not_synced(tmp_path: Path):
     assert states(before, emptied, tmp_path / "5") == {"a=old", "a=n", "a=", "a=0"}
 
 
+def test_a_synced_checkpoint_must_be_there_after_a_power_cut():
+    from fuzzing.power_cases import is_synced
+
+    first = [("rename", ["/run/.next.tmp", "/run/.rnnnlp-next"], b""), ("syncfolder", ["/run"], b"")]
+    later = [("rename", ["/run/checkpoints/.tmp", "/run/checkpoints/step-00000002"], b"")]
+    assert not is_synced(first[:1], "/run")
+    assert is_synced(first, "/run")
+    assert not is_synced([*later, first[1]], "/run")
+    assert is_synced([*later, ("syncfolder", ["/run/checkpoints"], b"")], "/run")
+
+
 @needs_compiler
 def test_the_judge_of_power_cuts_sees_a_run_that_never_syncs(home: Path, tmp_path: Path, monkeypatch):
     from fuzzing.power_cases import Studio, one_case
