@@ -60,6 +60,7 @@ STEPS = 300  # of a run that is ended
 ENDED = f"train charlm --data {{text}} --hidden-size 24 --embedding-size 8 --steps {STEPS} --evaluations 4 --seed 1"
 ENDED += " --checkpoint-every 5 --batch-size 24 --bptt 16 --threads 1 --shards 12 --dropout 0.2"
 ENDS = ("kill", "SIGTERM", "SIGINT", "exception", "full disk", "cut cable")
+SAYING = ("SIGTERM", "SIGINT", "exception", "full disk")  # ends of which a run says how to resume it
 GONE_SECONDS = 15.0
 MOST_HOSTS = 4
 PAUSED_SECONDS = 14.0  # longer than a computer is waited for that cannot be reached
@@ -176,13 +177,12 @@ def ends(folder: Path, text: Path, options: argparse.Namespace) -> int:
                 out, processes = folder / f"{kind}-{number}".replace(" ", "-"), rng.choice((2, 3, 4))
                 seconds, said, code = ended(kind, processes, [*words, "--out", str(out)], out, rng, hosts)
                 problem = "" if seconds < GONE_SECONDS or kind == "pause" else "too slow, "
-                again = re.search(r"resume with: (mpiexec -n \d+ )?rnnnlp (.*)", said)
+                again = command_to_resume(kind, said)
                 problem += "" if again else "no command to resume, "
                 problem += "" if (code == 0) == (kind == "pause") else "wrong exit code, "
                 temporary = [path.name for path in (*out.iterdir(), *out.glob("checkpoints/*")) if ".tmp" in path.name]
                 if kind != "pause":
-                    resumed = shlex.split(again[2]) if again else ["train", "charlm", "--resume", str(out)]
-                    run(rng.choice((1, 2, 4)), resumed)
+                    run(rng.choice((1, 2, 4)), again or ["train", "charlm", "--resume", str(out)])
                 problem += "" if digest(out) == expected else "other bits, "
                 failed += bool(problem)
                 left = f", left: {', '.join(temporary)}" if temporary else ""
@@ -194,6 +194,18 @@ def ends(folder: Path, text: Path, options: argparse.Namespace) -> int:
                 )
     print(f"{failed} of {options.times * len(options.ends)} trials failed")
     return failed
+
+
+def command_to_resume(kind: str, said: str) -> list[str]:
+    """The words of the last command to resume that a run printed; none if it printed none.
+
+    At its start, each run prints one for a process that is lost without a word. It does not count for other ends.
+    """
+    lines = said.splitlines()
+    if kind in SAYING:
+        lines = [line for line in lines if not line.startswith("if a process is lost,")]
+    found = re.findall(r"resume with: (?:mpiexec -n \d+ )?rnnnlp (.*)", "\n".join(lines))
+    return shlex.split(found[-1]) if found else []
 
 
 def messages(folder: Path, text: Path, options: argparse.Namespace) -> int:
