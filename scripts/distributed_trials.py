@@ -27,11 +27,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from safetensors import SafetensorError
 from safetensors.numpy import load_file
 from several_hosts import Hosts, mpiexec
 
@@ -62,6 +64,7 @@ ENDED += " --checkpoint-every 5 --batch-size 24 --bptt 16 --threads 1 --shards 1
 ENDS = ("kill", "SIGTERM", "SIGINT", "exception", "full disk", "cut cable")
 SAYING = ("SIGTERM", "SIGINT", "exception", "full disk")  # ends of which a run says how to resume it
 GONE_SECONDS = 15.0
+PATIENCE = 180.0  # seconds after which a trial, or the run that resumes it, counts as hung
 MOST_HOSTS = 4
 PAUSED_SECONDS = 14.0  # longer than a computer is waited for that cannot be reached
 MESSAGES = (1_000_000, 5_000_000)  # numbers in a sum
@@ -104,13 +107,43 @@ def command(processes: int, words: Sequence[str], hosts: Hosts | None = None) ->
 
 
 def run(
-    processes: int, words: Sequence[str], hosts: Hosts | None = None, *, worker: str = "train", patient: bool = True
+    processes: int,
+    words: Sequence[str],
+    hosts: Hosts | None = None,
+    *,
+    worker: str = "train",
+    patient: bool = True,
+    seconds: float | None = None,
 ) -> None:
-    """Trains; an error if the exit code is not that of the worker."""
+    """Trains; an error if the exit code is not that of the worker, or if it takes more than these seconds."""
     given = command(processes, words, hosts)
-    done = subprocess.run(given, env=environment(worker, patient=patient), capture_output=True, text=True)
-    if done.returncode != (128 + signal.SIGTERM if worker.startswith("stop") else 0):
-        raise RuntimeError(f"{shlex.join(words)}: exit code {done.returncode}\n{done.stderr}")
+    with launched(given, worker, patient=patient, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            _, error = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            raise RuntimeError(f"{shlex.join(words)}: hung") from None
+    if process.returncode != (128 + signal.SIGTERM if worker.startswith("stop") else 0):
+        raise RuntimeError(f"{shlex.join(words)}: exit code {process.returncode}\n{error}")
+
+
+@contextmanager
+def launched(
+    given: Sequence[str], worker: str, *, patient: bool = True, **streams: Any
+) -> Iterator["subprocess.Popen[str]"]:
+    """A process. If it still runs when the context is left, it is killed with all processes below it."""
+    process = subprocess.Popen(given, env=environment(worker, patient=patient), **streams)
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            kill([*descendants(process.pid), process.pid])
+        process.wait()
+
+
+def kill(pids: Sequence[int], number: int = signal.SIGKILL) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def environment(worker: str, *, patient: bool = True) -> dict[str, str]:
@@ -176,14 +209,19 @@ def ends(folder: Path, text: Path, options: argparse.Namespace) -> int:
             for kind in options.ends:
                 out, processes = folder / f"{kind}-{number}".replace(" ", "-"), rng.choice((2, 3, 4))
                 seconds, said, code = ended(kind, processes, [*words, "--out", str(out)], out, rng, hosts)
-                problem = "" if seconds < GONE_SECONDS or kind == "pause" else "too slow, "
+                problem = "hung, " if code is None else ""
+                problem += "too slow, " if code is not None and seconds >= GONE_SECONDS and kind != "pause" else ""
                 again = command_to_resume(kind, said)
                 problem += "" if again else "no command to resume, "
-                problem += "" if (code == 0) == (kind == "pause") else "wrong exit code, "
-                temporary = [path.name for path in (*out.iterdir(), *out.glob("checkpoints/*")) if ".tmp" in path.name]
-                if kind != "pause":
-                    run(rng.choice((1, 2, 4)), again or ["train", "charlm", "--resume", str(out)])
-                problem += "" if digest(out) == expected else "other bits, "
+                problem += "" if code is None or (code == 0) == (kind == "pause") else "wrong exit code, "
+                temporary = [path.name for path in (*out.glob("*"), *out.glob("checkpoints/*")) if ".tmp" in path.name]
+                try:
+                    if kind != "pause":
+                        resume = again or ["train", "charlm", "--resume", str(out)]
+                        run(rng.choice((1, 2, 4)), resume, seconds=PATIENCE)
+                    problem += "" if digest(out) == expected else "other bits, "
+                except (RuntimeError, OSError, ValueError, SafetensorError) as error:
+                    problem += f"not resumed ({str(error).strip().splitlines()[-1]}), "
                 failed += bool(problem)
                 left = f", left: {', '.join(temporary)}" if temporary else ""
                 last = said.splitlines()[-1] if said else ""
@@ -352,40 +390,63 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def ended(
     kind: str, processes: int, words: list[str], out: Path, rng: random.Random, hosts: Hosts | None
-) -> tuple[float, str, int]:
-    """Starts a run and ends it; returns the seconds until all its processes are gone, its last words, its exit code."""
+) -> tuple[float, str, int | None]:
+    """Starts a run and ends it.
+
+    Returns:
+        The seconds until all its processes are gone, its last words, and its exit code: None if it hung.
+    """
     step, rank = rng.randrange(10, STEPS - 40), rng.randrange(processes)
     worker = {"exception": f"raise {step} {rank}", "full disk": f"disk {step} 0"}.get(kind, "train")
+    given = command(processes, words, hosts if kind in ("cut cable", "pause") else None)
+    begin = time.monotonic()
+    deadline = begin + PATIENCE
+    code: int | None = None
+    workers: list[int] = []
     with open(out.with_suffix(".log"), "w+") as log:
-        given = command(processes, words, hosts if kind in ("cut cable", "pause") else None)
-        started = subprocess.Popen(given, env=environment(worker), stderr=log, stdout=log)
-        if worker == "train":
-            while started.poll() is None and not (out / f"checkpoints/step-{step // 5 * 5:08d}").exists():
-                time.sleep(0.002)
-            begin = time.monotonic()
-            workers = [pid for pid in descendants(started.pid) if is_worker(pid)]
-            if kind == "kill":
-                os.kill(workers[rank], signal.SIGKILL)
-            elif kind == "cut cable" and hosts is not None:
-                hosts.cut(1 + rank)
-            elif kind == "pause":
-                os.kill(workers[rank], signal.SIGSTOP)
-                time.sleep(PAUSED_SECONDS)
-                os.kill(workers[rank], signal.SIGCONT)
-            else:
-                started.send_signal(getattr(signal, kind))
-        else:
-            while started.poll() is None and "trial: " not in out.with_suffix(".log").read_text():
-                time.sleep(0.002)
-            begin, workers = time.monotonic(), [pid for pid in descendants(started.pid) if is_worker(pid)]
-        code = started.wait(timeout=60)
-        while any(is_worker(pid) for pid in workers):
-            time.sleep(0.01)
+        try:
+            with launched(given, worker, stderr=log, stdout=log) as started:
+                while started.poll() is None and not has_come_to(step, out, worker):
+                    wait_until(deadline, 0.002)
+                begin, workers = time.monotonic(), [pid for pid in descendants(started.pid) if is_worker(pid)]
+                chosen = workers[rank : rank + 1]  # none if the run has ended
+                if kind == "cut cable" and hosts is not None:
+                    hosts.cut(1 + rank)
+                elif kind == "kill":
+                    kill(chosen)
+                elif kind == "pause":
+                    kill(chosen, signal.SIGSTOP)
+                    time.sleep(PAUSED_SECONDS)
+                    kill(chosen, signal.SIGCONT)
+                elif worker == "train":
+                    started.send_signal(getattr(signal, kind))
+                found = started.wait(timeout=max(0.0, deadline - time.monotonic()))
+                while any(is_worker(pid) for pid in workers):
+                    wait_until(deadline, 0.01)
+                code = found
+        except (TimeoutError, subprocess.TimeoutExpired):
+            pass
+        finally:
+            kill([pid for pid in workers if is_worker(pid)])
+            if kind == "cut cable" and hosts is not None:
+                hosts.mend(1 + rank)
         seconds = time.monotonic() - begin
-        if kind == "cut cable" and hosts is not None:
-            hosts.mend(1 + rank)
         log.seek(0)
         return seconds, log.read(), code
+
+
+def has_come_to(step: int, out: Path, worker: str) -> bool:
+    """Whether a run has a checkpoint of about this step, or has failed there, as its worker should."""
+    if worker == "train":
+        return (out / f"checkpoints/step-{step // 5 * 5:08d}").exists()
+    return "trial: " in out.with_suffix(".log").read_text()
+
+
+def wait_until(deadline: float, seconds: float) -> None:
+    """Waits for some seconds; TimeoutError after the deadline."""
+    if time.monotonic() > deadline:
+        raise TimeoutError
+    time.sleep(seconds)
 
 
 def descendants(pid: int) -> list[int]:
