@@ -221,20 +221,24 @@ def soak(words: list[str], out: Path, every: float, budget: float) -> tuple[list
     long = Training(words, out)
     try:
         with tempfile.TemporaryDirectory(prefix="rnnnlp-soak-") as temporary:
-            while long.process.poll() is None:
-                now = time.monotonic() - started
-                tenth, fraction = divmod(10 * now / budget, 1)
-                if not NEW_BEGIN <= fraction < NEW_END and new:
+            try:
+                while long.process.poll() is None:
+                    now = time.monotonic() - started
+                    tenth, fraction = divmod(10 * now / budget, 1)
+                    if not NEW_BEGIN <= fraction < NEW_END and new:
+                        new.end()
+                        new = None
+                    elif NEW_BEGIN <= fraction < NEW_END and not new:
+                        new = Training([*words, "--evaluations", "1"], Path(temporary) / f"{tenth:.0f}")
+                    step, new_step = long.step(), new.step() if new else 0
+                    try:
+                        samples.append(sample(long.process.pid, now, step, new_step))
+                    except (OSError, LookupError):  # it has just ended
+                        break
+                    time.sleep(max(0.0, started + every * len(samples) - time.monotonic()))
+            finally:  # before its folder is removed
+                if new:
                     new.end()
-                    new = None
-                elif NEW_BEGIN <= fraction < NEW_END and not new:
-                    new = Training([*words, "--evaluations", "1"], Path(temporary) / f"{tenth:.0f}")
-                step, new_step = long.step(), new.step() if new else 0
-                try:
-                    samples.append(sample(long.process.pid, now, step, new_step))
-                except (OSError, LookupError):  # it has just ended
-                    break
-                time.sleep(max(0.0, started + every * len(samples) - time.monotonic()))
             if long.process.wait():
                 trouble = f"the training ended with exit code {long.process.returncode}"
     except KeyboardInterrupt:
@@ -242,9 +246,7 @@ def soak(words: list[str], out: Path, every: float, budget: float) -> tuple[list
     except ValueError as error:
         trouble = f"a line of {long.metrics.path} is not JSON: {error}"
     finally:
-        for training in (long, new):
-            if training:
-                training.end()
+        long.end()
     return samples, long.metrics, trouble
 
 
