@@ -35,6 +35,19 @@ class Hosts:
 
     def __enter__(self) -> Self:
         self.folder = tempfile.TemporaryDirectory(prefix="rnnnlp-hosts-")
+        try:
+            self._make()
+        except BaseException:
+            self._remove()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._remove()
+
+    def _make(self) -> None:
         self.login = Path(self.folder.name) / "login"
         self.login.write_text(LOGIN.format(prefix=self.prefix))
         self.login.chmod(0o755)
@@ -51,15 +64,15 @@ class Hosts:
                 run("ip", "-n", host, "link", "set", device, "up")
             run("tc", "qdisc", "add", "dev", cable, *limit)
             run("tc", "-n", host, "qdisc", "add", "dev", "eth0", *limit)
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for number in self.numbers:
-            subprocess.run(["ip", "netns", "del", self.host(number)], check=False)
-        subprocess.run(["ip", "link", "del", self.prefix], check=False)
-        self.folder.cleanup()
+    def _remove(self) -> None:
+        """Removes all hosts that there are."""
+        try:
+            for number in self.numbers:
+                subprocess.run(["ip", "netns", "del", self.host(number)], check=False)
+            subprocess.run(["ip", "link", "del", self.prefix], check=False)
+        finally:
+            self.folder.cleanup()
 
     def host(self, number: int) -> str:
         return f"{self.prefix}n{number}"
