@@ -137,6 +137,7 @@ class Worker:
     def __init__(self, place: Path, home: Path, keep: Path | None):
         self.place, self.home, self.keep = place, home, keep
         self.folder, self.scratch, self.beside = place / "case", place / "scratch", place / "beside"
+        self.home_of_amplified = place.with_name(f"{place.name}-{AMPLIFIED}")
         self.whole: dict[tuple[str, ...], Result] = {}
         place.mkdir()
         self.scratch.mkdir()
@@ -147,7 +148,8 @@ class Worker:
         kind = only or drawn
         outcome = self.amplified(case) if kind == AMPLIFIED else self.drawn(case, kind, rng)
         if outcome.failed and self.keep:
-            shutil.copytree(self.place, self.keep / f"case-{case}", symlinks=True, dirs_exist_ok=True, ignore=ignore)
+            folder = self.home_of_amplified / "case" if kind == AMPLIFIED else self.place
+            shutil.copytree(folder, self.keep / f"case-{case}", symlinks=True, dirs_exist_ok=True, ignore=ignore)
         return outcome
 
     def drawn(self, case: int, kind: str, rng: np.random.Generator) -> Outcome:
@@ -192,7 +194,7 @@ class Worker:
     def amplified(self, case: int) -> Outcome:
         """Each of the small inputs that need much, in turn."""
         inputs = amplified()
-        home = self.place.with_name(f"{self.place.name}-{AMPLIFIED}")
+        home = self.home_of_amplified
         if not home.exists():
             shutil.copytree(self.home / AMPLIFIED, home)
         chosen = inputs.CASES[case % len(inputs.CASES)]

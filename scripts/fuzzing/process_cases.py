@@ -174,10 +174,11 @@ class Worker:
         home: The folder of all.
         job: The number of this worker.
         library: The stand-in for pthread_create, or None.
+        keep: Where the folders of failed cases are kept, or None.
     """
 
-    def __init__(self, home: Path, job: int, library: Path | None):
-        self.home, self.job, self.library = home, job, library
+    def __init__(self, home: Path, job: int, library: Path | None, keep: Path | None):
+        self.home, self.job, self.library, self.keep = home, job, library, keep
         self.folder, self.scratch = home / f"run-{job}", home / f"scratch-{job}"  # beside the whole runs
         self.error = ""  # what the disturbed process printed on standard error
         self.scratch.mkdir()
@@ -192,7 +193,10 @@ class Worker:
             what, ended = getattr(self, kind)(rng)
         except (OSError, ValueError, KeyError) as error:  # what was left cannot be read
             what, ended = kind, FAILED + repr(error)
-        return Outcome(case, kind, what, ended, error=self.error)
+        outcome = Outcome(case, kind, what, ended, error=self.error)
+        if outcome.failed and self.keep and self.folder.exists():
+            shutil.copytree(self.folder, self.keep / f"case-{case}", symlinks=True, dirs_exist_ok=True)
+        return outcome
 
     @cache  # noqa: B019 (a worker lives as long as its process)
     def whole(self, task: str, seed: int = 0) -> Run:
@@ -488,7 +492,7 @@ def campaign(options: Options) -> Iterator[Outcome]:
         library = compiled("few_threads", home)
 
         def work(cases: Iterable[int], job: int) -> Iterator[Outcome]:
-            worker = Worker(home, job, library)
+            worker = Worker(home, job, library, options.keep)
             for case in cases:
                 yield worker.run(options.seed, case, options.only)
 

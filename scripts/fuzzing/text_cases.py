@@ -123,4 +123,7 @@ def one_case(options: Options, case: int, folder: Path, scratch: Path) -> Outcom
     process = in_child(action, scratch)
     how = verdict(process)
     kind, _, what = process.out.strip().partition(": ") if how == "done" else ("failed", "", how)
-    return Outcome(case, kind, "", what, process.seconds, process.memory, process.error)
+    outcome = Outcome(case, kind, "", what, process.seconds, process.memory, process.error)
+    if outcome.failed and options.keep:
+        shutil.copytree(folder, options.keep / f"case-{case}", dirs_exist_ok=True)
+    return outcome

@@ -162,6 +162,21 @@ def test_a_case_may_not_read_what_its_mode_forbids(tmp_path: Path):
     assert "PermissionError" in ended.error
 
 
+def test_the_folder_of_a_failed_case_is_kept(tmp_path: Path, monkeypatch):
+    from fuzzing import text_cases
+    from fuzzing.cases import Options
+
+    def run_case(seed: int, case: int, folder: Path, only: str | None) -> str:
+        (folder / "text.txt").write_text("a text")
+        raise KeyError("tokens")
+
+    monkeypatch.setattr(text_cases, "run_case", run_case)
+    (tmp_path / "work").mkdir()
+    options = Options(range(4), 0, 1, None, tmp_path / "kept")
+    assert text_cases.one_case(options, 3, tmp_path / "work", tmp_path / "scratch").failed
+    assert (tmp_path / "kept/case-3/text.txt").read_text() == "a text"
+
+
 # --------------------------------------------------------------------------------------------- the verdict on the whole
 
 
