@@ -15,6 +15,7 @@ import io
 import json
 import os
 import resource
+import shlex
 import signal
 import sys
 import time
@@ -281,7 +282,7 @@ def report(outcomes: Iterable[Outcome], options: Options) -> int:
     counts: dict[str, Counter[str]] = {}
     slowest: dict[str, float] = {}
     largest: dict[str, int] = {}
-    only = f" --only {options.only}" if options.only else ""
+    only = f" --only {shlex.quote(options.only)}" if options.only else ""
     for outcome in outcomes:
         kind = outcome.kind
         counts.setdefault(kind, Counter())["failed" if outcome.failed else outcome.ended] += 1

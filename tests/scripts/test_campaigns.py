@@ -162,6 +162,14 @@ def test_a_case_may_not_read_what_its_mode_forbids(tmp_path: Path):
     assert "PermissionError" in ended.error
 
 
+def test_the_command_that_repeats_a_case_has_its_kind_in_quotes(capsys: pytest.CaptureFixture[str]):
+    from fuzzing.cases import FAILED, Options, Outcome, report
+
+    outcome = Outcome(3, "train longer", "resume", FAILED + "hung")
+    assert report([outcome], Options(range(4), 7, 1, "train longer", None)) == 1
+    assert "--seed 7 --first 3 --count 1 --only 'train longer'\n" in capsys.readouterr().out
+
+
 def test_the_folder_of_a_failed_case_is_kept(tmp_path: Path, monkeypatch):
     from fuzzing import text_cases
     from fuzzing.cases import Options
