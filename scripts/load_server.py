@@ -32,8 +32,10 @@ function request()
 end
 DELAY
 function done(summary, latency)
-  io.write(string.format("RESULT %d %d %f %f %d\\n", summary.requests, summary.duration, latency:percentile(50) / 1000,
-    latency:percentile(99) / 1000, summary.errors.status + summary.errors.read + summary.errors.timeout))
+  local errors = summary.errors
+  io.write(string.format("RESULT %d %d %f %f %d\\n", summary.requests - errors.status, summary.duration,
+    latency:percentile(50) / 1000, latency:percentile(99) / 1000,
+    errors.connect + errors.status + errors.read + errors.timeout))
 end
 """
 
@@ -125,7 +127,11 @@ def address_of(process: subprocess.Popen[str]) -> str:
 def load(
     wrk: str, folder: str, bodies: Path, address: str, connections: int, seconds: int, pause: float
 ) -> dict[str, float]:
-    """What wrk measures; `pause` is the mean time between two requests of a connection, in milliseconds."""
+    """What wrk measures.
+
+    A request that the server refuses is an error, and counts in neither `requests` nor `rate`. `pause` is the mean time
+    between two requests of a connection, in milliseconds.
+    """
     delay = f"function delay() return math.random(0, {2 * int(pause)}) end" if pause else ""
     script = Path(folder) / "load.lua"
     script.write_text(LUA.replace("BODIES", str(bodies)).replace("DELAY", delay))
