@@ -82,10 +82,14 @@ def today() -> str:
 def install(job: Job, figures: dict[str, Row]) -> None:
     """Copies the model to where the package finds it, and brings the list of bundled models up to date."""
     from rnnnlp.files import write_atomically
+    from rnnnlp.folders import replacement
 
     out, model = job.options.out, job.model
-    shutil.rmtree(out / model.name, ignore_errors=True)
-    shutil.copytree(job.folder / "model", out / model.name)
+    made, installed = job.folder / "model", out / model.name
+    before = installed.iterdir() if installed.is_dir() else ()
+    names = {path.name for path in (*made.iterdir(), *before) if not path.name.startswith(".")}
+    with replacement(installed, names) as new:  # who opens it meanwhile finds the old model or the new one
+        shutil.copytree(made, new, dirs_exist_ok=True)
     index = out / "index.json"
     entries = {entry["name"]: entry for entry in json.loads(index.read_bytes())} if index.exists() else {}
     described = {name: value for name, value in asdict(model).items() if name in ("name", "language", "scripts", "use")}

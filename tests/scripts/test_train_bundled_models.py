@@ -69,7 +69,10 @@ def test_both_models_from_end_to_end(
     assert list(models[0]["figures"]) == ["IMDB test", "SST-2 test", "sample-reviews test"]
     capsys.readouterr()
     monkeypatch.setattr(script, "train_or_resume", None)
+    (folder / "of an older version").touch()
     assert make(data, tmp_path, "--split", "test") == 0  # nothing is trained again
+    made = tmp_path / "work" / folder.name / "model"
+    assert {path.name for path in folder.iterdir()} == {path.name for path in made.iterdir()}
     assert "pretrain" not in capsys.readouterr().err
     assert make(data, tmp_path, "--split", "test", "--seed", "1") == 2
     assert "was begun with " in capsys.readouterr().err
