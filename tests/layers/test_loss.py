@@ -1,17 +1,29 @@
 import numpy as np
 import pytest
 
-from rnnnlp.layers.loss import softmax, softmax_cross_entropy
+from rnnnlp.layers.loss import softmax, softmax_cross_entropy, weighted_cross_entropy
 from tests.gradients import check_gradients
 
 TARGETS = np.array([2, 0, 3, 3, 1])
 WEIGHTS = np.array([0.5, 2.0, 1.0, 3.0])
+ROW_WEIGHTS = np.array([1.5, 0.0, 0.25, 1.0, 4.0])
 options = pytest.mark.parametrize("class_weights", [None, WEIGHTS], ids=["even", "weighted"])
 smoothings = pytest.mark.parametrize("label_smoothing", [0.0, 0.2])
 
 
 def draw_logits(scale=1.0):
     return scale * np.random.default_rng(0).normal(size=(5, 4))
+
+
+def losses_of_rows(logits, label_smoothing, w):
+    """Written out, from class weights `w`."""
+    losses = []
+    for row, target in zip(logits, TARGETS, strict=True):
+        log_p = np.log(np.exp(row) / np.exp(row).sum())
+        q = np.full(4, label_smoothing / 4)
+        q[target] += 1 - label_smoothing
+        losses.append(-np.sum(q * w * log_p))
+    return np.array(losses)
 
 
 @options
@@ -21,15 +33,22 @@ def test_values_and_gradient(label_smoothing, class_weights):
     settings = {"label_smoothing": label_smoothing, "class_weights": class_weights}
     loss_sum, count, dlogits = softmax_cross_entropy(logits, TARGETS, **settings)
     w = np.ones(4) if class_weights is None else class_weights
-    expected = 0.0
-    for row, target in zip(logits, TARGETS, strict=True):
-        log_p = np.log(np.exp(row) / np.exp(row).sum())
-        q = np.full(4, label_smoothing / 4)
-        q[target] += 1 - label_smoothing
-        expected -= np.sum(q * w * log_p)
-    assert loss_sum == pytest.approx(expected, rel=1e-12)
+    assert loss_sum == pytest.approx(losses_of_rows(logits, label_smoothing, w).sum(), rel=1e-12)
     assert count == w[TARGETS].sum()
     check_gradients(lambda: softmax_cross_entropy(logits, TARGETS, **settings)[0], {"logits": (logits, dlogits)})
+
+
+@options
+@smoothings
+def test_values_and_gradient_with_weights_of_rows(label_smoothing, class_weights):
+    logits = draw_logits()
+    settings = {"label_smoothing": label_smoothing, "class_weights": class_weights}
+    loss_sum, count, dlogits = weighted_cross_entropy(logits, TARGETS, ROW_WEIGHTS, **settings)
+    w = np.ones(4) if class_weights is None else class_weights
+    assert loss_sum == pytest.approx(ROW_WEIGHTS @ losses_of_rows(logits, label_smoothing, w), rel=1e-12)
+    assert count == pytest.approx(ROW_WEIGHTS @ w[TARGETS], rel=1e-12)
+    assert not dlogits[ROW_WEIGHTS == 0].any()
+    check_gradients(lambda: ROW_WEIGHTS @ losses_of_rows(logits, label_smoothing, w), {"logits": (logits, dlogits)})
 
 
 @options
