@@ -12,6 +12,11 @@ from rnnnlp.kernels import CELLS
 from rnnnlp.layers.recurrent import Direction
 
 PACKAGE = Path(rnnnlp.__file__).parent
+TABLES = {  # files with a dict by cell: of the fast versions, and of the names that others give to the same cells
+    "kernels/numpy/recurrent.py",
+    "exchange/onnx_recurrent.py",
+    "exchange/torch_names.py",
+}
 cells = pytest.mark.parametrize("cell", CELLS)
 
 
@@ -40,14 +45,42 @@ def test_native_kernels_have_no_cell_that_is_not_in_the_list():
     assert set(kernels.of(np.empty(0)).cells()) == set(CELLS)
 
 
+def nodes_that_name_cells(source):
+    """Comparisons, containers and cases of `match` with the name of a cell in them."""
+    kinds = ast.Compare | ast.Tuple | ast.List | ast.Set | ast.Dict | ast.MatchValue
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, kinds) and any(
+            isinstance(part, ast.Constant) and part.value in CELLS for part in ast.iter_child_nodes(node)
+        ):
+            yield node
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'cell == "gru"',
+        'cell in ("gru", "mgu")',
+        '["gru"]',
+        '{"gru"}',
+        '{"gru": 1}',
+        '{1: "gru"}',
+        'match cell:\n    case "mgu" | "gru":\n        pass',
+    ],
+)
+def test_a_list_of_cells_in_any_form_is_found(source):
+    assert len(list(nodes_that_name_cells(source))) == 1
+    assert not list(nodes_that_name_cells(source.replace("gru", "mgu")))
+
+
 def test_no_other_file_lists_cells_or_asks_which_one_it_is():
-    """In Python, but for defaults such as `cell: str = "lstm"`, and for who has a fast version."""
-    found = []
+    """In Python, but for defaults such as `cell: str = "lstm"`, and for the tables in `TABLES`."""
+    found, tables = [], set()
     for path in PACKAGE.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            inside = (
-                ast.iter_child_nodes(node) if isinstance(node, ast.Compare | ast.Tuple | ast.List | ast.Set) else ()
-            )
-            if any(isinstance(part, ast.Constant) and part.value in CELLS for part in inside):
-                found.append(f"{path.relative_to(PACKAGE)}:{node.lineno}")
+        place = path.relative_to(PACKAGE).as_posix()
+        for node in nodes_that_name_cells(path.read_text(encoding="utf-8")):
+            if isinstance(node, ast.Dict) and place in TABLES:
+                tables.add(place)
+            else:
+                found.append(f"{place}:{node.lineno}")
     assert not found
+    assert tables == TABLES
