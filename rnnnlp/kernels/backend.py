@@ -5,7 +5,8 @@ same file names inside: recurrent, matmul, rows, pooling, loss, optimizer, decod
 
 Three rules hold for all functions:
 
-- Arrays that are passed in are never changed, except where the text says "in place" or "receives".
+- Arrays that are passed in are never changed, except where the text says "in place" or "receives", and for
+  `overwrite=True`: the caller then gives up `pre`, or the tape, and the kernel may write into it.
 - No function draws random numbers.
 - Results have the dtype of the arguments. `native` takes float32 only.
 """
@@ -134,7 +135,8 @@ class Backend(Protocol):
             reverse: Run from the last step to the first. Each sequence then starts at its own last step.
             row_index: `(N,)`. If given, `pre` is a table `(V, G*H)`, and row n takes `pre[row_index[n]]`.
             keep_tape: False for inference: no backward follows, and the tape is None.
-            overwrite: The caller no longer needs `pre`; the tape may use its memory.
+            overwrite: The caller no longer needs `pre`; the tape may use its memory. A table, with `row_index`, is not
+                changed.
             out: Receives `h`. It may be some columns of a wider array.
 
         Returns:
@@ -152,7 +154,7 @@ class Backend(Protocol):
             dh: Gradient of the outputs `(N, H)`.
             dstate_T: Gradients of the final states, arrays `(B, H)`.
             tape: The tape of that forward pass.
-            overwrite: The tape is used up; the results may use its memory.
+            overwrite: The tape is used up: the results may use its memory, so it serves only one backward pass.
 
         Returns:
             dpre: Gradient `(N, G*H)`, also where the forward pass had a table and `row_index`.

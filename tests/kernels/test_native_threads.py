@@ -35,7 +35,7 @@ def training_step() -> dict[str, np.ndarray]:
     _, _, dlogits = native.softmax_cross_entropy(logits, ids)
     dW_out = native.matmul_tn(dlogits, h)
     dh = native.matmul(dlogits, W_out) + native.mean_and_max_backward(mean, mean, h, largest, sizes)
-    dpre, _, dW_h, _ = native.backward(dh, None, tape)
+    dpre, _, dW_h, _ = native.backward(dh, state, tape)
     native.add_rows(dpre, ids, table)
     moments = [np.zeros_like(W_out), np.zeros_like(W_out)]
     native.adam([W_out], [dW_out], moments[:1], moments[1:], rows=[None], decays=[0.1], lr=0.01, step=1)

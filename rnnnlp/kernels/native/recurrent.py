@@ -73,17 +73,13 @@ def forward(
     return h, tuple(state_T), tape
 
 
-def backward(
-    dh: Array | None, dstate_T: tuple[Array | None, ...] | None, tape: Tape, *, overwrite: bool = False
-) -> tuple[Array, State, Array, State]:
+def backward(dh: Array, dstate_T: State, tape: Tape, *, overwrite: bool = False) -> tuple[Array, State, Array, State]:
     """Backpropagates through all steps of a forward pass: `dh (N, H)` -> `dpre (N, G*H)`, `dstate_0`, `dW_h`, `dextra`.
 
-    `dh`, `dstate_T` and each array of `dstate_T` may be None for zeros. With `overwrite`, `dpre` takes the memory of
-    the tape's gates.
+    With `overwrite`, `dpre` takes the memory of the tape's gates.
     """
-    gradients = [None if d is None else np.ascontiguousarray(d) for d in dstate_T or [None] * len(tape.state)]
     dpre, dstate_0, dW_h, dextra = _native.backward(
-        tape.cell, _with_contiguous_rows(dh), gradients, tape.h, tape.saved, tape.batch_sizes,
+        tape.cell, _with_contiguous_rows(dh), _contiguous(dstate_T), tape.h, tape.saved, tape.batch_sizes,
         tape.state, tape.W_h, tape.extra, tape.reverse, overwrite,
     )  # fmt: skip
     return dpre, tuple(dstate_0), dW_h, tuple(dextra)
@@ -93,8 +89,8 @@ def _contiguous(arrays: State) -> State:
     return tuple(np.ascontiguousarray(a) for a in arrays)
 
 
-def _with_contiguous_rows(a: Array | None) -> Array | None:
+def _with_contiguous_rows(a: Array) -> Array:
     """The same array if each row is contiguous, as columns of a wider array are; otherwise a copy."""
-    if a is None or (a.strides[1] == a.itemsize and a.strides[0] >= a.shape[1] * a.itemsize):
+    if a.strides[1] == a.itemsize and a.strides[0] >= a.shape[1] * a.itemsize:
         return a
     return np.ascontiguousarray(a)
