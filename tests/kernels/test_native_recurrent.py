@@ -114,9 +114,12 @@ def test_weights_larger_than_a_cache_are_split_by_units(cell):
     assert all(np.array_equal(one[name], two[name]) for name in one)
 
 
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("ragged", [False, True])
 @pytest.mark.parametrize("T", [1, 2])
-def test_short_sequences(T):
-    case = Case("lstm", 20, 3, ragged=False, reverse=False, T=T)
+@pytest.mark.parametrize("cell", NATIVE_CELLS)
+def test_short_sequences(cell, T, ragged, reverse):
+    case = Case(cell, 20, 3, ragged=ragged, reverse=reverse, T=T)
     assert_close(case.run(native), case.run(numpy_backend, np.float64))
 
 
