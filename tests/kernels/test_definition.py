@@ -52,6 +52,7 @@ PAPERS = {  # of one sequence: the gates' inputs, the blocks of W_h, the states 
 
 @cells
 def test_values_are_those_of_the_papers(cell):
+    assert cell in PAPERS, f"PAPERS has no equations of {cell}; add those of its paper, for one sequence"
     spec = CELLS[cell]
     inputs = Inputs(spec, [1, 1, 1], H=4, rng=np.random.default_rng(0))
     states, _ = spec.step(inputs.pre, inputs.state, inputs.W_h, inputs.extra)
