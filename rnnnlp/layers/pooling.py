@@ -17,15 +17,39 @@ POOLINGS = ("last", "mean", "max", "mean+max", "attention")
 
 
 class Pool(Protocol):
-    """A pooling layer: `forward` takes packed rows `(N, D)` to `(B, output_size)`."""
+    """A pooling layer: packed rows `(N, D)` to `(B, output_size)`.
+
+    Attributes:
+        output_size: The number of features of a pooled row.
+    """
 
     output_size: int
 
-    def parameters(self) -> dict[str, Parameter]: ...
+    def parameters(self) -> dict[str, Parameter]:
+        """The parameters by name."""
 
-    def forward(self, x: Array, batch_sizes: Array) -> tuple[Array, Any]: ...
+    def forward(self, x: Array, batch_sizes: Array) -> tuple[Array, Any]:
+        """Pools each sequence.
 
-    def backward(self, dy: Array, tape: Any) -> Array: ...
+        Args:
+            x: `(N, D)`.
+            batch_sizes: `(T,)`.
+
+        Returns:
+            y: `(B, output_size)`.
+            tape: What `backward` needs.
+        """
+
+    def backward(self, dy: Array, tape: Any) -> Array:
+        """Adds to the gradients of the parameters, if there are any, and returns that of the input.
+
+        Args:
+            dy: `(B, output_size)`.
+            tape: The tape of the forward pass.
+
+        Returns:
+            dx: `(N, D)`.
+        """
 
 
 def pooling(kind: str, size: int, *, bidirectional: bool, dtype: np.dtype, rng: np.random.Generator) -> Pool:
@@ -72,12 +96,14 @@ class LastPool(_Unlearned):
         self.forward_size = size // 2 if bidirectional else size
 
     def forward(self, x: Array, batch_sizes: Array) -> tuple[Array, LastTape]:
+        """`x (N, D)` -> `y (B, D)`, tape."""
         last = offsets_of(batch_sizes)[lengths_of(batch_sizes) - 1] + np.arange(batch_sizes[0])  # (B,) rows
         y = x[: len(last)].copy()  # (B, D) step 0
         y[:, : self.forward_size] = x[last, : self.forward_size]
         return y, LastTape(last, len(x))
 
     def backward(self, dy: Array, tape: LastTape) -> Array:
+        """`dy (B, D)` -> `dx (N, D)`, 0 in rows that were not taken."""
         last, N = tape
         dx = np.zeros((N, dy.shape[1]), dy.dtype)
         # y = [x[last] | x[first]]
@@ -100,11 +126,13 @@ class MeanMaxPool(_Unlearned):
         self.parts = parts
 
     def forward(self, x: Array, batch_sizes: Array) -> tuple[Array, MeanMaxTape]:
+        """`x (N, D)` -> `y (B, parts * D)`, tape."""
         mean, largest = kernels.of(x).mean_and_max(x, batch_sizes)  # (B, D)
         y = [{"mean": mean, "max": largest}[part] for part in self.parts]
         return np.concatenate(y, axis=1), MeanMaxTape(x, largest, batch_sizes)
 
     def backward(self, dy: Array, tape: MeanMaxTape) -> Array:
+        """`dy (B, parts * D)` -> `dx (N, D)`."""
         x, largest, batch_sizes = tape
         dparts = dict(zip(self.parts, np.split(dy, len(self.parts), axis=1), strict=True))
         nothing = np.zeros_like(largest)
@@ -129,6 +157,7 @@ class AttentionPool:
         return {"query": self.query}
 
     def forward(self, x: Array, batch_sizes: Array) -> tuple[Array, AttentionTape]:
+        """`x (N, D)` -> `y (B, D)`, tape."""
         sequence = sequence_of_row(batch_sizes)  # (N,)
         with BLAS:
             score = x @ self.query.value  # (N,)
@@ -140,6 +169,7 @@ class AttentionPool:
         return y, AttentionTape(x, weight, batch_sizes)
 
     def backward(self, dy: Array, tape: AttentionTape) -> Array:
+        """`dy (B, D)` -> `dx (N, D)`; adds to the gradient of `query`."""
         x, weight, batch_sizes = tape
         sequence = sequence_of_row(batch_sizes)  # (N,)
         # y = sum of weight * x

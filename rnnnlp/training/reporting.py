@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ReportedRun:
-    """The run that a callback hears of.
+    """The run that a callback is told of.
 
     Attributes:
         name: Its name: that of the folder.
@@ -41,16 +41,25 @@ class ReportedRun:
 
 
 class Callback:
-    """Hears of a training. Subclasses implement what they need.
+    """Is called at events of a training. Subclasses override the methods that they need.
 
-    A callback that raises an exception is warned of and hears no more; the training goes on.
+    A callback that raises an exception is called no more; a warning says so, and the training goes on.
     """
 
     def begin(self, run: ReportedRun) -> None:
-        """The training begins, or goes on."""
+        """The training begins, or is resumed.
+
+        Args:
+            run: Its name, folder, task and options, and the step that it is resumed from.
+        """
 
     def step(self, step: int, figures: Mapping[str, float]) -> None:
-        """Every tenth step was taken: its loss, learning rate, gradient norm and others."""
+        """A step was taken; every tenth is reported.
+
+        Args:
+            step: The number of steps so far.
+            figures: The loss, learning rate, gradient norm and others.
+        """
 
     def evaluation(self, step: int, figures: Mapping[str, float], *, best: bool, sample: str | None) -> None:
         """The weights were evaluated on validation.
@@ -63,7 +72,12 @@ class Callback:
         """
 
     def checkpoint(self, step: int, folder: Path) -> None:
-        """A checkpoint was written into this folder."""
+        """A checkpoint was written.
+
+        Args:
+            step: The number of steps so far.
+            folder: Its folder. The run keeps its last `keep_checkpoints` of these.
+        """
 
     def end(self, status: str, figures: Mapping[str, float]) -> None:
         """The training has ended.

@@ -53,7 +53,10 @@ class CharLM(Estimator):
             validation_data: Texts to validate on, beside texts; by default the last tenth of the characters.
             out: A new folder that keeps the run.
             overwrite: Whether to replace a run that is in `out`.
-            callbacks: What hears of the training, beside the trackers of `report_to`: see `Callback`.
+            callbacks: Receive the figures of the training, like the trackers of `report_to`: see `Callback`.
+
+        Returns:
+            This object, trained.
 
         Raises:
             UserError: For a mistake in options or data.
@@ -71,7 +74,7 @@ class CharLM(Estimator):
         callbacks: Sequence[Callback] = (),
         **changes: Any,
     ) -> Self:
-        """Continues the run in a folder: one that was interrupted, or one that shall train longer.
+        """Continues the run in a folder, because it was interrupted or is to train longer.
 
         Args:
             folder: The run folder, the `out` of `fit` or of the command line.
@@ -80,6 +83,9 @@ class CharLM(Estimator):
             callbacks: As for `fit`.
             changes: Options that change: `epochs`, `steps` or `budget` is the new limit in all, and
                 `budget="+10m"` adds to what the run has had.
+
+        Returns:
+            A new object with the trained model.
 
         Raises:
             UserError: If there is no such run, the data are others, or an option cannot change.
@@ -100,6 +106,9 @@ class CharLM(Estimator):
             errors: What becomes of bytes of a byte tokenizer that are no UTF-8, as in `bytes.decode`. With
                 "surrogateescape", `text.encode("utf-8", "surrogateescape")` gives the bytes.
             sampling: The options of `Sampling`, such as `length=300` and `temperature=0.7`.
+
+        Returns:
+            The text after the prompt, without the prompt. It has at most `length` tokens.
 
         Raises:
             UserError: For a value that an option cannot have.
@@ -125,6 +134,9 @@ class CharLM(Estimator):
 
         Args:
             folder: The folder, or the name of a model on the Hub: "owner/name" or "owner/name@revision".
+
+        Returns:
+            A new object with that model and its options.
 
         Raises:
             UserError: If there is none, or it is damaged.

@@ -78,7 +78,10 @@ class SentimentClassifier(Estimator):
                 each class are held out.
             out: A new folder that keeps the run.
             overwrite: Whether to replace a run that is in `out`.
-            callbacks: What hears of the training, beside the trackers of `report_to`: see `Callback`.
+            callbacks: Receive the figures of the training, like the trackers of `report_to`: see `Callback`.
+
+        Returns:
+            This object, trained.
 
         Raises:
             UserError: For a mistake in options or data.
@@ -98,7 +101,7 @@ class SentimentClassifier(Estimator):
         callbacks: Sequence[Callback] = (),
         **changes: Any,
     ) -> Self:
-        """Continues the run in a folder: one that was interrupted, or one that shall train longer.
+        """Continues the run in a folder, because it was interrupted or is to train longer.
 
         Args:
             folder: The run folder, the `out` of `fit` or of the command line.
@@ -109,6 +112,9 @@ class SentimentClassifier(Estimator):
             callbacks: As for `fit`.
             changes: Options that change: `epochs`, `steps` or `budget` is the new limit in all, and
                 `budget="+10m"` adds to what the run has had. `data` is the new place of the data of the command line.
+
+        Returns:
+            A new object with the trained model.
 
         Raises:
             UserError: If there is no such run, the data are others, or an option cannot change.
@@ -127,13 +133,35 @@ class SentimentClassifier(Estimator):
         return classes.array()
 
     def predict_proba(self, texts: Any) -> np.ndarray:
-        """Calibrated probabilities `(n, K)`, the columns in the order of `classes_`; NaN for a missing text."""
+        """The calibrated probability of each class for each text.
+
+        Args:
+            texts: n texts in any usual container, or a table with a column of texts.
+
+        Returns:
+            `(n, K)`, the columns in the order of `classes_`; NaN for a missing text.
+
+        Raises:
+            UserError: If `texts` is not a container of texts, or the model gives no finite probabilities.
+            NotFittedError: Before `fit`.
+        """
         with self._kernels():
             probabilities: np.ndarray = self._fitted().predict_proba(self._texts(texts))
         return probabilities
 
     def predict(self, texts: Any) -> np.ndarray:
-        """The most probable label of each text, `(n,)`, of the type that `fit` was given; None for a missing text."""
+        """The most probable label of each text.
+
+        Args:
+            texts: n texts in any usual container, or a table with a column of texts.
+
+        Returns:
+            `(n,)`, of the type of the labels that `fit` was given; None for a missing text.
+
+        Raises:
+            UserError: As for `predict_proba`.
+            NotFittedError: Before `fit`.
+        """
         with self._kernels():
             predicted: np.ndarray = self._fitted().predict(self._texts(texts))
         return predicted
@@ -143,12 +171,20 @@ class SentimentClassifier(Estimator):
         return as_texts(texts, column=self.text_column) if is_table(texts) else texts
 
     def predict_stream(self, texts: Any, *, batch_size: int | None = None) -> Iterator[Answer]:
-        """Yields each text with its label and probabilities, before the last text is read: see `Predictor`.
+        """Yields the answer to each text before the last text is read: for generators and data sets of any size.
 
         Args:
             texts: Texts in any container, also a generator or a data set of any size.
             batch_size: The largest number of texts that are read before an answer is given: 1 for a source that waits.
                 By default 16 at first, and then more, as that is faster.
+
+        Yields:
+            For each text, in order: `text`, its most probable `label`, and the `probabilities` `(K,)` of all classes.
+            For a missing text they are None, None and NaN.
+
+        Raises:
+            UserError: If `texts` is not a container of texts, or `batch_size` is below 1.
+            NotFittedError: Before `fit`.
         """
         model = self._fitted()
         infer = model.inference()
@@ -158,12 +194,21 @@ class SentimentClassifier(Estimator):
             yield from answers
 
     def score(self, texts: Any, labels: Any = None, sample_weight: Any = None) -> float:
-        """The accuracy on texts with these labels, weighted if `sample_weight` is given; see `Predictor.score`.
+        """The accuracy: the fraction of texts whose most probable label is the given one.
+
+        Labels are matched by value: 1, 1.0 and "1" are the same. Rows without a text or a label are left out.
 
         Args:
             texts: The texts, or a table with texts and labels.
             labels: The label of each text; None takes those of the table.
             sample_weight: How much each text counts, at least 0.
+
+        Returns:
+            A number from 0 to 1; the weighted fraction if there are weights.
+
+        Raises:
+            UserError: If the numbers of texts, labels and weights differ, or a label is none of the classes.
+            NotFittedError: Before `fit`.
         """
         if labels is None and is_table(texts):
             rows = labelled_rows(texts, None, sample_weight, columns=(self.text_column, self.label_column))
@@ -178,6 +223,13 @@ class SentimentClassifier(Estimator):
         Args:
             texts: Texts without labels. Copies and missing texts are left out, so there may be fewer indices.
             n: The number of texts that are wanted.
+
+        Returns:
+            Indices into `texts`, int64 `(m,)` with m at most `n`.
+
+        Raises:
+            UserError: If `texts` is not a container of texts, or `n` is below 1.
+            NotFittedError: Before `fit`.
         """
         with self._kernels():
             chosen: np.ndarray = self._fitted().uncertain(self._texts(texts), n)
@@ -186,11 +238,17 @@ class SentimentClassifier(Estimator):
     def explain(self, texts: Any, labels: Any = None) -> Explanations:
         """The contribution of each word of each text to a label, in nats of log-odds; below 0: against it.
 
-        A notebook shows the texts, with green words for the label and red ones against it.
-
         Args:
             texts: The texts.
             labels: The explained label of each text; the predicted one by default.
+
+        Returns:
+            For each text a list of its words, each with `start`, `stop` (exclusive, in characters) and `weight`; None
+            for a missing text. A notebook shows the texts, with green words for the label and red ones against it.
+
+        Raises:
+            UserError: If the numbers of texts and labels differ, or a label is none of the classes.
+            NotFittedError: Before `fit`.
         """
         with self._kernels():
             explained: Explanations = self._fitted().explain(self._texts(texts), labels)
@@ -205,6 +263,9 @@ class SentimentClassifier(Estimator):
                 that of a model on the Hub, "owner/name" or "owner/name@revision".
             shared: For workers of Spark, Dask or `datasets`: each process opens the folder once, and the classifier is
                 pickled as its path.
+
+        Returns:
+            A new classifier with that model and its options.
 
         Raises:
             UserError: If there is none, or it is damaged.

@@ -42,7 +42,10 @@ class WordLM(Estimator):
             data: A path, a Hub name or a built-in data set, as `--data` takes it; or texts in any container.
             out: A new folder that keeps the run.
             overwrite: Whether to replace a run that is in `out`.
-            callbacks: What hears of the training, beside the trackers of `report_to`: see `Callback`.
+            callbacks: Receive the figures of the training, like the trackers of `report_to`: see `Callback`.
+
+        Returns:
+            This object, trained.
 
         Raises:
             UserError: For a mistake in options or data.
@@ -54,7 +57,7 @@ class WordLM(Estimator):
     def resume(
         cls, folder: str | os.PathLike[str], data: Any = None, *, callbacks: Sequence[Callback] = (), **changes: Any
     ) -> Self:
-        """Continues the run in a folder: one that was interrupted, or one that shall train longer.
+        """Continues the run in a folder, because it was interrupted or is to train longer.
 
         Args:
             folder: The run folder, the `out` of `fit` or of the command line.
@@ -62,6 +65,9 @@ class WordLM(Estimator):
             callbacks: As for `fit`.
             changes: Options that change: `epochs`, `steps` or `budget` is the new limit in all, and
                 `budget="+10m"` adds to what the run has had.
+
+        Returns:
+            A new object with the trained model.
 
         Raises:
             UserError: If there is no such run, the data are others, or an option cannot change.
@@ -77,6 +83,9 @@ class WordLM(Estimator):
 
         Args:
             folder: The folder, or the name of a model on the Hub: "owner/name" or "owner/name@revision".
+
+        Returns:
+            A new object with those models and their options.
 
         Raises:
             UserError: If there are none, or they are damaged.
