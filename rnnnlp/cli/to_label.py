@@ -22,16 +22,20 @@ log = logging.getLogger(__name__)
 
 
 def check_uncertain(options: argparse.Namespace) -> None:
-    """Refuses options that mean nothing with, or without, `--uncertain`.
+    """Refuses a number of texts below 1, and options that mean nothing with, or without, `--uncertain`.
 
     Raises:
         UserError: If one was given.
     """
+    from rnnnlp.config import as_given
+
     asked = options.uncertain is not None
     for name in ("json", "explain", "threshold") if asked else ("out", "label_column"):
         if getattr(options, name) not in (None, False):
             beside = "beside" if asked else "without"
             raise UserError(f"{option(name)} means nothing {beside} {option('uncertain')}; leave it out")
+    if asked and as_given(int, options.uncertain, "uncertain") < 1:
+        raise UserError(f"{option('uncertain')} is {options.uncertain}; it must be at least 1")
 
 
 def write_uncertain(model: "Predictor", run: Path, texts: Sequence[str], options: argparse.Namespace) -> int:

@@ -19,7 +19,7 @@ PACKAGE = Path(rnnnlp.__file__).parent
 WRAPPER = "{}: {}"  # puts a place before another message
 NAMED = ("option", "dashed")  # calls that give the name of an option
 ENOUGH = 7  # characters in a row that a message and its template must share
-CANDIDATES = 20  # templates that are compared with a row character by character
+CANDIDATES = 30  # templates that are compared with a row character by character
 GAP = " ... "  # in a row: anything
 
 Segment = str | None  # text, or a value

@@ -449,7 +449,7 @@ MISTAKES = {
     "predict {home}/reviews --file {home}/no_label.csv --text-column review": "has no column 'review'; its columns are",
     # Ensembles.
     "ensemble": "the following arguments are required: RUN, --out; 'rnnnlp ensemble --help' lists the options",
-    "ensemble {home}/reviews --out {home}/new": "an ensemble of 1 runs makes no sense; it must be of at least 2",
+    "ensemble {home}/reviews --out {home}/new": "runs has the length 1; an ensemble needs at least 2: give more",
     "ensemble {home}/reviews {home}/lm --out {home}/new": "holds a model of type char_lm; a classifier is needed here",
     "ensemble {home}/reviews {home}/nothing --out {home}/new": "nothing is not a folder",
     "ensemble {home}/reviews {home}/ensemble --out {home}/new": (

@@ -274,6 +274,7 @@ ELSEWHERE = {
     "; every text must be a string": WRONG_TEXTS,
     "prompt is {}; it must be a string": "tasks/test_estimators.py::test_options_of_generate_that_are_refused",
     "seed is {}; it must be at least 0": "tasks/test_estimators.py::test_options_of_generate_that_are_refused",
+    "n is {}; it must be at least 1": "tasks/sentiment/test_uncertain.py::test_less_than_one_text_is_refused",
     "validation_data must be a pair (texts, labels)": f"{CONTAINERS}::test_validation_data_that_are_refused",
     "there is no text with a label; give at": f"{CONTAINERS}::test_missing_texts_have_an_answer_that_says_so",
     "labels has a missing value; give the label": f"{CONTAINERS}::test_labels_to_explain",

@@ -234,4 +234,4 @@ class EnsembleOptions(Config):
     def __post_init__(self) -> None:
         super().__post_init__()
         if len(self.runs) < 2:
-            raise UserError(f"an ensemble of {len(self.runs)} runs makes no sense; it must be of at least 2: give more")
+            raise UserError(f"runs has the length {len(self.runs)}; an ensemble needs at least 2: give more")

@@ -11,7 +11,7 @@ from zlib import crc32
 import numpy as np
 
 from rnnnlp.config import as_given
-from rnnnlp.errors import UserError, option
+from rnnnlp.errors import UserError
 
 LENGTHS = 3  # short, medium and long texts are chosen in equal proportion
 GRAM, LONGEST = 5, 1000  # characters: of an n-gram, and of what is compared of a text
@@ -49,9 +49,9 @@ def most_uncertain(
     Raises:
         UserError: If `n` is below 1.
     """
-    n = as_given(int, n, "uncertain")
+    n = as_given(int, n, "n")
     if n < 1:
-        raise UserError(f"{option('uncertain')} is {n}; it must be at least 1")
+        raise UserError(f"n is {n}; it must be at least 1")
     first = {" ".join(text.split()): row for row, text in reversed(list(enumerate(texts))) if text is not None}
     for text in ("", *(" ".join(text.split()) for text in known)):
         first.pop(text, None)

@@ -60,7 +60,7 @@ def test_texts_that_are_nearly_the_same_are_asked_for_once():
 
 
 def test_less_than_one_text_is_refused():
-    with pytest.raises(UserError, match="uncertain is 0; it must be at least 1"):
+    with pytest.raises(UserError, match=r"^n is 0; it must be at least 1"):
         most_uncertain(["a"], np.array([[0.5, 0.5]]), 0)
 
 
