@@ -35,7 +35,7 @@ def log_odds_gradient(logits: Array, classes: Array) -> Array:
     return gradient
 
 
-def divergence(logits: Array, p: Array) -> tuple[float, Array]:
+def divergence(logits: Array, p: Array) -> tuple[float, float, Array]:
     """The Kullback-Leibler divergence of softmax(logits) from p, summed over rows.
 
     Args:
@@ -44,12 +44,14 @@ def divergence(logits: Array, p: Array) -> tuple[float, Array]:
 
     Returns:
         loss_sum: In nats.
+        count: N.
         dlogits: `(N, K)`.
     """
     log_q = np.log(np.maximum(softmax(logits), np.finfo(logits.dtype).tiny))
     log_p = np.log(np.maximum(p, np.finfo(logits.dtype).tiny))
     # sum of p * (log p - log q)
-    return float(np.sum(p * (log_p - log_q), dtype=np.float64)), softmax(logits) - p
+    loss_sum = float(np.sum(p * (log_p - log_q), dtype=np.float64))
+    return loss_sum, float(len(logits)), softmax(logits) - p
 
 
 def softmax_cross_entropy(
