@@ -86,7 +86,7 @@ class Cell:
         return {"W_x": (G * H, D), "W_h": (G * H, H), "b_x": (G * H,), "b_h": (G * H,), **own}
 
     def num_parameters(self, input_size: int, hidden_size: int) -> int:
-        """The number of weights of one layer and direction."""
+        """The number of parameters of one layer and direction."""
         return sum(prod(shape) for shape in self.parameter_shapes(input_size, hidden_size).values())
 
     def zero_state(self, shape: tuple[int, ...], dtype: np.dtype) -> State:

@@ -127,7 +127,7 @@ class Network(SavedModel):
         def require(number: int, least: int, most: float) -> None:
             if not least <= number <= most:
                 raise UserError(
-                    f"{path} holds {number} weights and config.json describes {network_config.num_parameters}; "
+                    f"{path} holds {number} parameters and config.json describes {network_config.num_parameters}; "
                     "they are not of the same model: restore both, or train again"
                 )
 

@@ -135,7 +135,7 @@ OF_A_MODEL: dict[str, Damage] = {
     "wrong size": (lambda run: seal(run, hidden_size=3), "tensor recurrent.0.forward.W_x is float32 (16, 3) and must"),
     "huge size": (
         lambda run: seal(run, hidden_size=10**5),
-        "holds 288 weights and config.json describes 40003800072; they",
+        "holds 288 parameters and config.json describes 40003800072; they",
     ),
     "senseless size": (lambda run: edit(run, hidden_size=10**400), "--hidden-size is larger than any number that"),
     "a key twice": (
@@ -174,7 +174,7 @@ OF_A_MODEL: dict[str, Damage] = {
         lambda run: save_tensors(
             run / "model.safetensors", {"more": np.zeros(2_000_000, np.float32)}, beside=MODEL_FILES
         ),
-        "holds 2000000 weights and config.json describes 288; they are not of the same model",
+        "holds 2000000 parameters and config.json describes 288; they are not of the same model",
     ),
     "a tensor missing": (lambda run: drop_tensor(run), "is missing; it and config.json"),
     "weights flipped": (lambda run: flip_last_bit(run / "model.safetensors"), "its checksum is not the one in it"),

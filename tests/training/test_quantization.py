@@ -224,11 +224,11 @@ FORGED: dict[str, tuple[Callable[[dict[str, np.ndarray]], object], str]] = {
     ),
     "more values": (
         lambda t: t.update({"more": np.ones((2000, 1000), np.int8)}),
-        "weights and config.json describes ",
+        "parameters and config.json describes ",
     ),
     "fewer values": (
         lambda t: (t.pop("embedding.weight"), t.pop("embedding.weight.scale")),
-        " weights and config.json",
+        " parameters and config.json",
     ),
 }
 
