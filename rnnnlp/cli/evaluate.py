@@ -39,8 +39,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--split",
-        help="train, validation, test, or all (default: validation of the data of the training; of other data "
-        "validation or test if they have one, else all; with --baseline as of the data of the training)",
+        help="train, validation, test or all. The default is validation for the data of the training, and with "
+        "--baseline; for other data it is validation or test if they have one, else all",
     )
     parser.add_argument(
         "--weights", choices=("best", "last"), default="best", help="the best or the last weights (default: best)"

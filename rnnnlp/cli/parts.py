@@ -29,7 +29,7 @@ def add_files_options(parser: argparse.ArgumentParser, made: str) -> None:
         nargs="+",
         metavar="FILE",
         help=f"many files, or patterns such as 'in/*.parquet': {made} for each, in the folder --out; outputs that are "
-        "there are kept, so the same command goes on where it was stopped",
+        "there are kept, so the same command continues where it was stopped",
     )
     parser.add_argument(
         "--part",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rnnnlp.config import Config, at_least, between, setting
 from rnnnlp.errors import UserError, option
 
-TOKEN = "RNNNLP_TOKEN"  # environment variable: the token, where the list of processes shall not show it
+TOKEN = "RNNNLP_TOKEN"  # environment variable: the token, so that the list of processes does not show it
 SHORTEST_TOKEN = 12
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 

@@ -239,7 +239,7 @@ def together(words: Sequence[str] = ()) -> Iterator[None]:
 
 @contextmanager
 def ending(code: int) -> Iterator[int | None]:
-    """A context for the last line of a process that ends with an exit code other than 0: its rank, if it shall say it.
+    """A context for the last line of a process that ends with an exit code other than 0: its rank, if it is to say it.
 
     If all end alike, only the first one says it. Otherwise this one does, and then it ends the others.
     """

@@ -152,9 +152,9 @@ class TrainingOptions(Config):
     )
     keep_checkpoints: int = setting("number of checkpoints to keep", 2, check=at_least(1))
     on_divergence: str = setting(
-        "stop, or rollback to the last checkpoint at half the learning rate, when the loss is not finite or stays high "
-        "for 50 steps (above its running mean by 6 standard deviations, by half of it, and by half of what was "
-        "learned)",
+        "what to do when the training diverges: stop, or rollback to the last checkpoint at half the learning rate. It "
+        "diverges when the loss is not finite or stays high for 50 steps. High is above its running mean by 6 standard "
+        "deviations, by half of it, and by half of what was learned",
         "stop",
         check=one_of(("stop", "rollback")),
     )

@@ -48,7 +48,7 @@ def train(
         out: The new folder.
         overwrite: Whether to replace a run that is in it.
         data: Loaded data of the task, to be used instead of `options.training.data`.
-        callbacks: What hears of the training, beside the trackers of `options.training.report_to`.
+        callbacks: Receive the figures of the training, like the trackers of `options.training.report_to`.
 
     Returns:
         The network with the weights that were best on validation.
@@ -84,7 +84,7 @@ def resume(
         path: The run folder.
         changes: Options that change, such as a new limit: see `resuming.CHANGEABLE`.
         data: Loaded data of the task, to be used instead of those that the run names.
-        callbacks: What hears of the training, beside the trackers of the run.
+        callbacks: Receive the figures of the training, like the trackers of the run.
 
     Returns:
         The network with the weights that were best on validation.
@@ -181,7 +181,7 @@ def say_processes(shards: int) -> None:
 
 
 def reports_to(callbacks: Sequence[Callback], report_to: str | None) -> Reports:
-    """What hears of the training: that of the first process."""
+    """The callbacks and trackers of the training; only the first process has any."""
     return Reports() if processes().rank else Reports(callbacks, report_to)
 
 

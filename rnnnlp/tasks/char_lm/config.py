@@ -74,8 +74,8 @@ class CharLMOptions(TrainingOptions):
     """How to train, as the user said it. None is decided by `defaults`."""
 
     preset: str = setting(
-        "size, learning rate and number of streams: tiny, small, base, large, huge (128, 256, 512, 768, 1024 units), "
-        "or auto, the size that is best for the time",
+        "size, learning rate and number of streams: tiny, small, base, large or huge (128, 256, 512, 768, 1024 units); "
+        "auto is the size that is best for the time",
         "auto",
         check=one_of(("auto", *PRESETS)),
     )

@@ -57,7 +57,7 @@ class SentimentConfig(NetworkConfig):
     dropout: float = setting("fraction of features that are dropped in training", 0.5, check=share(), auto=True)
     variational: bool = setting("drop the same features at every step of a sequence", True)
     max_length: int = setting(
-        "maximum number of tokens that are read of a text: of a longer one the beginning and the end",
+        "maximum number of tokens that are read of a text; of longer texts, the beginning and the end",
         800,
         check=at_least(1),
     )
@@ -113,11 +113,11 @@ class SentimentOptions(TrainingOptions):
 
     label_column: str | None = read_option("label_column")
     from_: str | None = setting(
-        "start from this run of `pretrain` or `train charlm`: with its tokenizer, sizes, embedding and recurrent "
-        "layers, and a dropout of 0.2 if no other is given; or from a classifier, a bundled model (`rnnnlp models`) or "
-        "one of the Hub (owner/name): with all of it, or all but the head if the classes are others. A vocabulary of "
-        "words gets those that are new. With a budget and few texts, a bundled model that knows their language is the "
-        "default; none: no model",
+        "start from a trained model. A run of `pretrain` or `train charlm` gives its tokenizer, sizes, embedding and "
+        "recurrent layers; dropout is then 0.2 by default. A classifier, a bundled model (`rnnnlp models`) or one of "
+        "the Hub (owner/name) gives all its layers, without the head if the classes differ. New words are added to a "
+        "vocabulary of words. With a budget and few texts, the default is a bundled model that knows their language; "
+        "none: no model",
         None,
     )
     pretraining: int | None = setting(
@@ -164,8 +164,8 @@ class SentimentOptions(TrainingOptions):
         auto=True,
     )
     adversarial: float | None = setting(
-        "adversarial training: train on each batch a second time, with its word embeddings perturbed by this fraction "
-        "of their norm in the direction that increases the loss most (doubles the time); 0: off",
+        "adversarial training: train on each batch a second time, with perturbed word embeddings (doubles the time). "
+        "The perturbation has this fraction of their norm, in the direction that increases the loss most; 0: off",
         None,
         check=at_least(0),
         auto=True,

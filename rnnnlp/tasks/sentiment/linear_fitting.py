@@ -161,7 +161,7 @@ def fit_linear(views: Sequence[str], examples: Examples, folds: np.ndarray, *, m
     """Fits models of views and stacks them, all by cross-validation.
 
     Class biases are fitted after the weights, unless classes or texts are weighted: then the predicted shares of the
-    classes shall differ from those of the texts.
+    classes are meant to differ from those of the texts.
 
     Args:
         views: The names of the views.

@@ -185,7 +185,7 @@ def after_pretraining(
 
 
 def fitted_linear(network: SentimentNetwork, data: LabelledData, config: SentimentTraining) -> Fitted | None:
-    """The linear model of the training texts, if there shall be one."""
+    """The linear model of the training texts, if `linear` is set."""
     if not config.linear:
         return None
     split = data.splits["train"]
