@@ -310,7 +310,8 @@ class Backend(Protocol):
             gradients: Their gradients, in the same shapes.
             m: Running means of the gradients, changed in place.
             v: Running means of the squared gradients, changed in place.
-            rows: For each parameter None, or int64 row numbers. Other rows, and their `m` and `v`, stay as they are.
+            rows: For each parameter None, or int64 row numbers, sorted, each once. Other rows, and their `m` and `v`,
+                stay as they are.
             decays: Weight decay of each parameter.
             lr: Learning rate.
             step: Number of this update, from 1. At every 128th, moments below 1e-30 become 0: they are far below `eps`,

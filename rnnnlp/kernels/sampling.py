@@ -48,8 +48,7 @@ def sample_token(
     if temperature == 0 or not np.isfinite(logits[best]):
         return best
     logits -= logits[best]  # at most 0, so that a tiny temperature leads to -inf and never to overflow
-    logits /= temperature
-    p = np.exp(logits)
+    p = np.where(logits > -np.inf, np.exp(logits / temperature), 0)  # also where the temperature is infinite
     if 0 < top_k < len(p):
         p[p < np.partition(p, -top_k)[-top_k]] = 0
     if top_p < 1:

@@ -3,6 +3,7 @@
 # V vocabulary, D embedding, G gates, H hidden, L layers
 
 import threading
+from typing import Any
 
 import numpy as np
 import pytest
@@ -209,5 +210,72 @@ def test_a_model_without_tokens_or_units_is_refused(shape):
     ],
 )
 def test_numbers_that_sampling_cannot_use_are_refused(uniform, options):
-    with pytest.raises(ValueError, match="must be"):
-        Model("gru", 1).native.sample(np.array([uniform]), **options)
+    for decoder in both(Model("gru", 1)):
+        with pytest.raises(ValueError, match="must be"):
+            decoder.sample(np.array([uniform]), **options)
+
+
+def both(model: Model) -> list[Any]:
+    """The native decoder of a model, and that of NumPy."""
+    return [
+        backend.Decoder(model.cell, model.embedding, model.layers, model.W_out, model.b_out)
+        for backend in (native, numpy_backend)
+    ]
+
+
+@pytest.mark.parametrize("cell", NATIVE_CELLS)
+def test_what_is_not_a_number_is_gone_with_another_state(cell):
+    """Also in the lanes past the last unit."""
+    model = Model(cell, 2)
+    model.embedding[7] = np.nan
+    for decoder in both(model):
+        state, logits = decoder.state, decoder.logits.copy()
+        expected = decoder.read(np.array([1, 2])).copy()
+        assert np.isnan(decoder.read(np.array([7, 1]))).any()
+        decoder.set(state, logits)
+        np.testing.assert_array_equal(decoder.read(np.array([1, 2])), expected)
+
+
+@pytest.mark.parametrize("cell", NATIVE_CELLS)
+def test_later_changes_of_the_weights_are_not_seen(cell):
+    model = Model(cell, 1)
+    for decoder in both(model):
+        state, logits = decoder.state, decoder.logits.copy()
+        expected = decoder.read(np.array([1, 2])).copy()
+        for array in (model.embedding, model.W_out, model.b_out, *model.layers[0][:3], *model.layers[0].extra):
+            array += 1
+        decoder.set(state, logits)
+        np.testing.assert_array_equal(decoder.read(np.array([1, 2])), expected)
+        for array in (model.embedding, model.W_out, model.b_out, *model.layers[0][:3], *model.layers[0].extra):
+            array -= 1
+
+
+def test_before_the_first_token_the_logits_are_those_of_a_state_of_zeros():
+    model = Model("gru", 1)
+    for decoder in both(model):
+        np.testing.assert_array_equal(decoder.logits, model.b_out)
+        decoder.logits[0] = -np.inf
+        assert np.isfinite(model.b_out).all()
+
+
+@pytest.mark.parametrize(
+    "options", [{"repetition_window": 0, "repetition_penalty": 9.0, "recent": [3, 4]}, {"temperature": np.inf}, {}]
+)
+def test_both_sample_the_same(options):
+    uniforms = np.random.default_rng(0).random(1500)  # more than are sampled in one call
+    ours, theirs = (decoder.sample(uniforms, unknown_id=0, **options) for decoder in both(Model("gru", 1, H=5, V=9)))
+    assert ours == theirs
+    assert len(set(ours)) > 2
+
+
+def test_a_prompt_that_is_refused_changes_nothing():
+    for decoder in both(Model("gru", 1)):
+        before = decoder.read(np.array([1])).copy()
+        with pytest.raises((ValueError, IndexError)):
+            decoder.read(np.array([0] * 1024 + [65]))
+        np.testing.assert_array_equal(decoder.logits, before)
+        uniforms = np.full(1100, 0.5)
+        uniforms[-1] = 1.0
+        with pytest.raises(ValueError, match="uniforms must be"):
+            decoder.sample(uniforms)
+        np.testing.assert_array_equal(decoder.logits, before)

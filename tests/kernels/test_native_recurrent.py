@@ -361,3 +361,15 @@ def test_wrong_inputs_are_refused():
         native.forward("lstm", case.pre, case.batch_sizes[::-1] - np.arange(7), case.state, case.W_h)
     with pytest.raises(ValueError, match="instruction set mmx cannot run here"):
         native.use_instruction_set("mmx")
+
+
+@pytest.mark.parametrize("isa", INSTRUCTION_SETS)
+@pytest.mark.parametrize("cell", NATIVE_CELLS)
+def test_an_error_that_is_not_a_number_is_not_hidden(cell, isa):
+    native.use_instruction_set(isa)
+    case = Case(cell, 17, 2, ragged=False, reverse=False, T=1)
+    case.pre[:] = -1.0  # where a relu passes nothing
+    case.dh[1] = np.nan
+    dpre = case.run(native)["dpre"]
+    assert np.isnan(dpre[1]).any()
+    assert np.isfinite(dpre[0]).all()

@@ -126,8 +126,25 @@ def test_adam_without_touched_rows_changes_nothing():
     others = [np.zeros_like(value) for _ in range(3)]
     native.adam([value], [others[0]], [others[1]], [others[2]], rows=[empty], decays=[0.1], lr=0.1, step=1)
     assert np.array_equal(value, before)
-    with pytest.raises(ValueError, match="a row of adam"):
-        native.adam([value], [others[0]], [others[1]], [others[2]], rows=[np.array([5])], decays=[0.1], lr=0.1, step=1)
+    for rows, message in (([5], "a row of adam"), ([1, 1], "must be sorted, each once"), ([2, 1], "must be sorted")):
+        with pytest.raises(ValueError, match=message):
+            native.adam(
+                [value], [others[0]], [others[1]], [others[2]], rows=[np.array(rows)], decays=[0.1], lr=0.1, step=1
+            )
+    assert np.array_equal(value, before)
+
+
+@pytest.mark.parametrize("beta", [0.9999, 0.99999999])
+def test_adam_with_a_momentum_that_float32_rounds(beta):
+    results = []
+    for k in (native, numpy_backend):
+        value, m, v = np.ones(3, np.float32), np.zeros(3, np.float32), np.zeros(3, np.float32)
+        gradient = np.array([1, -2, 3], np.float32)
+        options = {"rows": [None], "decays": [0.0], "lr": 0.1, "step": 1, "betas": (beta, 0.99)}
+        k.adam([value], [gradient], [m], [v], **options)
+        results.append(value)
+    np.testing.assert_allclose(results[0], results[1], rtol=1e-6)
+    assert (results[0] != 1).all()
 
 
 @pytest.mark.parametrize("D", [1, 7, 64, 100, 700])
@@ -191,3 +208,19 @@ def test_an_array_larger_than_any_memory_is_refused():
         native.empty((2**33, 2**31), np.dtype(np.float32))
     with pytest.raises(MemoryError):
         native.empty((2**62, 1), np.dtype(np.float32))
+
+
+@pytest.mark.parametrize("call", [lambda ids: native.gather_rows(random(3, 2), ids), lambda ids: native.unique(ids, 3)])
+def test_ids_that_int32_cannot_hold_are_refused(call):
+    with pytest.raises(ValueError, match="an id is too large"):
+        call(np.array([2**32 + 1]))
+    with pytest.raises(TypeError, match="ids must be integers"):
+        call(np.array([0.9]))
+
+
+def test_pooling_takes_columns_of_a_wider_array():
+    x, batch_sizes = random(6, 4), np.array([3, 2, 1])
+    pooled = np.concatenate(native.mean_and_max(x, batch_sizes), axis=1)
+    dx = native.mean_and_max_backward(pooled[:, :4], pooled[:, 4:], x, pooled[:, 4:], batch_sizes)
+    expected = numpy_backend.mean_and_max_backward(pooled[:, :4], pooled[:, 4:], x, pooled[:, 4:], batch_sizes)
+    np.testing.assert_allclose(dx, expected, rtol=1e-5, atol=1e-6)

@@ -9,6 +9,7 @@ import numpy as np
 from rnnnlp.kernels.backend import Array, LayerWeights, State
 from rnnnlp.kernels.native import _native
 from rnnnlp.kernels.native.matmul import matmul_nt
+from rnnnlp.kernels.native.rows import as_ids
 
 TOKENS_OF_CALL = 1024  # between them Python notices Ctrl-C, and other threads get the kernels
 
@@ -33,7 +34,7 @@ class Decoder:
     def __init__(self, cell: str, embedding: Array, layers: Sequence[LayerWeights], W_out: Array, b_out: Array):
         table = matmul_nt(embedding, layers[0].W_x, layers[0].bias)  # (V, G*H)
         weights = [(w.W_x if k > 0 else None, w.W_h, w.bias, list(w.extra)) for k, w in enumerate(layers)]
-        self._decoder = _native.Decoder(cell, table, weights, W_out, b_out)
+        self._decoder, self._vocabulary = _native.Decoder(cell, table, weights, W_out, b_out), len(b_out)
 
     @property
     def logits(self) -> Array:
@@ -51,7 +52,9 @@ class Decoder:
 
     def read(self, tokens: Array) -> Array:
         """Reads `tokens (n,)`, n >= 1, and returns the logits `(V,)` of the token after them."""
-        tokens = tokens.astype(np.int32, copy=False)
+        tokens = as_ids(tokens)
+        if ((tokens < 0) | (tokens >= self._vocabulary)).any():  # before any of them is read
+            raise ValueError(f"tokens must be from 0 to {self._vocabulary - 1}")
         for first in range(0, len(tokens), TOKENS_OF_CALL):
             self._decoder.read(tokens[first : first + TOKENS_OF_CALL])
         return self._decoder.logits()
@@ -71,6 +74,14 @@ class Decoder:
         """Samples one token for each of `uniforms` and reads it, by the rule of `kernels.sampling`."""
         excluded = -1 if unknown_id is None else unknown_id
         before = np.array(recent, np.int32)
-        return self._decoder.sample(
-            uniforms, temperature, top_k, top_p, repetition_penalty, repetition_window, excluded, before
-        )
+        if not ((uniforms >= 0) & (uniforms < 1)).all():  # before any token is sampled
+            raise ValueError("uniforms must be from [0, 1)")
+        tokens: list[int] = []
+        for first in range(0, len(uniforms), TOKENS_OF_CALL):
+            part = uniforms[first : first + TOKENS_OF_CALL]
+            tokens += self._decoder.sample(
+                part, temperature, top_k, top_p, repetition_penalty, repetition_window, excluded, before
+            )
+            if repetition_window > 0:
+                before = np.concatenate([before, np.array(tokens[first:], np.int32)])[-repetition_window:]
+        return tokens

@@ -7,7 +7,7 @@ from rnnnlp.kernels.native import _native
 
 
 def norms(gradients: Sequence[Array]) -> list[float]:
-    """Computes the Euclidean norm of each array, with sums in double precision."""
+    """Computes the Euclidean norm of each array, from squares in float32 that are added in double precision."""
     return _native.norms(list(gradients))
 
 

@@ -15,5 +15,5 @@ def mean_and_max(x: Array, batch_sizes: Array) -> tuple[Array, Array]:
 
 def mean_and_max_backward(dmean: Array, dlargest: Array, x: Array, largest: Array, batch_sizes: Array) -> Array:
     """Backpropagates through `mean_and_max`: `dmean, dlargest (B, D)` -> `dx (N, D)`."""
-    dmean, dlargest, x = (np.ascontiguousarray(a) for a in (dmean, dlargest, x))
+    dmean, dlargest, x, largest = (np.ascontiguousarray(a) for a in (dmean, dlargest, x, largest))
     return _native.mean_and_max_backward(dmean, dlargest, x, largest, batch_sizes)

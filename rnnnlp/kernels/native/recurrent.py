@@ -10,6 +10,7 @@ import numpy as np
 
 from rnnnlp.kernels.backend import Array, State
 from rnnnlp.kernels.native import _native
+from rnnnlp.kernels.native.rows import as_ids
 
 
 class Tape(NamedTuple):
@@ -63,7 +64,7 @@ def forward(
         _contiguous(state),
         _contiguous(extra),
     )
-    ids = None if row_index is None else row_index.astype(np.int32, copy=False)
+    ids = None if row_index is None else as_ids(row_index)
     gates_out = pre if overwrite and row_index is None else None
     h = _native.empty((int(batch_sizes.sum()), W_h.shape[1])) if out is None else out
     state_T, saved = _native.forward(

@@ -20,10 +20,13 @@ class Decoder:
     def __init__(self, cell: str, embedding: Array, layers: Sequence[LayerWeights], W_out: Array, b_out: Array):
         self.cell, self.W_out, self.b_out = cell, W_out.copy(), b_out.copy()
         # In this order `forward` can use W_h as it is; in the other it would transpose it at each step.
-        self.layers = [w._replace(W_x=w.W_x.copy(), W_h=w.W_h.copy(order="F")) for w in layers]
+        self.layers = [
+            LayerWeights(w.W_x.copy(), w.W_h.copy(order="F"), w.bias.copy(), tuple(e.copy() for e in w.extra))
+            for w in layers
+        ]
         self.table = embedding @ layers[0].W_x.T + layers[0].bias  # (V, G*H)
         self.state = CELLS[cell].zero_state((len(layers), layers[0].W_h.shape[1]), embedding.dtype)  # (L, H) each
-        self.logits = self.b_out
+        self.logits = self.b_out.copy()  # of a state of zeros
 
     def set(self, state: State, logits: Array) -> None:
         """Continues from another place: see `DecoderProtocol.set`."""
@@ -57,11 +60,17 @@ class Decoder:
         recent: Sequence[int] = (),
     ) -> list[int]:
         """Samples one token for each of `uniforms (n,)` and reads it: see `DecoderProtocol.sample`."""
+        uniforms = np.asarray(uniforms)
+        if not ((uniforms >= 0) & (uniforms < 1)).all():
+            raise ValueError("uniforms must be from [0, 1)")
+        if not (temperature >= 0 and top_p > 0 and repetition_penalty > 0):
+            raise ValueError("temperature must be at least 0; top_p and repetition_penalty must be above 0")
         tokens: list[int] = []
         for uniform in uniforms:
+            before = [*recent, *tokens]
             token = sample_token(
                 self.logits,
-                [*recent, *tokens][-repetition_window:],
+                before[max(0, len(before) - max(0, repetition_window)) :],
                 uniform,
                 temperature=temperature,
                 top_k=top_k,

@@ -95,6 +95,7 @@ struct Adam {
   const AdamParameter* parameters = nullptr;
   int64_t number = 0;
   float lr = 0, beta1 = 0, beta2 = 0, eps = 0;
+  float rest1 = 1, rest2 = 1;              // 1 - beta, of the exact betas: one may be rounded to 1
   float correction1 = 0, correction2 = 0;  // 1 - beta^t
   float scale = 1;                         // of the gradients, for clipping
   float smallest_moment = 0;               // smaller moments become 0
@@ -134,9 +135,12 @@ struct Sampling {
   int64_t num_recent = 0;
 };
 
+struct SamplingSpace;  // of decode/sampling.hpp
+
 // Tokens first .. last - 1 of one call of the decoder.
 struct DecodeJob {
   Sampling sampling = {};
+  SamplingSpace* spaces = nullptr;   // one for each thread, to sample
   const double* uniforms = nullptr;  // one for each token, from [0, 1), to sample it; or
   const int32_t* given = nullptr;    // the tokens to read
   int64_t first = 0, last = 0;

@@ -10,6 +10,7 @@
 #include <tuple>
 
 #include "bind/arrays.hpp"
+#include "decode/sampling.hpp"
 #include "runtime/memory.hpp"
 
 namespace rnnnlp {
@@ -74,7 +75,7 @@ class DecoderObject {
     expect("b_out", b_out, vocabulary);
     decoder_.table = copy(table.data(), vocabulary * GH);
     decoder_.b_out = copy(b_out.data(), vocabulary);
-    decoder_.logits = zeros(vocabulary);
+    decoder_.logits = copy(b_out.data(), vocabulary);  // of a state of zeros
     float* packed = zeros(kernels_.packed_output_size(vocabulary, H));
     kernels_.pack_output(W_out.data(), vocabulary, H, packed);
     decoder_.W_out = packed;
@@ -94,8 +95,11 @@ class DecoderObject {
     std::lock_guard<std::mutex> own(mutex_);  // another thread may be decoding
     std::copy_n(logits.data(), decoder_.vocabulary, decoder_.logits);
     for (int k = 0; k < info().states; k++)
-      for (int64_t l = 0; l < decoder_.layers; l++)
+      for (int64_t l = 0; l < decoder_.layers; l++) {
         std::copy_n(state[k].data() + l * decoder_.H, decoder_.H, state_of(l, k));
+        // A text whose state was NaN may have left NaN in the lanes past H, which a cell may sum.
+        std::fill_n(state_of(l, k) + decoder_.H, kernels_.padded(decoder_.H) - decoder_.H, 0.0f);
+      }
   }
 
   std::vector<Out> state() const {
@@ -156,6 +160,9 @@ class DecoderObject {
     PoolLock lock;
     std::lock_guard<std::mutex> own(mutex_);
     job.tokens = tokens.data();
+    if (!job.given && spaces_.size() < (size_t)lock.pool().size())
+      spaces_.resize(lock.pool().size(), SamplingSpace(decoder_.vocabulary));
+    job.spaces = spaces_.data();
     const int64_t number = tokens.size();
     for (; job.first < number; job.first = job.last) {
       job.last = std::min(job.first + tokens_of_part, number);
@@ -219,6 +226,7 @@ class DecoderObject {
   mutable std::mutex mutex_;  // taken after a PoolLock, so that nobody holds it during a fork
   const Kernels& kernels_;
   std::vector<Memory> memory_;
+  std::vector<SamplingSpace> spaces_;
   std::vector<DecoderLayer> layers_;
   Decoder decoder_;
   ThreadChoice thread_choice_;

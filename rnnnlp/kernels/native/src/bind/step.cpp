@@ -86,9 +86,11 @@ void adam(const std::vector<FlatOut>& values, const std::vector<Flat>& grads, co
     if (const std::optional<RowIndices>& some = rows[a]) {
       static const int64_t nothing = 0;  // an empty array may have no address, and null would mean all rows
       p.num_rows = some->shape(0);
-      for (int64_t k = 0; k < p.num_rows; k++)
-        if (const int64_t row = some->data()[k]; row < 0 || row >= all_rows)
-          throw nb::value_error("a row of adam is outside of its parameter");
+      for (int64_t k = 0; k < p.num_rows; k++) {
+        const int64_t row = some->data()[k];
+        if (row < 0 || row >= all_rows) throw nb::value_error("a row of adam is outside of its parameter");
+        if (k && row <= some->data()[k - 1]) throw nb::value_error("the rows of adam must be sorted, each once");
+      }
       p.rows = p.num_rows ? some->data() : &nothing;
     }
     if (size > 0) parameters.push_back(p);
@@ -99,6 +101,8 @@ void adam(const std::vector<FlatOut>& values, const std::vector<Flat>& grads, co
                  .beta1 = (float)beta1,
                  .beta2 = (float)beta2,
                  .eps = (float)eps,
+                 .rest1 = (float)(1 - beta1),
+                 .rest2 = (float)(1 - beta2),
                  .correction1 = (float)(1 - std::pow(beta1, step)),
                  .correction2 = (float)(1 - std::pow(beta2, step)),
                  .scale = (float)scale,

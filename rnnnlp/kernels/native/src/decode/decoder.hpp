@@ -142,14 +142,13 @@ inline void decode_logits(const Decoder& decoder, const float* h, int thread, in
 
 template <class Cell>
 void decode_tokens(ThreadPool& pool, Decoder& decoder, const DecodeJob& job) {
-  std::vector<SamplingSpace> spaces(job.given ? 0 : pool.size(), SamplingSpace(decoder.vocabulary));
   run_on(pool, [&](int thread) {
     int parity = decoder.parity;
     for (int64_t n = job.first; n < job.last; n++) {
       // Each thread samples the same token itself: that takes less time than to wait for another thread.
       const int32_t token = job.given
                                 ? job.given[n]
-                                : sample_token(job.sampling, decoder, job.uniforms[n], job.tokens, n, spaces[thread]);
+                                : sample_token(job.sampling, decoder, job.uniforms[n], job.tokens, n, job.spaces[thread]);
       if (thread == 0) job.tokens[n] = token;
       const float* pre = decoder.table + (int64_t)token * Cell::info.gates * decoder.H;
       const float* x = nullptr;

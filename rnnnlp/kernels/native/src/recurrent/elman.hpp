@@ -17,7 +17,7 @@ struct Tanh {
 struct Relu {
   static constexpr const char* cell_name = "elman_relu";
   static RNNNLP_INLINE vec of(vec a) { return at_least(a, 0.0f); }
-  static RNNNLP_INLINE vec backward(vec dh, vec h) { return h > 0.0f ? dh : vec{}; }
+  static RNNNLP_INLINE vec backward(vec dh, vec h) { return dh * (h > 0.0f ? vec{} + 1.0f : vec{}); }  // NaN stays NaN
 };
 
 template <class Nonlinearity>

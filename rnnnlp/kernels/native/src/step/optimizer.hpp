@@ -49,10 +49,11 @@ inline void adam_entries(const Adam& job, const AdamParameter& p, int64_t start,
   float* __restrict v = p.v + start;
   const float shrink = 1 - job.lr * p.decay, rate = job.lr / job.correction1,
               unbias = 1 / __builtin_sqrtf(job.correction2);
-  const float beta1 = job.beta1, beta2 = job.beta2, eps = job.eps, scale = job.scale, smallest = job.smallest_moment;
+  const float beta1 = job.beta1, beta2 = job.beta2, rest1 = job.rest1, rest2 = job.rest2;
+  const float eps = job.eps, scale = job.scale, smallest = job.smallest_moment;
   for (int64_t k = 0; k < n; k++) {
     float g = grad[k] * scale;
-    float m_k = beta1 * m[k] + (1 - beta1) * g, v_k = beta2 * v[k] + (1 - beta2) * (g * g);
+    float m_k = beta1 * m[k] + rest1 * g, v_k = beta2 * v[k] + rest2 * (g * g);
     value[k] = value[k] * shrink - rate * (m_k / (__builtin_sqrtf(v_k) * unbias + eps));
     m[k] = __builtin_fabsf(m_k) < smallest ? 0 : m_k;
     v[k] = v_k < smallest ? 0 : v_k;
