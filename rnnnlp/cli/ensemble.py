@@ -17,7 +17,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="RUN", required=True, help="the new folder of the ensemble")
     parser.add_argument("--overwrite", action="store_true", help="replace the run that is in --out")
     parser.add_argument(
-        "--data", help="the data whose validation texts fit the stacking weights (default: the data of the first run)"
+        "--data",
+        help="the data whose validation texts fit the stacking weights, or all texts of a file that trained none of "
+        "the runs (default: the data of the first run)",
     )
     add_reading_options(parser)
     add_backend_options(parser)

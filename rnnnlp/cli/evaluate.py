@@ -85,6 +85,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     from rnnnlp.tasks import task_of
     from rnnnlp.tasks.sentiment.bundled import model_folder
+    from rnnnlp.tasks.sentiment.evaluate import trainings_of_members
     from rnnnlp.text import ReadOptions
     from rnnnlp.text.sources import split_to_measure
     from rnnnlp.training.data_places import are_own_data, find_data
@@ -121,7 +122,7 @@ def run(options: argparse.Namespace) -> int:
             raise UserError(f"{option('json')} {options.json} has the figures of one of the files; give another path")
         tells = part_of_files(options.part)[0] == 1  # where nothing is left to do, one process prints the total
         for file, output in files_to_do(options, ".json", folder, "threshold", "split"):
-            split = options.split or split_to_measure(file, reading_of(asked, training))
+            split = options.split or split_to_measure(file, reading_of(asked, training), rows=task.has_labels)
             write_json(str(output), measured(task, folder, file, split, training, asked, sums=True))
             tells = True
         total = total_of_files(options, task)
@@ -145,9 +146,12 @@ def run(options: argparse.Namespace) -> int:
     for data in data_sets:
         started = time.monotonic()
         own_data = not options.data or are_own_data(data, training, Path(options.run_folder))
-        hold_out = options.baseline or own_data
+        of_member = any(are_own_data(data, of, place) for place, of in trainings_of_members(folder))
+        hold_out = options.baseline or own_data or of_member
         asked = replace(asked, hold_out=hold_out, own_data=own_data)
-        split = options.split or ("validation" if hold_out else split_to_measure(data, reading_of(asked, training)))
+        split = options.split or (
+            "validation" if hold_out else split_to_measure(data, reading_of(asked, training), rows=task.has_labels)
+        )
         figures = measured(task, folder, data, split, training, asked)
         figures["seconds"] = round(time.monotonic() - started, 2)
         results.append(figures)

@@ -117,7 +117,7 @@ def smaller(options: argparse.Namespace) -> int:
                 training["data"] = find_data(training, folder)
             data = options.data or training["data"]
             own = not options.data or are_own_data(data, training, folder)
-            split = "validation" if own else split_to_measure(data, reading_of(asked, training))
+            split = "validation" if own else split_to_measure(data, reading_of(asked, training), rows=task.has_labels)
             return measured(task, place, data, split, training, replace(asked, hold_out=own, own_data=own))
         except UserError as error:
             if options.data:

@@ -202,8 +202,7 @@ class OpenedModel:
         model, threshold = self.model, self.threshold
         probabilities, unknown_shares = model.judge(texts, self.infer)  # (n, K), (n,)
         decisions = threshold.decide(probabilities) if threshold else probabilities.argmax(axis=1)  # (n,)
-        labels = [model.classes.labels[k] for k in decisions]
-        explanations = model.explain(texts, labels) if explain else [None] * len(texts)
+        explanations = model.explain_decisions(texts, decisions) if explain else [None] * len(texts)
         for p, k, unknown, words in zip(probabilities, decisions, unknown_shares, explanations, strict=True):
             yield Prediction(model.classes, p, int(k), float(unknown), words)
 

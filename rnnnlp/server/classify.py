@@ -66,10 +66,9 @@ class Classification:
                     f"the threshold has the label {label[:100]!r}; it must be one of {', '.join(model.labels)}"
                 )
             decisions = Threshold(model.labels.index(label), p).decide(probabilities)
-        labels = [model.classes.labels[k] for k in decisions]
-        explained: list[Any] = [None] * len(labels)
+        explained: Sequence[Any] = [None] * len(decisions)
         if wanted.explain:
             with self._explaining:
-                explained = model.explain(job.texts, labels)
+                explained = model.explain_decisions(job.texts, decisions)
         rows = zip(job.texts, decisions.tolist(), probabilities, unknown, explained, strict=True)
         return [as_fields(model.classes, *row) for row in rows]

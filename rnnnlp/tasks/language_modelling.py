@@ -121,7 +121,7 @@ def whole_state(state: State, shards: int) -> State:
 
 
 def given_corpus(
-    data: Any, validation_data: Any = None, column: str | None = None, separator: str | None = None
+    data: Any, validation_data: Any = None, *, column: str | None, separator: str | None, tokenizer: str | None
 ) -> tuple[Corpus | None, str]:
     """What `fit` was given: the corpus of texts, or None for data that have a name; and the name.
 
@@ -130,6 +130,7 @@ def given_corpus(
         validation_data: Texts to validate on, beside texts.
         column: The column of a table.
         separator: What stands between two texts, as `document_separator`.
+        tokenizer: The kind of tokenizer; "byte" also takes bytes that are no UTF-8, as surrogates.
 
     Raises:
         UserError: For what is no text, or validation data without texts beside them.
@@ -142,7 +143,7 @@ def given_corpus(
     if validation_data is not None:
         found = without_missing(as_texts(validation_data, "validation_data", column), "validation_data")
         splits["validation"] = (GivenTexts(found),)
-    return Corpus(GIVEN, splits, separator=separator_of(separator)), GIVEN
+    return Corpus(GIVEN, splits, separator=separator_of(separator), any_bytes=tokenizer == "byte"), GIVEN
 
 
 def corpus_given_again(
@@ -150,7 +151,8 @@ def corpus_given_again(
 ) -> tuple[Corpus | None, str]:
     """As `given_corpus`, read as the run in a folder did."""
     trained = {} if isinstance(data, str | os.PathLike) else training_of(RunFolder(folder).path)
-    return given_corpus(data, validation_data, trained.get("text_column"), trained.get("document_separator"))
+    names = {"column": "text_column", "separator": "document_separator", "tokenizer": "tokenizer"}
+    return given_corpus(data, validation_data, **{name: trained.get(of) for name, of in names.items()})
 
 
 def train_and_validation(encoded: EncodedCorpus) -> tuple[np.ndarray, np.ndarray]:

@@ -17,7 +17,7 @@ from rnnnlp.text.characters import CharTokenizer
 from rnnnlp.text.chunks import line_blocks, slice_chunks
 from rnnnlp.text.corpus import Corpus, Survey, survey, unchanged
 from rnnnlp.text.registry import load_tokenizer, tokenizer_class
-from rnnnlp.text.sources import SPLITS, WHOLE
+from rnnnlp.text.sources import SPLITS, WHOLE, no_such_split
 from rnnnlp.text.tokenizers import Tokenizer
 
 logger = logging.getLogger(__name__)
@@ -99,7 +99,7 @@ def encode_corpus(
     wanted = available if splits is None else list(splits)
     for split in wanted:
         if split not in (*available, WHOLE):
-            raise UserError(f"{corpus.source} has no split {split!r}; it has {', '.join(available)}: name one of these")
+            raise no_such_split(corpus.source, split, available)
     sections = _sections(corpus, wanted if isinstance(tokenizer, Tokenizer) else ["train", *wanted], hold_out)
     if isinstance(tokenizer, str):
         tokenizer = _train(tokenizer, sections["train"], folder, options)

@@ -11,7 +11,7 @@ import numpy as np
 
 from rnnnlp.errors import UserError
 from rnnnlp.text.given_tables import GivenTable, is_table
-from rnnnlp.text.labelled_rows import label_of_file
+from rnnnlp.text.labelled_rows import label_of_file, two_columns
 from rnnnlp.text.labels import Label, as_labels
 
 _LONGEST_PATH = 1024
@@ -170,7 +170,8 @@ def labelled_rows(
     class_names = None
     if labels is None and is_table(texts):
         texts, labels, class_names = _columns_of(GivenTable(texts, names[0]), columns)
-    all_texts, all_labels = as_texts(texts, names[0], columns[0]), as_labels(labels, names[1])
+    all_texts = as_texts(texts, names[0], columns[0])
+    all_labels: list[Label | None] = as_labels(labels, names[1]) if class_names is None else labels
     require_one_each(all_texts, all_labels, names[1])
     weights = None if sample_weight is None else _weights(sample_weight, all_texts)
     pairs = list(zip(all_texts, all_labels, strict=True))
@@ -182,12 +183,14 @@ def labelled_rows(
         )
         if weights is not None:
             weights = weights[[None not in pair for pair in pairs]]
+    if weights is not None and len(weights) and not weights.any():
+        raise UserError("sample_weight is 0 for every text with a label; give one of them a weight")
     return GivenRows([text for text, _ in rows], [label for _, label in rows], weights, class_names)
 
 
 def _columns_of(table: GivenTable, columns: Columns) -> tuple[list[Any], list[Any], tuple[str, ...] | None]:
     """The texts and labels of a table, and the names of its classes if its schema has them."""
-    of_texts, of_labels = table.find_text_column(columns[0]), table.find_label_column(columns[1])
+    of_texts, of_labels = two_columns(table, *columns)
     names = table.class_names(of_labels)
     pairs = list(table.rows((of_texts, of_labels)))
     labels = [label if names is None else label_of_file(label, names, table) for _, label in pairs]
@@ -208,8 +211,8 @@ def _weights(sample_weight: Any, texts: Sized) -> np.ndarray:
     if weights.ndim != 1:
         raise UserError("sample_weight must be one number for each text, such as a list of numbers")
     require_one_each(texts, weights, "sample weights")
-    if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
-        raise UserError("sample_weight has a value that is negative or not finite, or is 0 throughout; mend it")
+    if not (np.isfinite(weights).all() and (weights >= 0).all()):
+        raise UserError("sample_weight has a value that is negative or not finite; mend it")
     return weights
 
 

@@ -31,10 +31,19 @@ class JsonTable(Table):
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
+        """The keys of the first objects."""
         keys = dict.fromkeys(key for record in islice(self._objects(), _FIRST_OBJECTS) for key in record)
         if not keys:
             raise UserError(f"{self.name} is empty; expected one JSON object per line")
         return tuple(keys)
+
+    def columns_like(self, wanted: str | None, usual: Sequence[str]) -> list[str]:
+        """As of any table; a column that the first objects lack may be a key of a later one."""
+        found = super().columns_like(wanted, usual)
+        if not found and self.columns:
+            self.columns = tuple(dict.fromkeys(key for record in self._objects() for key in record))
+            found = super().columns_like(wanted, usual)
+        return found
 
     def rows(self, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
         if len(columns) == 2:  # quicker than a loop over them

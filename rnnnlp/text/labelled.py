@@ -12,7 +12,7 @@ from rnnnlp.errors import UserError, option
 from rnnnlp.text.labelled_rows import LabelledRows, only, read_labelled_rows
 from rnnnlp.text.labels import MOST_CLASSES, Classes
 from rnnnlp.text.reading import ReadOptions
-from rnnnlp.text.sources import SPLITS, UNLABELLED, WHOLE, find_source, log_unused_unlabelled
+from rnnnlp.text.sources import SPLITS, UNLABELLED, WHOLE, find_source, log_unused_unlabelled, no_such_split
 
 HELD_OUT = 0.05  # fraction of each class that is held out for validation if there is no validation split
 HELD_OUT_SEED = 0  # the same for all runs, so no run trains on the texts that another run is validated on
@@ -116,7 +116,7 @@ def load_labelled(
     whole = {WHOLE: tuple(part for split in SPLITS for part in source.splits.get(split, ()))}
     for split in wanted:
         if split not in (*available, WHOLE):
-            raise UserError(f"{source.name} has no split {split!r}; it has {', '.join(available)}: name one of these")
+            raise no_such_split(source.name, split, available)
     needed = {"train" if carve and split == "validation" else split for split in wanted}
     rows = {
         split: read_labelled_rows(parts, f"{source.name}, {split}", reading.text_column, reading.label_column)

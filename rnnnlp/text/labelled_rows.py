@@ -51,15 +51,10 @@ def read_labelled_rows(
     for table in parts:
         if isinstance(table, PlainText):
             raise UserError(f"{table.name} is plain text; for labels give csv, tsv, jsonl, parquet or class folders")
-        column = table.find_label_column(label_column)
+        of_texts, column = two_columns(table, text_column, label_column)
         names = table.class_names(column)
         found_names.add(names)
         known: dict[Any, Label | None] = {}  # of the few different values that a column has
-        if (of_texts := table.find_text_column(text_column)) == column:
-            raise UserError(
-                f"{table.name}: column {column!r} is taken for the texts and for the labels; name another one with "
-                f"{option('text_column')} or {option('label_column')}"
-            )
         for text, value in table.texts_and(of_texts, column):
             kind = type(value)
             try:
@@ -77,6 +72,21 @@ def read_labelled_rows(
         values = ", ".join(dict.fromkeys(without))
         logger.warning("%s: %d rows without a label (%s) dropped", name, len(without), values)
     return LabelledRows(texts, labels, only(found_names, name), column)
+
+
+def two_columns(table: Table, text_column: str | None, label_column: str | None) -> tuple[str, str]:
+    """The columns of the texts and of the labels.
+
+    Raises:
+        UserError: If a column is missing, or one is both.
+    """
+    of_texts, of_labels = table.find_text_column(text_column), table.find_label_column(label_column)
+    if of_texts == of_labels:
+        raise UserError(
+            f"{table.name}: column {of_labels!r} is taken for the texts and for the labels; name another one with "
+            f"{option('text_column')} or {option('label_column')}"
+        )
+    return of_texts, of_labels
 
 
 def label_of_file(value: Any, class_names: tuple[str, ...] | None, table: Table) -> Label | None:

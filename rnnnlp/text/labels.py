@@ -121,7 +121,7 @@ def as_labels(labels: Any, name: str = "labels") -> list[Label | None]:
             f"{name} has the shape {shape}; it must be one label for each text: of one row for each text, "
             f"give {name}.argmax(axis=1)"
         )
-    if not isinstance(labels, Iterable):
+    if not isinstance(labels, Iterable) or getattr(labels, "shape", (1,)) == ():
         raise UserError(f"{name} is {labels!r}; it must be one label for each text, such as a list")
     values = labels.tolist() if isinstance(labels, np.ndarray) else list(labels)
     found = []

@@ -114,7 +114,7 @@ def load_texts_to_label(path: str | Path, reading: ReadOptions | None = None) ->
     if table is None:
         return TextsToLabel([line for lines in _plain_lines(path, reading) for line in lines])
     of_texts, wanted = table.find_text_column(reading.text_column), reading.label_column
-    if wanted is None and not any(name.strip().lower() in USUAL_LABEL_COLUMNS for name in table.columns):
+    if wanted is None and not table.columns_like(None, USUAL_LABEL_COLUMNS):
         texts = [text for (text,) in table.texts_and(of_texts, keep_missing=True)]
         return TextsToLabel(texts, columns=(of_texts, LABEL))
     column = table.find_label_column(wanted)

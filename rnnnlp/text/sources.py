@@ -141,7 +141,7 @@ class _Finder:
             split = _split_of(path)
             return Source(spec, {split if split in SPLITS else "train": (self._open(path),)})
         if glob.has_magic(spec):
-            return Source(spec, {"train": self._glob_parts(path)})
+            return Source(spec, self._glob_splits(path))
         if is_hub_name(spec) and not _is_file_name(path.name):
             return Source(spec, _hub_splits(spec))
         raise UserError(
@@ -167,12 +167,20 @@ class _Finder:
         found = sorted(path for path in folder.iterdir() if path.is_file() and not is_hidden(path.name))
         return self._open_all([path for path in found if data_suffix(path.name) in TABLE_SUFFIXES])
 
-    def _glob_parts(self, pattern: Path) -> tuple[Part, ...]:
-        names = sorted(_matches(pattern))
-        parts = tuple(self._open(Path(name)) for name in names if Path(name).is_file())
-        if not parts:
+    def _glob_splits(self, pattern: Path) -> dict[str, tuple[Part, ...]]:
+        """The files that match: by splits if each is named after one, and one is for train; else all for train."""
+        paths = [path for path in map(Path, sorted(_matches(pattern))) if path.is_file()]
+        if not paths:
             raise UserError(f"{pattern} matches no file; check the pattern (** reaches into sub-folders)")
-        return parts
+        found: dict[str, list[Path]] = {}
+        for path in paths:
+            found.setdefault(_split_of(path) or "", []).append(path)
+        if "" in found or "train" not in found:
+            if held := [*found.get("validation", ()), *found.get("test", ())]:
+                logger.info("%s: %s, like all files that match, are read as train", pattern, named(held))
+            found = {"train": paths}
+        _log_several(pattern, found, "files")
+        return _log_unused(pattern, {split: tuple(map(self._open, paths)) for split, paths in found.items()}, [])
 
     def _folder_splits(self, folder: Path) -> dict[str, tuple[Part, ...]]:
         ways = (self._split_files, self._split_folders, self._class_folders, self._files_further_down, self._only_table)
@@ -199,21 +207,26 @@ class _Finder:
         for path in [*tables, *texts]:
             if split := _split_of(path):
                 found.setdefault(split, []).append(path)
-        for split, paths in found.items():
-            if len(paths) > 1:
-                logger.info("%s: %d files are its %s split: %s", folder, len(paths), split, named(paths))
+        _log_several(folder, found, "files")
         splits = {split: self._open_all(paths) for split, paths in found.items()}
-        return _log_unused(folder, splits, [path.name for path in tables if not _split_of(path)])
+        others = [*tables, *(texts_in(folder) if texts else ())]
+        return _log_unused(folder, splits, [path.name for path in others if not _split_of(path)])
 
     def _split_folders(self, folder: Path) -> dict[str, tuple[Part, ...]]:
         """Sub-folders named after the splits, which hold class folders or files."""
         splits: dict[str, tuple[Part, ...]] = {}
+        found: dict[str, list[Path]] = {}
         for sub in _sub_folders(folder):
-            if split := _split_of(sub):
-                splits[split] = self._class_parts(sub, least=1) or self._open_all(_tables_in(sub)) or self._texts(sub)
-            if split == "train":
-                splits.setdefault(UNLABELLED, self._unlabelled_folders(sub))
-        return _log_unused(folder, {split: parts for split, parts in splits.items() if parts}, [])
+            if (split := _split_of(sub)) is None:
+                continue
+            parts = self._class_parts(sub, least=1) or self._open_all(_tables_in(sub)) or self._texts(sub)
+            if parts:
+                found.setdefault(split, []).append(sub)
+                splits[split] = (*splits.get(split, ()), *parts)
+            if split == "train" and (unlabelled := self._unlabelled_folders(sub)):
+                splits[UNLABELLED] = (*splits.get(UNLABELLED, ()), *unlabelled)
+        _log_several(folder, found, "folders")
+        return _log_unused(folder, splits, [])
 
     def _class_folders(self, folder: Path) -> dict[str, tuple[Part, ...]]:
         """One sub-folder of .txt files per class."""
@@ -229,12 +242,18 @@ class _Finder:
         return next(iter(found.values()), {})
 
     def _only_table(self, folder: Path) -> dict[str, tuple[Part, ...]]:
-        tables = [] if self._texts(folder) else _tables_in(folder) or _json_in(folder)
-        return {"train": self._open_all(tables)} if len(tables) == 1 else {}
+        """The only table of a folder; for a language model, only where there is no plain text."""
+        texts = self._texts(folder)
+        tables = _tables_in(folder) or _json_in(folder)
+        if len(tables) != 1 or (texts and not self.rows):
+            return {}
+        return _log_unused(folder, {"train": self._open_all(tables)}, [text.name for text in texts])
 
     def _plain_texts(self, folder: Path) -> dict[str, tuple[Part, ...]]:
-        parts = self._texts(folder)
-        return {"train": parts} if parts else {}
+        parts, tables = self._texts(folder), _tables_in(folder)
+        if not parts or (tables and self.rows):
+            return {}
+        return _log_unused(folder, {"train": parts}, [path.name for path in tables])
 
     def _texts(self, folder: Path) -> tuple[Part, ...]:
         """The .txt files of a folder and of those in it."""
@@ -291,6 +310,8 @@ def _split_of(path: Path) -> str | None:
 def _hub_splits(spec: str) -> dict[str, tuple[Part, ...]]:
     tables = load_from_hub(spec)
     splits = {_SPLIT_OF[name]: (table,) for name, table in tables.items() if name in _SPLIT_OF}
+    if not splits:
+        raise UserError(f"{spec} has the splits {', '.join(tables)}; expected one of {', '.join(SPLITS)}")
     return _log_unused(spec, splits, [name for name in tables if name not in _SPLIT_OF])
 
 
@@ -302,27 +323,51 @@ def _sub_folders(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.is_dir() and not is_hidden(path.name))
 
 
+def _log_several(source: object, found: Mapping[str, Sequence[Path]], kind: str) -> None:
+    """Logs the splits that several files or folders make up."""
+    for split, paths in found.items():
+        if len(paths) > 1:
+            logger.info("%s: %d %s are its %s split: %s", source, len(paths), kind, split, named(paths))
+
+
 def _log_unused(
     source: object, splits: Mapping[str, tuple[Part, ...]], others: list[str]
 ) -> dict[str, tuple[Part, ...]]:
     """The splits in their usual order; the names of `others`, which are not used, are logged."""
     if splits and others:
-        logger.info("%s: %s left out, not one of %s", source, ", ".join(others), ", ".join(SPLITS))
+        logger.info("%s: %s left out, not one of %s", source, listed(others), ", ".join(SPLITS))
     return {split: splits[split] for split in (*SPLITS, UNLABELLED) if split in splits}
 
 
 def named(paths: Sequence[Path]) -> str:
     """The names of some files, for a message."""
-    return ", ".join(path.name for path in paths[:5]) + (", ..." if len(paths) > 5 else "")
+    return listed([path.name for path in paths])
 
 
-def split_to_measure(spec: str, reading: ReadOptions) -> str:
+def listed(names: Sequence[str]) -> str:
+    """The first names, for a message."""
+    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+
+
+def split_to_measure(spec: str, reading: ReadOptions, *, rows: bool) -> str:
     """What of data that did not train a model is measured unless a split is named.
 
     It is the validation or the test split of data that have one; of other data, such as a file, it is all of it.
+    `rows` is as for `find_source`.
     """
-    splits = find_source(spec, reading).splits
+    splits = find_source(spec, reading, rows=rows).splits
     return next((split for split in ("validation", "test") if split in splits), WHOLE)
+
+
+def no_such_split(source: str, wanted: str, there: Sequence[str]) -> UserError:
+    """The error for a split that data lack."""
+    has = ", ".join(there)
+    if wanted == "train":
+        return UserError(
+            f"{source} has no split 'train'; it has {has}, as the name of a file or folder says: rename that, or add "
+            "one for training"
+        )
+    return UserError(f"{source} has no split {wanted!r}; it has {has}: name one of these")
 
 
 def log_unused_unlabelled(source: Source) -> None:

@@ -80,17 +80,15 @@ class Table(ABC):
         Raises:
             UserError: If the table has no such column, or several.
         """
+        found = self.columns_like(wanted, usual)
         has = ", ".join(column or "''" for column in self.columns)
         if wanted is not None:
-            found = [column for column in self.columns if column == wanted]
-            found = found or [column for column in self.columns if column == wanted.strip()]
             if not found:
                 raise UserError(
                     f"{self.name} has no column {wanted!r}; its columns are {has}: "
                     f"name one of them with {option(name_of_option)}"
                 )
         else:
-            found = [column for column in self.columns if column.strip().lower() in usual]
             with_classes = [column for column in found if self.class_names(column)]
             found = with_classes if len(with_classes) == 1 else found
         if len(set(found)) > 1:
@@ -106,6 +104,13 @@ class Table(ABC):
                 f"its columns are {has}: name one with {option(name_of_option)}"
             )
         return found[0]
+
+    def columns_like(self, wanted: str | None, usual: Sequence[str]) -> list[str]:
+        """The columns of this name, or with None those of a usual name, in upper or lower case."""
+        if wanted is None:
+            return [column for column in self.columns if column.strip().lower() in usual]
+        found = [column for column in self.columns if column == wanted]
+        return found or [column for column in self.columns if column == wanted.strip()]
 
     def find_text_column(self, wanted: str | None) -> str:
         """The column with the texts, as `find_column`."""

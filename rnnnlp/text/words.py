@@ -23,6 +23,8 @@ from rnnnlp.text.tokenizers import UNKNOWN, Tokenizer, clip, encode_text, tokeni
 if TYPE_CHECKING:
     import tokenizers
 
+LARGEST_VOCABULARY = 1 << 22  # the trainer of bpe takes memory for as many at once
+
 # The library needs about 100 bytes of memory per character, and holds 256 texts at once in training.
 _CALL_CHARACTERS = 1 << 20
 _LONG = 1 << 16
@@ -284,12 +286,16 @@ class WordTokenizer(LearnedTokenizer):
         """A tokenizer with the same ids, and more ids for frequent words of other texts that this one lacks.
 
         Args:
-            texts: The other texts. Words count that a tokenizer trained on them would have.
-            vocab_size: Maximum number of ids, including those of this tokenizer.
+            texts: The other texts.
+            vocab_size: Maximum number of ids, including those of this tokenizer. None adds the words that a tokenizer
+                trained on the texts would have by default.
             min_frequency: Words that occur less often are not added.
         """
         options: dict[str, Any] = {"lowercase": self.lowercase, "normalizer": self.normalizer, "rules": self.rules}
+        if vocab_size is not None:
+            options["vocab_size"] = LARGEST_VOCABULARY  # so that only the sum of both is limited
         of_texts = type(self).train(texts, min_frequency=min_frequency, **options)
+        options.pop("vocab_size", None)
         known = set(self.words)
         new = [word for word in of_texts.words if word not in known]
         most = len(new) if vocab_size is None else max(0, vocab_size - self.vocab_size)

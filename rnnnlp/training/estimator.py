@@ -42,6 +42,7 @@ class Estimator:
     backend: str | None  # options
     threads: int | None
     text_column: str | None
+    tokenizer: str | None
     document_separator: str | None  # of language models
     defaults: ClassVar[dict[str, Any]]  # of each option
     network_: Any  # of the task
@@ -134,7 +135,9 @@ class Estimator:
         config: Any = cls.task.training.from_mapping(training, "the run")
         values = network.config.to_mapping() | config.to_mapping()
         inherited = getattr(config, "inherited", ())
-        given = {n: v for n, v in values.items() if n in cls.defaults and n not in inherited and v is not None}
+        chosen = {"folds"} if values.get("budget") else set()  # for those texts, not for others
+        left_open = {*inherited, *chosen}
+        given = {n: v for n, v in values.items() if n in cls.defaults and n not in left_open and v is not None}
         return cls(**given)._take_over(network, run)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
@@ -152,8 +155,13 @@ class Estimator:
         return self
 
     def __repr__(self) -> str:
-        given = (f"{n}={v!r}" for n, v in self.get_params().items() if v is not None and v != self.defaults[n])
+        given = (f"{name}={value!r}" for name, value in self._given().items())
         return f"{type(self).__name__}({', '.join(given)})"
+
+    def _given(self) -> dict[str, Any]:
+        """The options that are not left at their defaults. An array is no default, and cannot be compared with one."""
+        params, default = self.get_params().items(), self.defaults
+        return {n: v for n, v in params if v is not None and (getattr(v, "ndim", 0) > 0 or v != default[n])}
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         return reduced(self) or super().__reduce_ex__(protocol)
@@ -182,9 +190,7 @@ class Estimator:
 
     def _options(self, data: str) -> Any:
         """What the task trains with; errors name the options as the caller wrote them."""
-        params = self.get_params().items()
-        given = {name: value for name, value in params if value is not None and value != self.defaults[name]}
-        return self.task.options_from({"data": data, **given})
+        return self.task.options_from({"data": data, **self._given()})
 
     def with_network(self, network: Any) -> Self:
         """Becomes the estimator of a network that no run of this library trained; returns self."""

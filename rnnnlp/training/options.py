@@ -12,13 +12,13 @@ from rnnnlp.config import Config, above_zero, at_least, between, one_of, seconds
 from rnnnlp.errors import UserError, option
 from rnnnlp.text.reading import ReadOptions, read_option
 from rnnnlp.text.registry import TOKENIZERS
+from rnnnlp.text.words import LARGEST_VOCABULARY
 from rnnnlp.training.optimizers import OPTIMIZERS
 from rnnnlp.training.reporting import TRACKERS, known_trackers
 from rnnnlp.training.schedules import SCHEDULES
 from rnnnlp.training.wire import WIRES
 
 MIN_FREQUENCY = 2  # of the tokens of a vocabulary
-LARGEST_VOCABULARY = 1 << 22  # the trainer of bpe takes memory for as many at once
 MOST_SHARDS = 1 << 12
 MOST_LOCAL_STEPS = 10_000
 DEFAULT_BUDGET = 600.0  # seconds, where no epochs, steps or budget are given

@@ -183,6 +183,11 @@ class Task:
         self.network.config_type.check_given(network)
         return options
 
+    @property
+    def has_labels(self) -> bool:
+        """Whether it takes rows with labels."""
+        return any(f.name == "label_column" for f in fields(self.options))
+
     def load(self, folder: Path) -> SavedModel:
         """The model in a folder, of any type that this task opens."""
         return self.network.from_pretrained(folder) if self.opens is None else self.opens(folder)

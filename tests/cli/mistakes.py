@@ -466,7 +466,6 @@ MISTAKES = {
     "ensemble {home}/reviews {home}/other --out {home}/lm": "lm already holds a run; give --overwrite to replace it",
     "ensemble {home}/reviews {home}/other --out {home}/stranger": "stranger is not empty and not a run; give the name",
     "ensemble {home}/reviews {home}/other --out {home}/new --data {home}/good.csv": "labels that the model does not",
-    "ensemble {home}/good {home}/good --out {home}/new --data {home}/lonely.csv": "there is no text to fit weights on;",
     "ensemble {home}/reviews {home}/other --out {home}/new --text-column mark": "has no column 'mark'",
     "evaluate {home}/ensemble --weights last": "ensemble is an ensemble, which is not trained itself; give the",
     "evaluate {home}/ensemble --dynamic": "--dynamic means nothing for models of type ensemble, as {home}/ensemble is",

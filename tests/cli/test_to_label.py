@@ -2,6 +2,7 @@
 
 import csv
 import io
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from rnnnlp.cli.main import main
 from rnnnlp.text import load_labelled, load_plain_texts
 from rnnnlp.text.plain import load_texts_to_label
+from rnnnlp.training.model_folder import MEMBERS
 from tests.cli.mistakes import TINY
 
 ODD = [
@@ -110,3 +112,14 @@ def test_minus_one_may_stand_for_no_label(tmp_path: Path):
     assert load_texts_to_label(tmp_path / "a.csv").texts == ["good", "bad"]
     (tmp_path / "b.csv").write_text("text,label\ngood,-1\nbad,1\nodd,\n")
     assert load_texts_to_label(tmp_path / "b.csv").texts == [None, None, "odd"]
+
+
+def test_texts_that_trained_a_member_of_an_ensemble_are_known(home: Path, tmp_path: Path):
+    from rnnnlp.cli.to_label import trained_texts
+    from rnnnlp.tasks.sentiment.ensemble import load_predictor
+
+    model = load_predictor(home / "run")
+    of_member = trained_texts(model.classes, home / "run")
+    assert of_member
+    shutil.copytree(home / "run", tmp_path / "ensemble" / MEMBERS / "0")
+    assert trained_texts(model.classes, tmp_path / "ensemble") == of_member

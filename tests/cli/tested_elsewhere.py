@@ -183,6 +183,13 @@ ELSEWHERE = {
     "cannot read {}: {}; check the path and": "text/test_readers.py::test_unreadable_path",
     "is compressed by {}; expected text: unpack it": "text/test_readers.py::test_standard_input_that_is_no_text",
     "standard input is JSON; expected one text": "text/test_readers.py::test_standard_input_that_is_no_text",
+    "has the splits {}; expected one of": (
+        "text/test_sources.py::test_a_data_set_of_the_hub_whose_splits_have_other_names"
+    ),
+    "there is no text to fit weights on;": (
+        "tasks/sentiment/test_stacking.py::test_data_that_have_become_too_few_to_hold_out_some"
+    ),
+    "sample_weight is 0 for every text": f"{CONTAINERS}::test_weights_of_the_rows_that_count",
     "looks like the text itself; expected the name": "text/test_sources.py::test_names_of_no_data",
     "cannot write the cache {} ({}), nor the": "text/test_corpus.py::test_failed_entries_leave_nothing",
     "holds more than {} times its size, as a": "text/test_limits.py::test_a_file_does_not_expand_without_limit",

@@ -489,3 +489,10 @@ def test_a_header_without_end_is_not_kept(runs: Path, where: str):
     server.close()
     assert line.startswith(b"HTTP/1.1 200")
     assert taken < 32 << 20
+
+
+def test_a_text_that_is_the_name_of_a_file_is_explained_like_any_other(client: TestClient):
+    """Else clients could find out which files there are."""
+    for text in ("/etc/hostname", __file__, "/no/such/file"):
+        response = client.post("/v1/predict", json={"texts": [text], "explain": True, "model": "films"})
+        assert response.status_code == 200, response.text

@@ -250,6 +250,13 @@ def test_hub_names(hub, caplog):
     assert hub[1] == ("stanfordnlp/imdb", None)
 
 
+def test_a_data_set_of_the_hub_whose_splits_have_other_names(hub, tmp_path):
+    for split in ("train", "validation", "test", "unsupervised"):
+        (tmp_path / f"{split}.parquet").rename(tmp_path / f"{split}ed.parquet")
+    with pytest.raises(UserError, match=r"has the splits .*trained.*; expected one of train, validation, test"):
+        load_labelled("owner/corpus")
+
+
 @pytest.mark.parametrize(
     ("error", "message"),
     [
@@ -284,3 +291,56 @@ def test_a_local_folder_does_not_stand_for_a_name_of_the_hub(tmp_path, monkeypat
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match="owner/name:plain: owner/name is also a local path; give the path alone"):
         load_labelled("owner/name:plain")
+
+
+def test_several_folders_of_one_split_are_all_read(tmp_path, caplog):
+    for name, text in (("train-1/a", "first"), ("train-2/b", "second"), ("train_cache/notes", None)):
+        (tmp_path / name).parent.mkdir()
+        if text:
+            write_table(tmp_path / f"{name}.parquet", [{"text": text, "label": 0}])
+    with caplog.at_level("INFO", "rnnnlp"):
+        assert texts(tmp_path)["train"].split() == ["first", "second"]
+    assert "2 folders are its train split: train-1, train-2" in caplog.text
+
+
+def test_plain_text_does_not_hide_the_only_table_of_a_folder(tmp_path, caplog):
+    write_table(tmp_path / "reviews.csv", ROWS)
+    (tmp_path / "notes.txt").write_text("read me")
+    with caplog.at_level("INFO", "rnnnlp"):
+        assert len(load_labelled(str(tmp_path), validation_fraction=0).splits["train"]) == 40
+    assert "notes.txt left out" in caplog.text
+    caplog.clear()
+    with caplog.at_level("INFO", "rnnnlp"):
+        assert texts(tmp_path) == {"train": "read me"}
+    assert "reviews.csv left out" in caplog.text
+
+
+def test_plain_texts_beside_one_that_is_named_after_a_split(tmp_path, caplog):
+    fill(tmp_path, {"train_to_the_sea.txt": "rails", "island.txt": "sand"})
+    with caplog.at_level("INFO", "rnnnlp"):
+        assert texts(tmp_path) == {"train": "rails"}
+    assert "island.txt left out" in caplog.text
+
+
+def test_a_pattern_leaves_the_test_split_out_of_training(tmp_path, caplog):
+    for name in ("train", "dev", "test"):
+        write_table(tmp_path / f"{name}.csv", [{"text": f"{name} {k}", "label": k % 2} for k in range(4)])
+    found = load_labelled(f"{tmp_path}/*.csv").splits
+    assert {split: set(" ".join(part.texts).split()) - set("0123") for split, part in found.items()} == {
+        "train": {"train"},
+        "validation": {"dev"},
+        "test": {"test"},
+    }
+    write_table(tmp_path / "more.csv", [{"text": "more", "label": 1}])
+    with caplog.at_level("INFO", "rnnnlp"):
+        assert list(find_source(f"{tmp_path}/*.csv").splits) == ["train"]
+    assert "dev.csv, test.csv, like all files that match, are read as train" in caplog.text
+
+
+def test_data_without_a_split_to_train_on(tmp_path):
+    write_table(tmp_path / "test.csv", ROWS)
+    (tmp_path / "dev.txt").write_text("text")
+    with pytest.raises(
+        UserError, match=r"no split 'train'; it has test, as the name of a file or folder says: rename that"
+    ):
+        load_labelled(str(tmp_path / "test.csv"), splits=("train", "validation"))

@@ -10,6 +10,7 @@ import pytest
 
 from rnnnlp.errors import UserError
 from rnnnlp.text.formats import open_table
+from rnnnlp.text.reading import ReadOptions
 from rnnnlp.text.rows import LONGEST_LINE
 from rnnnlp.text.tables import HubTable
 from tests.text.samples import HARD_TEXTS
@@ -148,3 +149,14 @@ def test_a_schema_that_is_nested_without_end_names_no_classes(tmp_path: Path):
     table = pyarrow.table({"text": ["a"], "label": [1]}).replace_schema_metadata({"huggingface": "[" * 100_000})
     pyarrow.parquet.write_table(table, tmp_path / "nested.parquet")
     assert open_table(tmp_path / "nested.parquet").class_names("label") is None
+
+
+def test_columns_of_later_objects(tmp_path):
+    """Unlabelled rows first, as of a pool in which some were labelled later."""
+    rows = [{"text": f"text {k}"} for k in range(150)] + [{"text": "last", "label": "good", "tone": "glad"}]
+    path = write_table(tmp_path / "pool.jsonl", rows)
+    table = open_table(path, ReadOptions())
+    assert table.find_label_column(None) == "label"
+    assert list(table.texts_and("text", table.find_label_column("tone")))[-1] == ("last", "glad")
+    with pytest.raises(UserError, match="has no column 'mood'"):
+        table.find_label_column("mood")

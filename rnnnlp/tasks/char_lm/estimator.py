@@ -61,7 +61,13 @@ class CharLM(Estimator):
         Raises:
             UserError: For a mistake in options or data.
         """
-        corpus, name = given_corpus(data, validation_data, self.text_column, self.document_separator)
+        corpus, name = given_corpus(
+            data,
+            validation_data,
+            column=self.text_column,
+            separator=self.document_separator,
+            tokenizer=self.tokenizer,
+        )
         return self._train(name, corpus, out, overwrite, callbacks)
 
     @classmethod

@@ -26,7 +26,7 @@ from rnnnlp.training.metrics import (
     threshold_counts,
     threshold_table,
 )
-from rnnnlp.training.model_folder import CARD
+from rnnnlp.training.model_folder import CARD, MEMBERS, training_of
 from rnnnlp.training.task import Evaluation
 
 MISTAKE_WIDTH = 160  # characters
@@ -69,7 +69,8 @@ def evaluate(folder: Path, data: str, split: str, training: Mapping[str, Any], a
         raise UserError(f"{option('mistakes')} is {mistakes}; it must be at least 0")
     predictor = load_predictor(folder)
     if split == "validation" and asked.hold_out:
-        refuse_seen(data, training, folder)
+        for place, of_member in ((folder, training), *trainings_of_members(folder)):
+            refuse_seen(data, of_member, place)
     names, wanted = predictor.labels, asked.threshold
     threshold = Threshold.parse(wanted, names) if wanted and "=" in wanted else None
     shown_class = label_index(wanted, names) if wanted is not None and threshold is None else None
@@ -126,6 +127,11 @@ def merged(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return figures | of_sums(sums) | {"temperature": results[0]["temperature"], "mistakes": []}
 
 
+def trainings_of_members(folder: Path) -> list[tuple[Path, Mapping[str, Any]]]:
+    """The folders of the members of an ensemble, and how each was trained."""
+    return [(place, training_of(place)) for place in sorted((folder / MEMBERS).glob("*"))]
+
+
 def refuse_seen(data: str | None, training: Mapping[str, Any], run: Path) -> None:
     """Refuses to take validation texts out of data on all of whose texts a run was trained.
 
@@ -140,7 +146,8 @@ def refuse_seen(data: str | None, training: Mapping[str, Any], run: Path) -> Non
     if training.get("folds") and (data is None or are_own_data(data, training, run)):
         raise UserError(
             f"{run} was trained on all texts of {training.get('data')}, with a cross-validation, so none is left to "
-            f"validate on; its figures are in {run / CARD}: give another {option('split')}, or other data"
+            f"validate on; its figures are in the {CARD} of that run: give other data with {option('data')}, or "
+            "another split"
         )
 
 

@@ -262,9 +262,13 @@ class Predictor(ABC):
             if None in kept:
                 raise UserError("labels has a missing value; give the label that is to be explained for each text")
             chosen = self.classes.indices([label for label in kept if label is not None], "labels")
-        of_stripped = self.explain_classes([text.strip() for text in found], chosen)
-        of_texts = [
-            shifted(words, len(text) - len(text.lstrip())) for text, words in zip(found, of_stripped, strict=True)
-        ]
-        explained = map(Explanation, found, map(whole_clusters, found, of_texts))
+        explained = iter(self.explain_decisions(found, chosen))
         return Explanations(next(explained) if is_there else None for is_there in there)
+
+    def explain_decisions(self, texts: Sequence[str], classes: np.ndarray | None) -> list[Explanation]:
+        """As `explain`, for texts that are there and class indices `(n,)`; None for the predicted ones."""
+        of_stripped = self.explain_classes([text.strip() for text in texts], classes)
+        of_texts = [
+            shifted(words, len(text) - len(text.lstrip())) for text, words in zip(texts, of_stripped, strict=True)
+        ]
+        return list(map(Explanation, texts, map(whole_clusters, texts, of_texts)))

@@ -50,7 +50,9 @@ class WordLM(Estimator):
         Raises:
             UserError: For a mistake in options or data.
         """
-        corpus, name = given_corpus(data, column=self.text_column, separator=self.document_separator)
+        corpus, name = given_corpus(
+            data, column=self.text_column, separator=self.document_separator, tokenizer=self.tokenizer
+        )
         return self._train(name, corpus, out, overwrite, callbacks)
 
     @classmethod

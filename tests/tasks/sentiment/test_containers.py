@@ -11,6 +11,7 @@ import pytest
 from rnnnlp import Ensemble, SentimentClassifier
 from rnnnlp.errors import UserError
 from rnnnlp.tasks.sentiment.estimator import labelled
+from rnnnlp.text.given import labelled_rows
 
 TEXTS = [f"a {word} {noun}" for word in ("lovely", "fine", "awful", "poor") for noun in ("lamp", "tent", "chair")] * 3
 NAMES = (["good"] * 6 + ["bad"] * 6) * 3
@@ -386,3 +387,34 @@ def test_a_run_is_resumed_with_its_own_labels_and_weights_only(tmp_path: Path):
         with pytest.raises(UserError, match=r"is not what .* was trained on"):
             SentimentClassifier.resume(run, TEXTS, NAMES, other, steps=40)
     assert SentimentClassifier.resume(run, TEXTS, NAMES, weights, steps=40).score(TEXTS, NAMES) == 1
+
+
+def test_names_of_classes_in_a_schema_may_be_words_for_no_label() -> None:
+    features = datasets.Features(text=datasets.Value("string"), label=datasets.ClassLabel(names=["None", "against"]))
+    rows = {"text": ["a lamp", "a tent"] * 10, "label": [0, 1] * 10}
+    found = labelled_rows(datasets.Dataset.from_dict(rows, features), None)
+    assert found.class_names == ("None", "against")
+    assert found.labels == ["None", "against"] * 10
+
+
+def test_one_column_is_not_the_texts_and_the_labels() -> None:
+    with pytest.raises(UserError, match="column 'label' is taken for the texts and for the labels"):
+        labelled_rows({"label": ["good", "bad"]}, None)
+
+
+@pytest.mark.parametrize("labels", [np.array("pos"), np.array(1)])
+def test_an_array_without_a_dimension_is_no_list_of_labels(labels: np.ndarray) -> None:
+    with pytest.raises(UserError, match="it must be one label for each text"):
+        labelled_rows(["a", "b", "c"], labels)
+
+
+def test_weights_of_the_rows_that_count() -> None:
+    with pytest.raises(UserError, match="sample_weight is 0 for every text with a label"):
+        labelled_rows(["good", None], ["pos", "pos"], [0, 1])
+
+
+def test_an_array_as_an_option_is_refused_in_one_line() -> None:
+    classifier = SentimentClassifier(class_weights=np.array([1.0, 2.0]))
+    assert "class_weights=array" in repr(classifier)
+    with pytest.raises(UserError, match="class_weights is"):
+        classifier.fit(["a", "b"] * 5, [0, 1] * 5)
