@@ -2,6 +2,7 @@
 
 # n texts, K classes
 
+import functools
 import hashlib
 import json
 import logging
@@ -17,13 +18,15 @@ from typing import Any, Self
 import numpy as np
 
 from rnnnlp.analysis.linear_baseline import MODELS, fit_baselines
-from rnnnlp.errors import UserError, option
+from rnnnlp.errors import OptionName, UserError, option
 from rnnnlp.files import open_regular
+from rnnnlp.tasks.sentiment.bundled import bundled_models, is_bundled
 from rnnnlp.text import LabelledSplit, load_labelled
 from rnnnlp.text.labelled import LabelledData, hold_out_validation
 from rnnnlp.text.reading import ReadOptions
 from rnnnlp.text.sources import find_source
 from rnnnlp.training.metrics import Z_95, classification_metrics
+from rnnnlp.training.model_folder import training_of
 from rnnnlp.training.records import is_number
 from rnnnlp.training.run import run_folder, running, train, with_limit
 from rnnnlp.training.task import Task
@@ -296,7 +299,19 @@ def _trained(task: Task, values: Mapping[str, Any], data: CurveData, part: Label
         started = time.monotonic()
         network: Any = train(task, task.options_from(values), folder, data=given)
         seconds = time.monotonic() - started
-        return _figures(network.predict_proba(data.measured.texts), data) | {"seconds": round(seconds, 2)}
+        start = training_of(folder).get("from_")
+    if start is not None and is_bundled(start):
+        _say_start(start)
+    return _figures(network.predict_proba(data.measured.texts), data) | {"seconds": round(seconds, 2)}
+
+
+@functools.cache
+def _say_start(name: str) -> None:
+    """Cached, so that it is said once."""
+    log.warning(
+        "the trainings start from the bundled model %s; figures of %s, which trained it, are too good: give %s none",
+        *(name, " and ".join(bundled_models()[name].trained_on), OptionName("from_")),
+    )
 
 
 def _baselines(data: CurveData, part: LabelledSplit) -> dict[str, dict[str, float]]:

@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 
 from rnnnlp.batches.seeding import Stream, rng_for
-from rnnnlp.errors import UserError, option
+from rnnnlp.errors import OptionName, UserError, option
 from rnnnlp.files import CorruptFileError, set_tensors
 from rnnnlp.layers.parameter import Parameter
 from rnnnlp.training.averaging import AveragedWeights
@@ -145,7 +145,9 @@ class Trainer:
                 if signals:
                     self.save_checkpoint()
                     raise Interrupted(signals[0])
-            if self.out_of_patience:
+            if not clock.step:
+                log.warning("%s was used up before the first step of the network; give more", OptionName("budget"))
+            if self.out_of_patience and not clock.over:
                 progress.say(f"no improvement on validation in {self.patience} evaluations: stopped early")
             elif self.state.evaluated_at != clock.step:
                 self.evaluate(progress)

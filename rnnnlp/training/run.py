@@ -120,6 +120,8 @@ def finish(task: Task, trainer: Trainer, reports: Reports) -> Network:
     run, config = trainer.run.path, trainer.objective.network.config.to_mapping() | trainer.config.to_mapping()
     trainer.reports = reports
     reports.begin(ReportedRun(run.resolve().name, run, task.name, config, trainer.clock.step))
+    if not trainer.clock.step and trainer.state.best_score is not None:  # of a start, before anybody was told
+        reports.evaluation(0, trainer.state.best_metrics, best=True, sample=None)
     status = "failed"
     try:
         trainer.train()

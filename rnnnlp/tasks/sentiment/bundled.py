@@ -10,7 +10,7 @@ from types import MappingProxyType
 from rnnnlp.config import Config
 from rnnnlp.errors import UserError, option
 from rnnnlp.files import read_json
-from rnnnlp.text.builtin import bundled_folder
+from rnnnlp.text.builtin import SAMPLE_REVIEWS, bundled_folder
 from rnnnlp.text.scripts import main_script
 from rnnnlp.training.model_folder import located
 
@@ -31,6 +31,12 @@ class BundledModel(Config):
     figures: dict  # accuracies by data, "IMDB test": 0.93
     version: str
     date: str
+
+    @property
+    def trained_on(self) -> tuple[str, ...]:
+        """The data sets that it has figures of and was trained on."""
+        sets = (name.rpartition(" ")[0] for name in self.figures)
+        return tuple(name for name in sets if name != SAMPLE_REVIEWS)
 
     @property
     def folder(self) -> Path:

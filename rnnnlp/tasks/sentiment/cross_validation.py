@@ -31,7 +31,7 @@ class CrossValidation:
         own: Of the networks of the folds, before training and at each evaluation, `(1 + E, n, K)`.
         of_linear: Of the linear model, `(n, K)`, if there is one.
         labels: The true classes, `(n,)`.
-        seconds: How long it took.
+        seconds: How much of the budget was gone when it was done.
     """
 
     own: np.ndarray

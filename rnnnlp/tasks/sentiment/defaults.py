@@ -100,7 +100,8 @@ def resolve(
     # Where a linear model decides alone, no network is trained in the folds, which then take no time.
     decides = not pretrained and linear_decides(options, data, mean)
     folds = folds_for(options, data, math.inf if decides else epochs / max_epochs)
-    epochs /= max(1, folds)
+    if options.budget is not None and not decides:
+        epochs /= folds + 1  # the folds and the final training share it
     linear = has_linear(options, data, mean) if options.linear is None else options.linear
     adversarial = options.adversarial
     if adversarial is None:
@@ -246,8 +247,9 @@ def with_start(options: SentimentOptions, given: Mapping[str, Any], data: Labell
     if unknown > MOST_UNKNOWN:
         return options
     log.info(
-        "starting from the bundled model %s, which knows %.0f %% of the words; give %s %s to start from nothing",
-        *(name, 100 * (1 - unknown), OptionName("from_"), NO_MODEL),
+        "starting from the bundled model %s, which was trained on %s and knows %.0f %% of the words; give %s %s to "
+        "start from nothing",
+        *(name, " and ".join(models[name].trained_on), 100 * (1 - unknown), OptionName("from_"), NO_MODEL),
     )
     return options.changed(from_=name)
 

@@ -121,7 +121,7 @@ class SentimentClassifier(Estimator):
         """
         if texts is None and labels is None:
             return cls._resume(folder, changes, callbacks=callbacks)
-        trained = training_of(RunFolder(folder).path) if is_table(texts) else {}
+        trained = training_of(RunFolder(folder).path)
         columns = trained.get("text_column"), trained.get("label_column")
         data = labelled(texts, labels, sample_weight, validation_data, columns)
         return cls._resume(folder, changes, data, callbacks)

@@ -3,7 +3,7 @@
 # n texts, E evaluations, K classes
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -62,10 +62,8 @@ def logits_of_folds(
             weights = None if task.sample_weights is None else task.sample_weights[train]
             of_fold = SentimentObjective(twin, examples, ([], labels[:0]), config, {}, task.unlabelled, weights)
             limit = None if seconds is None else seconds / len(numbers)
-            for number in evaluations_of(of_fold, config, limit):
+            for number in evaluations_of(of_fold, config, limit, signals):
                 found[number, left_out] = twin.logits([documents[i] for i in left_out.tolist()])
-                if signals:
-                    raise Interrupted(signals[0])
             bar.update()
             if fold == numbers[0] and of_linear is not None:
                 gain, _ = gain_of(found[:, left_out], of_linear[left_out], labels[left_out])
@@ -106,10 +104,15 @@ def gain_of(own: np.ndarray, of_linear: np.ndarray, labels: np.ndarray) -> tuple
     return float(np.mean(gains)), float(np.std(gains) / np.sqrt(len(gains)))
 
 
-def evaluations_of(objective: SentimentObjective, config: SentimentTraining, seconds: float | None) -> Iterator[int]:
+def evaluations_of(
+    objective: SentimentObjective, config: SentimentTraining, seconds: float | None, signals: Sequence[int]
+) -> Iterator[int]:
     """Trains as the training loop does, and yields the number of each evaluation, with the averaged weights applied.
 
     Evaluation 0 comes before the first step.
+
+    Raises:
+        Interrupted: After a step, if one of the signals has arrived.
     """
     parameters = objective.network.parameters()
     trainable = {name: p for name, p in parameters.items() if p.lr_scale}
@@ -141,6 +144,8 @@ def evaluations_of(objective: SentimentObjective, config: SentimentTraining, sec
                 yield from range(done + 1, config.evaluations + 1)
             return
         clock.step += 1
+        if signals:
+            raise Interrupted(signals[0])
         while done < config.evaluations and clock.progress * config.evaluations >= done + 1:
             with averaged.applied():
                 yield done + 1

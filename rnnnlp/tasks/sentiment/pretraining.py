@@ -19,6 +19,7 @@ from rnnnlp.text import LabelledData, Tokenizer
 from rnnnlp.text.labelled import HELD_OUT
 from rnnnlp.training.distributed import processes
 from rnnnlp.training.loop import Trainer
+from rnnnlp.training.model_folder import training_of
 from rnnnlp.training.run_folder import RunFolder, read_state
 
 MAX_SHARE_OF_BUDGET = 0.6  # however slow the machine has become
@@ -67,8 +68,12 @@ def pretrain(
     folder, own = run.language_model().path, pretraining_config(config, config.pretraining)
     if processes().first(RunFolder(folder).checkpoints):
         with RunFolder.reopen(folder) as inner:
-            trainer = Trainer(objective, own, inner)
+            before = processes().first(lambda: WordLMTraining.from_mapping(training_of(inner.path), str(folder)))
+            trainer = Trainer(objective, before, inner)
             trainer.resume()
+            if not trainer.clock.over and before != own:  # what is done stays done, whatever limits the run has now
+                trainer = Trainer(objective, own, inner)
+                trainer.resume()
             trainer.train()
     else:
         with RunFolder.create(folder, overwrite=True) as inner:

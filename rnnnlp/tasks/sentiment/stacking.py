@@ -24,8 +24,10 @@ from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.tasks.sentiment.predictor import Predictor
 from rnnnlp.text import Classes, LabelledSplit, ReadOptions, load_labelled
 from rnnnlp.text.given import labelled_rows
+from rnnnlp.text.labelled import HELD_OUT
+from rnnnlp.text.sources import find_source
 from rnnnlp.training.calibration import stacking_weights
-from rnnnlp.training.data_places import find_data, refuse_data_of_run
+from rnnnlp.training.data_places import are_own_data, find_data, refuse_data_of_run
 from rnnnlp.training.metrics import classification_metrics
 from rnnnlp.training.model_folder import CARD, CONFIG, MEMBERS, read_config
 from rnnnlp.training.run_folder import RunFolder
@@ -42,8 +44,8 @@ def make_ensemble(
 ) -> Ensemble:
     """Makes an ensemble of the classifiers in the folders `options.runs` and writes it into the new folder `out`.
 
-    The weights are fitted on the validation texts of `options.data`, by default the data of the first run. Runs whose
-    weight is 0 are left out.
+    The weights are fitted on the validation texts of `options.data`, by default the data of the first run; on all of
+    data that trained no run and have no such split. Runs whose weight is 0 are left out.
 
     Args:
         options: The runs, and the data.
@@ -55,9 +57,12 @@ def make_ensemble(
         UserError: If a run is no classifier, their labels differ, or none is better than chance.
     """
     members, trainings = load_members(options.runs)
+    their_own = False
     if given is None:
+        data = options.data or trainings[0].get("data")
         for member, training in zip(options.runs, trainings, strict=True):
-            refuse_seen(options.data or trainings[0].get("data"), training, Path(member))
+            refuse_seen(data, training, Path(member))
+            their_own |= data is None or are_own_data(data, training, Path(member))
     options = on_the_data_of(trainings[0], options)
     for run in (Path(os.path.realpath(run)) for run in options.runs):
         if Path(os.path.realpath(out)) in (run, *run.parents):
@@ -68,7 +73,7 @@ def make_ensemble(
         refuse_data_of_run(options.data, out)
     with RunFolder.create(out, overwrite=overwrite, to_resume=False) as folder:
         classes = members[0].classes
-        split = validation_texts(options, classes) if given is None else given_texts(given, classes)
+        split = validation_texts(options, classes, hold_out=their_own) if given is None else given_texts(given, classes)
         logits = logits_of_each(members, split.texts)
         weights = stacking_weights(logits, split.labels)
         kept = np.flatnonzero(weights)
@@ -132,9 +137,21 @@ def is_left_open(options: EnsembleOptions, name: str) -> bool:
     return getattr(options, name) == EnsembleOptions.__dataclass_fields__[name].default
 
 
-def validation_texts(options: EnsembleOptions, classes: Classes) -> LabelledSplit:
-    data = load_labelled(options.data or "", ReadOptions.of(options), splits=("validation",), classes=classes)
-    split = data.splits["validation"]
+def validation_texts(options: EnsembleOptions, classes: Classes, *, hold_out: bool) -> LabelledSplit:
+    """The texts that the weights are fitted on: the validation split of the data.
+
+    Args:
+        options: The data, and how they are read.
+        classes: Those of the members.
+        hold_out: Whether a part of the training texts is that split where there is none, as in the members' training;
+            else it is then all texts of train or, of data without train, those of test.
+    """
+    reading, spec = ReadOptions.of(options), options.data or ""
+    held_out = HELD_OUT if hold_out else 0.0
+    splits = find_source(spec, reading, rows=True).splits
+    name = "validation" if hold_out else next(name for name in ("validation", "train", "test") if name in splits)
+    data = load_labelled(spec, reading, splits=(name,), classes=classes, validation_fraction=held_out)
+    split = data.splits[name]
     if not split.texts:
         raise UserError(f"{options.data}: there is no text to fit weights on; give data with two or more of a class")
     return split
@@ -213,9 +230,9 @@ Use it with
 
 ## Figures on validation
 
-These are of the {together["examples"]:,} validation texts of {data}, to which the weights were fitted; on
-other texts they are a little worse. For the figures of a split that nothing was fitted to, run
-`rnnnlp evaluate RUN --split test`.
+These are of the {together["examples"]:,} texts of {data} to which the weights were fitted; on
+other texts they are a little worse. For the figures of texts that nothing was fitted to, run
+`rnnnlp evaluate RUN --data OTHER`.
 
 | run | trained on | weight | accuracy | loss, calibrated |
 | --- | --- | --- | --- | --- |

@@ -42,6 +42,7 @@ from rnnnlp.training.loop import Trainer
 from rnnnlp.training.model_folder import CROSS_VALIDATION, training_of
 from rnnnlp.training.resuming import LIMITS, changed_data
 from rnnnlp.training.run_folder import RunFolder, read_state
+from rnnnlp.training.signals import Interrupted
 from rnnnlp.training.task import Options, require_open
 
 LINEAR_FOLDS = 5
@@ -131,7 +132,7 @@ def reopen(
         labels = own.splits["train"].labels
         found = processes().first(lambda: CrossValidation.load(run.path, labels, len(network.labels)))
         task.cross_validation = found
-    spent = seconds_of_pretraining(run) + (found.seconds if found else 0.0)
+    spent = found.seconds if found else seconds_of_pretraining(run)
     trainer = Trainer(task, config, run, spent=spent, patience=patience_of(found, config))
     task.clock = trainer.clock
     trainer.resume()
@@ -143,7 +144,11 @@ def reopen(
         trainer = after_pretraining(trainer, network, prepare(network, own, config), config, processes().now())
     if found is None and config.folds:
         trainer = after_cross_validation(
-            trainer, task, config, fitted_linear(network, own, config), spent=trainer.spent
+            trainer,
+            task,
+            config,
+            fitted_linear(network, own, config),
+            spent=trainer.spent + trainer.clock.seconds,  # an earlier sitting may have had a part of the budget
         )
     start = None
     if (place := config.from_) is not None and is_bundled(place):  # another one need not be there any more
@@ -239,12 +244,16 @@ def after_cross_validation(
         )
         own = np.zeros((1 + config.evaluations, *of_linear.shape), np.float32)
     else:
-        own = logits_of_folds(task, folds_of(labels, config), of_linear, seconds=left)
-    seconds = processes().now() - started
-    found = CrossValidation(own, of_linear, labels, seconds)
+        try:
+            own = logits_of_folds(task, folds_of(labels, config), of_linear, seconds=left)
+        except Interrupted:
+            trainer.save_checkpoint()  # with the time that is gone
+            raise
+    spent += processes().now() - started
+    found = CrossValidation(own, of_linear, labels, spent)
     processes().first(lambda: found.save(trainer.run.path))
     task.cross_validation = found
-    trainer = Trainer(task, config, trainer.run, spent=spent + seconds, patience=patience_of(found, config))
+    trainer = Trainer(task, config, trainer.run, spent=spent, patience=patience_of(found, config))
     task.clock = trainer.clock
     trainer.save_checkpoint()
     return trainer

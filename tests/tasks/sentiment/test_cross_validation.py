@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -220,7 +221,9 @@ def test_an_interrupted_cross_validation_is_resumed_to_the_same_bits(
 
     def interrupted(*arguments: Any) -> Any:
         os.kill(os.getpid(), signal.SIGTERM)
-        return original(*arguments)
+        for number in original(*arguments):
+            assert number == 0, "it did not stop after the first step"
+            yield number
 
     let_network_in(monkeypatch)
     monkeypatch.setattr(folds, "evaluations_of", interrupted)
@@ -341,3 +344,27 @@ def test_each_part_works_without_the_other(tmp_path: Path, changes: dict[str, An
     assert (classifier.network_.linear is None) == (changes == {"linear": False})
     assert (tmp_path / "run" / CROSS_VALIDATION).exists() == (changes != {"folds": 0})
     assert (tmp_path / "run" / WEIGHTS).exists()
+
+
+def test_a_resumed_run_has_the_time_that_was_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time before the cross-validation counts, and that of a cross-validation that was interrupted."""
+    let_network_in(monkeypatch)
+    spent: list[float] = []
+    original = folds.logits_of_folds
+
+    def slow(task: Any, of_texts: Any, of_linear: Any, *, seconds: float) -> Any:
+        spent.append(60 - seconds * 4 / 3)  # what was gone when it began: the folds have three quarters of what is left
+        if len(spent) == 1:
+            time.sleep(0.5)
+            raise Interrupted(signal.SIGTERM)
+        return original(task, of_texts, of_linear, seconds=1.0)
+
+    monkeypatch.setattr(train, "logits_of_folds", slow)
+    fitting: dict[str, Any] = {"epochs": None, "budget": 60.0, "max_epochs": 2, "evaluations": 2}
+    with pytest.raises(Interrupted):
+        fit(tmp_path / "run", **fitting)
+    SentimentClassifier.resume(tmp_path / "run", TEXTS, LABELS.tolist())
+    assert 0 < spent[0] < spent[1] - 0.5
+    found = CrossValidation.load(tmp_path / "run", labels_of(tmp_path / "run"), 2)
+    assert found is not None
+    assert found.seconds > spent[1]

@@ -13,8 +13,9 @@ from rnnnlp.layers.loss import softmax, softmax_cross_entropy
 from rnnnlp.tasks.sentiment.config import EnsembleOptions, SentimentOptions
 from rnnnlp.tasks.sentiment.ensemble import Ensemble
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
-from rnnnlp.tasks.sentiment.stacking import make_ensemble
+from rnnnlp.tasks.sentiment.stacking import make_ensemble, validation_texts
 from rnnnlp.tasks.sentiment.train import load_data
+from rnnnlp.text import Classes
 from rnnnlp.training.calibration import curvature, fit_temperature, stacking_weights
 from tests.gradients import difference_quotients
 from tests.runs import trained
@@ -204,7 +205,33 @@ def test_a_run_of_weight_0_is_left_out(runs: tuple[str, str], tmp_path: Path, ca
 def test_other_data_and_columns(runs: tuple[str, str]):
     other = str(Path(runs[0]).parent / "reviews.csv")
     ensemble = Ensemble.from_runs(runs, data=other, text_column="review", label_column="mark")
-    assert np.array_equal(ensemble.weights, Ensemble.from_runs(runs).weights)  # the same texts
+    assert (ensemble.weights > 0).all()
+
+
+def test_all_texts_of_data_that_trained_none_fit_the_weights(
+    runs: tuple[str, str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    """With a validation split of their own these are only that one."""
+    films = (Path(runs[0]).parent / "films.csv").read_text()
+    (tmp_path / "held_out.csv").write_text(films)
+    with caplog.at_level(logging.INFO, "rnnnlp"):
+        Ensemble.from_runs(runs, data=str(tmp_path / "held_out.csv"))
+    assert "on the 600 validation texts of " in caplog.text
+    for name in ("train", "validation"):
+        (tmp_path / "folder").mkdir(exist_ok=True)
+        (tmp_path / "folder" / f"{name}.csv").write_text(
+            "\n".join(films.splitlines()[: 101 if name == "train" else 41])
+        )
+    with caplog.at_level(logging.INFO, "rnnnlp"):
+        Ensemble.from_runs(runs, data=str(tmp_path / "folder"))
+    assert "on the 40 validation texts of " in caplog.text
+
+
+def test_data_that_have_become_too_few_to_hold_out_some(tmp_path: Path):
+    (tmp_path / "films.csv").write_text("text,label\ngood,1\nbad,0\n")
+    options = EnsembleOptions(runs=("a", "b"), data=str(tmp_path / "films.csv"))
+    with pytest.raises(UserError, match="there is no text to fit weights on; give data with two or more of a class"):
+        validation_texts(options, Classes(("0", "1"), "int"), hold_out=True)
 
 
 def test_one_path_is_no_list():

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rnnnlp import SentimentClassifier
+from rnnnlp import Callback, SentimentClassifier
 from rnnnlp.cli.main import main
 from rnnnlp.cli.output import LogHandler
 from rnnnlp.tasks.sentiment import defaults, train
@@ -77,6 +77,16 @@ def test_none_is_no_model_on_the_command_line_either(tmp_path: Path, capsys: pyt
     assert main(["train", "sentiment", "--data", data, "--out", out, *words]) == 0
 
 
+class Told(Callback):
+    """Keeps the steps of the evaluations."""
+
+    def __init__(self) -> None:
+        self.steps: list[int] = []
+
+    def evaluation(self, step: int, *_: Any, **__: Any) -> None:
+        self.steps.append(step)
+
+
 @pytest.mark.parametrize("folds", [0, 3])
 def test_training_does_not_make_a_classifier_worse(tmp_path: Path, folds: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a learning rate that destroys it, the weights of the start are kept."""
@@ -87,7 +97,9 @@ def test_training_does_not_make_a_classifier_worse(tmp_path: Path, folds: int, m
     assert before.score(texts, labels) == 1
     destroyed: dict[str, Any] = {"lr": 50.0, "epochs": 2, "averaging": 0.0, "evaluations": 2, "max_norm": 0.0}
     after = SentimentClassifier(from_=str(tmp_path / "before"), folds=folds, on_divergence="rollback", **destroyed)
-    after.fit(texts, labels)
+    told = Told()
+    after.fit(texts, labels, callbacks=[told])
+    assert told.steps[0] == 0
     assert after.score(texts, labels) == 1
     evaluations = [record for record in after.history_ if "validation" in record]
     assert evaluations[0]["step"] == 0
