@@ -22,7 +22,7 @@ class Preset(NamedTuple):
 
 
 PRESETS = {
-    "tiny": Preset(128, 32, 2e-2, 16, 3e5),
+    "tiny": Preset(128, 32, 2e-2, 16, 2e5),
     "small": Preset(256, 64, 1.5e-2, 16, 1.25e6),
     "base": Preset(512, 64, 1.6e-2, 16, 6e6),
     "large": Preset(768, 64, 1.6e-2, 16, 4.6e7),

@@ -7,6 +7,7 @@ and the measured speed), and so how often it will read each. docs/results/ has t
 import logging
 import math
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ DROPOUT_PER_DOUBLING = 0.06  # for each doubling of the times that each weight s
 MAX_DROPOUT = 0.5
 DECAY_OF_A_STEP = 0.0018  # the fraction of a weight that a step takes away at the peak of the learning rate
 MAX_WEIGHT_DECAY = 0.3
+NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
 SHORT_RUN = 10_000  # steps for which a preset's learning rate is meant
 
 log = logging.getLogger(__name__)
@@ -52,17 +54,20 @@ def resolve(
         validation_tokens: The number of tokens that an evaluation reads.
         processes: The number of processes that train.
     """
-    seen = tokens_seen(options, vocab_size, tokens, processes)  # by a model of the size "base"
+    layers = {name: given[name] for name in ("cell", "num_layers") if name in given}
+    seen = tokens_seen(options, vocab_size, tokens, processes, layers)  # by a model of the size "base"
     most = (options.max_epochs or math.inf) * tokens
+    tied = bool(given.get("tied_weights"))  # the embedding is the output's weights, so the sizes are one
+    given_size = given.get("hidden_size") or (given.get("embedding_size") if tied else None)
     if options.preset == "auto":
-        size = size_of(given.get("hidden_size") or best_hidden_size(min(seen, most)))
+        size = size_of(given_size or best_hidden_size(min(seen, most)))
     else:
         size = PRESETS[options.preset]
     hidden_size = size.hidden_size
     large = vocab_size > LARGE_VOCABULARY
     embedding_size = size.embedding_size * (2 if large else 1)
-    if given.get("tied_weights"):  # the embedding is the output's weights, so the sizes are one
-        hidden_size = embedding_size = given.get("hidden_size", given.get("embedding_size", hidden_size))
+    if tied:
+        hidden_size = embedding_size = given_size or hidden_size
     network_options = {"hidden_size": hidden_size, "embedding_size": embedding_size, **given}
     if options.budget is not None:
         seen *= work(PRESETS["base"].hidden_size) / work(network_options["hidden_size"])
@@ -111,21 +116,29 @@ def between(x: float, xs: Sequence[float], ys: Sequence[float]) -> float:
     return math.exp(np.interp(math.log(max(x, 1.0)), np.log(xs), np.log(ys)))
 
 
-def tokens_seen(options: CharLMOptions, vocab_size: int, tokens: int, processes: int = 1) -> float:
-    """The number of tokens that the run reads if its model has the size "base"."""
+def tokens_seen(
+    options: CharLMOptions, vocab_size: int, tokens: int, processes: int = 1, layers: Mapping[str, Any] = NO_OPTIONS
+) -> float:
+    """The number of tokens that the run reads if its model has the size "base", and the given cell and layers."""
     if options.epochs is not None:
         return float(options.epochs * tokens)
     if options.steps is not None:
         return float(options.steps * (options.batch_size or PRESETS["base"].batch_size) * options.bptt)
-    return (options.budget or 0.0) * processes * throughput(options, vocab_size)
+    return (options.budget or 0.0) * processes * throughput(options, vocab_size, layers)
 
 
-def throughput(options: CharLMOptions, vocab_size: int) -> float:
-    """Tokens a second in training of a model of the size "base", measured for half a second."""
+def throughput(options: CharLMOptions, vocab_size: int, layers: Mapping[str, Any] = NO_OPTIONS) -> float:
+    """Tokens a second in training of a model of the size "base", measured for half a second.
+
+    Args:
+        options: How to train.
+        vocab_size: Of the tokenizer.
+        layers: The cell and the number of layers, where they are given.
+    """
     size, T = PRESETS["base"], options.bptt
     B = options.batch_size or size.batch_size
     rng = rng_for(options.seed, Stream.WEIGHTS)
-    config = CharLMConfig(vocab_size, hidden_size=size.hidden_size, embedding_size=size.embedding_size)
+    config = CharLMConfig(vocab_size, hidden_size=size.hidden_size, embedding_size=size.embedding_size, **layers)
     network = CharLMNetwork(config, rng=rng)
     ids = rng.integers(vocab_size, size=B * T + B)
     batch_sizes = np.full(T, B)

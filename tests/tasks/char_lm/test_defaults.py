@@ -13,7 +13,7 @@ SPEED = 30_000.0  # tokens a second
 
 
 def resolve(monkeypatch, given=None, *, vocab_size=65, tokens=1_000_000, validation_tokens=100_000, **training):
-    monkeypatch.setattr(defaults, "throughput", lambda options, vocab_size: SPEED)
+    monkeypatch.setattr(defaults, "throughput", lambda options, vocab_size, layers: SPEED)
     options = CharLMOptions(data="text", **training)
     sizes = {"vocab_size": vocab_size, "tokens": tokens, "validation_tokens": validation_tokens}
     return defaults.resolve(options, given or {}, **sizes)
@@ -140,3 +140,30 @@ def test_evaluations_take_a_small_share_of_the_time(monkeypatch):
 def test_the_speed_is_measured():
     speed = defaults.throughput(CharLMOptions(data="text", budget=1.0, batch_size=2, bptt=4), 65)
     assert 0 < speed < 1e7  # however busy the machine is
+
+
+def test_the_speed_is_that_of_the_given_layers(monkeypatch):
+    """Three layers read fewer tokens, so the learning rate of a long run falls less."""
+    monkeypatch.setattr(defaults, "shortest", lambda call: (call(), 1.0)[1])
+    built = []
+    network = defaults.CharLMNetwork
+
+    def recorded(config, **options):
+        built.append(config)
+        return network(config, **options)
+
+    monkeypatch.setattr(defaults, "CharLMNetwork", recorded)
+    options = CharLMOptions(data="text", budget=60.0)
+    given = {"cell": "gru", "num_layers": 3, "hidden_size": 128}
+    defaults.resolve(options, given, vocab_size=65, tokens=10_000, validation_tokens=1000)
+    assert [(config.cell, config.num_layers) for config in built] == [("gru", 3)]
+
+
+def test_tied_weights_take_the_rate_of_the_size_that_they_have(monkeypatch):
+    """An embedding size that is given is also the number of units."""
+    tied = {"tied_weights": True, "embedding_size": 128}
+    (of_embedding, config), (of_units, _) = (
+        resolve(monkeypatch, given, budget=600.0) for given in (tied, {"hidden_size": 128})
+    )
+    assert config.hidden_size == 128
+    assert (of_embedding.lr, of_embedding.batch_size) == (of_units.lr, of_units.batch_size)
