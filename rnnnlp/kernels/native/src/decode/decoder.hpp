@@ -146,9 +146,9 @@ void decode_tokens(ThreadPool& pool, Decoder& decoder, const DecodeJob& job) {
     int parity = decoder.parity;
     for (int64_t n = job.first; n < job.last; n++) {
       // Each thread samples the same token itself: that takes less time than to wait for another thread.
-      const int32_t token = job.given
-                                ? job.given[n]
-                                : sample_token(job.sampling, decoder, job.uniforms[n], job.tokens, n, job.spaces[thread]);
+      const int32_t token =
+          job.given ? job.given[n]
+                    : sample_token(job.sampling, decoder, job.uniforms[n], job.tokens, n, job.spaces[thread]);
       if (thread == 0) job.tokens[n] = token;
       const float* pre = decoder.table + (int64_t)token * Cell::info.gates * decoder.H;
       const float* x = nullptr;

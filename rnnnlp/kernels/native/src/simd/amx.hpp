@@ -1,10 +1,10 @@
 // Products of float32 on the matrix unit of newer Intel processors (AMX), which multiplies bfloat16.
 //
 // A float32 number has 24 significant bits. It is the exact sum of three bf16 splits of 8 bits each: high, middle and
-// low. (Below 2^-110 the low split is a denormal number, and lost.) Six of the nine products of splits are computed; the
-// other three are below 2^-25 of the whole. Sums are kept in
-// float32. So a product is as exact as in float32, and faster. After Henry, Tang and Heinecke 2019, "Leveraging the
-// bfloat16 Artificial Intelligence Datatype For Higher-Precision Computations".
+// low. (Below 2^-110 the low split is a denormal number, and lost.) Six of the nine products of splits are computed;
+// the other three are below 2^-25 of the whole. Sums are kept in float32. So a product is as exact as in float32, and
+// faster. After Henry, Tang and Heinecke 2019, "Leveraging the bfloat16 Artificial Intelligence Datatype For
+// Higher-Precision Computations".
 //
 // The eight tile registers in tiles_of<2, 2>; smaller R or C leave some unused:
 //
