@@ -28,11 +28,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from process_tree import descendants, kill
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 from several_hosts import Hosts, mpiexec
@@ -62,7 +63,7 @@ STEPS = 300  # of a run that is ended
 ENDED = f"train charlm --data {{text}} --hidden-size 24 --embedding-size 8 --steps {STEPS} --evaluations 4 --seed 1"
 ENDED += " --checkpoint-every 5 --batch-size 24 --bptt 16 --threads 1 --shards 12 --dropout 0.2"
 ENDS = ("kill", "SIGTERM", "SIGINT", "exception", "full disk", "cut cable")
-SAYING = ("SIGTERM", "SIGINT", "exception", "full disk")  # ends of which a run says how to resume it
+RESUMABLE = ("SIGTERM", "SIGINT", "exception", "full disk")  # after these a run prints the command that resumes it
 GONE_SECONDS = 15.0
 PATIENCE = 180.0  # seconds after which a trial, or the run that resumes it, counts as hung
 MOST_HOSTS = 4
@@ -138,12 +139,6 @@ def launched(
         if process.poll() is None:
             kill([*descendants(process.pid), process.pid])
         process.wait()
-
-
-def kill(pids: Sequence[int], number: int = signal.SIGKILL) -> None:
-    for pid in pids:
-        with suppress(ProcessLookupError):
-            os.kill(pid, number)
 
 
 def environment(worker: str, *, patient: bool = True) -> dict[str, str]:
@@ -240,7 +235,7 @@ def command_to_resume(kind: str, said: str) -> list[str]:
     At its start, each run prints one for a process that is lost without a word. It does not count for other ends.
     """
     lines = said.splitlines()
-    if kind in SAYING:
+    if kind in RESUMABLE:
         lines = [line for line in lines if not line.startswith("if a process is lost,")]
     found = re.findall(r"resume with: (?:mpiexec -n \d+ )?rnnnlp (.*)", "\n".join(lines))
     return shlex.split(found[-1]) if found else []
@@ -447,15 +442,6 @@ def wait_until(deadline: float, seconds: float) -> None:
     if time.monotonic() > deadline:
         raise TimeoutError
     time.sleep(seconds)
-
-
-def descendants(pid: int) -> list[int]:
-    """The processes below a process."""
-    try:
-        children = [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except OSError:
-        return []
-    return [found for child in children for found in (child, *descendants(child))]
 
 
 def is_worker(pid: int) -> bool:

@@ -37,7 +37,7 @@ class Hosts:
         self.folder = tempfile.TemporaryDirectory(prefix="rnnnlp-hosts-")
         try:
             self._make()
-        except BaseException:
+        except BaseException:  # also Ctrl-C: what has been made outlives this process
             self._remove()
             raise
         return self

@@ -84,15 +84,15 @@ def write_uncertain(model: "Predictor", run: Path, texts: Sequence[str], options
 
 def trained_texts(classes: "Classes", run: Path) -> frozenset[str]:
     """The labelled texts that a run, or the members of an ensemble, were trained on, where they are still there."""
+    from rnnnlp.tasks.sentiment.evaluate import trainings_of_members
     from rnnnlp.text import load_labelled
     from rnnnlp.text.sources import find_source
     from rnnnlp.training.data_places import find_data
-    from rnnnlp.training.model_folder import MEMBERS, read_config
+    from rnnnlp.training.model_folder import read_config
     from rnnnlp.training.task import Evaluation
 
-    members = sorted((run / MEMBERS).glob("*"))  # of an ensemble, which were trained, too
-    if members:
-        return frozenset().union(*(trained_texts(classes, member) for member in members))
+    if members := trainings_of_members(run):
+        return frozenset().union(*(trained_texts(classes, member) for member, _ in members))
     training = read_config(run).get("training", {})
     try:
         data = find_data(training, run, remedy="rows of the file with a label are left out all the same")
