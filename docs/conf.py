@@ -92,7 +92,7 @@ def add_documents_of_the_root(app: Sphinx, page: str, source: list[str]) -> None
 
 
 def join_chinese_lines(app: Sphinx, page: str, source: list[str]) -> None:
-    """A line end between two Chinese characters is no space; in code blocks it stays a line end."""
+    """A line end between two Chinese characters is not a space; in code blocks it stays a line end."""
     if page.startswith("zh-TW/"):
         parts = re.split(r"(^```.*?^```$)", source[0], flags=re.MULTILINE | re.DOTALL)
         chinese = "[\u3000-\u9fff\uff00-\uffef]"

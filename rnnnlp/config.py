@@ -204,7 +204,7 @@ def as_given(kind: Any, value: Any, key: str) -> Any:
     texts = value if isinstance(value, list | tuple) else [value]
     if any(isinstance(text, str) and not is_unicode(text) for text in texts):
         raise UserError(
-            f"{name} is {value!r}, which has bytes that are no UTF-8; give another name, or rename the file"
+            f"{name} is {value!r}, which has bytes that are not UTF-8; give another name, or rename the file"
         )
     if isinstance(value, str) and key == "out" and "\0" in value:
         raise UserError(f"{name} is {value!r}, which has a null character; give another name")

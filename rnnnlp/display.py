@@ -34,7 +34,7 @@ def visible_json(text: str) -> str:
 
 
 def markdown(text: object) -> str:
-    """Text to be put into Markdown, where it is no markup and no HTML."""
+    """Text to be put into Markdown, where it is neither markup nor HTML."""
     return _MARKUP.sub(r"\\\g<0>", visible(text))
 
 

@@ -160,7 +160,7 @@ def open_regular(path: str | Path, *, follow_links: bool = True) -> BinaryIO:
     """Opens a file to read. A pipe is not waited for, and a device, which may have no end, is not read.
 
     Raises:
-        OSError: If it is no regular file, a link where none is followed, or cannot be read.
+        OSError: If it is not a regular file, a link where none is followed, or cannot be read.
     """
     descriptor = os.open(path, os.O_RDONLY | (_NOT_WAITING if follow_links else GUARDED))
     mode = os.fstat(descriptor).st_mode

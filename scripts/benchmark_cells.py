@@ -15,7 +15,7 @@ from statistics import median
 from rnnnlp.cli.main import fail
 from rnnnlp.errors import UserError, option
 
-BATCH_SIZE, STEPS = 32, 64  # of a window, as `rnnnlp train charlm` has them by default
+BATCH_SIZE, STEPS = 32, 64  # of a window; `rnnnlp train charlm` has 16 streams by default
 ROW = "{:<16} {:<14} {:>6} {:>12} {:>12} {:>8}"
 
 

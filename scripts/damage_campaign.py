@@ -11,8 +11,9 @@ and 1 GiB of address space beyond that of Python with everything imported. A cas
 - a command succeeds with another result than without the damage, or
 - anything outside of the damaged folder has changed.
 
-"Forged" damage has the right checksums, as if made on purpose, and data have none. There another result is no failure,
-but everything else is. A damaged entry of the cache must be mended: the result must be right, and the entry as before.
+"Forged" damage has the right checksums, as if made on purpose, and data have none. There another result is not a
+failure, but everything else is. A damaged entry of the cache must be mended: the result must be right, and the entry as
+before.
 
 Each seed and number make the same case. A failure prints the command that repeats it.
 """

@@ -79,7 +79,7 @@ def parse(words: Sequence[str] | None) -> argparse.Namespace:
         parser.add_argument(f"--{name.replace('_', '-')}", type=int, metavar="N", help="for trials")
     options = parser.parse_args(words)
     if unknown := [name for name in options.names if name not in BUNDLED]:
-        parser.error(f"{unknown[0]} is no bundled model; there are {', '.join(BUNDLED)}")
+        parser.error(f"{unknown[0]} is not a bundled model; there are {', '.join(BUNDLED)}")
     return options
 
 
@@ -178,7 +178,7 @@ def add_linear(job: Job) -> dict[str, float]:
 
     network = SentimentNetwork.from_pretrained(job.folder / "classifier")
     (texts, documents, labels), validation = (encoded(job, network, split) for split in ("train", "validation"))
-    folds = stratified_folds(labels, FOLDS, rng_for(job.options.seed, Stream.FOLDS), most=MOST_IN_FOLDS)
+    folds = stratified_folds(labels, FOLDS, rng=rng_for(job.options.seed, Stream.FOLDS), most=MOST_IN_FOLDS)
     examples = Examples(texts, documents, labels, None, len(network.labels))
     model = fit_linear(job.model.views, examples, folds, most=job.model.ngrams).model
     network.add_linear(model)

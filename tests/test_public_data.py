@@ -67,8 +67,8 @@ def test_chinese_reviews_as_a_text(tokenizer: str, shared_data: Path, tmp_path: 
 
     assert main(["generate", run, "--prompt", "这个", "--length", "300", "--seed", "1"]) == 0
     written = capsys.readouterr().out.removeprefix("这个").removesuffix("\n")
-    written.encode()  # raises an error for what is no character
-    assert written.count("\ufffd") < 0.2 * len(written)  # bytes that are no UTF-8
+    written.encode()  # raises an error for what is not a character
+    assert written.count("\ufffd") < 0.2 * len(written)  # bytes that are not UTF-8
     chinese = sum("\u4e00" <= c <= "\u9fff" for c in written)
     assert chinese > 0.5 * len(written)
     assert len(written) == 300 if tokenizer == "char" else 80 < len(written) < 300

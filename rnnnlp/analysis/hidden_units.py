@@ -199,7 +199,7 @@ def _place_in_line(text: str) -> np.ndarray:
 
 
 def _place_in_word(text: str) -> np.ndarray:
-    """The number of characters since the last one that is no letter or digit."""
+    """The number of characters since the last one that is not a letter or digit."""
     places, place = [], 0
     for c in text:
         place = place + 1 if c.isalnum() else 0

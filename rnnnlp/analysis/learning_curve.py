@@ -148,7 +148,7 @@ def usable_sizes(wanted: str | Sequence[int | str], labels: np.ndarray) -> list[
         labels: The labels of the training texts, `(n,)`.
 
     Raises:
-        UserError: If one is no number above 0, or none is left.
+        UserError: If one is not a number above 0, or none is left.
     """
     counts = np.bincount(labels)
     least, most = int(np.minimum(counts, 2).sum()), len(labels)
@@ -204,7 +204,9 @@ class Kept:
         for number, line in enumerate((content[:whole] if cut_off else content).splitlines(), start=1):
             record, point = _read_line(line)
             if point is None:
-                raise UserError(f"{option('json')} {path}, line {number}, is no training of a curve; give another file")
+                raise UserError(
+                    f"{option('json')} {path}, line {number}, is not a training of a curve; give another file"
+                )
             for name, value in self._of.items():
                 if record.get(name) != value:
                     raise UserError(

@@ -45,14 +45,14 @@ class DocumentList(NamedTuple):
 
     def pack(self, shard: Shard = WHOLE) -> DocumentBatch | None:
         """The packed batch of a shard; None if it has no document. Neighbours in length go to different shards."""
-        mine = np.arange(shard.number, len(self.documents), shard.of)
+        mine = np.arange(shard.index, len(self.documents), shard.total)
         if not len(mine):
             return None
         batch = batch_of(self.documents, self.labels, mine)
         return batch._replace(indices=self.indices[batch.indices])
 
 
-def random_crop(ids: np.ndarray, length: int, rng: np.random.Generator) -> np.ndarray:
+def random_crop(ids: np.ndarray, length: int, *, rng: np.random.Generator) -> np.ndarray:
     """A random window of `length` ids of a document, or all of a shorter one.
 
     Args:
@@ -139,7 +139,7 @@ class DocumentBatches:
         documents = [self.documents[i] for i in indices]
         if self.crop is not None:
             rng = rng_for(self.seed, Stream.CROPS, self.epoch, self.batch)
-            documents = [random_crop(document, self.crop, rng) for document in documents]
+            documents = [random_crop(document, self.crop, rng=rng) for document in documents]
         self.batch += 1
         return DocumentList(documents, self.labels[indices], indices)
 

@@ -13,26 +13,26 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Shard:
-    """One of the equal parts of a batch: number `number` of `of`."""
+    """One of the equal parts of a batch: number `index` of `total`, from 0."""
 
-    number: int
-    of: int
+    index: int
+    total: int
 
     def part(self, length: int) -> slice:
         """Its contiguous part of `length` rows, such as the streams of a text. It may be empty."""
-        return slice(length * self.number // self.of, length * (self.number + 1) // self.of)
+        return slice(length * self.index // self.total, length * (self.index + 1) // self.total)
 
     def rng(self, rng: np.random.Generator, seed: int, step: int) -> np.random.Generator:
         """The generator for what is random in this shard of a step: `rng` itself if the batch is one shard."""
-        return rng if self.of == 1 else rng_for(seed, Stream.DROPOUT, step, self.number)
+        return rng if self.total == 1 else rng_for(seed, Stream.DROPOUT, step, self.index)
 
 
 WHOLE = Shard(0, 1)
 
 
-def shards_of(process: int, processes: int, shards: int) -> Sequence[Shard]:
-    """The shards that a process computes; none if there are more processes than shards."""
-    return [Shard(index, shards) for index in range(*Shard(process, processes).part(shards).indices(shards))]
+def shards_of(rank: int, size: int, shards: int) -> Sequence[Shard]:
+    """The shards that process `rank` of `size` computes; none if there are more processes than shards."""
+    return [Shard(index, shards) for index in range(*Shard(rank, size).part(shards).indices(shards))]
 
 
 class Node(NamedTuple):
@@ -62,7 +62,7 @@ class Node(NamedTuple):
         return add(left, right)
 
 
-def nodes_of(process: int, processes: int, root: Node) -> list[Node]:
-    """The nodes whose sums a process makes alone."""
-    part = Shard(process, processes).part(root.end)
+def nodes_of(rank: int, size: int, root: Node) -> list[Node]:
+    """The nodes whose sums process `rank` of `size` makes alone."""
+    part = Shard(rank, size).part(root.end)
     return root.inside(part.start, part.stop)

@@ -211,7 +211,7 @@ def require_meaning(options: argparse.Namespace, model_type: str, task: "Task", 
 
     for field in fields(Evaluation):
         meant = field.name in (*task.evaluations, "text_column", "encoding", "quoting")
-        if not meant and getattr(options, field.name, None) not in (None, False):  # `hold_out` is no option
+        if not meant and getattr(options, field.name, None) not in (None, False):  # `hold_out` is not an option
             raise UserError(
                 f"{option(field.name)} means nothing for models of type {model_type}, as {folder} is; leave it out"
             )

@@ -95,7 +95,7 @@ def outcome(words: list[str]) -> tuple[int, str]:
         return failure(f"{error.filename or 'reading or writing'}: {cause}; free or repair it, then try again")
     except (KeyboardInterrupt, SystemExit, GeneratorExit):
         raise
-    except BaseException as error:  # `tokenizers` has some that are no Exception
+    except BaseException as error:  # `tokenizers` has some that are not an Exception
         if os.environ.get(DEBUG) == "1":
             raise
         what = f"internal error: {type(error).__name__}: {error}"

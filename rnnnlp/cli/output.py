@@ -86,7 +86,7 @@ def refuse_input(name: str, path: str | None, *, data: Iterable[str | None] = ()
 
     Args:
         name: The option of the output.
-        path: Its value; None and "-" are no file.
+        path: Its value; None and "-" are not files.
         data: The data that the command reads: files, folders, patterns, or names of other kinds.
         runs: The folders of runs that it reads.
 

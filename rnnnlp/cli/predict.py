@@ -84,7 +84,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out",
         metavar="FILE",
-        help="the csv file of --uncertain (default: standard output), or the folder for what --files gives",
+        help="the csv file of --uncertain (default: standard output), or the output folder of --files",
     )
     add_files_options(parser, "labels and probabilities as JSON lines")
     add_backend_options(parser)
@@ -272,7 +272,7 @@ def run_and_texts(options: argparse.Namespace) -> tuple[str | None, list[str]]:
     """The run, None if bundled models are to be chosen, and the texts that were given.
 
     Raises:
-        UserError: If the first word is no run, and is more likely a mistyped one than a text.
+        UserError: If the first word is not a run, and is more likely a mistyped one than a text.
     """
     from rnnnlp.tasks.sentiment.bundled import bundled_models
 

@@ -204,7 +204,7 @@ def write_export(
         **others,
     }
     names = {*files, *content.tokenizers, *folders, *before}
-    with replacement(target, sorted(names), check=lambda: None) as new:
+    with replacement(target, sorted(names)) as new:
         for name, data in files.items():
             write_atomically(new / name, data, sync=False)
         for name, tokenizer in content.tokenizers.items():

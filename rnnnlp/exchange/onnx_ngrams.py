@@ -166,7 +166,7 @@ class Rows:
 
     def sums(self, values: Value) -> Value:
         """The sums of `values (M, C)` of each text, `(B, C)`."""
-        beyond = self._number + np.array([1])  # the last row has what is no n-gram
+        beyond = self._number + np.array([1])  # the last row has what is not an n-gram
         return self.graph.cut(self.graph.sums_by_row(self._text, values, beyond), 0, -1, axis=0)
 
 

@@ -78,7 +78,7 @@ def tensors_of(weights: Any) -> Tensors:
         except Exception as error:  # torch raises many kinds
             cause = str(error).partition("\n")[0]
             raise UserError(
-                f"{weights} is no file of weights that can be read safely ({cause[:200]}); save the state dict with "
+                f"{weights} is not a file of weights that can be read safely ({cause[:200]}); save the state dict with "
                 "torch.save(model.state_dict(), path)"
             ) from None
     if isinstance(weights, torch.nn.Module):
@@ -88,7 +88,7 @@ def tensors_of(weights: Any) -> Tensors:
         if isinstance(weights, torch.nn.Module):
             weights = weights.state_dict()
     if not isinstance(weights, Mapping):
-        raise UserError("the weights are no state dict; give model.state_dict()")
+        raise UserError("the weights are not a state dict; give model.state_dict()")
     tensors = {name: value for name, value in weights.items() if isinstance(value, torch.Tensor)}
     found = {}
     for name, value in tensors.items():

@@ -59,7 +59,7 @@ class Vocabulary:
             unknown: The entry that stands for all others; by default one of UNKNOWNS, if it is there.
 
         Raises:
-            UserError: If an entry is there twice, is no text, or ids are missing.
+            UserError: If an entry is there twice, is not text, or ids are missing.
         """
         if isinstance(given, Tokenizer):
             return cls(given, np.arange(given.vocab_size))

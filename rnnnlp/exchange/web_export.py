@@ -95,7 +95,7 @@ def installed_libraries(place: Path) -> Path:
         reason = f"it took more than {LONGEST_INSTALLATION} seconds"
     if reason:
         raise UserError(
-            f"npm could not install {' and '.join(LIBRARIES)} ({reason}); look at the connection, or give "
+            f"npm could not install {' and '.join(LIBRARIES)} ({reason}); check the connection, or give "
             f"{option('libraries')} a node_modules folder that has them"
         )
     return place / "node_modules"

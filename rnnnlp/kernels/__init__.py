@@ -1,9 +1,8 @@
 """The arithmetic of training, evaluation and generation.
 
 `backend.py` is the contract, and two packages fulfil it: `numpy/`, which is always there, and `native/`, the same in
-C++. `of` returns the one that runs to the layers: the one that `running` chose, or else `use`, which is for the whole
-process. Without either it is as by `use()`. `cells.py` lists the recurrent cells, and `definition.py` has their
-equations.
+C++. `of` returns the backend that runs: the one chosen by `running`, else by `use` for the whole process, else the
+default of `use()`. `cells.py` lists the recurrent cells, and `definition.py` has their equations.
 """
 
 import logging
@@ -84,8 +83,8 @@ def running(backend: str | None = None, threads: int | None = None) -> Iterator[
 def one_thread_each() -> Iterator[int]:
     """A context in which the native kernels compute for several threads of Python side by side, with one thread each.
 
-    That is faster than all threads of the pool for one caller after the other, if there is always work for several
-    callers. It yields their number: the number of threads of the pool before; 1 for NumPy.
+    Faster than one caller after another with all threads, if several callers always have work. Yields the number of
+    callers that may compute at once: the number of threads of the pool before; 1 for NumPy.
     """
     if of(np.empty(0, np.float32)) is numpy_backend:
         yield 1

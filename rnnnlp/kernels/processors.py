@@ -36,7 +36,7 @@ def _quotas(root: Path) -> Iterator[float]:
                     quota, period = _read(folder / "cpu.max").split()
                 else:
                     quota, period = _read(folder / "cpu.cfs_quota_us"), _read(folder / "cpu.cfs_period_us")
-                if quota.isdigit() and int(quota) > 0 < int(period):  # -1 is no quota
+                if quota.isdigit() and int(quota) > 0 < int(period):  # -1 means no quota
                     yield int(quota) / int(period)
             except (OSError, ValueError):
                 pass  # the outermost group has no such files

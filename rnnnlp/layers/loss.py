@@ -35,7 +35,7 @@ def log_odds_gradient(logits: Array, classes: Array) -> Array:
     return gradient
 
 
-def divergence(logits: Array, p: Array) -> tuple[float, float, Array]:
+def kl_divergence(logits: Array, p: Array) -> tuple[float, float, Array]:
     """The Kullback-Leibler divergence of softmax(logits) from p, summed over rows.
 
     Args:

@@ -8,9 +8,10 @@ protocol.py    how much of a request may come before its body
 gate.py        what a request must pass before anything reads it: host, origin, token, size, time
 posts.py       requests with a JSON body: checked, answered, and what is refused
 classify.py    POST /v1/predict
-write.py       POST /v1/generate and POST /v1/inspect
-look.py        what the page shows besides: runs, and the unrolled example
+write.py       POST /v1/generate
+look.py        POST /v1/inspect and /v1/unroll, and the runs that the page shows
 counters.py    GET /metrics
 app.py         the routes together
+run.py         starts and stops the server
 page/          the page: HTML, CSS and JavaScript modules, without a build step
 """

@@ -60,7 +60,7 @@ class ServerOptions(Config):
         """Whether a request may name this host, without a port.
 
         Names that are not expected are refused, so that no page of others can reach the server under a name of its own
-        (DNS rebinding). A number is no such name.
+        (DNS rebinding). A number is not such a name.
         """
         name = name.lower().strip("[]")
         if name in (*LOOPBACK_NAMES, self.host.lower(), *(host.lower() for host in self.allowed_hosts)):

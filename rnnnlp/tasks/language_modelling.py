@@ -130,10 +130,10 @@ def given_corpus(
         validation_data: Texts to validate on, beside texts.
         column: The column of a table.
         separator: What stands between two texts, as `document_separator`.
-        tokenizer: The kind of tokenizer; "byte" also takes bytes that are no UTF-8, as surrogates.
+        tokenizer: The kind of tokenizer; "byte" also takes bytes that are not UTF-8, as surrogates.
 
     Raises:
-        UserError: For what is no text, or validation data without texts beside them.
+        UserError: For what is not text, or validation data without texts beside them.
     """
     if isinstance(data, str | os.PathLike):
         if validation_data is not None:

@@ -31,7 +31,7 @@ from rnnnlp.errors import UserError
 from rnnnlp.files import TEMPORARY, open_regular, size_and_sha256, temporary_name
 from rnnnlp.folders import hold, publish_folder, remove
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 Content = TypeVar("Content")
 
@@ -68,7 +68,7 @@ def cache_folder() -> Path:
 def _temporary_cache() -> Path:
     user = os.getuid() if hasattr(os, "getuid") else getpass.getuser()
     folder = Path(tempfile.gettempdir()) / f"rnnnlp-cache-{user}"
-    logger.info("there is no home folder that can be written: the cache is %s", folder)
+    log.info("there is no home folder that can be written: the cache is %s", folder)
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
         found = folder.lstat()
@@ -123,7 +123,7 @@ def cached(folder: Path, key: str, write: Callable[[Path], None], read: Callable
             if isinstance(error, MemoryError) or getattr(error, "errno", None) in _EXHAUSTED:
                 raise
             reason = str(error) or type(error).__name__
-            logger.warning("%s in the cache is not used (%s); it is written again", entry, reason)
+            log.warning("%s in the cache is not used (%s); it is written again", entry, reason)
         with suppress(OSError):  # another user's may have to stay
             remove(entry)
     limit = cache_limit()
@@ -159,7 +159,7 @@ def _not_kept(
     folder: Path, key: str, write: Callable[[Path], None], read: Callable[[Path], Content], problem: OSError
 ) -> Content:
     """The content of an entry that cannot be kept because of a problem with the cache."""
-    logger.warning(
+    log.warning(
         "the cache %s cannot be written (%s): each run encodes the text again; set RNNNLP_CACHE to another folder",
         *(folder, problem.strerror or problem),
     )
@@ -287,5 +287,5 @@ def _remove_beyond(folder: Path, limit: float) -> None:
         with suppress(OSError):  # another user's may have to stay
             remove(path)
         if not path.exists():
-            logger.info("%s has more than its %g GB: removed an entry of %.2g GB", folder, limit / 1e9, size / 1e9)
+            log.info("%s has more than its %g GB: removed an entry of %.2g GB", folder, limit / 1e9, size / 1e9)
             total -= size

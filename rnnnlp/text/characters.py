@@ -115,7 +115,7 @@ class CharTokenizer(_ByCharacter):
 class ByteTokenizer(_ByCharacter):
     """One id per byte of the UTF-8 text: 256 ids, nothing is unknown.
 
-    Bytes that are no UTF-8 are surrogates in a text, as Python's error handler `surrogateescape` makes them.
+    Bytes that are not UTF-8 are surrogates in a text, as Python's error handler `surrogateescape` makes them.
     """
 
     kind = "byte"

@@ -35,7 +35,7 @@ class Corpus:
         splits: The files or tables of each split.
         text_column: Name of the column with the texts of tables; None chooses a usual one.
         separator: The text between two documents.
-        any_bytes: Whether the text may have bytes that are no UTF-8, as surrogates; a byte tokenizer takes them.
+        any_bytes: Whether the text may have bytes that are not UTF-8, as surrogates; a byte tokenizer takes them.
     """
 
     source: str

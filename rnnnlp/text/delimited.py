@@ -24,7 +24,7 @@ from rnnnlp.threads import Setting
 if TYPE_CHECKING:
     from _csv import Reader
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 DELIMITERS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "vertical bars"}
 _FIELD_SIZE = Setting(csv.field_size_limit, csv.field_size_limit)  # by default it refuses texts over 128 KiB
@@ -43,7 +43,7 @@ class Dialect:
     Attributes:
         delimiter: The character between two fields.
         quoted: Whether quotation marks enclose fields; otherwise they are characters like others.
-        blanks: Whether blanks after a delimiter are no part of the field.
+        blanks: Whether blanks after a delimiter are left out of the field.
         before: The number of lines before the header.
     """
 
@@ -100,7 +100,7 @@ class DelimitedTable(Table):
         for number, record in zip(numbers, records, strict=False):
             if len(record) == number_of_fields and record != blank:
                 yield picked(record)
-            elif any(map(str.strip, record)):  # an empty line is no row
+            elif any(map(str.strip, record)):  # an empty line is not a row
                 yield picked(self._completed(record, line_of(number)))
 
     def _completed(self, record: list[str], line: int) -> list[str]:
@@ -132,7 +132,7 @@ class DelimitedTable(Table):
         header, *rest = [*lines[1 if sep else 0 :], ""]
         delimiter = sep[1] if sep else self._delimiter_of(header)
         if delimiter != self._usual:
-            logger.info("%s: fields are separated by %s", self.name, DELIMITERS.get(delimiter, repr(delimiter)))
+            log.info("%s: fields are separated by %s", self.name, DELIMITERS.get(delimiter, repr(delimiter)))
         shape = re.escape(delimiter)
         blanks = (
             delimiter in header
@@ -140,7 +140,7 @@ class DelimitedTable(Table):
             and (not re.search(f"{shape}(?! )", header.rstrip()) or bool(rest and re.search(f'{shape} +"', rest[0])))
         )
         if blanks:
-            logger.info("%s: the blanks after the separators are left out", self.name)
+            log.info("%s: the blanks after the separators are left out", self.name)
         return Dialect(delimiter, self._is_quoted(delimiter), blanks, blank + (1 if sep else 0))
 
     def _delimiter_of(self, header: str) -> str:
@@ -169,7 +169,7 @@ class DelimitedTable(Table):
         if not any('"' in block and begins.search(block) for block in blocks):
             return False  # both ways are the same
         quoted = not self._agrees_without_quoting(delimiter) or self._is_well_quoted()
-        logger.info(
+        log.info(
             "%s: quotation marks %s; choose with %s",
             *(self.name, "enclose fields" if quoted else "are characters like others", "quoting (auto, csv, none)"),
         )

@@ -20,7 +20,7 @@ from rnnnlp.text.registry import load_tokenizer, tokenizer_class
 from rnnnlp.text.sources import SPLITS, WHOLE, no_such_split
 from rnnnlp.text.tokenizers import Tokenizer
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 TRAIN_SHARE = 0.9  # of the characters of a text without a validation split; the rest is for validation
 _FORMAT = 2  # part of every key: increase it when the format of an entry changes
@@ -148,7 +148,7 @@ def _sections(corpus: Corpus, wanted: Iterable[str], hold_out: bool) -> dict[str
                 f"{corpus.source} has {length} characters in {within}: too few for a {split} split; give more text"
             )
         if split != within:
-            logger.info("%s: its last %d of %d characters are for validation", corpus.source, stop - start, length)
+            log.info("%s: its last %d of %d characters are for validation", corpus.source, stop - start, length)
         sections[split] = _Section(corpus, within, surveys[within], start, stop)
     return sections
 
@@ -170,7 +170,7 @@ def _encode(split: str, section: _Section, tokenizer: Tokenizer, folder: Path) -
         folder, key, lambda new: _write_ids(new, section, tokenizer), lambda entry: _read_ids(entry, tokenizer)
     )
     if unknown["tokens"]:
-        logger.warning(
+        log.warning(
             "%s, %s: %d of %d tokens are not in the vocabulary and read as unknown: %s",
             *(section.corpus.source, split, unknown["tokens"], len(ids), " ".join(map(repr, unknown["examples"]))),
         )

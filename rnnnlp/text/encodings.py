@@ -1,4 +1,4 @@
-"""Which encoding bytes may have that are no UTF-8. What is read is never changed by a guess: it is proposed."""
+"""Which encoding bytes may have that are not UTF-8. What is read is never changed by a guess: it is proposed."""
 
 from __future__ import annotations
 
@@ -55,12 +55,12 @@ def unmarked_utf16(head: bytes, least: float = 0.5) -> str | None:
 
 
 def is_binary(sample: bytes) -> bool:
-    """Whether a sample that is no UTF-8 is no text in any encoding."""
+    """Whether a sample that is not UTF-8 is not text in any encoding."""
     return sample.count(0) > 0 or _controls(sample) > 0.02 * len(sample)
 
 
 def is_mostly_controls(sample: bytes) -> bool:
-    """Whether a sample is no text although it is UTF-8: more than a tenth of it are control characters."""
+    """Whether a sample is not text although it is UTF-8: more than a tenth of it are control characters."""
     return _controls(sample) > max(8, 0.1 * len(sample))
 
 
@@ -69,7 +69,7 @@ def _controls(sample: bytes) -> int:
 
 
 def likely_encoding(sample: bytes) -> str | None:
-    """The encoding that a sample of text which is no UTF-8 may have; None if nothing fits well."""
+    """The encoding that a sample of text which is not UTF-8 may have; None if nothing fits well."""
     sample = sample[:SAMPLE]
     best = max(_PAIRED, key=lambda encoding: _usual_pairs(sample, encoding))
     if _usual_pairs(sample, best) >= _ENOUGH:

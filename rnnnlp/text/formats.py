@@ -14,7 +14,7 @@ from rnnnlp.text.reading import BYTES, ReadOptions
 from rnnnlp.text.tables import USUAL_LABEL_COLUMNS, USUAL_TEXT_COLUMNS, ParquetTable, Table
 from rnnnlp.text.unpacked import PARQUET, data_suffix, first_bytes, refused
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 TABLES: dict[str, Callable[[Path, ReadOptions], Table]] = {
     ".csv": lambda path, reading: DelimitedTable(path, ",", reading),
@@ -42,7 +42,7 @@ def open_table(path: Path, reading: ReadOptions | None = None, *, rows: bool = T
         The table; None for plain text.
 
     Raises:
-        UserError: If the file is no text and no table.
+        UserError: If the file is neither text nor a table.
     """
     reading = reading or ReadOptions()
     if reading.encoding == BYTES and data_suffix(path.name) not in TABLES:
@@ -63,7 +63,7 @@ def open_table(path: Path, reading: ReadOptions | None = None, *, rows: bool = T
     if suffix in TABLES:
         return TABLES[suffix](path, reading)
     if rows and (delimiter := delimiter_of_header(_text_of(head, reading), reading)):
-        logger.info("%s: read as a table, because its first line names usual columns", path)
+        log.info("%s: read as a table, because its first line names usual columns", path)
         return DelimitedTable(path, delimiter, reading)
     return None
 
@@ -71,7 +71,7 @@ def open_table(path: Path, reading: ReadOptions | None = None, *, rows: bool = T
 def _found(path: Path, suffix: str, kind: str, reading: ReadOptions) -> Table:
     """The table of a kind; it is said where the name stands for another kind."""
     if suffix != kind and not suffix.endswith("json"):
-        logger.info("%s: read as %s, which it is by its content", path, kind.removeprefix("."))
+        log.info("%s: read as %s, which it is by its content", path, kind.removeprefix("."))
     return TABLES[kind](path, reading)
 
 

@@ -16,7 +16,7 @@ from rnnnlp.text.labels import Label, as_labels
 
 _LONGEST_PATH = 1024
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 def as_texts(texts: Any, name: str = "texts", column: str | None = None) -> list[str | None]:
@@ -33,7 +33,7 @@ def iterate_texts(texts: Any, name: str = "texts", column: str | None = None) ->
         column: The column of a table that has the texts; None takes a usual one.
 
     Raises:
-        UserError: If it is a single string or a table without such a column, or has an item that is no text.
+        UserError: If it is a single string or a table without such a column, or has an item that is not text.
     """
     if isinstance(texts, str | bytes):
         remedy = "read the file first" if _is_file(texts) else "put it into a list"
@@ -102,7 +102,7 @@ def _as_text(text: Any, name: str) -> str:
         try:
             return text.decode()
         except UnicodeDecodeError:
-            raise UserError(f"{name} is bytes that are no UTF-8; decode them with their encoding first") from None
+            raise UserError(f"{name} is bytes that are not UTF-8; decode them with their encoding first") from None
     if isinstance(text, list | tuple) or getattr(text, "ndim", 0) > 0:
         raise UserError(
             f"{name} is a {type(text).__name__} of {len(text)} items; every text must be one string: join its words "
@@ -119,7 +119,7 @@ def without_missing(texts: list[str | None], name: str) -> tuple[str, ...]:
     """The texts that are not missing; the number of the others is logged."""
     found = tuple(text for text in texts if text is not None)
     if len(found) < len(texts):
-        logger.warning("%s: %d of the %d texts are missing and left out", name, len(texts) - len(found), len(texts))
+        log.warning("%s: %d of the %d texts are missing and left out", name, len(texts) - len(found), len(texts))
     return found
 
 
@@ -177,7 +177,7 @@ def labelled_rows(
     pairs = list(zip(all_texts, all_labels, strict=True))
     rows = [(text, label) for text, label in pairs if text is not None and label is not None]
     if len(rows) < len(pairs):
-        logger.warning(
+        log.warning(
             "%d of the %d rows left out: %d without a text, %d without a label",
             *(len(pairs) - len(rows), len(pairs), all_texts.count(None), all_labels.count(None)),
         )
@@ -212,7 +212,7 @@ def _weights(sample_weight: Any, texts: Sized) -> np.ndarray:
         raise UserError("sample_weight must be one number for each text, such as a list of numbers")
     require_one_each(texts, weights, "sample weights")
     if not (np.isfinite(weights).all() and (weights >= 0).all()):
-        raise UserError("sample_weight has a value that is negative or not finite; mend it")
+        raise UserError("sample_weight has a value that is negative or not finite; correct it")
     return weights
 
 

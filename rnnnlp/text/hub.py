@@ -38,13 +38,13 @@ def load_from_hub(spec: str) -> dict[str, HubTable]:
         splits = datasets.load_dataset(name, configuration or None)  # nosec B615
     except ConnectionError as error:
         raise UserError(
-            f"{spec} is no local path, and the Hub cannot be reached ({_first_line(error)}); for a local copy give "
+            f"{spec} is not a local path, and the Hub cannot be reached ({_first_line(error)}); for a local copy give "
             f"the folder with its files (train-00000.parquet, test-00000.parquet, ...) as {option('data')}"
         ) from error
     except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
         raise UserError(
-            f"{spec} is no local path, and does not load from the Hub ({_first_line(error)}); expected owner/name or "
-            "owner/name:configuration of a set in parquet, csv or jsonl"
+            f"{spec} is not a local path, and does not load from the Hub ({_first_line(error)}); expected "
+            "owner/name or owner/name:configuration of a set in parquet, csv or jsonl"
         ) from error
     return {split: HubTable(f"{spec} ({split})", dataset) for split, dataset in splits.items()}
 

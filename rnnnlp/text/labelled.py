@@ -18,7 +18,7 @@ HELD_OUT = 0.05  # fraction of each class that is held out for validation if the
 HELD_OUT_SEED = 0  # the same for all runs, so no run trains on the texts that another run is validated on
 _MOST_NAMED = 20  # classes in the log
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -163,11 +163,11 @@ def _without_minus_one(rows: dict[str, LabelledRows], source: str, classes: Clas
     only_minus_one = [split for split, labels in different.items() if labels == {-1}]
     others = [split for split, labels in different.items() if -1 in labels and split not in only_minus_one]
     if others:
-        logger.info("%s: the label -1 stands beside others and is a class", source)
+        log.info("%s: the label -1 stands beside others and is a class", source)
     if others or (classes is not None and "-1" in classes.names):
         return rows
     for split in only_minus_one:
-        logger.warning("%s, %s: %d rows without a label (-1) dropped", source, split, len(rows[split].labels))
+        log.warning("%s, %s: %d rows without a label (-1) dropped", source, split, len(rows[split].labels))
         rows = rows | {split: LabelledRows([], [], rows[split].class_names)}
     return rows
 
@@ -176,7 +176,7 @@ def _log_classes(train: LabelledSplit, classes: Classes, source: str) -> None:
     counts = np.bincount(train.labels, minlength=len(classes)).tolist()
     named = [f"{name} ({count})" for name, count in zip(classes.names, counts, strict=True)][:_MOST_NAMED]
     more = ", ..." if len(classes) > _MOST_NAMED else ""
-    logger.info("%s: %d classes (and their texts): %s%s", source, len(classes), ", ".join(named), more)
+    log.info("%s: %d classes (and their texts): %s%s", source, len(classes), ", ".join(named), more)
 
 
 def _check_two_classes(train: LabelledSplit, names: tuple[str, ...], source: str) -> None:
@@ -204,7 +204,7 @@ def hold_out_validation(
         rows = np.flatnonzero(train.labels == label)
         count = max(round(fraction * len(rows)), min(1, len(rows) - 1))
         held[rng.permutation(rows)[:count]] = True
-    logger.info(
+    log.info(
         "%s has no validation split: %d of the %d rows of train (%g %% of each class, seed %d) are held out",
         *(source, held.sum(), len(train), 100 * fraction, seed),
     )

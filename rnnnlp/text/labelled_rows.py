@@ -12,7 +12,7 @@ from rnnnlp.text.labels import Label, as_label, number_of
 from rnnnlp.text.sources import Part, PlainText
 from rnnnlp.text.tables import Table
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def read_labelled_rows(
                 labels.append(label)
     if without:
         values = ", ".join(dict.fromkeys(without))
-        logger.warning("%s: %d rows without a label (%s) dropped", name, len(without), values)
+        log.warning("%s: %d rows without a label (%s) dropped", name, len(without), values)
     return LabelledRows(texts, labels, only(found_names, name), column)
 
 
@@ -110,7 +110,7 @@ def label_of_file(value: Any, class_names: tuple[str, ...] | None, table: Table)
         return class_names[label]
     raise UserError(
         f"{table.name} has the label {value!r}, but its schema knows only {', '.join(class_names)}; "
-        "mend the rows or the schema"
+        "correct the rows or the schema"
     )
 
 

@@ -21,7 +21,7 @@ from rnnnlp.config import is_unicode
 from rnnnlp.display import has_acting
 from rnnnlp.errors import UserError
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 Label = str | int | float | bool
 LABEL_TYPES: dict[str, Callable[[str], Label]] = {  # how the label is read from the name of its class
@@ -44,7 +44,7 @@ _KINDS = {str: "names", bool: "true or false", int: "numbers", float: "numbers"}
 def as_label(value: Any) -> Label | None:
     """A label in its plain form, from Python, NumPy, pandas or PyTorch; None for a missing one.
 
-    Blanks around a name are no part of it. An array or list of one label is that label.
+    Blanks around a name are removed. An array or list of one label is that label.
 
     Raises:
         ValueError: If it cannot be a label; the message says what it is.
@@ -53,7 +53,7 @@ def as_label(value: Any) -> Label | None:
     if kind is str:
         value = value.strip()
         if not is_unicode(value):
-            raise ValueError("it has half a character, as of bytes that are no UTF-8")
+            raise ValueError("it has half a character, as of bytes that are not UTF-8")
         if has_acting(value):
             raise ValueError("it has control characters or line ends")
         return None if value in NO_LABEL else value
@@ -73,7 +73,7 @@ def as_label(value: Any) -> Label | None:
         try:
             return as_label(value.decode())
         except UnicodeDecodeError:
-            raise ValueError("it is bytes that are no UTF-8") from None
+            raise ValueError("it is bytes that are not UTF-8") from None
     if isinstance(value, str):
         return as_label(str.__str__(value))
     if isinstance(value, np.generic) or (getattr(value, "ndim", None) == 0 and hasattr(value, "item")):
@@ -99,7 +99,7 @@ def as_labels(labels: Any, name: str = "labels") -> list[Label | None]:
         name: The name of the argument, for messages.
 
     Raises:
-        UserError: If it is no container of one label for each text.
+        UserError: If it is not a container of one label for each text.
     """
     if isinstance(labels, str | bytes):
         raise UserError(
@@ -127,7 +127,7 @@ def as_labels(labels: Any, name: str = "labels") -> list[Label | None]:
     found = []
     with_blanks = next((v for v in values if isinstance(v, str) and v.strip() not in (v, "")), None)
     if with_blanks is not None:
-        logger.warning("%s: the blanks around labels such as %r are left out, in predictions too", name, with_blanks)
+        log.warning("%s: the blanks around labels such as %r are left out, in predictions too", name, with_blanks)
     for index, value in enumerate(values):
         try:
             found.append(as_label(value))
@@ -187,7 +187,7 @@ class Classes:
             spellings[" ".join(unicodedata.normalize("NFKC", name).casefold().split())].append(name)
         for alike in spellings.values():
             if len(alike) > 1:
-                logger.warning(
+                log.warning(
                     "%s: the labels %s are spelled alike and are different classes; rename one if they mean the same",
                     *(where, " and ".join(map(repr, alike))),
                 )
@@ -242,7 +242,7 @@ class Classes:
             return found
         class_of = {label: own.index(polarity) for label, polarity in polarities.items() if polarity is not None}
         read = sorted(f"{name_of(label)!r} as {self.names[index]!r}" for label, index in class_of.items())
-        logger.info("%s: labels are read by their meaning, %s", where.rstrip(","), ", ".join(read))
+        log.info("%s: labels are read by their meaning, %s", where.rstrip(","), ", ".join(read))
         by_polarity = [class_of.get(label, index) for label, index in zip(labels, found.tolist(), strict=True)]
         return np.array(by_polarity, np.int64)
 

@@ -146,18 +146,18 @@ def _table(path: str | Path, reading: ReadOptions) -> Table | None:
 
 
 def _plain_lines(path: str | Path, reading: ReadOptions) -> Iterator[list[str]]:
-    """Yields the lines of a file that is no table, or of standard input, some at a time: none where it pauses."""
+    """Yields the lines of a file that is not a table, or of standard input, some at a time: none where it pauses."""
     for name in ("text_column", "label_column"):
         if (column := getattr(reading, name)) is not None:
             where = "standard input" if str(path) == "-" else path
-            raise UserError(f"{option(name)} is {column}, and {where} is no table; leave it out")
+            raise UserError(f"{option(name)} is {column}, and {where} is not a table; leave it out")
     if str(path) == "-":
         return _lines(_no_table(read_standard_input(reading.encoding)))
     return _lines(read_text(Path(os.path.expanduser(path)), reading.encoding))
 
 
 def _no_table(chunks: Iterable[str]) -> Iterator[str]:
-    """The chunks of standard input; UserError if they are JSON or a csv table, whose lines are no texts."""
+    """The chunks of standard input; UserError if they are JSON or a csv table, whose lines are not texts."""
     iterator, head = iter(chunks), ""
     for chunk in iterator:
         head += chunk

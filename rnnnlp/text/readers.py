@@ -24,7 +24,7 @@ from rnnnlp.text.encodings import (
 from rnnnlp.text.reading import BYTES
 from rnnnlp.text.unpacked import refuse_compressed, unpacked
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 BYTE_ORDER_MARK = "\ufeff"
 CHUNK_BYTES = 1 << 17  # fits into a cache of the processor
@@ -177,4 +177,4 @@ def _binary(name: str) -> UserError:
 @functools.lru_cache(maxsize=1000)
 def _log_once(message: str) -> None:
     """Cached, so a file that is read several times is named once."""
-    logger.info("%s", message)
+    log.info("%s", message)

@@ -8,7 +8,7 @@ from typing import Any, Self
 from rnnnlp.config import Check, Config, one_of, setting
 
 QUOTINGS = ("auto", "csv", "none")
-BYTES = "bytes"  # in place of an encoding: any bytes; those that are no UTF-8 become the surrogates of PEP 383
+BYTES = "bytes"  # in place of an encoding: any bytes; those that are not UTF-8 become the surrogates of PEP 383
 
 
 def _is_encoding(name: str) -> bool:

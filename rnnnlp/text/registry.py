@@ -87,7 +87,7 @@ def load_tokenizer(folder: Path, vocab_size: Callable[[], int] | None = None) ->
         except (KeyError, TypeError, ValueError, AttributeError, IndexError):
             continue  # another kind
     raise UserError(
-        f"{path} is damaged, or not written by rnnnlp: it is no {', '.join(TOKENIZERS)} tokenizer; "
+        f"{path} is damaged, or not written by rnnnlp: it is not a {', '.join(TOKENIZERS)} tokenizer; "
         "restore it from a copy, or train again"
     )
 

@@ -47,7 +47,7 @@ def blocks_of_rows(path: Path, encoding: str | None) -> Iterator[str]:
         if length > LONGEST_LINE:
             raise UserError(
                 f"{path} has a line of more than {LONGEST_LINE:,} characters; expected one row per line: "
-                "check the file, or divide the text"
+                "check the file, or split the text"
             )
         if cut:
             rest.append(chunk[:cut])

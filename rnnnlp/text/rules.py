@@ -52,7 +52,7 @@ def _word_pattern(*, intersections: bool = False) -> str:
     """Grapheme clusters of scripts without spaces between words; words of others; up to three equal signs.
 
     A cluster is a letter with the marks and the stacked letters that follow it. A word may have apostrophes and other
-    marks inside. The marks that separate Tibetan syllables, and spaces without width, are no signs.
+    marks inside. The marks that separate Tibetan syllables, and spaces without width, are not signs.
 
     Args:
         intersections: Write words with `&&`, as rules 2 do; what matches is the same.

@@ -32,7 +32,7 @@ IDEOGRAPHIC: dict[str, Ranges] = {  # a character is a word or a syllable
     "nushu": ((0x16FE1, 0x16FE1), (0x1B170, 0x1B2FB)),
     "khitan": ((0x16FE4, 0x16FE4), (0x18B00, 0x18CFF)),
 }
-ALPHABETIC: dict[str, Ranges] = {  # a letter is no word: a syllable has several
+ALPHABETIC: dict[str, Ranges] = {  # a letter is not a word: a syllable has several
     "thai": ((0xE01, 0xE3A), (0xE40, 0xE4E)),
     "lao": ((0xE81, 0xEBD), (0xEC0, 0xECE), (0xEDC, 0xEDF)),
     "myanmar": (
@@ -164,7 +164,7 @@ def suggested_tokenizers(texts: Sequence[str]) -> tuple[str, ...]:
 
     It is one where the scripts of the texts decide. There are several where only a measurement can tell:
 
-    - scripts without spaces whose letters are no words, such as Thai
+    - scripts without spaces whose letters are not words, such as Thai
     - texts of mixed scripts
     - Korean, and languages whose words have many forms, such as Turkish and Finnish
     """

@@ -20,7 +20,7 @@ from rnnnlp.text.reading import ReadOptions
 from rnnnlp.text.tables import ClassFolders, Table, has_texts, texts_in
 from rnnnlp.text.unpacked import COMPRESSED, data_suffix, is_hidden, is_junk, special
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 GIVEN = "(texts)"  # what a run folder calls data that Python gave
 SPLITS = ("train", "validation", "test")
@@ -177,7 +177,7 @@ class _Finder:
             found.setdefault(_split_of(path) or "", []).append(path)
         if "" in found or "train" not in found:
             if held := [*found.get("validation", ()), *found.get("test", ())]:
-                logger.info("%s: %s, like all files that match, are read as train", pattern, named(held))
+                log.info("%s: %s, like all files that match, are read as train", pattern, named(held))
             found = {"train": paths}
         _log_several(pattern, found, "files")
         return _log_unused(pattern, {split: tuple(map(self._open, paths)) for split, paths in found.items()}, [])
@@ -327,7 +327,7 @@ def _log_several(source: object, found: Mapping[str, Sequence[Path]], kind: str)
     """Logs the splits that several files or folders make up."""
     for split, paths in found.items():
         if len(paths) > 1:
-            logger.info("%s: %d %s are its %s split: %s", source, len(paths), kind, split, named(paths))
+            log.info("%s: %d %s are its %s split: %s", source, len(paths), kind, split, named(paths))
 
 
 def _log_unused(
@@ -335,7 +335,7 @@ def _log_unused(
 ) -> dict[str, tuple[Part, ...]]:
     """The splits in their usual order; the names of `others`, which are not used, are logged."""
     if splits and others:
-        logger.info("%s: %s left out, not one of %s", source, listed(others), ", ".join(SPLITS))
+        log.info("%s: %s left out, not one of %s", source, listed(others), ", ".join(SPLITS))
     return {split: splits[split] for split in (*SPLITS, UNLABELLED) if split in splits}
 
 
@@ -373,4 +373,4 @@ def no_such_split(source: str, wanted: str, there: Sequence[str]) -> UserError:
 def log_unused_unlabelled(source: Source) -> None:
     """Logs that the unlabelled texts of a source are not used."""
     for part in source.splits.get(UNLABELLED, ()):
-        logger.info("%s left out: texts without a label", part.name)
+        log.info("%s left out: texts without a label", part.name)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import datasets
     import pyarrow.parquet
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 USUAL_TEXT_COLUMNS = ("text", "sentence", "review", "content", "comment", "body", "review_body", "reviewtext")
 USUAL_LABEL_COLUMNS = ("label", "labels", "sentiment", "class", "category", "target", "stars", "rating", "polarity")
@@ -149,7 +149,7 @@ class Table(ABC):
                     f"name another column with {option('text_column')}"
                 )
         if without and not keep_missing:
-            logger.warning("%s: %d rows without a text dropped", self.name, without)
+            log.warning("%s: %d rows without a text dropped", self.name, without)
 
     def documents(self, text_column: str | None) -> Iterator[tuple[str, ...]]:
         """Yields the text of each row as its chunks, which are one."""
@@ -160,7 +160,7 @@ class Table(ABC):
 def _log_columns(name: str, columns: tuple[str, ...]) -> None:
     """Cached, so a file that is read several times is named once."""
     others = f", column {columns[1]!r} the labels" if len(columns) == 2 else ""
-    logger.info("%s: column %r has the texts%s", name, columns[0], others)
+    log.info("%s: column %r has the texts%s", name, columns[0], others)
 
 
 class ParquetTable(Table):

@@ -97,7 +97,7 @@ class Tokenizer(ABC):
         """A decoder that takes a few ids at a time.
 
         Args:
-            errors: What becomes of bytes that are no UTF-8, as in `bytes.decode`.
+            errors: What becomes of bytes that are not UTF-8, as in `bytes.decode`.
             continues: Whether a token stands before the first one, so that their separator comes first.
         """
         return StreamDecoder(self.tokens, self.separator, errors, continues=continues)
@@ -139,7 +139,7 @@ class StreamDecoder:
     Args:
         tokens: The UTF-8 bytes of each id.
         separator: The bytes between two tokens.
-        errors: What becomes of bytes that are no UTF-8, as in `bytes.decode`.
+        errors: What becomes of bytes that are not UTF-8, as in `bytes.decode`.
         continues: Whether the separator comes first.
     """
 

@@ -18,7 +18,7 @@ from typing import IO, Any
 from rnnnlp.errors import UserError
 from rnnnlp.files import SpecialFileError, open_regular
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 COMPRESSED = (".gz", ".bz2", ".xz", ".zst", ".zip")
 PARQUET = b"PAR1"
@@ -198,7 +198,7 @@ def unpacked(path: str | Path, *, as_it_is: bool = False) -> Iterator[tuple[IO[b
         as_it_is: Take any bytes; only a file that is named as a compressed one is unpacked.
 
     Raises:
-        UserError: If it cannot be read, is no text, or is an archive of anything but one file.
+        UserError: If it cannot be read, is not text, or is an archive of anything but one file.
     """
     try:
         with open_regular(path) as file:
@@ -240,7 +240,7 @@ def _damaged(path: str | Path, error: Exception) -> UserError:
 
 
 def refuse_compressed(head: bytes, name: str) -> None:
-    """Names a stream that is no file and is compressed. `UserError` if it is."""
+    """Names a stream that is not a file and is compressed. `UserError` if it is."""
     kinds = {magic: kind for magic, (kind, _) in _OPENERS.items()} | dict.fromkeys(_ZIP, "zip")
     for magic, kind in kinds.items():
         if head.startswith(magic):
@@ -275,7 +275,7 @@ def _unpack(stream: Any, path: str | Path, as_it_is: bool) -> tuple[IO[bytes], s
 @functools.lru_cache(maxsize=1000)
 def _log_unpacked(name: str, kind: str) -> None:
     """Cached, so a file that is read several times is named once."""
-    logger.info("%s: compressed by %s; its content is read", name, kind)
+    log.info("%s: compressed by %s; its content is read", name, kind)
 
 
 def _without_suffix(name: str) -> str:
@@ -346,7 +346,7 @@ def first_bytes(path: str | Path) -> tuple[bytes, str]:
     """The first bytes of what is in a file, and the name of that; the file's own name and nothing if it is unreadable.
 
     Raises:
-        UserError: If it is no text and no table.
+        UserError: If it is neither text nor a table.
     """
     try:
         open_regular(path).close()

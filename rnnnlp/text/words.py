@@ -48,7 +48,7 @@ def _start_library_threads() -> None:
     trial = tokenizers.Tokenizer(tokenizers.models.WordLevel({UNKNOWN: 0}, unk_token=UNKNOWN))
     try:
         trial.encode_batch_fast(["a", "a"])
-    except BaseException as error:  # a panic of Rust is no Exception
+    except BaseException as error:  # a panic of Rust is not an Exception
         if type(error).__name__ != "PanicException":
             raise
         os.environ[TOKENIZERS_PARALLELISM] = "false"

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 def places_of(data: str, run: Path) -> dict[str, str]:
     """What a run keeps besides the name of its data: their absolute path, and their path from the run folder.
 
-    Data that are no file, folder or pattern on this computer have no such places.
+    Data other than a file, folder or pattern on this computer have no such places.
     """
     if data in BUILTIN_NAMES or not is_local(data):
         return {}

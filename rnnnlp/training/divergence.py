@@ -54,13 +54,13 @@ class DivergenceDetector:
                 f"step {step}: the loss is {loss:.4g} and the gradient norm {norm:.4g} (largest in "
                 f"{largest}: {norms[largest]:.4g}) at learning rate {lr:.3g}"
             )
-        if self.see(loss):
+        if self.update(loss):
             raise Diverged(
                 f"step {step}: the loss is {loss:.4g} and was above {self.limit:.4g} for "
                 f"{SPIKE_STEPS} steps, after a mean of {self.mean:.4g}"
             )
 
-    def see(self, loss: float) -> bool:
+    def update(self, loss: float) -> bool:
         """Takes the loss of one more step; returns whether it has been high for too long."""
         if not self.steps:
             self.first = self.mean = loss

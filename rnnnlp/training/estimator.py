@@ -159,7 +159,7 @@ class Estimator:
         return f"{type(self).__name__}({', '.join(given)})"
 
     def _given(self) -> dict[str, Any]:
-        """The options that are not left at their defaults. An array is no default, and cannot be compared with one."""
+        """The options that are not left at their defaults; an array never is one, and cannot be compared with one."""
         params, default = self.get_params().items(), self.defaults
         return {n: v for n, v in params if v is not None and (getattr(v, "ndim", 0) > 0 or v != default[n])}
 

@@ -42,7 +42,7 @@ class FolderLock:
                     "give another folder"
                 )
         with suppress(OSError):
-            _write_number(self._descriptor)
+            _write_pid(self._descriptor)
         self._held.add(self)
 
     @staticmethod
@@ -55,7 +55,7 @@ class FolderLock:
             if error.errno in locks.NONE:
                 log.warning("%s: this file system has no locks; train only one run at a time in that folder", folder)
                 return descriptor
-            process = said_number(descriptor)
+            process = recorded_pid(descriptor)
             os.close(descriptor)
             if isinstance(error, BlockingIOError):
                 refuse_in_use(folder, process)
@@ -91,7 +91,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def holder(folder: Path) -> int | None:
-    """The number of the process that trains in a folder now, 0 if it is not known, or None. The lock is left alone.
+    """The process ID (PID) that trains in a folder now, 0 if it is not known, or None. The lock is left alone.
 
     Raises:
         UserError: If `.lock` is a link or not a regular file.
@@ -101,7 +101,7 @@ def holder(folder: Path) -> int | None:
     except OSError:
         return None
     try:
-        return said_number(descriptor) if locks.is_taken(descriptor) else None
+        return recorded_pid(descriptor) if locks.is_taken(descriptor) else None
     except OSError:
         return None
     finally:
@@ -116,14 +116,14 @@ def refuse_in_use(folder: Path, process: int | None) -> None:
         ) from None
 
 
-def said_number(descriptor: int) -> int:
-    """The number of the process that a lock file names; 0 if it names none."""
+def recorded_pid(descriptor: int) -> int:
+    """The process ID that a lock file names; 0 if it names none."""
     line = _content(descriptor)[:20].partition(b"\n")[0]
     return int(line) if line.isdigit() else 0
 
 
-def _write_number(descriptor: int) -> None:
-    """Writes the number of this process into a lock file, unless it has other content or a second name."""
+def _write_pid(descriptor: int) -> None:
+    """Writes the ID of this process into a lock file, unless it has other content or a second name."""
     if os.fstat(descriptor).st_nlink == 1 and re.fullmatch(rb"[0-9\n]*", _content(descriptor)):
         os.lseek(descriptor, 0, os.SEEK_SET)
         os.write(descriptor, b"%d\n" % os.getpid())

@@ -11,12 +11,11 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from rnnnlp import kernels
 from rnnnlp.batches.shards import WHOLE, Node, Shard, nodes_of
 from rnnnlp.errors import UserError
 from rnnnlp.kernels.backend import Array
-from rnnnlp.layers.parameter import Parameter
 from rnnnlp.training.distributed import processes
+from rnnnlp.training.optimizers import global_norm
 from rnnnlp.training.provenance import difference, made_with
 from rnnnlp.training.task import BatchLoss, Objective, ShardLoss
 from rnnnlp.training.wire import WIRES, Wire
@@ -67,7 +66,8 @@ def gradients_of_batch(
         wire: A name in WIRES: how the gradients of shards travel.
         measured: Whether to measure the gradient of each shard, too.
     """
-    parameters = list(objective.network.parameters().values())
+    named = objective.network.parameters()
+    parameters, trainable = list(named.values()), {name: p for name, p in named.items() if p.lr_scale}
 
     def compute(shard: Shard) -> ShardLoss:
         objective.network.zero_grad()
@@ -75,7 +75,7 @@ def gradients_of_batch(
 
     def of_shard(shard: Shard) -> tuple[list[Gradient], tuple[ShardLoss, float]]:
         loss = compute(shard)
-        square = square_of_gradients(parameters) if measured else 0.0
+        square = global_norm(trainable)[0] ** 2 if measured else 0.0
         return [Gradient(p.rows, p.grad[p.touched].copy()) for p in parameters], (loss, square)
 
     objective.next_batch()
@@ -95,12 +95,6 @@ def mean_loss(losses: Sequence[ShardLoss], squares: float | None = None) -> Batc
     count = sum(loss.count for loss in losses)
     loss_sum = sum(loss.loss_sum for loss in losses)
     return BatchLoss(loss_sum / (count or 1.0), sum(loss.tokens for loss in losses), count, squares)
-
-
-def square_of_gradients(parameters: Sequence[Parameter]) -> float:
-    """The squared Euclidean norm of the gradients of the parameters that are trained."""
-    gradients = [p.grad[p.touched] for p in parameters if p.lr_scale]
-    return sum(norm * norm for norm in kernels.of(gradients[0]).norms(gradients))
 
 
 def sum_of_shards(

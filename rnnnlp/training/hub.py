@@ -52,7 +52,7 @@ def download(name: HubName, first: str, keys: Sequence[str], patterns: Sequence[
         patterns: The names of all files that a model may have.
 
     Raises:
-        UserError: If it is not there, is no model of this library, or the Hub cannot be reached.
+        UserError: If it is not there, is not a model of this library, or the Hub cannot be reached.
     """
     with said_in_one_line(f"{name} is not a folder here, and", name):
         from huggingface_hub import snapshot_download
@@ -66,13 +66,13 @@ def download(name: HubName, first: str, keys: Sequence[str], patterns: Sequence[
                 super().__init__(*args, **{"disable": None} | options)
 
         def copy(revision: str | None, allowed: Sequence[str]) -> Path:
-            # A name means its newest revision, as for data sets; what is downloaded is no code.
+            # A name means its newest revision, as for data sets; what is downloaded is not code.
             return Path(snapshot_download(name.repo, revision=revision, allow_patterns=list(allowed), tqdm_class=Bar))
 
         folder = copy(name.revision, [first])
         content = read_json(folder / first) if (folder / first).is_file() else None
         if not isinstance(content, dict) or not content.keys() >= set(keys):
-            raise UserError(f"{name} of the Hub is no model of rnnnlp; give the name of one that is")
+            raise UserError(f"{name} of the Hub is not an rnnnlp model; give the name of one")
         return copy(folder.name, patterns)  # of the same commit
 
 
@@ -121,7 +121,7 @@ def require_name(repo: str) -> None:
     """UserError unless this is a name that a model of the Hub may have."""
     name = HubName.of(repo)
     if name is None or name.revision is not None:
-        raise UserError(f"{repo!r} is no name of a model on the Hub; write it as owner/name")
+        raise UserError(f"{repo!r} is not a valid name of a model on the Hub; write it as owner/name")
 
 
 @contextmanager
@@ -162,7 +162,7 @@ def refusal(begin: str, name: HubName, error: BaseException, *, pushed: bool) ->
     status = responses[0].status_code if responses else None
     reason = next((line.strip() for line in str(chain[-1]).splitlines() if line.strip()), kinds[-1].__name__)[:200]
     if is_a(errors.HFValidationError):
-        return UserError(f"{begin} {name.repo} is no name that the Hub allows; check it")
+        return UserError(f"{begin} {name.repo} is not a name that the Hub allows; check it")
     if is_a(errors.OfflineModeIsEnabled):
         return UserError(
             f"{begin} HF_HUB_OFFLINE is set and it is not in the cache, {constants.HF_HUB_CACHE}; unset it once, or "
@@ -187,7 +187,7 @@ def refusal(begin: str, name: HubName, error: BaseException, *, pushed: bool) ->
     if status in (401, 403):
         return UserError(f"{begin} the Hub does not allow it with this token, or none; {LOG_IN}")
     if status is None and kinds[-1] is ValueError:
-        return UserError(f"{begin} the Hub answers what cannot be used ({reason}); tell the owner of the model")
+        return UserError(f"{begin} the Hub sent an invalid answer ({reason}); tell the owner of the model")
     if status is None:
         return UserError(f"{begin} the Hub cannot be reached at {constants.ENDPOINT} ({reason}); try later")
     return UserError(f"{begin} the Hub fails with status {status} ({reason}); try later")

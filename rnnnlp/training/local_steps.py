@@ -65,8 +65,8 @@ class Replica:
             objective.network.zero_grad()
             loss = objective.gradients(shard, rng=rng)
             norm, norms = global_norm({name: p for name, p in self.parameters.items() if p.lr_scale})
-            norm *= shard.of  # the gradients of a shard are divided by the count of the whole batch
-            self.optimizer.step(lr, scale=shard.of * clipping(norm, max_norm))
+            norm *= shard.total  # the gradients of a shard are divided by the count of the whole batch
+            self.optimizer.step(lr, scale=shard.total * clipping(norm, max_norm))
         is_finite = math.isfinite(loss.loss_sum) and math.isfinite(norm)
         self.told.append(LocalStep(loss, norm, {} if is_finite else norms))
         for name, p in self.parameters.items():

@@ -159,7 +159,7 @@ class Trainer:
         config, clock, before, lr = self.config, self.clock, self.clock.step, self.lr
         steps = config.sync_every if clock.total_steps is None else min(config.sync_every, clock.total_steps - before)
         is_logged = is_passed(LOGGED_STEPS, before, before + steps)
-        of_run: dict[str, Any] = {"max_norm": config.max_norm, "rng": self.rng, "seed": config.seed}
+        step_options: dict[str, Any] = {"max_norm": config.max_norm, "rng": self.rng, "seed": config.seed}
         if self.local_steps is None:
             step = train_step(
                 self.objective,
@@ -171,12 +171,12 @@ class Trainer:
                 shards=self.shards,
                 wire=config.wire,
                 measured=is_logged,
-                **of_run,
+                **step_options,
             )
             clock.step += 1
         else:
-            step = self.local_steps.train(self.learning_rates(steps), self.averaged, self.detector, **of_run)
-        self.noise_scale.see(step.batch, self.shards, step.gradient_norm)
+            step = self.local_steps.train(self.learning_rates(steps), self.averaged, self.detector, **step_options)
+        self.noise_scale.update(step.batch, self.shards, step.gradient_norm)
         progress.step(step.batch, lr, self.noise_scale.targets)
         if is_logged:
             measured = {"loss": step.batch.loss, "lr": lr, "gradient_norm": step.gradient_norm}
@@ -219,7 +219,7 @@ class Trainer:
         started = processes().now()
         state, clock, due = self.state, self.clock, self.config.evaluations
         state.evaluated_at = clock.step
-        if clock.step:  # that of a start is none of those that are due
+        if clock.step:  # the evaluation before the first step is not counted
             state.evaluations = max(state.evaluations + 1, int(clock.progress * due))
         with self.averaged.applied():
             metrics = self.objective.evaluate()
@@ -242,7 +242,7 @@ class Trainer:
             self.save_checkpoint()
 
     def evaluate_start(self) -> None:
-        """Evaluates a network that is of use before it is trained here, so that training cannot make it worse."""
+        """Evaluates the weights that training starts from, so that they are kept if training makes them worse."""
         with Progress(self.clock) as progress:
             self.evaluate(progress)
 

@@ -15,7 +15,7 @@ class NoiseScale:
     def __init__(self) -> None:
         self.square = self.variance = 0.0  # running means, both too small at first, by the same factor
 
-    def see(self, batch: BatchLoss, shards: int, norm: float) -> None:
+    def update(self, batch: BatchLoss, shards: int, norm: float) -> None:
         """Takes a batch whose shards were measured.
 
         Args:
@@ -26,9 +26,9 @@ class NoiseScale:
         if batch.squares is None or not batch.targets or shards == 1:
             return
         large, small = batch.targets, batch.targets / shards  # targets
-        of_large, of_small = norm**2, shards * batch.squares  # squared norms of mean gradients
-        square = (large * of_large - small * of_small) / (large - small)
-        variance = (of_small - of_large) / (1 / small - 1 / large)
+        large_norm2, small_norm2 = norm**2, shards * batch.squares  # squared norms of mean gradients
+        square = (large * large_norm2 - small * small_norm2) / (large - small)
+        variance = (small_norm2 - large_norm2) / (1 / small - 1 / large)
         self.square += RATE * (square - self.square)
         self.variance += RATE * (variance - self.variance)
 

@@ -171,7 +171,7 @@ def optimizer(
 
 def global_norm(parameters: Mapping[str, Parameter]) -> tuple[float, dict[str, float]]:
     """The Euclidean norm of all gradients together, and of the gradient of each parameter."""
-    gradients = [p.grad if p.rows is None else p.grad[p.rows] for p in parameters.values()]
+    gradients = [p.grad[p.touched] for p in parameters.values()]
     norms = dict(zip(parameters, kernels.of(gradients[0]).norms(gradients), strict=True))
     return math.sqrt(sum(norm * norm for norm in norms.values())), norms
 

@@ -107,13 +107,13 @@ class TrainingOptions(Config):
         check=between(1, MOST_SHARDS),
     )
     sync_every: int = setting(
-        "for slow networks: each shard trains weights of its own for this number of steps, then all take their mean; "
-        "1 adds up the gradients of all shards in every step",
+        "local SGD, for slow networks: number of steps in which each shard trains its own copy of the weights before "
+        "all copies are averaged; 1 sums the gradients of all shards in every step",
         1,
         check=between(1, MOST_LOCAL_STEPS),
     )
     wire: str = setting(
-        "for slow networks: how the numbers of shards travel: float32, or bf16, which is half as long and rounds them",
+        "format in which processes exchange gradients: float32, or bf16 (half the bytes, rounded)",
         "float32",
         check=one_of(WIRES),
     )
@@ -121,7 +121,7 @@ class TrainingOptions(Config):
     optimizer: str = setting(f"one of {', '.join(OPTIMIZERS)}", "adamw", check=one_of(OPTIMIZERS))
     lr: float | None = setting("peak learning rate", None, check=above_zero())
     momentum: float = setting("momentum of sgd, and beta1 of adam and adamw", 0.9, check=share())
-    weight_decay: float | None = setting("weight decay; biases are spared", 0.0, check=at_least(0))
+    weight_decay: float | None = setting("weight decay; not applied to biases", 0.0, check=at_least(0))
     schedule: str = setting(f"learning-rate schedule: {', '.join(SCHEDULES)}", "cosine", check=one_of(SCHEDULES))
     warmup: float = setting("fraction of the run in which the learning rate rises", 0.02, check=share())
     max_norm: float = setting("clip the gradient norm to this value; 0 does not clip", 1.0, check=at_least(0))
@@ -201,7 +201,7 @@ def budget_seconds(budget: str, trained: Callable[[], float] | None = None) -> f
         trained: Gives the seconds that the run has had.
 
     Raises:
-        UserError: If it is no duration, or adds to a run that is new.
+        UserError: If it is not a duration, or adds to a run that is new.
     """
     more = budget.startswith("+")
     if more and trained is None:

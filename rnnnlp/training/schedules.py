@@ -5,12 +5,12 @@ import math
 SCHEDULES = ("cosine", "constant", "step")
 
 
-def factor(schedule: str, progress: float, *, warmup: float, floor: float = 0.0) -> float:
+def factor(schedule: str, progress: float, *, warmup: float) -> float:
     """The factor for the peak learning rate.
 
     It rises linearly during the warmup. After that, it depends on the schedule:
 
-    - "cosine": falls to `floor` at the end of the run (Loshchilov and Hutter 2017),
+    - "cosine": falls to 0 at the end of the run (Loshchilov and Hutter 2017),
     - "step": is divided by ten at half of the run, and again at three quarters,
     - "constant": stays at 1.
 
@@ -18,7 +18,6 @@ def factor(schedule: str, progress: float, *, warmup: float, floor: float = 0.0)
         schedule: One of SCHEDULES.
         progress: Fraction of the run that is over, 0 to 1.
         warmup: Fraction of the run in which the learning rate rises.
-        floor: Last factor of "cosine".
 
     Returns:
         A factor from 0 to 1.
@@ -28,7 +27,7 @@ def factor(schedule: str, progress: float, *, warmup: float, floor: float = 0.0)
         return max(progress / warmup, 1e-3)
     if schedule == "cosine":
         along = (progress - warmup) / (1 - warmup)
-        return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * along))
+        return 0.5 * (1 + math.cos(math.pi * along))
     if schedule == "step":
         return 1.0 if progress < 0.5 else 0.1 if progress < 0.75 else 0.01
     return 1.0

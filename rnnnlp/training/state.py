@@ -15,7 +15,7 @@ class TrainingState:
     """Where a run is, what it has reached, and where its random numbers are."""
 
     step: int = 0
-    seconds: float = 0.0  # of training, in all sittings
+    seconds: float = 0.0  # of training, in all sessions
     reserve: float = 0.0  # seconds to keep for the last evaluation
     lr_scale: float = 1.0  # halved at each rollback
     evaluations: int = 0  # how many have been made or skipped
@@ -44,7 +44,7 @@ class TrainingState:
         if not isinstance(content, dict):
             raise ValueError(f"it must have {', '.join(hints)}")
         content = {STATE_KEYS.get(key, key): value for key, value in content.items()}
-        content.setdefault("divergence", DivergenceDetector().to_mapping())  # the first runs did not watch the loss
+        content.setdefault("divergence", DivergenceDetector().to_mapping())  # checkpoints of 0.1 may lack it
         content.setdefault("data_places", {})  # runs before 0.2 do not say
         content.setdefault("made_with", {})
         if isinstance(content.get("data"), str):

@@ -211,7 +211,7 @@ def require_open(options: Options[Any], names: Collection[str], folder: Path | N
         folder: Where the run is, if not at `from_`.
 
     Raises:
-        UserError: If one was given and is another, or `from_` is no run.
+        UserError: If one was given and is another, or `from_` is not a run.
     """
     given: Any = options.training
     if given.from_ is None:

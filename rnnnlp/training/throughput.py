@@ -19,7 +19,7 @@ def shortest(step: Callable[[], object]) -> float:
     return fastest
 
 
-def evaluations_of(seen: float, validation_tokens: int) -> int:
+def number_of_evaluations(seen: float, validation_tokens: int) -> int:
     """A number of evaluations, 2 to 10, that take a small share of the training time.
 
     Args:

@@ -66,7 +66,7 @@ class Listener:
         try:
             secret, rank = HELLO.unpack(connection.recv(HELLO.size, socket.MSG_WAITALL))
             if not hmac.compare_digest(secret, self.invitation.secret):
-                raise ValueError("this is no process of the job")
+                raise ValueError("this is not a process of the job")
             connection.sendall(HELLO.pack(secret, 0))
         except (OSError, struct.error, ValueError):
             connection.close()

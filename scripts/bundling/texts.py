@@ -87,7 +87,7 @@ def read(job: Job, name: str) -> list[Row]:
 
     path = job.options.data_folder / f"{name}.parquet"
     if not path.is_file():
-        raise UserError(f"{path} is no file; give {option('data_folder')} with the public data sets")
+        raise UserError(f"{path} is not a file; give {option('data_folder')} with the public data sets")
     rows = pyarrow.parquet.read_table(path).to_pylist()
     if job.options.rows is not None:
         rows = rows[:: max(1, len(rows) // job.options.rows)][: job.options.rows]

@@ -98,11 +98,11 @@ class Damage:
 
     def exchange_namesake(self, path: Path) -> None:
         """A file or folder of the same name, or of the same kind, elsewhere in the folder."""
-        if path.parent == self.folder:  # another run in the place of a run is no damage
+        if path.parent == self.folder:  # another run in the place of a run is not damage
             return
         same = [p for p in self.folder.rglob(f"*{path.suffix}") if p != path and p.is_file() == path.is_file()]
         same = sorted(p for p in same if p.name == path.name or p.parent == path.parent)
-        # In the run folder itself, the weights of another step are no damage.
+        # In the run folder itself, the weights of another step are not damage.
         if not same or (path.name == WEIGHTS and path.parent.name in ("run", "language_model")):
             return
         chosen = same[int(self.rng.integers(len(same)))]

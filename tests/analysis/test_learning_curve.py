@@ -93,7 +93,7 @@ def test_finished_trainings_are_kept(tmp_path: Path):
     forged = [whole.replace(b"0.5,", b"NaN,"), whole.replace(b"10,", b'"10",'), whole.replace(b"0.69,", b'"x",')]
     for wrong in (b"no json", b"[1]\n", b'{"labels": 1}\n', b"[" * 9999 + b"\n", *forged):
         path.write_bytes(wrong)
-        with pytest.raises(UserError, match="line 1, is no training of a curve; give another file"):
+        with pytest.raises(UserError, match="line 1, is not a training of a curve; give another file"):
             Kept(path, of)
         assert path.read_bytes() == wrong
 

@@ -155,7 +155,7 @@ OF_A_MODEL: dict[str, Damage] = {
     ),
     "tokenizer of something else": (
         lambda run: (run / "tokenizer.json").write_text("{}"),
-        "tokenizer.json is damaged, or not written by rnnnlp: it is no char, byte, word, bpe tokenizer",
+        "tokenizer.json is damaged, or not written by rnnnlp: it is not a char, byte, word, bpe tokenizer",
     ),
     "tokenizer enormous": (lambda run: os.truncate(run / "tokenizer.json", 1 << 36), "it has 68719476736 bytes"),
     "weights missing": (

@@ -355,7 +355,7 @@ MISTAKES = {
     ),
     "evaluate {home}/lm --label-column mark": "--label-column means nothing for models of type char_lm, as",
     "predict {home}/reviews text --text-column mark": "--text-column is mark, and the texts are given; leave it out",
-    "predict {home}/reviews --file {home}/text.txt --text-column mark": "text.txt is no table; leave it out",
+    "predict {home}/reviews --file {home}/text.txt --text-column mark": "text.txt is not a table; leave it out",
     "predict {home}/reviews --file {home}/text.txt --uncertain 0": "--uncertain is 0; it must be at least 1",
     "predict {home}/reviews text --uncertain 3 --explain": "--explain means nothing beside --uncertain; leave it out",
     "predict {home}/reviews text --out {home}/new.csv": "--out means nothing without --uncertain; leave it out",
@@ -393,7 +393,7 @@ MISTAKES = {
     "curve --data {home}/good.csv --seeds 0": "--seeds is 0; it must be from 1 to 1000",
     "curve --data {home}/lonely.csv": "lonely.csv has too few texts to measure on; give more of each class",
     "curve --data {home}/good.csv --sizes 9 --json {home}/list.jsonl": (
-        "list.jsonl, line 1, is no training of a curve; give another file"
+        "list.jsonl, line 1, is not a training of a curve; give another file"
     ),
     "curve --data {home}/good.csv --sizes 9 --json {home}/hollow/no/curve.jsonl": (
         "hollow/no/curve.jsonl cannot be written (No such file or directory); give another path"

@@ -208,7 +208,7 @@ def test_runs_of_an_ensemble_whose_names_are_no_utf8(home: Path, tmp_path: Path,
     shutil.copytree(home / "reviews", odd)
     line = error_of(["ensemble", str(odd), str(home / "other"), "--out", str(tmp_path / "new")], capsys)
     assert "a\\udcff" in line
-    assert "which has bytes that are no UTF-8; give another name" in line
+    assert "which has bytes that are not UTF-8; give another name" in line
     assert not (tmp_path / "new").exists()
 
 

@@ -30,7 +30,7 @@ def test_several_data_sets_are_a_table(run: str, other: str, tmp_path: Path, cap
     assert main(words) == 0
     said = capsys.readouterr().out
     head, line, *rows = said.splitlines()
-    assert head == "| data set | reviews | accuracy (95 %) | macro-F1 | ECE before | ECE after |"
+    assert head == "| data set | texts | accuracy (95 %) | macro-F1 | ECE before | ECE after |"
     assert line == "| --- | --- | --- | --- | --- | --- |"
     figures = json.loads(path.read_text())
     assert [of_set["data"] for of_set in figures] == ["sample-reviews", other]

@@ -179,7 +179,7 @@ def test_the_list_of_bundled_models(installation: Path, capsys: pytest.CaptureFi
     content = index.read_text(encoding="utf-8")
     try:
         index.write_text("{}")
-        assert "index.json is no list of models; install rnnnlp again" in error(["models"], capsys)
+        assert "index.json is not a list of models; install rnnnlp again" in error(["models"], capsys)
     finally:
         index.write_text(content, encoding="utf-8")
 

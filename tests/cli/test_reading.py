@@ -17,7 +17,7 @@ ROWS = [(GOOD, "pos"), (BAD, "neg")] * 10
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Reviews in GB18030, a classifier trained on them, and a byte model of what is no text."""
+    """Reviews in GB18030, a classifier trained on them, and a byte model of what is not text."""
     home = tmp_path_factory.mktemp("home")
     table = "text\tlabel\n" + "".join(f'"{text}\t{label}\n' for text, label in ROWS)
     (home / "gb.tsv").write_bytes(table.encode("gb18030"))
@@ -116,7 +116,7 @@ def test_pipes_and_names_that_are_no_unicode(home: Path, tmp_path: Path, capsys:
             said = said_after(["train", command, "--data", str(data), "--out", str(tmp_path / "run")], capsys)
             assert f"{data} is a pipe or a device; expected a file" in said
     words = ["train", "sentiment", "--data", "caf\udce9.csv", "--out", str(home / "run"), "--overwrite"]
-    assert "which has bytes that are no UTF-8; give another name, or rename the file" in said_after(words, capsys)
+    assert "which has bytes that are not UTF-8; give another name, or rename the file" in said_after(words, capsys)
     assert main(["predict", str(home / "run"), "text"]) == 0  # the run is still there
 
 

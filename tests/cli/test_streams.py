@@ -95,7 +95,7 @@ def test_closed_streams(closed, home):
     assert "Traceback" not in done.stderr
     done = run(f"predict {{home}}/nothing text {closed}", home, stdout=subprocess.PIPE)
     assert done.returncode == 2
-    assert done.stdout == ""  # an error is no result
+    assert done.stdout == ""  # an error is not a result
 
 
 def test_output_that_nobody_reads(home, tmp_path):

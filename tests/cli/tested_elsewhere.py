@@ -32,20 +32,20 @@ ELSEWHERE = {
     "is not in the folder ... , which is here, so it is not looked for on the Hub; give": (
         f"{HUB}::test_a_folder_wins_over_the_hub"
     ),
-    "of the Hub is no model of rnnnlp; give the name of one that is": (
+    "of the Hub is not an rnnnlp model; give the name of one": (
         f"{HUB}::test_a_revision_is_a_branch_a_tag_or_a_commit"
     ),
     "is on the Hub already, and everybody can see it; make it private": f"{HUB}::test_what_cannot_be_pushed_is_named",
-    "is no name of a model on the Hub; write it as owner/name": f"{HUB}::test_what_cannot_be_pushed_is_named",
+    "is not a valid name of a model on the Hub; write it as owner/name": f"{HUB}::test_what_cannot_be_pushed_is_named",
     "has no figures of a data set and split; evaluate again": f"{HUB}::test_what_cannot_be_pushed_is_named",
     "is a link, which is not uploaded; put the file itself there": f"{HUB}::test_what_cannot_be_pushed_is_named",
     "this computer cannot keep or read its files": f"{HUB}::test_a_cache_that_cannot_be_written_is_said",
-    "the Hub answers what cannot be used": f"{HUB}::test_names_of_files_that_leave_the_folder_are_refused",
+    "the Hub sent an invalid answer": f"{HUB}::test_names_of_files_that_leave_the_folder_are_refused",
     "the YAML at the top of": f"{HUB}::test_a_card_whose_yaml_cannot_be_read_is_said",
     "huggingface_hub is not installed; run: pip install huggingface_hub": (
         f"{HUB}::test_without_the_library_one_line_says_what_to_install"
     ),
-    "is no name that the Hub allows; check it": f"{HUB}::test_a_name_that_no_model_has_is_refused_without_the_hub",
+    "is not a name that the Hub allows; check it": f"{HUB}::test_a_name_that_no_model_has_is_refused_without_the_hub",
     "HF_HUB_OFFLINE is set and it is not in the cache": f"{HUB}::test_without_a_network_what_is_in_the_cache_is_used",
     "the Hub gives it only to those who accept its terms; do so on its page": (
         f"{HUB}::test_a_gated_model_says_where_its_terms_are"
@@ -64,7 +64,7 @@ ELSEWHERE = {
     "nonlinearity is": TAKEN_OVER,
     "pooling is ... ; it must be one of last, mean": TAKEN_OVER,
     "rows; give all of them in the order of their ids": TAKEN_OVER,
-    "the weights are no state dict; give": TAKEN_OVER,
+    "the weights are not a state dict; give": TAKEN_OVER,
     "the state dict has the matrices": TAKEN_OVER,
     "; only an embedding, recurrent layers and a linear layer": TAKEN_OVER,
     "do not fit recurrent layers of": TAKEN_OVER,
@@ -101,7 +101,7 @@ ELSEWHERE = {
         "training/test_reporting.py::test_what_is_no_callback_and_a_tracker_that_is_missing"
     ),
     "and npm is not there to install them; install Node.js": f"{WEB}::test_libraries_that_are_not_to_be_had",
-    "look at the connection, or give --libraries": f"{WEB}::test_libraries_that_are_not_to_be_had",
+    "check the connection, or give --libraries": f"{WEB}::test_libraries_that_are_not_to_be_had",
     "is missing; give --libraries the node_modules folder": f"{WEB}::test_libraries_that_are_not_to_be_had",
     "its patterns cannot be read in a browser": f"{WEB}::test_patterns_of_version_0_2_are_refused",
     "the logits of the ONNX graph differ by up to": f"{ONNX}::test_a_graph_that_differs_is_refused",
@@ -178,8 +178,8 @@ ELSEWHERE = {
     "--baseline finds no words in the training texts": (
         "analysis/test_linear_baseline.py::test_texts_without_a_word_are_an_error"
     ),
-    "is no local path, and the Hub cannot be reached (": "text/test_sources.py::test_hub_names_that_do_not_load",
-    "is no local path, and does not load from the Hub": "text/test_sources.py::test_hub_names_that_do_not_load",
+    "is not a local path, and the Hub cannot be reached (": "text/test_sources.py::test_hub_names_that_do_not_load",
+    "is not a local path, and does not load from the Hub": "text/test_sources.py::test_hub_names_that_do_not_load",
     "cannot read {}: {}; check the path and": "text/test_readers.py::test_unreadable_path",
     "is compressed by {}; expected text: unpack it": "text/test_readers.py::test_standard_input_that_is_no_text",
     "standard input is JSON; expected one text": "text/test_readers.py::test_standard_input_that_is_no_text",
@@ -223,7 +223,7 @@ ELSEWHERE = {
     "there is no standard input; give": "cli/test_reading.py::test_standard_input_that_is_closed_or_a_table",
     "standard input is a table with a header": "cli/test_reading.py::test_standard_input_that_is_closed_or_a_table",
     "is a pipe or a device; expected a file": "cli/test_reading.py::test_pipes_and_names_that_are_no_unicode",
-    "which has bytes that are no UTF-8; give": "cli/test_reading.py::test_pipes_and_names_that_are_no_unicode",
+    "which has bytes that are not UTF-8; give": "cli/test_reading.py::test_pipes_and_names_that_are_no_unicode",
     "is taken for the texts and for the labels": "cli/test_reading.py::test_one_column_for_both_and_output_over_input",
     "is the name of a file; to classify its": "cli/test_reading.py::test_a_text_that_is_the_name_of_a_file",
     "is a file that this command reads; give another": (
@@ -289,7 +289,7 @@ ELSEWHERE = {
     "is a dict with {}; give the strings of": WRONG_TEXTS,
     "sample_weight must be one number for each": f"{CONTAINERS}::test_labels_and_weights_that_are_refused",
     "has the shape {}; it must be texts": WRONG_TEXTS,
-    "is bytes that are no UTF-8; decode": WRONG_TEXTS,
+    "is bytes that are not UTF-8; decode": WRONG_TEXTS,
     "is one string, {}; it must be one label": "text/test_labels.py::test_containers_that_are_none_of_labels",
     "; it must be one label for each text: of": "text/test_labels.py::test_containers_that_are_none_of_labels",
     "is a set, which has no order; it must be texts": WRONG_TEXTS,
@@ -335,7 +335,7 @@ ELSEWHERE = {
     "no model is bundled with this installation; give the run folder of": (
         "cli/test_predict_without_a_run.py::test_without_bundled_models"
     ),
-    "is no list of models; install rnnnlp again": (
+    "is not a list of models; install rnnnlp again": (
         "cli/test_predict_without_a_run.py::test_the_list_of_bundled_models"
     ),
 }

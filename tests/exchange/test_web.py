@@ -208,7 +208,7 @@ def test_libraries_that_are_not_to_be_had(run: Path, tmp_path: Path, monkeypatch
         export_web(run, tmp_path / "out")
     npm.write_text("#!/bin/sh\necho no network >&2\nexit 1\n")
     npm.chmod(0o755)
-    with pytest.raises(UserError, match=r"npm could not install .* \(no network\); look at the connection"):
+    with pytest.raises(UserError, match=r"npm could not install .* \(no network\); check the connection"):
         export_web(run, tmp_path / "out")
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="is missing; give libraries the node_modules folder"):

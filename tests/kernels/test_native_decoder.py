@@ -144,7 +144,7 @@ OF_A_DIVERGED_MODEL = {
     [{"temperature": 0.0}, {}, {"top_k": 2}, {"top_p": 0.5}, {"repetition_penalty": 1.5}, {"temperature": 1e-300}],
 )
 def test_every_token_is_in_the_vocabulary_whatever_the_logits_are(logits, unknown_id, options):
-    """Both backends sample the same token, and never one whose logit is no number while another has one."""
+    """Both backends sample the same token, and never one whose logit is NaN while another has one."""
     model = Model("lstm", L=1, V=5)
     options = {"temperature": 1.0, "top_k": 0, "top_p": 1.0, "repetition_penalty": 1.0} | options
     values = np.array(logits, np.float32)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from rnnnlp.layers.loss import divergence, softmax, softmax_cross_entropy, weighted_cross_entropy
+from rnnnlp.layers.loss import kl_divergence, softmax, softmax_cross_entropy, weighted_cross_entropy
 from tests.gradients import check_gradients
 
 TARGETS = np.array([2, 0, 3, 3, 1])
@@ -76,11 +76,11 @@ def test_sums_of_parts_are_the_sum_of_the_whole():
 def test_divergence():
     logits = draw_logits()
     p = softmax(np.random.default_rng(1).normal(size=logits.shape))
-    loss_sum, count, dlogits = divergence(logits, p)
+    loss_sum, count, dlogits = kl_divergence(logits, p)
     assert loss_sum == pytest.approx(np.sum(p * np.log(p / softmax(logits))), rel=1e-12)
     assert count == len(logits)
-    check_gradients(lambda: divergence(logits, p)[0], {"logits": (logits, dlogits)})
-    assert divergence(np.log(p), p)[0] == pytest.approx(0, abs=1e-12)
+    check_gradients(lambda: kl_divergence(logits, p)[0], {"logits": (logits, dlogits)})
+    assert kl_divergence(np.log(p), p)[0] == pytest.approx(0, abs=1e-12)
 
 
 def test_inputs_are_left_alone():

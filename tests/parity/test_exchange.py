@@ -337,7 +337,7 @@ MISTAKES = {
     "nonlinearity is 'gelu'; it must be one of tanh, relu": (lambda: changed(), CHARACTERS, {"nonlinearity": "gelu"}),
     "pooling is 'first'; it must be one of last, mean": (lambda: changed(), CHARACTERS, {"pooling": "first"}),
     "the vocabulary has 3 entries and the embedding 11 rows; give all": (lambda: changed(), "abc", {}),
-    "the weights are no state dict; give model.state_dict()": (lambda: {"epoch": 3}, CHARACTERS, {}),
+    "the weights are not a state dict; give model.state_dict()": (lambda: {"epoch": 3}, CHARACTERS, {}),
     "the state dict has the matrices encoder.weight, decoder.weight, fc2.weight beside": (
         lambda: changed(fc2__weight=torch.zeros(3, 3), fc2__bias=torch.zeros(3)),
         CHARACTERS,
@@ -406,9 +406,9 @@ def test_what_cannot_be_taken_over_is_named(message):
 
 def test_a_file_with_code_is_not_run(tmp_path):
     torch.save(CharRNN(torch.nn.GRU), tmp_path / "whole.pt")
-    with pytest.raises(UserError, match="is no file of weights that can be read safely"):
+    with pytest.raises(UserError, match="is not a file of weights that can be read safely"):
         from_torch(tmp_path / "whole.pt", CHARACTERS)
-    with pytest.raises(UserError, match="is no file of weights that can be read safely"):
+    with pytest.raises(UserError, match="is not a file of weights that can be read safely"):
         from_torch(tmp_path / "none.pt", CHARACTERS)
 
 

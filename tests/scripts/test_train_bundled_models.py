@@ -131,6 +131,6 @@ def test_the_style_of_a_treebank(monkeypatch: pytest.MonkeyPatch):
 
 def test_mistakes(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
     assert make(tmp_path / "nowhere", tmp_path, "reviews-zh") == 2
-    assert "train.parquet is no file; give --data-folder with" in capsys.readouterr().err
+    assert "train.parquet is not a file; give --data-folder with" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         script.parse(["--data-folder", "x", "reviews-de"])

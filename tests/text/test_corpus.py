@@ -253,7 +253,7 @@ def test_least_recently_used_entries_are_removed_above_the_limit(tmp_path, monke
         return {path for path in tmp_path.iterdir() if path.name != "mine"}
 
     monkeypatch.setenv("RNNNLP_CACHE_LIMIT", "1200e-9")  # 1200 bytes: two entries with their manifests
-    (tmp_path / "mine").mkdir()  # is no entry: not counted, and not removed
+    (tmp_path / "mine").mkdir()  # is not an entry: not counted, and not removed
     (tmp_path / "mine" / "letter").write_bytes(bytes(5000))
     oldest, used = add("oldest", 5), add("used", 4)
     assert entries() == {oldest, used}

@@ -54,7 +54,7 @@ def test_a_label_in_its_plain_form(value: Any, label: Any):
         ({"label": 1}, "it is a dict"),
         (datetime.date(2020, 1, 1), "it is a date"),
         (1j, "it is a complex"),
-        (b"\xff", "it is bytes that are no UTF-8"),
+        (b"\xff", "it is bytes that are not UTF-8"),
         (float("inf"), "it is infinite"),
         (10**18, "it has more than 18 digits"),
         (object, "it is a type"),

@@ -155,7 +155,7 @@ def test_plain_text_with_splits(tmp_path):
     splits = {"train": "A", "validation": "B", "test": "C"}
     assert texts(fill(tmp_path / "files", {f"{split}.txt": text for split, text in splits.items()})) == splits
     assert texts(fill(tmp_path / "folders", {f"{split}/0.txt": text for split, text in splits.items()})) == splits
-    # A file that merely has such a name among others is no split.
+    # A file that merely has such a name among others is not a split.
     assert texts(fill(tmp_path / "others", {"test.txt": "1", "chapter.txt": "2"})) == {"train": "2\n1"}
 
 

@@ -91,7 +91,7 @@ def test_the_nodes_of_all_processes_are_all_shards_in_order(shards: int, process
     nodes = [nodes_of(rank, processes, Node(0, shards)) for rank in range(processes)]
     assert [i for of_process in nodes for node in of_process for i in range(*node)] == list(range(shards))
     for rank, of_process in enumerate(nodes):
-        assert [shard.number for shard in shards_of(rank, processes, shards)] == [
+        assert [shard.index for shard in shards_of(rank, processes, shards)] == [
             i for node in of_process for i in range(*node)
         ]
 
@@ -144,7 +144,7 @@ class Rows:
         pass
 
     def gradients(self, shard: Shard, *, rng: np.random.Generator) -> ShardLoss:
-        i = shard.number
+        i = shard.index
         self.table.add_rows(np.array([i, i + 1]), np.full((2, 2), 1.0 + i, np.float32))
         self.vector.add(np.full(3, 2.0**i, np.float32))
         return ShardLoss(3.0, 2.0, 10)

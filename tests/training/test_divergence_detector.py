@@ -10,7 +10,7 @@ from rnnnlp.training.divergence import KNOWN_STEPS, SPIKE_STEPS, DivergenceDetec
 def noticed(losses: np.ndarray) -> int | None:
     """The step at which divergence is noticed."""
     detector = DivergenceDetector()
-    return next((step for step, loss in enumerate(losses) if detector.see(float(loss))), None)
+    return next((step for step, loss in enumerate(losses) if detector.update(float(loss))), None)
 
 
 def falling(rng: np.random.Generator, *, first: float, last: float, noise: float, steps: int = 2000) -> np.ndarray:
@@ -42,12 +42,12 @@ def test_what_was_seen_can_be_saved_and_given_back():
     losses = falling(np.random.default_rng(0), first=4.2, last=1.5, noise=0.1).tolist()
     whole, begun, resumed = DivergenceDetector(), DivergenceDetector(), DivergenceDetector()
     for loss in losses:
-        whole.see(loss)
+        whole.update(loss)
     for loss in losses[: KNOWN_STEPS + 7]:
-        begun.see(loss)
+        begun.update(loss)
     resumed.restore(begun.to_mapping())
     for loss in losses[KNOWN_STEPS + 7 :]:
-        resumed.see(loss)
+        resumed.update(loss)
     assert resumed.to_mapping() == whole.to_mapping()
 
 

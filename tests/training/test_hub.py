@@ -151,14 +151,14 @@ def test_a_revision_is_a_branch_a_tag_or_a_commit(hub: Hub, runs: Path):
     assert (located(f"{NAME}@v1") / "model.safetensors").is_file()
     commit = located(f"{NAME}@v1").name
     assert located(f"{NAME}@{commit}") == located(f"{NAME}@v1")
-    with pytest.raises(UserError, match="me/reviews@main of the Hub is no model of rnnnlp; give the name of one"):
+    with pytest.raises(UserError, match="me/reviews@main of the Hub is not an rnnnlp model; give the name of one"):
         located(f"{NAME}@main")
 
 
 def test_nothing_of_a_model_of_others_is_downloaded_but_its_configuration(hub: Hub, runs: Path):
     repo = put(hub, runs / "reviews")
     repo.files["config.json"] = b'{"architectures": ["Bert"], "model_type": "bert"}'
-    with pytest.raises(UserError, match="me/reviews of the Hub is no model of rnnnlp"):
+    with pytest.raises(UserError, match="me/reviews of the Hub is not an rnnnlp model"):
         SentimentClassifier.from_pretrained(NAME)
     assert hub.downloaded == ["config.json"]
 
@@ -249,7 +249,7 @@ def test_a_hub_that_fails_is_said(hub: Hub, capsys: pytest.CaptureFixture):
 
 
 def test_a_name_that_no_model_has_is_refused_without_the_hub(hub: Hub, capsys: pytest.CaptureFixture):
-    assert "me/a..b is no name that the Hub allows; check it" in refused(hub, "me/a..b", capsys)
+    assert "me/a..b is not a name that the Hub allows; check it" in refused(hub, "me/a..b", capsys)
     assert hub.asked == []
     for name in ("a/b/c", "./a", "one", "me/a@", "~/a"):
         assert "Hub" not in error_of(["generate", name], capsys)
@@ -297,7 +297,7 @@ def test_a_cache_that_cannot_be_written_is_said(
 def test_names_of_files_that_leave_the_folder_are_refused(hub: Hub, run: Path, capsys: pytest.CaptureFixture):
     put(hub, run).files["members/../evil/config.json"] = b"{}"
     said = refused(hub, NAME, capsys)
-    assert "the Hub answers what cannot be used (Invalid filename 'members/../evil/config.json': " in said
+    assert "the Hub sent an invalid answer (Invalid filename 'members/../evil/config.json': " in said
     assert said.endswith("; tell the owner of the model")
 
 
@@ -421,8 +421,10 @@ def test_figures_of_other_weights_are_left_out(hub: Hub, run: Path, caplog: pyte
 
 def test_what_cannot_be_pushed_is_named(hub: Hub, run: Path, capsys: pytest.CaptureFixture, monkeypatch):
     push = ["push", str(run)]
-    assert "'reviews' is no name of a model on the Hub; write it as owner/name" in error_of([*push, "reviews"], capsys)
-    assert "is no name of a model on the Hub" in error_of([*push, "me/reviews@v1"], capsys)
+    assert "'reviews' is not a valid name of a model on the Hub; write it as owner/name" in error_of(
+        [*push, "reviews"], capsys
+    )
+    assert "is not a valid name of a model on the Hub" in error_of([*push, "me/reviews@v1"], capsys)
     assert hub.asked == []
     assert error_of([*push, "others/model"], capsys) == (
         "others/model cannot be pushed: the Hub does not allow it with this token, or none; set HF_TOKEN, or run: hf "

@@ -416,7 +416,7 @@ def test_a_fit_that_is_interrupted_before_it_begins_is_not_the_run_that_it_repla
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     SentimentClassifier(**CLASSIFIER, steps=3).fit(REVIEWS, LABELS, out=tmp_path / "run")
-    monkeypatch.setattr("rnnnlp.tasks.sentiment.train.objective", lambda *_: signal.raise_signal(signal.SIGINT))
+    monkeypatch.setattr("rnnnlp.tasks.sentiment.train.make_objective", lambda *_: signal.raise_signal(signal.SIGINT))
     model = SentimentClassifier(**CLASSIFIER, steps=3)
     with pytest.raises(KeyboardInterrupt):
         model.fit(REVIEWS, LABELS, out=tmp_path / "run", overwrite=True)

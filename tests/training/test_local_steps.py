@@ -59,10 +59,10 @@ class Pulled:
         self.batches += 1
 
     def gradients(self, shard: Shard, *, rng: np.random.Generator) -> ShardLoss:
-        difference = self.vector.value - np.float32(self.places[shard.number])
-        self.vector.add(difference / shard.of)
-        row = 2 * shard.number
-        self.table.add_rows(np.array([row]), self.table.value[[row]] / shard.of)
+        difference = self.vector.value - np.float32(self.places[shard.index])
+        self.vector.add(difference / shard.total)
+        row = 2 * shard.index
+        self.table.add_rows(np.array([row]), self.table.value[[row]] / shard.total)
         return ShardLoss(float(np.sum(difference**2)), 1.0, 10)
 
 
@@ -217,7 +217,7 @@ def test_the_noise_scale_of_known_gradients():
         single = 2 + 3 * rng.normal(size=(shards, of_shard, numbers))
         gradients = single.sum(axis=1) / (shards * of_shard)  # as objectives add them up
         batch = BatchLoss(1.0, 99, float(shards * of_shard), float(np.sum(gradients**2)))
-        scale.see(batch, shards, float(np.linalg.norm(gradients.sum(axis=0))))
+        scale.update(batch, shards, float(np.linalg.norm(gradients.sum(axis=0))))
         if step > 50:
             found.append(scale.targets)
     assert np.median(np.array(found, float)) == pytest.approx(9 / 4, rel=0.1)
@@ -225,7 +225,7 @@ def test_the_noise_scale_of_known_gradients():
 
 def test_a_batch_that_was_not_measured_tells_nothing():
     scale = NoiseScale()
-    scale.see(BatchLoss(1.0, 9, 9.0), 4, 1.0)
+    scale.update(BatchLoss(1.0, 9, 9.0), 4, 1.0)
     assert scale.targets is None
 
 

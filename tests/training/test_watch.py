@@ -51,7 +51,7 @@ def test_others_connect_and_end(listener: Listener):
     accepting.start()
     with socket.create_connection(("127.0.0.1", invitation.port)) as stranger:
         stranger.sendall(HELLO.pack(b"?" * 32, 1))
-        assert stranger.recv(1) == b""  # it is no process of the job
+        assert stranger.recv(1) == b""  # it is not a process of the job
     found = [connect(invitation, rank) for rank in (1, 2)]
     accepting.join(timeout=10)
     assert set(listener.connections) == {1, 2}

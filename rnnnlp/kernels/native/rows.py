@@ -12,7 +12,7 @@ def as_ids(ids: Array) -> Array:
     """Integers as int32.
 
     Raises:
-        TypeError: They are no integers.
+        TypeError: They are not integers.
         ValueError: One does not fit into int32.
     """
     if ids.dtype.kind not in "iu":

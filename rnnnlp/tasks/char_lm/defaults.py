@@ -15,7 +15,7 @@ import numpy as np
 from rnnnlp.batches.seeding import Stream, rng_for
 from rnnnlp.tasks.char_lm.config import PRESETS, CharLMConfig, CharLMOptions, CharLMTraining, Preset
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
-from rnnnlp.training.throughput import evaluations_of, shortest
+from rnnnlp.training.throughput import number_of_evaluations, shortest
 
 SHOWN = ("hidden_size", "embedding_size", "dropout", "weight_decay", "lr", "batch_size", "evaluations")
 UNITS = 64  # the number of hidden units is a multiple of it
@@ -60,7 +60,7 @@ def resolve(
     tied = bool(given.get("tied_weights"))  # the embedding is the output's weights, so the sizes are one
     given_size = given.get("hidden_size") or (given.get("embedding_size") if tied else None)
     if options.preset == "auto":
-        size = size_of(given_size or best_hidden_size(min(seen, most)))
+        size = preset_for(given_size or best_hidden_size(min(seen, most)))
     else:
         size = PRESETS[options.preset]
     hidden_size = size.hidden_size
@@ -82,7 +82,7 @@ def resolve(
         "lr": lr,
         "weight_decay": weight_decay_of(lr) if options.weight_decay is None else options.weight_decay,
         "label_smoothing": options.label_smoothing or 0.0,
-        "evaluations": options.evaluations or evaluations_of(seen, validation_tokens),
+        "evaluations": options.evaluations or number_of_evaluations(seen, validation_tokens),
     }
     training = CharLMTraining(**options.to_mapping() | decided)
     config = CharLMConfig(vocab_size, **network_options)
@@ -99,19 +99,19 @@ def resolve(
 def best_hidden_size(tokens: float) -> int:
     """The best number of units for a run in which "base" would read this number of tokens."""
     sizes = PRESETS.values()
-    return UNITS * round(between(tokens, [s.tokens for s in sizes], [s.hidden_size for s in sizes]) / UNITS)
+    return UNITS * round(log_interpolated(tokens, [s.tokens for s in sizes], [s.hidden_size for s in sizes]) / UNITS)
 
 
-def size_of(hidden_size: int) -> Preset:
+def preset_for(hidden_size: int) -> Preset:
     """What goes with a number of units, from the presets above and below."""
     sizes = list(PRESETS.values())
     above = next((size for size in sizes if size.hidden_size >= hidden_size), sizes[-1])
     below = next((size for size in reversed(sizes) if size.hidden_size <= hidden_size), sizes[0])
-    lr = between(hidden_size, [s.hidden_size for s in sizes], [s.lr for s in sizes])
+    lr = log_interpolated(hidden_size, [s.hidden_size for s in sizes], [s.lr for s in sizes])
     return Preset(hidden_size, above.embedding_size, float(f"{lr:.1e}"), below.batch_size, above.tokens)
 
 
-def between(x: float, xs: Sequence[float], ys: Sequence[float]) -> float:
+def log_interpolated(x: float, xs: Sequence[float], ys: Sequence[float]) -> float:
     """The value at `x` of the powers that lead through the points (xs, ys); beyond them, that of the nearest point."""
     return math.exp(np.interp(math.log(max(x, 1.0)), np.log(xs), np.log(ys)))
 

@@ -109,7 +109,7 @@ class CharLM(Estimator):
         Args:
             prompt: The text to continue.
             seed: The same seed gives the same text; None gives another one each time.
-            errors: What becomes of bytes of a byte tokenizer that are no UTF-8, as in `bytes.decode`. With
+            errors: What becomes of bytes of a byte tokenizer that are not UTF-8, as in `bytes.decode`. With
                 "surrogateescape", `text.encode("utf-8", "surrogateescape")` gives the bytes.
             sampling: The options of `Sampling`, such as `length=300` and `temperature=0.7`.
 

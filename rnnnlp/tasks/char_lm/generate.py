@@ -82,7 +82,7 @@ def samples(
 ) -> Iterator[Iterator[str]]:
     """Endless texts after `prompt`, which is read once; take one to its end before the next.
 
-    Bytes of a byte tokenizer that are no UTF-8 become what `errors` says, as in `bytes.decode`.
+    Bytes of a byte tokenizer that are not UTF-8 become what `errors` says, as in `bytes.decode`.
     An empty prompt reads one line end. A prompt without a token, such as a space to a word tokenizer, reads the unknown
     symbol. Characters of the prompt that the vocabulary lacks are logged.
     """

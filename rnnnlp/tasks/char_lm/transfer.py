@@ -57,12 +57,12 @@ def start_from(
 
     The output weights of a new character are the mean of those of the known characters, so its logit is their mean:
     with a bias that is lower by the logarithm of their number, all new characters together begin with the geometric
-    mean of the probabilities of the known ones, which is at most 1/V. The predictions so nearly stay what they were.
+    mean of the probabilities of the known ones, which is at most 1/V. So the predictions hardly change.
     """
     network = CharLMNetwork(config, tokenizer, rng=rng)
     values = {name: p.value for name, p in earlier.parameters().items()}
     known = earlier.config.vocab_size
-    first = 1 if tokenizer.unknown_id == 0 else 0  # the unknown symbol is no character
+    first = 1 if tokenizer.unknown_id == 0 else 0  # the unknown symbol is not a character
     added = config.vocab_size - known
     for name, p in network.parameters().items():
         if p.value.shape == values[name].shape:

@@ -5,7 +5,7 @@
 import numpy as np
 
 from rnnnlp.batches.documents import DocumentBatch
-from rnnnlp.layers.loss import divergence, softmax
+from rnnnlp.layers.loss import kl_divergence, softmax
 from rnnnlp.tasks.sentiment.network import BatchGradients, SentimentNetwork
 from rnnnlp.threads import holds_blas
 
@@ -81,13 +81,13 @@ def vat_gradients(
     with network.embedding.perturbed(rows, direction * (PROBE * length / norm_of(direction))):
         logits, tape = network.forward(batch.ids, batch.batch_sizes, bptt=bptt)
     # Without a perturbation the divergence is at its minimum and has no gradient; a small one shows the direction.
-    dx = network.input_gradient(divergence(logits, p)[2], tape)  # (U, D)
+    dx = network.input_gradient(kl_divergence(logits, p)[2], tape)  # (U, D)
     network.zero_grad()
     norm = float(norm_of(dx))
     if norm == 0:
         return 0.0
     with network.embedding.perturbed(rows, dx * (length / norm)):
         logits, tape = network.forward(batch.ids, batch.batch_sizes, rng=rng, bptt=bptt)
-    change, _, dlogits = divergence(logits, p)
+    change, _, dlogits = kl_divergence(logits, p)
     network.backward(dlogits / B, tape)
     return change / B

@@ -52,7 +52,7 @@ def bundled_models() -> dict[str, BundledModel]:
         return {}
     entries = read_json(index)
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise UserError(f"{index} is no list of models; install rnnnlp again")
+        raise UserError(f"{index} is not a list of models; install rnnnlp again")
     models = [BundledModel.from_mapping(entry, str(index)) for entry in entries]
     return {model.name: model for model in models if model.folder.is_dir()}
 

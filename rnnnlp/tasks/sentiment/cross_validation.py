@@ -18,8 +18,8 @@ MOST_EVALUATIONS = 1 << 16  # that are kept
 class Validation(NamedTuple):
     """Logits of texts that were left out of training, of the network and of the linear model, and their labels."""
 
-    own: np.ndarray  # (n, K)
-    of_linear: np.ndarray | None  # (n, K)
+    network_logits: np.ndarray  # (n, K)
+    linear_logits: np.ndarray | None  # (n, K)
     labels: np.ndarray  # (n,)
 
 
@@ -28,21 +28,22 @@ class CrossValidation:
     """The logits of each text when it was left out of training.
 
     Attributes:
-        own: Of the networks of the folds, before training and at each evaluation, `(1 + E, n, K)`.
-        of_linear: Of the linear model, `(n, K)`, if there is one.
+        network_logits: Of the networks of the folds, before training and at each evaluation, `(1 + E, n, K)`.
+        linear_logits: Of the linear model, `(n, K)`, if there is one.
         labels: The true classes, `(n,)`.
         seconds: How much of the budget was gone when it was done.
     """
 
-    own: np.ndarray
-    of_linear: np.ndarray | None
+    network_logits: np.ndarray
+    linear_logits: np.ndarray | None
     labels: np.ndarray
     seconds: float
 
     def save(self, folder: Path) -> None:
         """Writes it into a run folder, for a resume. UserError if it cannot be written."""
-        of_linear = {} if self.of_linear is None else {"of_linear": self.of_linear}
-        tensors = {"own": self.own, "labels": self.labels, "seconds": np.array([self.seconds])} | of_linear
+        tensors = {"own": self.network_logits, "labels": self.labels, "seconds": np.array([self.seconds])}
+        if self.linear_logits is not None:
+            tensors["of_linear"] = self.linear_logits
         save_tensors(folder / CROSS_VALIDATION, tensors)
 
     @classmethod
@@ -68,21 +69,21 @@ class CrossValidation:
         found = load_tensors(path, check=check)
         shapes = {name: tensor.shape for name, tensor in found.items()}
         n, K = len(labels), classes
-        of_linear = found.get("of_linear")
+        linear_logits = found.get("of_linear")
         if (
             not {"own", "labels", "seconds"} <= set(shapes) <= {"own", "labels", "seconds", "of_linear"}
             or shapes["own"][1:] != (n, K)
             or shapes["own"][0] < 2
             or shapes["seconds"] != (1,)
-            or (of_linear is not None and shapes["of_linear"] != (n, K))
+            or (linear_logits is not None and shapes["of_linear"] != (n, K))
             or not np.array_equal(found["labels"], labels)
             or not all(np.isfinite(tensor).all() for tensor in found.values())
         ):
             raise UserError(f"{path} is not of this run and its data; restore it or train again")
-        return cls(found["own"], of_linear, labels, float(found["seconds"][0]))
+        return cls(found["own"], linear_logits, labels, float(found["seconds"][0]))
 
     def at(self, progress: float) -> Validation:
         """The logits at the evaluation next to this fraction of a run: those before it only at 0."""
-        last = len(self.own) - 1
+        last = len(self.network_logits) - 1
         number = min(max(round(progress * last), int(progress > 0)), last)
-        return Validation(self.own[number], self.of_linear, self.labels)
+        return Validation(self.network_logits[number], self.linear_logits, self.labels)

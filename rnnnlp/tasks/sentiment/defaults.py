@@ -25,7 +25,7 @@ from rnnnlp.tasks.sentiment.transfer import OF_CLASSIFIER, PRETRAINED_DROPOUT
 from rnnnlp.tasks.word_lm.train import new_objective
 from rnnnlp.text import LabelledData, Tokenizer, is_unspaced, suggested_tokenizers, train_tokenizer
 from rnnnlp.text.scripts import script_shares
-from rnnnlp.training.throughput import evaluations_of, shortest
+from rnnnlp.training.throughput import number_of_evaluations, shortest
 
 SHOWN = (
     *(
@@ -57,7 +57,7 @@ LABEL_SMOOTHING = 0.05  # without n-gram features, which the log-count ratios re
 ADVERSARIAL = 0.03  # of the norm of the word embeddings
 ADVERSARIAL_WORK = 2.0  # two forward and two backward passes
 MIN_EPOCHS, MAX_EPOCHS = 3, 20
-PRETRAINING_LENGTH, PRETRAINING_TOKENS = 15, 1e5  # phrases and few texts are no use in pretraining
+PRETRAINING_LENGTH, PRETRAINING_TOKENS = 15, 1e5  # phrases and few texts are useless in pretraining
 MIN_PRETRAINING_EPOCHS, MAX_PRETRAINING_EPOCHS = 3, 4  # more epochs overfit on few texts
 VOCABULARY = {"word": 30_000, "bpe": 20_000}
 TRIAL_VOCABULARY = {"word": 30_000, "bpe": 4_000}
@@ -124,7 +124,7 @@ def resolve(
         "weight_decay": options.weight_decay or 0.0,
         "label_smoothing": label_smoothing,
         "adversarial": adversarial,
-        "evaluations": options.evaluations or evaluations_of(epochs * texts * cropped, validation_tokens),
+        "evaluations": options.evaluations or number_of_evaluations(epochs * texts * cropped, validation_tokens),
     }
     training = SentimentTraining(**options.to_mapping() | decided)
     values = {name: getattr(training, name, getattr(config, name, None)) for name in SHOWN}
@@ -297,7 +297,7 @@ def pretraining_throughput(options: SentimentOptions, config: SentimentConfig, t
     """Tokens a second in training of language models of this size, both directions counted; as `throughput`."""
     training = pretraining_config(options, MAX_PRETRAINING_EPOCHS)
     rng = rng_for(options.seed, Stream.WEIGHTS)
-    ids = random_ids(2 * training.batch_size * training.bptt, config.vocab_size, rng)
+    ids = random_ids(2 * training.batch_size * training.bptt, config.vocab_size, rng=rng)
     objective = new_objective(word_lm_config(config), tokenizer, ids, ids, training, {})
 
     def step() -> int:
@@ -350,7 +350,7 @@ def throughput(options: SentimentOptions, config: SentimentConfig, length: float
     B, T = batch_size, max(1, round(length))
     rng = rng_for(options.seed, Stream.WEIGHTS)
     network = SentimentNetwork(config, rng=rng)
-    ids = random_ids(B * T, config.vocab_size, rng)
+    ids = random_ids(B * T, config.vocab_size, rng=rng)
     batch = DocumentBatch(ids, np.full(T, B), np.zeros(B, np.int64), np.arange(B))
 
     def step() -> None:
@@ -361,6 +361,6 @@ def throughput(options: SentimentOptions, config: SentimentConfig, length: float
     return B * T / shortest(step)
 
 
-def random_ids(count: int, vocab_size: int, rng: np.random.Generator) -> np.ndarray:
+def random_ids(count: int, vocab_size: int, *, rng: np.random.Generator) -> np.ndarray:
     """Ids `(count,)` of a text to measure on: small ids are frequent words."""
     return (vocab_size * rng.random(count) ** 3).astype(np.int32)

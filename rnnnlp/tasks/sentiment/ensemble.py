@@ -90,7 +90,7 @@ class Ensemble(SavedModel, Predictor):
             reading: How the data are read: the options of `ReadOptions`, such as `text_column` and `encoding`.
 
         Raises:
-            UserError: If a run is no classifier, their labels differ, or none is better than chance.
+            UserError: If a run is not a classifier, their labels differ, or none is better than chance.
         """
         from rnnnlp.tasks.sentiment.config import EnsembleOptions
         from rnnnlp.tasks.sentiment.stacking import make_ensemble

@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 def logits_of_folds(
-    task: SentimentObjective, folds: np.ndarray, of_linear: np.ndarray | None, *, seconds: float | None
+    objective: SentimentObjective, folds: np.ndarray, linear_logits: np.ndarray | None, *, seconds: float | None
 ) -> np.ndarray:
     """The logits of each text when it was left out of training: before it, and at each evaluation, `(1 + E, n, K)`.
 
@@ -37,9 +37,9 @@ def logits_of_folds(
     They are 0, too, if all folds together help it by less than one standard error.
 
     Args:
-        task: The objective of all texts. Its network is as it is before training, and is not changed.
+        objective: The objective of all texts. Its network is as it is before training, and is not changed.
         folds: The fold of each text, `(n,)`.
-        of_linear: The logits of the linear model of texts that it was not fitted to, `(n, K)`, if there is one.
+        linear_logits: The logits of the linear model of texts that it was not fitted to, `(n, K)`, if there is one.
         seconds: Time for all folds together; None if there is no limit.
 
     Raises:
@@ -47,8 +47,8 @@ def logits_of_folds(
     """
     from tqdm import tqdm
 
-    network, config = task.network, task.config
-    documents, labels = task.batches.documents, task.batches.labels
+    network, config = objective.network, objective.config
+    documents, labels = objective.batches.documents, objective.batches.labels
     found = np.zeros((1 + config.evaluations, len(labels), len(network.labels)), np.float32)
     numbers = np.unique(folds)
     with processes().signals() as signals, tqdm(total=len(numbers), desc="cross-validation", disable=None) as bar:
@@ -59,20 +59,22 @@ def logits_of_folds(
             examples = [documents[i] for i in train.tolist()], labels[train]
             if twin.ngrams is not None and not twin.ngrams.weight.value.any():  # else they are those of a classifier
                 twin.fit_ngrams(*examples)
-            weights = None if task.sample_weights is None else task.sample_weights[train]
-            of_fold = SentimentObjective(twin, examples, ([], labels[:0]), config, {}, task.unlabelled, weights)
+            weights = None if objective.sample_weights is None else objective.sample_weights[train]
+            fold_objective = SentimentObjective(
+                twin, examples, ([], labels[:0]), config, {}, objective.unlabelled, weights
+            )
             limit = None if seconds is None else seconds / len(numbers)
-            for number in evaluations_of(of_fold, config, limit, signals):
+            for number in train_fold(fold_objective, config, limit, signals):
                 found[number, left_out] = twin.logits([documents[i] for i in left_out.tolist()])
             bar.update()
-            if fold == numbers[0] and of_linear is not None:
-                gain, _ = gain_of(found[:, left_out], of_linear[left_out], labels[left_out])
+            if fold == numbers[0] and linear_logits is not None:
+                gain, _ = gain_of(found[:, left_out], linear_logits[left_out], labels[left_out])
                 log.info("the network lowers the loss of the linear model in the first fold by %.4f nats", gain)
                 if gain < SMALLEST_GAIN:
                     log.info("so the linear model decides alone")
                     return np.zeros_like(found)
-    if of_linear is not None:
-        gain, error = gain_of(found, of_linear, labels)
+    if linear_logits is not None:
+        gain, error = gain_of(found, linear_logits, labels)
         if gain < max(SMALLEST_GAIN, error):
             log.info(
                 "a gain of %.4f nats may be chance (standard error %.4f): the linear model decides alone", gain, error
@@ -81,12 +83,12 @@ def logits_of_folds(
     return found
 
 
-def gain_of(own: np.ndarray, of_linear: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
+def gain_of(network_logits: np.ndarray, linear_logits: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
     """By how much, in nats, the network lowers the loss of the linear model at its best evaluation.
 
     Args:
-        own: The logits of the network at each evaluation, `(E, n, K)`.
-        of_linear: Those of the linear model, `(n, K)`.
+        network_logits: The logits of the network at each evaluation, `(E, n, K)`.
+        linear_logits: Those of the linear model, `(n, K)`.
         labels: The true classes, `(n,)`.
 
     Returns:
@@ -99,12 +101,12 @@ def gain_of(own: np.ndarray, of_linear: np.ndarray, labels: np.ndarray) -> tuple
         found: np.ndarray = -np.log(softmax(together)[np.arange(len(labels)), labels] + TINY)  # (n,)
         return found
 
-    alone = losses(of_linear)
-    gains = max((alone - losses(of_evaluation, of_linear) for of_evaluation in own), key=np.mean)
+    alone = losses(linear_logits)
+    gains = max((alone - losses(of_evaluation, linear_logits) for of_evaluation in network_logits), key=np.mean)
     return float(np.mean(gains)), float(np.std(gains) / np.sqrt(len(gains)))
 
 
-def evaluations_of(
+def train_fold(
     objective: SentimentObjective, config: SentimentTraining, seconds: float | None, signals: Sequence[int]
 ) -> Iterator[int]:
     """Trains as the training loop does, and yields the number of each evaluation, with the averaged weights applied.

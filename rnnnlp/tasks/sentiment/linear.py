@@ -109,7 +109,7 @@ class NgramModel:
     def contributions(self, ids: np.ndarray, dz: np.ndarray) -> np.ndarray:
         """What each token or character of a text adds to `sum(dz * z)`, `(len(ids),)`.
 
-        An n-gram's contribution is divided equally among its occurrences, and among their tokens that are no space.
+        An n-gram's contribution is divided equally among its occurrences, and among their tokens that are not spaces.
 
         Args:
             ids: Those of the text, as `ngrams_of` reads them.

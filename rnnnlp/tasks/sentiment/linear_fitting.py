@@ -130,7 +130,7 @@ def vocabulary_of(found: NgramCounts) -> np.ndarray:
 
 
 def stratified_folds(
-    labels: np.ndarray, number: int, rng: np.random.Generator, *, most: int | None = None
+    labels: np.ndarray, number: int, *, rng: np.random.Generator, most: int | None = None
 ) -> np.ndarray:
     """The fold of each text, `(n,)`: each fold has about the same share of each class.
 
@@ -248,7 +248,7 @@ def best_tokenizer(
         classes: The number of classes.
         rng: What draws the folds.
     """
-    folds = stratified_folds(labels, TRIAL_FOLDS, rng)
+    folds = stratified_folds(labels, TRIAL_FOLDS, rng=rng)
 
     def loss(tokenizer: Tokenizer) -> float:
         return cross_validated(TRIAL, Examples(texts, tokenizer.encode_batch(texts), labels, None, classes), folds)[2]

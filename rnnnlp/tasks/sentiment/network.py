@@ -279,8 +279,8 @@ class SentimentNetwork(Network, Predictor):
         *,
         batch_size: int = 64,
         projection: "Projection | None" = None,
-        process: int = 0,
-        processes: int = 1,
+        rank: int = 0,
+        size: int = 1,
     ) -> np.ndarray:
         """The logits `(len(documents), K)` of encoded documents, in their order.
 
@@ -288,13 +288,13 @@ class SentimentNetwork(Network, Predictor):
             documents: The ids of each document.
             batch_size: The number of documents that the layers compute at once.
             projection: That of the documents before, with the same weights.
-            process: The number of this process among those that share the work. What others compute is 0 here.
-            processes: Their number.
+            rank: Of this process among those that share the work. What others compute is 0 here.
+            size: Their number.
         """
         logits = np.zeros((len(documents), len(self.config.labels)), self.dtype)
         labels = np.zeros(len(documents), np.int64)
         projected = (projection or Projection(self)).if_worthwhile(sum(map(len, documents)))
-        for indices in list(in_order_of_length(documents, batch_size))[process::processes]:
+        for indices in list(in_order_of_length(documents, batch_size))[rank::size]:
             batch = batch_of(documents, labels, indices)
             logits[batch.indices], _ = self.forward(batch.ids, batch.batch_sizes, keep_tape=False, projected=projected)
         return logits
@@ -307,9 +307,10 @@ class SentimentNetwork(Network, Predictor):
             unknown = self.unknown_words(documents)
             if self.linear is None:
                 return Reading(self.logits(documents, projection=projection), unknown)
-            own, of_linear = self.stacking.tolist()
-            logits = own * self.logits(documents, projection=projection) if own else 0.0
-            return Reading((logits + of_linear * self.linear.logits(texts, documents)).astype(self.dtype), unknown)
+            network_weight, linear_weight = self.stacking.tolist()
+            logits = network_weight * self.logits(documents, projection=projection) if network_weight else 0.0
+            logits = logits + linear_weight * self.linear.logits(texts, documents)
+            return Reading(logits.astype(self.dtype), unknown)
 
         return infer
 
@@ -318,25 +319,27 @@ class SentimentNetwork(Network, Predictor):
         sizes = {LINEAR[name]: len(of_view.ngrams) for name, of_view in model.views.items()}
         self.config, self.linear = self.config.changed(**sizes), model
 
-    def fit_stacking(self, own: np.ndarray, of_linear: np.ndarray | None, labels: np.ndarray) -> np.ndarray:
+    def fit_stacking(
+        self, network_logits: np.ndarray, linear_logits: np.ndarray | None, labels: np.ndarray
+    ) -> np.ndarray:
         """Fits the temperature, and the shares of the two models, to logits of texts that were not trained on.
 
         Args:
-            own: The logits of the network alone, `(n, K)`.
-            of_linear: Those of the linear model, if there is one, `(n, K)`.
+            network_logits: The logits of the network alone, `(n, K)`.
+            linear_logits: Those of the linear model, if there is one, `(n, K)`.
             labels: The true classes, `(n,)`.
 
         Returns:
             The logits of both together, `(n, K)`.
         """
-        if of_linear is None:
-            self.log_temperature[0] = math.log(fit_temperature(own, labels))
-            return own
-        weights = stacking_weights([own, of_linear], labels)
+        if linear_logits is None:
+            self.log_temperature[0] = math.log(fit_temperature(network_logits, labels))
+            return network_logits
+        weights = stacking_weights([network_logits, linear_logits], labels)
         total = min(max(float(weights.sum()), 1 / MAX_TEMPERATURE), 1 / MIN_TEMPERATURE)
         self.log_temperature[0] = -math.log(total)
         self.stacking[...] = weights / weights.sum() if weights.any() else (0.5, 0.5)
-        return self.stacking[0] * own + self.stacking[1] * of_linear
+        return self.stacking[0] * network_logits + self.stacking[1] * linear_logits
 
     def unknown_words(self, documents: Sequence[np.ndarray]) -> np.ndarray:
         """The share of the words of encoded documents that the model does not know, `(len(documents),)`."""

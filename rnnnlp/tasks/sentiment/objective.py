@@ -94,7 +94,7 @@ class SentimentObjective:
             label_smoothing=config.label_smoothing,
             class_weights=self.class_weights,
             sample_weights=None if self.sample_weights is None else self.sample_weights[batch.indices],
-            of=self.count_of_batch() if shard.of > 1 else None,
+            of=self.count_of_batch() if shard.total > 1 else None,
         )
         return ShardLoss(found.loss_sum, found.count, len(batch.ids))
 
@@ -110,13 +110,13 @@ class SentimentObjective:
     def evaluate(self) -> dict[str, Any]:
         if self.cross_validation is None:
             documents, labels = self.validation
-            own, of_linear = self.shared_logits(documents), self.linear_validation
+            network_logits, linear_logits = self.shared_logits(documents), self.linear_validation
         else:
             progress = 1.0
             if self.clock is not None:
                 progress = self.clock.progress if self.clock.step else 0.0  # time passes also before the first step
-            own, of_linear, labels = self.cross_validation.at(progress)
-        logits = self.network.fit_stacking(own, of_linear, labels)
+            network_logits, linear_logits, labels = self.cross_validation.at(progress)
+        logits = self.network.fit_stacking(network_logits, linear_logits, labels)
         metrics = classification_metrics(self.network.probabilities(logits), labels, self.network.labels)
         del metrics["per_class"], metrics["confusion_matrix"], metrics["accuracy_interval"]
         metrics["temperature"] = temperature = self.network.temperature
@@ -132,9 +132,7 @@ class SentimentObjective:
     def shared_logits(self, documents: Sequence[np.ndarray]) -> np.ndarray:
         """The logits of the network, `(n, K)`; each process computes a part of them."""
         rank, size = processes().rank, processes().size
-        parts = processes().exchange(
-            self.network.logits(documents, batch_size=EVALUATION_BATCH, process=rank, processes=size)
-        )
+        parts = processes().exchange(self.network.logits(documents, batch_size=EVALUATION_BATCH, rank=rank, size=size))
         for number, indices in enumerate(in_order_of_length(documents, EVALUATION_BATCH)):
             parts[0][indices] = parts[number % size][indices]
         return parts[0]

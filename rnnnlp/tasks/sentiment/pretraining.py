@@ -63,7 +63,7 @@ def pretrain(
     The language models have a folder of their own inside that of the run.
 
     Returns:
-        The seconds that they took, from `started` and in earlier sittings.
+        The seconds that they took, from `started` and in earlier sessions.
     """
     folder, own = run.language_model().path, pretraining_config(config, config.pretraining)
     if processes().first(RunFolder(folder).checkpoints):

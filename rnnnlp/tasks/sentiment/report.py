@@ -46,7 +46,7 @@ def details(figures: Figures) -> list[str]:
 
 def table(results: Sequence[Figures]) -> list[str]:
     """A row for each data set, with the baseline beside it if there is one."""
-    head = ["data set", "reviews", "accuracy (95 %)", "macro-F1", "ECE before", "ECE after"]
+    head = ["data set", "texts", "accuracy (95 %)", "macro-F1", "ECE before", "ECE after"]
     rows = [
         [
             result["data"],

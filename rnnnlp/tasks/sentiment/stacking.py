@@ -54,7 +54,7 @@ def make_ensemble(
         given: Texts and labels to be used instead of the data.
 
     Raises:
-        UserError: If a run is no classifier, their labels differ, or none is better than chance.
+        UserError: If a run is not a classifier, their labels differ, or none is better than chance.
     """
     members, trainings = load_members(options.runs)
     their_own = False
@@ -160,7 +160,7 @@ def validation_texts(options: EnsembleOptions, classes: Classes, *, hold_out: bo
 def given_texts(given: Sequence[Any], classes: Classes) -> LabelledSplit:
     """The pair (texts, labels) that Python gave."""
     if len(given) != 2:
-        raise UserError(f"data is {len(given)} things; it must be a name, or a pair (texts, labels)")
+        raise UserError(f"data has {len(given)} elements; it must be a name, or a pair (texts, labels)")
     rows = labelled_rows(*given)
     if not rows.texts:
         raise UserError("data has no text with a label; to fit weights there must be one")

@@ -69,18 +69,18 @@ def begin(options: Options[SentimentOptions], run: RunFolder, *, data: LabelledD
     linear = fitted_linear(network, data, config)
     if linear is not None:
         network.add_linear(linear.model)
-    task = objective(network, data, config)
+    objective = make_objective(network, data, config)
     if pretrained is not None:
         start_from(pretrained, network)
     if isinstance(pretrained, SentimentNetwork) and pretrained.linear is not None:
         share = 100 * pretrained.stacking[1]
         log.warning("the linear model of %s, %.0f %% of its decisions, is not taken over", config.from_, share)
     first = prepare(network, data, config) if config.pretraining else None  # what can fail comes before the run begins
-    trainer = Trainer.begin(task, config, run, started=started)
+    trainer = Trainer.begin(objective, config, run, started=started)
     if first is not None:
         trainer = after_pretraining(trainer, network, first, config, started)
     if config.folds:
-        trainer = after_cross_validation(trainer, task, config, linear, spent=processes().now() - started)
+        trainer = after_cross_validation(trainer, objective, config, linear, spent=processes().now() - started)
     return with_evaluated_start(trainer, pretrained)
 
 
@@ -115,40 +115,40 @@ def reopen(
     """The trainer of a run that is resumed from its newest checkpoint, pretraining first if that was not finished."""
     if config.folds:
         require_same_limits(config, run)
-    own = data or processes().once_a_host(lambda: load_data(config))
-    own = own.whole() if config.folds else own
+    loaded = data or processes().once_a_host(lambda: load_data(config))
+    loaded = loaded.whole() if config.folds else loaded
     if data is not None and data.classes.names != network.labels:
         raise UserError(
             f"the given labels are of the classes {', '.join(data.classes.names)}, and those of {run.path} are "
             f"{', '.join(network.labels)}; give the labels that trained it"
         )
-    task = objective(network, own, config)
+    objective = make_objective(network, loaded, config)
     state = processes().first(lambda: read_state(run.latest_checkpoint()))
-    if data is None and EARLIER_DATA in state.data and changed_data(task, state):
+    if data is None and EARLIER_DATA in state.data and changed_data(objective, state):
         # The first runs of 0.1 held out other texts for each seed.
-        task = objective(network, load_data(config, held_out_seed=config.seed), config)
+        objective = make_objective(network, load_data(config, held_out_seed=config.seed), config)
     found = None
     if config.folds:
-        labels = own.splits["train"].labels
+        labels = loaded.splits["train"].labels
         found = processes().first(lambda: CrossValidation.load(run.path, labels, len(network.labels)))
-        task.cross_validation = found
+        objective.cross_validation = found
     spent = found.seconds if found else seconds_of_pretraining(run)
-    trainer = Trainer(task, config, run, spent=spent, patience=patience_of(found, config))
-    task.clock = trainer.clock
+    trainer = Trainer(objective, config, run, spent=spent, patience=patience_of(found, config))
+    objective.clock = trainer.clock
     trainer.resume()
     if config.folds and found is None and trainer.clock.step:
         raise UserError(f"{run.path / CROSS_VALIDATION} is not there any more; restore it, or train again")
     if trainer.clock.step or trainer.state.evaluated_at == 0:
         return trainer
     if found is None and config.pretraining:
-        trainer = after_pretraining(trainer, network, prepare(network, own, config), config, processes().now())
+        trainer = after_pretraining(trainer, network, prepare(network, loaded, config), config, processes().now())
     if found is None and config.folds:
         trainer = after_cross_validation(
             trainer,
-            task,
+            objective,
             config,
-            fitted_linear(network, own, config),
-            spent=trainer.spent + trainer.clock.seconds,  # an earlier sitting may have had a part of the budget
+            fitted_linear(network, loaded, config),
+            spent=trainer.spent + trainer.clock.seconds,  # an earlier session may have had a part of the budget
         )
     start = None
     if (place := config.from_) is not None and is_bundled(place):  # another one need not be there any more
@@ -171,9 +171,9 @@ def with_evaluated_start(trainer: Trainer, start: Pretrained | None) -> Trainer:
 
     So training cannot make it worse. A run of the user's may have been trained on these texts.
     """
-    task: Any = trainer.objective
-    if isinstance(start, SentimentNetwork) and is_bundled(task.config.from_):
-        knows_classes = order_of_classes(start.labels, task.network.labels) is not None
+    objective: Any = trainer.objective
+    if isinstance(start, SentimentNetwork) and is_bundled(objective.config.from_):
+        knows_classes = order_of_classes(start.labels, objective.network.labels) is not None
         if knows_classes:
             trainer.evaluate_start()
     return trainer
@@ -198,7 +198,7 @@ def fitted_linear(network: SentimentNetwork, data: LabelledData, config: Sentime
     documents, K = network.encode(split.texts), len(network.labels)
     examples = Examples(split.texts, documents, split.labels, split.weights, K, balanced)
     views = views_for(examples, network.tokenizer, config.budget)
-    folds = folds_of(split.labels, config, None if config.folds else MOST_IN_FOLDS)
+    folds = fold_of_each_text(split.labels, config, None if config.folds else MOST_IN_FOLDS)
     return processes().first(lambda: fit_linear(views, examples, folds))
 
 
@@ -223,48 +223,48 @@ def views_for(examples: Examples, tokenizer: Tokenizer, budget: float | None) ->
     return ("words", "ratios", "characters")
 
 
-def folds_of(labels: np.ndarray, config: SentimentTraining, most: int | None = None) -> np.ndarray:
+def fold_of_each_text(labels: np.ndarray, config: SentimentTraining, most: int | None = None) -> np.ndarray:
     """The fold of each training text, `(n,)`, the same for the network and the linear model."""
-    return stratified_folds(labels, config.folds or LINEAR_FOLDS, rng_for(config.seed, Stream.FOLDS), most=most)
+    return stratified_folds(labels, config.folds or LINEAR_FOLDS, rng=rng_for(config.seed, Stream.FOLDS), most=most)
 
 
 def after_cross_validation(
-    trainer: Trainer, task: SentimentObjective, config: SentimentTraining, linear: Fitted | None, *, spent: float
+    trainer: Trainer, objective: SentimentObjective, config: SentimentTraining, linear: Fitted | None, *, spent: float
 ) -> Trainer:
     """The trainer of a classifier that has not begun, once its cross-validation is done; `spent` seconds are gone."""
     started = processes().now()
-    labels = task.batches.labels
+    labels = objective.batches.labels
     left = None if config.budget is None else (config.budget - spent) * config.folds / (config.folds + 1)
     log.info("cross-validation with %d folds of the %d texts", config.folds, len(labels))
-    of_linear = None if linear is None else linear.held_out
+    linear_logits = None if linear is None else linear.held_out
     from_nothing = config.from_ is None and not config.pretraining
-    if of_linear is not None and from_nothing and len(labels) < FEWEST_FOR_NETWORK:
+    if linear_logits is not None and from_nothing and len(labels) < FEWEST_FOR_NETWORK:
         log.info(
             "%d texts are too few for a network that starts from nothing: the linear model decides alone", len(labels)
         )
-        own = np.zeros((1 + config.evaluations, *of_linear.shape), np.float32)
+        network_logits = np.zeros((1 + config.evaluations, *linear_logits.shape), np.float32)
     else:
         try:
-            own = logits_of_folds(task, folds_of(labels, config), of_linear, seconds=left)
+            network_logits = logits_of_folds(objective, fold_of_each_text(labels, config), linear_logits, seconds=left)
         except Interrupted:
             trainer.save_checkpoint()  # with the time that is gone
             raise
     spent += processes().now() - started
-    found = CrossValidation(own, of_linear, labels, spent)
+    found = CrossValidation(network_logits, linear_logits, labels, spent)
     processes().first(lambda: found.save(trainer.run.path))
-    task.cross_validation = found
-    trainer = Trainer(task, config, trainer.run, spent=spent, patience=patience_of(found, config))
-    task.clock = trainer.clock
+    objective.cross_validation = found
+    trainer = Trainer(objective, config, trainer.run, spent=spent, patience=patience_of(found, config))
+    objective.clock = trainer.clock
     trainer.save_checkpoint()
     return trainer
 
 
 def patience_of(found: CrossValidation | None, config: SentimentTraining) -> int:
     """The patience: a network that is not used need not be trained to the end."""
-    return 1 if found is not None and not found.own.any() else config.patience
+    return 1 if found is not None and not found.network_logits.any() else config.patience
 
 
-def objective(network: SentimentNetwork, data: LabelledData, config: SentimentTraining) -> SentimentObjective:
+def make_objective(network: SentimentNetwork, data: LabelledData, config: SentimentTraining) -> SentimentObjective:
     """What the training loop drives, on the encoded texts; the n-gram features are fitted to them."""
     splits = [
         (network.encode(split.texts), split.labels) for split in (data.splits["train"], data.splits["validation"])
@@ -285,8 +285,8 @@ def objective(network: SentimentNetwork, data: LabelledData, config: SentimentTr
         log.info("%s: %d texts without labels for virtual adversarial training", data.source, len(unlabelled))
     digests = digests_of_data(data, unlabelled=bool(config.virtual_adversarial or config.pretraining))
     weights, validation = data.splits["train"].weights, data.splits["validation"].texts
-    of_linear = None if network.linear is None else network.linear.logits(validation, splits[1][0])
-    return SentimentObjective(network, splits[0], splits[1], config, digests, unlabelled, weights, of_linear)
+    linear_logits = None if network.linear is None else network.linear.logits(validation, splits[1][0])
+    return SentimentObjective(network, splits[0], splits[1], config, digests, unlabelled, weights, linear_logits)
 
 
 def load_data(options: SentimentOptions, *, held_out_seed: int = HELD_OUT_SEED) -> LabelledData:

@@ -50,11 +50,11 @@ def test_sizes_between_presets():
     assert defaults.best_hidden_size(0) == 128
     for below, above in pairwise(defaults.PRESETS.values()):
         assert defaults.best_hidden_size(below.tokens) == below.hidden_size
-        assert defaults.size_of(below.hidden_size)[:-1] == below[:-1]
+        assert defaults.preset_for(below.hidden_size)[:-1] == below[:-1]
         units = defaults.best_hidden_size((below.tokens * above.tokens) ** 0.5)
         assert below.hidden_size < units < above.hidden_size
         low, high = sorted((below.lr, above.lr))
-        assert low <= defaults.size_of(units).lr <= high
+        assert low <= defaults.preset_for(units).lr <= high
 
 
 def test_the_learning_rate_fits_a_size_that_is_given(monkeypatch):

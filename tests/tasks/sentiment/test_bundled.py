@@ -48,7 +48,7 @@ def test_a_model_whose_folder_is_missing_is_not_bundled():
 @pytest.mark.usefixtures("_two_models")
 def test_where_a_model_is(tmp_path):
     assert model_folder("en") == tmp_path / "data" / "models" / "en"
-    assert str(model_folder("my/runs/en")) == "my/runs/en"  # a path is no name
+    assert str(model_folder("my/runs/en")) == "my/runs/en"  # a path is not a name
     with pytest.raises(UserError, match="fr is not a folder, and no bundled model has that name"):
         model_folder("fr")
     (tmp_path / "en").mkdir()

@@ -204,7 +204,7 @@ def wrong_texts() -> list[tuple[Any, str]]:
         ([("a", 1)], r"texts\[0\] is a tuple of 2 items"),
         ([{"text": "a"}], r"texts\[0\] is a dict with text; give the strings of one key"),
         ([3], r"texts\[0\] is '3' \(int\); every text must be a string"),
-        ([b"\xff"], r"texts\[0\] is bytes that are no UTF-8"),
+        ([b"\xff"], r"texts\[0\] is bytes that are not UTF-8"),
         (np.array([["a", "b"]]), r"texts has the shape \(1, 2\)"),
         (
             {"a": TEXTS, "b": NAMES},
@@ -366,7 +366,7 @@ def test_runs_of_python_become_an_ensemble_on_given_texts(tmp_path: Path):
     (tmp_path / "c.csv").write_text("text,label\n" + "".join(f"{t},{n}\n" for t, n in zip(TEXTS, NAMES, strict=True)))
     assert Ensemble.from_runs(runs, data=tmp_path / "c.csv").score(TEXTS, NAMES) == 1
     for wrong, message in (
-        ({"data": (TEXTS,)}, r"data is 1 things; it must be a name, or a pair \(texts, labels\)"),
+        ({"data": (TEXTS,)}, r"data has 1 elements; it must be a name, or a pair \(texts, labels\)"),
         ({"data": 3}, "Ensemble.from_runs: data is 3; it must be nothing or str"),
         ({"text_colum": "x"}, "Ensemble.from_runs: unknown key 'text_colum'; known are"),
         ({"data": ([], [])}, "data has no text with a label"),

@@ -64,9 +64,9 @@ def test_all_texts_are_trained_on_and_the_figures_are_of_texts_left_out(run: Pat
     assert all("share_of_network" in e["validation"] for e in evaluations)
     found = CrossValidation.load(run, np.concatenate([LABELS[:0], labels_of(run)]), 2)
     assert found is not None
-    assert found.own.shape == (4, 60, 2)
-    assert np.isfinite(found.own).all()
-    assert all(np.abs(found.own).max(axis=2).min(axis=1) > 0)  # every text was left out once
+    assert found.network_logits.shape == (4, 60, 2)
+    assert np.isfinite(found.network_logits).all()
+    assert all(np.abs(found.network_logits).max(axis=2).min(axis=1) > 0)  # every text was left out once
     best = max(e["validation"]["accuracy"] for e in evaluations)
     network = classifier.network_
     own, of_linear, labels = found.at(1.0)
@@ -81,12 +81,12 @@ def test_a_start_is_judged_by_what_was_known_before_training(run: Path) -> None:
     objective = SentimentObjective(network, (network.encode(TEXTS), labels), ([], labels[:0]), config, {})
     stored = CrossValidation.load(run, labels, 2)
     assert stored is not None
-    objective.cross_validation = found = replace(stored, of_linear=None)
+    objective.cross_validation = found = replace(stored, linear_logits=None)
     objective.clock = Clock(total_steps=9, budget=60.0, now=iter(range(9)).__next__)  # a second passes each time
     losses = []
     for step in (0, 1):
         objective.clock.step = step
-        together = network.fit_stacking(found.own[step], None, labels)
+        together = network.fit_stacking(found.network_logits[step], None, labels)
         losses.append(softmax_cross_entropy(together / network.temperature, labels)[0] / len(labels))
         assert objective.evaluate()["loss"] == pytest.approx(losses[-1])
     assert losses[0] != losses[1]
@@ -175,7 +175,7 @@ def test_where_the_network_does_not_help_one_fold_is_enough(
     assert classifier.network_.stacking.tolist() == [0, 1]
     found = CrossValidation.load(tmp_path / "run", labels_of(tmp_path / "run"), 2)
     assert found is not None
-    assert not found.own.any()
+    assert not found.network_logits.any()
     assert classifier.score(TEXTS, LABELS.tolist()) > 0.9
 
 
@@ -217,7 +217,7 @@ def test_explanations_have_both_models(run: Path) -> None:
 def test_an_interrupted_cross_validation_is_resumed_to_the_same_bits(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = folds.evaluations_of
+    original = folds.train_fold
 
     def interrupted(*arguments: Any) -> Any:
         os.kill(os.getpid(), signal.SIGTERM)
@@ -226,7 +226,7 @@ def test_an_interrupted_cross_validation_is_resumed_to_the_same_bits(
             yield number
 
     let_network_in(monkeypatch)
-    monkeypatch.setattr(folds, "evaluations_of", interrupted)
+    monkeypatch.setattr(folds, "train_fold", interrupted)
     with pytest.raises(Interrupted):
         fit(tmp_path / "run")
     assert not (tmp_path / "run" / CROSS_VALIDATION).exists()
@@ -255,12 +255,12 @@ def test_a_forged_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert good is not None
     monkeypatch.setattr(cross_validation, "MOST_EVALUATIONS", 1000)
     for bad in (
-        CrossValidation(good.own[:1], good.of_linear, labels, 1.0),
-        CrossValidation(good.own[:, :5], good.of_linear, labels, 1.0),
-        CrossValidation(good.own * np.nan, good.of_linear, labels, 1.0),
-        CrossValidation(good.own, good.own, labels, 1.0),
-        CrossValidation(good.own, good.of_linear, 1 - labels, 1.0),
-        CrossValidation(np.zeros((4000, len(labels), 2), np.float32), good.of_linear, labels, 1.0),
+        CrossValidation(good.network_logits[:1], good.linear_logits, labels, 1.0),
+        CrossValidation(good.network_logits[:, :5], good.linear_logits, labels, 1.0),
+        CrossValidation(good.network_logits * np.nan, good.linear_logits, labels, 1.0),
+        CrossValidation(good.network_logits, good.network_logits, labels, 1.0),
+        CrossValidation(good.network_logits, good.linear_logits, 1 - labels, 1.0),
+        CrossValidation(np.zeros((4000, len(labels), 2), np.float32), good.linear_logits, labels, 1.0),
     ):
         bad.save(folder)
         with pytest.raises(UserError, match="restore it or train again"):

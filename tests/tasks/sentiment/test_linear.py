@@ -140,10 +140,10 @@ def test_a_vocabulary_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_folds_are_stratified_and_may_be_of_a_part() -> None:
     labels = np.array([0] * 50 + [1] * 10 + [2])
-    folds = stratified_folds(labels, 5, np.random.default_rng(0))
+    folds = stratified_folds(labels, 5, rng=np.random.default_rng(0))
     assert np.bincount(folds).tolist() == [13, 12, 12, 12, 12]
     assert np.bincount(folds[labels == 1]).tolist() == [2, 2, 2, 2, 2]
-    some = stratified_folds(labels, 3, np.random.default_rng(0), most=20)
+    some = stratified_folds(labels, 3, rng=np.random.default_rng(0), most=20)
     assert 14 <= (some >= 0).sum() <= 20
     assert set(some.tolist()) == {-1, 0, 1, 2}
 
@@ -154,7 +154,7 @@ def test_held_out_logits_are_of_models_that_have_not_seen_the_text() -> None:
     labels = np.random.default_rng(5).integers(0, 2, 200)
     tokenizer = train_tokenizer("word", texts, min_frequency=1)
     examples = Examples(texts, tokenizer.encode_batch(texts), labels, None, 2)
-    folds = stratified_folds(labels, 5, np.random.default_rng(0))
+    folds = stratified_folds(labels, 5, rng=np.random.default_rng(0))
     model, held_out, _ = cross_validated(VIEWS["characters"], examples, folds)
     assert abs((held_out.argmax(axis=1) == labels).mean() - 0.5) < 0.1
     assert (model.logits(texts, examples.documents).argmax(axis=1) == labels).mean() > 0.6
@@ -184,7 +184,7 @@ def test_what_linear_models_see(kind: str, texts: list[str], budget: float | Non
 
 def test_a_saved_model_has_the_same_weights_for_its_views(tmp_path: Path) -> None:
     examples = examples_of(100)
-    folds = stratified_folds(examples.labels, 5, np.random.default_rng(0))
+    folds = stratified_folds(examples.labels, 5, rng=np.random.default_rng(0))
     model = fit_linear(("character_ratios", "characters"), examples, folds).model
     tokenizer = train_tokenizer("word", examples.texts, min_frequency=1)
     config = SentimentConfig(tokenizer.vocab_size, ("a", "b"), "gru", 4, 4)
@@ -207,7 +207,7 @@ def test_the_shares_of_the_classes_are_those_of_the_texts(classes: int) -> None:
     texts, labels = [texts[k] for k in kept], labels[kept]
     tokenizer = train_tokenizer("word", texts, min_frequency=1)
     examples = Examples(texts, tokenizer.encode_batch(texts), labels, None, classes)
-    folds = stratified_folds(labels, 5, np.random.default_rng(0))
+    folds = stratified_folds(labels, 5, rng=np.random.default_rng(0))
     found = fit_linear(("words", "ratios"), examples, folds)
     shares = np.bincount(labels) / len(labels)
     assert softmax(found.held_out).mean(axis=0) == pytest.approx(shares, abs=0.01)
@@ -219,7 +219,7 @@ def test_the_shares_of_the_classes_are_those_of_the_texts(classes: int) -> None:
 
 def test_views_are_stacked() -> None:
     examples = examples_of(100)
-    found = fit_linear(list(VIEWS), examples, stratified_folds(examples.labels, 5, np.random.default_rng(0)))
+    found = fit_linear(list(VIEWS), examples, stratified_folds(examples.labels, 5, rng=np.random.default_rng(0)))
     assert isinstance(found.model, LinearModel)
     assert found.model.weights.min() >= 0
     parts = [m.logits(examples.texts, examples.documents) for m in found.model.views.values()]
@@ -231,7 +231,7 @@ def test_views_are_stacked() -> None:
 @pytest.mark.parametrize("view", ["words", "ratios"])
 def test_a_small_vocabulary_has_the_ngrams_that_decide(view: str) -> None:
     examples = examples_of(120)
-    folds = stratified_folds(examples.labels, 3, np.random.default_rng(0))
+    folds = stratified_folds(examples.labels, 3, rng=np.random.default_rng(0))
     whole, small = (cross_validated(VIEWS[view], examples, folds, most=most)[0] for most in (10_000, 20))
     assert len(small.ngrams) == 20 < len(whole.ngrams)
     assert small.is_ordered
