@@ -357,20 +357,27 @@ def baselines_of(points: Sequence[Point]) -> list[str]:
     return [kind.name for kind in MODELS if all(kind.name in p.baselines for p in points)]
 
 
+def seeds_of(numbers: Sequence[int]) -> str:
+    """The number of seeds of each size in words, from the different ones in order."""
+    return f"{numbers[0]} to {numbers[-1]} seeds" if len(numbers) > 1 else f"{numbers[0]} seeds"
+
+
 def mean_of(points: Sequence[Point], value: Callable[[Point], float]) -> float:
     return float(np.mean([value(p) for p in points]))
 
 
 def table(points: Sequence[Point]) -> list[str]:
     """A Markdown table with a row for each number of labels: means over the seeds, and the lowest and highest."""
-    names = baselines_of(points)
-    head = ["labels", "accuracy (lowest to highest)", "macro-F1"]
+    names, sizes = baselines_of(points), by_size(points)
+    differ = len({len(found) for found in sizes.values()}) > 1  # of a curve that was interrupted
+    head = ["labels", *(["seeds"] if differ else []), "accuracy (lowest to highest)", "macro-F1"]
     head += [f"{name} {what}" for name in names for what in ("accuracy", "macro-F1")] + ["seconds"]
     rows = []
-    for size, found in by_size(points).items():
+    for size, found in sizes.items():
         accuracies = [p.accuracy for p in found]
         row = [
             f"{size:,}",
+            *([str(len(found))] if differ else []),
             f"{np.mean(accuracies):.3f} ({min(accuracies):.3f} to {max(accuracies):.3f})",
             f"{mean_of(found, lambda p: p.macro_f1):.3f}",
         ]
@@ -398,7 +405,8 @@ def outlook(points: Sequence[Point], measured: int) -> str:
     if not gains:
         return "What more labels would bring is seen from two sizes of one seed on."
     gain, ratio = float(np.mean(gains)), many / few
-    accuracy = mean_of(after, lambda p: p.accuracy)
+    accuracy = (mean_of(before, lambda p: p.accuracy) + mean_of(after, lambda p: p.accuracy)) / 2
+    accuracy = (accuracy * measured + 2) / (measured + 4)  # two hits and two misses added (Agresti and Coull 1998)
     # How much two accuracies may differ by chance (95 %), if half of the errors are the same.
     noise = 100 * Z_95 * math.sqrt(accuracy * (1 - accuracy) / measured)
     spread = f"{min(gains):+.1f} to {max(gains):+.1f} over {len(gains)} seeds" if len(gains) > 1 else "one seed only"

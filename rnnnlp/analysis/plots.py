@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rnnnlp.analysis.learning_curve import Point, baselines_of, by_size
+from rnnnlp.analysis.learning_curve import Point, baselines_of, by_size, seeds_of
 from rnnnlp.display import visible
 from rnnnlp.errors import UserError, option
 from rnnnlp.files import replaced_file
@@ -204,8 +204,8 @@ def draw_learning_curve(points: Sequence[Point], *, where: str) -> Figure:
     axes.set_xticks(list(sizes), [f"{size:,}" for size in sizes])
     axes.minorticks_off()
     axes.set(title=f"Accuracy on {_label(where)}", xlabel="labelled texts to train on", ylabel="accuracy")
-    seeds = max(map(len, sizes.values()))
-    axes.legend(frameon=False, title=f"mean of {seeds} seeds, with lowest and highest" if seeds > 1 else None)
+    seeds = sorted({len(found) for found in sizes.values()})
+    axes.legend(frameon=False, title=None if seeds == [1] else f"mean of {seeds_of(seeds)}, with lowest and highest")
     axes.grid(alpha=0.3)
     return figure
 
@@ -228,7 +228,7 @@ def draw_gradient_norms(norms: Mapping[str, np.ndarray]) -> Figure:
         title="Gradient of one step's loss that reaches each step before it",
         xlabel="steps back in time",
         ylabel="norm of the gradient of the state",
-        xlim=(1, max(map(len, norms.values()))),
+        xlim=(1, max(2, *map(len, norms.values()))),
     )
     streams = max(values.shape[1] for values in norms.values())
     axes.legend(frameon=False, title=f"median, {BAND[0]} % and {BAND[1]} % of {streams} positions")

@@ -68,7 +68,8 @@ def run(options: argparse.Namespace) -> int:
     of_command = ("command", "run", "sizes", "seeds", "split", "baseline", "json", "out", "config")
     given = {name: value for name, value in vars(options).items() if name not in of_command}
     values = (read_toml(options.config) if options.config else {}) | given
-    training = task.options_from(values).training
+    parsed = task.options_from(values)
+    training = parsed.training
     if not 1 <= options.seeds <= MOST_SEEDS:
         raise UserError(f"{option('seeds')} is {options.seeds}; it must be from 1 to {MOST_SEEDS}")
     if options.out:
@@ -79,7 +80,8 @@ def run(options: argparse.Namespace) -> int:
     data = CurveData.load(training.data, training.reading, options.split)
     sizes = usable_sizes(options.sizes, data.train.labels)
     not_of_curve = ("data", "seed", "backend", "threads")
-    of_curve = {name: value for name, value in values.items() if name not in not_of_curve}
+    all_values = training.to_mapping() | dict(parsed.network)  # however each was given, as in a file
+    of_curve = {name: all_values.get(name, value) for name, value in values.items() if name not in not_of_curve}
     kept = Kept(
         None if options.json == "-" else options.json,
         {"data": data.digest, "split": options.split, "options": of_curve},

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from rnnnlp.tasks.char_lm.network import CharLMNetwork
 
 
+OF_GRADIENTS = {"steps": 100, "streams": 64, "data": None}
+OF_UNTRAINED = {"cells": "lstm,gru,elman_tanh", "hidden_size": 128, "scale": 1.0, "seed": 0}
+
+
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.usage = (
         "rnnnlp plot RUN [RUN ...] --out FILE.png [--x steps|time]\n"
@@ -25,7 +29,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--x",
         choices=("steps", "time"),
-        default="steps",
         help="horizontal axis: steps or training time (default: steps)",
     )
     gradients = parser.add_argument_group(
@@ -34,36 +37,29 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "models are the character models in RUN or, without RUN, untrained models of --cells.",
     )
     gradients.add_argument("--gradients", action="store_true", help="plot gradient norms instead of training curves")
-    gradients.add_argument("--steps", type=int, default=100, metavar="N", help="number of steps back (default: 100)")
-    gradients.add_argument(
-        "--streams", type=int, default=64, metavar="N", help="number of positions in the text (default: 64)"
-    )
+    gradients.add_argument("--steps", type=int, metavar="N", help="number of steps back (default: 100)")
+    gradients.add_argument("--streams", type=int, metavar="N", help="number of positions in the text (default: 64)")
     gradients.add_argument(
         "--data", metavar="DATA", help="data whose validation split is read (default: data of the run, or python-docs)"
     )
     gradients.add_argument(
         "--cells",
-        default="lstm,gru,elman_tanh",
         metavar="CELL,...",
-        help="cells of untrained models (default: %(default)s)",
+        help=f"cells of untrained models (default: {OF_UNTRAINED['cells']})",
     )
     gradients.add_argument(
         "--hidden-size",
         type=int,
-        default=128,
         metavar="N",
         help="hidden units of untrained models (default: 128)",
     )
     gradients.add_argument(
         "--scale",
         type=float,
-        default=1.0,
         metavar="X",
         help="factor for the initial recurrent weights of untrained models (default: 1)",
     )
-    gradients.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="random seed of untrained models (default: 0)"
-    )
+    gradients.add_argument("--seed", type=int, metavar="N", help="random seed of untrained models (default: 0)")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -73,6 +69,7 @@ def run(options: argparse.Namespace) -> int:
         raise UserError(
             f"nothing to write; give {option('out')} FILE.png for a picture, or {option('json')} FILE for its numbers"
         )
+    require_meaning(options)
     if options.out:
         plots.check_output(options.out)
     for name in ("out", "json"):
@@ -85,6 +82,19 @@ def run(options: argparse.Namespace) -> int:
     if options.out:
         plots.save(draw(), options.out)
     return 0
+
+
+def require_meaning(options: argparse.Namespace) -> None:
+    """UserError for an option that means nothing for this plot; sets those that were not given to their defaults."""
+    for name, default in {"x": "steps", **OF_GRADIENTS, **OF_UNTRAINED}.items():
+        if getattr(options, name) is None:
+            setattr(options, name, default)
+        elif name == "x" and options.gradients:
+            raise UserError(f"{option(name)} means nothing with {option('gradients')}; leave it out")
+        elif name != "x" and not options.gradients:
+            raise UserError(f"{option(name)} means nothing without {option('gradients')}; leave it out")
+        elif name in OF_UNTRAINED and options.runs:
+            raise UserError(f"{option(name)} means nothing for the trained models of RUN; leave it out")
 
 
 def curves(options: argparse.Namespace) -> tuple[dict[str, Any], Callable[[], "Figure"]]:

@@ -11,6 +11,7 @@ from rnnnlp.layers.loss import softmax, softmax_cross_entropy
 
 MIN_TEMPERATURE, MAX_TEMPERATURE = 0.05, 20.0
 PRECISION = 1e-4  # of log T
+TEXTS_ADDED = 2  # by label smoothing
 GOLDEN_RATIO = (math.sqrt(5) - 1) / 2
 STEPS = 100
 FLAT = 1e-10  # a slope below this, in nats, counts as zero
@@ -19,12 +20,18 @@ RIDGE = 1e-10  # added to the curvature, so that identical members get the same 
 FRACTIONS = tuple(0.5**k for k in range(30))  # of a Newton step: the first that lowers the cross-entropy is taken
 
 
+def smoothing(n: int) -> float:
+    """The label smoothing of `n` texts."""
+    return TEXTS_ADDED / (n + TEXTS_ADDED)
+
+
 def fit_temperature(logits: np.ndarray, targets: np.ndarray) -> float:
     """The temperature T that minimizes the cross-entropy of softmax(logits / T) (Guo et al. 2017).
 
-    Targets are smoothed as if K texts were added, one with each label (Platt 1999). Without smoothing, a small split
-    without a mistake would make every probability 1. The cross-entropy is convex in 1 / T, so it has one minimum along
-    log T. Golden-section search finds it.
+    Targets are smoothed as if TEXTS_ADDED texts were added that are of each class to the same extent; for two classes,
+    this is one text of each (Platt 1999). Without smoothing, a small split without a mistake would make every
+    probability 1. The cross-entropy is convex in 1 / T, so it has one minimum along log T. Golden-section search finds
+    it.
 
     Args:
         logits: `(n, K)`.
@@ -33,11 +40,10 @@ def fit_temperature(logits: np.ndarray, targets: np.ndarray) -> float:
     Returns:
         T, from MIN_TEMPERATURE to MAX_TEMPERATURE.
     """
-    n, K = logits.shape
-    wide = logits.astype(np.float64)
+    n, wide = len(logits), logits.astype(np.float64)
 
     def loss(log_T: float) -> float:
-        return softmax_cross_entropy(wide / math.exp(log_T), targets, label_smoothing=K / (n + K))[0]
+        return softmax_cross_entropy(wide / math.exp(log_T), targets, label_smoothing=smoothing(n))[0]
 
     low, high = math.log(MIN_TEMPERATURE), math.log(MAX_TEMPERATURE)
     left, right = high - GOLDEN_RATIO * (high - low), low + GOLDEN_RATIO * (high - low)
@@ -57,10 +63,10 @@ def fit_temperature(logits: np.ndarray, targets: np.ndarray) -> float:
 def stacking_weights(logits: Sequence[np.ndarray], targets: np.ndarray) -> np.ndarray:
     """The weights at which softmax(sum of w_m * logits_m) has the least cross-entropy (Wolpert 1992).
 
-    Weights are not negative; a member that does not improve the others has the weight 0 (Breiman 1996). As in
-    `fit_temperature`, K texts are added to the n texts, one with each label; with one member its weight is 1 / that
-    temperature. The cross-entropy is convex in the weights. Each step is Newton's among the weights that are free to
-    move, cut off at 0 and halved until the cross-entropy falls (Bertsekas 1982).
+    Weights are not negative; a member that does not improve the others has the weight 0 (Breiman 1996). Targets are
+    smoothed as in `fit_temperature`; with one member its weight is 1 / that temperature. The cross-entropy is convex in
+    the weights. Each step is Newton's among the weights that are free to move, cut off at 0 and halved until the
+    cross-entropy falls (Bertsekas 1982).
 
     Args:
         logits: Of each of M members, `(n, K)`.
@@ -70,7 +76,7 @@ def stacking_weights(logits: Sequence[np.ndarray], targets: np.ndarray) -> np.nd
         The weights, `(M,)`.
     """
     x = np.stack([of_member.astype(np.float64) for of_member in logits])  # (M, n, K)
-    M, n, K = x.shape
+    M, n, _ = x.shape
     x -= x.mean(axis=2, keepdims=True)  # a constant over the classes has no effect
     scale = np.sqrt(np.mean(x**2, axis=(1, 2)))  # (M,)
     scale[scale == 0] = 1
@@ -78,7 +84,7 @@ def stacking_weights(logits: Sequence[np.ndarray], targets: np.ndarray) -> np.nd
 
     def loss_and_gradient(w: np.ndarray) -> tuple[float, np.ndarray]:
         """The mean cross-entropy, and its gradient with respect to the sum of the logits, `(n, K)`."""
-        loss_sum, _, dz = softmax_cross_entropy(np.tensordot(w, x, 1), targets, label_smoothing=K / (n + K))
+        loss_sum, _, dz = softmax_cross_entropy(np.tensordot(w, x, 1), targets, label_smoothing=smoothing(n))
         return loss_sum / n, dz / n
 
     w = np.zeros(M)
@@ -115,8 +121,8 @@ def class_biases(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """The biases b at which softmax(logits + b) has the least cross-entropy; their mean is 0.
 
     Weights scale the bias of a member together with its evidence, so one whose weight is not 1 has the wrong shares of
-    the classes. As in `stacking_weights`, K texts are added to the n texts. The cross-entropy is convex, and each step
-    is Newton's, halved until the cross-entropy falls.
+    the classes. K texts are added to the n texts, one of each class. The cross-entropy is convex, and each step is
+    Newton's, halved until the cross-entropy falls.
 
     Args:
         logits: `(n, K)`.
@@ -160,6 +166,6 @@ def stacked_loss(weights: np.ndarray, logits: Sequence[np.ndarray], targets: np.
         targets: `(n,)`.
     """
     together = np.sum([w * of_member.astype(np.float64) for w, of_member in zip(weights, logits, strict=True)], axis=0)
-    n, K = logits[0].shape
-    loss_sum, _, _ = softmax_cross_entropy(together, targets, label_smoothing=K / (n + K))
+    n = len(targets)
+    loss_sum, _, _ = softmax_cross_entropy(together, targets, label_smoothing=smoothing(n))
     return float(loss_sum / n)

@@ -107,6 +107,13 @@ def test_the_table_has_means_and_spread():
     assert many.startswith("| 1,000 | 0.850 (0.800 to 0.900) | 0.750 |")
 
 
+def test_the_table_of_an_interrupted_curve_has_the_numbers_of_seeds():
+    head, _, few, many = table(points((100, 0, 0.6), (100, 1, 0.7), (1000, 0, 0.8)))
+    assert head.startswith("| labels | seeds | accuracy")
+    assert few.startswith("| 100 | 2 | 0.650")
+    assert many.startswith("| 1,000 | 1 | 0.800")
+
+
 @pytest.mark.parametrize(
     ("figures", "said"),
     [
@@ -115,7 +122,8 @@ def test_the_table_has_means_and_spread():
             "That is +5.7 for each doubling. Gains shrink: expect less from 600 labels.",
         ),
         ([(100, 0, 0.7), (300, 0, 0.8), (100, 1, 0.72), (300, 1, 0.71)], "That may be chance"),
-        ([(100, 0, 0.7), (300, 0, 0.8)], "+10.0 points of accuracy (one seed only; ±2.5 for 1,000 texts measured)"),
+        ([(100, 0, 0.7), (300, 0, 0.8)], "+10.0 points of accuracy (one seed only; ±2.7 for 1,000 texts measured)"),
+        ([(100, 0, 0.999), (300, 0, 1.0)], "That may be chance"),
         ([(100, 0, 0.7)], "is seen from two sizes on"),
         ([(100, 0, 0.7), (300, 1, 0.8)], "is seen from two sizes of one seed on"),
     ],

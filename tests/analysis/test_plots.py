@@ -124,6 +124,8 @@ def test_what_is_drawn():
     (axes,) = draw_gradient_norms({"a": np.array([[1.0, 3.0], [0.0, 0.0]])}).axes
     assert axes.get_yscale() == "log"
     assert axes.lines[0].get_xydata().tolist() == [[1, 2], [2, 0]]
+    (axes,) = draw_gradient_norms({"a": np.array([[1.0, 3.0]])}).axes  # of one step
+    assert axes.get_xlim() == (1, 2)
 
 
 @drawing

@@ -148,6 +148,9 @@ MISTAKES = {
     "evaluate {home}/lm --weights first": (
         "--weights: invalid choice: 'first' (choose from ... ; 'rnnnlp evaluate --help' lists"
     ),
+    "plot {home}/lm --steps 5 --json -": "--steps means nothing without --gradients; leave it out",
+    "plot --gradients {home}/lm --x time --json -": "--x means nothing with --gradients; leave it out",
+    "plot --gradients {home}/lm --seed 1 --json -": "--seed means nothing for the trained models of RUN; leave it out",
     "plot {home}/lm --x place": "--x: invalid choice: 'place' (choose from ... ; 'rnnnlp plot --help' lists",
     # Names of version 0.1.
     "combine {home}/reviews {home}/other --out {home}/new": "the command combine is now ensemble; use that name",
@@ -263,6 +266,12 @@ MISTAKES = {
         "--json {home}/none/out.json cannot be written (No"
     ),
     "evaluate {home}/reviews --split test --dynamic": "--dynamic means nothing for models of type sentiment, as",
+    "evaluate {home}/reviews --baseline --split train": (
+        "--split is train, with texts that the model of --baseline is trained on; give another split, or other data"
+    ),
+    "evaluate {home}/lm --files {home}/text.txt --out {home}/of": (
+        "{home}/lm was trained on {home}/text.txt; leave it out, or measure what was held out of it with --data"
+    ),
     "evaluate {home}/reviews --mistakes -1": "--mistakes is -1; it must be at least 0",
     "evaluate {home}/lm --mistakes 3": "--mistakes means nothing for models of type ",
     "evaluate {home}/lm --threshold good": "--threshold means nothing for models of type char_lm",

@@ -28,11 +28,19 @@ def test_the_temperature_of_the_labels_is_found(K: int, T: float):
     assert fit_temperature(*draw(20_000, K, T, 0)) == pytest.approx(T, rel=0.05)
 
 
+@pytest.mark.parametrize("K", [2, 77])
+def test_the_confidence_of_texts_without_a_mistake_does_not_depend_on_the_number_of_classes(K: int):
+    targets = np.arange(500) % K
+    logits = 2.0 * np.eye(K)[targets]
+    probabilities = softmax(logits / fit_temperature(logits, targets))
+    assert probabilities[np.arange(500), targets] == pytest.approx(1 - 2 * (1 - 1 / K) / 502, abs=1e-4)
+
+
 def test_no_other_temperature_has_a_smaller_loss():
     logits, targets = draw(300, 3, 2.0, 1)
 
     def loss(temperature: float) -> float:
-        return softmax_cross_entropy(logits / temperature, targets, label_smoothing=3 / 303)[0]
+        return softmax_cross_entropy(logits / temperature, targets, label_smoothing=2 / 302)[0]
 
     T = fit_temperature(logits, targets)
     slope = (loss(T * 1.001) - loss(T / 1.001)) / 0.002  # along log T

@@ -218,7 +218,8 @@ def linear_decides(options: SentimentOptions, data: LabelledData, mean: float) -
     """Whether the texts are so few that a linear model decides alone, if the network does not start from another."""
     few = data.held_out and len(data.splits["train"]) + len(data.splits["validation"]) < FEWEST_FOR_NETWORK
     linear = has_linear(options, data, mean) if options.linear is None else options.linear
-    return few and linear and options.folds != 0 and (options.budget or 0.0) >= LINEAR_SECONDS
+    cross_validated = bool(options.folds) or (options.folds is None and (options.budget or 0.0) >= LINEAR_SECONDS)
+    return few and linear and cross_validated
 
 
 def with_start(options: SentimentOptions, given: Mapping[str, Any], data: LabelledData) -> SentimentOptions:
@@ -243,7 +244,7 @@ def with_start(options: SentimentOptions, given: Mapping[str, Any], data: Labell
     if name is None or share < MAIN_SHARE:
         return options
     model = SentimentNetwork.from_pretrained(models[name].folder)
-    unknown = float(np.mean(model.unknown_words(model.encode(texts))))
+    unknown = float(np.mean(model.unknown_words(texts, model.encode(texts))))
     if unknown > MOST_UNKNOWN:
         return options
     log.info(

@@ -73,7 +73,7 @@ class SentimentClassifier(Estimator):
             texts: Strings in any container; or a table of pandas, `datasets` or PyArrow, or a dict of columns, in which
                 `text_column` and `label_column` name the columns where they are not the usual ones.
             labels: The label of each text: strings, numbers or booleans. None takes those of the table.
-            sample_weight: How much each text counts in the loss, at least 0.
+            sample_weight: How much each text counts in the loss, at least 0; a text of weight 0 is left out.
             validation_data: Texts and labels, or a table, that choose the best weights; by default 5 % of the texts of
                 each class are held out.
             out: A new folder that keeps the run.
@@ -297,9 +297,12 @@ def labelled(
         raise UserError("there are no texts with labels; give some of each of two classes or more")
     names = rows.class_names
     classes = Classes.of(rows.labels, source) if names is None else Classes(names, "class")
-    if len(set(rows.labels)) < 2:
-        raise UserError(f"the given labels are all {rows.labels[0]!r}; a classifier needs two classes or more")
     train = LabelledSplit(rows.texts, classes.indices(rows.labels, source), rows.weights)
+    if rows.weights is not None:
+        train = train.where(rows.weights > 0)
+    if len(np.unique(train.labels)) < 2:
+        only = classes.names[train.labels[0]]
+        raise UserError(f"the given labels are all {only!r}; a classifier needs two classes or more")
     if validation_data is None:
         return LabelledData(hold_out_validation(train, source), classes, source, held_out=True)
     if is_table(validation_data):

@@ -16,6 +16,7 @@ from rnnnlp.tasks.sentiment.predictor import Predictor
 from rnnnlp.tasks.sentiment.threshold import Threshold, label_index
 from rnnnlp.text import load_labelled
 from rnnnlp.text.labelled import HELD_OUT
+from rnnnlp.text.sources import WHOLE
 from rnnnlp.training.data_places import are_own_data
 from rnnnlp.training.metrics import (
     added_up,
@@ -67,18 +68,25 @@ def evaluate(folder: Path, data: str, split: str, training: Mapping[str, Any], a
     mistakes = asked.mistakes or 0
     if mistakes < 0:
         raise UserError(f"{option('mistakes')} is {mistakes}; it must be at least 0")
+    if asked.baseline is not None and split in ("train", WHOLE):
+        raise UserError(
+            f"{option('split')} is {split}, with texts that the model of {option('baseline')} is trained on; give "
+            "another split, or other data"
+        )
     predictor = load_predictor(folder)
     if split == "validation" and asked.hold_out:
         for place, of_member in ((folder, training), *trainings_of_members(folder)):
             refuse_seen(data, of_member, place)
     names, wanted = predictor.labels, asked.threshold
-    threshold = Threshold.parse(wanted, names) if wanted and "=" in wanted else None
+    threshold = Threshold.parse(wanted, names) if wanted and "=" in wanted and wanted not in names else None
     shown_class = label_index(wanted, names) if wanted is not None and threshold is None else None
+    # A cross-validated run was trained on all texts, and so is the baseline beside it.
+    hold_out = asked.hold_out and (split == "validation" or not training.get("folds"))
     labelled = load_labelled(
         data,
         asked.reading(training),
         splits=(split,) if asked.baseline is None else tuple(dict.fromkeys(("train", split))),
-        validation_fraction=HELD_OUT if asked.hold_out else 0,
+        validation_fraction=HELD_OUT if hold_out else 0,
         classes=predictor.classes,
     )
     found = labelled.splits[split]

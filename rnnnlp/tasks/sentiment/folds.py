@@ -67,20 +67,27 @@ def logits_of_folds(
             for number in train_fold(fold_objective, config, limit, signals):
                 found[number, left_out] = twin.logits([documents[i] for i in left_out.tolist()])
             bar.update()
+            if signals:  # that came in the last evaluation
+                raise Interrupted(signals[0])
             if fold == numbers[0] and linear_logits is not None:
-                gain, _ = gain_of(found[:, left_out], linear_logits[left_out], labels[left_out])
+                gain, _ = shared_gain(found[:, left_out], linear_logits[left_out], labels[left_out])
                 log.info("the network lowers the loss of the linear model in the first fold by %.4f nats", gain)
                 if gain < SMALLEST_GAIN:
                     log.info("so the linear model decides alone")
                     return np.zeros_like(found)
     if linear_logits is not None:
-        gain, error = gain_of(found, linear_logits, labels)
+        gain, error = shared_gain(found, linear_logits, labels)
         if gain < max(SMALLEST_GAIN, error):
             log.info(
                 "a gain of %.4f nats may be chance (standard error %.4f): the linear model decides alone", gain, error
             )
             return np.zeros_like(found)
     return found
+
+
+def shared_gain(network_logits: np.ndarray, linear_logits: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
+    """As `gain_of`, with one answer in all processes: they may round in different ways."""
+    return processes().first(lambda: gain_of(network_logits, linear_logits, labels))
 
 
 def gain_of(network_logits: np.ndarray, linear_logits: np.ndarray, labels: np.ndarray) -> tuple[float, float]:

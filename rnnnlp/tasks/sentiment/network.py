@@ -304,7 +304,7 @@ class SentimentNetwork(Network, Predictor):
 
         def infer(texts: Sequence[str]) -> Reading:
             documents = self.encode(texts)
-            unknown = self.unknown_words(documents)
+            unknown = self.unknown_words(texts, documents)
             if self.linear is None:
                 return Reading(self.logits(documents, projection=projection), unknown)
             network_weight, linear_weight = self.stacking.tolist()
@@ -341,8 +341,13 @@ class SentimentNetwork(Network, Predictor):
         self.stacking[...] = weights / weights.sum() if weights.any() else (0.5, 0.5)
         return self.stacking[0] * network_logits + self.stacking[1] * linear_logits
 
-    def unknown_words(self, documents: Sequence[np.ndarray]) -> np.ndarray:
-        """The share of the words of encoded documents that the model does not know, `(len(documents),)`."""
+    def unknown_words(self, texts: Sequence[str], documents: Sequence[np.ndarray]) -> np.ndarray:
+        """The share of the words of texts that the model does not know, `(len(texts),)`; 0 for an empty text.
+
+        Args:
+            texts: The texts.
+            documents: The ids of each, from `encode`.
+        """
         unknown = self.tokenizer.unknown_id
         if unknown is None or not documents:
             return np.zeros(len(documents))
@@ -350,7 +355,9 @@ class SentimentNetwork(Network, Predictor):
         ends = np.cumsum([len(document) for document in documents])
         of_words = np.diff(np.cumsum(self.tokenizer.is_word[ids])[ends - 1], prepend=0)
         of_unknown = np.diff(np.cumsum(ids == unknown)[ends - 1], prepend=0)
-        return of_unknown / np.maximum(of_words, 1)
+        shares: np.ndarray = of_unknown / np.maximum(of_words, 1)
+        shares[[not text.strip() for text in texts]] = 0  # the unknown id stands for an empty text
+        return shares
 
     def explain_classes(self, texts: Sequence[str], chosen: np.ndarray | None = None) -> list[list[Contribution]]:
         return explain(self, texts, chosen)

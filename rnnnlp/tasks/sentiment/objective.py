@@ -71,7 +71,7 @@ class SentimentObjective:
         self.clock: Clock | None = None
         self.class_weights: np.ndarray | None = None
         if config.class_weights == "balanced":
-            self.class_weights = balanced_weights(train[1], len(network.config.labels))
+            self.class_weights = balanced_weights(train[1], len(network.config.labels), sample_weights)
 
     def next_batch(self) -> None:
         self.batch = self.batches.next_list()
@@ -117,17 +117,25 @@ class SentimentObjective:
                 progress = self.clock.progress if self.clock.step else 0.0  # time passes also before the first step
             network_logits, linear_logits, labels = self.cross_validation.at(progress)
         logits = self.network.fit_stacking(network_logits, linear_logits, labels)
-        metrics = classification_metrics(self.network.probabilities(logits), labels, self.network.labels)
+        probabilities = self.network.probabilities(logits)
+        metrics = classification_metrics(probabilities, labels, self.network.labels)
         del metrics["per_class"], metrics["confusion_matrix"], metrics["accuracy_interval"]
         metrics["temperature"] = temperature = self.network.temperature
         if self.network.linear is not None:
             metrics["share_of_network"] = round(float(self.network.stacking[0]), 3)
         # With stacking weights of a sum of 1, the size of the logits says nothing without the temperature.
         loss_sum, count, _ = softmax_cross_entropy(logits / temperature, labels)
-        loss = loss_sum / count
-        # On few texts the accuracy is too coarse to choose weights by.
-        score = metrics["accuracy"] - LOSS_IN_SCORE * loss if self.cross_validation is None else -loss
-        return {"score": score, "loss": loss, **metrics}
+        metrics["loss"] = loss_sum / count
+        return {"score": self.score(probabilities, logits / temperature, labels), **metrics}
+
+    def score(self, probabilities: np.ndarray, logits: np.ndarray, labels: np.ndarray) -> float:
+        """What the best weights have most of, with the weights of the classes; probabilities and logits `(n, K)`."""
+        weights = None if self.class_weights is None else self.class_weights[labels]
+        loss_sum, count, _ = softmax_cross_entropy(logits, labels, class_weights=self.class_weights)
+        if self.cross_validation is not None:  # on few texts the accuracy is too coarse to choose weights by
+            return -loss_sum / count
+        accuracy = np.average(probabilities.argmax(axis=1) == labels, weights=weights)
+        return float(accuracy) - LOSS_IN_SCORE * loss_sum / count
 
     def shared_logits(self, documents: Sequence[np.ndarray]) -> np.ndarray:
         """The logits of the network, `(n, K)`; each process computes a part of them."""
@@ -203,7 +211,13 @@ def digest_of_texts(texts: Sequence[str]) -> str:
     return digest.hexdigest()
 
 
-def balanced_weights(labels: np.ndarray, classes: int) -> np.ndarray:
-    """Weights `(classes,)` with which every class has the same weight in total; their mean over the labels is 1."""
-    counts = np.maximum(np.bincount(labels, minlength=classes), 1)
-    return len(labels) / (classes * counts)
+def balanced_weights(labels: np.ndarray, classes: int, sample_weights: np.ndarray | None = None) -> np.ndarray:
+    """Weights `(classes,)` with which every class has the same weight in total; their mean over the texts is 1.
+
+    Args:
+        labels: The class of each text, `(n,)`.
+        classes: The number of classes.
+        sample_weights: The weight of each text, `(n,)`, if they differ.
+    """
+    totals = np.bincount(labels, sample_weights, classes)  # (classes,)
+    return totals.sum() / (classes * np.where(totals > 0, totals, 1))

@@ -1,7 +1,7 @@
 """Beginning and reopening a training run of a classifier."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -198,7 +198,7 @@ def fitted_linear(network: SentimentNetwork, data: LabelledData, config: Sentime
     documents, K = network.encode(split.texts), len(network.labels)
     examples = Examples(split.texts, documents, split.labels, split.weights, K, balanced)
     views = views_for(examples, network.tokenizer, config.budget)
-    folds = fold_of_each_text(split.labels, config, None if config.folds else MOST_IN_FOLDS)
+    folds = fold_of_each_text(documents, split.labels, config, None if config.folds else MOST_IN_FOLDS)
     return processes().first(lambda: fit_linear(views, examples, folds))
 
 
@@ -223,9 +223,23 @@ def views_for(examples: Examples, tokenizer: Tokenizer, budget: float | None) ->
     return ("words", "ratios", "characters")
 
 
-def fold_of_each_text(labels: np.ndarray, config: SentimentTraining, most: int | None = None) -> np.ndarray:
-    """The fold of each training text, `(n,)`, the same for the network and the linear model."""
-    return stratified_folds(labels, config.folds or LINEAR_FOLDS, rng=rng_for(config.seed, Stream.FOLDS), most=most)
+def fold_of_each_text(
+    documents: Sequence[np.ndarray], labels: np.ndarray, config: SentimentTraining, most: int | None = None
+) -> np.ndarray:
+    """The fold of each training text, `(n,)`, the same for the network and the linear model.
+
+    Copies of a text are in one fold, so that none is left out while another trains.
+
+    Args:
+        documents: The ids of each text.
+        labels: The class of each text, `(n,)`.
+        config: How to train.
+        most: At most about this number of texts are in a fold at all; -1 stands for the others.
+    """
+    folds = stratified_folds(labels, config.folds or LINEAR_FOLDS, rng=rng_for(config.seed, Stream.FOLDS), most=most)
+    first: dict[bytes, int] = {}
+    together = folds[[first.setdefault(ids.tobytes(), i) for i, ids in enumerate(documents)]]
+    return together if len(np.unique(together[together >= 0])) > 1 else folds
 
 
 def after_cross_validation(
@@ -245,7 +259,8 @@ def after_cross_validation(
         network_logits = np.zeros((1 + config.evaluations, *linear_logits.shape), np.float32)
     else:
         try:
-            network_logits = logits_of_folds(objective, fold_of_each_text(labels, config), linear_logits, seconds=left)
+            folds = fold_of_each_text(objective.batches.documents, labels, config)
+            network_logits = logits_of_folds(objective, folds, linear_logits, seconds=left)
         except Interrupted:
             trainer.save_checkpoint()  # with the time that is gone
             raise

@@ -23,6 +23,30 @@ def test_every_class_weighs_the_same_in_total():
     assert np.isfinite(balanced_weights(RARE, 4)).all()  # a class without a text
 
 
+def test_every_class_weighs_the_same_with_weights_of_the_texts():
+    of_texts = np.arange(1.0, 9.0)
+    weights = balanced_weights(RARE, 3, of_texts)
+    np.testing.assert_allclose(np.bincount(RARE, weights[RARE] * of_texts), 36 / 3)
+
+
+def test_rare_classes_decide_what_the_best_weights_are():
+    config = SentimentConfig(vocab_size=6, labels=("a", "b", "c"), embedding_size=2, hidden_size=3)
+    model = SentimentNetwork(config, rng=np.random.default_rng(0))
+    documents = [np.array([1])] * 8
+    usual = np.log(np.tile([0.8, 0.1, 0.1], (8, 1)))  # it always says a: right for 5 of 8
+    fair = np.log(np.where(np.eye(3)[RARE] > 0, 0.4, 0.3))
+    fair[:4] = np.log([0.3, 0.4, 0.3])  # right for 5 of 8 too, with all of the rare
+    scores = {}
+    for class_weights in ("none", "balanced"):
+        training = SentimentTraining(
+            data="", tokenizer="word", batch_size=64, class_weights=class_weights, lr=1e-3, evaluations=1
+        )
+        objective = SentimentObjective(model, (documents, RARE), (documents, RARE), training, {})
+        scores[class_weights] = [objective.score(np.exp(logits), logits, RARE) for logits in (usual, fair)]
+    assert scores["none"][0] > scores["none"][1]
+    assert scores["balanced"][0] < scores["balanced"][1]
+
+
 def test_gradient_of_the_weighted_loss_to_every_parameter():
     config = SentimentConfig(
         vocab_size=6, labels=("a", "b", "c"), embedding_size=2, hidden_size=3, dropout=0, variational=False

@@ -413,6 +413,17 @@ def test_weights_of_the_rows_that_count() -> None:
         labelled_rows(["good", None], ["pos", "pos"], [0, 1])
 
 
+def test_a_text_of_weight_0_is_left_out() -> None:
+    weights = np.ones(40)
+    weights[::4] = 0
+    texts = [f"{word} {n}" for n in range(20) for word in ("good", "bad")]
+    data = labelled(texts, ["pos", "neg"] * 20, weights)
+    counted = [*data.splits["train"].texts, *data.splits["validation"].texts]
+    assert sorted(counted) == sorted(np.array(texts)[weights > 0])
+    with pytest.raises(UserError, match="the given labels are all 'pos'"):
+        labelled(texts, ["pos", "neg"] * 20, [1, 0] * 20)
+
+
 def test_an_array_as_an_option_is_refused_in_one_line() -> None:
     classifier = SentimentClassifier(class_weights=np.array([1.0, 2.0]))
     assert "class_weights=array" in repr(classifier)

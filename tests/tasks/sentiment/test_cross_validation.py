@@ -57,6 +57,18 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_copies_of_a_text_are_in_one_fold() -> None:
+    rng = np.random.default_rng(0)
+    documents = [np.array([number, 1]) for number in rng.integers(20, size=60)]
+    config = SentimentTraining(data="", tokenizer="word", batch_size=8, lr=1e-3, evaluations=1, folds=3)
+    found = train.fold_of_each_text(documents, LABELS, config)
+    of_text = {document[0]: fold for document, fold in zip(documents, found, strict=True)}
+    assert [of_text[document[0]] for document in documents] == found.tolist()
+    assert set(found) == {0, 1, 2}
+    same = train.fold_of_each_text([np.array([1])] * 60, LABELS, config)  # then nothing would be left to train on
+    assert set(same) == {0, 1, 2}
+
+
 def test_all_texts_are_trained_on_and_the_figures_are_of_texts_left_out(run: Path) -> None:
     classifier = SentimentClassifier.from_pretrained(run)
     evaluations = [record for record in classifier.history_ if "validation" in record]
@@ -236,6 +248,25 @@ def test_an_interrupted_cross_validation_is_resumed_to_the_same_bits(
     assert (tmp_path / "run" / CROSS_VALIDATION).exists()
     a, b = (SentimentNetwork.from_pretrained(folder) for folder in (run, tmp_path / "run"))
     np.testing.assert_array_equal(a.logits_of(TEXTS), b.logits_of(TEXTS))
+
+
+def test_a_signal_in_the_last_evaluation_of_the_folds_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original, begun = folds.train_fold, []
+
+    def stopped_late(*arguments: Any) -> Any:
+        begun.append(arguments)
+        for number in original(*arguments):
+            if len(begun) == SMALL["folds"] and number == SMALL["evaluations"]:
+                os.kill(os.getpid(), signal.SIGTERM)
+            yield number
+
+    let_network_in(monkeypatch)
+    monkeypatch.setattr(folds, "train_fold", stopped_late)
+    with pytest.raises(Interrupted):
+        fit(tmp_path / "run")
+    assert not (tmp_path / "run" / CROSS_VALIDATION).exists()
 
 
 def test_a_run_that_stops_after_it_does_not_repeat_it(

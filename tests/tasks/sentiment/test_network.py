@@ -12,6 +12,7 @@ from rnnnlp.tasks.sentiment import network as network_module
 from rnnnlp.tasks.sentiment.adversarial import adversarial_gradients, vat_gradients
 from rnnnlp.tasks.sentiment.config import SentimentConfig
 from rnnnlp.tasks.sentiment.network import Projection, SentimentNetwork
+from rnnnlp.text import WordTokenizer
 from tests.gradients import check_gradients, pairs, randomize
 from tests.recurrences import RAGGED
 
@@ -268,3 +269,11 @@ def test_batches_that_share_a_projection_make_it_once(monkeypatch):
     for batch, logits in zip(batches, expected, strict=True):
         np.testing.assert_allclose(model.logits(batch, projection=projection), logits, rtol=1e-5)
     assert sizes == [V]
+
+
+def test_an_empty_text_has_no_unknown_words():
+    texts = ["good", "awful", " ", "good awful"]
+    tokenizer = WordTokenizer.train(["good good"])
+    config = SentimentConfig(vocab_size=tokenizer.vocab_size, labels=("bad", "good"), embedding_size=2, hidden_size=3)
+    model = SentimentNetwork(config, tokenizer, rng=np.random.default_rng(0))
+    assert model.unknown_words(texts, model.encode(texts)).tolist() == [0, 1, 0, 0.5]
