@@ -12,6 +12,7 @@ import os
 import re
 import secrets
 import stat
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,6 +35,7 @@ _DTYPES = {  # names of safetensors
     **{"I8": np.int8, "I16": np.int16, "I32": np.int32, "I64": np.int64},
     **{"U8": np.uint8, "U16": np.uint16, "U32": np.uint32, "U64": np.uint64},
 }
+_PATIENCE = 1.0 if os.name == "nt" else 0.0  # seconds: Windows replaces no file that a program has open
 REMEDIES = {
     errno.ENOSPC: "make room on that disk",
     errno.EDQUOT: "make room on that disk",
@@ -148,12 +150,25 @@ def _replaced(path: Path, *, sync: bool, mode: int | None = None) -> Iterator[IO
                 os.fsync(file.fileno())
         if mode is not None:
             temporary.chmod(mode)
-        os.replace(temporary, path)
+        replace(temporary, path)
         if sync:
             sync_folder(path.parent)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def replace(source: Path, target: Path) -> None:
+    """Renames a file, and replaces `target`. On Windows, it waits a moment for others that have `target` open."""
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            os.replace(source, target)
+            return
+        except PermissionError:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(0.02)
 
 
 def open_regular(path: str | Path, *, follow_links: bool = True) -> BinaryIO:

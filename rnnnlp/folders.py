@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from rnnnlp import locks
 from rnnnlp.errors import UserError
-from rnnnlp.files import GUARDED, TEMPORARY, own_folder, sync_folder, temporary_name, writing
+from rnnnlp.files import GUARDED, TEMPORARY, own_folder, replace, sync_folder, temporary_name, writing
 
 Content = TypeVar("Content")
 
@@ -67,7 +67,7 @@ def replacement(
         folder: The folder; it is made if it is not there.
         entries: The names that are replaced, or removed where the new folder lacks them. Everything else stays.
         keep: Those of `entries` that stay where the new folder lacks them.
-        check: Called before anything is changed, when nobody else writes there; it may refuse.
+        check: Called before anything is changed, when nobody else writes there; it may refuse, or add to `entries`.
 
     Raises:
         WriteError: If it cannot be written.
@@ -165,7 +165,7 @@ def finish_replacement(folder: Path, entries: Collection[str]) -> None:
             link_tree(waiting / name, temporary)
             if temporary.is_dir() or not is_plain_file(folder / name):
                 remove(folder / name)
-            os.replace(temporary, folder / name)
+            replace(temporary, folder / name)
             temporary.unlink(missing_ok=True)  # it is still there if both are one file
         elif os.path.lexists(waiting):
             remove(folder / name)
@@ -202,10 +202,15 @@ def sync_tree(folder: Path) -> None:
     """Waits until a folder and everything in it are on the disk; links are not followed."""
     for path in [*folder.rglob("*"), folder]:
         if is_plain_file(path):
-            with open(path, "rb" if os.name == "posix" else "r+b") as file:  # Windows syncs only what it may write
-                os.fsync(file.fileno())
+            sync_file(path)
         elif path.is_dir() and not path.is_symlink():
             sync_folder(path)
+
+
+def sync_file(path: Path) -> None:
+    """Waits until the content of a file is on the disk."""
+    with open(path, "rb" if os.name == "posix" else "r+b") as file:  # Windows syncs only what it may write
+        os.fsync(file.fileno())
 
 
 def link_tree(source: Path, target: Path) -> None:
@@ -221,6 +226,8 @@ def link_tree(source: Path, target: Path) -> None:
     except (OSError, NotImplementedError):  # a file system without hard links, or without those of links
         target.unlink(missing_ok=True)
         shutil.copy2(source, target, follow_symlinks=False)
+        if is_plain_file(target):  # a copy is not on the disk as the source is
+            sync_file(target)
 
 
 def remove(path: Path) -> None:

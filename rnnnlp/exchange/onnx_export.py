@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from rnnnlp.exchange.onnx_check import Difference, compare_classifier, compare_l
 from rnnnlp.exchange.onnx_classifier import ClassifierGraph, classifier_graph
 from rnnnlp.exchange.onnx_language_model import AFTER, BEFORE, language_model_graph
 from rnnnlp.files import read_json, write_atomically
-from rnnnlp.folders import replacement
+from rnnnlp.folders import current, replacement
 from rnnnlp.tasks import task_of
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
 from rnnnlp.tasks.sentiment.bundled import model_folder
@@ -24,6 +24,7 @@ from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.text import Tokenizer
 from rnnnlp.text.words import LearnedTokenizer
 from rnnnlp.training.export import refuse_source
+from rnnnlp.training.folder_lock import holder, refuse_in_use
 from rnnnlp.training.model_folder import CARD, TOKENIZER, SavedModel, read_config
 from rnnnlp.version import __version__
 
@@ -32,6 +33,7 @@ MODEL, DESCRIPTION = "model.onnx", "model.json"
 OF_EXPORTS = re.compile(  # the names of all that an export, also one for browsers, may have
     r"model\.onnx|model\.json|tokenizer(_\d+)?\.json|README\.md|index\.html|page\.js|rnnnlp\.js|vendor"
 )
+OF_PAGES = ("index.html", "page.js", "rnnnlp.js", "vendor/LIBRARIES.txt")  # files of each export for browsers
 CLASSIFIER, LANGUAGE_MODEL = "classifier", "language model"  # the kinds of exported models
 
 
@@ -95,7 +97,8 @@ def content_of(folder: str | os.PathLike[str]) -> Content:
 
 def refuse_file(out: str | os.PathLike[str]) -> None:
     """UserError if `out` is a file: said before the work begins, too."""
-    if os.path.exists(out) and not os.path.isdir(out):
+    place = os.path.expanduser(out)
+    if os.path.exists(place) and not os.path.isdir(place):
         raise UserError(f"{option('out')} {out} is a file; give the name of a new folder")
 
 
@@ -134,6 +137,7 @@ def _of_classifier(model: SentimentNetwork | Ensemble) -> Content:
         "made_with": f"rnnnlp {__version__}",
         "kind": CLASSIFIER,
         "labels": list(model.labels),
+        "label_type": model.classes.type,
         "inputs": [
             {
                 "ids": one.ids,
@@ -194,17 +198,22 @@ def write_export(
         finish: Adds to the new folder before it takes its place.
     """
     content.difference.require_small()
-    target = Path(out)
+    target = Path(os.path.expanduser(out))
     refuse_file(out)
     refuse_source(model_folder(folder), out)
-    before = _require_free(target, overwrite=overwrite)
+    names = sorted({MODEL, DESCRIPTION, *others, *content.tokenizers, *folders})
+    description = {**content.description, "files": names}
     files = {
         MODEL: content.model,
-        DESCRIPTION: json.dumps(content.description, indent=2, ensure_ascii=False).encode() + b"\n",
+        DESCRIPTION: json.dumps(description, indent=2, ensure_ascii=False).encode() + b"\n",
         **others,
     }
-    names = {*files, *content.tokenizers, *folders, *before}
-    with replacement(target, sorted(names)) as new:
+    replaced: list[str] = []
+
+    def check() -> None:
+        replaced.extend(_replaced_names(target, names, overwrite=overwrite))
+
+    with replacement(target, replaced, check=check) as new:
         for name, data in files.items():
             write_atomically(new / name, data, sync=False)
         for name, tokenizer in content.tokenizers.items():
@@ -222,17 +231,52 @@ def tokenizer_bytes(tokenizer: Tokenizer) -> bytes:
     return json.dumps(tokenizer.to_json(), ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
 
-def _require_free(out: Path, *, overwrite: bool) -> set[str]:
-    """The names of what an earlier export has in a folder; UserError if the folder may not be written."""
-    found = {entry.name for entry in out.iterdir() if not entry.name.startswith(".")} if out.is_dir() else set()
-    if not found:
-        return set()
-    description = read_json(out / DESCRIPTION) if DESCRIPTION in found and MODEL in found else None
-    if not isinstance(description, dict) or "made_with" not in description:
+def _replaced_names(out: Path, new: Collection[str], *, overwrite: bool) -> list[str]:
+    """The names that an export replaces or removes in a folder.
+
+    `model.json`, which lists the files of an export, comes last: a process that is killed before leaves the list of
+    what it was replacing.
+
+    Args:
+        out: The folder.
+        new: The names that the new export has.
+        overwrite: Whether to replace an earlier export.
+
+    Raises:
+        UserError: If the folder may not be written.
+    """
+    refuse_in_use(out, holder(out))
+    places = {out, current(out)}  # after a process was killed, the new content is in the second
+    found = {entry.name for place in places for entry in place.iterdir() if not entry.name.startswith(".")}
+    if found and not _names_of_export(current(out)):
         raise UserError(f"{option('out')} {out} is not empty and no export; give the name of a new folder")
-    if not overwrite:
+    if found and not overwrite:
         raise UserError(f"{option('out')} {out} already holds an export; give {option('overwrite')} to replace it")
-    return set(filter(OF_EXPORTS.fullmatch, found))
+    own = {name for place in places for name in _names_of_export(place)}
+    if others := sorted(found.intersection(new) - own):
+        raise UserError(
+            f"{option('out')} {out} has a {others[0]} that is not of the export, so nothing there is replaced; "
+            "move it away, or give the name of a new folder"
+        )
+    return [*sorted({*new, *own} - {DESCRIPTION}), DESCRIPTION]
+
+
+def _names_of_export(folder: Path) -> set[str]:
+    """The names of what the export in a folder has there; empty if there is no export.
+
+    Earlier versions did not list them. The names of a page are then those of an export if all files of it are there.
+    """
+    if not all((folder / name).is_file() for name in (MODEL, DESCRIPTION)):
+        return set()
+    description = read_json(folder / DESCRIPTION)
+    if not isinstance(description, dict) or "made_with" not in description:
+        return set()
+    names = description.get("files")
+    if not isinstance(names, list):
+        names = {entry.name for entry in folder.iterdir()}
+        if not all((folder / name).is_file() for name in OF_PAGES):
+            names -= {name.split("/")[0] for name in OF_PAGES}
+    return {name for name in names if isinstance(name, str) and OF_EXPORTS.fullmatch(name)}
 
 
 def readme(content: Content) -> str:

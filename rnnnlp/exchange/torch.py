@@ -99,7 +99,9 @@ def from_torch(
         vocabulary: The characters or words in the order of their ids, a dict from each to its id, or a tokenizer.
         labels: The labels of a classifier in the order of its outputs; None for a language model.
         pooling: How a classifier makes one vector of all steps; "last" takes the final state of each direction.
-        nonlinearity: Of `nn.RNN`: "tanh" or "relu".
+            Weights of a module of `to_torch` say it themselves.
+        nonlinearity: Of `nn.RNN` in a state dict: "tanh" or "relu". Modules, and weights of `to_torch`, say it
+            themselves.
         unknown: The word of the vocabulary that stands for all others; by default `<unk>` or the like, if it is there.
 
     Returns:

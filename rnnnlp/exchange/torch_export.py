@@ -69,11 +69,11 @@ def recurrent_module(
 ) -> torch.nn.Module:
     """Recurrent layers of torch in the shape of ours."""
     kind: Any = partial(torch_cells.CellLayers, layers.cell)
-    if cell in MODULES:
-        name, options = MODULES[cell]
+    name, options = MODULES.get(cell, ("", {}))
+    if name:
         kind = partial(getattr(torch.nn, name), batch_first=True, **options)
     number = len(layers.layers)
-    return kind(
+    made: torch.nn.Module = kind(
         input_size,
         layers.hidden_size,
         num_layers=number,
@@ -81,12 +81,15 @@ def recurrent_module(
         dropout=dropout if number > 1 else 0.0,
         dtype=dtype,
     )
+    if options:  # which a state dict does not tell, so the name of the cell is in it
+        made.register_buffer(cell, torch.zeros(0))
+    return made
 
 
 def with_values(module: Module, values: Mapping[str, np.ndarray]) -> Module:
     """The module with our values."""
     state = {torch_name(name): torch.from_numpy(np.array(value)) for name, value in values.items()}
-    marks = {name: buffer for name, buffer in module.named_buffers() if not buffer.numel()}  # the names of cells
+    marks = {name: buffer for name, buffer in module.named_buffers() if not buffer.numel()}  # cell, pooling
     module.load_state_dict(state | marks)
     return module
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from rnnnlp.errors import UserError
-from rnnnlp.exchange.torch_names import ARRAYS, MODULES, NONLINEARITIES
+from rnnnlp.exchange.torch_names import ARRAYS, MODULES, NONLINEARITIES, POOLING_OF
 from rnnnlp.exchange.vocabularies import Vocabulary
 from rnnnlp.kernels import CELLS
 from rnnnlp.layers.parameter import Undrawn
@@ -29,7 +29,8 @@ NESTED = ("state_dict", "model_state_dict", "model_state", "model", "net", "weig
 WRAPPERS = re.compile(r"(module\.|_orig_mod\.)+")  # of DataParallel and torch.compile
 RECURRENT = re.compile(r"(.*?)(weight_ih|weight_hh|bias_ih|bias_hh|weight_hr)(?:_l(\d+)(_reverse)?)?")
 OWN = re.compile(  # what only classifiers of `to_torch` have
-    r"pool\.query|ngrams\.(weight|log_count_ratio)|log_temperature|max_length|stacking|"
+    rf"pool\.query|{'|'.join(map(re.escape, POOLING_OF))}|"
+    r"ngrams\.(weight|log_count_ratio)|log_temperature|max_length|stacking|"
     rf"linear\.(weights|({'|'.join(LINEAR)})\.\w+)"
 )
 
@@ -66,6 +67,11 @@ class Layers(NamedTuple):
         }
 
     @property
+    def is_tied(self) -> bool:
+        """Whether the embedding is also the matrix of the linear layer: no training makes two of them equal."""
+        return self.embedding is not None and np.array_equal(self.embedding, self.head)
+
+    @property
     def bidirectional(self) -> bool:
         return "0.reverse.W_x" in self.recurrent
 
@@ -81,21 +87,32 @@ def tensors_of(weights: Any) -> Tensors:
                 f"{weights} is not a file of weights that can be read safely ({cause[:200]}); save the state dict with "
                 "torch.save(model.state_dict(), path)"
             ) from None
-    if isinstance(weights, torch.nn.Module):
-        weights = weights.state_dict()
-    while isinstance(weights, Mapping) and not any(isinstance(value, torch.Tensor) for value in weights.values()):
-        weights = next((weights[name] for name in NESTED if name in weights), None)
-        if isinstance(weights, torch.nn.Module):
-            weights = weights.state_dict()
-    if not isinstance(weights, Mapping):
+    tensors = tensors_in(weights)
+    if not tensors:
         raise UserError("the weights are not a state dict; give model.state_dict()")
-    tensors = {name: value for name, value in weights.items() if isinstance(value, torch.Tensor)}
     found = {}
     for name, value in tensors.items():
         plain = value.detach().cpu()
         plain = plain.float() if plain.dtype in (torch.float16, torch.bfloat16) else plain
         found[WRAPPERS.sub("", str(name), count=1)] = plain.numpy()
     return found
+
+
+def tensors_in(weights: Any) -> dict[str, torch.Tensor]:
+    """The tensors of a module, of a state dict, or of the state dict in a checkpoint."""
+    if isinstance(weights, torch.nn.Module):
+        return state_of(weights)
+    if not isinstance(weights, Mapping):
+        return {}
+    nested = (found for name in NESTED if (found := tensors_in(weights.get(name))))
+    own = {name: value for name, value in weights.items() if isinstance(value, torch.Tensor)}
+    return next(nested, own)
+
+
+def state_of(module: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """The state dict of a module, with the name of the cell of an `nn.RNN`, whose nonlinearity is not in it."""
+    rnns = [inner for inner in module.modules() if isinstance(inner, torch.nn.RNN | torch.nn.RNNCell)]
+    return module.state_dict() | {NONLINEARITIES[rnn.nonlinearity]: torch.zeros(0) for rnn in rnns}
 
 
 def layers_of(tensors: Tensors, elman: str, *, of_classifier: bool) -> Layers:
@@ -196,12 +213,14 @@ def language_model(layers: Layers, known: Vocabulary) -> CharLM:
             f"the linear layer has {len(layers.head)} outputs and the vocabulary {known.size} entries; give labels if "
             "this is a classifier"
         )
-    config = CharLMConfig(vocab_size=known.tokenizer.vocab_size, dropout=0.0, **layers.shape)
+    shape = layers.shape
+    tied = shape["embedding_size"] == shape["hidden_size"] and layers.is_tied
+    config = CharLMConfig(vocab_size=known.tokenizer.vocab_size, dropout=0.0, tied_weights=tied, **shape)
     network = CharLMNetwork(config, known.tokenizer, rng=Undrawn())
     head, bias = known.rows(layers.head), known.rows(layers.bias)
     if known.added_unknown:
         head[0], bias[0] = layers.head.mean(axis=0), layers.bias.mean() + UNKNOWN_LOGIT
-    set_values(network, layers, known, {"head.weight": head, "head.bias": bias})
+    set_values(network, layers, known, {"head.bias": bias} if tied else {"head.weight": head, "head.bias": bias})
     return CharLM().with_network(network)
 
 
@@ -217,6 +236,9 @@ def classifier(layers: Layers, known: Vocabulary, labels: Sequence[Any], pooling
     if "pool.query" in layers.own:
         pooling = "attention"
     own = dict(layers.own)
+    for mark in own.keys() & POOLING_OF.keys():
+        pooling = POOLING_OF[mark]
+        del own[mark]
     longest = own.pop("max_length", None)  # tokens
     sizes: dict[str, Any] = {} if longest is None or longest.size != 1 else {"max_length": longest.item()}
     sizes |= {field: len(layers.own.get(f"linear.{view}.ngrams", ())) for view, field in LINEAR.items()}
@@ -242,14 +264,20 @@ def classifier(layers: Layers, known: Vocabulary, labels: Sequence[Any], pooling
 
 
 def set_values(network: Any, layers: Layers, known: Vocabulary, values: Mapping[str, np.ndarray]) -> None:
-    """Sets all arrays of a network."""
+    """Sets all arrays of a network. UserError unless each is given; without a temperature, it is 1."""
     embedding = np.eye(layers.vocab_size) if layers.embedding is None else layers.embedding
     table = known.rows(embedding)
     if known.added_unknown and layers.embedding is not None:
         table[0] = embedding.mean(axis=0)
     recurrent = {f"recurrent.{name}": array for name, array in layers.recurrent.items()}
     arrays = {name: p.value for name, p in network.parameters().items()} | network.buffers()
-    for name, value in {"embedding.weight": table, **recurrent, **values}.items():
+    given = {"embedding.weight": table, **recurrent, **values}
+    for name, value in given.items():
         if name not in arrays or arrays[name].shape != value.shape:
             raise UserError(f"{name} has the shape {value.shape}, which does not fit; give the weights of one model")
         arrays[name][...] = value
+    if missing := sorted(arrays.keys() - given.keys() - {"log_temperature"}):
+        raise UserError(
+            f"the state dict lacks {', '.join(missing)}, which such a model has; give all of model.state_dict(), and "
+            "the pooling of the model"
+        )

@@ -87,6 +87,7 @@ class Pool(nn.Module):
     def __init__(self, kind: str, size: int, *, bidirectional: bool, dtype: torch.dtype):
         super().__init__()
         self.kind, self.forward_size = kind, size // 2 if bidirectional else size
+        self.register_buffer(kind.replace("+", "_"), torch.zeros(0))  # so that a state dict tells the pooling
         if kind == "attention":
             self.query = nn.Parameter(torch.zeros(size, dtype=dtype))
 

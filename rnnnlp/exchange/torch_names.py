@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from rnnnlp.layers.pooling import POOLINGS
+
 ARRAYS = {"W_x": "weight_ih", "W_h": "weight_hh", "b_x": "bias_ih", "b_h": "bias_hh"}  # ours and those of torch.nn
 MODULES: dict[str, tuple[str, dict[str, Any]]] = {  # of torch.nn, and its options, by cell
     "lstm": ("LSTM", {}),
@@ -9,6 +11,7 @@ MODULES: dict[str, tuple[str, dict[str, Any]]] = {  # of torch.nn, and its optio
     "elman_tanh": ("RNN", {"nonlinearity": "tanh"}),
     "elman_relu": ("RNN", {"nonlinearity": "relu"}),
 }
+POOLING_OF = {f"pool.{kind.replace('+', '_')}": kind for kind in POOLINGS}  # by the name of an empty buffer
 NONLINEARITIES = {"tanh": "elman_tanh", "relu": "elman_relu"}
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from rnnnlp.errors import UserError
 from rnnnlp.text import CharTokenizer, Tokenizer, WordTokenizer
+from rnnnlp.text.tokenizers import UNKNOWN
 
 UNKNOWNS = ("<unk>", "<UNK>", "[UNK]", "<unknown>", "<oov>", "<OOV>", "UNK", "unk")
 MARKER = re.compile(r"<[^<>\s]+>|\[[A-Z]+\]|UNK|unk|PAD|pad")  # an entry that stands for no text, such as <pad>
@@ -59,9 +60,11 @@ class Vocabulary:
             unknown: The entry that stands for all others; by default one of UNKNOWNS, if it is there.
 
         Raises:
-            UserError: If an entry is there twice, is not text, or ids are missing.
+            UserError: If an entry is there twice, is not text, or ids are missing; or if `unknown` cannot be taken.
         """
         if isinstance(given, Tokenizer):
+            if unknown is not None:
+                raise UserError(f"unknown is {unknown!r}, and a tokenizer has its own unknown symbol; leave it out")
             return cls(given, np.arange(given.vocab_size))
         entries = entries_of(given)
         if unknown is None:
@@ -75,6 +78,11 @@ class Vocabulary:
             markers = iter(range(PRIVATE_USE, PRIVATE_USE + len(rest)))
             characters = [entry if len(entry) == 1 else chr(next(markers)) for entry in rest]
             return cls(CharTokenizer("".join(characters)), np.array(order))
+        if UNKNOWN in rest:
+            raise UserError(
+                f"unknown is {unknown!r}, and the vocabulary also has {UNKNOWN!r}, which stands for the unknown here; "
+                "leave unknown out, or rename that entry"
+            )
         lowercase = not any(entry != entry.lower() for entry in rest if not MARKER.fullmatch(entry))
         tokenizer = WordTokenizer(rest, lowercase=lowercase, normalizer=None)
         say_what_is_never_found(tokenizer)

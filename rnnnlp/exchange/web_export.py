@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rnnnlp.errors import UserError, option
 from rnnnlp.exchange.onnx_export import LANGUAGE_MODEL, Content, Exported, content_of, refuse_file, write_export
-from rnnnlp.files import writing
+from rnnnlp.files import write_atomically
 from rnnnlp.text.rules import PORTABLE
 from rnnnlp.text.words import LearnedTokenizer
 from rnnnlp.training.model_folder import CARD
@@ -53,16 +53,14 @@ def export_web(
     refuse_file(out)
     content = content_of(folder)
     _require_portable(content)
+    given = None if libraries is None else library_files(Path(os.path.expanduser(libraries)))
     page = {path.name: path.read_bytes() for path in sorted(PAGE.iterdir()) if path.is_file()}
     page[CARD] = readme(content).encode()
 
     def finish(new: Path) -> None:
         (new / VENDOR).mkdir()
-        if libraries is not None:
-            copy_libraries(Path(libraries), new / VENDOR)
-            return
-        with tempfile.TemporaryDirectory() as place:
-            copy_libraries(installed_libraries(Path(place)), new / VENDOR)
+        for name, data in (given or installed_libraries()).items():
+            write_atomically(new / VENDOR / name, data, sync=False)
 
     return write_export(folder, out, content, page, overwrite=overwrite, folders=(VENDOR,), finish=finish)
 
@@ -76,7 +74,13 @@ def _require_portable(content: Content) -> None:
             )
 
 
-def installed_libraries(place: Path) -> Path:
+def installed_libraries() -> dict[str, bytes]:
+    """The files of the libraries, which npm installs in a temporary folder."""
+    with tempfile.TemporaryDirectory() as place:
+        return library_files(install_libraries(Path(place)))
+
+
+def install_libraries(place: Path) -> Path:
     """The `node_modules` folder of the libraries, which npm installs in an empty folder."""
     npm = shutil.which("npm")
     if npm is None:
@@ -101,21 +105,30 @@ def installed_libraries(place: Path) -> Path:
     return place / "node_modules"
 
 
-def copy_libraries(node_modules: Path, target: Path) -> None:
-    """Copies what the page needs of the libraries, with their licences."""
-    for source, name in FILES.items():
-        if not (node_modules / source).is_file():
-            raise UserError(
-                f"{node_modules / source} is missing; give {option('libraries')} the node_modules folder into which "
-                f"npm has installed {' and '.join(f'{name}@{version}' for name, version in LIBRARIES.items())}"
-            )
-        with writing(target / name):
-            shutil.copyfile(node_modules / source, target / name)
-    packages = {
-        name: json.loads((node_modules / name / "package.json").read_text(encoding="utf-8")) for name in LIBRARIES
-    }
-    lines = [f"{name} {package['version']}, licence {package['license']}" for name, package in packages.items()]
-    (target / "LIBRARIES.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+def library_files(node_modules: Path) -> dict[str, bytes]:
+    """What the page needs of the libraries, with a list of their licences, by name in its folder.
+
+    Raises:
+        UserError: If they are not all there.
+    """
+    files, lines = {}, []
+    try:
+        for source, name in FILES.items():
+            path = node_modules / source
+            files[name] = path.read_bytes()
+        for library in LIBRARIES:
+            path = node_modules / library / "package.json"
+            package = json.loads(path.read_bytes())
+            if not isinstance(package, dict) or not package.keys() >= {"version", "license"}:
+                raise ValueError("it has no version or no license")
+            lines.append(f"{library} {package['version']}, licence {package['license']}")
+    except (OSError, ValueError, RecursionError) as error:
+        cause = error.strerror if isinstance(error, OSError) else error
+        raise UserError(
+            f"{path} cannot be read ({cause}); give {option('libraries')} the node_modules folder into which "
+            f"npm has installed {' and '.join(f'{name}@{version}' for name, version in LIBRARIES.items())}"
+        ) from None
+    return {**files, "LIBRARIES.txt": ("\n".join(lines) + "\n").encode()}
 
 
 def readme(content: Content) -> str:

@@ -76,7 +76,7 @@ def export(
 def refuse_source(folder: Path, out: str | os.PathLike[str]) -> None:
     """UserError if the new folder `out` is, or holds, the model in `folder`."""
     real = Path(os.path.realpath(folder))
-    if Path(os.path.realpath(out)) in (real, *real.parents):
+    if Path(os.path.realpath(os.path.expanduser(out))) in (real, *real.parents):
         raise UserError(
             f"{option('out')} {out} is, or holds, the model that is exported; give the name of a new folder"
         )

@@ -111,9 +111,8 @@ def holder(folder: Path) -> int | None:
 def refuse_in_use(folder: Path, process: int | None) -> None:
     """UserError if a process, as `holder` gives it, trains in a folder."""
     if process is not None:
-        raise UserError(
-            f"{folder} is in use: process {process} trains in it; wait, stop it, or give another folder"
-        ) from None
+        who = f"process {process}" if process else "another process"
+        raise UserError(f"{folder} is in use: {who} trains in it; wait, stop it, or give another folder") from None
 
 
 def recorded_pid(descriptor: int) -> int:

@@ -125,7 +125,7 @@ def located(place: str | os.PathLike[str]) -> Path:
     Raises:
         UserError: If the Hub does not have it, or cannot be reached and the copy is not in the cache.
     """
-    path, name = Path(place), HubName.of(place)
+    path, name = Path(os.path.expanduser(place)), HubName.of(place)
     if name is None or os.path.lexists(path):
         return path
     if name.revision is None and path.parent.is_dir():
@@ -150,12 +150,13 @@ def replaced_model(folder: str | os.PathLike[str], *, quantize: str | None = Non
         UserError: If `folder` has such files that do not belong to a model, a run trains or another process saves a
             model in it, it cannot be written, or it has checkpoints, whose run would go on beside int8 weights.
     """
-    path = Path(folder)
+    path = Path(os.path.expanduser(folder))
     require_known(quantize)
 
     def check() -> None:
         refuse_in_use(path, holder(path))
-        foreign = [] if holds_model(path) else [name for name in ENTRIES if os.path.lexists(path / name)]
+        places = () if holds_model(path) else (path, current(path))  # the second may be an export that was interrupted
+        foreign = [name for place in places for name in ENTRIES if os.path.lexists(place / name)]
         if foreign:
             raise UserError(
                 f"{path} has a {foreign[0]} that is not of a whole model of rnnnlp, so nothing there is replaced; "
@@ -174,13 +175,22 @@ def replaced_model(folder: str | os.PathLike[str], *, quantize: str | None = Non
 
 def digest_of_model(folder: Path) -> str:
     """The SHA-256 digest of the files that make the model in a folder, or the ensemble: the same for equal models."""
-    digest = hashlib.sha256()
+    digest, folder = hashlib.sha256(), current(folder)
     for place in (folder, *sorted((folder / MEMBERS).glob("*"))):
         for name in OF_A_MODEL:
             if (place / name).is_file():
                 with open_regular(place / name) as file:
                     digest.update(f"{place.name if place != folder else ''}/{name} {size_and_sha256(file)}".encode())
     return digest.hexdigest()
+
+
+def version_of_weights(folder: Path) -> tuple[int, ...]:
+    """What differs between the weights that a folder has had; nothing for the name of a model, which is no folder."""
+    try:
+        status = os.stat(current(folder) / WEIGHTS)
+    except OSError:
+        return ()
+    return status.st_mtime_ns, status.st_size
 
 
 def holds_model(folder: Path) -> bool:

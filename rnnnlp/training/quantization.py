@@ -17,7 +17,7 @@ from rnnnlp.files import CorruptFileError
 
 INT8 = "int8"  # the only kind so far, as `config.json` and options name it
 SCALE = "{}.scale"  # the name of the scales of a tensor
-LARGEST = 127  # level; -128 is not used
+LARGEST_LEVEL = 127  # level; -128 is not used
 FEWEST = 1024  # values; smaller matrices stay float32
 SHORT = 16  # values; shorter rows share scales
 GROUP = 32  # number of short rows that share a scale for each column
@@ -61,7 +61,7 @@ def quantized(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
             largest = size.max(axis=1, keepdims=True)  # (R, 1)
         else:
             largest = np.maximum.reduceat(size, np.arange(0, len(w), GROUP))  # (G, C)
-        scale = largest / np.float32(LARGEST)
+        scale = largest / np.float32(LARGEST_LEVEL)
         if not np.isfinite(scale).all():
             raise UserError(f"tensor {name} has values that are not finite, which {INT8} cannot hold; train again")
         scale[scale < np.finfo(np.float32).tiny] = 0

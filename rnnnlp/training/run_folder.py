@@ -82,6 +82,7 @@ class RunFolder:
         self.path = Path(os.path.expanduser(path))
         self._lock: FolderLock | None = None
         self._is_new = False
+        self.when_begun: Callable[[], None] = lambda: None  # called once a new run has its first checkpoint
 
     @property
     def metrics_path(self) -> Path:
@@ -136,7 +137,8 @@ class RunFolder:
                 instead = f"{option('resume')} to continue it" if to_resume else "the name of a new folder"
                 raise UserError(f"{out} already holds a run; give {option('overwrite')} to replace it, or {instead}")
             return
-        found = [entry.name for entry in self.path.iterdir() if entry.name not in (LOCK, NEXT)]
+        places = {self.path, current(self.path)}  # the second may be an export that was interrupted
+        found = [entry.name for place in places for entry in place.iterdir() if entry.name not in (LOCK, NEXT)]
         if CONFIG in found:
             raise UserError(
                 f"{out} has a {CONFIG} that is not of a run, or is damaged, so nothing there is replaced; "
@@ -165,6 +167,7 @@ class RunFolder:
         """
         with replacement(self.path, ENTRIES) as new:
             yield RunFolder(new)
+        self.when_begun()
 
     @by_first
     def save_training(self, training: Mapping[str, Any]) -> None:
@@ -174,7 +177,8 @@ class RunFolder:
             UserError: If the model is damaged, or the folder cannot be written.
         """
         content = config_bytes(read_config(self.path) | {"training": dict(training)})
-        tensors = load_tensors(self.path / WEIGHTS, beside=(CONFIG, TOKENIZER))
+        mapped = load_tensors(self.path / WEIGHTS, beside=(CONFIG, TOKENIZER))
+        tensors = {name: mapped.pop(name).copy() for name in list(mapped)}  # Windows replaces no file that is mapped
         save_tensors(self.path / WEIGHTS, tensors, beside=(CONFIG, TOKENIZER), new={CONFIG: content})
         write_atomically(self.path / CONFIG, content)
 

@@ -134,7 +134,9 @@ def test_a_folder_for_others(tmp_path: Path, capsys: pytest.CaptureFixture):
     (input_, _) = session.get_inputs()
     assert input_.shape == ["batch", "time"]
     described = json.loads((tmp_path / "out" / "model.json").read_text())
+    assert set(described.pop("files")) == {"model.onnx", "model.json", "tokenizer.json", "README.md"}
     assert json.loads(session.get_modelmeta().custom_metadata_map["rnnnlp"]) == described
+    assert described["label_type"] == "str"
     assert described["labels"] == ["class 0", "class 1", "class 2"]
     assert main(words) == 2
     assert "out already holds an export; give --overwrite to replace it" in capsys.readouterr().err

@@ -49,6 +49,11 @@ def test_a_tokenizer_is_taken_as_it_is():
 
 MISTAKES = {
     "unknown is '<unk>', which is not in the vocabulary; leave it out": (["a", "b"], "<unk>"),
+    "unknown is 'a', and a tokenizer has its own unknown symbol; leave it out": (ByteTokenizer(), "a"),
+    "unknown is 'other', and the vocabulary also has '<unk>', which stands for the unknown": (
+        ["the", "<unk>", "other"],
+        "other",
+    ),
     "the ids of the vocabulary must be those from 0 to 1, each once": ({"a": 0, "b": 2}, None),
     "the vocabulary is a int; give its characters or words in order": (3, None),
     "the vocabulary has the entry 3; each must be a character or a word": (["a", 3], None),

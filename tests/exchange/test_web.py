@@ -211,7 +211,9 @@ def test_libraries_that_are_not_to_be_had(run: Path, tmp_path: Path, monkeypatch
     with pytest.raises(UserError, match=r"npm could not install .* \(no network\); check the connection"):
         export_web(run, tmp_path / "out")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match="is missing; give libraries the node_modules folder"):
+    with pytest.raises(
+        UserError, match=r"cannot be read \(No such file or directory\); give libraries the node_modules"
+    ):
         export_web(run, tmp_path / "out", libraries=tmp_path / "empty")
     assert not (tmp_path / "out").exists()
 

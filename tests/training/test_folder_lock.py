@@ -14,7 +14,7 @@ import pytest
 
 from rnnnlp import folders, locks
 from rnnnlp.errors import UserError
-from rnnnlp.training.folder_lock import LOCK, FolderLock, holder
+from rnnnlp.training.folder_lock import LOCK, FolderLock, holder, refuse_in_use
 from rnnnlp.training.run_folder import RunFolder
 
 needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="needs the locks of Linux")
@@ -124,6 +124,11 @@ def test_a_lock_file_of_other_content_stays(content: bytes, tmp_path: Path):
     else:
         assert found.startswith(b"%d\n" % os.getpid())
         assert len(found) >= len(content)
+
+
+def test_a_process_that_is_not_known_has_no_number(tmp_path: Path):
+    with pytest.raises(UserError, match="is in use: another process trains in it; wait, stop it, or give"):
+        refuse_in_use(tmp_path, 0)
 
 
 def test_a_lock_file_with_a_second_name_stays(tmp_path: Path):

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rnnnlp import CharLM
+from rnnnlp import CharLM, files
 from rnnnlp.cli.main import main
 from rnnnlp.errors import UserError
+from rnnnlp.files import write_atomically
 from rnnnlp.folders import NEXT, finish_replacement, replacement
 from rnnnlp.tasks import load_task
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
@@ -23,6 +24,7 @@ from rnnnlp.tasks.sentiment.config import SentimentConfig
 from rnnnlp.tasks.sentiment.ensemble import Ensemble, load_predictor
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.text import CharTokenizer
+from rnnnlp.training import run_folder
 from rnnnlp.training.loop import Trainer
 from rnnnlp.training.model_folder import ENTRIES, OF_A_RUN, replaced_model
 from rnnnlp.training.run_folder import RunFolder
@@ -325,8 +327,44 @@ def test_a_file_system_without_hard_links_replaces_whole(tmp_path: Path, monkeyp
 
     monkeypatch.setattr(os, "link", without)
     classifier(0).save_pretrained(tmp_path / "model")
+    on_disk, real = set(), os.fsync
+    monkeypatch.setattr(os, "fsync", lambda descriptor: (on_disk.add(os.fstat(descriptor).st_ino), real(descriptor)))
     other_ensemble().save_pretrained(tmp_path / "model")
     assert load_predictor(tmp_path / "model").labels == ("c", "d", "e")
+    files = [path for path in (tmp_path / "model").rglob("*") if path.is_file()]
+    assert {path.stat().st_ino for path in files} <= on_disk
+
+
+def test_a_file_that_another_program_has_open_is_replaced_once_it_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """As on Windows."""
+    looks, real = [], os.replace
+
+    def replace(source: Any, target: Any) -> None:
+        looks.append(target)
+        if len(looks) < 3:
+            raise PermissionError(13, "The file is open in another program")
+        real(source, target)
+
+    monkeypatch.setattr(os, "replace", replace)
+    if os.name == "posix":
+        with pytest.raises(UserError, match="cannot be written"):
+            write_atomically(tmp_path / "file", b"new")
+    looks.clear()
+    monkeypatch.setattr(files, "_PATIENCE", 60)
+    write_atomically(tmp_path / "file", b"new")
+    assert (len(looks), (tmp_path / "file").read_bytes()) == (3, b"new")
+
+
+def test_the_training_is_saved_while_no_weights_are_mapped(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Windows does not replace a file that is mapped."""
+    shutil.copytree(home / "lm", tmp_path / "run")
+    saved: list[np.ndarray] = []
+    monkeypatch.setattr(run_folder, "save_tensors", lambda path, tensors, **options: saved.extend(tensors.values()))
+    RunFolder(tmp_path / "run").save_training({"data": "a"})
+    assert saved
+    assert all(tensor.base is None for tensor in saved)
 
 
 # ---------------------------------------------------------------------------------------------- what may be replaced
@@ -362,6 +400,18 @@ def test_a_model_is_not_saved_over_files_of_others(home: Path, foreign: Path, tm
     (tmp_path / "clone" / ".git").mkdir(parents=True)
     classifier(0).save_pretrained(tmp_path / "clone")
     assert (tmp_path / "clone" / ".git").is_dir()
+
+
+def test_an_export_that_was_interrupted_is_not_replaced(tmp_path: Path):
+    waiting = tmp_path / "site" / NEXT
+    waiting.mkdir(parents=True)
+    (waiting / "README.md").write_text("an export")
+    (waiting / "model.onnx").write_text("graph")
+    with pytest.raises(UserError, match=r"has a README\.md that is not of a whole model"):
+        classifier(0).save_pretrained(tmp_path / "site")
+    with pytest.raises(UserError, match="is not empty and not a run"):
+        RunFolder.create(tmp_path / "site", overwrite=True)
+    assert sorted(os.listdir(waiting)) == ["README.md", "model.onnx"]
 
 
 def test_a_model_is_not_saved_where_a_run_trains(home: Path, tmp_path: Path):
@@ -410,14 +460,21 @@ def test_a_run_that_cannot_begin_leaves_the_one_before(home: Path, tmp_path: Pat
     } == before
 
 
-def test_an_ensemble_is_not_written_over_its_members(tmp_path: Path, capsys: pytest.CaptureFixture):
+@pytest.mark.parametrize("out", ["{home}", "~"])
+def test_an_ensemble_is_not_written_over_its_members(
+    out: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    out = out.format(home=tmp_path)
     Ensemble([classifier(seed, ("negative", "positive")) for seed in (1, 2)], np.ones(2)).save_pretrained(tmp_path)
     members = [str(tmp_path / "members" / name) for name in "01"]
-    assert main(["ensemble", *members, "--data", "sample-reviews", "--overwrite", "--out", str(tmp_path)]) == 2
+    assert main(["ensemble", *members, "--data", "sample-reviews", "--overwrite", "--out", out]) == 2
     assert "is, or holds, one of the runs of the ensemble" in capsys.readouterr().err
     assert json.loads((tmp_path / "config.json").read_text())["model_type"] == "ensemble"
 
 
+@needs_fork
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_model_can_be_opened_while_another_process_replaces_it(home: Path, tmp_path: Path):
     model = tmp_path / "model"
     networks = [CharLMNetwork.from_pretrained(home / "lm") for _ in range(2)]
@@ -429,11 +486,13 @@ def test_a_model_can_be_opened_while_another_process_replaces_it(home: Path, tmp
         try:
             for k in range(60):
                 networks[k % 2].save_pretrained(model)
-        finally:
             os._exit(0)
+        finally:
+            os._exit(1)
     opened = 0
-    while os.waitpid(child, os.WNOHANG)[0] == 0:
+    while (ended := os.waitpid(child, os.WNOHANG))[0] == 0:
         network = CharLMNetwork.from_pretrained(model)
         assert network.parameters()["embedding.weight"].value.tobytes() in whole
         opened += 1
     assert opened
+    assert ended[1] == 0

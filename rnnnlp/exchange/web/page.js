@@ -4,13 +4,14 @@ import { Classifier, open } from "./rnnnlp.js";
 
 const element = (id) => document.getElementById(id);
 const status = element("status");
+const READY = "Ready. What you type stays on this computer.";
 
 try {
   const model = await open(new URL("./", import.meta.url));
   document.body.dataset.kind = model instanceof Classifier ? "classifier" : "writer";
   if (model instanceof Classifier) showClassifier(model);
   else showWriter(model);
-  status.textContent = "Ready. What you type stays on this computer.";
+  showReady();
   document.body.dataset.ready = "yes";
 } catch (error) {
   status.textContent = `The model cannot be opened: ${error.message}`;
@@ -31,10 +32,17 @@ function showClassifier(model) {
   const classify = async () => {
     const number = ++latest;
     const text = input.value;
-    element("result").hidden = !text.trim();
-    if (!text.trim()) return;
-    const [found] = await model.classify([text]);
+    let found = null, failed = null;
+    try {
+      if (text.trim()) [found] = await model.classify([text]);
+    } catch (error) {
+      failed = error;
+    }
     if (number !== latest) return; // more was typed meanwhile
+    if (failed) showError(failed);
+    else showReady();
+    element("result").hidden = !found;
+    if (!found) return;
     element("label").textContent = found.label;
     rows.forEach((row, k) => {
       const share = `${(100 * found.probabilities[k]).toFixed(1)} %`;
@@ -43,8 +51,8 @@ function showClassifier(model) {
       row.classList.toggle("best", model.labels[k] === found.label);
     });
   };
-  input.addEventListener("input", () => classify().catch(showError));
-  classify().catch(showError);
+  input.addEventListener("input", classify);
+  classify();
   input.focus();
 }
 
@@ -64,6 +72,7 @@ function showWriter(model) {
     }
     running = new AbortController();
     button.textContent = "Stop";
+    showReady();
     const prompt = element("prompt").value;
     const output = element("output");
     output.replaceChildren(Object.assign(document.createElement("b"), { textContent: prompt }));
@@ -85,6 +94,11 @@ function showWriter(model) {
       output.dataset.done = "yes";
     }
   });
+}
+
+function showReady() {
+  status.textContent = READY;
+  status.classList.remove("error");
 }
 
 function showError(error) {

@@ -1,0 +1,62 @@
+"""The page of an exported model in a browser, with a model that fails. Needs Chromium and Playwright."""
+
+import shutil
+from pathlib import Path
+
+import rnnnlp.exchange
+from tests.exchange.test_web import served, skip
+
+FAILING = """
+export class Classifier {
+  labels = ["good", "bad"];
+  async classify([text]) {
+    if (text.includes("broken")) throw new Error("no memory");
+    return [{ label: "good", probabilities: [0.9, 0.1] }];
+  }
+}
+
+class Writer {
+  async generate(prompt, { onText }) {
+    if (prompt.includes("broken")) throw new Error("no memory");
+    onText(" film");
+  }
+}
+
+export const open = async () => (location.search === "?writer" ? new Writer() : new Classifier());
+"""
+
+
+def test_an_error_is_taken_back(tmp_path: Path):
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        skip("no Chromium is installed")
+    try:
+        from playwright.sync_api import expect, sync_playwright
+    except ImportError:
+        skip("playwright is not installed")
+    for name in ("index.html", "page.js"):
+        shutil.copy(Path(rnnnlp.exchange.__file__).with_name("web") / name, tmp_path)
+    (tmp_path / "rnnnlp.js").write_text(FAILING)
+    with served(tmp_path) as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page()
+        page.goto(address)
+        status, result = page.locator("#status"), page.locator("#result")
+        page.fill("#text", "good")
+        expect(result).to_be_visible()
+        page.fill("#text", "broken")
+        expect(status).to_have_text("Something went wrong: no memory")
+        expect(result).to_be_hidden()  # what it shows is of the text before
+        page.fill("#text", "good again")
+        expect(result).to_be_visible()
+        expect(status).to_have_text("Ready. What you type stays on this computer.")
+        expect(status).not_to_have_class("error")
+        page.goto(f"{address}?writer")
+        page.fill("#prompt", "broken")
+        page.click("#write")
+        expect(status).to_have_text("Something went wrong: no memory")
+        page.fill("#prompt", "a good")
+        page.click("#write")
+        expect(page.locator("#output")).to_have_text("a good film")
+        expect(status).to_have_text("Ready. What you type stays on this computer.")
+        browser.close()
