@@ -138,7 +138,7 @@ def create_app(server: Server) -> Gate:
     for kind in (RequestValidationError, StarletteHTTPException, UserError, TimeoutError):
         app.add_exception_handler(kind, refused)
     paths = [path for route in app.routes if "{" not in (path := getattr(route, "path", "{"))]
-    return Gate(posts, server.options, server.counters, paths)
+    return Gate(posts, server.options, server.counters, paths, posts.paths)
 
 
 def _add_page(app: FastAPI) -> None:
@@ -180,8 +180,9 @@ def _add_service(app: FastAPI, server: Server) -> None:
     async def models() -> Response:
         listed = []
         for entry in await asyncio.to_thread(server.catalogue.entries):
-            labels = entry.model.labels if entry.kind == CLASSIFIER and entry.model is not None else None
-            listed.append({"name": entry.name, "kind": entry.kind, "labels": labels and list(labels)})
+            opened = entry.kind == CLASSIFIER and entry.model is not None
+            labels = list(entry.model.labels) if opened else entry.labels
+            listed.append({"name": entry.name, "kind": entry.kind, "labels": labels})
         names = ("max_texts", "max_characters", "max_length", "max_body")
         limits = {name: getattr(server.options, name) for name in names} | {"max_inspected": look.LONGEST_TEXT}
         return _json({"models": listed, "version": __version__, "limits": limits})
@@ -318,7 +319,7 @@ def _refusal(error: Exception) -> Response | None:
         case UserError():
             return _refused(422, error)
         case TimeoutError():
-            return _refused(408, "this took too long, so it was given up; send less at a time")
+            return _refused(503, "this took too long, so it was given up; send less at a time")
     return None
 
 

@@ -49,6 +49,8 @@ class Entry:
         folder: Where it is.
         kind: One of CLASSIFIER, LANGUAGE_MODEL and OTHER.
         model_type: As its `config.json` says.
+        labels: Those of a classifier, as its `config.json` says.
+        described: The `config.json` that was read.
         model: What was opened, or None.
         batcher: Collects the texts for it, when there are some.
         stamp: What was opened.
@@ -61,6 +63,8 @@ class Entry:
     folder: Path
     kind: str
     model_type: str
+    labels: list[str] | None = None
+    described: Stamp = ()
     model: Any = None
     batcher: Batcher | None = None
     stamp: Stamp = ()
@@ -100,19 +104,22 @@ class Catalogue:
     def _look(self) -> None:
         """Finds what is there now, and ends the threads of models that are not there any more."""
         now = self._found_at = time.monotonic()
-        before, found = self._entries, {}
+        before = self._entries
+        found: dict[Path, Entry] = {}
         for place in self._places:
             there = _folders(place)
             own = [entry for entry in before.values() if place in (entry.folder, entry.folder.parent)]
             gone = [entry.folder for entry in own if entry.model is not None and now - entry.seen_at < KEPT]
             for folder in sorted({*there, *gone}):
-                entry = before.get(folder) or self._entry(folder)
+                entry = found.get(folder) or before.get(folder)
+                if entry is None or folder in there:
+                    entry = self._entry(folder, entry)
                 if entry is not None:
                     found[folder] = entry
                     entry.seen_at = now if folder in there else entry.seen_at
         self._entries = found
         for folder, entry in before.items():
-            if folder not in found:
+            if found.get(folder) is not entry:
                 _end(entry)
 
     @property
@@ -178,14 +185,26 @@ class Catalogue:
             raise UnknownModelError(f"the model {entry.name!r} is not served any more")
         return entry.model
 
-    def _entry(self, folder: Path) -> Entry | None:
+    def _entry(self, folder: Path, before: Entry | None) -> Entry | None:
+        """The entry of a folder: the one of before, unless the model there is of another kind now."""
+        described = _stamp(folder, (CONFIG,))
+        if before is not None and described == before.described:
+            return before
         try:
-            model_type = read_whole(folder, read_config)["model_type"]
+            config = read_whole(folder, read_config)
         except (UserError, OSError) as error:
-            if folder not in self._said:
+            if before is None and folder not in self._said:
                 self._said.add(folder)
                 log.warning("%s is not served: %s", folder, error)
-            return None
+            return before
+        model_type, labels = config["model_type"], config["model"].get("labels")
+        kind = KINDS.get(model_type, OTHER)
+        labels = [str(label) for label in labels] if kind == CLASSIFIER and isinstance(labels, list) else None
+        if before is not None:
+            if kind != before.kind:
+                return Entry(before.name, folder, kind, model_type, labels, described)
+            before.model_type, before.labels, before.described = model_type, labels, described
+            return before
         taken = {entry.name for entry in self._entries.values()}
         name = folder.absolute().name
         if name in taken:
@@ -193,7 +212,7 @@ class Catalogue:
         number = 2
         while name in taken:
             name, number = f"{folder.absolute().name} ({number})", number + 1
-        entry = Entry(name, folder, KINDS.get(model_type, OTHER), model_type)
+        entry = Entry(name, folder, kind, model_type, labels, described)
         self._entries[folder] = entry
         return entry
 
@@ -230,10 +249,10 @@ def _open(entry: Entry) -> Any:
     return CharLMNetwork.from_pretrained(entry.folder)
 
 
-def _stamp(folder: Path) -> Stamp:
+def _stamp(folder: Path, names: Sequence[str] = (CONFIG, WEIGHTS)) -> Stamp:
     """Changes when the model in a folder does."""
     found = []
-    for name in (CONFIG, WEIGHTS):
+    for name in names:
         try:
             status = os.stat(current(folder) / name)
         except OSError:

@@ -5,7 +5,7 @@ import hmac
 import json
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -47,10 +47,14 @@ class Gate:
         options: The limits.
         counters: Counts each request.
         paths: The paths that are counted by name.
+        posts: The paths whose POST requests have a body. The body of any other request is refused.
     """
 
-    def __init__(self, app: ASGIApp, options: ServerOptions, counters: Counters, paths: Sequence[str]):
-        self.app, self.options, self.counters, self.paths = app, options, counters, frozenset(paths)
+    def __init__(
+        self, app: ASGIApp, options: ServerOptions, counters: Counters, paths: Sequence[str], posts: Collection[str]
+    ):
+        self.app, self.options, self.counters = app, options, counters
+        self.paths, self.posts = frozenset(paths), frozenset(posts)
         self.now = 0  # requests
         self.security = [(name.encode(), value.encode()) for name, value in SECURITY.items()]
 
@@ -119,10 +123,13 @@ class Gate:
 
     async def _with_body(self, scope: Scope, receive: Receive) -> Receive:
         """A `receive` that has the whole body."""
-        most = self.options.max_body
+        most, reason = 0, "this path and method take no body; send the request without one"
+        if scope["method"] == "POST" and scope["path"] in self.posts:
+            most = self.options.max_body
+            reason = f"the request has more than {most} bytes; send less"
         length = dict(scope["headers"]).get(b"content-length", b"0")
         if length.isdigit() and int(length[:20]) > most:
-            raise RefusedError(413, f"the request has more than {most} bytes; send less")
+            raise RefusedError(413, reason)
         body = bytearray()
         try:
             async with asyncio.timeout(self.options.timeout):
@@ -134,10 +141,10 @@ class Gate:
                     body += message.get("body", b"")
                     more = message.get("more_body", False)
                     if len(body) > most:
-                        raise RefusedError(413, f"the request has more than {most} bytes; send less")
+                        raise RefusedError(413, reason)
         except TimeoutError:
-            reason = f"the request did not arrive within {self.options.timeout:g} seconds; send it faster"
-            raise RefusedError(408, reason) from None
+            late = f"the request did not arrive within {self.options.timeout:g} seconds; send it faster"
+            raise RefusedError(408, late) from None
         given = False
 
         async def again() -> Message:

@@ -48,7 +48,7 @@ def inspection(model: CharLMNetwork, given: InspectGiven) -> dict[str, Any]:
         }
         if tokens and tokens[-1]["start"] == start and tokens[-1]["end"] == end:  # bytes of one character
             before = tokens[-1]["surprise"]
-            tokens[-1]["surprise"] = token["surprise"] if before is None else round(before + token["surprise"], 4)
+            tokens[-1]["surprise"] = None if before is None else round(before + token["surprise"], 4)
             tokens[-1] |= {name: token[name] for name in ("value", "likeliest")}
         else:
             tokens.append(token)

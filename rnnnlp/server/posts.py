@@ -4,7 +4,7 @@ The framework knows them too, and describes them at /openapi.json.
 """
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any, get_type_hints
 
 from fastapi import FastAPI, Request
@@ -40,6 +40,11 @@ class Posts:
         """
         self._handlers[path] = get_type_hints(handler)["given"], handler
         self.app.post(path, **description)(handler)
+
+    @property
+    def paths(self) -> Collection[str]:
+        """Those that were added."""
+        return self._handlers.keys()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         found = self._handlers.get(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None

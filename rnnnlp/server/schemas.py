@@ -185,4 +185,4 @@ class ErrorShown(BaseModel):
 
 def refusals(*more: int) -> dict[int | str, dict[str, Any]]:
     """The refusals of a route, for its description."""
-    return {status: {"model": ErrorShown} for status in (400, 401, 403, 408, 413, 415, 421, 422, 429, *more)}
+    return {status: {"model": ErrorShown} for status in (400, 401, 403, 408, 413, 415, 421, 422, 429, 503, *more)}

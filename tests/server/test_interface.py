@@ -34,7 +34,8 @@ TEXTS = ["a good film", "a bad film", "", "電影 <b>x</b> 😀"]
 def error_of(response: Any, status: int) -> str:
     """The one line of a refusal."""
     assert response.status_code == status, response.text
-    (message,) = response.json().values()
+    assert list(response.json()) == ["error"]
+    message: str = response.json()["error"]
     assert "\n" not in message
     assert "Traceback" not in message
     return message

@@ -1,15 +1,13 @@
 """The page in a browser: each view works, nothing comes from elsewhere, nothing of a text is run.
 
+`test_page_faults.py` has what goes wrong, and `test_page_modules.py` what needs no browser.
+
 Needs Chromium and Playwright. RNNNLP_AXE is the path of `axe.min.js` (npm pack axe-core): the accessibility of each
 view is then checked, too. `.ci/run` has both.
 """
 
 import os
-import shutil
-import socket
-import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,68 +16,12 @@ import pytest
 pytest.importorskip("fastapi", reason="needs rnnnlp[web]")
 pytest.importorskip("playwright.sync_api", reason="needs playwright")
 
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
-from rnnnlp.text.formats import open_table
-from tests.server.conftest import MARKUP
+from tests.server.conftest import MARKUP, PATIENCE
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-PATIENCE = 60_000  # milliseconds, of a busy machine
 VIEWS = ("write", "judge", "understand", "watch")
 AXE = os.environ.get("RNNNLP_AXE")
-
-
-@pytest.fixture(scope="module")
-def address(runs: Path) -> Iterator[str]:
-    """A running server."""
-    import uvicorn
-
-    from rnnnlp.server.app import Server, create_app
-    from rnnnlp.server.settings import ServerOptions
-
-    sock = socket.socket()
-    sock.bind(("127.0.0.1", 0))
-    app = create_app(Server(ServerOptions(runs=(str(runs),))))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="error", ws="none"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]})
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield "http://{}:{}".format(*sock.getsockname())
-    server.should_exit = True
-    thread.join()
-    sock.close()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        if os.environ.get("RNNNLP_REQUIRE_CHROMIUM") == "1":
-            pytest.fail("RNNNLP_REQUIRE_CHROMIUM is 1, but there is no chromium")
-        pytest.skip("needs chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(browser: Browser, address: str) -> Iterator[Page]:
-    """A page; afterwards nothing was said on the console, asked of another host, or run."""
-    context = browser.new_context(locale="en-US", accept_downloads=True, viewport={"width": 1200, "height": 900})
-    page = context.new_page()
-    page.set_default_timeout(PATIENCE)
-    expect.set_options(timeout=PATIENCE)
-    wrong: list[str] = []
-    page.on("console", lambda message: wrong.append(message.text))
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("dialog", lambda dialog: (wrong.append(dialog.message), dialog.dismiss()))
-    page.on("request", lambda request: request.url.startswith((address, "blob:")) or wrong.append(request.url))
-    page.goto(address)
-    page.wait_for_selector("html[data-ready]")
-    yield page
-    assert wrong == []
-    context.close()
 
 
 def opened(page: Page, view: str) -> None:
@@ -139,6 +81,34 @@ def test_write(page: Page):
     expect(page.locator("#write-text .mark")).not_to_have_count(0)
     accessible(page)
     narrow(page)
+
+
+def test_text_is_marked_with_the_keyboard(page: Page):
+    opened(page, "write")
+    page.fill("#write-prompt", "He said: ")
+    page.fill("#write-sliders-length", "50")
+    page.select_option("#write-colour", "unit")
+    page.click("#write-start")
+    expect(page.locator("#write-status")).to_contain_text("ended by: length")
+    expect(page.locator("#write-text [data-token]")).to_have_count(59)
+    expect(page.locator("#write-ranked option")).not_to_have_count(0)
+    page.mouse.move(0, 0)
+    page.focus("#write-text")
+    page.keyboard.press("Home")
+    for _ in range(5):
+        page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("Shift+ArrowLeft")
+    assert page.evaluate("getSelection().toString()") == "He s"
+    page.focus("#write-mark")
+    page.keyboard.press("Enter")
+    expect(page.locator("#write-feature")).to_have_value("marked")
+    expect(page.locator("#write-text .mark")).to_have_count(4)
+    page.focus("#write-text")
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("getSelection().toString()") == ""
+    page.keyboard.press("Shift+End")
+    assert len(page.evaluate("getSelection().toString()")) > 40
+    expect(page.locator("#write-text .here")).to_have_count(1)
 
 
 def test_colours_of_a_unit_have_its_scale(page: Page):
@@ -203,36 +173,6 @@ def test_judge(page: Page):
     narrow(page)
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "head", "rows"),
-    [
-        ("a.csv", "text;label\ngood, really;pos\n", ["text", "label"], [["good, really", "pos"]]),
-        ("a.csv", "my review,mood\ngood,pos\n", ["my review", "mood"], [["good", "pos"]]),
-        ("a.csv", "text\ngood\n\nbad\n", ["text"], [["good"], ["bad"]]),
-        ("a.tsv", 'text\tlabel\n"good" film\tpos\n"bad\tneg\n', None, [['"good" film', "pos"], ['"bad', "neg"]]),
-        ("a.tsv", 'text\tlabel\n"good\tfilm"\tpos\n', None, [["good\tfilm", "pos"]]),
-        ("", "Content, but noisy\nA good film\n", None, [["Content, but noisy"], ["A good film"]]),
-        ("", "text,label\ngood,pos\n", ["text", "label"], [["good", "pos"]]),
-        ("", "text\ngood, really\n", ["text"], [["good, really"]]),
-    ],
-)
-def test_tables_are_read_as_python_reads_them(
-    page: Page, name: str, content: str, head: list[str] | None, rows: list[list[str]], tmp_path: Path
-):
-    opened(page, "judge")
-    found = page.evaluate(
-        "async ([text, name]) => (await import('/page/csv.js')).parseTable(text, name)", [content, name]
-    )
-    assert found["rows"] == rows
-    if name:
-        (tmp_path / name).write_text(content)
-        table = open_table(tmp_path / name)
-        assert found["head"] == list(table.columns)
-        assert list(map(list, table.rows(table.columns))) == rows
-    else:
-        assert found["head"] == head
-
-
 def test_a_table_keeps_the_texts_that_were_judged(page: Page):
     opened(page, "judge")
     page.evaluate("document.dispatchEvent(new Event('language'))")
@@ -245,6 +185,32 @@ def test_a_table_keeps_the_texts_that_were_judged(page: Page):
     page.select_option("#judge-column", "1")
     page.evaluate("document.dispatchEvent(new Event('language'))")
     expect(page.locator("#judge-rows tbody tr").first).to_contain_text("a good film")
+
+
+def test_labels_of_a_model_are_there_when_it_is_chosen(page: Page):
+    opened(page, "judge")
+    labels = page.locator("#judge-label option")
+    expect(labels).to_have_text(["(the most probable label)", "bad", "good"])
+    page.select_option("#judge-model", "odd")
+    expect(labels.filter(has_text=MARKUP)).to_have_count(1)
+    expect(labels).to_have_count(3)
+    page.select_option("#judge-model", "films")
+    expect(labels).to_have_text(["(the most probable label)", "bad", "good"])
+
+
+def test_the_histogram_has_the_probability_of_the_prediction(page: Page):
+    opened(page, "judge")
+    page.select_option("#judge-model", "films")
+    page.select_option("#judge-label", "bad")
+    page.fill("#judge-p", "0")
+    page.fill("#judge-paste", "text,title\na good film,x\n")
+    expect(page.locator("#judge-status")).to_have_text("1 rows.")
+    page.click("#judge-all")
+    expect(page.locator("#judge-rows tbody tr")).to_contain_text("bad")
+    p = float(page.locator("#judge-rows td").nth(2).text_content() or "")
+    tenth = min(9, int(p * 10)) * 10
+    picture = page.locator("#judge-histogram svg").first.get_attribute("aria-label") or ""
+    assert f"{tenth} to {tenth + 10} %: 1 texts" in picture
 
 
 def test_labels_are_no_markup(page: Page):
@@ -272,6 +238,7 @@ def test_a_csv_is_dropped_and_saved(page: Page, tmp_path: Path):
     expect(page.locator("#judge-column")).to_have_value("1")
     page.click("#judge-all")
     expect(page.locator("#judge-rows tbody tr")).to_have_count(3)
+    expect(page.locator("#judge-rows tbody tr").nth(1)).to_have_text("(no text)")
     expect(page.locator("#judge-histogram svg")).to_have_count(1)
     with page.expect_download() as download:
         page.click("#judge-save")
@@ -279,6 +246,7 @@ def test_a_csv_is_dropped_and_saved(page: Page, tmp_path: Path):
     lines = (tmp_path / "saved.csv").read_text(encoding="utf-8").splitlines()
     assert lines[0] == "id,text,predicted_label,probability"
     assert lines[1].startswith('1,"a good film, ""really""",good,0.')
+    assert lines[2] == "2,,,"
     page.set_input_files("#judge-file", {"name": "two.txt", "mimeType": "text/plain", "buffer": b"good, bad\nbad\n"})
     expect(page.locator("#judge-status")).to_have_text("2 rows.")
     accessible(page)
@@ -316,10 +284,48 @@ def test_watch(page: Page, runs: Path):
         with open(metrics, "ab") as file:
             file.write(b'{"step": 77, "seconds": 9.0, "progress": 0.9, "loss": 1.5}\n')
         expect(page.locator("#watch-runs")).to_contain_text("77")
+        expect(page.locator("#watch-runs tr", has_text="book")).to_contain_text("stopped")
     finally:
         metrics.write_bytes(before)
     accessible(page)
     narrow(page)
+
+
+def test_what_has_not_changed_is_not_drawn_again(page: Page):
+    opened(page, "watch")
+    expect(page.locator("#watch-runs tbody tr")).to_have_count(3)
+    expect(page.locator("#watch-samples pre")).to_have_count(1)
+    boxes = "['runs', 'loss', 'samples', 'settings'].map(name => document.querySelector(`#watch-${name}`).firstChild)"
+    page.evaluate(f"window.before = {boxes}")
+    for _ in range(2):
+        with page.expect_response("**/v1/runs"):
+            pass
+    page.wait_for_timeout(300)
+    assert page.evaluate(f"{boxes}.every((box, k) => box === window.before[k])")
+    page.select_option("#language", "zh-Hant")
+    expect(page.locator("#watch-runs th").first).to_have_text("顯示")
+
+
+def test_a_run_that_is_removed_is_not_chosen_any_more(page: Page):
+    page.evaluate(
+        """() => {
+            const real = window.fetch;
+            window.gone = [];
+            window.fetch = async (url, given) => {
+                const answer = await real(url, given);
+                if (!String(url).endsWith("/v1/runs")) return answer;
+                const { runs } = await answer.json();
+                return new Response(JSON.stringify({ runs: runs.filter((run) => !window.gone.includes(run.name)) }));
+            };
+        }"""
+    )
+    opened(page, "watch")
+    expect(page.locator("#watch-runs input:checked")).to_have_count(3)
+    page.evaluate("window.gone.push('odd')")
+    expect(page.locator("#watch-runs tbody tr")).to_have_count(2)
+    page.evaluate("window.gone.pop()")
+    expect(page.locator("#watch-runs tbody tr")).to_have_count(3)
+    expect(page.locator("#watch-runs input:checked")).to_have_count(2)
 
 
 def test_language_and_theme_are_kept(page: Page):

@@ -4,7 +4,7 @@ import { make } from "./tools.js";
 import { say } from "./texts.js";
 
 const SPACE = "http://www.w3.org/2000/svg";
-const WIDTH = 760, HEIGHT = 300, LEFT = 62, RIGHT = 24, TOP = 12, BOTTOM = 40;
+const WIDTH = 760, HEIGHT = 300, LEFT = 70, RIGHT = 24, TOP = 12, BOTTOM = 40;
 
 export function svg(tag, attributes = {}, ...children) {
   const node = document.createElementNS(SPACE, tag);
@@ -13,15 +13,21 @@ export function svg(tag, attributes = {}, ...children) {
   return node;
 }
 
-const shortNumber = (value) => (value !== 0 && (Math.abs(value) >= 1e5 || Math.abs(value) < 1e-3) ? value.toExponential(0) : String(Number(value.toPrecision(3))));
+// Numbers of an axis, with the digits that tell them apart; `step` is the smallest difference of two of them.
+export function labelsOf(values, step) {
+  const placeOf = (value) => Math.floor(Math.log10(Math.abs(value)) + 1e-9); // of the first digit
+  const last = placeOf(step);
+  if (last >= -5 && values.every((value) => Math.abs(value) < 1e7)) return values.map((value) => value.toFixed(Math.max(0, -last)));
+  return values.map((value) => (value === 0 ? "0" : value.toExponential(Math.max(0, placeOf(value) - last))));
+}
 
-function ticks(low, high, number) {
+export function ticks(low, high, number) {
   const rough = (high - low) / number || 1;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map((n) => n * power).find((s) => s >= rough);
-  const found = [];
-  for (let value = Math.ceil(low / step) * step; value <= high + step / 1e6; value += step) found.push(value);
-  return found;
+  const values = [];
+  for (let k = Math.ceil(low / step - 1e-6); k * step <= high + step / 1e6; k++) values.push(k * step);
+  return { values, step };
 }
 
 // series: [{ name, x, y, colour (0 to 5), faint }]; log: a logarithmic y axis; cut: where a vertical line stands; range: of x.
@@ -39,15 +45,18 @@ export function lineChart(series, { title, xLabel, yLabel, log = false, cut = nu
   const Y = (y) => HEIGHT - BOTTOM - ((y - low) / (high - low)) * (HEIGHT - TOP - BOTTOM);
   const picture = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": title });
   const inDecade = log && high - low < 2; // too few powers of ten to show
-  const yTicks = log && !inDecade ? ticks(low, high, 6).filter(Number.isInteger) : ticks(low, high, 5);
-  for (const y of yTicks) {
+  const xTicks = ticks(left, right, 7), xLabels = labelsOf(xTicks.values, xTicks.step);
+  const yTicks = ticks(low, high, log && !inDecade ? 6 : 5), powers = yTicks.values.map((y) => 10 ** y);
+  const yLabels = inDecade ? labelsOf(powers, (powers[1] - powers[0]) / 10) : labelsOf(yTicks.values, yTicks.step);
+  yTicks.values.forEach((y, k) => {
+    if (log && !inDecade && !Number.isInteger(y)) return;
     picture.append(svg("line", { class: "grid", x1: LEFT, x2: WIDTH - RIGHT, y1: Y(y), y2: Y(y) }),
-      svg("text", { x: LEFT - 6, y: Y(y) + 4, "text-anchor": "end" }, inDecade ? shortNumber(10 ** y) : log ? `1e${y}` : shortNumber(y)));
-  }
-  for (const x of ticks(left, right, 7)) {
+      svg("text", { x: LEFT - 6, y: Y(y) + 4, "text-anchor": "end" }, log && !inDecade ? `1e${y}` : yLabels[k]));
+  });
+  xTicks.values.forEach((x, k) => {
     picture.append(svg("line", { class: "grid", x1: X(x), x2: X(x), y1: TOP, y2: HEIGHT - BOTTOM }),
-      svg("text", { x: X(x), y: HEIGHT - BOTTOM + 16, "text-anchor": "middle" }, shortNumber(x)));
-  }
+      svg("text", { x: X(x), y: HEIGHT - BOTTOM + 16, "text-anchor": "middle" }, xLabels[k]));
+  });
   picture.append(svg("text", { x: (LEFT + WIDTH - RIGHT) / 2, y: HEIGHT - 6, "text-anchor": "middle" }, xLabel),
     svg("text", { x: 12, y: HEIGHT / 2, "text-anchor": "middle", transform: `rotate(-90 12 ${HEIGHT / 2})` }, yLabel));
   if (cut !== null && cut > left) {

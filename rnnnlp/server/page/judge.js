@@ -2,7 +2,7 @@
 
 import { $, ask, bars, colourOf, later, latest, make, showError, table } from "./tools.js";
 import { say } from "./texts.js";
-import { parseTable, writeTable } from "./csv.js";
+import { TEXT_COLUMNS, decode, parseTable, writeTable } from "./csv.js";
 import { histogram } from "./chart.js";
 
 const STRONGEST = 10; // words in the table below a text
@@ -13,8 +13,9 @@ const LARGEST = 20; // MB of a file
 let limits = {};
 let rows = []; // of the table, the first one its head if it has one
 let head = null;
-let judged = [];
+let judged = []; // what the model says of each row so far; null for a row without a text
 let judgedColumn = 0; // that `judged` is of
+let tables = 0; // that were read
 let last = null;
 
 export function begin({ limits: given, models }) {
@@ -31,6 +32,7 @@ export function begin({ limits: given, models }) {
   });
   $("judge-model").addEventListener("change", () => {
     fillLabels([]);
+    askLabels();
     judgeText();
   });
   for (const id of ["judge-label", "judge-p"]) $(id).addEventListener("input", () => { showP(); soon(); });
@@ -38,9 +40,9 @@ export function begin({ limits: given, models }) {
   fillLabels(models.find((m) => m.name === $("judge-model").value)?.labels ?? []);
   beginTable();
   document.addEventListener("language", () => {
-    fillLabels([...$("judge-label").options].slice(1).map((o) => o.value));
+    fillLabels(labels());
     if (last) showText(last);
-    if (judged.length && judged.length === rows.length) showTable(); // else they are being judged
+    if (judged.length) showTable();
   });
 }
 
@@ -53,6 +55,20 @@ function fillLabels(labels) {
   const usual = make("option", { value: "" }, say("thresholdNone"));
   select.replaceChildren(usual, ...labels.map((label) => make("option", { value: label }, label)));
   select.value = labels.includes(before) ? before : "";
+}
+
+const labels = () => [...$("judge-label").options].slice(1).map((option) => option.value);
+
+const askLabels = latest(async () => {
+  const model = $("judge-model").value, { models } = await ask("/v1/models");
+  if (model === $("judge-model").value) fillLabels(models.find((m) => m.name === model)?.labels ?? []);
+});
+
+// The model of an answer may have other labels than the one that was there when it was chosen.
+function checkLabels(model, { probabilities }) {
+  if (model !== $("judge-model").value) return; // another one was chosen
+  const found = Object.keys(probabilities), known = labels();
+  if (found.length !== known.length || found.some((label) => !known.includes(label))) fillLabels(found);
 }
 
 function asked(texts, explain) {
@@ -71,16 +87,25 @@ const judgeText = latest(async () => {
   const { model, predictions } = await ask("/v1/predict", asked([text], true));
   if (model !== $("judge-model").value) return; // another one was chosen
   last = { text, ...predictions[0] };
-  if ($("judge-label").options.length < 2) fillLabels(Object.keys(last.probabilities));
+  checkLabels(model, last);
   showText(last);
 });
 
-function showText({ text, label, probabilities, words, unknown_words: unknown }) {
+// The name of the label that was predicted, which may be a number or a truth value; and its probability.
+function nameOf({ label, probabilities }) {
+  const names = Object.keys(probabilities);
+  return names.find((name) => name === String(label)) ?? names.find((name) => name.toLowerCase() === String(label) || Number(name) === label);
+}
+
+const probabilityOf = (prediction) => prediction.probabilities[nameOf(prediction)];
+
+function showText(prediction) {
+  const { text, label, probabilities, words, unknown_words: unknown } = prediction, predicted = nameOf(prediction);
   const result = [make("p", { class: "chosen" }, say("prediction", label))];
   if (unknown > 0.3) result.push(make("p", { class: "message" }, say("unknownWords", Math.round(unknown * 100))));
   result.push(make("h3", {}, say("probabilities")));
   const order = Object.entries(probabilities).sort((a, b) => b[1] - a[1]);
-  result.push(bars(order.map(([name, p]) => [name, p, `${(p * 100).toFixed(1)} %`, name === String(label)])));
+  result.push(bars(order.map(([name, p]) => [name, p, `${(p * 100).toFixed(1)} %`, name === predicted])));
   result.push(make("h3", {}, say("contributions", label)), make("p", { class: "legend" }, say("forIt")), coloured(text, words));
   const strongest = [...words].sort((a, b) => Math.abs(b.weight) - Math.abs(a.weight)).slice(0, STRONGEST);
   result.push(table([say("word"), say("weight")], strongest.map((w) => [w.text.trim(), w.weight.toFixed(3)]), [1]));
@@ -121,68 +146,102 @@ function beginTable() {
   addEventListener("dragover", (event) => event.preventDefault()); // a file beside the place does not open
   addEventListener("drop", (event) => event.preventDefault());
   $("judge-file").addEventListener("change", (event) => event.target.files.length && readFile(event.target.files[0]));
-  $("judge-paste").addEventListener("input", later(() => useTable($("judge-paste").value, ""), 300));
+  $("judge-paste").addEventListener("input", later(() => useTable(async () => $("judge-paste").value, ""), 300));
   $("judge-all").addEventListener("click", () => judgeTable());
   $("judge-save").addEventListener("click", save);
 }
 
-async function readFile(file) {
-  if (file.size > LARGEST * 1e6) {
-    showError(new Error(say("tooLarge", LARGEST)));
-    return;
-  }
-  useTable(await file.text(), file.name);
+function readFile(file) {
+  return useTable(async () => {
+    if (file.size > LARGEST * 1e6) throw new Error(say("tooLarge", LARGEST));
+    const bytes = await file.arrayBuffer().catch(() => { throw new Error(say("unreadable", file.name)); });
+    return decode(bytes, file.name);
+  }, file.name);
 }
 
-function useTable(text, name) {
-  const found = parseTable(text, name);
+async function useTable(read, name) {
+  const number = ++tables;
+  let found = { head: null, rows: [] };
+  try {
+    found = parseTable(await read(), name);
+    if (number === tables) showError(null);
+  } catch (error) {
+    if (number === tables) showError(error);
+  }
+  if (number !== tables) return; // another one has come
   head = found.head;
   rows = found.rows;
-  judged = [];
   const width = Math.max(0, ...rows.slice(0, 1000).map((row) => row.length));
   const names = head ?? Array.from({ length: width }, (_, k) => `${k + 1}`);
   $("judge-column").replaceChildren(...names.map((column, k) => make("option", { value: String(k) }, column)));
-  const usual = names.findIndex((column) => /^(text|review|sentence|content|comment|文字|內容|評論)$/i.test(column.trim()));
+  const usual = names.findIndex((column) => TEXT_COLUMNS.includes(column.trim().toLowerCase()) || /^(文字|內容|評論)$/.test(column));
   $("judge-column").value = String(Math.max(0, usual));
   $("judge-column").disabled = $("judge-all").disabled = !rows.length;
-  $("judge-save").disabled = true;
   $("judge-status").textContent = say("rows", rows.length);
-  $("judge-rows").hidden = true;
-  $("judge-histogram").replaceChildren();
+  showJudged([], 0);
 }
 
 const judgeTable = latest(async () => {
-  const column = Number($("judge-column").value), of = rows;
-  judged = [];
-  judgedColumn = column;
+  const column = Number($("judge-column").value), of = rows, found = [];
+  const texts = of.map((row) => row[column] ?? "");
+  const long = texts.findIndex((text) => text.length > limits.max_characters && Array.from(text).length > limits.max_characters);
+  if (long >= 0) throw new Error(say("longText", long + 1, limits.max_characters));
+  const options = asked([], false); // the same for all parts
+  const parts = partsOf(texts, limits.max_body - bytesOf(options), Math.min(PART, limits.max_texts));
   $("judge-save").disabled = true;
-  const part = Math.min(PART, limits.max_texts), options = asked([], false); // the same for all parts
-  for (let start = 0; start < of.length; start += part) {
-    const texts = of.slice(start, start + part).map((row) => row[column] ?? "");
-    const { predictions } = await ask("/v1/predict", { ...options, texts });
-    if (of !== rows) return; // another table has come
-    judged.push(...predictions);
-    $("judge-status").textContent = say("judged", judged.length, of.length);
+  $("judge-status").textContent = say("judged", 0, of.length);
+  try {
+    for (const part of parts) {
+      const given = part.filter(Boolean); // a row without a text has no prediction
+      const predictions = given.length ? (await ask("/v1/predict", { ...options, texts: given })).predictions : [];
+      if (of !== rows) return; // another table has come
+      if (given.length) checkLabels(options.model, predictions[0]);
+      found.push(...part.map((text) => (text ? predictions.shift() : null)));
+      $("judge-status").textContent = say("judged", found.length, of.length);
+    }
+  } finally { // also if a part was refused: what is judged stays
+    if (of === rows) showJudged(found, column);
   }
-  showTable();
 });
 
-const probabilityOf = ({ label, probabilities }) => probabilities[String(label)] ?? Math.max(...Object.values(probabilities));
+const bytesOf = (value) => new TextEncoder().encode(JSON.stringify(value)).length;
+
+// Texts in parts for one request each: at most `most` texts, whose JSON fits into `room` bytes.
+export function* partsOf(texts, room, most) {
+  let part = [], size = 0;
+  for (const text of texts) {
+    const own = bytesOf(text) + 1; // with the comma
+    if (part.length && (part.length === most || size + own > room)) {
+      yield part;
+      part = [];
+      size = 0;
+    }
+    part.push(text);
+    size += own;
+  }
+  if (part.length) yield part;
+}
+
+function showJudged(found, column) {
+  judged = found;
+  judgedColumn = column;
+  $("judge-rows").hidden = $("judge-save").disabled = !judged.length;
+  $("judge-histogram").replaceChildren();
+  if (judged.length) showTable();
+}
 
 function showTable() {
-  const shown = judged.slice(0, ROWS).map((prediction, k) => [
-    rows[k][judgedColumn] ?? "", String(prediction.label), probabilityOf(prediction).toFixed(3)]);
+  $("judge-status").textContent = say("judged", judged.length, rows.length);
+  const shown = judged.slice(0, ROWS).map((prediction, k) => (prediction
+    ? [rows[k][judgedColumn] ?? "", String(prediction.label), probabilityOf(prediction).toFixed(3)]
+    : [say("noText"), "", ""]));
   const box = $("judge-rows");
   box.replaceChildren(table([say("text"), say("label"), say("probability")], shown, [2]));
   if (judged.length > ROWS) box.prepend(make("p", { class: "quiet" }, say("firstRows", ROWS, judged.length)));
-  box.hidden = false;
   const counts = new Array(10).fill(0);
-  for (const { probabilities } of judged) {
-    counts[Math.min(9, Math.floor(Math.max(...Object.values(probabilities)) * 10))] += 1;
-  }
+  for (const prediction of judged.filter(Boolean)) counts[Math.min(9, Math.floor(probabilityOf(prediction) * 10))] += 1;
   $("judge-histogram").replaceChildren(make("h3", {}, say("confidence")), histogram(counts, say("confidence"), (k) =>
     say("confidenceBar", k * 10, k * 10 + 10, counts[k])));
-  $("judge-save").disabled = false;
 }
 
 function save() {
@@ -190,7 +249,7 @@ function save() {
   const lines = [[...names, "predicted_label", "probability"]];
   judged.forEach((prediction, k) => {
     const row = Array.from(names, (_, at) => rows[k][at] ?? "");
-    lines.push([...row, String(prediction.label), probabilityOf(prediction).toFixed(6)]);
+    lines.push([...row, ...(prediction ? [String(prediction.label), probabilityOf(prediction).toFixed(6)] : ["", ""])]);
   });
   const place = URL.createObjectURL(new Blob([writeTable(lines)], { type: "text/csv" }));
   const link = make("a", { href: place, download: "predictions.csv" });

@@ -1,6 +1,6 @@
 // The page: which view is open, the language, the theme, and the models.
 
-import { $, ask, fillModels, showError } from "./tools.js";
+import { $, ask, fillModels, showError, takeToken } from "./tools.js";
 import { say, useLanguage, preferredLanguage } from "./texts.js";
 import * as write from "./write.js";
 import * as judge from "./judge.js";
@@ -48,18 +48,23 @@ remember($("theme"), "theme", "auto", (theme) => {
 });
 remember($("language"), "language", preferredLanguage(), useLanguage);
 document.addEventListener("language", open);
-addEventListener("hashchange", open);
+addEventListener("hashchange", () => (takeToken() || !models ? load() : open()));
 document.querySelector(".skip").addEventListener("click", (event) => {
   event.preventDefault();
   $("main").focus();
 });
-open();
-try {
-  models = await ask("/v1/models");
-  fillModels($("write-model"), models.models, "language model");
-  fillModels($("judge-model"), models.models, "classifier");
+
+async function load() {
   open();
-} catch (error) {
-  showError(error);
+  try {
+    models = await ask("/v1/models");
+    fillModels($("write-model"), models.models, "language model");
+    fillModels($("judge-model"), models.models, "classifier");
+    open();
+  } catch (error) {
+    showError(error);
+  }
 }
+
+await load();
 document.documentElement.dataset.ready = "yes";

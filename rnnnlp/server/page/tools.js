@@ -23,21 +23,40 @@ export function showError(error) {
   message.hidden = !error;
 }
 
-function token() {
-  const given = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (given) {
-    sessionStorage.setItem("token", given);
-    history.replaceState(null, "", location.pathname);
+const TOKEN = /^[!-~]+$/; // what a header can have
+let declined = false; // to give a token, since the user last did something
+
+for (const name of ["click", "change", "input", "submit"]) addEventListener(name, () => { declined = false; }, true);
+
+// Keeps the token of the address, which then leaves the address. Returns whether there was one.
+export function takeToken() {
+  const found = /^#token=(.*)$/.exec(location.hash);
+  if (!found) return false;
+  history.replaceState(null, "", location.pathname + location.search);
+  let given = found[1];
+  try {
+    given = decodeURIComponent(given);
+  } catch {
+    // a percent sign is part of the token
   }
-  return sessionStorage.getItem("token");
+  if (TOKEN.test(given)) sessionStorage.setItem("token", given);
+  return true;
 }
 
-let asking = null; // one question at a time
-const tokenAtStart = token();
+takeToken();
+
+// Asks for the token. Returns whether one was given.
+function askToken() {
+  const given = prompt(say("token"))?.trim();
+  declined = !given || !TOKEN.test(given);
+  if (given && declined) throw new Error(say("oddToken"));
+  if (given) sessionStorage.setItem("token", given);
+  return Boolean(given);
+}
 
 async function request(path, body, signal) {
   const headers = {};
-  const secret = sessionStorage.getItem("token") ?? tokenAtStart;
+  const secret = sessionStorage.getItem("token");
   if (secret) headers.authorization = `Bearer ${secret}`;
   if (body !== undefined) headers["content-type"] = "application/json";
   let response;
@@ -48,16 +67,9 @@ async function request(path, body, signal) {
     throw new Error(say("offline"));
   }
   if (response.ok) return response;
-  if (response.status === 401 && !asking) {
-    asking = prompt(say("token"));
-    if (asking) {
-      sessionStorage.setItem("token", asking.trim());
-      asking = null;
-      return request(path, body, signal);
-    }
-  }
-  const { error } = await response.json().catch(() => ({ error: response.statusText }));
-  throw new Error(error);
+  if (response.status === 401 && !declined && askToken()) return request(path, body, signal);
+  const { error } = await response.json().catch(() => ({}));
+  throw new Error(error || response.statusText || `HTTP ${response.status}`);
 }
 
 export async function ask(path, body, signal) {
@@ -115,7 +127,7 @@ export function later(action, milliseconds) {
 export function slider(parent, name, key, { min, max, step, value }) {
   const id = `${parent.id}-${name}`;
   const input = make("input", { type: "range", id, min: String(min), max: String(max), step: String(step), value: String(value) });
-  const shown = make("output", { for: id }, String(value));
+  const shown = make("output", { for: id }, input.value); // the nearest one that the slider has
   input.addEventListener("input", () => { shown.textContent = input.value; });
   parent.append(make("label", {}, make("span", { "data-text": key }, say(key)), input, shown));
   return input;

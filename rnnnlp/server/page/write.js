@@ -28,8 +28,9 @@ let strongest = 1; // value of the unit in the text that is shown
 
 export function begin({ limits }) {
   shown = Math.min(shown, limits.max_inspected);
-  for (const [name, range] of Object.entries(SLIDERS)) sliders[name] = slider($("write-sliders"), name, name, range);
-  sliders.length.max = String(Math.min(SLIDERS.length.max, limits.max_length));
+  const most = Math.min(SLIDERS.length.max, limits.max_length), { min, value } = SLIDERS.length;
+  const ranges = { ...SLIDERS, length: { ...SLIDERS.length, min: Math.min(min, most), max: most, value: Math.min(value, most) } };
+  for (const [name, range] of Object.entries(ranges)) sliders[name] = slider($("write-sliders"), name, name, range);
   if (!$("write-model").options.length) showError(new Error(say("noModel")));
   $("write-form").addEventListener("submit", (event) => {
     event.preventDefault();
@@ -58,9 +59,12 @@ export function begin({ limits }) {
   box.addEventListener("pointerover", (event) => event.target.dataset.token && point(Number(event.target.dataset.token)));
   box.addEventListener("keydown", (event) => {
     const moves = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -40, ArrowDown: 40, Home: -1e9, End: 1e9 };
-    if (!found || !(event.key in moves) || event.shiftKey || event.ctrlKey) return;
+    if (!found || !(event.key in moves) || event.ctrlKey) return;
     event.preventDefault();
-    point(Math.max(0, Math.min(found.tokens.length - 1, here + moves[event.key])));
+    const to = here + moves[event.key], last = found.tokens.length - 1;
+    if (event.shiftKey) select(Math.max(0, here), Math.max(0, to));
+    else getSelection().removeAllRanges();
+    point(Math.max(0, Math.min(last, to)));
   });
   for (const id of ["write-model"]) $(id).addEventListener("change", () => { chosen = null; look(); });
   document.addEventListener("language", () => show());
@@ -170,6 +174,16 @@ function fillRanked() {
   chosen = { layer: best.layer, index: best.index };
   fillNames();
   look();
+}
+
+// Extends the selection to before a token, or to the end. A new one begins before the token `from`.
+function select(from, to) {
+  const box = $("write-text"), selection = getSelection();
+  const placeOf = (k) => (k < found.tokens.length ? [box.querySelector(`[data-token="${k}"]`), 0] : [box, box.childNodes.length]);
+  const [start, end] = [placeOf(from), placeOf(to)];
+  if (!start[0] || !end[0]) return;
+  if (selection.isCollapsed || !box.contains(selection.anchorNode)) selection.collapse(...start);
+  selection.extend(...end);
 }
 
 function mark() {

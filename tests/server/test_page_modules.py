@@ -1,0 +1,195 @@
+"""The modules of the page that need no browser, in node: tables are read as Python reads them; labels of axes."""
+
+import codecs
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import rnnnlp.server
+from rnnnlp.errors import UserError
+from rnnnlp.text.formats import open_table
+from rnnnlp.text.tables import USUAL_LABEL_COLUMNS, USUAL_TEXT_COLUMNS
+
+BROWSER = "globalThis.location = { hash: '', pathname: '/', search: '' }; globalThis.addEventListener = () => {};"
+
+
+@pytest.fixture(scope="module")
+def modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files of the page, as modules of node."""
+    if shutil.which("node") is None:
+        if os.environ.get("RNNNLP_REQUIRE_CHROMIUM") == "1":
+            pytest.fail("RNNNLP_REQUIRE_CHROMIUM is 1, but there is no node")
+        pytest.skip("needs node")
+    folder = tmp_path_factory.mktemp("modules") / "page"
+    shutil.copytree(Path(rnnnlp.server.__file__).with_name("page"), folder)
+    (folder / "package.json").write_text('{"type": "module"}')
+    return folder
+
+
+def in_node(modules: Path, code: str, given: Any = None) -> Any:
+    """What an asynchronous function with this body returns, as JSON has it; or {"error": what it throws}."""
+    script = (
+        f"{BROWSER} const given = {json.dumps(given)}; const run = async () => {{ {code} }};"
+        "console.log(JSON.stringify(await run().catch((error) => ({ error: error.message }))));"
+    )
+    done = subprocess.run(
+        ["node", "--input-type=module"], input=script, capture_output=True, text=True, cwd=modules, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def read(modules: Path, tables: list[tuple[str, str]]) -> list[Any]:
+    """The tables of a list of names and contents, as the page reads them."""
+    code = """
+        const { parseTable } = await import("./csv.js");
+        return given.map(([name, content]) => {
+            try {
+                return parseTable(content, name);
+            } catch (error) {
+                return { error: error.message };
+            }
+        });
+    """
+    return list(in_node(modules, code, tables))
+
+
+TABLES = [
+    ("a.csv", "text;label\ngood, really;pos\n"),
+    ("a.csv", "my review,mood\ngood,pos\n"),
+    ("a.csv", "text\ngood\n\nbad\n"),
+    ("a.csv", 'text\n""\n  \n'),
+    ("a.csv", "\n\ntext,label\r\ngood,pos\r\n\r\nbad,neg"),
+    ("a.csv", "text,label\rgood,pos\rbad,neg\r"),
+    ("a.csv", 'sep=;\r\n"text";"label"\r\n"good; really";pos\r\n'),
+    ("a.csv", 'sep=|\nmy text|mood\n"a ""good"" film\nreally"|pos\n'),
+    ("a.csv", 'text, label\n"good, really", pos\ngood, "so good"\n'),
+    ("a.csv", 'text,label\ngood, "so ""good"", really"\n'),
+    ("a.csv", "text,label\n good , pos\n"),
+    ("a.csv", "text,label,\ngood,pos\n"),
+    ("a.csv", "text,label\ngood,pos,,\n"),
+    ("a.csv", 'text,label\na "good" film,pos\n,\n'),
+    ("a.csv", ""),
+    ("a.tsv", 'text\tlabel\n"good" film\tpos\n"bad\tneg\n'),
+    ("a.tsv", 'text\tlabel\n"good\tfilm"\tpos\n'),
+    ("a.tsv", 'text\tlabel\n"a good ""film"""\tpos\n\n'),
+    ("a.tsv", 'text\tlabel\n"good\nfilm"\tpos\n'),
+    ("a.tsv", "text,label\ngood,pos\n"),
+    ("a.txt", "text,label\ngood,pos\n"),
+    ("a.txt", "text;label\n"),
+    ("a.txt", "label: good\tthe text\tof it\nbad\n"),
+    ("a.txt", "text,title\ngood,x\n"),
+]
+
+
+def test_tables_are_read_as_python_reads_them(modules: Path, tmp_path: Path):
+    for (name, content), found in zip(TABLES, read(modules, TABLES), strict=True):
+        (tmp_path / name).write_bytes(content.encode())
+        table = open_table(tmp_path / name)
+        if table is None:
+            assert found == {"head": None, "rows": [[line] for line in content.splitlines()]}, content
+        elif content:
+            assert (found["head"], found["rows"]) == (
+                list(table.columns),
+                list(map(list, table.rows(table.columns))),
+            ), content
+        else:
+            assert found == {"head": [], "rows": []}
+
+
+REFUSED = {
+    ("a.csv", "text,label\ngood,pos\na good, really good film,pos\n"): "Line 3: 3 fields, but the header has 2",
+    ("a.csv", "text,label\n\ngood\n"): "Line 3: 1 fields, but the header has 2 (separated by commas). Write empty",
+    ("a.csv", 'text,label\ngood,pos\n"bad,neg\nbad,neg\n'): "Line 3: a quotation mark is not closed",
+    ("a.csv", 'text,label\n"good" film,pos\n'): "Line 2: text follows a closing quotation mark",
+    ("a.csv", "text,label\ngood\rfilm,pos\n"): "Line 2: a carriage return is in a field without quotation marks",
+    ("a.txt", "text,label\ngood\n"): "Line 2: 1 fields, but the header has 2",
+    ("a.tsv", 'text\tlabel\n"good\tpos\nbad\tneg\nso"\tpos\n"a\tb"\tpos\n'): "Line 2: a quoted field seems to",
+}
+
+
+def test_tables_that_python_refuses_are_refused(modules: Path, tmp_path: Path):
+    for ((name, content), message), found in zip(REFUSED.items(), read(modules, list(REFUSED)), strict=True):
+        assert found["error"].startswith(message), content
+        (tmp_path / name).write_bytes(content.encode())
+        table = open_table(tmp_path / name)
+        assert table is not None
+        with pytest.raises(UserError):
+            list(table.rows(table.columns))
+
+
+def test_what_is_pasted_is_a_table_or_lines(modules: Path):
+    pasted = {
+        "Content, but noisy\nA good film\n": (None, [["Content, but noisy"], ["A good film"]]),
+        "text,label\n\ngood,pos\n": (["text", "label"], [["good", "pos"]]),
+        "text\ngood, really\n": (["text"], [["good, really"]]),
+        "sep=;\ntext;mood\ngood;pos\n": (["text", "mood"], [["good", "pos"]]),
+        "good\n\nbad": (None, [["good"], ["bad"]]),
+    }
+    found = read(modules, [("", content) for content in pasted])
+    assert [(one["head"], one["rows"]) for one in found] == list(pasted.values())
+
+
+def test_usual_names_of_columns_are_those_of_python(modules: Path):
+    code = "const csv = await import('./csv.js'); return [csv.TEXT_COLUMNS, csv.LABEL_COLUMNS];"
+    assert in_node(modules, code) == [list(USUAL_TEXT_COLUMNS), list(USUAL_LABEL_COLUMNS)]
+
+
+def test_files_are_utf_8_or_say_what_they_are(modules: Path):
+    text = "電影 é"
+    files = {
+        text.encode(): text,
+        codecs.BOM_UTF8 + text.encode(): text,
+        codecs.BOM_UTF16_LE + text.encode("utf-16-le"): text,
+        codecs.BOM_UTF16_BE + text.encode("utf-16-be"): text,
+        text.encode("cp950", "ignore"): {"error": "a.csv is not UTF-8 text. Save it as UTF-8 (in Excel: CSV UTF-8)."},
+    }
+    code = "const { decode } = await import('./csv.js'); return decode(new Uint8Array(given).buffer, 'a.csv');"
+    for content, expected in files.items():
+        assert in_node(modules, code, list(content)) == expected
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "labels"),
+    [
+        (50_000, 300_000, ["50000", "100000", "150000", "200000", "250000", "300000"]),
+        (0.9921, 0.9938, ["0.9925", "0.9930", "0.9935"]),
+        (-0.1, 0.1, ["-0.10", "-0.05", "0.00", "0.05", "0.10"]),
+        (0, 4e7, ["0", "1e+7", "2e+7", "3e+7", "4e+7"]),
+    ],
+)
+def test_labels_of_an_axis_can_be_told_apart(low: float, high: float, labels: list[str], modules: Path):
+    code = """
+        const { labelsOf, ticks } = await import("./chart.js"), { values, step } = ticks(...given, 5);
+        return labelsOf(values, step);
+    """
+    assert in_node(modules, code, [low, high]) == labels
+
+
+def test_a_table_is_sent_in_parts_that_fit(modules: Path):
+    code = "const { partsOf } = await import('./judge.js'); return [...partsOf(...given)].map((part) => part.length);"
+    assert in_node(modules, code, [["a"] * 5, 1000, 2]) == [2, 2, 1]
+    assert in_node(modules, code, [["é" * 10] * 5, 50, 100]) == [2, 2, 1]  # 20 bytes, quotation marks, and a comma
+    assert in_node(modules, code, [["a" * 100, "b"], 50, 100]) == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("languages", "expected"),
+    [
+        (["en-US", "zh-TW"], "en"),
+        (["de", "zh-TW", "en"], "zh-Hant"),
+        (["de"], "en"),
+        ([], "en"),
+    ],
+)
+def test_the_first_language_that_the_page_has_is_taken(languages: list[str], expected: str, modules: Path):
+    code = """
+        Object.defineProperty(globalThis, "navigator", { value: { languages: given } });
+        return (await import("./texts.js")).preferredLanguage();
+    """
+    assert in_node(modules, code, languages) == expected
