@@ -14,7 +14,7 @@ import numpy as np
 
 from rnnnlp.errors import UserError, option
 
-LARGEST = 2**53
+LARGEST_INTEGER = 2**53
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}  # of a duration, in seconds
 MAX_PARAMETERS = 2**40
 MAX_LAYERS = 100  # a tiny layer costs time out of proportion to its size in a file
@@ -202,7 +202,8 @@ def as_given(kind: Any, value: Any, key: str) -> Any:
     elif isinstance(value, os.PathLike):
         value = os.fspath(value)
     texts = value if isinstance(value, list | tuple) else [value]
-    if any(isinstance(text, str) and not is_unicode(text) for text in texts):
+    may_be_bytes = key == "stop"  # a byte model may generate them
+    if not may_be_bytes and any(isinstance(text, str) and not is_unicode(text) for text in texts):
         raise UserError(
             f"{name} is {value!r}, which has bytes that are not UTF-8; give another name, or rename the file"
         )
@@ -213,8 +214,8 @@ def as_given(kind: Any, value: Any, key: str) -> Any:
             return tuple(value)
         raise UserError(f"{name} is {value!r}; it must be a list of strings")
     allowed = set(getattr(kind, "__args__", (kind,)))  # int | None has the arguments int and NoneType
-    if isinstance(value, int) and abs(value) > LARGEST:
-        raise UserError(f"{name} is larger than any number that makes sense; it must be at most {LARGEST}")
+    if isinstance(value, int) and abs(value) > LARGEST_INTEGER:
+        raise UserError(f"{name} is larger than any number that makes sense; it must be at most {LARGEST_INTEGER}")
     if float in allowed and type(value) is int:
         value = float(value)
     elif isinstance(value, float) and int in allowed and float not in allowed and value.is_integer():
@@ -234,12 +235,13 @@ def written_duration(seconds: float) -> str:
 
 
 def seconds(text: str) -> float:
-    """A duration: "90s", "10m", "1.5h", "1h30m", or a number of seconds.
+    """A duration: "90s", "10m", "1.5h", "1h30m", or a number of seconds alone.
 
     Raises:
         UserError: If the text is not a duration.
     """
     parts = re.findall(r"(\d+(?:\.\d+)?)([smhd]?)", text)
-    if not parts or "".join(number + unit for number, unit in parts) != text:
+    lacks_unit = len(parts) > 1 and not all(unit for _, unit in parts)
+    if not parts or lacks_unit or "".join(number + unit for number, unit in parts) != text:
         raise UserError(f"{text!r} is not a duration; write it as 90s, 10m, 1.5h or 1h30m")
     return sum(float(number) * UNITS[unit] for number, unit in parts)

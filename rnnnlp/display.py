@@ -5,6 +5,7 @@ hide text, reverse its order or begin a new line.
 """
 
 import re
+from collections.abc import Iterable, Sequence
 
 # C0 and C1 controls, marks and overrides of the direction of writing, line and paragraph separators, the byte order
 # mark, annotations, and halves of characters. Joiners stay: emoji and the scripts of several languages need them.
@@ -44,3 +45,8 @@ def markdown_code(text: object) -> str:
     fence = "`" * (1 + max(map(len, _FENCES.findall(line)), default=0))
     blank = " " if "`" in line else ""
     return f"{fence}{blank}{line}{blank}{fence}"
+
+
+def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """The lines of a Markdown table; its cells are written as they are."""
+    return ["| " + " | ".join(cells) + " |" for cells in (head, ["---"] * len(head), *rows)]

@@ -42,6 +42,13 @@ def test_fields_of_the_first_runs():
             SentimentConfig.from_mapping(values | {name: many}, "config.json")
 
 
+@pytest.mark.parametrize("text", ["1h30", "30 1h", "90 ", "5m5", "1.5.5h", ""])
+def test_what_is_no_duration(text):
+    with pytest.raises(UserError, match=r"is not a duration; write it as 90s, 10m, 1\.5h or 1h30m"):
+        seconds(text)
+    assert (seconds("90"), seconds("1h30m"), seconds("1h30s")) == (90, 5400, 3630)
+
+
 @pytest.mark.parametrize("number", [90.0, 0.5, 66.25, 600.0, 14 * 24 * 3600.0, 1e7 + 0.125])
 def test_a_duration_is_written_as_it_is_read(number):
     assert seconds(written_duration(number)) == number

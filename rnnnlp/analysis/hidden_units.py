@@ -24,7 +24,7 @@ QUOTES = '"“”「」『』'
 
 
 @dataclass(frozen=True)
-class Reading:
+class TokenTrace:
     """What a language model makes of a text.
 
     Attributes:
@@ -53,7 +53,7 @@ class Ranked:
     correlation: float  # Pearson's
 
 
-def read(model: CharLMNetwork, text: str) -> Reading:
+def read(model: CharLMNetwork, text: str) -> TokenTrace:
     """Reads a text with a state of zeros at its beginning.
 
     Raises:
@@ -69,7 +69,7 @@ def read(model: CharLMNetwork, text: str) -> Reading:
     of_next = p[np.arange(len(ids) - 1), ids[1:]]  # (T-1,)
     surprise = np.concatenate([[np.nan], -np.log(np.maximum(of_next, 1e-300))])
     spans = model.tokenizer.spans(text)
-    return Reading(ids, spans, surprise, likeliest, np.take_along_axis(p, likeliest, axis=1), hs)
+    return TokenTrace(ids, spans, surprise, likeliest, np.take_along_axis(p, likeliest, axis=1), hs)
 
 
 def values_of(model: CharLMNetwork) -> tuple[str, ...]:
@@ -77,7 +77,7 @@ def values_of(model: CharLMNetwork) -> tuple[str, ...]:
     return _values_of(model.recurrent.cell)
 
 
-def unit_values(model: CharLMNetwork, reading: Reading, layer: int, index: int, value: str = "h") -> np.ndarray:
+def unit_values(model: CharLMNetwork, reading: TokenTrace, layer: int, index: int, value: str = "h") -> np.ndarray:
     """The values `(T,)` of a unit: its h, another state of the cell, or a gate.
 
     Args:
@@ -116,7 +116,7 @@ def steps_of(direction: Direction, x: np.ndarray) -> dict[str, np.ndarray]:
     return {name: np.stack(values) for name, values in found.items()}
 
 
-def rank_units(reading: Reading, features: dict[str, np.ndarray]) -> dict[str, list[Ranked]]:
+def rank_units(reading: TokenTrace, features: dict[str, np.ndarray]) -> dict[str, list[Ranked]]:
     """The units that track each feature best, by the correlation of their h with it.
 
     Args:

@@ -18,6 +18,7 @@ from typing import Any, Self
 import numpy as np
 
 from rnnnlp.analysis.linear_baseline import MODELS, fit_baselines
+from rnnnlp.display import markdown_table
 from rnnnlp.errors import OptionName, UserError, option
 from rnnnlp.files import open_regular
 from rnnnlp.tasks.sentiment.bundled import bundled_models, is_bundled
@@ -384,7 +385,7 @@ def table(points: Sequence[Point]) -> list[str]:
         for name in names:
             row += [f"{np.mean([p.baselines[name][what] for p in found]):.3f}" for what in ("accuracy", "macro_f1")]
         rows.append([*row, f"{mean_of(found, lambda p: p.seconds):.0f}"])
-    return ["| " + " | ".join(cells) + " |" for cells in (head, ["---"] * len(head), *rows)]
+    return markdown_table(head, rows)
 
 
 def outlook(points: Sequence[Point], measured: int) -> str:

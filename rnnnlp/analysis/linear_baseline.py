@@ -24,7 +24,7 @@ ONE_FOLD = 5000  # from this number of texts on, one fold alone tells what C is 
 log = logging.getLogger(__name__)
 
 
-class Linear(ABC):
+class BaselineModel(ABC):
     """A linear classifier on n-gram counts that can be fitted with one setting after the other."""
 
     name: ClassVar[str]
@@ -47,7 +47,7 @@ class Linear(ABC):
         """Class probabilities `(n, K)` from counts `(n, F)`; 0 for classes that the training texts lack."""
 
 
-class TfIdf(Linear):
+class TfIdf(BaselineModel):
     """Logistic regression on TF-IDF."""
 
     name = "TF-IDF"
@@ -73,7 +73,7 @@ class TfIdf(Linear):
         return found
 
 
-class NbSvm(Linear):
+class NbSvm(BaselineModel):
     """NB-SVM: a linear SVM on binary n-grams times their log-count ratios, one class against the others.
 
     Wang and Manning 2012. Their `beta` moves all weights towards their mean size: 1 leaves them as they are.
@@ -123,7 +123,7 @@ class NbSvm(Linear):
         return found
 
 
-MODELS: tuple[type[Linear], ...] = (TfIdf, NbSvm)
+MODELS: tuple[type[BaselineModel], ...] = (TfIdf, NbSvm)
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ def fit_baselines(train: LabelledSplit, classes: int) -> list[Baseline]:
             f"{option('baseline')} finds no words in the training texts; leave it out, or give more"
         ) from None
 
-    def fit(kind: type[Linear]) -> Baseline:
+    def fit(kind: type[BaselineModel]) -> Baseline:
         setting, accuracy = best_setting(kind, counts, train.labels, classes)
         model = kind(counts, train.labels, classes)
         model.fit(setting)
@@ -187,7 +187,9 @@ def stripped_and_lowered(text: str) -> str:
     return text.strip().lower()
 
 
-def best_setting(kind: type[Linear], counts: Any, labels: np.ndarray, classes: int) -> tuple[dict[str, float], float]:
+def best_setting(
+    kind: type[BaselineModel], counts: Any, labels: np.ndarray, classes: int
+) -> tuple[dict[str, float], float]:
     """The setting of highest cross-validated accuracy, of equal ones that of the lowest loss; and this accuracy."""
     settings = kind.settings(len(labels))
     hits, loss, measured = np.zeros(len(settings)), np.zeros(len(settings)), 0

@@ -106,10 +106,16 @@ def previous_rows(batch_sizes: np.ndarray, reverse: bool) -> np.ndarray | slice:
     B, N = int(batch_sizes[0]), int(offsets[-1])
     if not reverse and batch_sizes[-1] == B:
         return slice(0, N)
-    sequence = sequence_of_row(batch_sizes)  # (N,)
     if not reverse:
-        step_before = np.concatenate([[0], B + offsets[:-2]])  # (T,)
-        return np.repeat(step_before, batch_sizes) + sequence
+        return np.concatenate([np.arange(B), B + rows_before(batch_sizes)])
+    sequence = sequence_of_row(batch_sizes)  # (N,)
     size_after = np.repeat(np.append(batch_sizes[1:], 0), batch_sizes)  # (N,)
     step_after = np.repeat(B + offsets[1:], batch_sizes)  # (N,)
     return np.where(sequence < size_after, step_after + sequence, sequence)
+
+
+def rows_before(batch_sizes: np.ndarray) -> np.ndarray:
+    """For each packed row from step 1 on, the row of the same sequence at the step before: `(N - B,)`."""
+    # A sequence's row at step t - 1 is B_{t-1} rows above its row at step t.
+    rows: np.ndarray = np.arange(batch_sizes[0], batch_sizes.sum()) - np.repeat(batch_sizes[:-1], batch_sizes[1:])
+    return rows

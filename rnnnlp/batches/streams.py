@@ -7,6 +7,7 @@ of the corpus in a different order in each epoch, and no state is carried from o
 
 # N tokens of a window (B*T), T steps, B streams
 
+import logging
 import mmap
 from typing import Any, NamedTuple
 
@@ -14,10 +15,12 @@ import numpy as np
 
 from rnnnlp.batches.seeding import Stream, rng_for
 from rnnnlp.batches.shards import Shard
-from rnnnlp.errors import UserError, option
+from rnnnlp.errors import OptionName, UserError, option
 
 RELEASE_WINDOWS = 512  # number of windows of a memory-mapped corpus that stay in memory
 STATE_RESET_PROBABILITY = 0.05  # probability that a stream begins a window with a zero state
+
+log = logging.getLogger(__name__)
 
 
 class StreamWindow(NamedTuple):
@@ -61,17 +64,20 @@ class StreamBatches:
     """
 
     def __init__(self, ids: np.ndarray, *, batch_size: int, bptt: int, seed: int, shuffled_block: int = 0):
-        if len(ids) <= bptt:
-            raise UserError(
-                f"the corpus has {len(ids)} tokens and a window needs {bptt + 1}; give more text or a "
-                f"smaller {option('bptt')}"
-            )
+        require_window(len(ids), bptt)
         self.ids, self.bptt, self.seed = ids, bptt, seed
         self.batch_size = min(batch_size, (len(ids) - 1) // bptt)
         window = self.batch_size * bptt
         self.per_epoch = max(1, (len(ids) - bptt) // window)
         self.shuffled = shuffled_block > 0
         self.block = min(-(-shuffled_block // bptt), self.per_epoch) if self.shuffled else self.per_epoch  # windows
+        if self.shuffled and self.per_epoch < 2 * self.block:
+            log.warning(
+                "%s is %d, and each of the %d streams has %d tokens: too few for two blocks, so nothing is shuffled; "
+                "give at most %d",
+                *(OptionName("shuffle_blocks"), shuffled_block, self.batch_size, self.per_epoch * bptt),
+                self.per_epoch // 2 * bptt,
+            )
         self.num_offsets = len(ids) - self.per_epoch * window  # number of positions where an epoch may begin
         self.seek({"epoch": 0, "window": 0})
 
@@ -113,3 +119,12 @@ class StreamBatches:
         """Releases the pages of a memory-mapped corpus that were read, where the system can."""
         if isinstance(self.ids.base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
             self.ids.base.madvise(mmap.MADV_DONTNEED)
+
+
+def require_window(tokens: int, bptt: int) -> None:
+    """UserError unless a corpus of this number of tokens has a window of `bptt` steps."""
+    if tokens <= bptt:
+        raise UserError(
+            f"the corpus has {tokens} tokens and a window needs {bptt + 1}; give more text or a "
+            f"smaller {option('bptt')}"
+        )

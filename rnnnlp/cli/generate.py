@@ -4,7 +4,7 @@ import argparse
 from itertools import islice
 
 from rnnnlp.cli.options import add_backend_options
-from rnnnlp.cli.output import output_file, refuse_input, show_text
+from rnnnlp.cli.output import output_file, refuse_input, show_bytes, show_text
 from rnnnlp.errors import UserError, dashed, option
 
 HELP = {
@@ -45,7 +45,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out",
         metavar="FILE",
-        help="write prompt and text to a file, with no line end after them and with the bytes that a byte model gives",
+        help="write prompt and text to a file, or - to standard output, with no line end after them and with the bytes "
+        "that a byte model gives",
     )
     add_backend_options(parser)
 
@@ -77,9 +78,12 @@ def generate(options: argparse.Namespace) -> None:
             raise UserError(f"{option('samples')} is {options.samples} beside {option('out')}; it must be 1")
         refuse_input("out", options.out, runs=[options.run_folder])
         (sample,) = islice(samples(model, options.prompt, sampling, rng=rng, errors="surrogateescape"), 1)
-        text = options.prompt + "".join(sample)
-        with output_file("out", options.out) as file:
-            file.write(text.encode("utf-8", "surrogateescape"))
+        content = (options.prompt + "".join(sample)).encode("utf-8", "surrogateescape")
+        if options.out == "-":
+            show_bytes(content)
+        else:
+            with output_file("out", options.out) as file:
+                file.write(content)
         return
     for number, sample in zip(range(options.samples), samples(model, options.prompt, sampling, rng=rng), strict=False):
         if number:

@@ -47,6 +47,17 @@ def show_text(text: str) -> None:
     print(visible(text, keep="\n\t") if sys.stdout.isatty() else text, end="", flush=True)
 
 
+def show_bytes(content: bytes) -> None:
+    """Writes bytes to standard output as they are, and as visible text to a terminal."""
+    stream = None if sys.stdout.isatty() else getattr(sys.stdout, "buffer", None)
+    if stream is None:
+        show_text(content.decode("utf-8", "replace"))
+    else:
+        sys.stdout.flush()
+        stream.write(content)
+        stream.flush()
+
+
 def show_json(value: Any, stream: TextIO) -> None:
     r"""Prints a line of JSON for programs. If the encoding is not UTF-8, other than ASCII becomes `\u....`."""
     encoding = (stream.encoding or "utf-8").lower().replace("_", "-")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from rnnnlp import kernels
-from rnnnlp.batches.packed import pack, sequence_of_row
+from rnnnlp.batches.packed import pack, rows_before, sequence_of_row
 from rnnnlp.layers.parameter import Parameter
 
 MAX_N = 3  # tokens of the longest n-gram
@@ -147,10 +147,3 @@ class NgramFeatures:
             found.append(ngram % buckets)
         keys: np.ndarray = np.tile(sequence_of_row(batch_sizes), MAX_N) * buckets + np.concatenate(found)
         return keys
-
-
-def rows_before(batch_sizes: np.ndarray) -> np.ndarray:
-    """For each packed row from step 1 on, the row of the same sequence at the step before: `(N - B,)`."""
-    # A sequence's row at step t - 1 is B_{t-1} rows above its row at step t.
-    rows: np.ndarray = np.arange(batch_sizes[0], batch_sizes.sum()) - np.repeat(batch_sizes[:-1], batch_sizes[1:])
-    return rows

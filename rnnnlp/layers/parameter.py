@@ -26,6 +26,18 @@ class Parameter:
         self.rows: Array | None = np.empty(0, np.int64)
         self.lr_scale = 1.0
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What a pickle holds: no gradient where all of it is zero."""
+        state = dict(vars(self))
+        if self.rows is not None and not len(self.rows):
+            del state["grad"]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        if "grad" not in state:
+            self.grad = np.zeros_like(self.value)
+
     @property
     def touched(self) -> slice | Array:
         """An index for the rows that have a gradient."""

@@ -75,7 +75,7 @@ def pooling(kind: str, size: int, *, bidirectional: bool, dtype: np.dtype, rng: 
     raise ValueError(f"pooling is {kind!r}; it must be one of {', '.join(POOLINGS)}")
 
 
-class _Unlearned:
+class _NoParameters:
     def __init__(self, size: int):
         self.output_size = size
 
@@ -88,7 +88,7 @@ class LastTape(NamedTuple):
     N: int
 
 
-class LastPool(_Unlearned):
+class LastPool(_NoParameters):
     """The last output of each direction: of the last step for the forward half, of the first for the other half."""
 
     def __init__(self, size: int, *, bidirectional: bool):
@@ -118,7 +118,7 @@ class MeanMaxTape(NamedTuple):
     batch_sizes: Array
 
 
-class MeanMaxPool(_Unlearned):
+class MeanMaxPool(_NoParameters):
     """The mean and the maximum of each feature, `parts` of them, side by side."""
 
     def __init__(self, size: int, parts: Sequence[str]):

@@ -6,6 +6,7 @@ import hashlib
 import logging
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -27,6 +28,7 @@ from rnnnlp.training.model_folder import training_of
 from rnnnlp.training.run_folder import RunFolder
 
 SPLITS = ("train", "validation")  # the ones that training reads
+EVALUATION_STREAMS = 64  # of the evaluations of a run
 PARTS = {"the training text": "train", "the validation text": "validation"}
 WINDOW_TOKENS = 8192  # predicted at a time
 WARMUP = 200  # tokens that a stream reads before its first counted one
@@ -85,6 +87,12 @@ class LanguageModelTrunk:
         y, head_tape = self.head.forward(h)  # (N, K)
         return y, state_T, TrunkTape(rows, recurrent_tape, mask, head_tape)
 
+    def state_after(self, ids: np.ndarray, batch_sizes: np.ndarray, state: State) -> State:
+        """The final state of `forward` without dropout; no outputs are computed and no tape is kept."""
+        x, row_index, _ = self.embedding.unique(ids)  # (U, D), (N,)
+        _, state_T, _ = self.recurrent.forward(x, batch_sizes, state, rng=None, row_index=row_index, keep_tape=False)
+        return state_T
+
     def backward(self, dy: np.ndarray, tape: TrunkTape) -> None:
         """Adds the gradients of all parameters; none flows past the beginning of the window.
 
@@ -121,7 +129,7 @@ def whole_state(state: State, shards: int) -> State:
 
 
 def given_corpus(
-    data: Any, validation_data: Any = None, *, column: str | None, separator: str | None, tokenizer: str | None
+    data: Any, validation_data: Any = None, *, column: str | None, separator: str | None
 ) -> tuple[Corpus | None, str]:
     """What `fit` was given: the corpus of texts, or None for data that have a name; and the name.
 
@@ -130,7 +138,6 @@ def given_corpus(
         validation_data: Texts to validate on, beside texts.
         column: The column of a table.
         separator: What stands between two texts, as `document_separator`.
-        tokenizer: The kind of tokenizer; "byte" also takes bytes that are not UTF-8, as surrogates.
 
     Raises:
         UserError: For what is not text, or validation data without texts beside them.
@@ -143,7 +150,12 @@ def given_corpus(
     if validation_data is not None:
         found = without_missing(as_texts(validation_data, "validation_data", column), "validation_data")
         splits["validation"] = (GivenTexts(found),)
-    return Corpus(GIVEN, splits, separator=separator_of(separator), any_bytes=tokenizer == "byte"), GIVEN
+    return Corpus(GIVEN, splits, separator=separator_of(separator)), GIVEN
+
+
+def for_tokenizer(corpus: Corpus, kind: str | None) -> Corpus:
+    """The texts that `fit` was given, for this kind of tokenizer: "byte" also takes surrogates, for any bytes."""
+    return replace(corpus, any_bytes=kind == "byte")
 
 
 def corpus_given_again(
@@ -151,7 +163,7 @@ def corpus_given_again(
 ) -> tuple[Corpus | None, str]:
     """As `given_corpus`, read as the run in a folder did."""
     trained = {} if isinstance(data, str | os.PathLike) else training_of(RunFolder(folder).path)
-    names = {"column": "text_column", "separator": "document_separator", "tokenizer": "tokenizer"}
+    names = {"column": "text_column", "separator": "document_separator"}
     return given_corpus(data, validation_data, **{name: trained.get(of) for name, of in names.items()})
 
 
@@ -185,7 +197,7 @@ class LanguageModel(Protocol):
 
     def zero_state(self, batch_size: int) -> State: ...
 
-    def forward(self, ids: np.ndarray, batch_sizes: np.ndarray, state: State) -> tuple[np.ndarray, State, Any]: ...
+    def state_after(self, ids: np.ndarray, batch_sizes: np.ndarray, state: State) -> State: ...
 
     def loss(
         self, inputs: np.ndarray, targets: np.ndarray, batch_sizes: np.ndarray, state: State
@@ -276,7 +288,7 @@ def _warm_state(model: LanguageModel, ids: np.ndarray, begin: np.ndarray) -> Sta
     others = len(begin) - cold
     if others:
         indices = (begin[cold:] + np.arange(-WARMUP, 0)[:, None]).ravel()
-        _, warm, _ = model.forward(ids[indices], np.full(WARMUP, others), model.zero_state(others))
+        warm = model.state_after(ids[indices], np.full(WARMUP, others), model.zero_state(others))
         for s, w in zip(state, warm, strict=True):
             s[:, cold:] = w
     return state

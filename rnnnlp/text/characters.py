@@ -81,6 +81,9 @@ class CharTokenizer(_ByCharacter):
         self._id_of = np.zeros(CODE_POINTS, self.dtype)  # unused pages of it cost no memory
         self._id_of[code_points(characters)] = np.arange(1, len(characters) + 1)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.characters,)  # the table would be most of a pickle
+
     @classmethod
     def train(cls, texts: Iterable[str]) -> Self:
         """A tokenizer for all characters of `texts`, in the order of their code points."""

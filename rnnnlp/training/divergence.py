@@ -29,6 +29,9 @@ class Diverged(UserError):
         super().__init__(f"{problem}; {REMEDY}")
         self.problem = problem
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.problem,)
+
 
 class DivergenceDetector:
     """Notices when a loss that had fallen is high again for `SPIKE_STEPS` steps in a row.

@@ -107,7 +107,7 @@ class Estimator:
             except KeyboardInterrupt:
                 with suppress(UserError):  # a second interrupt may have left none
                     if run.identity() != before and read_state(run.latest_checkpoint()).step:
-                        self._take_over(self.task.network.from_pretrained(folder), run)
+                        self._take_over(self.task.network.from_pretrained(run.path), run)
                 raise
             return self._take_over(network, run)
 
@@ -134,9 +134,8 @@ class Estimator:
             return cls()._take_over(network, run)
         config: Any = cls.task.training.from_mapping(training, "the run")
         values = network.config.to_mapping() | config.to_mapping()
-        inherited = getattr(config, "inherited", ())
         chosen = {"folds"} if values.get("budget") else set()  # for those texts, not for others
-        left_open = {*inherited, *chosen}
+        left_open = {*config.inherited, *chosen}
         given = {n: v for n, v in values.items() if n in cls.defaults and n not in left_open and v is not None}
         return cls(**given)._take_over(network, run)
 

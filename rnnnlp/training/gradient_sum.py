@@ -15,9 +15,9 @@ from rnnnlp.batches.shards import WHOLE, Node, Shard, nodes_of
 from rnnnlp.errors import UserError
 from rnnnlp.kernels.backend import Array
 from rnnnlp.training.distributed import processes
+from rnnnlp.training.objective import BatchLoss, Objective, ShardLoss
 from rnnnlp.training.optimizers import global_norm
 from rnnnlp.training.provenance import difference, made_with
-from rnnnlp.training.task import BatchLoss, Objective, ShardLoss
 from rnnnlp.training.wire import WIRES, Wire
 
 T = TypeVar("T")

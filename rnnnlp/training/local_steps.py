@@ -23,8 +23,8 @@ from rnnnlp.training.averaging import AveragedWeights, replaced
 from rnnnlp.training.distributed import own_shards, processes
 from rnnnlp.training.divergence import DivergenceDetector
 from rnnnlp.training.gradient_sum import Gradient, mean_loss, sum_of_shards
+from rnnnlp.training.objective import Objective, ShardLoss, Step
 from rnnnlp.training.optimizers import Optimizer, clipping, global_norm
-from rnnnlp.training.task import Objective, ShardLoss, Step
 from rnnnlp.training.wire import WIRES
 
 
@@ -59,7 +59,7 @@ class Replica:
         for own, shared in zip(self.arrays(), arrays_of(common), strict=True):
             own[...] = shared
 
-    def step(self, objective: Objective, shard: Shard, lr: float, max_norm: float, rng: np.random.Generator) -> None:
+    def step(self, objective: Objective, shard: Shard, lr: float, max_norm: float, *, rng: np.random.Generator) -> None:
         """Takes a step with the gradients of a shard, as if it were the whole batch."""
         with replaced(self.parameters, self.values):
             objective.network.zero_grad()
@@ -113,8 +113,8 @@ class LocalSteps:
         for lr in rates:
             self.objective.next_batch()
             for shard, replica in self.replicas.items():
-                of_step = shard.rng(rng, seed, self.optimizer.steps + len(taken))
-                replica.step(self.objective, shard, lr, max_norm, of_step)
+                step_rng = shard.rng(rng, seed, self.optimizer.steps + len(taken))
+                replica.step(self.objective, shard, lr, max_norm, rng=step_rng)
             taken.append(lr)
         told, rows = self.told()
         losses, worst = [], told[0][0]

@@ -3,20 +3,21 @@
 import dataclasses
 import logging
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
 from rnnnlp.batches.seeding import Stream, rng_for
+from rnnnlp.config import written_duration
 from rnnnlp.errors import OptionName, UserError, option
 from rnnnlp.files import CorruptFileError, set_tensors
 from rnnnlp.layers.parameter import Parameter
 from rnnnlp.training.averaging import AveragedWeights
 from rnnnlp.training.clock import Clock
 from rnnnlp.training.data_places import places_of
-from rnnnlp.training.distributed import processes
+from rnnnlp.training.distributed import for_each_shard, processes
 from rnnnlp.training.divergence import Diverged, DivergenceDetector, UpdateRatio
 from rnnnlp.training.earlier import EARLIER_DATA
 from rnnnlp.training.gradient_sum import begin_alike, gradients_of_batch
@@ -24,6 +25,7 @@ from rnnnlp.training.local_steps import LocalSteps
 from rnnnlp.training.malloc import MallocTrimmer
 from rnnnlp.training.model_folder import training_of
 from rnnnlp.training.noise_scale import NoiseScale
+from rnnnlp.training.objective import Objective, Step
 from rnnnlp.training.optimizers import Optimizer, clipping, global_norm, optimizer
 from rnnnlp.training.options import TrainingConfig
 from rnnnlp.training.progress import Progress
@@ -34,7 +36,6 @@ from rnnnlp.training.run_folder import STATE, RunFolder
 from rnnnlp.training.schedules import factor
 from rnnnlp.training.signals import Interrupted
 from rnnnlp.training.state import TrainingState
-from rnnnlp.training.task import Objective, Step
 
 CHECKPOINT_SECONDS = 300.0  # between two checkpoints at most, whatever `checkpoint_every` says
 LOGGED_STEPS = 10  # every N-th step has a line in metrics.jsonl
@@ -61,6 +62,23 @@ def train_step(
 ) -> Step:
     """One training step: the gradients of the next batch, clipped, applied, and the weights averaged.
 
+    Args:
+        objective: What gives the batch and its gradients.
+        trainable: The parameters with a learning rate above 0, by name.
+        optimizer: It updates the weights, and counts the steps.
+        averaged: The averages of the weights, which follow them.
+        detector: What looks for divergence.
+        lr: The learning rate of this step.
+        max_norm: The global norm to which gradients are clipped; 0 does not clip.
+        rng: For dropout.
+        seed: Of the run: with several shards, each has a generator for each step.
+        shards: The number of shards of the batch.
+        wire: A name in WIRES: how the gradients of shards travel.
+        measured: Whether to measure the update ratio and the gradient of each shard, too.
+
+    Returns:
+        The loss of the batch, the gradient norm before it was clipped, and the update ratio.
+
     Raises:
         Diverged: Before the update, if the loss or a gradient is not finite or the loss stays high.
     """
@@ -79,7 +97,13 @@ def train_step(
 class Trainer:
     """A run: an objective, its optimizer and averaged weights, its state, and the folder that keeps it.
 
-    `spent` seconds of the budget are gone before it begins; `patience` replaces that of the configuration.
+    Args:
+        objective: What is trained.
+        config: How it is trained.
+        run: The folder that keeps it.
+        started: When the run began, by the clock of `processes`; None is now.
+        spent: Seconds of the budget that are gone before it begins.
+        patience: Replaces that of the configuration.
     """
 
     def __init__(
@@ -133,26 +157,37 @@ class Trainer:
 
     def train(self) -> None:
         """Trains to the end, or until a signal arrives or the patience runs out."""
-        clock, config = self.clock, self.config
-        with processes().signals() as signals, Progress(clock) as progress:
-            while not clock.over and not self.out_of_patience:
+        with processes().signals() as signals, Progress(self.clock) as progress:
+            while True:
                 try:
-                    self.advance(progress)
+                    self.train_without_rollback(signals, progress)
                 except Diverged as error:
-                    if config.on_divergence != "rollback" or self.state.lr_scale <= SMALLEST_LR_SCALE:
+                    if self.config.on_divergence != "rollback" or self.state.lr_scale <= SMALLEST_LR_SCALE:
                         raise
                     self.roll_back(error, progress)
-                if signals:
+                else:
+                    return
+
+    def train_without_rollback(self, signals: Sequence[int], progress: Progress) -> None:
+        """As `train`, up to the first divergence."""
+        clock = self.clock
+        while not clock.over and not self.out_of_patience:
+            self.advance(progress)
+            if signals:
+                if self.detector.high_steps:  # as in `checkpoint_is_due`
+                    newest = processes().first(self.run.latest_checkpoint)
+                    progress.say(f"the loss is high, so no checkpoint is saved; a resume goes on from {newest.name}")
+                else:
                     self.save_checkpoint()
-                    raise Interrupted(signals[0])
-            if not clock.step:
-                log.warning("%s was used up before the first step of the network; give more", OptionName("budget"))
-            if self.out_of_patience and not clock.over:
-                progress.say(f"no improvement on validation in {self.patience} evaluations: stopped early")
-            elif self.state.evaluated_at != clock.step:
-                self.evaluate(progress)
-            if signals:  # in the last evaluation
                 raise Interrupted(signals[0])
+        if not clock.step:
+            log.warning("%s was used up before the first step of the network; give more", OptionName("budget"))
+        if self.out_of_patience and not clock.over:
+            progress.say(f"no improvement on validation in {self.patience} evaluations: stopped early")
+        elif self.state.evaluated_at != clock.step:
+            self.evaluate(progress)
+        if signals:  # in the last evaluation
+            raise Interrupted(signals[0])
 
     def advance(self, progress: Progress) -> None:
         """One step, or those of all replicas up to their next sum, and what is due after it."""
@@ -278,7 +313,7 @@ class Trainer:
             seconds=self.clock.seconds,
             reserve=self.clock.reserve,
             position=self.objective.position(),
-            rng=dict(self.rng.bit_generator.state),
+            rng=self.rng_state(),
             data=dict(self.objective.fingerprint()),
             divergence=self.detector.to_mapping(),
             made_with=made_with(),
@@ -290,6 +325,10 @@ class Trainer:
                 run.save_weights(network)
         self.last_checkpoint = processes().now()
         self.reports.checkpoint(self.clock.step, run.latest_checkpoint)
+
+    def rng_state(self) -> dict[str, Any]:
+        """The state of the generator, of the process that draws from it: that of the first shard."""
+        return for_each_shard(self.shards, lambda _: dict(self.rng.bit_generator.state))[0]
 
     def resume(self) -> None:
         """Continues from the newest checkpoint of the run folder, with options that may have changed.
@@ -307,9 +346,11 @@ class Trainer:
         if changed & {*LIMITS, "max_epochs", "evaluations", "patience"}:
             for name in sorted(changed & {*LIMITS, "max_epochs"}):
                 if self.clock.over and getattr(self.config, name) is not None:
+                    had, kept = written_duration(self.spent + self.clock.seconds), written_duration(state.reserve)
+                    also = f", and {kept} more are kept for the last evaluation" if name == "budget" else ""
                     raise UserError(
                         f"{option(name)} is {getattr(self.config, name)}, and {self.run.path} has already had "
-                        f"{self.clock.step} steps in {self.spent + self.clock.seconds:.0f} seconds; give more"
+                        f"{self.clock.step} steps in {had}{also}; give more"
                     )
             state.evaluations = int(self.clock.progress * self.config.evaluations)
             state.evaluations_since_best = 0
@@ -332,10 +373,13 @@ class Trainer:
 
     def roll_back(self, error: Diverged, progress: Progress) -> None:
         """Returns to the newest checkpoint, with half the learning rate from there on. The time stays spent."""
-        scale = self.state.lr_scale / 2
+        before = self.state
         path, state = self.restore()
         self.clock.resume(state.step, self.clock.seconds, state.reserve)
-        self.state.lr_scale = scale
+        state.lr_scale = scale = before.lr_scale / 2
+        if state.best_score != before.best_score:  # better weights than those that the checkpoint knows are saved
+            state.best_score, state.best_metrics = before.best_score, before.best_metrics
+            state.evaluations_since_best = 0
         progress.say(f"{error.problem}: back to {path.name}, with the learning rate times {scale:.3g}")
 
     def restore(self) -> tuple[Path, TrainingState]:

@@ -86,7 +86,7 @@ def metrics_of_counts(confusion: np.ndarray, gaps: np.ndarray, labels: Sequence[
         "accuracy": hits_of_all / examples,
         "accuracy_interval": wilson_interval(hits_of_all, examples),
         "macro_f1": float(np.mean([per_class[labels[k]]["f1"] for k in occurring.tolist()])),
-        "expected_calibration_error": float(np.abs(gaps).sum() / examples),
+        "expected_calibration_error": error_of_gaps(gaps, examples),
         "examples": examples,
         "per_class": per_class,
         "confusion_matrix": confusion.tolist(),
@@ -109,7 +109,12 @@ def expected_calibration_error(probabilities: np.ndarray, targets: np.ndarray, b
         targets: The true classes, `(n,)`.
         bins: Number of ranges.
     """
-    return float(np.abs(confidence_gaps(probabilities, targets, bins)).sum() / len(targets))
+    return error_of_gaps(confidence_gaps(probabilities, targets, bins), len(targets))
+
+
+def error_of_gaps(gaps: np.ndarray, examples: int) -> float:
+    """The expected calibration error, from the `confidence_gaps` of some examples."""
+    return float(np.abs(gaps).sum() / examples)
 
 
 def confidence_gaps(probabilities: np.ndarray, targets: np.ndarray, bins: int = BINS) -> np.ndarray:

@@ -4,7 +4,7 @@ It is the variance of the gradient of one example, as a multiple of the squared 
 of a batch are noisier than that of the whole, and by how much tells both.
 """
 
-from rnnnlp.training.task import BatchLoss
+from rnnnlp.training.objective import BatchLoss
 
 RATE = 0.1  # of the running means, for single measurements are very noisy
 

@@ -68,15 +68,11 @@ class TrainingConfig(Protocol):
     @property
     def checkpoint_every(self) -> int | None: ...
     @property
-    def keep_checkpoints(self) -> int: ...
-    @property
     def on_divergence(self) -> str: ...
     @property
-    def report_to(self) -> str | None: ...
+    def inherited(self) -> tuple[str, ...]: ...
     @property
-    def backend(self) -> str: ...
-    @property
-    def threads(self) -> int | None: ...
+    def cross_validation_folds(self) -> int: ...
     def to_mapping(self) -> dict[str, Any]: ...
 
 
@@ -174,6 +170,16 @@ class TrainingOptions(Config):
         if self.max_epochs is not None and (self.epochs is not None or self.steps is not None):
             name = option("max_epochs")
             raise UserError(f"{name} is {self.max_epochs}, which limits a {option('budget')}; leave it out here")
+
+    @property
+    def inherited(self) -> tuple[str, ...]:
+        """The options that come from the model that training starts from."""
+        return ()
+
+    @property
+    def cross_validation_folds(self) -> int:
+        """The number of folds of which the figures of a run are; 0 without a cross-validation."""
+        return 0
 
     @property
     def reading(self) -> ReadOptions:

@@ -9,7 +9,7 @@ from typing import Any, Self
 from rnnnlp.display import visible
 from rnnnlp.training.clock import Clock
 from rnnnlp.training.distributed import processes
-from rnnnlp.training.task import BatchLoss
+from rnnnlp.training.objective import BatchLoss
 
 
 class Progress:

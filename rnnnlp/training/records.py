@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from rnnnlp.config import LARGEST
+from rnnnlp.config import LARGEST_INTEGER
 
 LONGEST_LINE = 1 << 20  # characters; a longer line is skipped
 MOST_SKIPPED = 1 << 25  # characters of such lines; after them the file is given up
@@ -31,7 +31,7 @@ def record_of(line: str) -> dict[str, Any] | None:
         record = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(record, dict) or type(record.get("step")) is not int or not 0 <= record["step"] < LARGEST:
+    if not isinstance(record, dict) or type(record.get("step")) is not int or not 0 <= record["step"] < LARGEST_INTEGER:
         return None
     if not all(is_number(record[name]) for name in NUMBERS if name in record):
         return None

@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 from rnnnlp.config import NetworkConfig
 from rnnnlp.errors import UserError, option
 from rnnnlp.training.earlier import EARLIER_DATA
+from rnnnlp.training.objective import Objective
 from rnnnlp.training.options import TrainingOptions, budget_seconds
 from rnnnlp.training.reporting import trackers_given
 from rnnnlp.training.state import TrainingState
-from rnnnlp.training.task import Objective
 
 LIMITS = ("epochs", "steps", "budget")
 CHANGEABLE = (

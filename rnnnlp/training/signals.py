@@ -8,11 +8,14 @@ from typing import Any
 
 
 class Interrupted(KeyboardInterrupt):
-    """A signal asked the run to stop; a checkpoint was saved. What catches every `Exception` lets it through."""
+    """A signal asked to stop; a run can be resumed. What catches every `Exception` lets it through."""
 
     def __init__(self, signal_number: int):
         super().__init__(f"stopped by {signal.Signals(signal_number).name}")
         self.exit_code = 128 + signal_number
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.exit_code - 128,)
 
 
 @contextmanager

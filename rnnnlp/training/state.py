@@ -5,7 +5,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, Self, get_args, get_type_hints
 
-from rnnnlp.config import LARGEST
+from rnnnlp.config import LARGEST_INTEGER
 from rnnnlp.training.divergence import DivergenceDetector
 from rnnnlp.training.earlier import EARLIER_DATA, STATE_KEYS
 
@@ -55,7 +55,7 @@ class TrainingState:
             expected = tuple(getattr(kind, "__origin__", kind) for kind in (get_args(hints[key]) or (hints[key],)))
             if expected[0] is str and len(expected) > 1:  # dict[str, Any]
                 expected = (dict,)
-            senseless = isinstance(value, bool) or (isinstance(value, int | float) and not abs(value) < LARGEST)
+            senseless = isinstance(value, bool) or (isinstance(value, int | float) and not abs(value) < LARGEST_INTEGER)
             if senseless or not isinstance(value, expected) or (isinstance(value, float) and math.isnan(value)):
                 raise ValueError(f"{key} is {value!r}")
         return cls(**content)

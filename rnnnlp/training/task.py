@@ -1,13 +1,12 @@
-"""What the training loop, the command line and model cards know of a task."""
+"""What the command line, runs and model cards know of a task."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
-from rnnnlp.batches.shards import Shard
 from rnnnlp.config import Config, NetworkConfig, as_given, describe
 from rnnnlp.errors import UserError, option
 from rnnnlp.text.reading import ReadOptions
@@ -21,77 +20,6 @@ if TYPE_CHECKING:
     from rnnnlp.training.loop import Trainer
 
 Training = TypeVar("Training", bound=TrainingOptions)
-
-
-class BatchLoss(NamedTuple):
-    """The loss that came with the gradients of a batch."""
-
-    loss: float  # nats, the mean over the targets
-    tokens: int
-    targets: float  # their number, or their weights
-    squares: float | None = None  # squared norms of the gradients of all shards, added up, where they were measured
-
-
-class Step(NamedTuple):
-    """What a training step tells: the loss of its batch, the gradient norm before clipping, and the update ratio."""
-
-    batch: BatchLoss
-    gradient_norm: float
-    update_ratio: float | None  # where it was measured
-
-
-@dataclass(frozen=True)
-class ShardLoss:
-    """The loss that came with the gradients of a shard."""
-
-    loss_sum: float  # nats
-    count: float  # of targets, or their weights: sums and counts of all shards are divided once
-    tokens: int
-
-
-NO_LOSS = ShardLoss(0.0, 0.0, 0)  # of a shard without data
-
-
-class Objective(Protocol):
-    """What the training loop drives: the gradients of a network on its data, and how good the network is."""
-
-    @property
-    def network(self) -> Network: ...
-
-    steps_per_epoch: int
-
-    def next_batch(self) -> None:
-        """Goes to the next batch."""
-
-    def gradients(self, shard: Shard, *, rng: np.random.Generator) -> ShardLoss:
-        """Takes a shard of the batch forward and backward, and adds into the gradients of the parameters.
-
-        What it adds is the gradient of `loss_sum` divided by the count of the whole batch.
-        """
-
-    def evaluate(self) -> dict[str, Any]:
-        """Figures on the validation split. "score" decides which weights are kept; higher is better.
-
-        All processes call it, and may share the work: see `distributed.for_each_shard`.
-        """
-
-    def sample(self) -> str | None:
-        """A text that the network generates, if it generates."""
-
-    def position(self) -> dict[str, Any]:
-        """The position in the data."""
-
-    def carried(self) -> dict[str, np.ndarray]:
-        """The hidden state that is carried from one batch to the next."""
-
-    def seek(self, position: dict[str, Any], carried: dict[str, np.ndarray]) -> None:
-        """Goes to where `position` and `carried` were taken."""
-
-    def fingerprint(self) -> Mapping[str, str]:
-        """The digest of each part of the data that training and validation read; the keys name them in messages."""
-
-    def earlier_fingerprint(self) -> str:
-        """What checkpoints of 0.1 and 0.2 have instead: a fingerprint of a part of the data. "" for new tasks."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rnnnlp.analysis.hidden_units import Reading, rank_units, read, text_features, unit_values, values_of
+from rnnnlp.analysis.hidden_units import TokenTrace, rank_units, read, text_features, unit_values, values_of
 from rnnnlp.kernels import CELLS
 from rnnnlp.tasks.char_lm.config import CharLMConfig
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
@@ -49,7 +49,7 @@ def test_the_unit_that_tracks_something_is_found():
     states[0, :, 1] += features["line"]
     nothing = np.zeros((len(TEXT), 1))
     spans = np.arange(len(TEXT))[:, None] + (0, 1)
-    ranked = rank_units(Reading(nothing, spans, nothing, nothing, nothing, states), features)
+    ranked = rank_units(TokenTrace(nothing, spans, nothing, nothing, nothing, states), features)
     assert (ranked["quotes"][0].layer, ranked["quotes"][0].index) == (1, 2)
     assert ranked["quotes"][0].correlation < -0.9
     assert (ranked["line"][0].layer, ranked["line"][0].index) == (0, 1)

@@ -79,6 +79,14 @@ def test_the_order_of_blocks_depends_on_seed_and_epoch():
     assert list(first) != sorted(first)
 
 
+@pytest.mark.parametrize(("block", "said"), [(0, False), (40, False), (41, True), (1000, True)])
+def test_blocks_that_are_too_long_to_be_shuffled(block, said, caplog):
+    StreamBatches(np.arange(401), batch_size=4, bptt=10, seed=0, shuffled_block=block)
+    message = f"shuffle_blocks is {block}, and each of the 4 streams has 90 tokens: too few for two blocks"
+    assert (message in caplog.text) == said
+    assert ("nothing is shuffled; give at most 40" in caplog.text) == said
+
+
 def test_batch_size_is_as_asked_for_when_there_is_enough_text():
     assert StreamBatches(np.arange(1000), batch_size=16, bptt=10, seed=0).batch_size == 16
     assert StreamBatches(np.arange(35), batch_size=16, bptt=10, seed=0).batch_size == 3

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from rnnnlp.batches.packed import pack
-from rnnnlp.layers.ngram_features import DOCUMENTS_PER_COUNT, MAX_N, SCALE, NgramFeatures, rows_before
+from rnnnlp.batches.packed import pack, rows_before
+from rnnnlp.layers.ngram_features import DOCUMENTS_PER_COUNT, MAX_N, SCALE, NgramFeatures
 from tests.gradients import check_gradients, pairs
 
 DOCUMENTS = [np.array([1, 2, 1, 2]), np.array([3]), np.array([2, 1, 0])]

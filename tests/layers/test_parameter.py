@@ -1,5 +1,7 @@
 """Gradients that are added up, and the rows that they touch."""
 
+import pickle
+
 import numpy as np
 
 from rnnnlp.layers.parameter import Parameter
@@ -34,6 +36,17 @@ def test_a_full_gradient_touches_every_row_before_and_after_a_sparse_one():
             p.add(np.ones((3, 1)))
         assert p.rows is None
         assert p.grad[:, 0].tolist() == [1, 2, 1]
+
+
+def test_a_pickle_has_a_gradient_only_where_there_is_one():
+    p = Parameter(np.ones((1000, 2)))
+    assert len(pickle.dumps(p)) < 1.1 * p.value.nbytes
+    again = pickle.loads(pickle.dumps(p))
+    again.add_rows(np.array([3]), np.ones((1, 2)))
+    assert not p.grad.any()
+    twice = pickle.loads(pickle.dumps(again))
+    assert twice.grad.sum() == 2
+    assert twice.rows.tolist() == [3]
 
 
 def test_zero_grad_clears_all_that_was_added():

@@ -126,6 +126,29 @@ def test_a_character_model_from_a_path_or_from_texts(tmp_path: Path):
         CharLM(**LM).fit(path, validation_data=TEXTS)
 
 
+def test_the_home_folder_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    model = CharLM(**LM).fit(TEXTS * 10)
+    model.save_pretrained("~/model")
+    assert (tmp_path / "model" / "config.json").is_file()
+    assert CharLM.from_pretrained("~/model").generate(length=9, seed=1) == model.generate(length=9, seed=1)
+    assert CharLM(from_="~/model", steps=1, batch_size=2, bptt=8).fit(TEXTS * 10).network_.config.hidden_size == 6
+    SentimentClassifier(**SMALL).fit(TEXTS, LABELS).save_pretrained("~/reviews")
+    for shared in (False, True):
+        assert len(SentimentClassifier.from_pretrained("~/reviews", shared=shared).predict(TEXTS)) == len(TEXTS)
+
+
+def test_a_byte_model_starts_from_another_one_on_any_bytes(tmp_path: Path):
+    texts = [bytes(range(256)).decode("utf-8", "surrogateescape")] * 10
+    CharLM(**LM, tokenizer="byte").fit(texts, out=tmp_path / "first")
+    options = {"steps": 2, "batch_size": 2, "bptt": 8, "backend": "numpy"}
+    CharLM(**options, from_=tmp_path / "first").fit(texts, out=tmp_path / "second")
+    assert CharLM.resume(tmp_path / "second", texts, steps=3).training_["tokenizer"] == "byte"
+    with pytest.raises(UserError, match="the text holds half a character"):
+        CharLM(**LM).fit(texts)
+
+
 def test_word_models_from_which_a_classifier_starts(tmp_path: Path):
     WordLM(**LM, samples=4, min_frequency=1).fit(TEXTS * 5, out=tmp_path / "words")
     classifier = SentimentClassifier(from_=tmp_path / "words", steps=2, backend="numpy").fit(TEXTS, LABELS)

@@ -101,7 +101,7 @@ def test_it_is_evaluated_and_has_learned(words: list[str], tmp_path: Path, capsy
 
 def test_the_command_line_knows_it(words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture):
     for command, texts in {
-        "train": ["charlm|sentiment|toy", "a model that guesses letters from bags of letters"],
+        "train": ["charlm|sentiment|", "|toy ", "a model that guesses letters from bags of letters"],
         "train toy": ["Train a model that guesses letters", "--sharpness X", "number of letters in a bag (default: 4)"],
     }.items():
         with pytest.raises(SystemExit):

@@ -1,6 +1,7 @@
 """Every tokenizer: round trips, the same ids in the `tokenizers` library, streaming, and hostile files."""
 
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -41,6 +42,15 @@ def library(tokenizer, tmp_path_factory):
     folder = tmp_path_factory.mktemp("tokenizer")
     tokenizer.save(folder)
     return tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+
+
+def test_a_pickle_is_as_small_as_the_vocabulary(tokenizer):
+    pickled = pickle.dumps(tokenizer)
+    assert len(pickled) < 1_000_000
+    again = pickle.loads(pickled)
+    assert again.tokens == tokenizer.tokens
+    for text in HARD_TEXTS:
+        assert again.encode(text).tolist() == tokenizer.encode(text).tolist()
 
 
 def assert_as_library(tokenizer, library, text):

@@ -36,9 +36,9 @@ class ToyNetwork(Network):
         logits, _ = self.linear.forward(self.bags(ids))  # (N, V)
         return softmax_cross_entropy(logits, targets)[:2]
 
-    def gradients(self, ids: np.ndarray, targets: np.ndarray, of: int | None = None) -> tuple[float, float]:
-        """As `loss`; adds the gradient of the mean loss of these bags, which are a part of `of` bags."""
+    def gradients(self, ids: np.ndarray, targets: np.ndarray, batch_count: int | None = None) -> tuple[float, float]:
+        """As `loss`; adds the gradient of the mean loss of these bags, which are a part of `batch_count` bags."""
         logits, tape = self.linear.forward(self.bags(ids))
         loss_sum, count, dlogits = softmax_cross_entropy(logits, targets)
-        self.linear.backward(dlogits / (of or count), tape)
+        self.linear.backward(dlogits / (batch_count or count), tape)
         return loss_sum, count

@@ -8,14 +8,14 @@ import numpy as np
 from rnnnlp.batches.shards import Shard
 from rnnnlp.batches.streams import StreamBatches
 from rnnnlp.tasks.language_modelling import digests_of_ids
-from rnnnlp.training.task import ShardLoss
+from rnnnlp.training.objective import ShardLoss
 from tests.toy_task.config import ToyTraining
 from tests.toy_task.evaluate import toy_metrics
 from tests.toy_task.network import ToyNetwork
 
 
 class ToyObjective:
-    """See `training.task.Objective`."""
+    """See `training.objective.Objective`."""
 
     def __init__(self, network: ToyNetwork, train: np.ndarray, validation: np.ndarray, config: ToyTraining):
         self.network, self.config, self.validation = network, config, validation
@@ -29,7 +29,7 @@ class ToyObjective:
         window = self.window.shard(shard)
         ids = window.inputs.reshape(self.config.bptt, -1)  # (T, B)
         B = self.batches.batch_size
-        return ShardLoss(*self.network.gradients(ids, window.targets[-ids.shape[1] :], of=B), ids.size)
+        return ShardLoss(*self.network.gradients(ids, window.targets[-ids.shape[1] :], batch_count=B), ids.size)
 
     def evaluate(self) -> dict[str, Any]:
         metrics = toy_metrics(self.network, self.validation, self.config.bptt)

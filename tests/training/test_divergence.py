@@ -1,6 +1,7 @@
 """A run that diverges says so. It stops, or rolls back to its last checkpoint with a smaller learning rate."""
 
 import json
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 from rnnnlp.cli.main import main
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
 from rnnnlp.tasks.char_lm.objective import CharLMObjective
+from rnnnlp.training.divergence import Diverged
+from rnnnlp.training.loop import Trainer
 from rnnnlp.training.run_folder import RunFolder, read_state
 
 WILD = "--optimizer sgd --max-norm 0 --warmup 0 --schedule constant --averaging 0 --momentum 0 --dropout 0"
@@ -60,9 +63,9 @@ def test_a_run_that_rolled_back_ends_and_remembers_its_learning_rate(
     assert {line["lr"] for line in lines if "lr" in line} == {0.25}
 
 
-def test_a_loss_that_stays_high_rolls_back_to_before_it_went_up(
-    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
-):
+@pytest.fixture
+def high_loss(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Options of a run whose loss is high from step 152 on, until it rolls back."""
     gradients_of, steps = CharLMObjective.gradients, iter(range(10_000))
 
     def gradients(objective, shard, *, rng):
@@ -70,8 +73,13 @@ def test_a_loss_that_stays_high_rolls_back_to_before_it_went_up(
         return replace(found, loss_sum=50.0 * found.count) if 151 <= next(steps) <= 201 else found
 
     monkeypatch.setattr(CharLMObjective, "gradients", gradients)
-    more = ["--lr", "0.1", "--on-divergence", "rollback", "--steps", "220"]
-    assert main([*words, *more]) == 0
+    return ["--lr", "0.1", "--on-divergence", "rollback", "--steps", "220"]
+
+
+def test_a_loss_that_stays_high_rolls_back_to_before_it_went_up(
+    words: list[str], high_loss: list[str], tmp_path: Path, capsys: pytest.CaptureFixture
+):
+    assert main([*words, *high_loss]) == 0
     said = capsys.readouterr().err
     assert "was above" in said
     assert "back to step-00000148, with the learning rate times 0.5" in said  # none was written while it was high
@@ -80,3 +88,64 @@ def test_a_loss_that_stays_high_rolls_back_to_before_it_went_up(
     assert [line["step"] for line in measured] == list(range(10, 221, 10))
     assert all(0 < line["update_ratio"] < 1 and line["gradient_norm"] > 0 for line in measured)
     assert max(line["loss"] for line in measured) < 50
+
+
+def test_a_rollback_remembers_better_weights_that_were_saved_while_the_loss_was_high(
+    words: list[str], high_loss: list[str], monkeypatch: pytest.MonkeyPatch
+):
+    scores, roll_back_of = [], Trainer.roll_back
+
+    def roll_back(trainer, error, progress):
+        before = trainer.state.best_score
+        roll_back_of(trainer, error, progress)
+        scores.append((read_state(trainer.run.latest_checkpoint()).best_score, before, trainer.state.best_score))
+        assert trainer.state.best_metrics["nats_per_char"] == -before
+
+    monkeypatch.setattr(Trainer, "roll_back", roll_back)
+    assert main([*words, *high_loss, "--evaluations", "22", "--patience", "0"]) == 0
+    ((of_checkpoint, before, after),) = scores
+    assert of_checkpoint < before == after
+
+
+def interrupted_after(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    advance_of = Trainer.advance
+
+    def advance(trainer, progress):
+        advance_of(trainer, progress)
+        if trainer.clock.step == step:
+            signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(Trainer, "advance", advance)
+
+
+def test_a_signal_saves_no_checkpoint_while_the_loss_is_high(
+    words: list[str],
+    high_loss: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+):
+    interrupted_after(160, monkeypatch)
+    assert main([*words, *high_loss]) == 128 + signal.SIGTERM
+    assert RunFolder(tmp_path / "run").latest_checkpoint().name == "step-00000148"
+    assert "no checkpoint is saved; a resume goes on from step-00000148" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_weights_that_cannot_be_saved_in_the_end_are_rolled_back(
+    interrupted: bool, words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    save_of, bad = Trainer.save_checkpoint, iter([True])
+
+    def save_checkpoint(trainer, folder=None):
+        if trainer.clock.step == 40 and next(bad, False):
+            raise Diverged("step 40: head.bias has weights that are not finite")
+        save_of(trainer, folder)
+
+    monkeypatch.setattr(Trainer, "save_checkpoint", save_checkpoint)
+    monkeypatch.setattr(Trainer, "evaluation_is_due", False)  # but for the last one, after the last step
+    if interrupted:
+        interrupted_after(40, monkeypatch)
+    more = ["--lr", "0.1", "--on-divergence", "rollback", "--checkpoint-every", "7"]
+    assert main([*words, *more]) == (128 + signal.SIGTERM if interrupted else 0)
+    assert read_state(RunFolder(tmp_path / "run").latest_checkpoint()).lr_scale == 0.5

@@ -1,10 +1,12 @@
 """A loss that goes up and stays there is noticed; what happens in ordinary runs is not."""
 
+import pickle
+
 import numpy as np
 import pytest
 
 from rnnnlp.layers.parameter import Parameter
-from rnnnlp.training.divergence import KNOWN_STEPS, SPIKE_STEPS, DivergenceDetector, UpdateRatio
+from rnnnlp.training.divergence import KNOWN_STEPS, SPIKE_STEPS, Diverged, DivergenceDetector, UpdateRatio
 
 
 def noticed(losses: np.ndarray) -> int | None:
@@ -16,6 +18,14 @@ def noticed(losses: np.ndarray) -> int | None:
 def falling(rng: np.random.Generator, *, first: float, last: float, noise: float, steps: int = 2000) -> np.ndarray:
     curve = last + (first - last) * np.exp(-np.arange(steps) / 200)
     return curve * np.exp(noise * rng.standard_normal(steps))
+
+
+def test_its_error_can_be_pickled():
+    """As it is sent to other processes."""
+    error = Diverged("step 3: the loss is nan")
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is Diverged
+    assert (again.problem, str(again)) == (error.problem, str(error))
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.01, 0.1, 0.5])

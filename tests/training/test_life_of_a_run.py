@@ -337,9 +337,10 @@ def interrupted_after(steps: int, patch: pytest.MonkeyPatch) -> None:
 def test_an_interrupted_fit_leaves_the_model_so_far(evaluations: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     model = CharLM(**LM, steps=20, evaluations=evaluations)
     with monkeypatch.context() as patch:
+        patch.setenv("HOME", str(tmp_path))
         interrupted_after(9, patch)
         with pytest.raises(KeyboardInterrupt):
-            model.fit([TEXT])
+            model.fit([TEXT], out="~/lm")
     untrained = CharLM(**LM, steps=1, lr=1e-9, averaging=0.0).fit([TEXT])
     weights = [m.network_.head.bias.value for m in (model, untrained)]
     assert np.abs(weights[0] - weights[1]).max() > 1e-3

@@ -20,9 +20,9 @@ from rnnnlp.training.gradient_sum import gradients_of_batch
 from rnnnlp.training.local_steps import LocalSteps
 from rnnnlp.training.loop import is_passed
 from rnnnlp.training.noise_scale import NoiseScale
+from rnnnlp.training.objective import BatchLoss, ShardLoss
 from rnnnlp.training.optimizers import optimizer
 from rnnnlp.training.run import resume
-from rnnnlp.training.task import BatchLoss, ShardLoss
 from rnnnlp.training.wire import WIRES
 from tests.runs import trained
 

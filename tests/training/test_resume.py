@@ -12,6 +12,8 @@ import pytest
 from safetensors.numpy import load_file
 
 from rnnnlp.cli.main import main
+from rnnnlp.config import written_duration
+from rnnnlp.training.folder_lock import FolderLock
 from rnnnlp.training.model_folder import LANGUAGE_MODEL
 
 SMALL = "--hidden-size 12 --embedding-size 6 --evaluations 3 --checkpoint-every 2 --seed 5".split()
@@ -102,6 +104,18 @@ def test_a_run_that_was_killed_in_pretraining_resumes_to_the_same_bits(
     said = capsys.readouterr().out
     assert f"{folder} pretrains a language model first: {folder / LANGUAGE_MODEL}" in said
     assert "model        word_lm" in said
+    lock = FolderLock(folder)  # as of a process that has pretrained, and trains the classifier now
+    try:
+        assert main(["status", str(folder)]) == 0
+        said = capsys.readouterr().out
+        assert "model        sentiment" in said
+        assert f"process      {os.getpid()} is training in it" in said
+        inner = FolderLock(folder / LANGUAGE_MODEL)
+        assert main(["status", str(folder)]) == 0
+        assert "model        word_lm" in capsys.readouterr().out
+        inner.release()
+    finally:
+        lock.release()
     assert main([*COMMANDS["pretraining"], "--resume", str(folder)]) == 0
     for model in ("model.safetensors", f"{LANGUAGE_MODEL}/model.safetensors"):
         assert (folder / model).read_bytes() == (whole / model).read_bytes()
@@ -140,7 +154,7 @@ def test_resuming_a_finished_run_changes_nothing(finished: tuple[str, Path]):
     assert (whole / "model.safetensors").read_bytes() == before
 
 
-def test_a_budget_resumes_with_the_time_that_was_left(text: Path, tmp_path: Path):
+def test_a_budget_resumes_with_the_time_that_was_left(text: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
     folder = tmp_path / "run"
     words = [*SMALL, "--data", str(text), "--budget", "3s", "--batch-size", "4", "--bptt", "16", "--out", str(folder)]
     process = start(["train", "charlm", *words])
@@ -155,6 +169,10 @@ def test_a_budget_resumes_with_the_time_that_was_left(text: Path, tmp_path: Path
     end = json.loads((folder / f"checkpoints/step-{last_checkpoint(folder):08d}/training_state.json").read_bytes())
     assert end["step"] > saved["step"]
     assert 2.5 < end["seconds"] < 3 + 5  # the last evaluation and a busy machine may overrun
+    more = f"{end['seconds'] + end['reserve'] / 2:f}"  # not enough for another evaluation
+    assert main(["train", "charlm", "--resume", str(folder), "--budget", more]) == 2
+    kept = written_duration(end["reserve"])
+    assert f"and {kept} more are kept for the last evaluation; give more" in capsys.readouterr().err
 
 
 def training_state(checkpoint: Path) -> tuple[dict[str, bytes], dict[str, object]]:

@@ -1,12 +1,13 @@
 """Which signals stop a run politely, and which one interrupts at once."""
 
+import pickle
 import signal
 from collections.abc import Iterator
 
 import pytest
 
 from rnnnlp.training.run_folder import RunFolder
-from rnnnlp.training.signals import signals_noted
+from rnnnlp.training.signals import Interrupted, signals_noted
 
 
 @pytest.fixture(autouse=True)
@@ -54,6 +55,12 @@ def test_an_ignored_signal_stays_ignored():
         signal.raise_signal(signal.SIGHUP)
         assert noted == []
     assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+
+
+def test_an_interruption_can_be_pickled():
+    again = pickle.loads(pickle.dumps(Interrupted(signal.SIGTERM)))
+    assert type(again) is Interrupted
+    assert (str(again), again.exit_code) == ("stopped by SIGTERM", 143)
 
 
 def test_checkpoints_are_in_the_order_of_their_steps(tmp_path):

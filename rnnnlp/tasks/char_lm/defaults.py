@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from rnnnlp.batches.seeding import Stream, rng_for
+from rnnnlp.batches.streams import require_window
 from rnnnlp.tasks.char_lm.config import PRESETS, CharLMConfig, CharLMOptions, CharLMTraining, Preset
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
 from rnnnlp.training.throughput import number_of_evaluations, shortest
@@ -53,7 +54,11 @@ def resolve(
         tokens: The number of tokens to train on.
         validation_tokens: The number of tokens that an evaluation reads.
         processes: The number of processes that train.
+
+    Raises:
+        UserError: If there are too few tokens for a window.
     """
+    require_window(tokens, options.bptt)
     layers = {name: given[name] for name in ("cell", "num_layers") if name in given}
     seen = tokens_seen(options, vocab_size, tokens, processes, layers)  # by a model of the size "base"
     most = (options.max_epochs or math.inf) * tokens

@@ -9,8 +9,8 @@ from typing import Protocol
 
 import numpy as np
 
-from rnnnlp.config import as_given
-from rnnnlp.errors import UserError, option
+from rnnnlp.config import as_given, is_unicode
+from rnnnlp.errors import OptionName, UserError, option
 from rnnnlp.kernels.backend import DecoderProtocol
 from rnnnlp.text import Tokenizer
 from rnnnlp.text.tokenizers import StreamDecoder
@@ -86,6 +86,13 @@ def samples(
     An empty prompt reads one line end. A prompt without a token, such as a space to a word tokenizer, reads the unknown
     symbol. Characters of the prompt that the vocabulary lacks are logged.
     """
+    if errors != "surrogateescape" and not all(map(is_unicode, sampling.stop)):
+        log.warning(
+            "%s has bytes that are not UTF-8; the text keeps such bytes only with %s FILE (in Python: "
+            "errors='surrogateescape'), so it does not stop there",
+            OptionName("stop"),
+            OptionName("out"),
+        )
     decoder = model.decoder()
     ids = model.tokenizer.encode(prompt or "\n").astype(np.int64)
     if unknown := model.tokenizer.unknown_characters(prompt):  # whole words of a tokenizer of words

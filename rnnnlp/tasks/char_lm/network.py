@@ -90,15 +90,15 @@ class CharLMNetwork(LanguageModelTrunk, Network):
         *,
         rng: np.random.Generator | None = None,
         label_smoothing: float = 0.0,
-        of: float | None = None,
+        batch_count: float | None = None,
     ) -> tuple[float, float, State]:
         """As `loss`, with dropout if `rng` is given; adds the gradient of the mean loss into every parameter.
 
-        The mean is over these targets; `of` divides by another number, that of a whole batch with these targets in it.
+        The mean is over these targets, or over the `batch_count` targets of a whole batch that has these in it.
         """
         logits, state_T, tape = self.forward(inputs, batch_sizes, state, rng=rng)
         loss_sum, count, dlogits = softmax_cross_entropy(logits, targets, label_smoothing=label_smoothing)
-        dlogits /= of or count
+        dlogits /= batch_count or count
         self.backward(dlogits, tape)
         return loss_sum, count, state_T
 

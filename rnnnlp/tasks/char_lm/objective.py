@@ -14,6 +14,7 @@ from rnnnlp.tasks.char_lm.config import CharLMTraining
 from rnnnlp.tasks.char_lm.generate import Sampling, generate
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
 from rnnnlp.tasks.language_modelling import (
+    EVALUATION_STREAMS,
     carried_state,
     carry,
     ends_fingerprint,
@@ -22,14 +23,13 @@ from rnnnlp.tasks.language_modelling import (
     whole_state,
 )
 from rnnnlp.training.metrics import language_model_metrics
-from rnnnlp.training.task import NO_LOSS, ShardLoss
+from rnnnlp.training.objective import NO_LOSS, ShardLoss
 
-EVALUATION_STREAMS = 64
 SAMPLE_LENGTH = 200  # tokens
 
 
 class CharLMObjective:
-    """Truncated backpropagation through time over `ids (length,)`; see `training.task.Objective`.
+    """Truncated backpropagation through time over `ids (length,)`; see `training.objective.Objective`.
 
     `digests` are those of `language_modelling.digests_of_corpus`.
     """
@@ -71,7 +71,7 @@ class CharLMObjective:
             carried_state(window, state),
             rng=rng,
             label_smoothing=self.config.label_smoothing,
-            of=len(self.window.targets),
+            batch_count=len(self.window.targets),
         )
         carry(state, state_T)
         return ShardLoss(loss_sum, count, len(window.inputs))

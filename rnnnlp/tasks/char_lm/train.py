@@ -3,12 +3,13 @@
 import numpy as np
 
 from rnnnlp.batches.seeding import Stream, rng_for
-from rnnnlp.tasks.char_lm.config import FROM_RUN, CharLMOptions, CharLMTraining
+from rnnnlp.errors import UserError, option
+from rnnnlp.tasks.char_lm.config import FROM_RUN, PRESETS, CharLMOptions, CharLMTraining
 from rnnnlp.tasks.char_lm.defaults import resolve
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
 from rnnnlp.tasks.char_lm.objective import CharLMObjective
 from rnnnlp.tasks.char_lm.transfer import options_from_run, start_from, with_new_characters
-from rnnnlp.tasks.language_modelling import SPLITS, digests_of_corpus, train_and_validation
+from rnnnlp.tasks.language_modelling import SPLITS, digests_of_corpus, for_tokenizer, train_and_validation
 from rnnnlp.text import Corpus, EncodedCorpus, encode_corpus, load_corpus
 from rnnnlp.training.distributed import processes
 from rnnnlp.training.loop import Trainer
@@ -23,7 +24,7 @@ def begin(options: Options[CharLMOptions], run: RunFolder, *, data: Corpus | Non
     if (start := training.from_) is not None:
         earlier = processes().first(lambda: CharLMNetwork.from_pretrained(start))
         training, given = options_from_run(earlier, training, given)
-    corpus = data or corpus_of(training)
+    corpus = corpus_of(training, data)
 
     def encode() -> EncodedCorpus:
         if earlier is None:
@@ -53,7 +54,7 @@ def begin(options: Options[CharLMOptions], run: RunFolder, *, data: Corpus | Non
 
 def reopen(network: CharLMNetwork, config: CharLMTraining, run: RunFolder, *, data: Corpus | None) -> Trainer:
     """The trainer of a run that is resumed from its newest checkpoint."""
-    corpus = data or corpus_of(config)
+    corpus = corpus_of(config, data)
     encoded = processes().once_a_host(lambda: encode_corpus(corpus, network.tokenizer, splits=SPLITS))
     trainer = Trainer(objective(network, encoded, *train_and_validation(encoded), config), config, run)
     trainer.resume()
@@ -73,10 +74,21 @@ def objective(
 
 
 def check(options: Options[CharLMOptions]) -> None:
-    """Refuses what the run of `from_` decides."""
+    """Refuses what the run of `from_` decides, and two sizes for tied weights."""
     require_open(options, FROM_RUN)
+    given, preset = options.network, PRESETS.get(options.training.preset)
+    if preset is None or not given.get("tied_weights") or "hidden_size" in given:
+        return
+    if (size := given.get("embedding_size", preset.hidden_size)) != preset.hidden_size:
+        raise UserError(
+            f"{option('embedding_size')} is {size} with {option('tied_weights')}, and {option('preset')} "
+            f"{options.training.preset} has {option('hidden_size')} {preset.hidden_size}; leave out one of them"
+        )
 
 
-def corpus_of(options: CharLMOptions) -> Corpus:
+def corpus_of(options: CharLMOptions, given: Corpus | None = None) -> Corpus:
+    """The text to train on: the given one, or what the options name."""
+    if given is not None:
+        return for_tokenizer(given, options.tokenizer)
     reading = options.reading.for_tokenizer(options.tokenizer)
     return load_corpus(options.data, reading, document_separator=options.document_separator)

@@ -23,7 +23,7 @@ def adversarial_gradients(
     label_smoothing: float = 0.0,
     class_weights: np.ndarray | None = None,
     sample_weights: np.ndarray | None = None,
-    of: float | None = None,
+    batch_count: float | None = None,
 ) -> BatchGradients:
     """Adds the gradient of the mean loss of a batch, and that of its mean loss under an adversarial perturbation.
 
@@ -43,7 +43,7 @@ def adversarial_gradients(
             label_smoothing=label_smoothing,
             class_weights=class_weights,
             sample_weights=sample_weights,
-            of=of,
+            batch_count=batch_count,
         )
 
     unperturbed = gradients()
@@ -62,17 +62,17 @@ def vat_gradients(
     *,
     rng: np.random.Generator,
     bptt: int | None = None,
-    of: int | None = None,
+    batch_count: int | None = None,
 ) -> float:
     """The virtual adversarial loss of a batch, and its gradients (Miyato et al. 2016).
 
     The loss is the mean Kullback-Leibler divergence of the probabilities under a perturbation from those without one.
     The embeddings of all tokens of the batch together are perturbed by the fraction `size` of their norm in the
     direction in which the divergence grows fastest. Labels are not used. The perturbation and the probabilities without
-    it count as constants. Gradients that were there before are lost. The mean is over the documents of the batch; `of`
-    divides by another number, that of a whole batch with these documents in it.
+    it count as constants. Gradients that were there before are lost. The mean is over the documents of the batch, or
+    over the `batch_count` documents of a whole batch that has these in it.
     """
-    B = of or len(batch.labels)
+    B = batch_count or len(batch.labels)
     logits, _ = network.forward(batch.ids, batch.batch_sizes, keep_tape=False)
     p = softmax(logits)  # (B, K)
     x, _, rows = network.embedding.unique(batch.ids)  # (U, D)

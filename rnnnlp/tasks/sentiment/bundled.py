@@ -70,7 +70,7 @@ def model_folder(place: str | os.PathLike[str]) -> Path:
     Raises:
         UserError: If `place` can only be a name, and no model has it.
     """
-    path = Path(place)
+    path = Path(os.path.expanduser(place))
     if os.path.lexists(path) or len(path.parts) != 1 or not (models := bundled_models()):
         return located(place)
     if path.name in models:

@@ -194,8 +194,11 @@ class SentimentOptions(TrainingOptions):
 
     @property
     def inherited(self) -> tuple[str, ...]:
-        """The options that come from the pretrained model."""
         return FROM_PRETRAINED if self.has_start else ()
+
+    @property
+    def cross_validation_folds(self) -> int:
+        return self.folds or 0
 
     @property
     def has_start(self) -> bool:

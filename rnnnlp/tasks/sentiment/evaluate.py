@@ -22,6 +22,7 @@ from rnnnlp.training.metrics import (
     added_up,
     classification_metrics,
     confidence_gaps,
+    error_of_gaps,
     metrics_of_counts,
     most_confident_mistakes,
     threshold_counts,
@@ -122,9 +123,9 @@ def evaluate(folder: Path, data: str, split: str, training: Mapping[str, Any], a
 
 def of_sums(sums: Mapping[str, Any]) -> dict[str, Any]:
     """The table of thresholds, if there is one, and the calibration error without the temperature."""
-    examples = np.sum(sums["confusion_matrix"])
+    examples = int(np.sum(sums["confusion_matrix"]))
     found = {"thresholds": threshold_table(sums["thresholds"])} if "thresholds" in sums else {}
-    return found | {"uncalibrated_error": float(np.abs(sums["gaps"][1]).sum() / examples)}
+    return found | {"uncalibrated_error": error_of_gaps(np.array(sums["gaps"][1]), examples)}
 
 
 def merged(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

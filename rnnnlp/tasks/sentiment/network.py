@@ -234,7 +234,7 @@ class SentimentNetwork(Network, Predictor):
         label_smoothing: float = 0.0,
         class_weights: np.ndarray | None = None,
         sample_weights: np.ndarray | None = None,
-        of: float | None = None,
+        batch_count: float | None = None,
     ) -> BatchGradients:
         """Adds the gradient of the mean loss of a batch into every parameter.
 
@@ -245,7 +245,7 @@ class SentimentNetwork(Network, Predictor):
             label_smoothing: As in `layers.loss.softmax_cross_entropy`.
             class_weights: `(K,)`, as there.
             sample_weights: `(B,)`, a weight for each document.
-            of: The count by which the loss is divided, if these documents are a part of a batch.
+            batch_count: The count by which the loss is divided, if these documents are a part of a batch.
         """
         logits, tape = self.forward(batch.ids, batch.batch_sizes, rng=rng, bptt=bptt)
         options: dict[str, Any] = {"label_smoothing": label_smoothing, "class_weights": class_weights}
@@ -253,7 +253,7 @@ class SentimentNetwork(Network, Predictor):
             loss_sum, count, dlogits = softmax_cross_entropy(logits, batch.labels, **options)
         else:
             loss_sum, count, dlogits = weighted_cross_entropy(logits, batch.labels, sample_weights, **options)
-        dlogits /= (count if of is None else of) or 1.0  # a batch without any weight has no gradient
+        dlogits /= (count if batch_count is None else batch_count) or 1.0  # a batch without any weight has no gradient
         dx = self.input_gradient(dlogits, tape)
         self.embedding.backward(dx, tape.rows)
         return BatchGradients(loss_sum, count, tape.rows, dx)

@@ -20,7 +20,7 @@ from rnnnlp.text import LabelledData
 from rnnnlp.training.clock import Clock
 from rnnnlp.training.distributed import processes
 from rnnnlp.training.metrics import classification_metrics
-from rnnnlp.training.task import NO_LOSS, ShardLoss
+from rnnnlp.training.objective import NO_LOSS, ShardLoss
 
 Documents = tuple[list[np.ndarray], np.ndarray]  # ids of each text, and the labels (N,)
 EVALUATION_BATCH = 64  # documents
@@ -28,7 +28,7 @@ LOSS_IN_SCORE = 1e-3  # accuracy decides which weights are kept; the loss decide
 
 
 class SentimentObjective:
-    """The loss of documents, with adversarial parts if the configuration says so; see `training.task.Objective`.
+    """The loss of documents, with adversarial parts if the configuration says so; see `training.objective.Objective`.
 
     Args:
         network: The classifier.
@@ -80,8 +80,8 @@ class SentimentObjective:
     def gradients(self, shard: Shard, *, rng: np.random.Generator) -> ShardLoss:
         config, network = self.config, self.network
         if self.vat_batch is not None and (batch := self.vat_batch.pack(shard)) is not None:
-            size, of = config.virtual_adversarial, len(self.vat_batch.labels)
-            vat_gradients(network, batch, size, rng=rng, bptt=config.bptt, of=of)
+            size, count = config.virtual_adversarial, len(self.vat_batch.labels)
+            vat_gradients(network, batch, size, rng=rng, bptt=config.bptt, batch_count=count)
         batch = self.batch.pack(shard)
         if batch is None:
             return NO_LOSS
@@ -94,7 +94,7 @@ class SentimentObjective:
             label_smoothing=config.label_smoothing,
             class_weights=self.class_weights,
             sample_weights=None if self.sample_weights is None else self.sample_weights[batch.indices],
-            of=self.count_of_batch() if shard.total > 1 else None,
+            batch_count=self.count_of_batch() if shard.total > 1 else None,
         )
         return ShardLoss(found.loss_sum, found.count, len(batch.ids))
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rnnnlp.display import visible
+from rnnnlp.display import markdown_table, visible
 
 Figures = Mapping[str, Any]
 
@@ -62,8 +62,7 @@ def table(results: Sequence[Figures]) -> list[str]:
         head += ["baseline accuracy (95 %)", "baseline macro-F1"]
         for row, result in zip(rows, results, strict=True):
             row += [accuracy(result["baseline"]), f"{result['baseline']['macro_f1']:.4f}"]
-    lines = [head, ["---"] * len(head), *rows]
-    return ["| " + " | ".join(cells) + " |" for cells in lines]
+    return markdown_table(head, rows)
 
 
 def thresholds(rows: Sequence[Mapping[str, float]]) -> list[str]:

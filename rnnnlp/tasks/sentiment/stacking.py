@@ -65,7 +65,7 @@ def make_ensemble(
             their_own |= data is None or are_own_data(data, training, Path(member))
     options = on_the_data_of(trainings[0], options)
     for run in (Path(os.path.realpath(run)) for run in options.runs):
-        if Path(os.path.realpath(out)) in (run, *run.parents):
+        if Path(os.path.realpath(os.path.expanduser(out))) in (run, *run.parents):
             raise UserError(
                 f"{option('out')} {out} is, or holds, one of the runs of the ensemble; give the name of a new folder"
             )

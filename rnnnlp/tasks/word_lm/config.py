@@ -63,7 +63,6 @@ class WordLMOptions(TrainingOptions):
 
     @property
     def inherited(self) -> tuple[str, ...]:
-        """The options that come from the run of `from_`."""
         return FROM_RUN if self.from_ is not None else ()
 
 

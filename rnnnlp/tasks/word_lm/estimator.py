@@ -50,9 +50,7 @@ class WordLM(Estimator):
         Raises:
             UserError: For a mistake in options or data.
         """
-        corpus, name = given_corpus(
-            data, column=self.text_column, separator=self.document_separator, tokenizer=self.tokenizer
-        )
+        corpus, name = given_corpus(data, column=self.text_column, separator=self.document_separator)
         return self._train(name, corpus, out, overwrite, callbacks)
 
     @classmethod

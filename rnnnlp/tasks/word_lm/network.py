@@ -61,11 +61,11 @@ class WordLMNetwork(Network):
         sampler: Sampler,
         *,
         rng: np.random.Generator,
-        of: int | None = None,
+        batch_count: int | None = None,
     ) -> tuple[float, int, list[State]]:
         """Adds the gradient of the mean loss of a window for each direction into every parameter.
 
-        The mean is over these targets; `of` divides by another number, that of a whole batch with these targets in it.
+        The mean is over these targets, or over the `batch_count` targets of a whole batch that has these in it.
 
         Returns:
             Nats among the candidates summed over the targets, the number of targets, and the final states.
@@ -73,7 +73,7 @@ class WordLMNetwork(Network):
         count = sum(len(window.targets) for window in windows)
         loss_sum, ends = 0.0, []
         for direction, window, state in zip(self.directions.values(), windows, states, strict=True):
-            window_loss, state_T = direction.gradients(window, state, sampler, count=of or count, rng=rng)
+            window_loss, state_T = direction.gradients(window, state, sampler, count=batch_count or count, rng=rng)
             loss_sum += window_loss
             ends.append(state_T)
         return loss_sum, count, ends

@@ -10,18 +10,24 @@ import numpy as np
 from rnnnlp.batches.shards import Shard
 from rnnnlp.batches.streams import StreamBatches
 from rnnnlp.layers.sampled_softmax import Sampler
-from rnnnlp.tasks.language_modelling import carried_state, carry, ends_fingerprint, state_of_shard, whole_state
+from rnnnlp.tasks.language_modelling import (
+    EVALUATION_STREAMS,
+    carried_state,
+    carry,
+    ends_fingerprint,
+    state_of_shard,
+    whole_state,
+)
 from rnnnlp.tasks.word_lm.config import WordLMTraining
 from rnnnlp.tasks.word_lm.evaluate import word_lm_metrics
 from rnnnlp.tasks.word_lm.network import WordLMNetwork, both_directions
-from rnnnlp.training.task import NO_LOSS, ShardLoss
+from rnnnlp.training.objective import NO_LOSS, ShardLoss
 
-EVALUATION_STREAMS = 64
 COUNTED_TOKENS = 1 << 20  # at a time
 
 
 class WordLMObjective:
-    """Truncated backpropagation through time in both directions; see `training.task.Objective`.
+    """Truncated backpropagation through time in both directions; see `training.objective.Objective`.
 
     `digests` are those of `language_modelling.digests_of_corpus`.
     """
@@ -53,8 +59,8 @@ class WordLMObjective:
             return NO_LOSS
         states = [state_of_shard(state, shard) for state in self.states]
         carried = [carried_state(window, state) for window, state in zip(windows, states, strict=True)]
-        of = sum(len(window.targets) for window in self.windows)
-        loss_sum, count, ends = self.network.gradients(windows, carried, self.sampler, rng=rng, of=of)
+        batch_count = sum(len(window.targets) for window in self.windows)
+        loss_sum, count, ends = self.network.gradients(windows, carried, self.sampler, rng=rng, batch_count=batch_count)
         for state, state_T in zip(states, ends, strict=True):
             carry(state, state_T)
         return ShardLoss(loss_sum, count, count)

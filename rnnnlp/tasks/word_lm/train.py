@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from rnnnlp.batches.seeding import Stream, rng_for
-from rnnnlp.tasks.language_modelling import SPLITS, digests_of_corpus, train_and_validation
+from rnnnlp.tasks.language_modelling import SPLITS, digests_of_corpus, for_tokenizer, train_and_validation
 from rnnnlp.tasks.word_lm.config import FROM_RUN, WordLMConfig, WordLMOptions, WordLMTraining
 from rnnnlp.tasks.word_lm.network import WordLMNetwork
 from rnnnlp.tasks.word_lm.objective import WordLMObjective
@@ -20,20 +20,19 @@ from rnnnlp.training.task import Options, require_open
 def begin(options: Options[WordLMOptions], run: RunFolder, *, data: Corpus | None, started: float) -> Trainer:
     """The trainer of a new run on `data`, or on what the options name."""
     config = resolve(options.training)
-    corpus = data or corpus_of(config)
     if config.from_ is not None:
         start = config.from_
         earlier = processes().first(lambda: WordLMNetwork.from_pretrained(start))
         config = config.changed(tokenizer=earlier.tokenizer.kind, vocab_size=earlier.tokenizer.vocab_size)
         network = earlier.copy(**options.network)
-        encoded = encoded_once(corpus, earlier.tokenizer)
+        encoded = encoded_once(corpus_of(config, data), earlier.tokenizer)
         return Trainer.begin(
             WordLMObjective(network, *train_and_validation(encoded), config, digests_of_corpus(encoded)),
             config,
             run,
             started=started,
         )
-    encoded = encoded_once(corpus, config.tokenizer, **config.vocabulary_options)
+    encoded = encoded_once(corpus_of(config, data), config.tokenizer, **config.vocabulary_options)
     network_config = WordLMConfig(encoded.tokenizer.vocab_size, **options.network)
     train, validation = train_and_validation(encoded)
     objective = new_objective(network_config, encoded.tokenizer, train, validation, config, digests_of_corpus(encoded))
@@ -42,7 +41,7 @@ def begin(options: Options[WordLMOptions], run: RunFolder, *, data: Corpus | Non
 
 def reopen(network: WordLMNetwork, config: WordLMTraining, run: RunFolder, *, data: Corpus | None) -> Trainer:
     """The trainer of a run that is resumed from its newest checkpoint."""
-    encoded = encoded_once(data or corpus_of(config), network.tokenizer)
+    encoded = encoded_once(corpus_of(config, data), network.tokenizer)
     objective = WordLMObjective(network, *train_and_validation(encoded), config, digests_of_corpus(encoded))
     trainer = Trainer(objective, config, run)
     trainer.resume()
@@ -79,7 +78,10 @@ def check(options: Options[WordLMOptions]) -> None:
     require_open(options, FROM_RUN)
 
 
-def corpus_of(options: WordLMOptions) -> Corpus:
+def corpus_of(options: WordLMOptions, given: Corpus | None = None) -> Corpus:
+    """The text to train on: the given one, or what the options name."""
+    if given is not None:
+        return for_tokenizer(given, options.tokenizer)
     return load_corpus(
         options.data,
         options.reading,

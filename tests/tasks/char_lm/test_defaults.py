@@ -117,6 +117,12 @@ def test_long_runs_have_a_lower_learning_rate(monkeypatch):
     assert defaults.scaled_lr(1e-2, 8 * defaults.SHORT_RUN) == pytest.approx(2.5e-3)
 
 
+@pytest.mark.parametrize("limit", [{"epochs": 1}, {"budget": 60.0}])
+def test_a_text_without_a_token_is_refused(monkeypatch, limit):
+    with pytest.raises(UserError, match="the corpus has 0 tokens and a window needs 65; give more text or a smaller"):
+        resolve(monkeypatch, tokens=0, **limit)
+
+
 def test_unknown_preset():
     with pytest.raises(UserError, match="preset is gigantic; it must be one of auto, tiny, small, base, large, huge"):
         CharLMOptions(data="text", preset="gigantic")

@@ -130,6 +130,21 @@ def test_a_stop_string_ends_the_text_and_is_not_shown(backend: str):
     assert cut == whole[: whole.index(stop)]
 
 
+def test_a_stop_string_of_bytes_that_are_no_text(caplog: pytest.LogCaptureFixture):
+    model = CharLMNetwork(
+        CharLMConfig(256, hidden_size=8, embedding_size=4), ByteTokenizer(), rng=np.random.default_rng(0)
+    )
+
+    def text(errors: str, stop: tuple[str, ...] = ()) -> str:
+        return "".join(generate(model, "x", Sampling(200, stop=stop), rng=np.random.default_rng(2), errors=errors))
+
+    whole = text("surrogateescape")
+    stop = next(c for c in whole[60:] if "\udc80" <= c <= "\udcff")
+    assert text("surrogateescape", (stop,)) == whole[: whole.index(stop)]
+    assert text("replace", (stop,)) == text("replace")
+    assert "stop has bytes that are not UTF-8; the text keeps such bytes only with out FILE" in caplog.text
+
+
 def test_bytes_that_are_no_text_come_out_as_replacement_characters(backend: str):
     model = CharLMNetwork(
         CharLMConfig(256, hidden_size=4, embedding_size=4), ByteTokenizer(), rng=np.random.default_rng(0)
@@ -203,4 +218,7 @@ def test_a_large_vocabulary_is_evaluated_in_smaller_windows(monkeypatch):
     whole = language_model_loss(network, ids, streams=2)
     monkeypatch.setattr("rnnnlp.tasks.char_lm.network.BLOCK", 50 * 64)
     assert network.window_tokens == 64
+    rows, forward = [], network.head.forward
+    monkeypatch.setattr(network.head, "forward", lambda h: rows.append(len(h)) or forward(h))
     assert language_model_loss(network, ids, streams=2) == pytest.approx(whole)
+    assert max(rows) == 64  # also while the state of the second stream is warmed up

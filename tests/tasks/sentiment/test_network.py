@@ -77,8 +77,8 @@ def test_gradient_of_the_loss_for_every_cell(cell):
     check_model(make(cell), documents(RAGGED[5]), class_weights=weights, label_smoothing=0.1)
 
 
-@pytest.mark.parametrize("of", [None, 7.5], ids=["whole", "part"])
-def test_gradient_of_the_loss_with_sample_weights(of):
+@pytest.mark.parametrize("batch_count", [None, 7.5], ids=["whole", "part"])
+def test_gradient_of_the_loss_with_sample_weights(batch_count):
     """The documents' losses, each times its weight, are divided by the sum of weights, or by that of a whole batch."""
     model, batch = make(dropout=0.3), documents(RAGGED[5])
     sample_weights = np.array([2.0, 0.0, 0.5, 1.25])
@@ -91,11 +91,11 @@ def test_gradient_of_the_loss_with_sample_weights(of):
             of_document = softmax_cross_entropy(logits[b : b + 1], batch.labels[b : b + 1], **options)
             loss_sum += weight * of_document[0]
             count += weight * of_document[1]
-        return loss_sum / (of or count)
+        return loss_sum / (batch_count or count)
 
     rng = np.random.default_rng(3)
-    found = model.gradients(batch, rng=rng, sample_weights=sample_weights, of=of, **options)
-    assert found.loss_sum / (of or found.count) == pytest.approx(loss(), rel=1e-12)
+    found = model.gradients(batch, rng=rng, sample_weights=sample_weights, batch_count=batch_count, **options)
+    assert found.loss_sum / (batch_count or found.count) == pytest.approx(loss(), rel=1e-12)
     check_gradients(loss, pairs(model.parameters()))
 
 
