@@ -1,6 +1,7 @@
 """A fork at any moment, also while other threads predict and train, neither hangs nor crashes."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from rnnnlp.training.opened_once import shared
 from rnnnlp.training.run_folder import RunFolder
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
@@ -129,6 +131,32 @@ def test_a_child_does_not_wait_for_the_lock_of_a_progress_bar():
     finally:
         done.set()
         holder.join()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_child_does_not_wait_for_a_thread_that_opens_a_shared_model():
+    class Model:
+        network_ = None
+
+    opens, done = threading.Event(), threading.Event()
+
+    def slowly(place: str) -> Model:
+        opens.set()
+        done.wait()
+        return Model()
+
+    def in_child() -> None:
+        signal.alarm(5)  # ends a child that waits
+        shared(Model, "another model", lambda place: Model())
+
+    thread = threading.Thread(target=shared, args=(Model, "a model", slowly))
+    thread.start()
+    opens.wait()
+    try:
+        assert child_of(in_child) == 0
+    finally:
+        done.set()
+        thread.join()
 
 
 def test_no_module_is_missing_where_there_are_no_file_locks():

@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rnnnlp.cli.options import add_backend_options, add_reading_options, with_backend
 from rnnnlp.cli.output import refuse_input, show, show_json, write_json
@@ -81,55 +81,103 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_backend_options(parser)
 
 
+class Model(NamedTuple):
+    """What is measured.
+
+    Attributes:
+        place: Where it is, as the user gave it.
+        folder: The folder of the weights: a run, one of its checkpoints, or a bundled model.
+        task: What it does.
+        training: How it was trained.
+        members: The folders of the members of an ensemble, and how each was trained.
+    """
+
+    place: Path
+    folder: Path
+    task: "Task"
+    training: dict[str, Any]
+    members: list[tuple[Path, Mapping[str, Any]]]
+
+
 @with_backend
 def run(options: argparse.Namespace) -> int:
-    from rnnnlp.tasks import task_of
-    from rnnnlp.tasks.sentiment.bundled import model_folder
-    from rnnnlp.tasks.sentiment.evaluate import trainings_of_members
-    from rnnnlp.text import ReadOptions
-    from rnnnlp.text.sources import split_to_measure
-    from rnnnlp.training.data_places import are_own_data, find_data
-    from rnnnlp.training.model_folder import read_config
-    from rnnnlp.training.run_folder import RunFolder
-    from rnnnlp.training.task import Evaluation
+    from rnnnlp.training.data_places import find_data
 
-    folder = model_folder(options.run_folder)
-    if options.weights == "last":
-        folder = RunFolder(folder).latest_checkpoint()
-    config = read_config(folder)
-    model_type = config["model_type"]
-    task = task_of(model_type, folder)
-    if options.weights == "last":
-        network = task.network.config_type.from_mapping(config["model"], str(folder / "config.json"))
-        # Refuses files that are not of one step; they hold the weights, and three further values for each.
-        RunFolder.load_checkpoint(folder, 4 * network.num_parameters)
-    training = training_in(config, task, folder)
-    require_meaning(options, model_type, task, folder)
+    model = opened(options)
     in_files = require_files(options, "data", "baseline", "dynamic", "mistakes")
     if options.out is not None and not in_files:
         raise UserError(f"{option('out')} means nothing without {option('files')}; leave it out")
     if not (options.data or in_files) or options.dynamic:
-        training["data"] = find_data(
-            training,
-            Path(options.run_folder),
-            remedy=f"leave out {option('dynamic')}, which reads them" if options.data else "",
-        )
+        remedy = f"leave out {option('dynamic')}, which reads them" if options.data else ""
+        model.training["data"] = find_data(model.training, model.place, remedy=remedy)
     if in_files:
-        asked = Evaluation(**ReadOptions.given(options), threshold=options.threshold, hold_out=False)
-        refuse_input("json", options.json, data=options.files, runs=[options.run_folder])
-        outputs = outputs_of_files(options, ".json").values()
-        if options.json and os.path.realpath(os.path.expanduser(options.json)) in map(os.path.realpath, outputs):
-            raise UserError(f"{option('json')} {options.json} has the figures of one of the files; give another path")
-        tells = part_of_files(options.part)[0] == 1  # where nothing is left to do, one process prints the total
-        for file, output in files_to_do(options, ".json", folder, "threshold", "split"):
-            split = options.split or split_to_measure(file, reading_of(asked, training), rows=task.has_labels)
-            write_json(str(output), measured(task, folder, file, split, training, asked, sums=True))
-            tells = True
-        total = total_of_files(options, task)
-        if total is not None and tells:
-            show_figures(options, task, [total])
-        return 0
-    data_sets = options.data or [training["data"]]
+        evaluate_files(options, model)
+    else:
+        evaluate_data_sets(options, model)
+    return 0
+
+
+def opened(options: argparse.Namespace) -> Model:
+    """The model that the options of `evaluate` or `export` name.
+
+    Raises:
+        UserError: If it is damaged, or an option means nothing for its type.
+    """
+    from rnnnlp.tasks import task_of
+    from rnnnlp.tasks.sentiment.bundled import model_folder
+    from rnnnlp.tasks.sentiment.evaluate import trainings_of_members
+    from rnnnlp.training.model_folder import read_config
+    from rnnnlp.training.run_folder import RunFolder
+
+    folder = model_folder(options.run_folder)
+    weights = getattr(options, "weights", "best")
+    if weights == "last":
+        folder = RunFolder(folder).latest_checkpoint()
+    config = read_config(folder)
+    task = task_of(config["model_type"], folder)
+    if weights == "last":
+        network = task.network.config_type.from_mapping(config["model"], str(folder / "config.json"))
+        # Refuses files that are not of one step; they hold the weights, and three further values for each.
+        RunFolder.load_checkpoint(folder, 4 * network.num_parameters)
+    training = training_in(config, task, folder)
+    require_meaning(options, config["model_type"], task, folder)
+    return Model(Path(options.run_folder), folder, task, training, trainings_of_members(folder))
+
+
+def evaluate_files(options: argparse.Namespace, model: Model) -> None:
+    """Writes the figures of each file, and prints those of all together when the last one is measured."""
+    from rnnnlp.text import ReadOptions
+    from rnnnlp.text.sources import split_to_measure
+    from rnnnlp.training.data_places import are_own_data
+    from rnnnlp.training.task import Evaluation
+
+    asked = Evaluation(**ReadOptions.given(options), threshold=options.threshold, hold_out=False)
+    refuse_input("json", options.json, data=options.files, runs=[options.run_folder])
+    outputs = outputs_of_files(options, ".json").values()
+    if options.json and os.path.realpath(os.path.expanduser(options.json)) in map(os.path.realpath, outputs):
+        raise UserError(f"{option('json')} {options.json} has the figures of one of the files; give another path")
+    tells = part_of_files(options.part)[0] == 1  # where nothing is left to do, one process prints the total
+    for file, output in files_to_do(options, ".json", model.folder, "threshold", "split"):
+        reading = reading_of(asked, model.training)
+        split = options.split or split_to_measure(file, reading, rows=model.task.has_labels)
+        for place, training in ((model.place, model.training), *model.members):
+            if split != "validation" and are_own_data(file, training, place):
+                log.warning("%s was trained on %s: its figures there are too good", place, file)
+        write_json(str(output), measured(model, file, split, asked, sums=True))
+        tells = True
+    total = total_of_files(options, model.task)
+    if total is not None and tells:
+        show_figures(options, model.task, [total])
+
+
+def evaluate_data_sets(options: argparse.Namespace, model: Model) -> None:
+    """Prints the figures of each data set."""
+    from rnnnlp.text import ReadOptions
+    from rnnnlp.text.sources import split_to_measure
+    from rnnnlp.training.model_folder import version_of_weights
+    from rnnnlp.training.task import Evaluation
+
+    data_sets = options.data or [model.training["data"]]
     refuse_input("json", options.json, data=data_sets, runs=[options.run_folder])
     mistakes = options.mistakes
     if mistakes is None:  # some of one data set, none of several
@@ -145,18 +193,56 @@ def run(options: argparse.Namespace) -> int:
     results = []
     for data in data_sets:
         started = time.monotonic()
-        own_data = not options.data or are_own_data(data, training, Path(options.run_folder))
-        of_member = any(are_own_data(data, of, place) for place, of in trainings_of_members(folder))
-        hold_out = options.baseline or own_data or of_member
+        own_data, seen = what_it_saw(model, data if options.data else None)
+        hold_out = options.baseline or seen
+        if model.members and own_data:
+            log.warning("%s: the weights of the ensemble were fitted to validation texts of these data", data)
         asked = replace(asked, hold_out=hold_out, own_data=own_data)
-        split = options.split or (
-            "validation" if hold_out else split_to_measure(data, reading_of(asked, training), rows=task.has_labels)
-        )
-        figures = measured(task, folder, data, split, training, asked)
+        split = options.split
+        if split is None and hold_out:
+            split = "validation"
+        elif split is None:
+            split = split_to_measure(data, reading_of(asked, model.training), rows=model.task.has_labels)
+        before = version_of_weights(model.folder)
+        figures = measured(model, data, split, asked)
         figures["seconds"] = round(time.monotonic() - started, 2)
-        results.append(figures)
-    show_figures(options, task, results)
-    return 0
+        results.append(figures | (of_model(options, model.folder, before) if options.json else {}))
+    show_figures(options, model.task, results)
+
+
+def what_it_saw(model: Model, data: str | None) -> tuple[bool, bool]:
+    """Whether data are those of the training, and whether all but the texts held out of them trained the model.
+
+    Args:
+        model: The model. An ensemble has data of its own, to which its weights were fitted, and those of its members.
+        data: The data; None for those of the training.
+    """
+    from rnnnlp.training.data_places import are_own_data
+
+    own = data is None or are_own_data(data, model.training, model.place)
+    if not model.members:
+        return own, own
+    place = model.training.get("data") if data is None else data
+    return own, any(
+        are_own_data(place, training, folder) if training and place else own for folder, training in model.members
+    )
+
+
+def of_model(options: argparse.Namespace, folder: Path, before: tuple[int, ...]) -> dict[str, Any]:
+    """Which weights were measured, their digest, and the threshold if one was chosen: `push` compares them.
+
+    There is no digest if the folder has had other weights `before`, as that of a run that trains may.
+    """
+    from rnnnlp.training.model_folder import digest_of_model, version_of_weights
+    from rnnnlp.training.sharing import DIGEST
+
+    digest = digest_of_model(folder)
+    decides = options.threshold is not None and "=" in options.threshold
+    return (
+        {"weights": options.weights}
+        | ({"threshold": options.threshold} if decides else {})
+        | ({DIGEST: digest} if version_of_weights(folder) == before else {})
+    )
 
 
 def show_figures(options: argparse.Namespace, task: "Task", results: list[dict[str, Any]]) -> None:
@@ -222,17 +308,8 @@ def reading_of(asked: "Evaluation", training: Mapping[str, Any]) -> "ReadOptions
     return asked.reading(training).for_tokenizer(training.get("tokenizer"))
 
 
-def measured(
-    task: "Task",
-    folder: Path,
-    data: str,
-    split: str,
-    training: Mapping[str, Any],
-    asked: "Evaluation",
-    *,
-    sums: bool = False,
-) -> dict[str, Any]:
-    """The figures of the model in a folder on a split, and the names of split and data; `sums` keeps what adds up.
+def measured(model: Model, data: str, split: str, asked: "Evaluation", *, sums: bool = False) -> dict[str, Any]:
+    """The figures of a model on a split, and the names of split and data; `sums` keeps what adds up.
 
     Raises:
         UserError: If they cannot be measured, or are not finite.
@@ -240,9 +317,11 @@ def measured(
     import numpy as np
 
     with np.errstate(over="ignore", invalid="ignore"):  # the figures are checked
-        figures = task.evaluate(folder, data, split, training, asked)
+        figures = model.task.evaluate(model.folder, data, split, model.training, asked)
     if not all(math.isfinite(value) for value in figures.values() if isinstance(value, float)):
-        raise UserError(f"{folder}: its weights are so large that nothing can be measured; restore it, or train again")
+        raise UserError(
+            f"{model.folder}: its weights are so large that nothing can be measured; restore it, or train again"
+        )
     if not sums:
         figures.pop("sums", None)
     return figures | {"split": split, "data": data}

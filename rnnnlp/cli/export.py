@@ -92,21 +92,15 @@ def to_another_format(options: argparse.Namespace) -> int:
 
 def smaller(options: argparse.Namespace) -> int:
     """Writes a model with int8 weights, and shows figures and sizes before and after."""
-    from rnnnlp.cli.evaluate import measured, reading_of, require_meaning, training_in
-    from rnnnlp.tasks import task_of
-    from rnnnlp.tasks.sentiment.bundled import model_folder
+    from rnnnlp.cli.evaluate import measured, opened, reading_of, what_it_saw
     from rnnnlp.text import ReadOptions
     from rnnnlp.text.sources import split_to_measure
-    from rnnnlp.training.data_places import are_own_data, find_data, refuse_data_of_run
+    from rnnnlp.training.data_places import find_data, refuse_data_of_run
     from rnnnlp.training.export import export
-    from rnnnlp.training.model_folder import read_config
     from rnnnlp.training.task import Evaluation
 
-    folder = model_folder(options.run_folder)
-    config = read_config(folder)
-    task = task_of(config["model_type"], folder)
-    training = training_in(config, task, folder)
-    require_meaning(options, config["model_type"], task, folder)
+    model = opened(options)
+    folder, training = model.folder, model.training
     refuse_input("json", options.json, data=[options.data], runs=[options.run_folder])
     refuse_data_of_run(options.data, options.out)
     asked = Evaluation(**ReadOptions.given(options))
@@ -116,9 +110,11 @@ def smaller(options: argparse.Namespace) -> int:
             if not options.data and place == folder:
                 training["data"] = find_data(training, folder)
             data = options.data or training["data"]
-            own = not options.data or are_own_data(data, training, folder)
-            split = "validation" if own else split_to_measure(data, reading_of(asked, training), rows=task.has_labels)
-            return measured(task, place, data, split, training, replace(asked, hold_out=own, own_data=own))
+            own, seen = what_it_saw(model, options.data)
+            reading = reading_of(asked, training)
+            split = "validation" if seen else split_to_measure(data, reading, rows=model.task.has_labels)
+            asked_here = replace(asked, hold_out=seen, own_data=own)
+            return measured(model._replace(folder=place), data, split, asked_here)
         except UserError as error:
             if options.data:
                 raise
@@ -126,7 +122,7 @@ def smaller(options: argparse.Namespace) -> int:
             return None
 
     exported = export(
-        task, folder, options.out, quantize=options.quantize, overwrite=options.overwrite, measure=measure
+        model.task, folder, options.out, quantize=options.quantize, overwrite=options.overwrite, measure=measure
     )
     figures = {"run": options.run_folder, "out": options.out, "quantize": options.quantize, **vars(exported)}
     if options.json == "-":

@@ -5,6 +5,7 @@ import io
 import logging
 import os
 import sys
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
@@ -96,8 +97,12 @@ def outcome(words: list[str]) -> tuple[int, str]:
     except (KeyboardInterrupt, SystemExit, GeneratorExit):
         raise
     except BaseException as error:  # `tokenizers` has some that are not an Exception
+        from rnnnlp.training.launcher import launched_processes
+
         if os.environ.get(DEBUG) == "1":
-            raise
+            if launched_processes() == 1:
+                raise
+            traceback.print_exc()  # the other processes would wait for one that ends here
         what = f"internal error: {type(error).__name__}: {error}"
         notes = "".join(f"; {note}" for note in getattr(error, "__notes__", ()))
         return failure(f"{what}; please report it ({DEBUG}=1 shows where){notes}", "rnnnlp", INTERNAL_ERROR)

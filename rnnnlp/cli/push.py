@@ -9,9 +9,9 @@ from rnnnlp.cli.output import show
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
         "The configuration, the tokenizer, the weights, metrics and the model card are uploaded; checkpoints are not. "
-        "The figures of RUN/evaluation.json go into the card: 'rnnnlp evaluate RUN --json RUN/evaluation.json' writes "
-        "them. HF_TOKEN, or 'hf auth login', says who you are. Others then use the model by its name, as in "
-        "'rnnnlp evaluate owner/name' and 'rnnnlp predict --model owner/name'."
+        "The figures of RUN/evaluation.json go into the card, if they are of this model: 'rnnnlp evaluate RUN --json "
+        "RUN/evaluation.json' writes them. HF_TOKEN, or 'hf auth login', says who you are. Others then use the model "
+        "by its name, as in 'rnnnlp evaluate owner/name' and 'rnnnlp predict --model owner/name'."
     )
     parser.add_argument("run_folder", metavar="RUN", help="the folder of a trained model, or of an ensemble")
     parser.add_argument("repo", metavar="NAME", help="the name of the model on the Hub, owner/name")

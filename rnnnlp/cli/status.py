@@ -2,9 +2,12 @@
 
 import argparse
 from collections import deque
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rnnnlp.cli.output import show
+
+if TYPE_CHECKING:
+    from rnnnlp.training.run_folder import RunFolder
 
 LAST_LOSSES = 5
 SIZES = ("cell", "hidden_size", "num_layers")  # shown where the network has them
@@ -21,7 +24,7 @@ def run(options: argparse.Namespace) -> int:
     folder = RunFolder(options.run_folder)
     config, state = read_config(folder.path), read_state(folder.latest_checkpoint())
     first = folder.language_model()
-    if state.step == 0 and first.checkpoints():
+    if state.step == 0 and first.checkpoints() and pretrains(folder, first):
         show(f"{folder.path} pretrains a language model first: {first.path}")
         folder, config, state = first, read_config(first.path), read_state(first.latest_checkpoint())
     checkpoints, process = folder.checkpoints(), folder.process()
@@ -37,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
     lines = {
         "model": ", ".join([config["model_type"], *sizes]),
         "data": config.get("training", {}).get("data"),
-        "process": "none" if process is None else f"{process} is training in it",
+        "process": "none" if process is None else f"{process or 'another process'} is training in it",
         "step": f"{step}, {last.get('progress', 0):.0%} of the run" if last else step,
         "time": f"{seconds:.0f} seconds",
         "losses": ", ".join(f"{loss:.4f}" for loss in losses) or "none yet",
@@ -47,3 +50,8 @@ def run(options: argparse.Namespace) -> int:
     for name, value in lines.items():
         show(f"{name:12} {value}")
     return 0
+
+
+def pretrains(folder: "RunFolder", first: "RunFolder") -> bool:
+    """Whether a run that has not begun pretrains its language model now, or was stopped while it did."""
+    return first.process() is not None or (folder.process() is None and not any(folder.metrics()))

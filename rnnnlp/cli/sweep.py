@@ -6,7 +6,7 @@ import logging
 import math
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from rnnnlp.training.task import Task
 
 RESULT = ".json"  # ends the name of the file beside a run that says how it ended
+NOTHING = (None, "none")  # an option that is left out is stored as either
+MAY_CHANGE = ("data", "backend", "threads", "checkpoint_every", "keep_checkpoints", "report_to")  # in a resumed run
 
 log = logging.getLogger(__name__)
 
@@ -105,11 +107,11 @@ def trains(task: "Task", folder: Path, name: str, config: dict[str, Any], failed
         return False
     try:
         if out.is_dir() and RunFolder(out).checkpoints():
-            resume(task, out)
+            resume(task, out, changes_to(task, out, config))
         else:
             train(task, task.options_from(config), out)
     except UserError as error:
-        if not RunFolder(out).process():  # else another process was faster
+        if RunFolder(out).process() is None:  # else another process was faster
             failed[name] = error.command_line
         return False
     state = read_state(RunFolder(out).latest_checkpoint())
@@ -117,6 +119,34 @@ def trains(task: "Task", folder: Path, name: str, config: dict[str, Any], failed
     result = {"run": name} | of_run | {"validation": state.best_metrics, "options": config}
     write_atomically(folder / f"{name}{RESULT}", json.dumps(result).encode())
     return True
+
+
+def changes_to(task: "Task", out: Path, config: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a configuration that the run in a folder has otherwise.
+
+    Raises:
+        UserError: For one that changes the result, which would be taken for that of the configuration.
+    """
+    from rnnnlp.training.model_folder import read_config, training_of
+
+    options, where = task.options_from(config), str(out)
+    network = task.network.config_type.from_mapping(read_config(out)["model"], where)
+    before = network.to_mapping() | task.training.from_mapping(training_of(out), where).to_mapping()
+    wanted = {n: v for n, v in (options.training.to_mapping() | options.network).items() if n in config}
+    if config.get("from_") not in NOTHING:
+        wanted.pop("vocab_size", None)  # a limit, in place of which the run has the size
+    changes = {
+        name: value
+        for name, value in wanted.items()
+        if value != before[name] and not (value in NOTHING and before[name] in NOTHING)
+    }
+    for name, value in changes.items():
+        if name not in MAY_CHANGE:
+            raise UserError(
+                f"{option(name)} is {value}, and {out} was begun with {before[name]}; give the option as it was, or "
+                "remove that run"
+            )
+    return changes
 
 
 def result_of(folder: Path, name: str) -> dict[str, Any] | None:

@@ -3,7 +3,7 @@
 import argparse
 import shlex
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rnnnlp.cli.options import add_config_options, read_toml
 from rnnnlp.cli.output import show
@@ -12,9 +12,6 @@ from rnnnlp.errors import UserError, dashed, option
 from rnnnlp.files import WriteError
 from rnnnlp.tasks import TASKS, load_task
 from rnnnlp.training.task import Task
-
-if TYPE_CHECKING:
-    from rnnnlp.training.reporting import Callback
 
 PREFIX = "train "  # of the commands of tasks that are words of this one
 
@@ -82,15 +79,16 @@ def trained(options: argparse.Namespace, task: Task) -> int:
             if extra := ", ".join(option(name) for name, value in not_here.items() if value):
                 raise UserError(f"{option('resume')} continues the run in its own folder; leave out {extra}")
             out = again
-            resume(task, again, given, callbacks=when_lost(task, out))
+            set_command_to_resume(task, out)
+            resume(task, again, given)
         else:
             values = (read_toml(options.config) if options.config else {}) | given
             out_of_file = as_given(str, values.pop("out", f"runs/{task.command.split()[-1]}"), "out")
             out = out_of_file if out is None else out
             overwrite = as_given(bool, values.pop("overwrite", False), "overwrite") or overwrite
             before = RunFolder(out).identity()
-            lost = when_lost(task, out)
-            train(task, task.options_from(values), out, overwrite=overwrite, callbacks=lost)
+            set_command_to_resume(task, out)
+            train(task, task.options_from(values), out, overwrite=overwrite)
     except WriteError as error:
         if not can_resume(out, before):
             raise
@@ -127,16 +125,9 @@ def command_to_resume(task: Task, out: str) -> str:
     return shlex.join([*launcher, "rnnnlp", *task.command.split(), dashed("resume"), str(out)])
 
 
-def when_lost(task: Task, out: str) -> "list[Callback]":
-    """What says how to resume a run that several processes train. If one of them is killed, none can say it then."""
+def set_command_to_resume(task: Task, out: str) -> None:
+    """Sets the command that is said in case that one of several processes is lost."""
     from rnnnlp.training.distributed import processes
-    from rnnnlp.training.reporting import Callback, ReportedRun
 
-    class WhenLost(Callback):
-        def begin(self, run: ReportedRun) -> None:
-            show(f"if a process is lost, resume with: {processes().resume_with}", to=sys.stderr)
-
-    if processes().size == 1:
-        return []
-    processes().resume_with = command_to_resume(task, out)
-    return [WhenLost()]
+    if processes().size > 1:
+        processes().resume_with = command_to_resume(task, out)

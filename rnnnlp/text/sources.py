@@ -132,7 +132,7 @@ class _Finder:
             docs = PythonDocs()
             return Source(docs.name, {"train": (docs,)})
         path = Path(spec).expanduser()
-        if spec and path.is_dir() and _is_file_name(path.name) and (parts := self._parts_in(path)):
+        if spec and path.is_dir() and is_file_name(path.name) and (parts := self._parts_in(path)):
             split = _split_of(path)
             return Source(spec, {split if split in SPLITS else "train": parts})
         if spec and path.is_dir():
@@ -142,7 +142,7 @@ class _Finder:
             return Source(spec, {split if split in SPLITS else "train": (self._open(path),)})
         if glob.has_magic(spec):
             return Source(spec, self._glob_splits(path))
-        if is_hub_name(spec) and not _is_file_name(path.name):
+        if is_hub_name(spec) and not is_file_name(path.name):
             return Source(spec, _hub_splits(spec))
         raise UserError(
             f"{spec!r}: no such file or folder; expected a path, a glob, a Hub name such as stanfordnlp/imdb, "
@@ -271,7 +271,7 @@ class _Finder:
         return tuple(ClassFolders(sub, ["."], self.reading) for sub in subs)
 
 
-def _is_file_name(name: str) -> bool:
+def is_file_name(name: str) -> bool:
     """Whether a name is that of a file that would be read, and of no data set on the Hub."""
     return data_suffix(name) in (*TABLE_SUFFIXES, ".txt") or name.lower().endswith((*COMPRESSED, ".xlsx", ".xls"))
 

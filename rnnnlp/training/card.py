@@ -13,8 +13,9 @@ from rnnnlp.config import written_duration
 from rnnnlp.display import markdown, markdown_code, visible, visible_json
 from rnnnlp.errors import UserError, dashed
 from rnnnlp.text.hub import is_hub_name
-from rnnnlp.text.sources import GIVEN
+from rnnnlp.text.sources import GIVEN, is_file_name
 from rnnnlp.training.model_folder import CARD, SavedModel
+from rnnnlp.training.model_folder import QUANTIZATION as QUANTIZED
 from rnnnlp.training.network import Network
 from rnnnlp.training.options import TrainingConfig
 from rnnnlp.training.task import Task, network_options
@@ -65,7 +66,7 @@ def call_of(task: Task, config: TrainingConfig, network: Network) -> str:
 
 def given_options(task: Task, config: TrainingConfig, network: Network) -> Iterator[tuple[str, Any]]:
     """The options that train this network again, but those that have their defaults and are not chosen in training."""
-    auto, inherited = task.auto_options(), getattr(config, "inherited", ())
+    auto, inherited = task.auto_options(), config.inherited
     values = network.config.to_mapping() | config.to_mapping()
     for field in (*fields(task.options), *network_options(network.config_type)):
         name, value = field.name, values[field.name]
@@ -82,7 +83,7 @@ def model_card(
     rows = [(markdown(name), value) for name, value in validation.items() if isinstance(value, float)]
     figures = "\n".join(f"| {name} | {value:.4f} |" for name, value in rows)
     in_python = config.data == GIVEN
-    folds = getattr(config, "folds", 0)  # of a classifier
+    folds = config.cross_validation_folds
     measured = "--data DATA" if in_python or folds else "--split validation"
     data = "texts that were given in Python," if in_python else markdown_code(config.data)
     return f"""# {task.title}
@@ -147,6 +148,7 @@ def card_for_hub(
     *,
     language: str | None,
     license: str | None,
+    local_data: bool = False,
 ) -> str:
     """A model card with the YAML that the Hub reads, and how the model is used from there.
 
@@ -158,6 +160,7 @@ def card_for_hub(
         evaluated: What `evaluate` measured, the figures of each data set.
         language: The language of the texts.
         license: The identifier of the licence.
+        local_data: Whether the training data are known to be files or folders of this computer.
 
     Raises:
         UserError: If its own YAML cannot be read.
@@ -190,11 +193,13 @@ def card_for_hub(
         for figure, (metric, shown) in METRICS_OF_HUB.items()
         if isinstance(of_data.get(figure), int | float) and abs(of_data[figure]) <= sys.float_info.max  # no NaN
     ]
+    if QUANTIZED in config and not results:  # its figures are of the float32 weights
+        own = {name: value for name, value in own.items() if name not in ("metrics", "model-index")}
     metadata: dict[str, Any] = {
         "library_name": "rnnnlp",
         "pipeline_tag": model.pipeline_tag,
         "tags": ["rnnnlp", *([cell] if cell else [])],
-        "datasets": [data.partition(":")[0]] if is_hub_name(data) and not os.path.exists(data) else None,
+        "datasets": [data.partition(":")[0]] if is_of_hub(data) and not local_data else None,
         "metrics": list(dict.fromkeys(result.metric_type for result in results)) or None,
     }
     metadata |= own | {k: v for k, v in {"language": language, "license": license}.items() if v}
@@ -222,4 +227,9 @@ model = {model.public_class}.from_pretrained("{repo}")
 
 def name_of_data(data: str) -> str:
     """How a card names data: as they were given, but only the last part of a path on this computer."""
-    return data if is_hub_name(data) and not os.path.exists(data) else os.path.basename(data.rstrip("/\\")) or data
+    return data if is_of_hub(data) else os.path.basename(data.rstrip("/\\")) or data
+
+
+def is_of_hub(data: str) -> bool:
+    """Whether this can be the name of a data set of the Hub, and is not that of a file or folder."""
+    return is_hub_name(data) and not is_file_name(os.path.basename(data)) and not os.path.exists(data)

@@ -137,12 +137,14 @@ def said_in_one_line(begin: str, name: HubName, *, pushed: bool = False) -> Iter
         from huggingface_hub import errors
     except ImportError:
         raise UserError(f"{begin} huggingface_hub is not installed; run: pip install huggingface_hub") from None
-    of_transport: tuple[Any, ...] = errors.HfHubHTTPError.__bases__  # of the HTTP library that it uses, and OSError
+    from rnnnlp.text.hub import transport_errors
+
+    known: tuple[type[Exception], ...] = (*transport_errors(), OSError, ValueError, errors.EntryNotFoundError)
     try:
         yield
     except UserError:
         raise
-    except (*of_transport, OSError, ValueError, errors.EntryNotFoundError) as error:
+    except known as error:
         raise refusal(begin, name, error, pushed=pushed) from None
 
 
@@ -186,6 +188,12 @@ def refusal(begin: str, name: HubName, error: BaseException, *, pushed: bool) ->
         return UserError(f"{begin} the Hub has no such model, or it is private; check the name, or {LOG_IN}")
     if status in (401, 403):
         return UserError(f"{begin} the Hub does not allow it with this token, or none; {LOG_IN}")
+    if pushed and status == 400:
+        lines = " ".join(str(error).split())[:500]
+        return UserError(
+            f"{begin} the Hub refuses it ({lines}); correct {option('license')}, {option('language')} or the YAML "
+            "at the top of README.md"
+        )
     if status is None and kinds[-1] is ValueError:
         return UserError(f"{begin} the Hub sent an invalid answer ({reason}); tell the owner of the model")
     if status is None:

@@ -4,6 +4,7 @@ import os
 
 SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE")  # of MPICH and Intel MPI (also in Slurm: --mpi=pmi2), and of Open MPI
 RANKS = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "PMIX_RANK")
+LOCAL_RANKS = ("MPI_LOCALRANKID", "OMPI_COMM_WORLD_LOCAL_RANK", "SLURM_LOCALID")
 LOCAL_SIZES = ("MPI_LOCALNRANKS", "OMPI_COMM_WORLD_LOCAL_SIZE")
 SLURM_STEP = "SLURM_STEP_NUM_TASKS"  # the number of processes that `srun` started
 
@@ -17,6 +18,11 @@ def launched_processes() -> int:
 def launched_rank() -> int:
     """The number of this process among those, from 0."""
     return next((int(os.environ[name]) for name in RANKS if os.environ.get(name, "").isdecimal()), 0)
+
+
+def rank_on_this_host() -> int:
+    """The number of this process among those on this host, from 0; 0 if the launcher does not say it."""
+    return next((int(os.environ[name]) for name in LOCAL_RANKS if os.environ.get(name, "").isdecimal()), 0)
 
 
 def processes_on_this_host() -> int:

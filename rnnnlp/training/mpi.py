@@ -3,6 +3,7 @@
 import logging
 import os
 import pickle  # nosec B403
+import socket
 import sys
 import threading
 import time
@@ -18,7 +19,13 @@ from rnnnlp.errors import UserError
 from rnnnlp.kernels.backend import Array
 from rnnnlp.kernels.processors import asked_by_environment, available_processors
 from rnnnlp.training.distributed import ALONE, working_with
-from rnnnlp.training.launcher import launched_processes, launched_rank, processes_on_this_host, slurm_processes
+from rnnnlp.training.launcher import (
+    launched_processes,
+    launched_rank,
+    processes_on_this_host,
+    rank_on_this_host,
+    slurm_processes,
+)
 from rnnnlp.training.signals import signals_noted
 from rnnnlp.training.watch import watch
 from rnnnlp.training.wire import Wire
@@ -47,12 +54,12 @@ class OverMPI:
             try:
                 from mpi4py import MPI
             except (ImportError, RuntimeError) as error:  # the second: there is no MPI library
-                if launched_rank():
-                    raise SystemExit(2) from None  # the first process says it
+                if launched_rank() and rank_on_this_host():
+                    raise SystemExit(2) from None  # the first process of this computer says it
                 reason = "" if isinstance(error, ModuleNotFoundError) else f" ({error})"
                 raise UserError(
                     f"{launched_processes()} processes were started together, which needs the packages "
-                    f"mpi4py and mpich{reason}; install them: pip install 'rnnnlp[mpi]'"
+                    f"mpi4py and mpich{reason}; install them on {socket.gethostname()}: pip install 'rnnnlp[mpi]'"
                 ) from None
         self._mpi, self._world, self._end = MPI, MPI.COMM_WORLD.Dup(), MPI.COMM_WORLD.Dup()
         self.rank, self.size = self._world.rank, self._world.size

@@ -62,10 +62,12 @@ def train(
     if data is None:
         refuse_data_of_run(options.training.data, out)
     options = Options(with_shards(with_limit(options.training)), options.network)
+    command = processes().resume_with
     with (
         running(options.training.backend, options.training.threads),
         RunFolder.create(out, overwrite=overwrite) as run,
     ):
+        run.when_begun = lambda: say_how_to_resume(command)
         return finish(task, task.begin(options, run, data=data, started=started), reports)
 
 
@@ -104,15 +106,16 @@ def resume(
             network, config = processes().first(opened)
             reports = reports_to(callbacks, config.report_to)
             say_processes(config.shards or 1)
+            say_how_to_resume(processes().resume_with)
             if data is None and (place := find_data(config.to_mapping(), run.path)) != config.data:
                 config = config.changed(data=place)
             with running(config.backend, config.threads):
                 return finish(task, task.reopen(network, config, run, data=data), reports)
         except CorruptFileError as error:
-            *older, newest = run.checkpoints()
-            if not older or not str(error).startswith(str(newest)):
+            found = run.checkpoints()  # none on a computer without the run folder
+            if len(found) < 2 or not str(error).startswith(str(found[-1])):
                 raise
-            raise UserError(f"{error.marked}, or remove {newest} to resume from {older[-1].name}") from None
+            raise UserError(f"{error.marked}, or remove {found[-1]} to resume from {found[-2].name}") from None
 
 
 def finish(task: Task, trainer: Trainer, reports: Reports) -> Network:
@@ -180,6 +183,12 @@ def say_processes(shards: int) -> None:
         log.info("%d processes train together; each batch has %d shards", size, shards)
     if size > shards:
         log.warning("a batch has %d shards, so %d of the %d processes do not train", shards, size - shards, size)
+
+
+def say_how_to_resume(command: str) -> None:
+    """Says a command that resumes the run, if there is one. Once a process is killed, none can say it."""
+    if command:
+        log.info("if a process is lost, resume with: %s", command)
 
 
 def reports_to(callbacks: Sequence[Callback], report_to: str | None) -> Reports:

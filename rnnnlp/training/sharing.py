@@ -4,18 +4,20 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from rnnnlp.errors import UserError
+from rnnnlp.errors import OptionName, UserError
 from rnnnlp.files import open_regular, read_json, write_atomically
 from rnnnlp.folders import read_whole
 from rnnnlp.training.card import card_for_hub
+from rnnnlp.training.data_places import kept_places
 from rnnnlp.training.hub import require_name, upload
-from rnnnlp.training.model_folder import CARD, OF_A_MODEL, ON_HUB, WEIGHTS, SavedModel, read_config
+from rnnnlp.training.model_folder import CARD, OF_A_MODEL, ON_HUB, SavedModel, digest_of_model, read_config
 
 EVALUATION = "evaluation.json"  # in a run folder: what `evaluate` measured
+DIGEST = "model_sha256"  # among the figures of `evaluate`: see `digest_of_model`
 
 log = logging.getLogger(__name__)
 
@@ -51,11 +53,10 @@ def push_folder(folder: str | os.PathLike[str], repo: str, load: Callable[[Path]
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with open_regular(source) as file, open(target, "wb") as new:
                     shutil.copyfileobj(file, new)
-                shutil.copystat(source, target)
             return load(copy)
 
         model = read_whole(path, copied)
-        return push(model, copy, repo, **options)
+        return push(model, copy, repo, run=path, **options)
 
 
 def push(
@@ -63,6 +64,7 @@ def push(
     folder: Path,
     repo: str,
     *,
+    run: Path | None = None,
     private: bool = False,
     message: str | None = None,
     language: str | None = None,
@@ -74,6 +76,7 @@ def push(
         model: The model.
         folder: The folder; its card changes.
         repo: The name of the model on the Hub, `owner/name`.
+        run: The run that the model is of, if there is one: it knows whether its data are on this computer.
         private: Whether only its owner may see it.
         message: What the commit says.
         language: The language of the texts, such as "en".
@@ -88,7 +91,14 @@ def push(
     require_name(repo)
     card = (folder / CARD).read_text("utf-8", "replace") if (folder / CARD).is_file() else f"# {repo}\n"
     card = card_for_hub(
-        card, model, read_config(folder), repo, evaluation_in(folder), language=language, license=license
+        card,
+        model,
+        read_config(folder),
+        repo,
+        evaluation_in(folder),
+        language=language,
+        license=license,
+        local_data=run is not None and has_local_data(run),
     )
     write_atomically(folder / CARD, card.encode("utf-8", "replace"), sync=False)
     return upload(folder, repo, ON_HUB, private=private, message=message)
@@ -97,13 +107,10 @@ def push(
 def evaluation_in(folder: Path) -> list[dict[str, Any]]:
     """What `evaluate` measured, as the file EVALUATION of a run folder says: the figures of each data set.
 
-    Figures that are older than the weights are of another model and are left out, which is logged.
+    Figures that are not those of this model as others will use it are left out, and a warning says why.
     """
     path = folder / EVALUATION
     if not path.is_file():
-        return []
-    if path.stat().st_mtime < (folder / WEIGHTS).stat().st_mtime:
-        log.warning("%s is older than the weights, so its figures are left out; evaluate again", EVALUATION)
         return []
     try:
         content = read_json(path)
@@ -112,4 +119,30 @@ def evaluation_in(folder: Path) -> list[dict[str, Any]]:
     figures = content if isinstance(content, list) else [content]
     if not all(isinstance(f, dict) and all(isinstance(f.get(key), str) for key in ("data", "split")) for f in figures):
         raise UserError(f"{EVALUATION} of the run has no figures of a data set and split; evaluate again, or remove it")
-    return figures
+    digest, kept = digest_of_model(folder), []
+    for of_data in figures:
+        if reason := reason_to_leave_out(of_data, digest):
+            log.warning(
+                "%s: the figures of %s are %s, so the card leaves them out; evaluate the run again with %s RUN/%s",
+                *(EVALUATION, of_data["data"], reason, OptionName("json"), EVALUATION),
+            )
+        else:
+            kept.append(of_data)
+    return kept
+
+
+def reason_to_leave_out(figures: Mapping[str, Any], digest: str) -> str | None:
+    """Why figures of `evaluate` do not belong into the card of the model with this digest; None if they do."""
+    if figures.get(DIGEST) != digest:
+        return "not known to be of these weights"
+    if figures.get("dynamic"):
+        return "of dynamic evaluation"
+    return "of a chosen threshold" if figures.get("threshold") else None
+
+
+def has_local_data(run: Path) -> bool:
+    """Whether a run keeps places of its data on this computer."""
+    try:
+        return bool(kept_places(run))
+    except UserError:  # its checkpoints are links
+        return False

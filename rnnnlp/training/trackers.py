@@ -99,9 +99,9 @@ class MlflowCallback(_Tracker):
             experiment = client.get_experiment_by_name(name)
             place = client.create_experiment(name) if experiment is None else experiment.experiment_id
             self._id = remember(run, "mlflow", client.create_run(place, run_name=run.name).info.run_id)
-        if self._id != known:
-            parameters = [mlflow.entities.Param(name, str(value)[:500]) for name, value in run.config.items()]
-            client.log_batch(self._id, params=parameters)
+        has = client.get_run(self._id).data.params  # their values cannot change
+        parameters = [mlflow.entities.Param(n, str(value)[:500]) for n, value in run.config.items() if n not in has]
+        client.log_batch(self._id, params=parameters)
 
     def log(self, step: int, figures: dict[str, float]) -> None:
         import time

@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from rnnnlp.cli.main import main
+from rnnnlp.cli.sweep import tasks_by_command
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
 from rnnnlp.tasks.sentiment.ensemble import Ensemble
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.training.model_folder import read_config
 
+KINDS = "|".join(kind for kind, task in tasks_by_command().items() if task.command != kind)  # after `rnnnlp train`
 TINY = "--hidden-size 4 --embedding-size 3 --steps 2 --batch-size 2 --bptt 8 --evaluations 1".split()
 LITTLE = "--hidden-size 4 --batch-size 1 --bptt 8 --warmup 0"
 
@@ -136,7 +138,7 @@ MISTAKES = {
     "": "the following arguments are required: COMMAND; 'rnnnlp --help' lists the options",
     "train charlm --data (texts)": "the texts were given in Python and are not kept; give --data that can be read",
     "nonsense": "invalid choice: 'nonsense' (choose from ... ; 'rnnnlp --help' lists the options",
-    "train": "the following arguments are required: charlm|sentiment; 'rnnnlp train --help' lists",
+    "train": f"the following arguments are required: {KINDS}; 'rnnnlp train --help' lists",
     "generate": "the following arguments are required: RUN; 'rnnnlp generate --help' lists",
     "train charlm --data": "--data: expected one argument; 'rnnnlp train charlm --help' lists",
     "train charlm --data {home}/text.txt --out=": "--out is empty; give the name of a new folder",
@@ -191,6 +193,9 @@ MISTAKES = {
     "train charlm --data {home}/text.txt --report-to aim": "--report-to is aim; it must be none, or one or more of",
     "train charlm --data {home}/text.txt --backend gpu": "--backend is gpu; it must be one of auto, numpy",
     "train charlm --data {home}/text.txt --epochs 1 --steps 3": "--epochs, --steps and --budget exclude one another",
+    "train charlm --data {home}/text.txt --preset large --tied-weights --embedding-size 64": (
+        "--embedding-size is 64 with --tied-weights, and --preset large has --hidden-size 768; leave out one of them"
+    ),
     "train charlm --data {home}/text.txt --tied-weights --hidden-size 8 --embedding-size 4": (
         "--tied-weights is True; it must be false unless"
     ),
@@ -269,9 +274,6 @@ MISTAKES = {
     "evaluate {home}/reviews --baseline --split train": (
         "--split is train, with texts that the model of --baseline is trained on; give another split, or other data"
     ),
-    "evaluate {home}/lm --files {home}/text.txt --out {home}/of": (
-        "{home}/lm was trained on {home}/text.txt; leave it out, or measure what was held out of it with --data"
-    ),
     "evaluate {home}/reviews --mistakes -1": "--mistakes is -1; it must be at least 0",
     "evaluate {home}/lm --mistakes 3": "--mistakes means nothing for models of type ",
     "evaluate {home}/lm --threshold good": "--threshold means nothing for models of type char_lm",
@@ -301,7 +303,7 @@ MISTAKES = {
     "train charlm --data {home}/text.txt --warmup 2": "--warmup is 2.0; it must be at least 0 and below 1",
     "train charlm --data {home}/text.txt --averaging 1": "--averaging is 1.0; it must be at least 0 and below 1",
     "train charlm --data {home}/text.txt --label-smoothing 1": "--label-smoothing is 1.0; it must be",
-    "train charlm --data {home}/text.txt --optimizer lion": "--optimizer is lion; it must be one of adamw, adam",
+    "train charlm --data {home}/text.txt --optimizer nosuch": "--optimizer is nosuch; it must be one of adamw",
     "train charlm --data {home}/text.txt --schedule linear": "--schedule is linear; it must be one of",
     "train charlm --data {home}/text.txt --tokenizer sentencepiece": "--tokenizer is sentencepiece; it must be one of",
     "train charlm --data {home}/text.txt --num-layers 0": "--num-layers is 0; it must be at least 1",

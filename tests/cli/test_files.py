@@ -206,7 +206,10 @@ def test_the_total_of_texts_is_a_sum(task: str, tmp_path: Path, capsys: pytest.C
     trained(task, tmp_path / "run", data=str(tmp_path / "a.txt"), **small)
     files = ["--files", str(tmp_path / "[ab].txt"), "--out", str(tmp_path / "out")]
     assert main(["evaluate", str(tmp_path / "run"), *files, "--json", "-"]) == 0
-    total = json.loads(capsys.readouterr().out)
+    said = capsys.readouterr()
+    assert said.err.count("its figures there are too good") == 1
+    assert f"run was trained on {tmp_path / 'a.txt'}: its figures" in said.err
+    total = json.loads(said.out)
     parts = [json.loads(path.read_bytes()) for path in sorted((tmp_path / "out").glob("*.txt.json"))]
     assert total["tokens"] == sum(part["tokens"] for part in parts)
     nats = [np.log(part["perplexity"]) * part["tokens"] for part in parts]

@@ -55,6 +55,19 @@ def test_its_place_is_shown_when_asked_for(monkeypatch: pytest.MonkeyPatch):
         main(["info"])
 
 
+def test_its_place_is_printed_where_several_processes_must_end(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+):
+    """An error that is raised would leave the others waiting."""
+    monkeypatch.setenv("RNNNLP_DEBUG", "1")
+    monkeypatch.setenv("PMI_SIZE", "2")
+    fails(KeyError("label"), monkeypatch)
+    assert main(["info"]) == 70
+    said = capsys.readouterr().err
+    assert "Traceback" in said
+    assert said.splitlines()[-1].startswith("rnnnlp: internal error: KeyError: 'label'")
+
+
 @pytest.mark.parametrize(("error", "code"), [(KeyboardInterrupt(), 130), (MemoryError(), 2), (BrokenPipeError(), 141)])
 def test_what_is_no_internal_error(error: BaseException, code: int, monkeypatch: pytest.MonkeyPatch):
     fails(error, monkeypatch)

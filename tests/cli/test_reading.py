@@ -83,6 +83,13 @@ def test_bytes_are_given_back(home: Path, tmp_path: Path, capsys: pytest.Capture
     assert main(["evaluate", str(home / "lm")]) == 0
 
 
+def test_bytes_are_given_to_standard_output(home: Path, tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]):
+    words, out = ["generate", str(home / "lm"), "--length", "300", "--seed", "1", "--out"], tmp_path / "new.mid"
+    assert main([*words, str(out)]) == main([*words, "-"]) == 0
+    assert capsysbinary.readouterr().out == out.read_bytes()
+    assert not Path("-").exists()
+
+
 def test_python_takes_the_same_options(home: Path):
     options = {"encoding": "gb18030", "quoting": "none"}
     assert SentimentClassifier(**options).get_params()["quoting"] == "none"

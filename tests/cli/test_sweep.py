@@ -2,14 +2,18 @@
 
 import json
 import signal
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from rnnnlp.cli.main import main
+from rnnnlp.cli.sweep import changes_to
+from rnnnlp.tasks import load_task
 from rnnnlp.training import loop
 from rnnnlp.training.folder_lock import FolderLock
 from rnnnlp.training.run_folder import RunFolder
+from tests.runs import trained
 
 SMALL = "hidden-size = 4\nembedding-size = 3\nsteps = 4\nbatch-size = 2\nbptt = 8\nevaluations = 1\n"
 
@@ -75,6 +79,43 @@ def test_a_stopped_run_goes_on(home: Path, monkeypatch: pytest.MonkeyPatch, caps
     assert len(RunFolder(home / "runs/fast").checkpoints()) > 1
     assert main(words(home)) == 0
     assert "resuming from step 3" in capsys.readouterr().err
+
+
+def test_a_stopped_run_of_other_options_is_not_resumed(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """Its result would be taken for that of the options that its file has by now."""
+
+    def stop(*arguments, **options):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "gradients_of_batch", stop)
+        assert main([*words(home), "--threads", "1"]) == 130
+    (begun,) = (path.name for path in home.glob("runs/*") if path.is_dir())
+    file = home / f"{begun}.toml"
+    before = file.read_text()
+    file.write_text(before.replace("lr = 0.", "lr = 0.9"))
+    assert main(words(home)) == 2
+    said = capsys.readouterr()
+    line = f"{begun}: --lr is {tomllib.loads(file.read_text())['lr']}, and {home / 'runs' / begun} was begun with "
+    assert line in said.err
+    assert "; give the option as it was, or remove that run" in said.err
+    assert f"| {begun} |" not in said.out
+    file.write_text(before)
+    assert main([*words(home), "--threads", "2"]) == 0  # which changes nothing
+    assert f"| {begun} |" in capsys.readouterr().out
+
+
+def test_what_a_start_decides_is_no_other_option(tmp_path: Path):
+    task = load_task("sentiment")
+    options = {"data": "sample-reviews", "from_": "none", "steps": 1, "hidden_size": 4, "embedding_size": 3}
+    trained("sentiment", tmp_path / "run", **options)
+    assert changes_to(task, tmp_path / "run", options) == {}
+    again = {"data": "sample-reviews", "from_": str(tmp_path / "run"), "vocab_size": 9999, "steps": 1}
+    trained("sentiment", tmp_path / "again", **again)
+    assert changes_to(task, tmp_path / "again", again) == {}
+    assert changes_to(task, tmp_path / "again", again | {"threads": 3, "report_to": "none"}) == {"threads": 3}
 
 
 def test_a_configuration_that_cannot_be_trained(home: Path, capsys: pytest.CaptureFixture[str]):

@@ -11,6 +11,7 @@ TAKEN_OVER = "parity/test_exchange.py::test_what_cannot_be_taken_over_is_named"
 OTHER_MODELS = "parity/test_exchange.py::test_models_and_texts_of_other_kinds_are_named"
 CROSS_VALIDATION = "tasks/sentiment/test_cross_validation.py"
 ONNX, WEB = "exchange/test_onnx.py", "exchange/test_web.py"
+EXPORT_FOLDER = "exchange/test_export_folder.py"
 SERVER = "server/test_interface.py"
 DISTRIBUTED = "training/test_distributed.py"
 ELSEWHERE = {
@@ -20,6 +21,9 @@ ELSEWHERE = {
     "has out or overwrite, which --out of the sweep decides; remove it": "cli/test_sweep.py::test_mistakes_of_a_sweep",
     "was not written by a sweep; remove it, and give the same command": "cli/test_sweep.py::test_mistakes_of_a_sweep",
     "two files have one name, and so one run; give them other names": "cli/test_sweep.py::test_mistakes_of_a_sweep",
+    "was begun with ... ; give the option as it was, or remove that run": (
+        "cli/test_sweep.py::test_a_stopped_run_of_other_options_is_not_resumed"
+    ),
     "has no figures that can be added up; remove it": "cli/test_files.py::test_figures_that_cannot_be_added_up",
     "processes were started together, and MPI knows of": f"{DISTRIBUTED}::test_another_mpi_than_that_of_the_launcher",
     "the processes of one launcher were asked for different things": (
@@ -56,7 +60,10 @@ ELSEWHERE = {
     "the Hub does not allow it with this token, or none": f"{HUB}::test_a_hub_that_fails_is_said",
     "the Hub cannot be reached at": f"{HUB}::test_without_a_network_what_is_in_the_cache_is_used",
     "the Hub fails with status": f"{HUB}::test_a_hub_that_fails_is_said",
+    "the Hub refuses it ({}); correct --license": "training/test_sharing.py::test_what_the_hub_refuses_is_said",
     "is ... , which is not in the vocabulary; leave it out": VOCABULARY,
+    "and a tokenizer has its own unknown symbol; leave it out": VOCABULARY,
+    "which stands for the unknown here; leave unknown out, or rename": VOCABULARY,
     "the ids of the vocabulary must be those from 0": VOCABULARY,
     "; give its characters or words in order": VOCABULARY,
     "the vocabulary has the entry": VOCABULARY,
@@ -76,6 +83,7 @@ ELSEWHERE = {
     "; give one for each, in their order": TAKEN_OVER,
     "; give the pooling of the model": TAKEN_OVER,
     "has the shape ... , which does not fit; give the weights": TAKEN_OVER,
+    "the state dict lacks ... , which such a model has; give all of": TAKEN_OVER,
     "that can be read safely": "parity/test_exchange.py::test_a_file_with_code_is_not_run",
     "; give a classifier or a character language model": OTHER_MODELS,
     "texts is empty; give at least one text": OTHER_MODELS,
@@ -102,7 +110,12 @@ ELSEWHERE = {
     ),
     "and npm is not there to install them; install Node.js": f"{WEB}::test_libraries_that_are_not_to_be_had",
     "check the connection, or give --libraries": f"{WEB}::test_libraries_that_are_not_to_be_had",
-    "is missing; give --libraries the node_modules folder": f"{WEB}::test_libraries_that_are_not_to_be_had",
+    "cannot be read ({}); give --libraries the node_modules folder": (
+        f"{EXPORT_FOLDER}::test_libraries_that_cannot_be_read_are_named"
+    ),
+    "that is not of the export, so nothing there is replaced; move": (
+        f"{EXPORT_FOLDER}::test_files_of_the_user_stay_whatever_their_names_are"
+    ),
     "its patterns cannot be read in a browser": f"{WEB}::test_patterns_of_version_0_2_are_refused",
     "the logits of the ONNX graph differ by up to": f"{ONNX}::test_a_graph_that_differs_is_refused",
     "which is pretraining for another one; export": f"{ONNX}::test_what_cannot_be_exported",
@@ -213,7 +226,7 @@ ELSEWHERE = {
     "there are no texts with labels; give some": f"{CONTAINERS}::test_labels_and_weights_that_are_refused",
     "validation_data has no text with a label": f"{CONTAINERS}::test_validation_data_that_are_refused",
     "has paths of files, such as {}; it must be": WRONG_TEXTS,
-    "data is {} things; it must be a name, or": f"{CONTAINERS}::test_runs_of_python_become_an_ensemble_on_given_texts",
+    "data has {} elements; it must be a name": f"{CONTAINERS}::test_runs_of_python_become_an_ensemble_on_given_texts",
     "the given labels are of the classes {}, and": (
         f"{CONTAINERS}::test_a_run_is_resumed_with_its_own_labels_and_weights_only"
     ),
@@ -319,7 +332,7 @@ ELSEWHERE = {
     "is in use: another process or thread writes a model there; wait": (
         "training/test_overwriting.py::test_a_second_save_at_any_moment_of_the_first_is_refused"
     ),
-    "is in use: process {} trains in it; wait": "cli/test_errors.py::test_a_second_run_in_one_folder_is_refused",
+    "is in use: {} trains in it; wait": "cli/test_errors.py::test_a_second_run_in_one_folder_is_refused",
     "is not a folder, and no bundled model has that name; give the folder of": (
         "cli/test_predict_without_a_run.py::test_names_of_bundled_models_wherever_a_run_is_named"
     ),

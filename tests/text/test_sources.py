@@ -8,6 +8,7 @@ import pytest
 from rnnnlp.errors import UserError
 from rnnnlp.text import ReadOptions, load_corpus, load_labelled, load_plain_texts
 from rnnnlp.text.builtin import sample_folder
+from rnnnlp.text.hub import transport_errors
 from rnnnlp.text.sources import find_source
 from tests.text.test_tables import write_table
 
@@ -264,6 +265,8 @@ def test_a_data_set_of_the_hub_whose_splits_have_other_names(hub, tmp_path):
             ConnectionError("Couldn't reach it\nmore"),
             "Hub cannot be reached .Couldn't reach it.; for a local copy give the folder",
         ),
+        (transport_errors()[0]("timed out"), "Hub cannot be reached .timed out.; for a local copy give the folder"),
+        (transport_errors()[0](""), "Hub cannot be reached .HTTPError.; for a local copy"),
         (RuntimeError("Dataset scripts are no longer supported"), "does not load from the Hub .Dataset scripts"),
         (FileNotFoundError("doesn't exist on the Hub"), "does not load from the Hub"),
         (datasets.exceptions.DatasetGenerationError("broken"), "does not load from the Hub .broken"),

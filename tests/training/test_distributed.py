@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from argparse import Namespace
@@ -15,13 +16,17 @@ from safetensors.numpy import load_file
 from rnnnlp.batches.shards import WHOLE, Node, Shard, nodes_of, shards_of
 from rnnnlp.cli.main import main
 from rnnnlp.errors import UserError
+from rnnnlp.files import CorruptFileError
 from rnnnlp.layers.parameter import Parameter
+from rnnnlp.tasks import load_task
 from rnnnlp.text.builtin import SAMPLE_REVIEWS, sample_folder
-from rnnnlp.training.distributed import processes
+from rnnnlp.training.distributed import Alone, processes, working_with
 from rnnnlp.training.gradient_sum import gradients_of_batch
 from rnnnlp.training.launcher import SIZES
+from rnnnlp.training.loop import Trainer
 from rnnnlp.training.mpi import OverMPI, together
-from rnnnlp.training.task import ShardLoss
+from rnnnlp.training.objective import ShardLoss
+from rnnnlp.training.run import resume
 from tests.runs import trained
 
 STEPS = 6
@@ -124,6 +129,56 @@ def test_one_shard_draws_from_the_generator_of_the_run():
     assert Shard(1, 2).rng(rng, 1, 2).random() == second
 
 
+class First(Alone):
+    """The first of two processes; the second one, which computes the one shard of a batch, is made up."""
+
+    size = 2
+    theirs: Any = None
+
+    def exchange(self, own: list[Any]) -> list[Any]:
+        return [own, [self.theirs]]
+
+
+def test_the_generator_of_the_process_that_computes_the_shard_is_saved():
+    trainer = Trainer.__new__(Trainer)
+    trainer.shards, trainer.rng, first = 1, np.random.default_rng(0), First()
+    assert trainer.rng_state() == trainer.rng.bit_generator.state
+    first.theirs = np.random.default_rng(1).bit_generator.state
+    with working_with(first):
+        assert trainer.rng_state() == first.theirs
+
+
+class Second(Alone):
+    """The second of two processes, on a computer without the run folder, when the first finds a damaged checkpoint."""
+
+    rank, size = 1, 2
+
+    def __init__(self) -> None:
+        self.told: list[Exception | None] = [None, CorruptFileError("run/checkpoints/step-00000002 is damaged; repair")]
+
+    def first(self, function: Any) -> Any:
+        if error := self.told.pop(0):
+            raise error
+
+
+def test_a_damaged_checkpoint_is_said_where_the_run_folder_is_not(tmp_path: Path):
+    with working_with(Second()), pytest.raises(CorruptFileError, match="step-00000002 is damaged; repair"):
+        resume(load_task("char_lm"), tmp_path / "run")
+
+
+def test_how_to_resume_is_said_before_a_cross_validation(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    """A process may be lost while the folds are trained."""
+    alone, options = Alone(), {"hidden_size": 4, "embedding_size": 3, "folds": 2, "steps": 1, "evaluations": 1}
+    alone.resume_with = "mpiexec -n 2 rnnnlp train sentiment --resume run"
+    with working_with(alone), caplog.at_level("INFO", "rnnnlp"):
+        trained("sentiment", tmp_path / "run", data="sample-reviews", **options)
+        resume(load_task("sentiment"), tmp_path / "run")
+    said = [record.message for record in caplog.records]
+    line = f"if a process is lost, resume with: {alone.resume_with}"
+    assert said.count(line) == 2
+    assert said.index(line) < next(i for i, words in enumerate(said) if words.startswith("cross-validation with 2"))
+
+
 class Rows:
     """An objective whose shards have gradients in some rows of a table, and in all of a vector."""
 
@@ -193,13 +248,14 @@ def test_any_number_of_processes_gives_the_same_bits(kind: str, data: dict[str, 
 
 
 @pytest.mark.usefixtures("mpiexec")
-def test_a_stopped_run_goes_on_with_another_number_of_processes(data: dict[str, Path], tmp_path: Path):
-    assert main(words("charlm", data, tmp_path / "whole")) == 0
+@pytest.mark.parametrize("shards", ["6", "1"])
+def test_a_stopped_run_goes_on_with_another_number_of_processes(shards: str, data: dict[str, Path], tmp_path: Path):
+    assert main([*words("charlm", data, tmp_path / "whole"), "--shards", shards]) == 0
     out = tmp_path / "run"
     stop = "from rnnnlp.training import loop; import os, signal; first = loop.gradients_of_batch\n"
     stop += "def stopping(*a, **k):\n  if k['step'] == 3 and os.environ['PMI_RANK'] == '1':\n"
     stop += "    signal.raise_signal(signal.SIGTERM)\n  return first(*a, **k)\nloop.gradients_of_batch = stopping"
-    code, said = ended(3, words("charlm", data, out), stop)
+    code, said = ended(3, [*words("charlm", data, out), "--shards", shards], stop)
     assert code == 128 + signal.SIGTERM
     assert said[-1].startswith("rnnnlp: stopped by SIGTERM; resume with: mpiexec -n 3 rnnnlp train charlm --resume")
     code, said = ended(2, ["train", "charlm", "--resume", str(out)])
@@ -325,12 +381,13 @@ def test_without_the_extra_a_launcher_is_told_what_to_install(data: dict[str, Pa
     program = "import sys; sys.modules['mpi4py'] = None\nfrom rnnnlp.cli.start import main; sys.exit(main())"
     command = [sys.executable, "-c", program, *words("charlm", data, tmp_path / "run")]
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PMI", "OMPI"))}
-    for rank in range(2):
-        launched = environment | {"PMI_SIZE": "2", "PMI_RANK": str(rank)}
+    for rank, rank_on_host in ((0, "0"), (1, "1"), (1, "0")):  # the last one is on another computer
+        launched = environment | {"PMI_SIZE": "2", "PMI_RANK": str(rank), "MPI_LOCALRANKID": rank_on_host}
         done = subprocess.run(command, env=launched, capture_output=True, text=True, timeout=60)
         assert done.returncode == 2
-        assert done.stderr.count("\n") == (1 if rank == 0 else 0)
-        assert ("pip install 'rnnnlp[mpi]'" in done.stderr) == (rank == 0)
+        assert done.stderr.count("\n") == (1 if rank_on_host == "0" else 0)
+        remedy = f"install them on {socket.gethostname()}: pip install 'rnnnlp[mpi]'"
+        assert (remedy in done.stderr) == (rank_on_host == "0")
 
 
 def test_one_process_does_not_import_mpi(data: dict[str, Path], tmp_path: Path):

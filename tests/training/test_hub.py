@@ -18,7 +18,8 @@ from rnnnlp.cli.main import main
 from rnnnlp.errors import UserError
 from rnnnlp.tasks.sentiment.ensemble import Ensemble
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
-from rnnnlp.training.model_folder import located
+from rnnnlp.training.model_folder import digest_of_model, located
+from rnnnlp.training.sharing import push_folder
 from tests.hub_stand_in import TOKEN, Hub, Repo, hub_server
 
 TINY = "--hidden-size 4 --embedding-size 3 --steps 2 --batch-size 2 --bptt 8 --evaluations 1".split()
@@ -390,9 +391,8 @@ def test_a_card_whose_yaml_cannot_be_read_is_said(yaml: str, hub: Hub, run: Path
 
 def test_figures_that_are_no_numbers_are_left_out(hub: Hub, run: Path):
     huge = "9" * 400
-    (run / "evaluation.json").write_text(
-        f'{{"data": "x.csv", "split": "test", "accuracy": 0.5, "macro_f1": NaN, "perplexity": {huge}}}'
-    )
+    of_run = f'"data": "x.csv", "split": "test", "model_sha256": "{digest_of_model(run)}"'
+    (run / "evaluation.json").write_text(f'{{{of_run}, "accuracy": 0.5, "macro_f1": NaN, "perplexity": {huge}}}')
     assert main(["push", str(run), NAME]) == 0
     assert yaml_of(hub)["metrics"] == ["accuracy"]
 
@@ -405,15 +405,12 @@ def test_data_of_the_hub_are_named(hub: Hub, run: Path):
 
 
 def test_figures_of_other_weights_are_left_out(hub: Hub, run: Path, caplog: pytest.LogCaptureFixture):
-    (run / "evaluation.json").write_text('{"data": "/home/me/x.csv", "split": "test", "accuracy": 0.5}')
-    os.utime(run / "evaluation.json", (1, 1))
-    SentimentNetwork.from_pretrained(run)
-    from rnnnlp.training.sharing import push_folder
-
+    figures = {"data": "/home/me/x.csv", "split": "test", "accuracy": 0.5}
+    (run / "evaluation.json").write_text(json.dumps(figures))
     push_folder(run, NAME, SentimentNetwork.from_pretrained)
-    assert "evaluation.json is older than the weights, so its figures are left out" in caplog.text
+    assert "the figures of /home/me/x.csv are not known to be of these weights" in caplog.text
     assert "model-index" not in yaml_of(hub)
-    os.utime(run / "evaluation.json")
+    (run / "evaluation.json").write_text(json.dumps(figures | {"model_sha256": digest_of_model(run)}))
     push_folder(run, NAME, SentimentNetwork.from_pretrained)
     (result,) = yaml_of(hub)["model-index"][0]["results"]
     assert result["dataset"]["name"] == "x.csv"  # without the places on this computer

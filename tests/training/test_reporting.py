@@ -2,6 +2,7 @@
 
 import os
 import sys
+from argparse import Namespace
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
@@ -222,12 +223,13 @@ def test_mlflow_goes_on_in_the_same_run(tmp_path: Path, monkeypatch: pytest.Monk
         run_id = experiment_id = "77"
 
     class Run:
-        info = Info()
+        info, data = Info(), Namespace(params={})
 
     entities = Recorder("mlflow.entities")
     fake = Recorder(
         "mlflow", {"active_run": None, "get_experiment_by_name": None, "create_run": Run(), "create_experiment": "1"}
     )
+    fake.known["get_run"] = Run()
     fake.entities = entities
     monkeypatch.setitem(sys.modules, "mlflow", fake)
     monkeypatch.setitem(sys.modules, "mlflow.entities", entities)
@@ -241,8 +243,12 @@ def test_mlflow_goes_on_in_the_same_run(tmp_path: Path, monkeypatch: pytest.Monk
     assert [row[3] for row in logged if row[0] == "validation/bits_per_char"] == [10, 20]
     assert ("hidden_size", "4") in [arguments for arguments, _ in entities.of("Param")]
     fake.known["active_run"] = Run()
-    before = len(fake.of("create_run"))
+    Run.data.params = {"hidden_size": "4"}  # of an earlier training in that run
+    before, entities.calls = len(fake.of("create_run")), []
     CharLM(**LM, report_to="mlflow").fit(TEXTS)
+    parameters = {name for (name, *_), _ in entities.of("Param")}
+    assert "lr" in parameters
+    assert "hidden_size" not in parameters  # MLflow refuses another value, and all that comes with it
     assert len(fake.of("create_run")) == before  # it logs into the user's own run, and does not end it
     assert len(fake.of("set_terminated")) == 2
 
