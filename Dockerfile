@@ -12,7 +12,7 @@ RUN python -m venv /opt/rnnnlp && /opt/rnnnlp/bin/pip install --no-cache-dir . &
 
 FROM python:3.12-slim
 COPY --from=build /opt/rnnnlp /opt/rnnnlp
-RUN useradd --create-home user
+RUN useradd --create-home user && install --directory --owner=user --group=user /data
 USER user
 ENV PATH=/opt/rnnnlp/bin:$PATH HF_HOME=/data/.cache/huggingface RNNNLP_CACHE=/data/.cache/rnnnlp
 WORKDIR /data

@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,23 @@ settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCh
 settings.load_profile("busy")  # a busy machine is no failure
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+# Not RNNNLP_ISA, which chooses the kernels that are tested.
+OF_THE_USER = ("RNNNLP_BACKEND", "RNNNLP_CACHE_LIMIT", "RNNNLP_DEBUG", "RNNNLP_TOKEN")
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:
     """A name for a parameter of bytes. An archive has the time in it, and processes that share tests compare names."""
     return f"{len(val)} bytes" if isinstance(val, bytes) else None
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _settings_of_the_user_do_not_count(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Neither for the tests nor for the commands that they start; the user's cache is left alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in OF_THE_USER:
+            patch.delenv(name, raising=False)
+        patch.setenv("RNNNLP_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""README.md, the guide, the tutorials and the translations name commands, options and Python arguments that exist."""
+"""README.md, guide, tutorials, how-tos and translations name commands, options and Python arguments that exist."""
 
 import argparse
 import ast
@@ -24,15 +24,21 @@ PACKAGE = Path(rnnnlp.__file__).parent
 README = ROOT / "README.md"
 GUIDE = [page for page in sorted((ROOT / "docs" / "guide").glob("*.md")) if page.stem != "index"]
 TUTORIALS = [*(ROOT / "docs" / "tutorials").glob("*.md"), *(ROOT / "docs" / "zh-TW").glob("*.md")]
-PAGES = [README, *GUIDE, ROOT / "README.zh-TW.md", *sorted(TUTORIALS)]
-WITHOUT_COMMANDS = {"python", "index", "backpropagation"}
+HOWTOS = sorted((ROOT / "docs" / "howto").glob("*.md"))
+PAGES = [README, *GUIDE, ROOT / "README.zh-TW.md", *sorted(TUTORIALS), *HOWTOS]
+WITHOUT_COMMANDS = {
+    *("python", "index", "backpropagation", "spark-dask-datasets"),
+    *("add-a-command", "add-a-data-format", "add-an-optimizer"),
+}
 INSTALL = "python3 -m venv .venv && .venv/bin/pip install -e . && .venv/bin/rnnnlp quickstart"
 TEST = ".venv/bin/pip install -e '.[test]' && .venv/bin/pytest -n auto"
-OF_OTHERS = {  # of scripts, of Docker, of TensorBoard, of Slurm
+OF_OTHERS = {  # of scripts, of Docker, of TensorBoard, of Slurm, of a system that serves, of the command of a how-to
     *("--against", "--order", "--model", "--copies", "--rare"),
     *("--rm", "--user"),
     "--logdir",
     "--mpi",
+    *("--create-home", "--no-cache-dir", "--now", "--uid"),
+    "--first",
 }
 
 

@@ -1,7 +1,9 @@
 """The how-tos do what they say: their Python blocks run, and the files that the documents name exist."""
 
 import re
+from argparse import Namespace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +15,11 @@ DOCUMENTS = [
     *map(ROOT.joinpath, ("README.md", "README.zh-TW.md", "CONTRIBUTING.md", "CHANGELOG.md")),
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
+WITHOUT_BLOCKS = {
+    "add-a-task": "its code is that of a whole folder; `tests/tasks/test_new_task.py` has such a folder and trains it",
+    "serve": "it has commands; `tests/server/` tests the server, `tests/test_guide.py` that the options exist",
+    "spark-dask-datasets": "it needs Java and three packages; `scripts/run_in_workers.py` runs it",
+}
 
 
 def python_blocks(path):
@@ -22,9 +29,8 @@ def python_blocks(path):
         yield compile("\n" * before + match[1], str(path), "exec")  # so that an error names the line of the document
 
 
-@pytest.mark.parametrize("path", HOWTOS, ids=lambda path: path.stem)
-def test_blocks_run(path):
-    pytest.importorskip("rnnnlp.kernels.cells")
+def run_blocks(path: Path) -> dict[str, Any]:
+    """Runs the Python blocks of a page, one after the other; returns the names that they define."""
     before = dict(CELLS)
     namespace = {"__name__": "howto"}
     try:
@@ -33,6 +39,20 @@ def test_blocks_run(path):
     finally:
         CELLS.clear()
         CELLS.update(before)
+    return namespace
+
+
+@pytest.mark.parametrize("path", HOWTOS, ids=lambda path: path.stem)
+def test_blocks_run(path):
+    assert bool(list(python_blocks(path))) != (path.stem in WITHOUT_BLOCKS)
+    run_blocks(path)
+
+
+def test_the_command_of_its_page_prints_tokens(capsys):
+    command = run_blocks(ROOT / "docs" / "howto" / "add-a-command.md")
+    model = ROOT / "tests" / "fixtures" / "0.1-charlm" / "run"
+    assert command["run"](Namespace(run_folder=str(model), first=3)) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["0", "1", "2"]
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())

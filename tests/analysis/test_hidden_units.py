@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from rnnnlp.analysis.hidden_units import TokenTrace, rank_units, read, text_features, unit_values, values_of
+from rnnnlp.errors import UserError
 from rnnnlp.kernels import CELLS
 from rnnnlp.tasks.char_lm.config import CharLMConfig
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
@@ -40,6 +41,11 @@ def test_a_reading_is_what_the_network_computes(cell: str):
         if "z" in of_layer:
             h_before = np.concatenate([np.zeros((1, 5)), of_layer["h"][:-1]])
             np.testing.assert_allclose(of_layer["h"], of_layer["n"] + of_layer["z"] * (h_before - of_layer["n"]))
+
+
+def test_a_text_without_a_token_is_refused():
+    with pytest.raises(UserError, match="the text has no token; give one that the tokenizer of the model reads"):
+        read(network("gru"), "")
 
 
 def test_the_unit_that_tracks_something_is_found():

@@ -88,6 +88,18 @@ def test_generate_repeats_itself_with_the_same_seed(language_model: str, capsys:
     assert len(texts[0]) == len("The ") + 60 + 1
 
 
+def test_generate_ends_the_text_before_the_first_of_its_stop_strings(
+    language_model: str, capsys: pytest.CaptureFixture
+):
+    words = ["generate", language_model, "--prompt", "The ", "--length", "60", "--seed", "4"]
+    assert main(words) == 0
+    whole = capsys.readouterr().out.rstrip("\n")
+    stops = (whole[30:33], whole[20:23])
+    assert main([*words, *(f"--stop={stop}" for stop in stops)]) == 0
+    end = min(whole.index(stop, len("The ")) for stop in stops)
+    assert capsys.readouterr().out.rstrip("\n") == whole[:end].rstrip("\n")
+
+
 def test_generate_says_which_characters_are_new(language_model: str, capsys: pytest.CaptureFixture):
     assert main(["generate", language_model, "--prompt", "中a🙂", "--length", "5", "--temperature", "0"]) == 0
     captured = capsys.readouterr()

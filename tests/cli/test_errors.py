@@ -27,6 +27,7 @@ from tests.cli.tested_elsewhere import ELSEWHERE
 
 TESTS = Path(__file__).parents[1]
 PREFIX = "rnnnlp: error: "
+ASKED_FOR = 10  # characters in a row of a message that another test must have
 ROWS = [
     *MISTAKES.values(),
     *ENVIRONMENT.values(),
@@ -151,9 +152,33 @@ def test_every_message_has_its_row():
 
 @pytest.mark.parametrize(("row", "test"), ELSEWHERE.items())
 def test_a_message_of_another_test(row: str, test: str):
-    assert template_of(row)
+    """The message can have each part of the row, and the test asks for at least some of it."""
+    template = template_of(row)
+    assert template
+    parts = [part for part in row.replace(GAP, "{}").split("{}") if part.strip()]
+    assert [part for part in parts if not template.shared(part)] == []
+    said = strings_of(test)
+    assert any(part[i : i + ASKED_FOR] in said for part in parts for i in range(len(part) - ASKED_FOR + 1))
+
+
+def strings_of(test: str) -> str:
+    """The strings in a test, and in what it uses of its file: tables and functions. Escapes of patterns are undone."""
     file, _, name = test.partition("::")
-    assert f"def {name}(" in (TESTS / file).read_text(encoding="utf-8")
+    top = parsed(TESTS / file).body
+    (found,) = [node for node in top if isinstance(node, ast.FunctionDef) and node.name == name]
+    used = {node.id for node in ast.walk(found) if isinstance(node, ast.Name)}
+    nodes = [found, *(node for node in top if used & defined(node))]
+    constants = [part.value for node in nodes for part in ast.walk(node) if isinstance(part, ast.Constant)]
+    return re.sub(r"\\(.)", r"\1", "\n".join(value for value in constants if isinstance(value, str)))
+
+
+def defined(node: ast.stmt) -> set[str]:
+    """The names of the function or the variables that a statement of a module defines."""
+    if isinstance(node, ast.FunctionDef):
+        return {node.name}
+    if not isinstance(node, ast.Assign | ast.AnnAssign):
+        return set()
+    return {part.id for part in ast.walk(node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)}
 
 
 def test_the_library_names_options_as_python_does():

@@ -10,6 +10,7 @@ import pytest
 from rnnnlp.cli.main import main
 from rnnnlp.cli.sweep import changes_to
 from rnnnlp.tasks import load_task
+from rnnnlp.tasks.sentiment.ensemble import load_predictor
 from rnnnlp.training import loop
 from rnnnlp.training.folder_lock import FolderLock
 from rnnnlp.training.run_folder import RunFolder
@@ -48,6 +49,20 @@ def test_a_table_of_all_runs(home: Path, capsys: pytest.CaptureFixture[str]):
     assert main(words(home)) == 0
     assert capsys.readouterr().out.splitlines() == lines
     assert {path: path.stat().st_mtime_ns for path in times} == times  # nothing is trained again
+
+
+def test_a_table_of_classifiers(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    small = "".join(line for line in SMALL.splitlines(keepends=True) if not line.startswith("bptt"))
+    for cell in ("gru", "lstm"):
+        (tmp_path / f"{cell}.toml").write_text(f"{small}cell = '{cell}'\n")
+    files = [str(tmp_path / name) for name in ("gru.toml", "lstm.toml")]
+    (tmp_path / "reviews.csv").write_text("text,label\n" + "a good film,good\na bad film,bad\n" * 10)
+    assert main(["sweep", "sentiment", *files, "--data", str(tmp_path / "reviews.csv"), "--out", str(tmp_path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("| run | cell | ")
+    assert " accuracy | " in lines[0]
+    assert sorted(line.split("|")[1:3] for line in lines[2:]) == [[" gru ", " gru "], [" lstm ", " lstm "]]
+    assert load_predictor(tmp_path / "gru").labels == ("bad", "good")
 
 
 def test_a_run_of_another_process_is_left_alone(home: Path, capsys: pytest.CaptureFixture[str]):

@@ -15,7 +15,7 @@ EXPORT_FOLDER = "exchange/test_export_folder.py"
 SERVER = "server/test_interface.py"
 DISTRIBUTED = "training/test_distributed.py"
 ELSEWHERE = {
-    "processes were started together, which needs the packages mpi4py and mpich": (
+    "processes were started together, which needs the packages mpi4py and mpich ... ; install them on": (
         f"{DISTRIBUTED}::test_without_the_extra_a_launcher_is_told_what_to_install"
     ),
     "has out or overwrite, which --out of the sweep decides; remove it": "cli/test_sweep.py::test_mistakes_of_a_sweep",
@@ -123,7 +123,9 @@ ELSEWHERE = {
     "already holds an export; give --overwrite": f"{ONNX}::test_a_folder_for_others",
     "bytes, and an ONNX file has at most": f"{ONNX}::test_what_cannot_be_exported",
     "has no counterpart in ONNX": f"{ONNX}::test_a_cell_that_nodes_cannot_compute_is_refused",
-    "the text has no token; give one that the tokenizer": f"{SERVER}::test_inspection_shows_surprise_and_units",
+    "the text has no token; give one that the tokenizer": (
+        "analysis/test_hidden_units.py::test_a_text_without_a_token_is_refused"
+    ),
     "is not there; the model has": f"{SERVER}::test_inspection_shows_surprise_and_units",
     "cells has {}; there are {}: give some of these": f"{SERVER}::test_a_cell_that_is_none_is_named",
     "a unit has no value": f"{SERVER}::test_inspection_shows_surprise_and_units",
@@ -131,7 +133,9 @@ ELSEWHERE = {
     "there is no ... ; served are: ": f"{SERVER}::test_a_mistake_is_refused_in_one_line",
     "holds no model; give the run folders of": f"{SERVER}::test_options_that_would_open_the_server",
     "is served; start the server with the folder of one": f"{SERVER}::test_a_token_is_needed",
-    "is one of another kind now; try again": f"{SERVER}::test_another_kind_of_model_takes_the_place_of_one",
+    "is one of another kind now; try again": (
+        "server/test_catalogue.py::test_a_model_that_became_one_of_another_kind_since_the_last_look"
+    ),
     "is not served any more": f"{SERVER}::test_a_model_that_goes_while_it_is_opened",
     "cannot be opened; see the log": f"{SERVER}::test_a_model_that_changes_is_opened_again_and_a_damaged_one_is_not",
     "the threshold has the label": f"{SERVER}::test_a_threshold_decides",
@@ -249,9 +253,7 @@ ELSEWHERE = {
     "is already there; give --overwrite to replace it, or another --out": (
         "cli/test_quickstart.py::test_what_is_there_is_replaced_only_if_asked_for"
     ),
-    "of a vocabulary ... bytes for {} entries, and at most": (
-        "training/test_limits.py::test_a_vocabulary_that_could_not_be_read_again"
-    ),
+    " bytes for {} entries, and at most": "training/test_limits.py::test_a_vocabulary_that_could_not_be_read_again",
     "config.json would have {} bytes, and at most {} are read again; give fewer": (
         "training/test_limits.py::test_a_configuration_that_could_not_be_read_again"
     ),

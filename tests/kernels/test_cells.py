@@ -59,17 +59,17 @@ def nodes_that_name_cells(source):
     "source",
     [
         'cell == "gru"',
-        'cell in ("gru", "mgu")',
+        'cell in ("gru", "no-such-cell")',
         '["gru"]',
         '{"gru"}',
         '{"gru": 1}',
         '{1: "gru"}',
-        'match cell:\n    case "mgu" | "gru":\n        pass',
+        'match cell:\n    case "no-such-cell" | "gru":\n        pass',
     ],
 )
 def test_a_list_of_cells_in_any_form_is_found(source):
     assert len(list(nodes_that_name_cells(source))) == 1
-    assert not list(nodes_that_name_cells(source.replace("gru", "mgu")))
+    assert not list(nodes_that_name_cells(source.replace("gru", "no-such-cell")))
 
 
 def test_no_other_file_lists_cells_or_asks_which_one_it_is():

@@ -118,8 +118,8 @@ def test_samples_are_the_same_from_any_number_of_threads():
 def test_wrong_weights_are_refused():
     model = Model("gru", 2)
     args = (model.embedding, model.layers, model.W_out, model.b_out)
-    with pytest.raises(ValueError, match="cell is mgu; it must be one of lstm, lstm_rms_norm, gru"):
-        native.Decoder("mgu", *args)
+    with pytest.raises(ValueError, match="cell is no-such-cell; it must be one of lstm, lstm_rms_norm, gru"):
+        native.Decoder("no-such-cell", *args)
     layers = [w._replace(extra=()) for w in model.layers]
     with pytest.raises(ValueError, match="a layer must have all extra parameters of its cell"):
         native.Decoder("gru", model.embedding, layers, model.W_out, model.b_out)

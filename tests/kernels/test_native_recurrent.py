@@ -329,8 +329,8 @@ def test_missing_arrays_and_unknown_cells_are_refused():
         native.forward("lstm", case.pre, case.batch_sizes, case.state[:1], case.W_h)
     with pytest.raises(ValueError, match="1 arrays of extra parameters; cell lstm has 0"):
         native.forward("lstm", case.pre, case.batch_sizes, case.state, case.W_h, (case.state[0][0],))
-    with pytest.raises(ValueError, match="cell is mgu; it must be one of lstm, lstm_rms_norm, gru"):
-        native.forward("mgu", case.pre, case.batch_sizes, case.state, case.W_h)
+    with pytest.raises(ValueError, match="cell is no-such-cell; it must be one of lstm, lstm_rms_norm, gru"):
+        native.forward("no-such-cell", case.pre, case.batch_sizes, case.state, case.W_h)
     gru = Case("gru", 8, 3, ragged=False, reverse=False)
     args = (gru.pre, gru.batch_sizes, gru.state, gru.W_h)
     with pytest.raises(ValueError, match="0 arrays of extra parameters; cell gru has 1"):

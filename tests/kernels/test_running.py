@@ -166,6 +166,10 @@ def blas_threads() -> set[int]:
     return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
 
 
+needs_blas = pytest.mark.skipif(not blas_threads(), reason="threadpoolctl knows no BLAS here: on macOS, not Accelerate")
+
+
+@needs_blas
 def test_each_call_of_the_blas_has_the_threads_of_its_run():
     with threadpool_limits(2):
         begun, other_began, ended = threading.Event(), threading.Event(), threading.Event()
@@ -248,6 +252,7 @@ def test_numbers_of_threads_that_are_none(threads: Any, choose: Callable[..., An
         choose(backend="numpy", threads=threads)
 
 
+@needs_blas
 def test_a_number_of_threads_that_is_set_during_a_run_stays_after_it():
     with threadpool_limits(2):
         with kernels.running("numpy"):
@@ -255,9 +260,10 @@ def test_a_number_of_threads_that_is_set_during_a_run_stays_after_it():
         assert blas_threads() == {1}
 
 
+@needs_blas
 def test_the_threads_of_a_run_are_not_those_of_another_one_beside_it(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     with threadpool_limits(2), kernels.running("numpy", threads=1):
-        assert BLAS.numbers() == [2] * len(BLAS.numbers())
+        assert set(BLAS.numbers()) == {2}
         with kernels.running("numpy"):
             assert blas_threads() == {1}

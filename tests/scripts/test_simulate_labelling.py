@@ -6,8 +6,6 @@ from simulate_labelling import main
 
 @pytest.mark.parametrize("model", ["linear", "network"])
 def test_each_choice_has_its_row(model: str, tmp_path, capsys):
-    if model == "linear":
-        pytest.importorskip("sklearn", reason="scikit-learn is not installed: there is no baseline")
     words = "plot cast score light sound story scene voice music ending".split()
     rows = [f"a {kind} {a} and {b},{kind}\n" for a in words for b in words for kind in ("good", "bad")]
     (tmp_path / "train.csv").write_text("text,label\n" + "".join(rows))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rnnnlp.server.catalogue import CLASSIFIER, LANGUAGE_MODEL, OTHER, Catalogue
+from rnnnlp.server.catalogue import CLASSIFIER, LANGUAGE_MODEL, OTHER, Catalogue, UnknownModelError
 
 
 def test_a_folder_whose_model_becomes_one_of_another_kind(runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -26,3 +26,14 @@ def test_a_folder_whose_model_becomes_one_of_another_kind(runs: Path, tmp_path: 
     assert asyncio.run(catalogue.opened(entry)).labels == ("bad", "good")
     (folder / "config.json").write_text("{")  # half of a copy
     assert catalogue.entries()[0] is entry
+
+
+def test_a_model_that_became_one_of_another_kind_since_the_last_look(runs: Path, tmp_path: Path):
+    shutil.copytree(runs / "films", tmp_path / "model")
+    catalogue = Catalogue([str(tmp_path / "model")])
+    (entry,) = catalogue.entries()
+    shutil.rmtree(tmp_path / "model")
+    shutil.copytree(runs / "book", tmp_path / "model")
+    with pytest.raises(UnknownModelError, match="the model 'model' is one of another kind now; try again"):
+        asyncio.run(catalogue.opened(entry))
+    assert [entry.kind for entry in catalogue.entries()] == [LANGUAGE_MODEL]

@@ -106,6 +106,18 @@ def test_a_weight_counts_as_that_many_copies_of_a_text():
     np.testing.assert_allclose(weighted.predict_proba(TEXTS), twice.predict_proba(TEXTS), rtol=2e-5)
 
 
+def test_a_score_counts_texts_by_their_weights():
+    classifier = SentimentClassifier(**SMALL).fit(TEXTS, LABELS)
+    predicted = classifier.predict(TEXTS[:4])
+    labels = [predicted[0], *(1 - predicted[1:])]  # the first alone is right
+    assert classifier.score(TEXTS[:4], labels) == 0.25
+    assert classifier.score(TEXTS[:4], labels, sample_weight=[3.0, 1.0, 2.0, 0.0]) == 0.5
+    table = {"text": TEXTS[:4], "label": labels}
+    assert classifier.score(table, sample_weight=np.array([1, 0, 0, 0])) == 1
+    with pytest.raises(UserError, match="there are 4 texts and 3 sample weights; give one for each text"):
+        classifier.score(TEXTS[:4], labels, sample_weight=[1.0, 1.0, 1.0])
+
+
 def test_before_fit_it_says_what_to_do():
     with pytest.raises(UserError, match=r"not fitted yet; call fit first, or CharLM\.from_pretrained"):
         CharLM().generate()
@@ -150,7 +162,12 @@ def test_a_byte_model_starts_from_another_one_on_any_bytes(tmp_path: Path):
 
 
 def test_word_models_from_which_a_classifier_starts(tmp_path: Path):
-    WordLM(**LM, samples=4, min_frequency=1).fit(TEXTS * 5, out=tmp_path / "words")
+    words = WordLM(**LM, samples=4, min_frequency=1).fit(TEXTS * 5, out=tmp_path / "words")
+    opened = WordLM.from_pretrained(tmp_path / "words")
+    assert (opened.training_, opened.samples) == (words.training_, 4)
+    trained, found = words.network_.parameters(), opened.network_.parameters()
+    assert trained.keys() == found.keys()
+    assert all(np.array_equal(trained[name].value, found[name].value) for name in trained)
     classifier = SentimentClassifier(from_=tmp_path / "words", steps=2, backend="numpy").fit(TEXTS, LABELS)
     assert classifier.network_.config.hidden_size == 6
     with pytest.raises(UserError, match=r"hidden_size is \d+, and that of from_ .* is \d+; leave it out"):

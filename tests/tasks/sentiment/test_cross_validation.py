@@ -285,16 +285,17 @@ def test_a_forged_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     good = CrossValidation.load(folder, labels, 2)
     assert good is not None
     monkeypatch.setattr(cross_validation, "MOST_EVALUATIONS", 1000)
-    for bad in (
-        CrossValidation(good.network_logits[:1], good.linear_logits, labels, 1.0),
-        CrossValidation(good.network_logits[:, :5], good.linear_logits, labels, 1.0),
-        CrossValidation(good.network_logits * np.nan, good.linear_logits, labels, 1.0),
-        CrossValidation(good.network_logits, good.network_logits, labels, 1.0),
-        CrossValidation(good.network_logits, good.linear_logits, 1 - labels, 1.0),
-        CrossValidation(np.zeros((4000, len(labels), 2), np.float32), good.linear_logits, labels, 1.0),
+    other, large = "is not of this run and its data", "is too large for the data"
+    for bad, message in (
+        (CrossValidation(good.network_logits[:1], good.linear_logits, labels, 1.0), other),
+        (CrossValidation(good.network_logits[:, :5], good.linear_logits, labels, 1.0), other),
+        (CrossValidation(good.network_logits * np.nan, good.linear_logits, labels, 1.0), other),
+        (CrossValidation(good.network_logits, good.network_logits, labels, 1.0), other),
+        (CrossValidation(good.network_logits, good.linear_logits, 1 - labels, 1.0), other),
+        (CrossValidation(np.zeros((4000, len(labels), 2), np.float32), good.linear_logits, labels, 1.0), large),
     ):
         bad.save(folder)
-        with pytest.raises(UserError, match="restore it or train again"):
+        with pytest.raises(UserError, match=f"{message}; restore it or train again"):
             SentimentClassifier.resume(folder, TEXTS, LABELS.tolist())
 
 
@@ -353,13 +354,20 @@ def test_what_a_run_was_trained_on_does_not_judge_the_next(tmp_path: Path, caplo
     assert "of its decisions, is not taken over" in caplog.text
 
 
-@pytest.mark.parametrize("name", ["linear.words.ngrams", "linear.weights", "stacking"])
-def test_a_forged_linear_model_is_refused(run: Path, tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("linear.words.ngrams", "linear.words.ngrams is not ascending"),
+        ("linear.weights", "the stacking weights are .*"),
+        ("stacking", "the stacking weights are .*"),
+    ],
+)
+def test_a_forged_linear_model_is_refused(run: Path, tmp_path: Path, name: str, message: str) -> None:
     network = SentimentNetwork.from_pretrained(run)
     array = network.buffers()[name]
     array[...] = array[::-1].copy() if name.endswith("ngrams") else -1
     network.save_pretrained(tmp_path / "model")
-    with pytest.raises(UserError, match="restore it or train again"):
+    with pytest.raises(UserError, match=f"{message}; restore it or train again"):
         SentimentClassifier.from_pretrained(tmp_path / "model")
 
 
