@@ -139,9 +139,10 @@ def trained_models(options: argparse.Namespace) -> Iterator[tuple[str, "CharLMNe
     from rnnnlp.training.task import Evaluation
 
     for name in options.runs:
-        model = CharLMNetwork.from_pretrained(name)
-        training = read_config(Path(name)).get("training", {})
-        data = options.data or find_data(training, Path(name))
+        folder = Path(name).expanduser()
+        model = CharLMNetwork.from_pretrained(folder)
+        training = read_config(folder).get("training", {})
+        data = options.data or find_data(training, folder)
         reading = ReadOptions() if options.data else Evaluation(own_data=True).reading(training)
         corpus = load_corpus(
             data,

@@ -83,6 +83,12 @@ def test_bytes_are_given_back(home: Path, tmp_path: Path, capsys: pytest.Capture
     assert main(["evaluate", str(home / "lm")]) == 0
 
 
+def test_pretraining_with_bytes_takes_any_file(home: Path, tmp_path: Path):
+    words = ["pretrain", "--data", str(home / "tune.mid"), "--tokenizer", "byte", "--out", str(tmp_path / "run")]
+    assert main([*words, *TINY]) == 0
+    assert main(["evaluate", str(tmp_path / "run"), "--data", str(home / "tune.mid")]) == 0
+
+
 def test_bytes_are_given_to_standard_output(home: Path, tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]):
     words, out = ["generate", str(home / "lm"), "--length", "300", "--seed", "1", "--out"], tmp_path / "new.mid"
     assert main([*words, str(out)]) == main([*words, "-"]) == 0

@@ -67,7 +67,7 @@ def evaluate(folder: Path, data: str, split: str, training: Mapping[str, Any], a
     network = WordLMNetwork.from_pretrained(folder)
     corpus = load_corpus(
         data,
-        asked.reading(training),
+        asked.reading(training).for_tokenizer(network.tokenizer.kind),
         document_separator=training.get("document_separator"),
         unlabelled=True,
     )

@@ -82,9 +82,5 @@ def corpus_of(options: WordLMOptions, given: Corpus | None = None) -> Corpus:
     """The text to train on: the given one, or what the options name."""
     if given is not None:
         return for_tokenizer(given, options.tokenizer)
-    return load_corpus(
-        options.data,
-        options.reading,
-        document_separator=options.document_separator,
-        unlabelled=True,
-    )
+    reading = options.reading.for_tokenizer(options.tokenizer)
+    return load_corpus(options.data, reading, document_separator=options.document_separator, unlabelled=True)
