@@ -206,7 +206,10 @@ def evaluate_data_sets(options: argparse.Namespace, model: Model) -> None:
         before = version_of_weights(model.folder)
         figures = measured(model, data, split, asked)
         figures["seconds"] = round(time.monotonic() - started, 2)
-        results.append(figures | (of_model(options, model.folder, before) if options.json else {}))
+        if options.json:
+            decides = options.threshold is not None and "thresholds" not in figures  # which is the table of a class
+            figures |= of_model(options, model.folder, before) | ({"threshold": options.threshold} if decides else {})
+        results.append(figures)
     show_figures(options, model.task, results)
 
 
@@ -217,19 +220,23 @@ def what_it_saw(model: Model, data: str | None) -> tuple[bool, bool]:
         model: The model. An ensemble has data of its own, to which its weights were fitted, and those of its members.
         data: The data; None for those of the training.
     """
-    from rnnnlp.training.data_places import are_own_data
+    from rnnnlp.training.data_places import are_here, are_own_data
 
     own = data is None or are_own_data(data, model.training, model.place)
     if not model.members:
         return own, own
     place = model.training.get("data") if data is None else data
-    return own, any(
-        are_own_data(place, training, folder) if training and place else own for folder, training in model.members
-    )
+    for folder, training in model.members:
+        trained_on = training.get("data")
+        if place and are_own_data(place, training, folder):
+            return own, True
+        if own and (trained_on is None or not are_here(trained_on)):  # it may be the same under another name
+            return own, True
+    return own, False
 
 
 def of_model(options: argparse.Namespace, folder: Path, before: tuple[int, ...]) -> dict[str, Any]:
-    """Which weights were measured, their digest, and the threshold if one was chosen: `push` compares them.
+    """Which weights were measured, and their digest: `push` compares them.
 
     There is no digest if the folder has had other weights `before`, as that of a run that trains may.
     """
@@ -237,12 +244,7 @@ def of_model(options: argparse.Namespace, folder: Path, before: tuple[int, ...])
     from rnnnlp.training.sharing import DIGEST
 
     digest = digest_of_model(folder)
-    decides = options.threshold is not None and "=" in options.threshold
-    return (
-        {"weights": options.weights}
-        | ({"threshold": options.threshold} if decides else {})
-        | ({DIGEST: digest} if version_of_weights(folder) == before else {})
-    )
+    return {"weights": options.weights} | ({DIGEST: digest} if version_of_weights(folder) == before else {})
 
 
 def show_figures(options: argparse.Namespace, task: "Task", results: list[dict[str, Any]]) -> None:

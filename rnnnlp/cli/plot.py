@@ -1,6 +1,7 @@
 """rnnnlp plot RUN... and rnnnlp plot --gradients."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -139,7 +140,7 @@ def trained_models(options: argparse.Namespace) -> Iterator[tuple[str, "CharLMNe
     from rnnnlp.training.task import Evaluation
 
     for name in options.runs:
-        folder = Path(name).expanduser()
+        folder = Path(os.path.expanduser(name))
         model = CharLMNetwork.from_pretrained(folder)
         training = read_config(folder).get("training", {})
         data = options.data or find_data(training, folder)

@@ -1,6 +1,7 @@
 """rnnnlp push RUN owner/name."""
 
 import argparse
+import os
 from pathlib import Path
 
 from rnnnlp.cli.output import show
@@ -26,7 +27,7 @@ def run(options: argparse.Namespace) -> int:
     from rnnnlp.training.model_folder import read_config
     from rnnnlp.training.sharing import push_folder
 
-    folder = Path(options.run_folder)
+    folder = Path(os.path.expanduser(options.run_folder))
     task = task_of(read_config(folder)["model_type"], folder)
     address = push_folder(
         folder,

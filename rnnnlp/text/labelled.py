@@ -16,7 +16,7 @@ from rnnnlp.text.sources import SPLITS, UNLABELLED, WHOLE, find_source, log_unus
 
 HELD_OUT = 0.05  # fraction of each class that is held out for validation if there is no validation split
 HELD_OUT_SEED = 0  # the same for all runs, so no run trains on the texts that another run is validated on
-MOST_COPIES = 0.01  # of the texts held out, that are also among those to train on without a warning
+MOST_COPIES = 0.01  # of the texts to validate on, that may be among those to train on without a warning
 _MOST_NAMED = 20  # classes in the log
 
 log = logging.getLogger(__name__)
@@ -209,13 +209,17 @@ def hold_out_validation(
         "%s has no validation split: %d of the %d rows of train (%g %% of each class, seed %d) are held out",
         *(source, held.sum(), len(train), 100 * fraction, seed),
     )
-    split = {"train": train.where(~held), "validation": train.where(held)}
-    known = set(split["train"].texts)
-    copies = sum(text in known for text in split["validation"].texts)
-    if copies > MOST_COPIES * held.sum():
+    return {"train": train.where(~held), "validation": train.where(held)}
+
+
+def warn_of_copies(data: LabelledData) -> None:
+    """Warns of texts to validate on that are among those to train on, too."""
+    validation = data.splits["validation"].texts
+    known = set(data.splits["train"].texts)
+    copies = sum(text in known for text in validation)
+    if copies > MOST_COPIES * len(validation):
         log.warning(
-            "%s: %d of the %d texts held out are among those to train on, too: their figures are better than those of "
-            "new texts; remove the copies",
-            *(source, copies, held.sum()),
+            "%s: %d of the %d texts to validate on are among those to train on, too: their figures are better than "
+            "those of new texts; remove the copies",
+            *(data.source, copies, len(validation)),
         )
-    return split

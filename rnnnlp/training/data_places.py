@@ -67,7 +67,7 @@ def find_data(training: Mapping[str, Any], run: Path, *, remedy: str = "") -> st
             f"{run} was trained on texts that Python gave, which are not kept; "
             f"{remedy or f'{name_them}, or the texts in Python'}"
         )
-    if data in BUILTIN_NAMES or is_local(data):
+    if are_here(data):
         place = "a built-in data set" if data in BUILTIN_NAMES else os.path.abspath(os.path.expanduser(data))
         log.info("%s: reading the data of the training: %s (%s)", run, data, place)
         return str(data)
@@ -120,6 +120,11 @@ def are_own_data(data: str, training: Mapping[str, Any], run: Path) -> bool:
             *(run, own, data),
         )
     return False
+
+
+def are_here(data: str) -> bool:
+    """Whether data are built in, or found from this folder."""
+    return data in BUILTIN_NAMES or is_local(data)
 
 
 def is_local(data: str) -> bool:

@@ -58,7 +58,7 @@ def export(
         UserError: If there is no model in `folder`, or `out` cannot be written, holds something else, or is, or holds,
             `folder`.
     """
-    source = Path(folder)
+    source = Path(os.path.expanduser(folder))
     refuse_source(source, out)
     model = task.load(source)
     training = read_config(source).get("training")

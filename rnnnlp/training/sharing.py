@@ -37,7 +37,7 @@ def push_folder(folder: str | os.PathLike[str], repo: str, load: Callable[[Path]
     Raises:
         UserError: If there is no model, or the Hub does not take it.
     """
-    path = Path(folder)
+    path = Path(os.path.expanduser(folder))
     require_name(repo)
     read_config(path)
     load(path)  # says what is damaged where it is

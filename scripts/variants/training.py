@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from rnnnlp.batches.seeding import Stream, rng_for
-from rnnnlp.config import LARGEST
+from rnnnlp.config import LARGEST_INTEGER
 from rnnnlp.errors import UserError, option
 from rnnnlp.tasks.char_lm.config import CharLMTraining
 from rnnnlp.tasks.char_lm.defaults import resolve
@@ -74,7 +74,7 @@ def train(variant: Variant, given: Mapping[str, Any]) -> dict[str, Any]:
     """
     started = time.monotonic()
     values = {**variant.options, **given}
-    options = TASK.options_from({"validation_tokens": LARGEST, **BASELINE, **values})
+    options = TASK.options_from({"validation_tokens": LARGEST_INTEGER, **BASELINE, **values})
     training = with_limit(options.training)
     with running(training.backend, training.threads):
         encoded = encode_corpus(corpus_of(training), training.tokenizer, splits=SPLITS, **training.vocabulary_options)

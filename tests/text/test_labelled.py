@@ -8,6 +8,7 @@ import pytest
 
 from rnnnlp.errors import UserError
 from rnnnlp.text import Classes, ReadOptions, load_labelled
+from rnnnlp.text.labelled import warn_of_copies
 
 
 def write_jsonl(path, labels, **more):
@@ -120,11 +121,11 @@ def test_held_out_rows_are_logged(tmp_path, caplog):
     assert "has no validation split: 4 of the 100 rows of train (5 % of each class, seed 7) are held out" in caplog.text
 
 
-def test_copies_among_the_texts_held_out_are_warned_of(tmp_path, caplog):
+def test_copies_among_the_texts_to_validate_on_are_warned_of(tmp_path, caplog):
     rows = [f"{n % 30},{'ab'[n % 30 % 2]}" for n in range(90)]
     (tmp_path / "copies.csv").write_text("text,label\n" + "\n".join(rows))
-    load_labelled(str(tmp_path / "copies.csv"))
-    assert "4 of the 4 texts held out are among those to train on, too" in caplog.text
+    warn_of_copies(load_labelled(str(tmp_path / "copies.csv")))
+    assert "4 of the 4 texts to validate on are among those to train on, too" in caplog.text
 
 
 @pytest.mark.parametrize(

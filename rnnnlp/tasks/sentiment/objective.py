@@ -24,6 +24,7 @@ from rnnnlp.training.objective import NO_LOSS, ShardLoss
 
 Documents = tuple[list[np.ndarray], np.ndarray]  # ids of each text, and the labels (N,)
 EVALUATION_BATCH = 64  # documents
+BALANCED_ACCURACY = "balanced_accuracy"  # accuracy with the weights of the classes
 LOSS_IN_SCORE = 1e-3  # accuracy decides which weights are kept; the loss decides between equal accuracies
 
 
@@ -117,25 +118,27 @@ class SentimentObjective:
                 progress = self.clock.progress if self.clock.step else 0.0  # time passes also before the first step
             network_logits, linear_logits, labels = self.cross_validation.at(progress)
         logits = self.network.fit_stacking(network_logits, linear_logits, labels)
-        probabilities = self.network.probabilities(logits)
-        metrics = classification_metrics(probabilities, labels, self.network.labels)
+        metrics = classification_metrics(self.network.probabilities(logits), labels, self.network.labels)
         del metrics["per_class"], metrics["confusion_matrix"], metrics["accuracy_interval"]
         metrics["temperature"] = temperature = self.network.temperature
         if self.network.linear is not None:
             metrics["share_of_network"] = round(float(self.network.stacking[0]), 3)
         # With stacking weights of a sum of 1, the size of the logits says nothing without the temperature.
-        loss_sum, count, _ = softmax_cross_entropy(logits / temperature, labels)
-        metrics["loss"] = loss_sum / count
-        return {"score": self.score(probabilities, logits / temperature, labels), **metrics}
+        logits = logits / temperature
+        loss_sum, count, _ = softmax_cross_entropy(logits, labels)
+        accuracy, loss = self.weighted_figures(logits, labels)
+        if self.class_weights is not None:
+            metrics[BALANCED_ACCURACY] = accuracy
+        # On few texts the accuracy is too coarse to choose weights by.
+        score = accuracy - LOSS_IN_SCORE * loss if self.cross_validation is None else -loss
+        return {"score": score, "loss": loss_sum / count, **metrics}
 
-    def score(self, probabilities: np.ndarray, logits: np.ndarray, labels: np.ndarray) -> float:
-        """What the best weights have most of, with the weights of the classes; probabilities and logits `(n, K)`."""
-        weights = None if self.class_weights is None else self.class_weights[labels]
+    def weighted_figures(self, logits: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
+        """Accuracy and mean loss with the weights of the classes, from logits `(n, K)` and labels `(n,)`."""
+        weights = None if self.class_weights is None else self.class_weights[labels]  # (n,)
+        accuracy = np.average(logits.argmax(axis=1) == labels, weights=weights)
         loss_sum, count, _ = softmax_cross_entropy(logits, labels, class_weights=self.class_weights)
-        if self.cross_validation is not None:  # on few texts the accuracy is too coarse to choose weights by
-            return -loss_sum / count
-        accuracy = np.average(probabilities.argmax(axis=1) == labels, weights=weights)
-        return float(accuracy) - LOSS_IN_SCORE * loss_sum / count
+        return float(accuracy), loss_sum / count
 
     def shared_logits(self, documents: Sequence[np.ndarray]) -> np.ndarray:
         """The logits of the network, `(n, K)`; each process computes a part of them."""

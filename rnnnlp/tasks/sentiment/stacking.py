@@ -56,6 +56,7 @@ def make_ensemble(
     Raises:
         UserError: If a run is not a classifier, their labels differ, or none is better than chance.
     """
+    options = options.changed(runs=tuple(map(os.path.expanduser, options.runs)))
     members, trainings = load_members(options.runs)
     their_own = False
     if given is None:

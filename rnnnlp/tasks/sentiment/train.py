@@ -22,7 +22,7 @@ from rnnnlp.tasks.sentiment.defaults import (
 from rnnnlp.tasks.sentiment.folds import logits_of_folds
 from rnnnlp.tasks.sentiment.linear_fitting import MOST_IN_FOLDS, Examples, Fitted, fit_linear, stratified_folds
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
-from rnnnlp.tasks.sentiment.objective import SentimentObjective, digests_of_data
+from rnnnlp.tasks.sentiment.objective import BALANCED_ACCURACY, SentimentObjective, digests_of_data
 from rnnnlp.tasks.sentiment.pretraining import prepare, pretrain, seconds_of_pretraining
 from rnnnlp.tasks.sentiment.transfer import (
     Pretrained,
@@ -35,7 +35,7 @@ from rnnnlp.tasks.sentiment.transfer import (
 )
 from rnnnlp.tasks.word_lm.objective import WordLMObjective
 from rnnnlp.text import BPETokenizer, LabelledData, Tokenizer, is_unspaced, load_labelled
-from rnnnlp.text.labelled import HELD_OUT_SEED
+from rnnnlp.text.labelled import HELD_OUT_SEED, warn_of_copies
 from rnnnlp.training.distributed import processes
 from rnnnlp.training.earlier import EARLIER_DATA
 from rnnnlp.training.loop import Trainer
@@ -64,7 +64,10 @@ def begin(options: Options[SentimentOptions], run: RunFolder, *, data: LabelledD
     require_short(data)
     loaded = data
     pretrained, config, network_config, tokenizer = processes().first(lambda: decide(training, given, loaded))
-    data = data.whole() if config.folds else data
+    if config.folds:
+        data = data.whole()
+    else:
+        warn_of_copies(data)
     network = SentimentNetwork(network_config, tokenizer, rng=rng_for(config.seed, Stream.WEIGHTS))
     linear = fitted_linear(network, data, config)
     if linear is not None:
@@ -136,6 +139,8 @@ def reopen(
     trainer = Trainer(objective, config, run, spent=spent, patience=patience_of(found, config))
     objective.clock = trainer.clock
     trainer.resume()
+    if config.class_weights == "balanced" and BALANCED_ACCURACY not in trainer.state.best_metrics:
+        trainer.state.best_score = None  # of an earlier version, in which the weights had no part in it
     if config.folds and found is None and trainer.clock.step:
         raise UserError(f"{run.path / CROSS_VALIDATION} is not there any more; restore it, or train again")
     if trainer.clock.step or trainer.state.evaluated_at == 0:

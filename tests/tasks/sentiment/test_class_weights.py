@@ -35,16 +35,18 @@ def test_rare_classes_decide_what_the_best_weights_are():
     documents = [np.array([1])] * 8
     usual = np.log(np.tile([0.8, 0.1, 0.1], (8, 1)))  # it always says a: right for 5 of 8
     fair = np.log(np.where(np.eye(3)[RARE] > 0, 0.4, 0.3))
-    fair[:4] = np.log([0.3, 0.4, 0.3])  # right for 5 of 8 too, with all of the rare
-    scores = {}
+    fair[RARE == 0] = np.log([0.3, 0.4, 0.3])
+    fair[0] = np.log([0.4, 0.3, 0.3])  # right for one of them, and for all of the rare
+    figures = {}
     for class_weights in ("none", "balanced"):
         training = SentimentTraining(
             data="", tokenizer="word", batch_size=64, class_weights=class_weights, lr=1e-3, evaluations=1
         )
         objective = SentimentObjective(model, (documents, RARE), (documents, RARE), training, {})
-        scores[class_weights] = [objective.score(np.exp(logits), logits, RARE) for logits in (usual, fair)]
-    assert scores["none"][0] > scores["none"][1]
-    assert scores["balanced"][0] < scores["balanced"][1]
+        figures[class_weights] = [objective.weighted_figures(logits, RARE) for logits in (usual, fair)]
+        assert ("balanced_accuracy" in objective.evaluate()) == (class_weights == "balanced")
+    assert [accuracy for accuracy, _ in figures["none"]] == [5 / 8, 4 / 8]
+    assert [accuracy for accuracy, _ in figures["balanced"]] == pytest.approx([1 / 3, (1 / 5 + 1 + 1) / 3])
 
 
 def test_gradient_of_the_weighted_loss_to_every_parameter():
