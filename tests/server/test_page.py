@@ -284,7 +284,7 @@ def test_watch(page: Page, runs: Path):
         with open(metrics, "ab") as file:
             file.write(b'{"step": 77, "seconds": 9.0, "progress": 0.9, "loss": 1.5}\n')
         expect(page.locator("#watch-runs")).to_contain_text("77")
-        expect(page.locator("#watch-runs tr", has_text="book")).to_contain_text("stopped")
+        expect(page.locator("#watch-runs tr", has_text="book")).to_contain_text("ended early")
     finally:
         metrics.write_bytes(before)
     accessible(page)

@@ -71,6 +71,7 @@ TABLES = [
     ("a.csv", 'text, label\n"good, really", pos\ngood, "so good"\n'),
     ("a.csv", 'text,label\ngood, "so ""good"", really"\n'),
     ("a.csv", "text,label\n good , pos\n"),
+    ("a.csv", "text,label\r\r\ngood,pos\r\r\n"),
     ("a.csv", "text,label,\ngood,pos\n"),
     ("a.csv", "text,label\ngood,pos,,\n"),
     ("a.csv", 'text,label\na "good" film,pos\n,\n'),
@@ -130,6 +131,8 @@ def test_what_is_pasted_is_a_table_or_lines(modules: Path):
         "text\ngood, really\n": (["text"], [["good, really"]]),
         "sep=;\ntext;mood\ngood;pos\n": (["text", "mood"], [["good", "pos"]]),
         "good\n\nbad": (None, [["good"], ["bad"]]),
+        "文字,標籤\n很好,正面\n": (["文字", "標籤"], [["很好", "正面"]]),
+        "文字\t標籤\n很好\t正面\n": (["文字", "標籤"], [["很好", "正面"]]),
     }
     found = read(modules, [("", content) for content in pasted])
     assert [(one["head"], one["rows"]) for one in found] == list(pasted.values())

@@ -5,6 +5,8 @@ import { say } from "./texts.js";
 // The usual names of columns, as in rnnnlp/text/tables.py.
 export const TEXT_COLUMNS = ["text", "sentence", "review", "content", "comment", "body", "review_body", "reviewtext"];
 export const LABEL_COLUMNS = ["label", "labels", "sentiment", "class", "category", "target", "stars", "rating", "polarity"];
+export const CHINESE_TEXTS = ["文字", "內容", "評論"]; // in pasted tables, and preselected
+const CHINESE_COLUMNS = [...CHINESE_TEXTS, "標籤"];
 const SEPARATORS = { ",": "commas", "\t": "tabs", ";": "semicolons", "|": "verticalBars" };
 const SEPARATOR_LINE = /^"?sep=([,;|:\t^~])"?$/; // the first line that Excel understands
 const MARKS = { "utf-8": [0xef, 0xbb, 0xbf], "utf-16le": [0xff, 0xfe], "utf-16be": [0xfe, 0xff] };
@@ -57,7 +59,7 @@ function dialectOf(lines, name, isFile) {
   const inHeader = candidates.filter((separator) => header.includes(separator));
   let separator = given ?? inHeader.find((s) => named(s, usual)) ?? inHeader[0] ?? candidates[0];
   if (name && !isFile) separator = inHeader.find((s) => named(s, TEXT_COLUMNS) && named(s, LABEL_COLUMNS));
-  else if (!isFile && !given && !named(separator, usual)) separator = undefined;
+  else if (!isFile && !given) separator = [...inHeader, candidates[0]].find((s) => named(s, [...usual, ...CHINESE_COLUMNS]));
   if (!separator || (name && !isFile && (before || lines.length < 2))) return {};
   const shape = separator.replace(/[|^]/, "\\$&");
   const blanks = separator !== "\t" && header.includes(separator)
@@ -128,10 +130,9 @@ function* records(text, before, separator, blanks, strict = true) {
       if (text[at] !== separator) break;
       at++;
     }
-    if (text[at] === "\r") {
-      at++;
-      if (strict && at < text.length && text[at] !== "\n") throw new Error(say("carriageReturn", line));
-    }
+    const bare = text[at] === "\r";
+    while (text[at] === "\r") at++; // a table that was written with Windows line ends twice has \r\r\n
+    if (bare && strict && at < text.length && text[at] !== "\n") throw new Error(say("carriageReturn", line));
     at++;
     line++;
     yield { row, line: first };

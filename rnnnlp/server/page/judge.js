@@ -2,7 +2,7 @@
 
 import { $, ask, bars, colourOf, later, latest, make, showError, table } from "./tools.js";
 import { say } from "./texts.js";
-import { TEXT_COLUMNS, decode, parseTable, writeTable } from "./csv.js";
+import { CHINESE_TEXTS, TEXT_COLUMNS, decode, parseTable, writeTable } from "./csv.js";
 import { histogram } from "./chart.js";
 
 const STRONGEST = 10; // words in the table below a text
@@ -174,7 +174,7 @@ async function useTable(read, name) {
   const width = Math.max(0, ...rows.slice(0, 1000).map((row) => row.length));
   const names = head ?? Array.from({ length: width }, (_, k) => `${k + 1}`);
   $("judge-column").replaceChildren(...names.map((column, k) => make("option", { value: String(k) }, column)));
-  const usual = names.findIndex((column) => TEXT_COLUMNS.includes(column.trim().toLowerCase()) || /^(文字|內容|評論)$/.test(column));
+  const usual = names.findIndex((column) => [...TEXT_COLUMNS, ...CHINESE_TEXTS].includes(column.trim().toLowerCase()));
   $("judge-column").value = String(Math.max(0, usual));
   $("judge-column").disabled = $("judge-all").disabled = !rows.length;
   $("judge-status").textContent = say("rows", rows.length);

@@ -55,7 +55,7 @@ const choose = latest(async () => {
 
 const number = (value, digits) => (typeof value === "number" ? value.toFixed(digits) : "–");
 
-const stateOf = (run) => (run.training ? "training" : run.progress !== null && run.progress < 1 ? "stopped" : "done");
+const stateOf = (run) => (run.training ? "training" : run.progress !== null && run.progress < 1 ? "endedEarly" : "done");
 
 // Fills a box again if the data for it have changed; else what is selected or scrolled in it stays.
 function fill(id, data, nodes) {
@@ -67,7 +67,7 @@ function fill(id, data, nodes) {
 
 function show() {
   const focused = document.activeElement?.dataset?.run;
-  fill("watch-runs", [runs, [...chosen]], () => [tableOfRuns()]);
+  fill("watch-runs", [runs, [...(chosen ?? [])]], () => [tableOfRuns()]);
   if (focused && !document.activeElement?.dataset?.run) [...$("watch-runs").querySelectorAll("input")].find((box) => box.dataset.run === focused)?.focus();
   const of = runs.filter((r) => chosen.has(r.name)).map((r) => details.get(r.name)).filter(Boolean);
   const axis = $("watch-axis").value, xLabel = say(axis === "steps" ? "axisSteps" : "axisSeconds");

@@ -301,7 +301,7 @@ def labelled(
     if rows.weights is not None:
         train = train.where(rows.weights > 0)
     if len(np.unique(train.labels)) < 2:
-        only = classes.names[train.labels[0]]
+        only = classes.labels[train.labels[0]]
         raise UserError(f"the given labels are all {only!r}; a classifier needs two classes or more")
     if validation_data is None:
         return LabelledData(hold_out_validation(train, source), classes, source, held_out=True)
