@@ -87,7 +87,7 @@ def splits_folder(given: argparse.Namespace) -> Path:
 def write_splits(data: Path, segments: int, folder: Path) -> None:
     """Cuts a text into segments and writes the train, validation and test part of all of them as files."""
     from rnnnlp.files import write_atomically
-    from rnnnlp.text.readers import read_text
+    from rnnnlp.text.decoding import read_text
 
     text = "".join(read_text(data))
     edges = [len(text) * k // segments for k in range(segments + 1)]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from rnnnlp.cli.main import main
-from rnnnlp.files import load_tensors, save_tensors
+from rnnnlp.tensors import load_tensors, save_tensors
 from rnnnlp.text import load_labelled
 from rnnnlp.training.run_folder import BESIDE_STATE, STATE, STATE_TENSORS, RunFolder, read_state
 from tests.make_fixtures import SEED, STEPS, generated, measure, predictions

@@ -24,7 +24,7 @@ from rnnnlp.files import open_regular
 from rnnnlp.tasks.sentiment.bundled import bundled_models, is_bundled
 from rnnnlp.text import LabelledSplit, load_labelled
 from rnnnlp.text.labelled import LabelledData, hold_out_validation
-from rnnnlp.text.reading import ReadOptions
+from rnnnlp.text.read_options import ReadOptions
 from rnnnlp.text.sources import find_source
 from rnnnlp.training.metrics import Z_95, classification_metrics
 from rnnnlp.training.model_folder import training_of

@@ -13,7 +13,7 @@ from typing import Any, get_type_hints
 from rnnnlp.config import Config, describe, seconds
 from rnnnlp.errors import UserError, dashed, option
 from rnnnlp.files import open_regular
-from rnnnlp.text.reading import ReadOptions
+from rnnnlp.text.read_options import ReadOptions
 
 LONGEST_TOML = 1 << 18  # bytes
 _TOML_TEXT = re.compile(  # strings and comments; also strings without an end, so that none is searched for twice

@@ -21,12 +21,13 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from rnnnlp.errors import UserError
 from rnnnlp.server import counters as counting
-from rnnnlp.server import look
+from rnnnlp.server import inspect_models
 from rnnnlp.server.batching import Batcher
 from rnnnlp.server.catalogue import CLASSIFIER, LANGUAGE_MODEL, Catalogue, Entry, UnknownModelError
 from rnnnlp.server.classify import Classification, Wanted
 from rnnnlp.server.gate import Gate, RefusedError, error_body
-from rnnnlp.server.posts import Posts
+from rnnnlp.server.generate import Generation
+from rnnnlp.server.json_routes import Posts
 from rnnnlp.server.schemas import (
     GenerateGiven,
     GenerationShown,
@@ -39,7 +40,6 @@ from rnnnlp.server.schemas import (
     refusals,
 )
 from rnnnlp.server.settings import ServerOptions
-from rnnnlp.server.write import Generation
 from rnnnlp.tasks.char_lm.generate import Sampling
 from rnnnlp.version import __version__
 
@@ -184,7 +184,8 @@ def _add_service(app: FastAPI, server: Server) -> None:
             labels = list(entry.model.labels) if opened else entry.labels
             listed.append({"name": entry.name, "kind": entry.kind, "labels": labels})
         names = ("max_texts", "max_characters", "max_length", "max_body")
-        limits = {name: getattr(server.options, name) for name in names} | {"max_inspected": look.LONGEST_TEXT}
+        limits = {name: getattr(server.options, name) for name in names}
+        limits["max_inspected"] = inspect_models.LONGEST_TEXT
         return _json({"models": listed, "version": __version__, "limits": limits})
 
 
@@ -280,10 +281,10 @@ def _add_looks(posts: Posts, server: Server) -> None:
     async def inspect(given: InspectGiven, request: Request) -> Response:
         entry = server.catalogue.choose(given.model, LANGUAGE_MODEL)
         model = await server.catalogue.opened(entry)
-        return _json({"model": entry.name, **await server.computed(look.inspection, model, given)})
+        return _json({"model": entry.name, **await server.computed(inspect_models.inspection, model, given)})
 
     async def unroll(given: UnrollGiven, request: Request) -> Response:
-        return _json(await server.computed(look.unrolled, given))
+        return _json(await server.computed(inspect_models.unrolled, given))
 
     posts.add(
         *("/v1/inspect", inspect),
@@ -295,11 +296,11 @@ def _add_looks(posts: Posts, server: Server) -> None:
 
     @app.get("/v1/runs", summary="The runs that are served, with their last figures", responses=refusals())
     async def runs() -> Response:
-        return _json({"runs": await server.computed(lambda: look.runs_of(server.catalogue.entries()))})
+        return _json({"runs": await server.computed(lambda: inspect_models.runs_of(server.catalogue.entries()))})
 
     @app.get("/v1/run", summary="The curves, the last sample and the settings of a run", responses=refusals(404))
     async def run(name: str = Query(max_length=500)) -> Response:
-        return _json(await server.computed(look.run_of, server.catalogue.choose(name)))
+        return _json(await server.computed(inspect_models.run_of, server.catalogue.choose(name)))
 
 
 def _refusal(error: Exception) -> Response | None:

@@ -3,11 +3,11 @@
 from rnnnlp.text.cache import cache_folder
 from rnnnlp.text.characters import ByteTokenizer, CharTokenizer
 from rnnnlp.text.corpus import Corpus, load_corpus
-from rnnnlp.text.encoded import EncodedCorpus, encode_corpus
+from rnnnlp.text.encoded_corpus import EncodedCorpus, encode_corpus
 from rnnnlp.text.labelled import LabelledData, LabelledSplit, load_labelled
 from rnnnlp.text.labels import Classes
 from rnnnlp.text.plain import load_plain_texts
-from rnnnlp.text.reading import ReadOptions
+from rnnnlp.text.read_options import ReadOptions
 from rnnnlp.text.registry import TOKENIZERS, load_tokenizer, train_tokenizer
 from rnnnlp.text.scripts import is_unspaced, main_script, suggested_tokenizers
 from rnnnlp.text.tokenizers import StreamDecoder, Tokenizer

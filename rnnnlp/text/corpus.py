@@ -13,7 +13,7 @@ import numpy as np
 from rnnnlp.errors import UserError, option
 from rnnnlp.text.characters import CODE_POINTS, code_points
 from rnnnlp.text.chunks import blocks
-from rnnnlp.text.reading import BYTES, ReadOptions
+from rnnnlp.text.read_options import BYTES, ReadOptions
 from rnnnlp.text.sources import UNLABELLED, WHOLE, find_source, log_unused_unlabelled
 
 _ESCAPES = {r"\n": "\n", r"\r": "\r", r"\t": "\t", r"\\": "\\"}

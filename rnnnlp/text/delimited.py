@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rnnnlp.errors import UserError, option
-from rnnnlp.text.reading import ReadOptions
+from rnnnlp.text.read_options import ReadOptions
 from rnnnlp.text.rows import bare_lines_of_rows, blocks_of_rows, lines_of_blocks, lines_of_rows
 from rnnnlp.text.tables import USUAL_LABEL_COLUMNS, USUAL_TEXT_COLUMNS, Table
 from rnnnlp.text.unpacked import LONGEST_LINE

@@ -7,10 +7,10 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
+from rnnnlp.text.charsets import marked_encoding, unmarked_utf16
 from rnnnlp.text.delimited import DELIMITERS, DelimitedTable, Dialect
-from rnnnlp.text.encodings import marked_encoding, unmarked_utf16
 from rnnnlp.text.json_files import JsonTable
-from rnnnlp.text.reading import BYTES, ReadOptions
+from rnnnlp.text.read_options import BYTES, ReadOptions
 from rnnnlp.text.tables import USUAL_LABEL_COLUMNS, USUAL_TEXT_COLUMNS, ParquetTable, Table
 from rnnnlp.text.unpacked import PARQUET, data_suffix, first_bytes, refused
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from rnnnlp.errors import UserError
-from rnnnlp.text.readers import read_text
-from rnnnlp.text.reading import ReadOptions
+from rnnnlp.text.decoding import read_text
+from rnnnlp.text.read_options import ReadOptions
 from rnnnlp.text.rows import lines_of_rows
 from rnnnlp.text.tables import Table
 from rnnnlp.text.unpacked import LONGEST_LINE

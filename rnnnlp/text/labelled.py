@@ -11,7 +11,7 @@ import numpy as np
 from rnnnlp.errors import UserError, option
 from rnnnlp.text.labelled_rows import LabelledRows, only, read_labelled_rows
 from rnnnlp.text.labels import MOST_CLASSES, Classes
-from rnnnlp.text.reading import ReadOptions
+from rnnnlp.text.read_options import ReadOptions
 from rnnnlp.text.sources import SPLITS, UNLABELLED, WHOLE, find_source, log_unused_unlabelled, no_such_split
 
 HELD_OUT = 0.05  # fraction of each class that is held out for validation if there is no validation split

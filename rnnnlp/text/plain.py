@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rnnnlp.errors import UserError, option
+from rnnnlp.text.decoding import read_standard_input, read_text
 from rnnnlp.text.formats import begins_as_json, delimiter_of_header, open_table
 from rnnnlp.text.labelled_rows import label_of_file
-from rnnnlp.text.readers import read_standard_input, read_text
-from rnnnlp.text.reading import ReadOptions
+from rnnnlp.text.read_options import ReadOptions
 from rnnnlp.text.rows import with_line_feeds
 from rnnnlp.text.sources import refuse_what_is_no_path
 from rnnnlp.text.tables import USUAL_LABEL_COLUMNS, Table

@@ -8,7 +8,7 @@ from itertools import chain
 from pathlib import Path
 
 from rnnnlp.errors import UserError
-from rnnnlp.text.readers import read_text
+from rnnnlp.text.decoding import read_text
 from rnnnlp.text.unpacked import LONGEST_LINE
 
 _LOOK_AHEAD = 1 << 20  # characters

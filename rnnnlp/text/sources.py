@@ -13,10 +13,10 @@ from pathlib import Path
 
 from rnnnlp.errors import UserError, option
 from rnnnlp.text.builtin import BUILTIN_NAMES, SAMPLE_REVIEWS, PythonDocs, sample_folder
+from rnnnlp.text.decoding import read_text
 from rnnnlp.text.formats import PLAIN_JSON, TABLE_SUFFIXES, open_table
 from rnnnlp.text.hub import is_hub_name, load_from_hub
-from rnnnlp.text.readers import read_text
-from rnnnlp.text.reading import ReadOptions
+from rnnnlp.text.read_options import ReadOptions
 from rnnnlp.text.tables import ClassFolders, Table, has_texts, texts_in
 from rnnnlp.text.unpacked import COMPRESSED, data_suffix, is_hidden, is_junk, special
 

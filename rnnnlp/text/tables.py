@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rnnnlp.errors import UserError, option
-from rnnnlp.text.readers import read_text
-from rnnnlp.text.reading import ReadOptions
+from rnnnlp.text.decoding import read_text
+from rnnnlp.text.read_options import ReadOptions
 from rnnnlp.text.unpacked import LONGEST_LINE, Expansion, is_hidden
 
 if TYPE_CHECKING:

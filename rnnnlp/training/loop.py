@@ -12,8 +12,9 @@ import numpy as np
 from rnnnlp.batches.seeding import Stream, rng_for
 from rnnnlp.config import written_duration
 from rnnnlp.errors import OptionName, UserError, option
-from rnnnlp.files import CorruptFileError, set_tensors
+from rnnnlp.files import CorruptFileError
 from rnnnlp.layers.parameter import Parameter
+from rnnnlp.tensors import set_tensors
 from rnnnlp.training.averaging import AveragedWeights
 from rnnnlp.training.clock import Clock
 from rnnnlp.training.data_places import places_of

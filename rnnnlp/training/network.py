@@ -9,16 +9,9 @@ import numpy.typing as npt
 
 from rnnnlp.config import NetworkConfig
 from rnnnlp.errors import UserError
-from rnnnlp.files import (
-    TOKENIZER_LIMIT,
-    load_tensors,
-    number_of_values,
-    require_file,
-    save_tensors,
-    set_tensors,
-    writing,
-)
+from rnnnlp.files import TOKENIZER_LIMIT, require_file, writing
 from rnnnlp.layers.parameter import Parameter, Undrawn, parameters_of
+from rnnnlp.tensors import load_tensors, number_of_values, save_tensors, set_tensors
 from rnnnlp.text import Tokenizer, load_tokenizer
 from rnnnlp.training.earlier import current_names
 from rnnnlp.training.model_folder import (

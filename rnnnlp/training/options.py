@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from rnnnlp.config import Config, above_zero, at_least, between, one_of, seconds, setting, share
 from rnnnlp.errors import UserError, option
-from rnnnlp.text.reading import ReadOptions, read_option
+from rnnnlp.text.read_options import ReadOptions, read_option
 from rnnnlp.text.registry import TOKENIZERS
 from rnnnlp.text.words import LARGEST_VOCABULARY
 from rnnnlp.training.optimizers import OPTIMIZERS

@@ -34,17 +34,16 @@ from rnnnlp.files import (
     JSON_LIMIT,
     TEMPORARY,
     CorruptFileError,
-    load_tensors,
     open_inside,
     open_regular,
     own_folder,
     read_json,
-    save_tensors,
     temporary_name,
     write_atomically,
     writing,
 )
 from rnnnlp.folders import NEXT, alone, current, finish_replacement, make_folder, publish_folder, remove, replacement
+from rnnnlp.tensors import load_tensors, save_tensors
 from rnnnlp.training.distributed import by_first
 from rnnnlp.training.earlier import current_names
 from rnnnlp.training.folder_lock import LOCK, FolderLock, holder

@@ -9,7 +9,7 @@ import numpy as np
 
 from rnnnlp.config import Config, NetworkConfig, as_given, describe
 from rnnnlp.errors import UserError, option
-from rnnnlp.text.reading import ReadOptions
+from rnnnlp.text.read_options import ReadOptions
 from rnnnlp.training.earlier import OPTIONS
 from rnnnlp.training.model_folder import SavedModel, located, read_config
 from rnnnlp.training.network import Network

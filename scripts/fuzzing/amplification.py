@@ -22,9 +22,9 @@ import numpy as np
 import safetensors.numpy
 
 from rnnnlp.cli.main import main
-from rnnnlp.files import MANIFEST, save_tensors
 from rnnnlp.tasks.sentiment.ensemble import Ensemble
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
+from rnnnlp.tensors import MANIFEST, save_tensors
 from rnnnlp.training.run_folder import BESIDE_STATE, STATE, STATE_TENSORS, RunFolder
 
 TINY = "--hidden-size 4 --embedding-size 3 --steps 2 --batch-size 2 --bptt 8 --evaluations 1".split()

@@ -15,8 +15,8 @@ import numpy as np
 import safetensors.numpy
 
 from fuzzing import inputs
-from rnnnlp.files import MANIFEST, save_tensors
 from rnnnlp.tasks.sentiment.ensemble import beside as beside_members
+from rnnnlp.tensors import MANIFEST, save_tensors
 from rnnnlp.training.model_folder import CONFIG, MEMBERS, TOKENIZER, WEIGHTS
 from rnnnlp.training.run_folder import BESIDE_STATE, STATE_TENSORS
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import safetensors.numpy
 
-from rnnnlp.files import load_tensors, save_tensors
 from rnnnlp.tasks.sentiment.ensemble import beside
+from rnnnlp.tensors import load_tensors, save_tensors
 from rnnnlp.training.run_folder import BESIDE_STATE, STATE, STATE_TENSORS
 
 MODEL_FILES = ("config.json", "tokenizer.json")

@@ -17,8 +17,8 @@ import pytest
 from rnnnlp.cli.main import main
 from rnnnlp.config import describe
 from rnnnlp.errors import dashed
-from rnnnlp.files import load_tensors, save_tensors
 from rnnnlp.tasks import TASKS, load_task
+from rnnnlp.tensors import load_tensors, save_tensors
 from rnnnlp.training.run_folder import RunFolder
 from tests.cli.damages import OF_A_CLASSIFIER, OF_A_MODEL, OF_A_RUN, OF_AN_ENSEMBLE, Damage
 from tests.cli.messages import GAP, PACKAGE, parsed, template_of, without_row

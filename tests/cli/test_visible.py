@@ -13,7 +13,7 @@ from safetensors.numpy import load_file
 
 from rnnnlp.cli.main import main
 from rnnnlp.display import has_acting
-from rnnnlp.files import save_tensors
+from rnnnlp.tensors import save_tensors
 from tests.cli.messages import PACKAGE, parsed
 
 ESCAPE = "\x1b]0;OWNED\x07\x1b[2J\x9b31m\u202e"

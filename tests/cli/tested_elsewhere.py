@@ -197,9 +197,9 @@ ELSEWHERE = {
     ),
     "is not a local path, and the Hub cannot be reached (": "text/test_sources.py::test_hub_names_that_do_not_load",
     "is not a local path, and does not load from the Hub": "text/test_sources.py::test_hub_names_that_do_not_load",
-    "cannot read {}: {}; check the path and": "text/test_readers.py::test_unreadable_path",
-    "is compressed by {}; expected text: unpack it": "text/test_readers.py::test_standard_input_that_is_no_text",
-    "standard input is JSON; expected one text": "text/test_readers.py::test_standard_input_that_is_no_text",
+    "cannot read {}: {}; check the path and": "text/test_decoding.py::test_unreadable_path",
+    "is compressed by {}; expected text: unpack it": "text/test_decoding.py::test_standard_input_that_is_no_text",
+    "standard input is JSON; expected one text": "text/test_decoding.py::test_standard_input_that_is_no_text",
     "has the splits {}; expected one of": (
         "text/test_sources.py::test_a_data_set_of_the_hub_whose_splits_have_other_names"
     ),

@@ -387,7 +387,7 @@ def test_a_name_is_looked_up_once(runs: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def test_a_stream_ends_when_the_server_stops(runs: Path):
-    from rnnnlp.server.write import Generation
+    from rnnnlp.server.generate import Generation
 
     model = CharLMNetwork.from_pretrained(runs / "book")
     stop = threading.Event()

@@ -8,7 +8,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from rnnnlp.server.app import Server, create_app
-from rnnnlp.server.look import inspection
+from rnnnlp.server.inspect_models import inspection
 from rnnnlp.server.schemas import InspectGiven
 from rnnnlp.server.settings import ServerOptions
 from rnnnlp.text.characters import ByteTokenizer

@@ -109,7 +109,7 @@ def test_document_separator(tmp_path, cache):
 @pytest.mark.parametrize("kind", KINDS)
 def test_second_time_comes_from_the_cache(corpus, cache, monkeypatch, kind):
     first = encode_corpus(corpus, kind)
-    monkeypatch.setattr("rnnnlp.text.encoded._write_ids", None)
+    monkeypatch.setattr("rnnnlp.text.encoded_corpus._write_ids", None)
     second = encode_corpus(corpus, kind)
     assert second.tokenizer.to_json() == first.tokenizer.to_json()
     assert {split: ids.tolist() for split, ids in second.ids.items()} == {
@@ -329,7 +329,7 @@ def test_text_that_changes_while_it_is_read(corpus, cache, tmp_path, monkeypatch
         (tmp_path / "text.txt").write_bytes(changed)
         return found
 
-    monkeypatch.setattr("rnnnlp.text.encoded.survey", survey_then_change)
+    monkeypatch.setattr("rnnnlp.text.encoded_corpus.survey", survey_then_change)
     with pytest.raises(UserError, match="changed while it was read"):
         encode_corpus(corpus, "char")
     assert list_files(cache) == []

@@ -10,7 +10,7 @@ import pytest
 
 from rnnnlp.errors import UserError
 from rnnnlp.text.formats import open_table
-from rnnnlp.text.reading import ReadOptions
+from rnnnlp.text.read_options import ReadOptions
 from rnnnlp.text.rows import LONGEST_LINE
 from rnnnlp.text.tables import HubTable
 from tests.text.samples import HARD_TEXTS

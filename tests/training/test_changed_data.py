@@ -11,8 +11,8 @@ import pytest
 from safetensors.numpy import load_file
 
 from rnnnlp.cli.main import main
-from rnnnlp.files import save_tensors
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
+from rnnnlp.tensors import save_tensors
 from rnnnlp.training.run_folder import BESIDE_STATE, STATE, STATE_TENSORS, RunFolder
 
 TINY = "--hidden-size 4 --embedding-size 3 --batch-size 2 --bptt 8 --evaluations 1 --steps".split()

@@ -9,8 +9,8 @@ import pytest
 from rnnnlp import CharLM, SentimentClassifier
 from rnnnlp.cli.main import main
 from rnnnlp.errors import UserError
-from rnnnlp.files import load_tensors, save_tensors
 from rnnnlp.tasks.sentiment.ensemble import Ensemble
+from rnnnlp.tensors import load_tensors, save_tensors
 from rnnnlp.training.run_folder import BESIDE_STATE, CONFIG, STATE_TENSORS, TOKENIZER, WEIGHTS, RunFolder
 from tests.cli.mistakes import TINY
 

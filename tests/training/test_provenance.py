@@ -74,7 +74,7 @@ def test_data_that_a_folder_names_are_named_even_if_they_cannot_be_read(run: Pat
     config["training"]["data"] = "/etc/hostname"
     from safetensors.numpy import load_file
 
-    from rnnnlp.files import save_tensors
+    from rnnnlp.tensors import save_tensors
 
     tensors = load_file(run / "model.safetensors")
     (run / "config.json").write_text(json.dumps(config))

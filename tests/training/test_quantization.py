@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rnnnlp.errors import UserError
-from rnnnlp.files import CorruptFileError, load_tensors, save_tensors
+from rnnnlp.files import CorruptFileError
 from rnnnlp.tasks.char_lm.config import CharLMConfig
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
 from rnnnlp.tasks.sentiment.config import SentimentConfig
@@ -16,6 +16,7 @@ from rnnnlp.tasks.sentiment.ensemble import Ensemble
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.tasks.word_lm.config import WordLMConfig
 from rnnnlp.tasks.word_lm.network import WordLMNetwork
+from rnnnlp.tensors import load_tensors, save_tensors
 from rnnnlp.text import CharTokenizer, WordTokenizer
 from rnnnlp.training.model_folder import CONFIG, TOKENIZER, WEIGHTS, SavedModel, read_config
 from rnnnlp.training.network import Network

@@ -13,7 +13,7 @@ from rnnnlp.tasks.char_lm.config import FROM_RUN, CharLMConfig, CharLMOptions
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
 from rnnnlp.text import Corpus, Tokenizer
 from rnnnlp.text.characters import CharTokenizer
-from rnnnlp.text.encoded import training_characters
+from rnnnlp.text.encoded_corpus import training_characters
 
 SHOWN = 50  # characters
 

@@ -23,7 +23,7 @@ from rnnnlp.layers.pooling import POOLINGS
 from rnnnlp.layers.recurrent import num_parameters
 from rnnnlp.tasks.sentiment.linear import MAX_NGRAMS, VIEWS
 from rnnnlp.text.labels import LABEL_TYPES, Classes
-from rnnnlp.text.reading import read_option
+from rnnnlp.text.read_options import read_option
 from rnnnlp.training.earlier import OPTIONS
 from rnnnlp.training.options import TrainingOptions
 

@@ -9,7 +9,8 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from rnnnlp.errors import UserError
-from rnnnlp.files import CorruptFileError, load_tensors, save_tensors
+from rnnnlp.files import CorruptFileError
+from rnnnlp.tensors import load_tensors, save_tensors
 from rnnnlp.training.model_folder import CROSS_VALIDATION
 
 MOST_EVALUATIONS = 1 << 16  # that are kept

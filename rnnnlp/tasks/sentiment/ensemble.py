@@ -12,13 +12,14 @@ import numpy as np
 
 from rnnnlp.config import Config
 from rnnnlp.errors import UserError
-from rnnnlp.files import CorruptFileError, load_tensors, own_folder, save_tensors, set_tensors
+from rnnnlp.files import CorruptFileError, own_folder
 from rnnnlp.folders import read_whole
 from rnnnlp.layers.loss import log_odds_gradient
 from rnnnlp.tasks.sentiment.bundled import model_folder
 from rnnnlp.tasks.sentiment.explain import Contribution, by_word, contributions
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.tasks.sentiment.predictor import Inference, Predictor, Reading
+from rnnnlp.tensors import load_tensors, save_tensors, set_tensors
 from rnnnlp.text import Classes
 from rnnnlp.text.sources import GIVEN
 from rnnnlp.training.model_folder import CONFIG, MEMBERS, WEIGHTS, SavedModel, read_config, write_config

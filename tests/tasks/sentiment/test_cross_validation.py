@@ -122,7 +122,7 @@ def test_the_size_of_the_logits_does_not_decide_which_weights_are_kept(run: Path
 
 
 def labels_of(run: Path) -> np.ndarray:
-    from rnnnlp.files import load_tensors
+    from rnnnlp.tensors import load_tensors
 
     return load_tensors(run / CROSS_VALIDATION)["labels"]
 

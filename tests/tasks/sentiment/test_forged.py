@@ -9,7 +9,7 @@ import pytest
 
 from rnnnlp import SentimentClassifier
 from rnnnlp.cli.main import main
-from rnnnlp.files import save_tensors
+from rnnnlp.tensors import save_tensors
 from tests.runs import trained_on
 
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from rnnnlp.errors import UserError
 from rnnnlp.text import ReadOptions, load_plain_texts
 from rnnnlp.text.chunks import blocks, line_blocks, lines, slice_chunks, split_lines
+from rnnnlp.text.decoding import CHUNK_BYTES, read_text
 from rnnnlp.text.plain import BATCH_CHARACTERS, in_batches, stream_plain_texts
-from rnnnlp.text.readers import CHUNK_BYTES, read_text
 from tests.text.samples import HARD_TEXTS
 
 PIECES = st.lists(st.text(alphabet="ab\n\r\u2028 中", max_size=8))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from rnnnlp.errors import UserError, option
-from rnnnlp.text.encodings import (
+from rnnnlp.text.charsets import (
     SAMPLE,
     is_binary,
     is_mostly_controls,
@@ -21,7 +21,7 @@ from rnnnlp.text.encodings import (
     marked_encoding,
     unmarked_utf16,
 )
-from rnnnlp.text.reading import BYTES
+from rnnnlp.text.read_options import BYTES
 from rnnnlp.text.unpacked import refuse_compressed, unpacked
 
 log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from rnnnlp.text import (
     load_labelled,
     load_plain_texts,
 )
-from rnnnlp.text.readers import CHUNK_BYTES, read_text
+from rnnnlp.text.decoding import CHUNK_BYTES, read_text
 from tests.text.samples import HARD_TEXTS
 
 TEXTS = {
