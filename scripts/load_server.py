@@ -91,9 +91,9 @@ def main() -> None:
 def rate_alone(run_folder: str, texts: list[str]) -> tuple[float, float]:
     """The texts a second of a model in memory, and the CPU seconds of a text."""
     model = load_predictor(run_folder)
-    model.judge(texts[:100])
+    model.probabilities_and_unknown(texts[:100])
     began, used = time.perf_counter(), time.process_time()
-    model.judge(texts)
+    model.probabilities_and_unknown(texts)
     return len(texts) / (time.perf_counter() - began), (time.process_time() - used) / len(texts)
 
 

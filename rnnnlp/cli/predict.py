@@ -200,7 +200,7 @@ class OpenedModel:
         if not texts:
             return
         model, threshold = self.model, self.threshold
-        probabilities, unknown_shares = model.judge(texts, self.infer)  # (n, K), (n,)
+        probabilities, unknown_shares = model.probabilities_and_unknown(texts, self.infer)  # (n, K), (n,)
         decisions = threshold.decide(probabilities) if threshold else probabilities.argmax(axis=1)  # (n,)
         explanations = model.explain_decisions(texts, decisions) if explain else [None] * len(texts)
         for p, k, unknown, words in zip(probabilities, decisions, unknown_shares, explanations, strict=True):

@@ -11,7 +11,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     from rnnnlp.server.settings import ServerOptions
 
     parser.epilog = (
-        "The page shows what the models do: Write, Judge, Understand, Watch. Programs use /v1/predict and "
+        "The page shows what the models do: Write, Classify, Understand, Watch. Programs use /v1/predict and "
         "/v1/generate, which /openapi.json describes. Ctrl-C stops the server when the requests that run have ended."
     )
     parser.add_argument(

@@ -43,7 +43,7 @@ class Classification:
         if opened is None or opened[0] is not model:
             opened = self._opened = model, model.inference()
         texts = [text for job in jobs for text in job.texts]
-        probabilities, unknown = model.judge(texts, opened[1])  # (n, K), (n,)
+        probabilities, unknown = model.probabilities_and_unknown(texts, opened[1])  # (n, K), (n,)
         self._counters.classified(self._entry.name, len(texts))
         answers: list[Any] = []
         start = 0

@@ -20,7 +20,7 @@ from playwright.sync_api import Page, expect
 
 from tests.server.conftest import MARKUP, PATIENCE
 
-VIEWS = ("write", "judge", "understand", "watch")
+VIEWS = ("write", "classify", "understand", "watch")
 AXE = os.environ.get("RNNNLP_AXE")
 
 
@@ -160,95 +160,95 @@ def test_a_text_can_be_stopped(page: Page):
     expect(page.locator("#write-stop")).to_be_disabled()
 
 
-def test_judge(page: Page):
-    opened(page, "judge")
-    page.select_option("#judge-model", "films")
-    page.fill("#judge-input", "a good film <script>alert(1)</script> 😀 good")
-    expect(page.locator("#judge-result")).to_contain_text("Prediction: good")
-    assert page.locator("#judge-result .words").text_content() == "a good film <script>alert(1)</script> 😀 good"
-    page.select_option("#judge-label", "bad")
-    page.fill("#judge-p", "0.01")
-    expect(page.locator("#judge-result")).to_contain_text("Prediction: bad")
+def test_classify(page: Page):
+    opened(page, "classify")
+    page.select_option("#classify-model", "films")
+    page.fill("#classify-input", "a good film <script>alert(1)</script> 😀 good")
+    expect(page.locator("#classify-result")).to_contain_text("Prediction: good")
+    assert page.locator("#classify-result .words").text_content() == "a good film <script>alert(1)</script> 😀 good"
+    page.select_option("#classify-label", "bad")
+    page.fill("#classify-p", "0.01")
+    expect(page.locator("#classify-result")).to_contain_text("Prediction: bad")
     accessible(page)
     narrow(page)
 
 
-def test_a_table_keeps_the_texts_that_were_judged(page: Page):
-    opened(page, "judge")
+def test_a_table_keeps_the_texts_that_were_classifyd(page: Page):
+    opened(page, "classify")
     page.evaluate("document.dispatchEvent(new Event('language'))")
-    expect(page.locator("#judge-rows")).to_be_hidden()
-    page.select_option("#judge-model", "films")
-    page.fill("#judge-paste", "text,title\na good film,x\na bad film,y\n")
-    expect(page.locator("#judge-status")).to_have_text("2 rows.")
-    page.click("#judge-all")
-    expect(page.locator("#judge-rows tbody tr")).to_have_count(2)
-    page.select_option("#judge-column", "1")
+    expect(page.locator("#classify-rows")).to_be_hidden()
+    page.select_option("#classify-model", "films")
+    page.fill("#classify-paste", "text,title\na good film,x\na bad film,y\n")
+    expect(page.locator("#classify-status")).to_have_text("2 rows.")
+    page.click("#classify-all")
+    expect(page.locator("#classify-rows tbody tr")).to_have_count(2)
+    page.select_option("#classify-column", "1")
     page.evaluate("document.dispatchEvent(new Event('language'))")
-    expect(page.locator("#judge-rows tbody tr").first).to_contain_text("a good film")
+    expect(page.locator("#classify-rows tbody tr").first).to_contain_text("a good film")
 
 
 def test_labels_of_a_model_are_there_when_it_is_chosen(page: Page):
-    opened(page, "judge")
-    labels = page.locator("#judge-label option")
+    opened(page, "classify")
+    labels = page.locator("#classify-label option")
     expect(labels).to_have_text(["(the most probable label)", "bad", "good"])
-    page.select_option("#judge-model", "odd")
+    page.select_option("#classify-model", "odd")
     expect(labels.filter(has_text=MARKUP)).to_have_count(1)
     expect(labels).to_have_count(3)
-    page.select_option("#judge-model", "films")
+    page.select_option("#classify-model", "films")
     expect(labels).to_have_text(["(the most probable label)", "bad", "good"])
 
 
 def test_the_histogram_has_the_probability_of_the_prediction(page: Page):
-    opened(page, "judge")
-    page.select_option("#judge-model", "films")
-    page.select_option("#judge-label", "bad")
-    page.fill("#judge-p", "0")
-    page.fill("#judge-paste", "text,title\na good film,x\n")
-    expect(page.locator("#judge-status")).to_have_text("1 rows.")
-    page.click("#judge-all")
-    expect(page.locator("#judge-rows tbody tr")).to_contain_text("bad")
-    p = float(page.locator("#judge-rows td").nth(2).text_content() or "")
+    opened(page, "classify")
+    page.select_option("#classify-model", "films")
+    page.select_option("#classify-label", "bad")
+    page.fill("#classify-p", "0")
+    page.fill("#classify-paste", "text,title\na good film,x\n")
+    expect(page.locator("#classify-status")).to_have_text("1 rows.")
+    page.click("#classify-all")
+    expect(page.locator("#classify-rows tbody tr")).to_contain_text("bad")
+    p = float(page.locator("#classify-rows td").nth(2).text_content() or "")
     tenth = min(9, int(p * 10)) * 10
-    picture = page.locator("#judge-histogram svg").first.get_attribute("aria-label") or ""
+    picture = page.locator("#classify-histogram svg").first.get_attribute("aria-label") or ""
     assert f"{tenth} to {tenth + 10} %: 1 texts" in picture
 
 
 def test_labels_are_no_markup(page: Page):
-    opened(page, "judge")
-    page.select_option("#judge-model", "odd")
-    page.fill("#judge-input", MARKUP)
-    expect(page.locator("#judge-result .bars")).to_contain_text(MARKUP)
+    opened(page, "classify")
+    page.select_option("#classify-model", "odd")
+    page.fill("#classify-input", MARKUP)
+    expect(page.locator("#classify-result .bars")).to_contain_text(MARKUP)
     assert page.locator("main img, main script").count() == 0
 
 
 def test_a_csv_is_dropped_and_saved(page: Page, tmp_path: Path):
-    opened(page, "judge")
-    page.select_option("#judge-model", "films")
+    opened(page, "classify")
+    page.select_option("#classify-model", "films")
     content = '\ufeffid,text\n1,"a good film, ""really"""\n2,\n3,"=1+1\nbad <b>film</b>"\n'
     page.evaluate(
         """content => {
             const transfer = new DataTransfer();
             transfer.items.add(new File([content], "films.csv", { type: "text/csv" }));
             const drop = new DragEvent("drop", { dataTransfer: transfer, bubbles: true });
-            document.querySelector("#judge-drop").dispatchEvent(drop);
+            document.querySelector("#classify-drop").dispatchEvent(drop);
         }""",
         content,
     )
-    expect(page.locator("#judge-status")).to_have_text("3 rows.")
-    expect(page.locator("#judge-column")).to_have_value("1")
-    page.click("#judge-all")
-    expect(page.locator("#judge-rows tbody tr")).to_have_count(3)
-    expect(page.locator("#judge-rows tbody tr").nth(1)).to_have_text("(no text)")
-    expect(page.locator("#judge-histogram svg")).to_have_count(1)
+    expect(page.locator("#classify-status")).to_have_text("3 rows.")
+    expect(page.locator("#classify-column")).to_have_value("1")
+    page.click("#classify-all")
+    expect(page.locator("#classify-rows tbody tr")).to_have_count(3)
+    expect(page.locator("#classify-rows tbody tr").nth(1)).to_have_text("(no text)")
+    expect(page.locator("#classify-histogram svg")).to_have_count(1)
     with page.expect_download() as download:
-        page.click("#judge-save")
+        page.click("#classify-save")
     download.value.save_as(tmp_path / "saved.csv")
     lines = (tmp_path / "saved.csv").read_text(encoding="utf-8").splitlines()
     assert lines[0] == "id,text,predicted_label,probability"
     assert lines[1].startswith('1,"a good film, ""really""",good,0.')
     assert lines[2] == "2,,,"
-    page.set_input_files("#judge-file", {"name": "two.txt", "mimeType": "text/plain", "buffer": b"good, bad\nbad\n"})
-    expect(page.locator("#judge-status")).to_have_text("2 rows.")
+    page.set_input_files("#classify-file", {"name": "two.txt", "mimeType": "text/plain", "buffer": b"good, bad\nbad\n"})
+    expect(page.locator("#classify-status")).to_have_text("2 rows.")
     accessible(page)
 
 
@@ -349,13 +349,22 @@ def test_both_languages_have_the_same_words(page: Page):
 
 
 def test_the_keyboard_reaches_everything(page: Page):
-    opened(page, "judge")
+    opened(page, "classify")
     page.evaluate("document.activeElement.blur()")
     seen = set()
     for _ in range(25):
         page.keyboard.press("Tab")
         seen.add(page.evaluate("document.activeElement.id || document.activeElement.hash"))
-    assert {"#write", "#judge", "language", "theme", "judge-model", "judge-input", "judge-label", "judge-file"} <= seen
+    assert {
+        "#write",
+        "#classify",
+        "language",
+        "theme",
+        "classify-model",
+        "classify-input",
+        "classify-label",
+        "classify-file",
+    } <= seen
 
 
 def test_the_page_is_small():

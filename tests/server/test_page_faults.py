@@ -19,19 +19,19 @@ ASK = "import('/page/tools.js').then(m => m.ask('/v1/runs')).then(() => '', erro
 
 
 def test_a_file_that_cannot_be_read_is_named(page: Page):
-    opened(page, "judge")
-    message, status = page.locator("#message"), page.locator("#judge-status")
+    opened(page, "classify")
+    message, status = page.locator("#message"), page.locator("#classify-status")
     for content, reason in (
         ("text,label\nschön,x\n".encode("cp1252"), "a.csv is not UTF-8 text. Save it as UTF-8"),
         (b"text,label\ngood,pos\nso good, really,pos\n", "Line 3: 3 fields, but the header has 2"),
         (b'text,label\ngood,pos\n"bad,neg\n', "Line 3: a quotation mark is not closed"),
     ):
-        page.set_input_files("#judge-file", {"name": "a.csv", "mimeType": "text/csv", "buffer": content})
+        page.set_input_files("#classify-file", {"name": "a.csv", "mimeType": "text/csv", "buffer": content})
         expect(message).to_contain_text(reason)
         expect(status).to_have_text("0 rows.")
-        expect(page.locator("#judge-all")).to_be_disabled()
+        expect(page.locator("#classify-all")).to_be_disabled()
     utf16 = "\ufefftext,label\nschön,x\n".encode("utf-16-le")
-    page.set_input_files("#judge-file", {"name": "a.csv", "mimeType": "text/csv", "buffer": utf16})
+    page.set_input_files("#classify-file", {"name": "a.csv", "mimeType": "text/csv", "buffer": utf16})
     expect(status).to_have_text("1 rows.")
     expect(message).to_be_hidden()
     page.evaluate(
@@ -39,15 +39,15 @@ def test_a_file_that_cannot_be_read_is_named(page: Page):
             const folder = { name: "films", size: 4096, arrayBuffer: () => Promise.reject(new Error("a folder")) };
             const drop = new Event("drop", { bubbles: true });
             drop.dataTransfer = { files: [folder] };
-            document.querySelector("#judge-drop").dispatchEvent(drop);
+            document.querySelector("#classify-drop").dispatchEvent(drop);
         }"""
     )
     expect(message).to_have_text("films cannot be read. Choose a file, not a folder.")
 
 
-def test_what_is_judged_stays_when_a_part_is_refused(page: Page):
-    opened(page, "judge")
-    page.select_option("#judge-model", "films")
+def test_what_is_classifyd_stays_when_a_part_is_refused(page: Page):
+    opened(page, "classify")
+    page.select_option("#classify-model", "films")
     page.evaluate(
         """() => {
             const real = window.fetch;
@@ -57,26 +57,26 @@ def test_what_is_judged_stays_when_a_part_is_refused(page: Page):
             window.fetch = (url, given) => (isLate(String(url)) ? refused() : real(url, given));
         }"""
     )
-    page.fill("#judge-paste", "text,title\n" + "a good film,x\n" * 150)
-    expect(page.locator("#judge-status")).to_have_text("150 rows.")
-    page.click("#judge-all")
+    page.fill("#classify-paste", "text,title\n" + "a good film,x\n" * 150)
+    expect(page.locator("#classify-status")).to_have_text("150 rows.")
+    page.click("#classify-all")
     expect(page.locator("#message")).to_have_text("no more")
-    expect(page.locator("#judge-status")).to_have_text("100 of 150 judged.")
-    expect(page.locator("#judge-rows tbody tr")).to_have_count(100)
-    expect(page.locator("#judge-save")).to_be_enabled()
+    expect(page.locator("#classify-status")).to_have_text("100 of 150 classified.")
+    expect(page.locator("#classify-rows tbody tr")).to_have_count(100)
+    expect(page.locator("#classify-save")).to_be_enabled()
 
 
 def test_a_text_that_is_too_long_is_named_by_its_row(page: Page):
-    opened(page, "judge")
-    page.fill("#judge-paste", "text,title\n" + "fine,x\n" * 120 + "a" * 100_001 + ",y\n")
-    expect(page.locator("#judge-status")).to_have_text("121 rows.")
-    page.click("#judge-all")
+    opened(page, "classify")
+    page.fill("#classify-paste", "text,title\n" + "fine,x\n" * 120 + "a" * 100_001 + ",y\n")
+    expect(page.locator("#classify-status")).to_have_text("121 rows.")
+    page.click("#classify-all")
     expect(page.locator("#message")).to_contain_text("Row 121 of the table: the text has more than 100000 characters")
 
 
 def test_a_token_comes_from_the_address(page: Page, address: str):
     kept = "sessionStorage.getItem('token')"
-    opened(page, "judge")
+    opened(page, "classify")
     page.goto(f"{address}/#token=a+b%25%26c")  # the page stays: only what is after # changes
     expect(page).not_to_have_url(re.compile("#"))
     assert page.evaluate(kept) == "a+b%&c"

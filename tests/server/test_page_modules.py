@@ -175,7 +175,9 @@ def test_labels_of_an_axis_can_be_told_apart(low: float, high: float, labels: li
 
 
 def test_a_table_is_sent_in_parts_that_fit(modules: Path):
-    code = "const { partsOf } = await import('./judge.js'); return [...partsOf(...given)].map((part) => part.length);"
+    code = (
+        "const { partsOf } = await import('./classify.js'); return [...partsOf(...given)].map((part) => part.length);"
+    )
     assert in_node(modules, code, [["a"] * 5, 1000, 2]) == [2, 2, 1]
     assert in_node(modules, code, [["é" * 10] * 5, 50, 100]) == [2, 2, 1]  # 20 bytes, quotation marks, and a comma
     assert in_node(modules, code, [["a" * 100, "b"], 50, 100]) == [1, 1]

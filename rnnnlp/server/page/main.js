@@ -3,18 +3,18 @@
 import { $, ask, fillModels, showError, takeToken } from "./tools.js";
 import { say, useLanguage, preferredLanguage } from "./texts.js";
 import * as write from "./write.js";
-import * as judge from "./judge.js";
+import * as classify from "./classify.js";
 import * as understand from "./understand.js";
 import * as watch from "./watch.js";
 
-const VIEWS = { write, judge, understand, watch };
+const VIEWS = { write, classify, understand, watch };
 const begun = new Set();
 let models = null;
 
 function open() {
   const wanted = location.hash.slice(1);
   const kinds = models?.models.map((m) => m.kind) ?? [];
-  const usual = !kinds.includes("language model") && kinds.includes("classifier") ? "judge" : "write";
+  const usual = !kinds.includes("language model") && kinds.includes("classifier") ? "classify" : "write";
   const name = wanted in VIEWS ? wanted : usual;
   for (const view of Object.keys(VIEWS)) $(`view-${view}`).hidden = view !== name;
   for (const link of $("tabs").children) {
@@ -59,7 +59,7 @@ async function load() {
   try {
     models = await ask("/v1/models");
     fillModels($("write-model"), models.models, "language model");
-    fillModels($("judge-model"), models.models, "classifier");
+    fillModels($("classify-model"), models.models, "classifier");
     open();
   } catch (error) {
     showError(error);

@@ -128,12 +128,14 @@ class Predictor(ABC):
         """Calibrated probabilities `(..., K)` from logits `(..., K)`."""
         return softmax(logits / self.temperature)
 
-    def judge(self, texts: Sequence[str], infer: Inference | None = None) -> tuple[np.ndarray, np.ndarray]:
+    def probabilities_and_unknown(
+        self, texts: Sequence[str], infer: Inference | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Calibrated probabilities `(n, K)`, and the share of the words of each text that the model does not know.
 
         Args:
             texts: The texts.
-            infer: From `inference`, if other texts were judged before.
+            infer: From `inference`, if other texts were classified before.
 
         Raises:
             UserError: If the weights are so large that a result is not finite.
@@ -160,7 +162,7 @@ class Predictor(ABC):
     def _probabilities_of(self, texts: Sequence[str | None], infer: Inference | None = None) -> np.ndarray:
         """As `predict_proba`, `(n, K)`."""
         found, there = which_are_there(texts)
-        of_found, _ = self.judge(found, infer)
+        of_found, _ = self.probabilities_and_unknown(found, infer)
         if there.all():
             return of_found
         of_all = np.full((len(there), of_found.shape[1]), np.nan, of_found.dtype)
@@ -202,7 +204,7 @@ class Predictor(ABC):
         return float(np.average(hits, weights=rows.weights))
 
     def answers(self, texts: Sequence[str | None], infer: Inference | None = None) -> list[Answer]:
-        """Each text with its label and probabilities; None and NaN for a missing one. `infer` is as in `judge`."""
+        """Each text with its label and probabilities; None and NaN for a missing one. `infer` is from `inference`."""
         probabilities = self._probabilities_of(texts, infer)
         labels = [
             None if text is None else self.classes.labels[k]

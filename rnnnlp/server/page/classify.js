@@ -1,4 +1,4 @@
-// Judge: what a classifier says of one text, and of a table of texts.
+// Classify: what a classifier says of one text, and of a table of texts.
 
 import { $, ask, bars, colourOf, later, latest, make, showError, table } from "./tools.js";
 import { say } from "./texts.js";
@@ -13,79 +13,79 @@ const LARGEST = 20; // MB of a file
 let limits = {};
 let rows = []; // of the table, the first one its head if it has one
 let head = null;
-let judged = []; // what the model says of each row so far; null for a row without a text
-let judgedColumn = 0; // that `judged` is of
+let classified = []; // what the model says of each row so far; null for a row without a text
+let classifiedColumn = 0; // that `classified` is of
 let tables = 0; // that were read
 let last = null;
 
 export function begin({ limits: given, models }) {
   limits = given;
-  if (!$("judge-model").options.length) showError(new Error(say("noModel")));
-  const soon = later(judgeText, 400);
-  $("judge-input").addEventListener("input", soon);
-  $("judge-input").addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) judgeText();
+  if (!$("classify-model").options.length) showError(new Error(say("noModel")));
+  const soon = later(classifyText, 400);
+  $("classify-input").addEventListener("input", soon);
+  $("classify-input").addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) classifyText();
   });
-  $("judge-form").addEventListener("submit", (event) => {
+  $("classify-form").addEventListener("submit", (event) => {
     event.preventDefault();
-    judgeText();
+    classifyText();
   });
-  $("judge-model").addEventListener("change", () => {
+  $("classify-model").addEventListener("change", () => {
     fillLabels([]);
     askLabels();
-    judgeText();
+    classifyText();
   });
-  for (const id of ["judge-label", "judge-p"]) $(id).addEventListener("input", () => { showP(); soon(); });
+  for (const id of ["classify-label", "classify-p"]) $(id).addEventListener("input", () => { showP(); soon(); });
   showP();
-  fillLabels(models.find((m) => m.name === $("judge-model").value)?.labels ?? []);
+  fillLabels(models.find((m) => m.name === $("classify-model").value)?.labels ?? []);
   beginTable();
   document.addEventListener("language", () => {
     fillLabels(labels());
     if (last) showText(last);
-    if (judged.length) showTable();
+    if (classified.length) showTable();
   });
 }
 
 function showP() {
-  $("judge-p-shown").textContent = Number($("judge-p").value).toFixed(2);
+  $("classify-p-shown").textContent = Number($("classify-p").value).toFixed(2);
 }
 
 function fillLabels(labels) {
-  const select = $("judge-label"), before = select.value;
+  const select = $("classify-label"), before = select.value;
   const usual = make("option", { value: "" }, say("thresholdNone"));
   select.replaceChildren(usual, ...labels.map((label) => make("option", { value: label }, label)));
   select.value = labels.includes(before) ? before : "";
 }
 
-const labels = () => [...$("judge-label").options].slice(1).map((option) => option.value);
+const labels = () => [...$("classify-label").options].slice(1).map((option) => option.value);
 
 const askLabels = latest(async () => {
-  const model = $("judge-model").value, { models } = await ask("/v1/models");
-  if (model === $("judge-model").value) fillLabels(models.find((m) => m.name === model)?.labels ?? []);
+  const model = $("classify-model").value, { models } = await ask("/v1/models");
+  if (model === $("classify-model").value) fillLabels(models.find((m) => m.name === model)?.labels ?? []);
 });
 
 // The model of an answer may have other labels than the one that was there when it was chosen.
 function checkLabels(model, { probabilities }) {
-  if (model !== $("judge-model").value) return; // another one was chosen
+  if (model !== $("classify-model").value) return; // another one was chosen
   const found = Object.keys(probabilities), known = labels();
   if (found.length !== known.length || found.some((label) => !known.includes(label))) fillLabels(found);
 }
 
 function asked(texts, explain) {
-  const label = $("judge-label").value;
-  const threshold = label ? { threshold: { label, probability: Number($("judge-p").value) } } : {};
-  return { model: $("judge-model").value, texts, explain, ...threshold };
+  const label = $("classify-label").value;
+  const threshold = label ? { threshold: { label, probability: Number($("classify-p").value) } } : {};
+  return { model: $("classify-model").value, texts, explain, ...threshold };
 }
 
-const judgeText = latest(async () => {
-  const text = $("judge-input").value;
+const classifyText = latest(async () => {
+  const text = $("classify-input").value;
   if (!text.trim()) {
     last = null;
-    $("judge-result").replaceChildren(make("p", { class: "quiet" }, say("judgeNothing")));
+    $("classify-result").replaceChildren(make("p", { class: "quiet" }, say("classifyNothing")));
     return;
   }
   const { model, predictions } = await ask("/v1/predict", asked([text], true));
-  if (model !== $("judge-model").value) return; // another one was chosen
+  if (model !== $("classify-model").value) return; // another one was chosen
   last = { text, ...predictions[0] };
   checkLabels(model, last);
   showText(last);
@@ -109,7 +109,7 @@ function showText(prediction) {
   result.push(make("h3", {}, say("contributions", label)), make("p", { class: "legend" }, say("forIt")), coloured(text, words));
   const strongest = [...words].sort((a, b) => Math.abs(b.weight) - Math.abs(a.weight)).slice(0, STRONGEST);
   result.push(table([say("word"), say("weight")], strongest.map((w) => [w.text.trim(), w.weight.toFixed(3)]), [1]));
-  $("judge-result").replaceChildren(...result);
+  $("classify-result").replaceChildren(...result);
 }
 
 function coloured(text, words) {
@@ -131,7 +131,7 @@ function coloured(text, words) {
 // ---------------------------------------------------------------------------------------------------------- a table
 
 function beginTable() {
-  const drop = $("judge-drop");
+  const drop = $("classify-drop");
   for (const name of ["dragenter", "dragover"]) {
     drop.addEventListener(name, (event) => {
       event.preventDefault();
@@ -145,10 +145,10 @@ function beginTable() {
   });
   addEventListener("dragover", (event) => event.preventDefault()); // a file beside the place does not open
   addEventListener("drop", (event) => event.preventDefault());
-  $("judge-file").addEventListener("change", (event) => event.target.files.length && readFile(event.target.files[0]));
-  $("judge-paste").addEventListener("input", later(() => useTable(async () => $("judge-paste").value, ""), 300));
-  $("judge-all").addEventListener("click", () => judgeTable());
-  $("judge-save").addEventListener("click", save);
+  $("classify-file").addEventListener("change", (event) => event.target.files.length && readFile(event.target.files[0]));
+  $("classify-paste").addEventListener("input", later(() => useTable(async () => $("classify-paste").value, ""), 300));
+  $("classify-all").addEventListener("click", () => classifyTable());
+  $("classify-save").addEventListener("click", save);
 }
 
 function readFile(file) {
@@ -173,23 +173,23 @@ async function useTable(read, name) {
   rows = found.rows;
   const width = Math.max(0, ...rows.slice(0, 1000).map((row) => row.length));
   const names = head ?? Array.from({ length: width }, (_, k) => `${k + 1}`);
-  $("judge-column").replaceChildren(...names.map((column, k) => make("option", { value: String(k) }, column)));
+  $("classify-column").replaceChildren(...names.map((column, k) => make("option", { value: String(k) }, column)));
   const usual = names.findIndex((column) => [...TEXT_COLUMNS, ...CHINESE_TEXTS].includes(column.trim().toLowerCase()));
-  $("judge-column").value = String(Math.max(0, usual));
-  $("judge-column").disabled = $("judge-all").disabled = !rows.length;
-  $("judge-status").textContent = say("rows", rows.length);
-  showJudged([], 0);
+  $("classify-column").value = String(Math.max(0, usual));
+  $("classify-column").disabled = $("classify-all").disabled = !rows.length;
+  $("classify-status").textContent = say("rows", rows.length);
+  showClassified([], 0);
 }
 
-const judgeTable = latest(async () => {
-  const column = Number($("judge-column").value), of = rows, found = [];
+const classifyTable = latest(async () => {
+  const column = Number($("classify-column").value), of = rows, found = [];
   const texts = of.map((row) => row[column] ?? "");
   const long = texts.findIndex((text) => text.length > limits.max_characters && Array.from(text).length > limits.max_characters);
   if (long >= 0) throw new Error(say("longText", long + 1, limits.max_characters));
   const options = asked([], false); // the same for all parts
   const parts = partsOf(texts, limits.max_body - bytesOf(options), Math.min(PART, limits.max_texts));
-  $("judge-save").disabled = true;
-  $("judge-status").textContent = say("judged", 0, of.length);
+  $("classify-save").disabled = true;
+  $("classify-status").textContent = say("classified", 0, of.length);
   try {
     for (const part of parts) {
       const given = part.filter(Boolean); // a row without a text has no prediction
@@ -197,10 +197,10 @@ const judgeTable = latest(async () => {
       if (of !== rows) return; // another table has come
       if (given.length) checkLabels(options.model, predictions[0]);
       found.push(...part.map((text) => (text ? predictions.shift() : null)));
-      $("judge-status").textContent = say("judged", found.length, of.length);
+      $("classify-status").textContent = say("classified", found.length, of.length);
     }
-  } finally { // also if a part was refused: what is judged stays
-    if (of === rows) showJudged(found, column);
+  } finally { // also if a part was refused: what is classified stays
+    if (of === rows) showClassified(found, column);
   }
 });
 
@@ -222,32 +222,32 @@ export function* partsOf(texts, room, most) {
   if (part.length) yield part;
 }
 
-function showJudged(found, column) {
-  judged = found;
-  judgedColumn = column;
-  $("judge-rows").hidden = $("judge-save").disabled = !judged.length;
-  $("judge-histogram").replaceChildren();
-  if (judged.length) showTable();
+function showClassified(found, column) {
+  classified = found;
+  classifiedColumn = column;
+  $("classify-rows").hidden = $("classify-save").disabled = !classified.length;
+  $("classify-histogram").replaceChildren();
+  if (classified.length) showTable();
 }
 
 function showTable() {
-  $("judge-status").textContent = say("judged", judged.length, rows.length);
-  const shown = judged.slice(0, ROWS).map((prediction, k) => (prediction
-    ? [rows[k][judgedColumn] ?? "", String(prediction.label), probabilityOf(prediction).toFixed(3)]
+  $("classify-status").textContent = say("classified", classified.length, rows.length);
+  const shown = classified.slice(0, ROWS).map((prediction, k) => (prediction
+    ? [rows[k][classifiedColumn] ?? "", String(prediction.label), probabilityOf(prediction).toFixed(3)]
     : [say("noText"), "", ""]));
-  const box = $("judge-rows");
+  const box = $("classify-rows");
   box.replaceChildren(table([say("text"), say("label"), say("probability")], shown, [2]));
-  if (judged.length > ROWS) box.prepend(make("p", { class: "quiet" }, say("firstRows", ROWS, judged.length)));
+  if (classified.length > ROWS) box.prepend(make("p", { class: "quiet" }, say("firstRows", ROWS, classified.length)));
   const counts = new Array(10).fill(0);
-  for (const prediction of judged.filter(Boolean)) counts[Math.min(9, Math.floor(probabilityOf(prediction) * 10))] += 1;
-  $("judge-histogram").replaceChildren(make("h3", {}, say("confidence")), histogram(counts, say("confidence"), (k) =>
+  for (const prediction of classified.filter(Boolean)) counts[Math.min(9, Math.floor(probabilityOf(prediction) * 10))] += 1;
+  $("classify-histogram").replaceChildren(make("h3", {}, say("confidence")), histogram(counts, say("confidence"), (k) =>
     say("confidenceBar", k * 10, k * 10 + 10, counts[k])));
 }
 
 function save() {
   const names = head ?? rows[0].map((_, k) => `${k + 1}`);
   const lines = [[...names, "predicted_label", "probability"]];
-  judged.forEach((prediction, k) => {
+  classified.forEach((prediction, k) => {
     const row = Array.from(names, (_, at) => rows[k][at] ?? "");
     lines.push([...row, ...(prediction ? [String(prediction.label), probabilityOf(prediction).toFixed(6)] : ["", ""])]);
   });
