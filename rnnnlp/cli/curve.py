@@ -32,13 +32,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=3,
         metavar="N",
-        help="number of trainings of each size, with other parts of the texts (default: 3)",
+        help="number of runs of each size, each with another seed and another subset of the texts (default: 3)",
     )
     parser.add_argument(
         "--split",
         choices=("validation", "test"),
         default="validation",
-        help="what to measure on (default: validation, or 20 %% of train if there is no such split)",
+        help="split to measure on (default: validation, or 20 %% of train held out if there is none)",
     )
     parser.add_argument(
         "--baseline",

@@ -30,12 +30,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "run_folder",
         metavar="RUN",
-        help="the folder of a trained model, or the name of a bundled one or of one of the Hub, owner/name",
+        help="the folder of a trained model, the name of a bundled model, or a model on the Hub (owner/name)",
     )
     parser.add_argument(
         "--data",
         action="append",
-        help="what to measure on (default: the data of the training); give it several times for a table",
+        help="data to evaluate on, as for train --data (default: the data of the training); repeat it for a table",
     )
     parser.add_argument(
         "--split",

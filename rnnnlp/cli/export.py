@@ -34,7 +34,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "cannot install them",
     )
     parser.add_argument(
-        "--data", help="what to measure on before and after (default: validation of the data of the training)"
+        "--data", help="data to evaluate on, before and after (default: validation split of the data of the training)"
     )
     add_reading_options(parser)
     parser.add_argument(

@@ -26,7 +26,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "run_folder",
         metavar="RUN",
-        help="run folder of a trained character model, or the name of one of the Hub, owner/name",
+        help="run folder of a trained character model, or a model on the Hub (owner/name)",
     )
     parser.add_argument("--prompt", default="", metavar="TEXT", help="text to continue (default: none)")
     for name, text in HELP.items():
@@ -45,8 +45,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out",
         metavar="FILE",
-        help="write prompt and text to a file, or - to standard output, with no line end after them and with the bytes "
-        "that a byte model gives",
+        help="write prompt and text to this file, or - for standard output, as they are: no line end is added, "
+        "and the bytes of a byte model are kept",
     )
     add_backend_options(parser)
 

@@ -23,16 +23,16 @@ RENAMED_COMMANDS = {"combine": "ensemble"}  # of version 0.1
 COMMANDS = {
     "train": "train a character language model or a sentiment classifier",
     "pretrain": "pretrain word language models on unlabelled texts, for a classifier to start from",
-    "sweep": "train a run for each of many configurations, by any number of processes, and compare them",
+    "sweep": "train one run per configuration file, with any number of processes, and compare the results",
     "ensemble": "make an ensemble of trained classifiers, with stacking weights",
     "generate": "generate text with a trained character model",
-    "evaluate": "measure a trained model on a split of a data set",
-    "export": "write a trained model into a folder of its own: with int8 weights, or for other programs",
+    "evaluate": "evaluate a trained model on a data set: accuracy and F1, or bits per character and perplexity",
+    "export": "export a trained model: with int8 weights, to ONNX, or as a web page that runs in a browser",
     "push": "upload a trained model to the Hugging Face Hub, with a model card",
     "predict": "classify texts with a trained classifier or a bundled model: labels, probabilities, explanations",
-    "serve": "serve trained models: a page to see and play with, and an HTTP interface",
-    "models": "list the models that are bundled, ready to predict and to start from",
-    "curve": "show how accurate a classifier is with more and more labels, beside linear baselines",
+    "serve": "serve trained models: a web page to explore them, and an HTTP interface for programs",
+    "models": "list the bundled models, which predict without training and can be trained further",
+    "curve": "measure the learning curve of a classifier: accuracy against number of labels, with linear baselines",
     "plot": "plot training curves, or vanishing and exploding gradients",
     "quickstart": "try everything: train, evaluate and use two small models on built-in data in a few minutes",
     "status": "show the progress of a run: step, time, losses, best validation metrics",
@@ -93,7 +93,7 @@ def outcome(words: list[str]) -> tuple[int, str]:
     except OSError as error:
         discard_output()
         cause = error.strerror or error
-        return failure(f"{error.filename or 'reading or writing'}: {cause}; free or repair it, then try again")
+        return failure(f"{error.filename or 'reading or writing'}: {cause}; make room or allow access, then try again")
     except (KeyboardInterrupt, SystemExit, GeneratorExit):
         raise
     except BaseException as error:  # `tokenizers` has some that are not an Exception
@@ -126,7 +126,7 @@ def run_command(words: list[str]) -> int:
         choices=SHELLS,
         action=PrintCompletion,
         default=argparse.SUPPRESS,
-        help="print a script with which the shell completes commands and options",
+        help="print the completion script for this shell: it completes commands and options",
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, help_text in COMMANDS.items():

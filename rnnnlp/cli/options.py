@@ -58,7 +58,9 @@ def add_config_options(parser: Any, config: type[Config], *, leave_out: Iterable
 
 def add_backend_options(parser: argparse.ArgumentParser) -> None:
     """The kernels and threads of a command that computes."""
-    parser.add_argument("--backend", help="auto, numpy or native (default: auto)")
+    parser.add_argument(
+        "--backend", help="kernels: native (C++), numpy, or auto, native if it was built (default: auto)"
+    )
     parser.add_argument(
         "--threads", type=int, metavar="N", help="number of threads (default: OMP_NUM_THREADS, or all cores)"
     )

@@ -28,8 +28,8 @@ def add_files_options(parser: argparse.ArgumentParser, made: str) -> None:
         "--files",
         nargs="+",
         metavar="FILE",
-        help=f"many files, or patterns such as 'in/*.parquet': {made} for each, in the folder --out; outputs that are "
-        "there are kept, so the same command continues where it was stopped",
+        help=f"many files, or quoted patterns such as 'in/*.parquet': write {made} for each into the folder --out; "
+        "existing outputs are kept, so the same command continues where it was stopped",
     )
     parser.add_argument(
         "--part",

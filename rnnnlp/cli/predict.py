@@ -37,8 +37,8 @@ log = logging.getLogger(__name__)
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.usage = "rnnnlp predict [RUN] [TEXT ...] [options]"
     parser.epilog = (
-        "The first word is RUN if there is such a folder, or a bundled model has that name. Without RUN and --model, "
-        "the script of each text chooses a bundled model; 'rnnnlp models' lists these."
+        "The first argument is RUN if it names a folder or a bundled model. Without RUN and --model, each text gets "
+        "the bundled model for its writing system; 'rnnnlp models' lists them."
     )
     parser.add_argument(
         "texts",
@@ -50,8 +50,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         metavar="RUN",
-        help="classify with this run, bundled model or model of the Hub (owner/name, owner/name@revision); then each "
-        "word is a text",
+        help="classify with this run, bundled model or model on the Hub (owner/name, owner/name@revision); then all "
+        "arguments are texts",
     )
     parser.add_argument(
         "--file",
@@ -78,8 +78,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--uncertain",
         type=int,
         metavar="N",
-        help="write the N texts whose labels would teach most, as csv with an empty label column; of a table, only "
-        "rows without a label",
+        help="active learning: write the N texts whose labels would teach most, as csv with an empty label column; "
+        "from a table, only rows without a label",
     )
     parser.add_argument(
         "--out",
@@ -184,7 +184,7 @@ def write_predictions(models: "Models", batches: Iterable[Sequence[str | None]],
         log.warning("%d of the %d rows have no text, and so no prediction", missing, number)
     if hardly_known:
         which = "this text" if number == 1 else f"{hardly_known} of {number} texts"
-        log.warning("the model does not know many of the words of %s, so do not rely on what it says of them", which)
+        log.warning("the model does not know many of the words of %s, so do not rely on its predictions", which)
 
 
 @dataclass(frozen=True)

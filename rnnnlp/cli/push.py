@@ -17,7 +17,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run_folder", metavar="RUN", help="the folder of a trained model, or of an ensemble")
     parser.add_argument("repo", metavar="NAME", help="the name of the model on the Hub, owner/name")
     parser.add_argument("--private", action="store_true", help="only you and your organization may see it")
-    parser.add_argument("--message", metavar="TEXT", help="what the commit says (default: the version of rnnnlp)")
+    parser.add_argument("--message", metavar="TEXT", help="commit message on the Hub (default: the version of rnnnlp)")
     parser.add_argument("--language", metavar="CODE", help="the language of the texts for the model card, such as en")
     parser.add_argument("--license", metavar="NAME", help="the licence for the model card, such as mit or cc-by-4.0")
 

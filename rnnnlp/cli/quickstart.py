@@ -30,7 +30,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         f"{SENTIMENT_EPOCHS} epochs for the classifier)",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace the two runs of an earlier quickstart")
-    parser.add_argument("--backend", default="auto", help="auto, numpy or native (default: auto)")
+    parser.add_argument(
+        "--backend",
+        default="auto",
+        help="kernels: native (C++), numpy, or auto, native if it was built (default: auto)",
+    )
 
 
 def run(options: argparse.Namespace) -> int:

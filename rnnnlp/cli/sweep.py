@@ -29,14 +29,14 @@ log = logging.getLogger(__name__)
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("kind", choices=list(tasks_by_command()), help="what to train")
     parser.add_argument(
-        "files", nargs="+", metavar="FILE", help="TOML files with the options of a training each, as for --config"
+        "files", nargs="+", metavar="FILE", help="TOML files, each with the options of one run, as for --config"
     )
     parser.add_argument(
         "--out",
         required=True,
         metavar="FOLDER",
         help="the folder of the runs, each with the name of its file. Any number of processes may work on the same "
-        "folder: a run that another one trains is left alone, and one that was stopped goes on",
+        "folder: a run that another process is training is left alone, and a stopped run is continued",
     )
     parser.add_argument("--data", help="what to train on, for files that do not say it")
     parser.add_argument("--threads", type=int, metavar="N", help="number of threads, for files that do not say it")

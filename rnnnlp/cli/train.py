@@ -33,14 +33,14 @@ def add_run_options(command: argparse.ArgumentParser, task: Task) -> None:
     begin = f"rnnnlp {task.command}"
     limits = "[--epochs N | --steps N | --budget TIME]"
     command.usage = f"{begin} --data DATA [--out RUN] [options]\n       {begin} --resume RUN {limits}"
-    command.add_argument("--out", metavar="RUN", help="the new run folder (default: runs/NAME)")
+    command.add_argument("--out", metavar="RUN", help=f"the new run folder (default: runs/{task.command.split()[-1]})")
     command.add_argument("--overwrite", action="store_true", help="replace the run that is in --out")
     command.add_argument(
         "--resume",
         metavar="RUN",
         help="continue this run from its last checkpoint; no other option is needed. To train longer, also give a new "
-        "total: --epochs 20, --steps 5000, --budget 20m, or --budget +10m for 10 minutes more than it has had. To say "
-        "where its data are now, give --data",
+        "total: --epochs 20, --steps 5000, --budget 20m, or --budget +10m for 10 minutes more than it has had. If its "
+        "data have moved, also give --data with their new place",
     )
     command.add_argument(
         "--config", metavar="FILE", help="read options from a TOML file; options on the command line win"

@@ -81,9 +81,9 @@ class Gate:
             except RefusedError as refused:
                 await refuse(answer, refused)
             except asyncio.CancelledError:  # the server stops, and this request did not end in the time that was left
-                log.warning("a request to %s was given up, as the server stops", scope["path"])
+                log.warning("a request to %s was cancelled: the server is stopping", scope["path"])
                 if not status:
-                    await refuse(answer, RefusedError(503, "the server stops; try again later"))
+                    await refuse(answer, RefusedError(503, "the server is stopping; try again later"))
             except Exception as error:
                 log.exception("an internal error, at %s", scope["path"])
                 if status:

@@ -22,16 +22,17 @@ class ServerOptions(Config):
     host: str = setting("address to listen on; 0.0.0.0 is every address of this machine", "127.0.0.1")
     port: int = setting("port to listen on; 0 takes a free one", 8000, check=between(0, 65535))
     token: str | None = setting(
-        f"secret that each request must have as a bearer token; needed unless the host is loopback (or set {TOKEN})",
+        f"secret of at least {SHORTEST_TOKEN} characters, which each request must send as a bearer token; needed "
+        f"unless the host is loopback (or set {TOKEN})",
         None,
     )
     max_body: int = setting("maximum size of a request in bytes", 8_000_000, check=at_least(1000))
     max_texts: int = setting("maximum number of texts of a request", 1000, check=at_least(1))
     max_characters: int = setting("maximum number of characters of a text or prompt", 100_000, check=at_least(1))
     max_length: int = setting("maximum number of tokens that a request may generate", 10_000, check=at_least(1))
-    max_waiting: int = setting("number of texts that may wait before others are refused", 5000, check=at_least(1))
-    max_streams: int = setting("number of texts that are generated at the same time", 8, check=at_least(1))
-    timeout: float = setting("seconds that a request may take", 60.0, check=between(1, 3600))
+    max_waiting: int = setting("maximum number of waiting texts; further requests are refused", 5000, check=at_least(1))
+    max_streams: int = setting("maximum number of texts generated at the same time", 8, check=at_least(1))
+    timeout: float = setting("maximum duration of a request in seconds", 60.0, check=between(1, 3600))
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -171,7 +171,7 @@ def train_and_validation(encoded: EncodedCorpus) -> tuple[np.ndarray, np.ndarray
     """The ids of the two splits `(length,)`; their number is logged. UserError if there is nothing to validate on."""
     train, validation = encoded.ids["train"], encoded.ids["validation"]
     require_two(validation, "the validation split")
-    log.info("%s: %d tokens to train on, %d to validate", encoded.source, len(train), len(validation))
+    log.info("%s: %d tokens to train on, %d to validate on", encoded.source, len(train), len(validation))
     return train, validation
 
 

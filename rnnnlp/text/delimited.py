@@ -42,7 +42,7 @@ class Dialect:
 
     Attributes:
         delimiter: The character between two fields.
-        quoted: Whether quotation marks enclose fields; otherwise they are characters like others.
+        quoted: Whether quotation marks enclose fields; otherwise they are ordinary characters.
         blanks: Whether blanks after a delimiter are left out of the field.
         before: The number of lines before the header.
     """
@@ -171,12 +171,12 @@ class DelimitedTable(Table):
         quoted = not self._agrees_without_quoting(delimiter) or self._is_well_quoted()
         log.info(
             "%s: quotation marks %s; choose with %s",
-            *(self.name, "enclose fields" if quoted else "are characters like others", "quoting (auto, csv, none)"),
+            *(self.name, "enclose fields" if quoted else "are ordinary characters", "quoting (auto, csv, none)"),
         )
         return quoted
 
     def _agrees_without_quoting(self, delimiter: str | None = None) -> bool:
-        """Whether all lines have the same number of fields if quotation marks are characters like others."""
+        """Whether all lines have the same number of fields if quotation marks are ordinary characters."""
         counts: set[int] = set()
         count = methodcaller("count", delimiter or self._dialect.delimiter)
         for block in blocks_of_rows(self._path, self._reading.encoding):
@@ -243,7 +243,7 @@ class DelimitedTable(Table):
                 if _swallows_rows(record):
                     raise UserError(
                         f"{self.name}, line {line + self._dialect.before}: a quoted field seems to swallow lines that "
-                        "are rows; if its quotation mark is a character like others, give "
+                        "are rows; if its quotation mark is an ordinary character, give "
                         f"{option('quoting')} none, otherwise {option('quoting')} csv"
                     )
                 line = reader.line_num

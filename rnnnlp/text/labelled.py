@@ -219,7 +219,7 @@ def warn_of_copies(data: LabelledData) -> None:
     copies = sum(text in known for text in validation)
     if copies > MOST_COPIES * len(validation):
         log.warning(
-            "%s: %d of the %d texts to validate on are among those to train on, too: their figures are better than "
-            "those of new texts; remove the copies",
+            "%s: %d of the %d validation texts are also training texts: figures on them are better than on new texts; "
+            "remove the copies",
             *(data.source, copies, len(validation)),
         )

@@ -26,16 +26,16 @@ def _encoding() -> Check:
 class ReadOptions(Config):
     """How files are read. None leaves the choice to what a file holds."""
 
-    text_column: str | None = setting("name of the column with the texts, where it is not a usual one", None)
-    label_column: str | None = setting("name of the column with the labels, where it is not a usual one", None)
+    text_column: str | None = setting("column with the texts (default: a usual name such as text or review)", None)
+    label_column: str | None = setting("column with the labels (default: a usual name such as label or class)", None)
     encoding: str | None = setting(
         "encoding of text, csv, tsv and json files, such as cp1252, gb18030, big5, shift-jis or utf-16 (default: "
-        "UTF-8, or UTF-16 where a file begins with its mark)",
+        "UTF-8, or what the byte order mark at the start of a file says)",
         None,
         check=_encoding(),
     )
     quoting: str = setting(
-        "quotation marks in csv and tsv files: csv (they enclose fields), none (they are characters like others) or "
+        "quotation marks in csv and tsv files: csv (they enclose fields), none (they are ordinary characters) or "
         "auto (none for a tsv file in which that gives every line the same number of fields)",
         "auto",
         check=one_of(QUOTINGS),

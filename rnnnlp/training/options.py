@@ -81,17 +81,19 @@ class TrainingOptions(Config):
     """The options that all tasks share; tasks change some defaults and add options of their own."""
 
     data: str = setting(
-        "what to train on: a csv, tsv, jsonl, parquet or text file, a folder, a Hub name or a built-in data set (see "
-        "docs/guide/data.md)"
+        "what to train on: a csv, tsv, json, parquet or text file, a folder, a Hugging Face data set (owner/name) or "
+        "a built-in one (see docs/guide/data.md)"
     )
     text_column: str | None = read_option("text_column")
     encoding: str | None = read_option("encoding")
     quoting: str = read_option("quoting")
     seed: int = setting("random seed: the same seed, data and options give the same model", 0, check=at_least(0))
-    tokenizer: str | None = setting(f"one of {', '.join(TOKENIZERS)}", None, check=one_of(TOKENIZERS))
-    vocab_size: int | None = setting("maximum vocabulary size (word, bpe)", None, check=between(1, LARGEST_VOCABULARY))
+    tokenizer: str | None = setting(f"tokens: {', '.join(TOKENIZERS)} (subwords)", None, check=one_of(TOKENIZERS))
+    vocab_size: int | None = setting(
+        "maximum vocabulary size of a word or bpe tokenizer", None, check=between(1, LARGEST_VOCABULARY)
+    )
     min_frequency: int | None = setting(
-        "tokens seen less often than this are unknown (word, bpe)", MIN_FREQUENCY, check=at_least(0)
+        "tokens seen fewer times than this are unknown (word and bpe tokenizers)", MIN_FREQUENCY, check=at_least(0)
     )
     batch_size: int | None = setting(
         "number of documents, or of streams of a text, in a batch", None, check=at_least(1)
@@ -113,24 +115,28 @@ class TrainingOptions(Config):
         "float32",
         check=one_of(WIRES),
     )
-    bptt: int | None = setting("number of steps through which the gradient flows back", None, check=at_least(1))
-    optimizer: str = setting(f"one of {', '.join(OPTIMIZERS)}", "adamw", check=one_of(OPTIMIZERS))
+    bptt: int | None = setting(
+        "truncated backpropagation through time: maximum number of steps (default: the whole text)",
+        None,
+        check=at_least(1),
+    )
+    optimizer: str = setting(f"optimizer: {', '.join(OPTIMIZERS)}", "adamw", check=one_of(OPTIMIZERS))
     lr: float | None = setting("peak learning rate", None, check=above_zero())
     momentum: float = setting("momentum of sgd, and beta1 of adam and adamw", 0.9, check=share())
     weight_decay: float | None = setting("weight decay; not applied to biases", 0.0, check=at_least(0))
     schedule: str = setting(f"learning-rate schedule: {', '.join(SCHEDULES)}", "cosine", check=one_of(SCHEDULES))
     warmup: float = setting("fraction of the run in which the learning rate rises", 0.02, check=share())
-    max_norm: float = setting("clip the gradient norm to this value; 0 does not clip", 1.0, check=at_least(0))
+    max_norm: float = setting("gradient clipping: maximum gradient norm; 0: no clipping", 1.0, check=at_least(0))
     label_smoothing: float | None = setting(
         "fraction of each target that is spread over all classes", 0.0, check=share()
     )
     averaging: float = setting(
-        "decay of the averaged weights, which are evaluated and kept; 0 keeps the last weights", 0.99, check=share()
+        "decay of the moving average of the weights, which is evaluated and kept; 0: no averaging", 0.99, check=share()
     )
     epochs: int | None = setting("number of passes over the data", None, check=at_least(1))
     steps: int | None = setting("number of optimizer steps", None, check=at_least(1))
     budget: float | None = setting(
-        "training time, such as 90s, 10m or 1h30m (default: 10m)", None, check=above_zero("seconds")
+        "training time, such as 90s or 1h30m (default: 10m without epochs or steps)", None, check=above_zero("seconds")
     )
     max_epochs: int | None = setting("with a budget: maximum number of passes over the data", None, check=at_least(1))
     evaluations: int | None = setting(
@@ -148,9 +154,9 @@ class TrainingOptions(Config):
     )
     keep_checkpoints: int = setting("number of checkpoints to keep", 2, check=at_least(1))
     on_divergence: str = setting(
-        "what to do when the training diverges: stop, or rollback to the last checkpoint at half the learning rate. It "
-        "diverges when the loss is not finite or stays high for 50 steps. High is above its running mean by 6 standard "
-        "deviations, by half of it, and by half of what was learned",
+        "what to do when training diverges (loss or gradient is NaN or infinite, or loss stays high for 50 steps): "
+        "stop, or rollback (restore the last checkpoint and continue at half the learning rate). For what counts as "
+        "high, see docs/reliability.md",
         "stop",
         check=one_of(("stop", "rollback")),
     )
@@ -159,7 +165,7 @@ class TrainingOptions(Config):
         None,
         check=known_trackers(),
     )
-    backend: str = setting("auto, numpy or native", "auto")
+    backend: str = setting("kernels: native (C++), numpy, or auto, which is native if it was built", "auto")
     threads: int | None = setting("number of threads (default: OMP_NUM_THREADS, or all cores)", None, check=at_least(1))
 
     def __post_init__(self) -> None:
@@ -169,7 +175,7 @@ class TrainingOptions(Config):
             raise UserError(f"{names} exclude one another; give one of them")
         if self.max_epochs is not None and (self.epochs is not None or self.steps is not None):
             name = option("max_epochs")
-            raise UserError(f"{name} is {self.max_epochs}, which limits a {option('budget')}; leave it out here")
+            raise UserError(f"{name} is {self.max_epochs}, which applies only with a {option('budget')}; leave it out")
 
     @property
     def inherited(self) -> tuple[str, ...]:

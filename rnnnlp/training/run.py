@@ -157,7 +157,7 @@ def save_card(task: Task, trainer: Trainer) -> None:
 def with_limit(options: Training) -> Training:
     """The options with a limit of time or steps."""
     if options.epochs is None and options.steps is None and options.budget is None:
-        log.info("no limit of epochs, steps or budget: training for %g minutes", DEFAULT_BUDGET / 60)
+        log.info("no epochs, steps or budget given: training for %g minutes", DEFAULT_BUDGET / 60)
         return options.changed(budget=DEFAULT_BUDGET)
     return options
 

@@ -356,7 +356,9 @@ MISTAKES = {
     "train sentiment --data sample-reviews --pretraining 2 --from {home}/words": "--pretraining is 2; it must be 0, or",
     "train sentiment --data sample-reviews --adversarial -1": "--adversarial is -1.0; it must be at least 0",
     "train sentiment --data sample-reviews --max-epochs 0": "--max-epochs is 0; it must be at least 1",
-    "train sentiment --data sample-reviews --max-epochs 2 --steps 3": "--max-epochs is 2, which limits a --budget;",
+    "train sentiment --data sample-reviews --max-epochs 2 --steps 3": (
+        "--max-epochs is 2, which applies only with a --budget; leave it out"
+    ),
     "train charlm --data {home}/text.txt --config {home}/size.toml": "--hidden-size is '64'; it must be int",
     "train charlm --data {home}/text.txt --config {home}/out.toml": "--out is 5; it must be str",
     "train sentiment --data {home}/lonely.csv": "lonely.csv: there is no text to validate on; give two or",

@@ -243,7 +243,7 @@ def test_output_that_cannot_be_written_is_an_error(home: Path):
     with open("/dev/full", "w") as full:
         process = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
     assert process.returncode == 2, process.stderr
-    assert "No space left on device; free or repair it, then try again" in process.stderr
+    assert "No space left on device; make room or allow access, then try again" in process.stderr
     assert "Traceback" not in process.stderr
 
 

@@ -125,7 +125,7 @@ def test_copies_among_the_texts_to_validate_on_are_warned_of(tmp_path, caplog):
     rows = [f"{n % 30},{'ab'[n % 30 % 2]}" for n in range(90)]
     (tmp_path / "copies.csv").write_text("text,label\n" + "\n".join(rows))
     warn_of_copies(load_labelled(str(tmp_path / "copies.csv")))
-    assert "4 of the 4 texts to validate on are among those to train on, too" in caplog.text
+    assert "4 of the 4 validation texts are also training texts" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -41,14 +41,14 @@ class CharLMConfig(NetworkConfig):
     """The network: embedding, recurrent layers, softmax over the vocabulary."""
 
     cell: str = setting(f"recurrent cell: {', '.join(CELLS)}", "lstm_rms_norm", check=one_of(CELLS))
-    embedding_size: int = setting("number of features of a token", 64, check=at_least(1), auto=True)
+    embedding_size: int = setting("size of the embedding of a token", 64, check=at_least(1), auto=True)
     hidden_size: int = setting("number of hidden units of a recurrent layer", 512, check=at_least(1), auto=True)
     num_layers: int = setting("number of recurrent layers", 1, check=between(1, MAX_LAYERS))
     dropout: float = setting("fraction of features that are dropped in training", 0.2, check=share(), auto=True)
     weight_drop: float = setting(
         "fraction of recurrent weights that are dropped in training, drawn anew for each window", 0.0, check=share()
     )
-    variational: bool = setting("drop the same features at every step of a sequence", False)
+    variational: bool = setting("variational dropout: one dropout mask for all steps of a sequence", False)
     tied_weights: bool = setting("use the embedding as the output weights too", False)
 
     def __post_init__(self) -> None:
@@ -74,8 +74,8 @@ class CharLMOptions(TrainingOptions):
     """How to train, as the user said it. None is decided by `defaults`."""
 
     preset: str = setting(
-        "size, learning rate and number of streams: tiny, small, base, large or huge (128, 256, 512, 768, 1024 units); "
-        "auto is the size that is best for the time",
+        "size, learning rate and batch size: tiny, small, base, large or huge (128, 256, 512, 768, 1024 hidden units); "
+        "auto chooses the best size for the text and the training time",
         "auto",
         check=one_of(("auto", *PRESETS)),
     )
@@ -87,15 +87,15 @@ class CharLMOptions(TrainingOptions):
     tokenizer: str = setting(default="char")
     vocab_size: int = setting(default=10_000)
     batch_size: int | None = setting("number of streams of the text in a batch", None, check=at_least(1), auto=True)
-    bptt: int = setting("number of steps of a window, through which the gradient flows back", 64, check=at_least(1))
+    bptt: int = setting("truncated backpropagation through time: number of steps of a window", 64, check=at_least(1))
     lr: float | None = setting(default=None, auto=True)
     momentum: float = setting(default=0.6)
     weight_decay: float | None = setting(default=None, auto=True)
     validation_tokens: int = setting(
-        "maximum number of validation tokens that the evaluations of a run read", 200_000, check=at_least(1)
+        "maximum number of validation tokens read in each evaluation during training", 200_000, check=at_least(1)
     )
     document_separator: str | None = setting(
-        r"what stands between two files or rows, such as '\n\n' or '<end>' (default: \n)", None
+        r"text to insert between two files or rows, such as '\n\n' or '<end>' (default: \n)", None
     )
     shuffle_blocks: int = setting(
         "shuffle blocks of this number of tokens in each epoch; 0 reads the text in order", 0, check=at_least(0)

@@ -45,7 +45,7 @@ class SentimentConfig(NetworkConfig):
 
     labels: tuple[str, ...]
     cell: str = setting(f"recurrent cell: {', '.join(CELLS)}", "lstm", check=one_of(CELLS))
-    embedding_size: int = setting("number of features of a token", 128, check=at_least(1), auto=True)
+    embedding_size: int = setting("size of the embedding of a token", 128, check=at_least(1), auto=True)
     hidden_size: int = setting(
         "number of hidden units of a recurrent layer, in each direction", 128, check=at_least(1), auto=True
     )
@@ -55,9 +55,9 @@ class SentimentConfig(NetworkConfig):
         f"how the outputs of all steps become one vector: {', '.join(POOLINGS)}", "mean+max", check=one_of(POOLINGS)
     )
     dropout: float = setting("fraction of features that are dropped in training", 0.5, check=share(), auto=True)
-    variational: bool = setting("drop the same features at every step of a sequence", True)
+    variational: bool = setting("variational dropout: one dropout mask for all steps of a sequence", True)
     max_length: int = setting(
-        "maximum number of tokens that are read of a text; of longer texts, the beginning and the end",
+        "maximum number of tokens read from a text; of longer texts only the beginning and the end are read",
         800,
         check=at_least(1),
     )
@@ -115,8 +115,8 @@ class SentimentOptions(TrainingOptions):
     from_: str | None = setting(
         "start from a trained model. A run of `pretrain` or `train charlm` gives its tokenizer, sizes, embedding and "
         "recurrent layers; dropout is then 0.2 by default. A classifier, a bundled model (`rnnnlp models`) or one of "
-        "the Hub (owner/name) gives all its layers, without the head if the classes differ. New words are added to a "
-        "vocabulary of words. With a budget and few texts, the default is a bundled model that knows their language; "
+        "the Hub (owner/name) gives all its layers, except the head if the classes differ. New words are added to a "
+        "word vocabulary. With a budget and few texts, the default is a bundled model that knows their language; "
         "none: no model",
         None,
     )
@@ -136,15 +136,15 @@ class SentimentOptions(TrainingOptions):
         "also fit a linear model of word and character n-grams, and stack it with the network", None, auto=True
     )
     folds: int | None = setting(
-        "number of folds of a cross-validation that chooses the best weights and fits the stacking weights; all texts "
-        "are then trained on; 0: some texts are held out for that",
+        "number of folds of a cross-validation that chooses the best weights and fits the stacking weights; the model "
+        "is then trained on all texts; 0: no cross-validation, some texts are held out instead",
         None,
         check=zero_or_at_least(2),
         auto=True,
     )
     tokenizer: str | None = setting(default=None, auto=True)
     vocab_size: int | None = setting(
-        "maximum vocabulary size (word, bpe), also with the words that are added to a pretrained one", None, auto=True
+        "maximum vocabulary size of a word or bpe tokenizer, including words added to a pretrained one", None, auto=True
     )
     min_frequency: int | None = setting(default=None, auto=True)
     batch_size: int | None = setting("number of texts in a batch", None, auto=True)

@@ -249,7 +249,7 @@ def with_start(options: SentimentOptions, given: Mapping[str, Any], data: Labell
         return options
     log.info(
         "starting from the bundled model %s, which was trained on %s and knows %.0f %% of the words; give %s %s to "
-        "start from nothing",
+        "train from scratch",
         *(name, " and ".join(models[name].trained_on), 100 * (1 - unknown), OptionName("from_"), NO_MODEL),
     )
     return options.changed(from_=name)

@@ -93,7 +93,7 @@ def evaluate(folder: Path, data: str, split: str, training: Mapping[str, Any], a
     found = labelled.splits[split]
     if not found.texts:
         raise UserError(
-            f"{labelled.source}: there is no text to measure on; give two or more of a class, or such a split"
+            f"{labelled.source}: there is no text to measure on; give two or more of a class, or a validation split"
         )
     extra: dict[str, Any] = {}
     if asked.baseline is not None:

@@ -60,7 +60,7 @@ def begin(options: Options[SentimentOptions], run: RunFolder, *, data: LabelledD
     training, given = options.training, options.network
     data = data or processes().once_a_host(lambda: load_data(training))
     if not data.splits["validation"].texts:
-        raise UserError(f"{data.source}: there is no text to validate on; give two or more of a class, or such a split")
+        raise UserError(f"{data.source}: there is no text to validate on; give two or more of a class, or that split")
     require_short(data)
     loaded = data
     pretrained, config, network_config, tokenizer = processes().first(lambda: decide(training, given, loaded))
@@ -258,9 +258,7 @@ def after_cross_validation(
     linear_logits = None if linear is None else linear.held_out
     from_nothing = config.from_ is None and not config.pretraining
     if linear_logits is not None and from_nothing and len(labels) < FEWEST_FOR_NETWORK:
-        log.info(
-            "%d texts are too few for a network that starts from nothing: the linear model decides alone", len(labels)
-        )
+        log.info("%d texts are too few for a network trained from scratch: the linear model decides alone", len(labels))
         network_logits = np.zeros((1 + config.evaluations, *linear_logits.shape), np.float32)
     else:
         try:
@@ -291,7 +289,7 @@ def make_objective(network: SentimentNetwork, data: LabelledData, config: Sentim
     ]
     tokens = sum(len(ids) for ids in splits[0][0])
     log.info(
-        "%s: %d texts (%d tokens) to train on, %d to validate",
+        "%s: %d texts (%d tokens) to train on, %d to validate on",
         data.source,
         len(splits[0][0]),
         tokens,

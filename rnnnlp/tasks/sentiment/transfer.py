@@ -118,7 +118,7 @@ def start_from(pretrained: Pretrained, classifier: SentimentNetwork) -> None:
             copy(theirs[name], parameter)
     if order is None:
         log.info(
-            "the head starts anew: the classes of the pretrained model are others: %s", ", ".join(pretrained.labels)
+            "the head is trained from scratch: the pretrained model has other classes: %s", ", ".join(pretrained.labels)
         )
         return
     classifier.head.weight.value[...] = pretrained.head.weight.value[order]  # (K, P)

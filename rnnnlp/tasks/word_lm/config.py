@@ -18,7 +18,7 @@ class WordLMConfig(NetworkConfig):
     """Two language models, one a direction: embedding, recurrent layers, softmax over the vocabulary."""
 
     cell: str = setting(f"recurrent cell: {', '.join(CELLS)}", "lstm", check=one_of(CELLS))
-    embedding_size: int = setting("number of features of a token", 256, check=at_least(1))
+    embedding_size: int = setting("size of the embedding of a token", 256, check=at_least(1))
     hidden_size: int = setting("number of hidden units of a recurrent layer, in each direction", 256, check=at_least(1))
     num_layers: int = setting("number of recurrent layers", 1, check=between(1, MAX_LAYERS))
     dropout: float = setting("fraction of features that are dropped in training", 0.1, check=share())
@@ -42,19 +42,19 @@ class WordLMOptions(TrainingOptions):
     tokenizer: str = setting(default="word")
     vocab_size: int = setting(default=30_000)
     batch_size: int = setting("number of streams of the text in a batch", 32)
-    bptt: int = setting("number of steps of a window, through which the gradient flows back", 64)
+    bptt: int = setting("truncated backpropagation through time: number of steps of a window", 64)
     samples: int = setting(
-        "number of words that are drawn as candidates for each window, besides those that are in it",
+        "sampled softmax: number of words drawn as candidates for each window, besides the words in it",
         1024,
         check=between(1, 1 << 20),
     )
     lr: float | None = setting(default=5e-3)
     evaluations: int | None = setting("number of evaluations, spread evenly over the run", 5)
     validation_tokens: int = setting(
-        "maximum number of validation tokens that the evaluations of a run read", 20_000, check=at_least(1)
+        "maximum number of validation tokens read in each evaluation during training", 20_000, check=at_least(1)
     )
     document_separator: str | None = setting(
-        r"what stands between two files or rows, such as '\n\n' or '<end>' (default: \n)", None
+        r"text to insert between two files or rows, such as '\n\n' or '<end>' (default: \n)", None
     )
 
     def __post_init__(self) -> None:

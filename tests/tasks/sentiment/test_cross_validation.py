@@ -142,7 +142,7 @@ def test_language_models_are_pretrained_beside_cross_validation(
 def test_with_very_few_texts_no_network_is_trained_in_folds(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("INFO", "rnnnlp"):
         classifier = fit(tmp_path / "run")
-    assert "60 texts are too few for a network that starts from nothing" in caplog.text
+    assert "60 texts are too few for a network trained from scratch" in caplog.text
     assert "first fold" not in caplog.text
     assert classifier.network_.stacking.tolist() == [0, 1]
 
