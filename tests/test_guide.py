@@ -36,7 +36,7 @@ OF_OTHERS = {  # of scripts, of Docker, of TensorBoard, of Slurm, of a system th
     *("--against", "--order", "--model", "--copies", "--rare"),
     *("--rm", "--user"),
     "--logdir",
-    "--mpi",
+    *("--mpi", "--times"),
     *("--create-home", "--no-cache-dir", "--now", "--uid"),
     "--first",
 }

@@ -102,7 +102,8 @@ def outcome(words: list[str]) -> tuple[int, str]:
         if os.environ.get(DEBUG) == "1":
             if launched_processes() == 1:
                 raise
-            traceback.print_exc()  # the other processes would wait for one that ends here
+            for line in traceback.format_exc().splitlines():  # the other processes would wait for one that ends here
+                show(line, to=sys.stderr)
         what = f"internal error: {type(error).__name__}: {error}"
         notes = "".join(f"; {note}" for note in getattr(error, "__notes__", ()))
         return failure(f"{what}; please report it ({DEBUG}=1 shows where){notes}", "rnnnlp", INTERNAL_ERROR)

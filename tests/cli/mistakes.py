@@ -423,7 +423,7 @@ MISTAKES = {
     "train sentiment --data {home}/measured": "has no split 'train'; it has test",
     "train sentiment --data {home}/unlabelled.csv": "has no labelled texts in train; expected one per row",
     "train sentiment --data {home}/strange_label.jsonl": "has the label '[0, 1]'; it is 2 values, and a text",
-    "train sentiment --data {home}/schema.parquet": "has the label 2, but its schema knows only bad, good; mend",
+    "train sentiment --data {home}/schema.parquet": "has the label 2, but its schema knows only bad, good; correct",
     "train sentiment --data {home}/schemas": "name different classes (bad, good; good, bad); they must agree",
     "train sentiment --data {home}/parts": "has data in several sub-folders (one, two); name one of them",
     "train sentiment --data {home}/twice": "twice/train.jsonl are one split in several formats; keep one, or",

@@ -81,7 +81,7 @@ def test_quotation_marks_of_tsv_are_characters_where_all_lines_agree(tmp_path, e
     content = "text\tlabel\r\n" + "".join(f"{text}\t{label}\r\n" for text, label in STRAY)
     with caplog.at_level("INFO", "rnnnlp"):
         assert read(tmp_path, "a.tsv", content.encode(encoding), encoding=encoding) == STRAY
-    assert "quotation marks are characters like others; choose with quoting" in caplog.text
+    assert "quotation marks are ordinary characters; choose with quoting" in caplog.text
 
 
 def test_escaped_quotation_marks_of_tsv(tmp_path):

@@ -449,7 +449,7 @@ def test_only_a_run_that_began_is_resumed(tmp_path: Path, monkeypatch: pytest.Mo
 @pytest.mark.parametrize("given", [9000, 9001, None])
 def test_a_limit_of_epochs_that_is_given_again_stays(tmp_path: Path, given: int | None):
     CharLM(**LM, budget="0.3s", max_epochs=9000, evaluations=1).fit([TEXT], out=tmp_path / "run")
-    again = CharLM.resume(tmp_path / "run", [TEXT], budget="+0.3s", max_epochs=given)
+    again = CharLM.resume(tmp_path / "run", [TEXT], budget="+3s", max_epochs=given)
     assert again.training_["max_epochs"] == given
 
 

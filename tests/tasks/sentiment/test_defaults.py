@@ -67,7 +67,7 @@ def test_epochs_and_steps_are_not_limited(monkeypatch, limit):
 
 
 def test_a_limit_of_epochs_is_one_of_a_budget():
-    with pytest.raises(UserError, match="max_epochs is 3, which applies only with a budget; leave it out here"):
+    with pytest.raises(UserError, match="max_epochs is 3, which applies only with a budget; leave it out"):
         SentimentOptions(data="texts", max_epochs=3, steps=10)
 
 

@@ -45,8 +45,8 @@ def test_few_texts_of_a_known_language_start_from_its_model(caplog: pytest.LogCa
     english, chinese = ([text for text, _ in rows] * 5 for rows in (ENGLISH, CHINESE))
     assert start_of(english, caplog) == "reviews-en"
     (record,) = (record for record in caplog.records if "starting from" in record.message)
-    assert record.getMessage().endswith("give from_ none to start from nothing")
-    assert LogHandler().format(record).endswith("give --from none to start from nothing")  # on the command line
+    assert record.getMessage().endswith("give from_ none to train from scratch")
+    assert LogHandler().format(record).endswith("give --from none to train from scratch")  # on the command line
     assert start_of(chinese, caplog) == "reviews-zh"
     assert start_of(english, caplog, from_="none") is None
     assert start_of(["ein guter Film", "ein schlechter Film"] * 10, caplog) is None  # words that it does not know
