@@ -134,7 +134,7 @@ def changes_to(task: "Task", out: Path, config: Mapping[str, Any]) -> dict[str, 
     before = network.to_mapping() | task.training.from_mapping(training_of(out), where).to_mapping()
     wanted = {n: v for n, v in (options.training.to_mapping() | options.network).items() if n in config}
     if config.get("from_") not in NOTHING:
-        wanted.pop("vocab_size", None)  # a limit, in place of which the run has the size
+        wanted.pop("vocab_size", None)  # the configuration has the maximum, the run its real size
     changes = {
         name: value
         for name, value in wanted.items()

@@ -184,7 +184,7 @@ class TrainingOptions(Config):
 
     @property
     def cross_validation_folds(self) -> int:
-        """The number of folds of which the figures of a run are; 0 without a cross-validation."""
+        """The number of folds if the figures of a run are cross-validated, else 0."""
         return 0
 
     @property

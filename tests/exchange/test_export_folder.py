@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,8 +38,8 @@ def export(out: str | Path, *, page: bool = False, overwrite: bool = False, text
     description = {"kind": "classifier", "made_with": "rnnnlp"}
     others = dict.fromkeys({"README.md"} | (PAGE - {"vendor"} if page else set()), text.encode())
     content = Content(text.encode(), description, {}, Difference(0.0, 1.0, 1))
-    options = {"folders": ("vendor",), "finish": finish} if page else {}
-    write_export("run", out, content, others, overwrite=overwrite, **options)  # type: ignore[arg-type]
+    options: dict[str, Any] = {"folders": ("vendor",), "finish": finish} if page else {}
+    write_export("run", out, content, others, overwrite=overwrite, **options)
 
 
 def names_in(folder: Path) -> set[str]:
@@ -98,12 +99,12 @@ def test_an_export_that_was_killed_is_replaced_by_the_next(begins: str, home: Pa
     class Killed(Exception):
         pass
 
-    def killed(*arguments: object) -> None:
+    def killed(*arguments: Any) -> None:
         nonlocal left
         left -= 1
         if left < 0:
             raise Killed
-        real(*arguments)  # type: ignore[arg-type]
+        real(*arguments)
 
     real = folders.replace
     for number in range(len(GRAPH)):

@@ -127,7 +127,9 @@ def served(folder: Path) -> Iterator[str]:
         server.server_close()
 
 
-def test_both_pages_in_chromium(tmp_path: Path, libraries: Path):
+@contextmanager
+def page_of(folder: Path) -> Iterator[tuple[Any, str]]:
+    """A page of Chromium, and the address at which a server on loopback has the files of a folder."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if chromium is None:
         skip("no Chromium is installed")
@@ -135,13 +137,19 @@ def test_both_pages_in_chromium(tmp_path: Path, libraries: Path):
         from playwright.sync_api import sync_playwright
     except ImportError:
         skip("playwright is not installed")
+    with served(folder) as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield browser.new_page(), address
+        browser.close()
+
+
+def test_both_pages_in_chromium(tmp_path: Path, libraries: Path):
     model, writer = classifier(views=("characters", "words")), language_model()
     for name, one in (("reviews", model), ("book", writer)):
         one.save_pretrained(tmp_path / name)
         export_web(tmp_path / name, tmp_path / "site" / name, libraries=libraries)
-    with served(tmp_path / "site") as address, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        page, wrong, elsewhere = browser.new_page(), [], []
+    wrong, elsewhere = [], []
+    with page_of(tmp_path / "site") as (page, address):
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
         page.on("request", lambda request: elsewhere.append(request.url))
@@ -161,7 +169,6 @@ def test_both_pages_in_chromium(tmp_path: Path, libraries: Path):
         page.wait_for_selector("#output[data-done=yes]", timeout=120_000)
         text = "".join(generate(writer, "What a", Sampling(30, 0), rng=np.random.default_rng(0)))
         assert page.evaluate("document.getElementById('output').textContent") == f"What a{text}"
-        browser.close()
     assert wrong == []
     assert [url for url in elsewhere if not url.startswith((address, "data:"))] == []
 

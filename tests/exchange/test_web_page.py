@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import rnnnlp.exchange
-from tests.exchange.test_web import served, skip
+from tests.exchange.test_web import page_of
 
 FAILING = """
 export class Classifier {
@@ -27,19 +27,12 @@ export const open = async () => (location.search === "?writer" ? new Writer() : 
 
 
 def test_an_error_is_taken_back(tmp_path: Path):
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        skip("no Chromium is installed")
-    try:
-        from playwright.sync_api import expect, sync_playwright
-    except ImportError:
-        skip("playwright is not installed")
     for name in ("index.html", "page.js"):
         shutil.copy(Path(rnnnlp.exchange.__file__).with_name("web") / name, tmp_path)
     (tmp_path / "rnnnlp.js").write_text(FAILING)
-    with served(tmp_path) as address, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        page = browser.new_page()
+    with page_of(tmp_path) as (page, address):
+        from playwright.sync_api import expect
+
         page.goto(address)
         status, result = page.locator("#status"), page.locator("#result")
         page.fill("#text", "good")
@@ -59,4 +52,3 @@ def test_an_error_is_taken_back(tmp_path: Path):
         page.click("#write")
         expect(page.locator("#output")).to_have_text("a good film")
         expect(status).to_have_text("Ready. What you type stays on this computer.")
-        browser.close()

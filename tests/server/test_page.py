@@ -83,13 +83,18 @@ def test_write(page: Page):
     narrow(page)
 
 
-def test_text_is_marked_with_the_keyboard(page: Page):
+def written(page: Page, length: int) -> None:
+    """Lets the model write this number of tokens, coloured by a unit."""
     opened(page, "write")
     page.fill("#write-prompt", "He said: ")
-    page.fill("#write-sliders-length", "50")
+    page.fill("#write-sliders-length", str(length))
     page.select_option("#write-colour", "unit")
     page.click("#write-start")
     expect(page.locator("#write-status")).to_contain_text("ended by: length")
+
+
+def test_text_is_marked_with_the_keyboard(page: Page):
+    written(page, 50)
     expect(page.locator("#write-text [data-token]")).to_have_count(59)
     expect(page.locator("#write-ranked option")).not_to_have_count(0)
     page.mouse.move(0, 0)
@@ -112,12 +117,7 @@ def test_text_is_marked_with_the_keyboard(page: Page):
 
 
 def test_colours_of_a_unit_have_its_scale(page: Page):
-    opened(page, "write")
-    page.fill("#write-prompt", "He said: ")
-    page.fill("#write-sliders-length", "200")
-    page.select_option("#write-colour", "unit")
-    page.click("#write-start")
-    expect(page.locator("#write-status")).to_contain_text("ended by: length")
+    written(page, 200)
     tokens = "[...document.querySelectorAll('#write-text [data-token]')]"
     colours, end = f"new Set({tokens}.map(s => s.style.backgroundColor)).size", time.monotonic() + PATIENCE / 1000
     while page.evaluate(colours) <= 10 and time.monotonic() < end:

@@ -49,7 +49,7 @@ def test_figures_of_other_weights_are_left_out(folder: Path, caplog: pytest.LogC
     assert "the figures of x.csv are not known to be of these weights, so the card leaves them out" in caplog.text
     write_figures(folder)
     assert evaluation_in(folder)
-    write_figures(folder, model_sha256=None)  # as those of an earlier version
+    write_figures(folder, model_sha256=None)  # earlier versions wrote none
     assert evaluation_in(folder) == []
 
 
