@@ -67,7 +67,7 @@ def gradients_of_batch(
         measured: Whether to measure the gradient of each shard, too.
     """
     named = objective.network.parameters()
-    parameters, trainable = list(named.values()), {name: p for name, p in named.items() if p.lr_scale}
+    parameters = list(named.values())
 
     def compute(shard: Shard) -> ShardLoss:
         objective.network.zero_grad()
@@ -75,7 +75,7 @@ def gradients_of_batch(
 
     def of_shard(shard: Shard) -> tuple[list[Gradient], tuple[ShardLoss, float]]:
         loss = compute(shard)
-        square = global_norm(trainable)[0] ** 2 if measured else 0.0
+        square = global_norm(named)[0] ** 2 if measured else 0.0
         return [Gradient(p.rows, p.grad[p.touched].copy()) for p in parameters], (loss, square)
 
     objective.next_batch()

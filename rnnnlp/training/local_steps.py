@@ -64,7 +64,7 @@ class Replica:
         with replaced(self.parameters, self.values):
             objective.network.zero_grad()
             loss = objective.gradients(shard, rng=rng)
-            norm, norms = global_norm({name: p for name, p in self.parameters.items() if p.lr_scale})
+            norm, norms = global_norm(self.parameters)
             norm *= shard.total  # the gradients of a shard are divided by the count of the whole batch
             self.optimizer.step(lr, scale=shard.total * clipping(norm, max_norm))
         is_finite = math.isfinite(loss.loss_sum) and math.isfinite(norm)

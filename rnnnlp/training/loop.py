@@ -27,7 +27,7 @@ from rnnnlp.training.malloc import MallocTrimmer
 from rnnnlp.training.model_folder import training_of
 from rnnnlp.training.noise_scale import NoiseScale
 from rnnnlp.training.objective import Objective, Step
-from rnnnlp.training.optimizers import Optimizer, clipping, global_norm, optimizer
+from rnnnlp.training.optimizers import OPTIMIZERS, Optimizer, clipping, global_norm
 from rnnnlp.training.options import TrainingConfig
 from rnnnlp.training.progress import Progress
 from rnnnlp.training.provenance import difference, made_with
@@ -48,33 +48,25 @@ log = logging.getLogger(__name__)
 @np.errstate(over="ignore", invalid="ignore")  # the detector looks for what is not finite
 def train_step(
     objective: Objective,
-    trainable: Mapping[str, Parameter],
     optimizer: Optimizer,
     averaged: AveragedWeights,
     detector: DivergenceDetector,
+    config: TrainingConfig,
     *,
     lr: float,
-    max_norm: float,
     rng: np.random.Generator,
-    seed: int,
-    shards: int,
-    wire: str,
     measured: bool = False,
 ) -> Step:
     """One training step: the gradients of the next batch, clipped, applied, and the weights averaged.
 
     Args:
         objective: What gives the batch and its gradients.
-        trainable: The parameters with a learning rate above 0, by name.
         optimizer: It updates the weights, and counts the steps.
         averaged: The averages of the weights, which follow them.
         detector: What looks for divergence.
+        config: How the run is trained: its shards, and the norm to which gradients are clipped.
         lr: The learning rate of this step.
-        max_norm: The global norm to which gradients are clipped; 0 does not clip.
         rng: For dropout.
-        seed: Of the run: with several shards, each has a generator for each step.
-        shards: The number of shards of the batch.
-        wire: A name in WIRES: how the gradients of shards travel.
         measured: Whether to measure the update ratio and the gradient of each shard, too.
 
     Returns:
@@ -83,16 +75,22 @@ def train_step(
     Raises:
         Diverged: Before the update, if the loss or a gradient is not finite or the loss stays high.
     """
+    shards, step = config.shards or 1, optimizer.steps
     batch = gradients_of_batch(
-        objective, shards, rng=rng, seed=seed, step=optimizer.steps, wire=wire, measured=measured
+        objective, shards, rng=rng, seed=config.seed, step=step, wire=config.wire, measured=measured
     )
-    norm, norms = global_norm(trainable)
-    detector.check(optimizer.steps + 1, batch.loss, norm, norms, lr)
+    norm, norms = global_norm(optimizer.parameters)
+    detector.check(step + 1, batch.loss, norm, norms, lr)
     ratio = UpdateRatio(optimizer.parameters) if measured else None
-    optimizer.step(lr, scale=clipping(norm, max_norm))
+    optimizer.step(lr, scale=clipping(norm, config.max_norm))
     update_ratio = ratio.measure() if ratio else None
     averaged.update(optimizer.steps)
     return Step(batch, norm, update_ratio)
+
+
+def new_optimizer(config: TrainingConfig, parameters: Mapping[str, Parameter]) -> Optimizer:
+    """The optimizer of a run, of these parameters."""
+    return OPTIMIZERS[config.optimizer](parameters, weight_decay=config.weight_decay, momentum=config.momentum)
 
 
 class Trainer:
@@ -120,10 +118,7 @@ class Trainer:
         self.objective, self.config, self.run, self.spent = objective, config, run, spent
         self.patience = config.patience if patience is None else patience
         self.parameters = objective.network.parameters()
-        self.trainable = {name: p for name, p in self.parameters.items() if p.lr_scale}
-        self.optimizer = optimizer(
-            config.optimizer, self.parameters, weight_decay=config.weight_decay, momentum=config.momentum
-        )
+        self.optimizer = new_optimizer(config, self.parameters)
         self.averaged = AveragedWeights(self.parameters, config.averaging)
         self.shards = config.shards or 1
         self.local_steps: LocalSteps | None = None  # where there is a sum at every step
@@ -195,23 +190,14 @@ class Trainer:
         config, clock, before, lr = self.config, self.clock, self.clock.step, self.lr
         steps = config.sync_every if clock.total_steps is None else min(config.sync_every, clock.total_steps - before)
         is_logged = is_passed(LOGGED_STEPS, before, before + steps)
-        step_options: dict[str, Any] = {"max_norm": config.max_norm, "rng": self.rng, "seed": config.seed}
         if self.local_steps is None:
-            step = train_step(
-                self.objective,
-                self.trainable,
-                self.optimizer,
-                self.averaged,
-                self.detector,
-                lr=lr,
-                shards=self.shards,
-                wire=config.wire,
-                measured=is_logged,
-                **step_options,
-            )
+            parts = self.objective, self.optimizer, self.averaged, self.detector
+            step = train_step(*parts, config, lr=lr, rng=self.rng, measured=is_logged)
             clock.step += 1
         else:
-            step = self.local_steps.train(self.learning_rates(steps), self.averaged, self.detector, **step_options)
+            rates = self.learning_rates(steps)
+            options: dict[str, Any] = {"max_norm": config.max_norm, "rng": self.rng, "seed": config.seed}
+            step = self.local_steps.train(rates, self.averaged, self.detector, **options)
         self.noise_scale.update(step.batch, self.shards, step.gradient_norm)
         progress.step(step.batch, lr, self.noise_scale.targets)
         if is_logged:

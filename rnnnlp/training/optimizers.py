@@ -155,24 +155,11 @@ class Adam(AdamW):
 OPTIMIZERS: dict[str, type[Optimizer]] = {"adamw": AdamW, "adam": Adam, "rmsprop": RMSprop, "sgd": SGD}
 
 
-def optimizer(
-    kind: str, parameters: Mapping[str, Parameter], *, weight_decay: float = 0.0, momentum: float = 0.9
-) -> Optimizer:
-    """Makes an optimizer.
-
-    Args:
-        kind: A name in OPTIMIZERS.
-        parameters: The parameters to update, by name.
-        weight_decay: Strength of the weight decay.
-        momentum: How much of the last running mean of the gradients a step keeps.
-    """
-    return OPTIMIZERS[kind](parameters, weight_decay=weight_decay, momentum=momentum)
-
-
 def global_norm(parameters: Mapping[str, Parameter]) -> tuple[float, dict[str, float]]:
-    """The Euclidean norm of all gradients together, and of the gradient of each parameter."""
-    gradients = [p.grad[p.touched] for p in parameters.values()]
-    norms = dict(zip(parameters, kernels.of(gradients[0]).norms(gradients), strict=True))
+    """The Euclidean norm of all gradients together, and of that of each parameter whose learning rate is above 0."""
+    gradients = {name: p.grad[p.touched] for name, p in parameters.items() if p.lr_scale}
+    backend = kernels.of(next(iter(gradients.values())))
+    norms = dict(zip(gradients, backend.norms(list(gradients.values())), strict=True))
     return math.sqrt(sum(norm * norm for norm in norms.values())), norms
 
 

@@ -34,7 +34,7 @@ from benchmarking.installed import (
 from rnnnlp import __version__, kernels
 from rnnnlp.batches.documents import batch_of
 from rnnnlp.text import CharTokenizer
-from rnnnlp.training.optimizers import AdamW, clipping, global_norm, optimizer
+from rnnnlp.training.optimizers import AdamW, clipping, global_norm
 
 Weights = dict[str, np.ndarray]
 
@@ -90,7 +90,7 @@ class Training(Job):
     def __init__(self, model: Any):
         super().__init__(model)
         self.parameters = model.parameters()
-        self.optimizer = optimizer("adamw", self.parameters, weight_decay=WEIGHT_DECAY, momentum=BETAS[0])
+        self.optimizer = AdamW(self.parameters, weight_decay=WEIGHT_DECAY, momentum=BETAS[0])
 
     def step(self, batch: Any) -> tuple[float, float]:
         """Loss and gradient norm."""

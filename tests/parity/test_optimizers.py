@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rnnnlp.layers.parameter import Parameter
-from rnnnlp.training.optimizers import Adam, RMSprop, clipping, global_norm, optimizer
+from rnnnlp.training.optimizers import OPTIMIZERS, Adam, RMSprop, clipping, global_norm
 from tests.parity.torch_or_skip import torch
 from tests.parity.twins import tensor
 
@@ -36,7 +36,7 @@ def test_twenty_steps(kind, weight_decay):
     rng = np.random.default_rng(0)
     parameters = draw_parameters(rng)
     twins = {name: tensor(p.value, grad=True) for name, p in parameters.items()}
-    ours = optimizer(kind, parameters, weight_decay=weight_decay, momentum=MOMENTUM)
+    ours = OPTIMIZERS[kind](parameters, weight_decay=weight_decay, momentum=MOMENTUM)
     make, options = THEIRS[kind]
     theirs = make(groups(twins.values(), weight_decay), lr=0.1, **options)
     for step in range(20):

@@ -9,7 +9,7 @@ from rnnnlp.tasks.char_lm.config import CharLMConfig
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
 from rnnnlp.tasks.sentiment.config import SentimentConfig
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
-from rnnnlp.training.optimizers import Adam, clipping, global_norm, optimizer
+from rnnnlp.training.optimizers import OPTIMIZERS, Adam, clipping, global_norm
 from tests.parity.torch_or_skip import torch
 from tests.parity.twins import CELLS, CharLMTwin, SentimentTwin, as_torch_state, as_tuple, tensor
 
@@ -36,7 +36,7 @@ def train(model, gradients, twin, their_loss):
 
     `gradients(k)` and `their_loss(k)` compute the loss of step k.
     """
-    ours = optimizer("adamw", model.parameters(), weight_decay=WEIGHT_DECAY, momentum=MOMENTUM)
+    ours = OPTIMIZERS["adamw"](model.parameters(), weight_decay=WEIGHT_DECAY, momentum=MOMENTUM)
     theirs = their_optimizer(twin)
     losses, clipped = [], 0
     for step in range(STEPS):

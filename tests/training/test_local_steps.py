@@ -21,7 +21,7 @@ from rnnnlp.training.local_steps import LocalSteps
 from rnnnlp.training.loop import is_passed
 from rnnnlp.training.noise_scale import NoiseScale
 from rnnnlp.training.objective import BatchLoss, ShardLoss
-from rnnnlp.training.optimizers import optimizer
+from rnnnlp.training.optimizers import OPTIMIZERS
 from rnnnlp.training.run import resume
 from rnnnlp.training.wire import WIRES
 from tests.runs import trained
@@ -67,7 +67,7 @@ class Pulled:
 
 
 def local_steps(objective: Any, kind: str = "sgd", *, momentum: float = 0.0, **options: Any) -> LocalSteps:
-    own = optimizer(kind, objective.parameters(), momentum=momentum)
+    own = OPTIMIZERS[kind](objective.parameters(), momentum=momentum)
     return LocalSteps(objective, own, **{"shards": len(objective.places), "wire": "float32"} | options)
 
 

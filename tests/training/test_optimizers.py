@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rnnnlp.layers.parameter import Parameter
-from rnnnlp.training.optimizers import OPTIMIZERS, Adam, RMSprop, clipping, global_norm, optimizer
+from rnnnlp.training.optimizers import OPTIMIZERS, Adam, RMSprop, clipping, global_norm
 
 
 def approx(values):
@@ -21,7 +21,7 @@ def parameter(value, gradient=None):
 def two_steps(kind, **options):
     """A matrix of one entry, 3, with gradients 2 and then -1 at a learning rate of 0.1: the values after each step."""
     p = parameter([[3.0]])
-    steps = optimizer(kind, {"p": p}, **options)
+    steps = OPTIMIZERS[kind]({"p": p}, **options)
     values = []
     for gradient in (2.0, -1.0):
         p.zero_grad()
@@ -60,8 +60,8 @@ def test_adam_and_adamw(b1):
 @pytest.mark.parametrize("kind", OPTIMIZERS)
 def test_weight_decay_spares_vectors(kind):
     p, q = parameter([1.0, 2.0], [0.5, 0.5]), parameter([1.0, 2.0], [0.5, 0.5])
-    optimizer(kind, {"p": p}, weight_decay=0.3).step(0.1)
-    optimizer(kind, {"q": q}).step(0.1)
+    OPTIMIZERS[kind]({"p": p}, weight_decay=0.3).step(0.1)
+    OPTIMIZERS[kind]({"q": q}).step(0.1)
     assert np.array_equal(p.value, q.value)
 
 
@@ -73,7 +73,7 @@ def test_a_parameter_may_learn_at_a_rate_of_its_own(kind):
     def trained(rate, lr):
         p, other = Parameter(values.copy()), Parameter(values.copy())
         p.lr_scale = rate
-        steps = optimizer(kind, {"p": p, "other": other}, weight_decay=0.1)
+        steps = OPTIMIZERS[kind]({"p": p, "other": other}, weight_decay=0.1)
         for gradient in gradients:
             for q in (p, other):
                 q.zero_grad()
@@ -91,7 +91,7 @@ def test_a_parameter_may_learn_at_a_rate_of_its_own(kind):
 def test_rows_without_a_gradient_are_left_alone(kind):
     rng = np.random.default_rng(0)
     table = Parameter(rng.normal(size=(6, 2)))
-    steps = optimizer(kind, {"table": table}, weight_decay=0.1)
+    steps = OPTIMIZERS[kind]({"table": table}, weight_decay=0.1)
     for ids in ([0, 1, 3], [1, 3, 4]):
         before = table.value.copy()
         slots = {name: arrays["table"].copy() for name, arrays in steps.slots.items()}
@@ -110,7 +110,7 @@ def test_a_sparse_gradient_of_all_rows_is_a_full_one(kind):
     rng = np.random.default_rng(0)
     value, gradients = rng.normal(size=(4, 2)), rng.normal(size=(3, 4, 2))
     sparse, full = Parameter(value.copy()), Parameter(value.copy())
-    steps = [optimizer(kind, {"p": p}, weight_decay=0.1) for p in (sparse, full)]
+    steps = [OPTIMIZERS[kind]({"p": p}, weight_decay=0.1) for p in (sparse, full)]
     for gradient in gradients:
         sparse.zero_grad()
         sparse.add_rows(np.arange(4), gradient)
@@ -125,7 +125,7 @@ def test_a_sparse_gradient_of_all_rows_is_a_full_one(kind):
 def test_gradients_are_left_alone_and_dtypes_kept(kind):
     p = Parameter(np.ones((2, 2), np.float32))
     p.add(np.full((2, 2), 0.5, np.float32))
-    steps = optimizer(kind, {"p": p}, weight_decay=0.1)
+    steps = OPTIMIZERS[kind]({"p": p}, weight_decay=0.1)
     steps.step(0.1)
     steps.step(0.1)
     assert (p.grad == 0.5).all()
@@ -149,7 +149,7 @@ def test_the_scale_multiplies_the_gradients(kind):
     values = []
     for given, scale in ((gradient, 0.25), (0.25 * gradient, 1.0)):
         p = parameter(start)
-        steps = optimizer(kind, {"p": p}, weight_decay=0.1)
+        steps = OPTIMIZERS[kind]({"p": p}, weight_decay=0.1)
         for _ in range(2):
             p.zero_grad()
             p.add(given)

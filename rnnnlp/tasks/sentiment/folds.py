@@ -17,8 +17,7 @@ from rnnnlp.training.calibration import stacking_weights
 from rnnnlp.training.clock import Clock
 from rnnnlp.training.distributed import processes
 from rnnnlp.training.divergence import Diverged, DivergenceDetector
-from rnnnlp.training.loop import train_step
-from rnnnlp.training.optimizers import optimizer
+from rnnnlp.training.loop import new_optimizer, train_step
 from rnnnlp.training.schedules import factor
 from rnnnlp.training.signals import Interrupted
 
@@ -124,8 +123,7 @@ def train_fold(
         Interrupted: After a step, if one of the signals has arrived.
     """
     parameters = objective.network.parameters()
-    trainable = {name: p for name, p in parameters.items() if p.lr_scale}
-    steps = optimizer(config.optimizer, parameters, weight_decay=config.weight_decay, momentum=config.momentum)
+    optimizer = new_optimizer(config, parameters)
     averaged, detector = AveragedWeights(parameters, config.averaging), DivergenceDetector()
     rng = rng_for(config.seed, Stream.DROPOUT)
     clock = Clock(total_steps=objective.total_steps, budget=seconds, now=processes().now)
@@ -134,19 +132,7 @@ def train_fold(
     while done < config.evaluations:
         lr = config.lr * factor(config.schedule, clock.progress, warmup=config.warmup)
         try:
-            train_step(
-                objective,
-                trainable,
-                steps,
-                averaged,
-                detector,
-                lr=lr,
-                max_norm=config.max_norm,
-                rng=rng,
-                seed=config.seed,
-                shards=config.shards or 1,
-                wire=config.wire,
-            )
+            train_step(objective, optimizer, averaged, detector, config, lr=lr, rng=rng)
         except Diverged as error:
             log.warning("cross-validation: %s; what the fold has learned so far counts", error.problem)
             with averaged.applied():
