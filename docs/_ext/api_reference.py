@@ -1,6 +1,7 @@
 """The directives `exported-classes` and `package-modules`: the API reference, from the docstrings."""
 
 import pkgutil
+import re
 from importlib import import_module
 from typing import Any
 
@@ -13,15 +14,18 @@ from rnnnlp.training.estimator import Estimator
 
 
 class ExportedClasses(SphinxDirective):
-    """A section for each class that `rnnnlp/__init__.py` exports."""
+    """A section for each class that `rnnnlp/__init__.py` exports; the exceptions come last, without methods."""
 
     def run(self) -> list[nodes.Node]:
-        lines = []
+        lines, of_exceptions = [], []
         for name in rnnnlp.__all__:
-            if isinstance(getattr(rnnnlp, name), type):
+            exported = getattr(rnnnlp, name)
+            if isinstance(exported, type) and issubclass(exported, Exception):
+                of_exceptions += [name, "-" * len(name), "", f".. autoexception:: rnnnlp.{name}", ""]
+            elif isinstance(exported, type):
                 lines += [name, "-" * len(name), "", f".. autoclass:: rnnnlp.{name}", "   :members:"]
                 lines += ["   :inherited-members: object", ""]
-        return self.parse_text_to_nodes("\n".join(lines), allow_section_headings=True)
+        return self.parse_text_to_nodes("\n".join(lines + of_exceptions), allow_section_headings=True)
 
 
 class PackageModules(SphinxDirective):
@@ -51,8 +55,15 @@ def short_signature(
     return ("(**options)", "") if isinstance(obj, type) and issubclass(obj, Estimator) else None
 
 
+def escape_options(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
+    """The options in the docstring of an estimator are not reStructuredText, in which `from_` would be a link."""
+    if isinstance(obj, type) and issubclass(obj, Estimator):
+        lines[:] = [re.sub(r"^(\s+\w+)_:", r"\1\_:", line.replace("\\", r"\\")) for line in lines]
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("autodoc-process-signature", short_signature)
+    app.connect("autodoc-process-docstring", escape_options, priority=400)  # before napoleon writes fields
     app.add_directive("exported-classes", ExportedClasses)
     app.add_directive("package-modules", PackageModules)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,14 +1,13 @@
 """The directive `command-reference`: every command with its options, read from the parsers of the command line."""
 
 import argparse
-from importlib import import_module
 from typing import Any, ClassVar
 
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from rnnnlp.cli.main import COMMANDS, Parser
+from rnnnlp.cli.main import COMMANDS, Parser, load_command
 
 
 class CommandReference(SphinxDirective):
@@ -44,7 +43,7 @@ def parser_of(name: str) -> argparse.ArgumentParser:
     commands = Parser(prog="rnnnlp").add_subparsers()
     text = COMMANDS[name]
     parser = commands.add_parser(name, description=f"{text[0].upper()}{text[1:]}.", allow_abbrev=False)
-    import_module(f"rnnnlp.cli.{name}").add_options(parser)
+    load_command(name, parser)
     return parser
 
 
