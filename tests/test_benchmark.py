@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from rnnnlp.errors import UserError
+from tests.conftest import PATIENCE
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "scripts" / "benchmark.py"
@@ -22,7 +23,7 @@ def run(*words, script=SCRIPT):
         env=environment,
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=PATIENCE,
     )
 
 

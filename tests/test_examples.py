@@ -3,6 +3,7 @@
 import ast
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -47,5 +48,6 @@ def test_the_site_executes_the_notebooks():
     conf = (root / "docs" / "conf.py").read_text(encoding="utf-8")
     assert "nb_execution_raise_on_error = True" in conf
     assert 'nb_execution_mode = "force"' in conf
-    assert '"$bin/sphinx-build" -q -W --keep-going docs' in (root / ".ci" / "run").read_text(encoding="utf-8")
+    checks = (root / ".ci" / "run").read_text(encoding="utf-8")
+    assert re.search(r'^(\w+=\S+ )*"\$bin/sphinx-build" -q -W --keep-going docs ', checks, re.MULTILINE)
     assert os.access(root / ".ci" / "run", os.X_OK)

@@ -5,22 +5,29 @@ import sys
 
 import pytest
 
+from tests.conftest import PATIENCE
+
 PROGRAM = """
-import sys, threading, time
+import threading
 from rnnnlp import CharLM, SentimentClassifier, kernels
+from rnnnlp.training.loop import Trainer
 kernels.use("{backend}")
 texts, labels = ["a good film", "a bad film"] * 40, ["good", "bad"] * 40
 small = dict(hidden_size=32, embedding_size=16, batch_size=16, evaluations=1, backend="{backend}")
 model = SentimentClassifier(**small, steps=3).fit(texts, labels)
 writer = CharLM(**small, bptt=8, steps=3).fit(texts)
+predicted, written, trained = begun = [threading.Event() for _ in range(3)]
 def predict():
-    while True: model.predict_proba(texts)
+    while True: model.predict_proba(texts); predicted.set()
 def write():
-    while True: writer.generate("a", length=500)
+    while True: writer.generate("a", length=500); written.set()
+advance = Trainer.advance
+def noted(*given): advance(*given); trained.set()
+Trainer.advance = noted
 def train(): SentimentClassifier(**small, steps=10**6).fit(texts, labels)
 for work in (predict, write, train):
     threading.Thread(target=work, daemon=True).start()
-time.sleep(0.5)
+for event in begun: event.wait()
 print("the end", flush=True)
 """
 
@@ -31,7 +38,7 @@ def test_daemon_threads_do_no_harm_at_exit(backend: str, time: int):
     if backend == "native":
         pytest.importorskip("rnnnlp.kernels.native", reason="the native kernels are not built", exc_type=ImportError)
     program = PROGRAM.format(backend=backend)
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=PATIENCE)
     assert done.stdout.endswith("the end\n")
     if backend == "numpy" and "terminate called" in done.stderr:
         pytest.xfail("Python ended a daemon thread inside C++ code of NumPy itself")

@@ -5,18 +5,18 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
 
 from rnnnlp.training.opened_once import shared
 from rnnnlp.training.run_folder import RunFolder
+from tests.conftest import PATIENCE
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 ROOT = Path(__file__).parents[1]
 
-# Forks under load; each child predicts. A child that has not ended after a minute is taken for hung.
+# Forks under load; each child predicts. A child that has not ended after ten minutes is taken for hung.
 FORKS = """
 import multiprocessing, os, signal, sys, threading, time, warnings
 from rnnnlp import SentimentClassifier
@@ -39,7 +39,7 @@ for work in (predict, predict, train):
 for _ in range(forks):
     child = os.fork()
     if child == 0:
-        signal.alarm(60)
+        signal.alarm(600)
         os._exit(0 if abs(model.predict_proba(texts) - right).max() < 1e-5 else 3)
     status = os.waitpid(child, 0)[1]
     if status:
@@ -47,7 +47,7 @@ for _ in range(forks):
         os._exit(1)
 assert os.environ.get("TOKENIZERS_PARALLELISM") == parallelism
 with multiprocessing.get_context("fork").Pool(2) as pool:
-    found = pool.map_async(model.predict_proba, [texts, texts]).get(60)
+    found = pool.map_async(model.predict_proba, [texts, texts]).get(600)
 assert all(abs(p - right).max() < 1e-5 for p in found)
 os._exit(0)
 """
@@ -59,7 +59,7 @@ def assert_forks(backend: str, forks: int, **environment: str) -> None:
         env={**os.environ, "OMP_NUM_THREADS": "2", **environment},
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "forked" not in done.stderr  # the warning of the `tokenizers` library
@@ -100,7 +100,7 @@ def test_a_child_does_not_hold_the_lock_of_a_run(tmp_path):
         child = os.fork()
         if child == 0:
             os.write(begins, b".")
-            time.sleep(60)
+            signal.pause()
             os._exit(0)
         os.read(begun, 1)
     try:
@@ -127,7 +127,7 @@ def test_a_child_does_not_wait_for_the_lock_of_a_progress_bar():
     holder.start()
     held.wait()
     try:
-        assert child_of(lambda: tqdm.get_lock().acquire(timeout=5)) == 0
+        assert child_of(lambda: os._exit(0 if tqdm.get_lock().acquire(timeout=5) else 3)) == 0
     finally:
         done.set()
         holder.join()
@@ -146,7 +146,7 @@ def test_a_child_does_not_wait_for_a_thread_that_opens_a_shared_model():
         return Model()
 
     def in_child() -> None:
-        signal.alarm(5)  # ends a child that waits
+        signal.alarm(60)  # ends a child that waits
         shared(Model, "another model", lambda place: Model())
 
     thread = threading.Thread(target=shared, args=(Model, "a model", slowly))

@@ -7,6 +7,8 @@ The process of a case is a fork of one that has imported everything. It has
 - 60 seconds of the clock (SIGALRM),
 - no capabilities: where the campaign runs as root, the case can still not read what its mode forbids,
 - a standard output that says it is a terminal.
+
+RNNNLP_CASE_SECONDS and RNNNLP_CASE_PATIENCE replace the 5 and the 60 seconds, for a slow or busy machine.
 """
 
 import argparse
@@ -27,7 +29,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-SECONDS, PATIENCE, MEMORY = 5, 60, 1 << 30  # of processor time, of the clock, bytes
+SECONDS = int(os.environ.get("RNNNLP_CASE_SECONDS", "5"))  # of processor time
+PATIENCE = int(os.environ.get("RNNNLP_CASE_PATIENCE", "60"))  # seconds of the clock
+MEMORY = 1 << 30  # bytes
 FAILED = "FAILED: "
 ERROR = "rnnnlp: error: "
 _BIDIRECTIONAL = {*map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A))}

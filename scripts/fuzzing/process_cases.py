@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from safetensors.numpy import load_file
 
-from fuzzing.cases import ERROR, FAILED, Ended, Options, Outcome, in_child, in_parallel
+from fuzzing.cases import ERROR, FAILED, PATIENCE, Ended, Options, Outcome, in_child, in_parallel
 from fuzzing.damage_cases import import_everything
 from fuzzing.stand_ins import compiled
 from fuzzing.subjects import REVIEWS
@@ -63,7 +63,7 @@ def command(line: str) -> Callable[[], int]:
 
 def run_whole(line: str, scratch: Path) -> Ended:
     """Runs a command that must succeed."""
-    ended = in_child(command(line), scratch, seconds=120, patience=300, memory=None)
+    ended = in_child(command(line), scratch, seconds=120, patience=5 * PATIENCE, memory=None)
     if ended.code != 0:
         raise RuntimeError(f"{line}: {ended}")
     return ended
@@ -78,7 +78,7 @@ def result(folder: Path) -> dict[str, Any]:
         "best weights": tensors(folder / "model.safetensors"),
         "last weights": tensors(last / "model.safetensors"),
         "training tensors": tensors(last / "training_state.safetensors"),
-        "training state": {key: state[key] for key in state if key not in ("seconds", "reserve")},
+        "training state": {key: state[key] for key in state if key not in ("seconds", "reserve", "spent")},
         "metrics": [{key: line[key] for key in line if key != "seconds"} for line in figures],
     }
 
@@ -372,7 +372,7 @@ class Worker:
             lambda: fork_under_load(backend, tokenizer, threads, rng),
             self.scratch,
             seconds=240,
-            patience=240,
+            patience=4 * PATIENCE,
             memory=None,
         )
         if ended.code == 0:
@@ -402,7 +402,7 @@ class Worker:
         def start() -> int:
             os.execve(sys.executable, words, environment)
 
-        ended = in_child(start, self.scratch, seconds=120, patience=120, memory=None)
+        ended = in_child(start, self.scratch, seconds=120, patience=2 * PATIENCE, memory=None)
         what = f"{name} {run.task}, {threads} threads wanted, {most} started"
         self.error = ended.error
         if wrong := makes_no_sense(ended):
@@ -461,7 +461,7 @@ def fork_under_load(backend: str, tokenizer: str, threads: int, rng: np.random.G
         """The exit code of a child that does this work; with more generations its child does it, too."""
         child = os.fork()
         if child == 0:
-            signal.alarm(60)
+            signal.alarm(PATIENCE)
             code = 3
             try:
                 code = child_of(name, generations - 1) if generations > 1 else 0

@@ -134,20 +134,21 @@ def read_plainly(path: Path, content: bytes) -> None:
     assert "".join(load_corpus(str(path)).chunks("train")) == wanted, "other text was read"
 
 
-def read_back(name: str, content: bytes, rows: list[tuple[str, Any]], folder: Path) -> None:
-    """Rows that another program wrote must be read as they were, or refused."""
+def read_back(name: str, content: bytes, rows: list[tuple[str, Any]], folder: Path) -> bool:
+    """Rows that another program wrote must be read as they were, or refused; whether they were read."""
     path = folder / name
     path.write_bytes(content)
     try:
         read = read_labelled_rows(find_source(str(path)).splits["train"], name, "text", "label")
     except UserError:
-        return
+        return False
     as_text = path.suffix in (".csv", ".tsv")
     kept = [(text, "" if value is None else str(value) if as_text else value) for text, value in rows]
     kept = [(text, value) for text, value in kept if value == value and str(value).strip() not in NO_LABEL]
     assert read.texts == [text for text, _ in kept], "other texts were read"
     with suppress(UserError):  # names and numbers
         assert len(Classes.of(read.labels, name)) <= len({str(value) for _, value in kept}), "there are new labels"
+    return True
 
 
 # Configuration and prompts.

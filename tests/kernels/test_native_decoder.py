@@ -12,24 +12,9 @@ from rnnnlp.kernels import CELLS
 from rnnnlp.kernels import numpy as numpy_backend
 from rnnnlp.kernels.backend import LayerWeights
 from rnnnlp.kernels.sampling import sample_token
+from tests.kernels.native_or_skip import NATIVE_CELLS, each_isa, native, random
 
-native = pytest.importorskip("rnnnlp.kernels.native", reason="the native kernels are not built", exc_type=ImportError)
-
-
-@pytest.fixture(autouse=True)
-def _as_before():
-    isa, threads = native.instruction_set(), native.threads()
-    yield
-    native.use_instruction_set(isa)
-    native.set_threads(threads)
-
-
-NATIVE_CELLS = [cell for cell in CELLS if cell in native.cells()]
-each_isa = pytest.mark.parametrize("isa", native.instruction_sets().split(", "))
-
-
-def random(*shape: int) -> np.ndarray:
-    return np.random.default_rng(list(shape)).standard_normal(shape).astype(np.float32)
+pytestmark = pytest.mark.usefixtures("native_as_before")
 
 
 class Model:
@@ -164,19 +149,31 @@ def test_every_token_is_in_the_vocabulary_whatever_the_logits_are(logits, unknow
 
 
 def test_the_state_and_the_logits_are_those_after_a_whole_call_while_another_thread_samples():
-    model, uniforms = Model("lstm", 2), np.random.default_rng(0).random(40)
-    seen = []
-    sampling = threading.Thread(target=lambda: [model.native.sample(uniforms) for _ in range(50)])
+    model, again = Model("lstm", 2), Model("lstm", 2)
+    calls, seen, is_enough = 0, set(), threading.Event()
+
+    def sample() -> None:
+        nonlocal calls
+        while not is_enough.is_set():
+            model.native.sample(uniforms_of(calls))
+            calls += 1
+
+    sampling = threading.Thread(target=sample)
     sampling.start()
-    while sampling.is_alive():
-        seen.append(model.native.logits.tobytes())
+    while len(seen) < 10 and sampling.is_alive():
+        seen.add(model.native.logits.tobytes())
+    is_enough.set()
     sampling.join()
-    again = Model("lstm", 2)
     after_calls = {again.native.logits.tobytes()}
-    for _ in range(50):
-        again.native.sample(uniforms)
+    for call in range(calls):
+        again.native.sample(uniforms_of(call))
         after_calls.add(again.native.logits.tobytes())
-    assert set(seen) <= after_calls
+    assert len(seen) == 10
+    assert seen <= after_calls
+
+
+def uniforms_of(call: int) -> np.ndarray:
+    return np.random.default_rng(call).random(40)
 
 
 def test_a_long_prompt_is_read_as_its_parts_are():

@@ -7,22 +7,12 @@ import os
 import numpy as np
 import pytest
 
-native = pytest.importorskip("rnnnlp.kernels.native", reason="the native kernels are not built", exc_type=ImportError)
+from tests.kernels.native_or_skip import each_isa, native, random
+
+pytestmark = pytest.mark.usefixtures("native_as_before")
 
 
-@pytest.fixture(autouse=True)
-def _as_before():
-    isa, threads = native.instruction_set(), native.threads()
-    yield
-    native.use_instruction_set(isa)
-    native.set_threads(threads)
-
-
-def random(*shape: int) -> np.ndarray:
-    return np.random.default_rng(list(shape)).standard_normal(shape).astype(np.float32)
-
-
-@pytest.mark.parametrize("isa", native.instruction_sets().split(", "))
+@each_isa
 @pytest.mark.parametrize("K", [1, 33, 300, 600])
 @pytest.mark.parametrize("N", [1, 17, 65, 130])
 @pytest.mark.parametrize("M", [1, 7, 65, 200])

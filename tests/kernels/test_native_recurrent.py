@@ -7,19 +7,9 @@ import pytest
 
 from rnnnlp.kernels import CELLS
 from rnnnlp.kernels import numpy as numpy_backend
+from tests.kernels.native_or_skip import NATIVE_CELLS, each_isa, native
 
-native = pytest.importorskip("rnnnlp.kernels.native", reason="the native kernels are not built", exc_type=ImportError)
-
-NATIVE_CELLS = [cell for cell in CELLS if cell in native.cells()]
-INSTRUCTION_SETS = native.instruction_sets().split(", ")
-
-
-@pytest.fixture(autouse=True)
-def _as_before():
-    isa, threads = native.instruction_set(), native.threads()
-    yield
-    native.use_instruction_set(isa)
-    native.set_threads(threads)
+pytestmark = pytest.mark.usefixtures("native_as_before")
 
 
 class Case:
@@ -75,7 +65,7 @@ def assert_close(ours: dict[str, np.ndarray], true: dict[str, np.ndarray], *, to
         assert error < tolerance, f"{name}: {error}"
 
 
-@pytest.mark.parametrize("isa", INSTRUCTION_SETS)
+@each_isa
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("ragged", [False, True])
 @pytest.mark.parametrize("B", [1, 5, 33])
@@ -102,16 +92,18 @@ def test_same_bits_from_any_number_of_threads(cell, H):
             assert np.array_equal(other[name], a), name
 
 
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize(("H", "B"), [(3, 1), (3, 5), (17, 1), (17, 5), (640, 9)])
 @pytest.mark.parametrize("cell", NATIVE_CELLS)
-def test_weights_larger_than_a_cache_are_split_by_units(cell):
-    H = 640 if cell != "elman_tanh" else 1100
-    case = Case(cell, H, 9, ragged=True, reverse=False, T=3)
-    native.set_threads(2)
-    two = case.run(native)
+def test_few_sequences_are_split_by_units(cell, H, B, reverse):
+    """Of fewer sequences than twice the threads, each thread computes some units."""
+    case = Case(cell, H, B, ragged=True, reverse=reverse, T=3)
+    native.set_threads(5)
+    many = case.run(native)
     native.set_threads(1)
     one = case.run(native)
-    assert_close(two, case.run(numpy_backend, np.float64))
-    assert all(np.array_equal(one[name], two[name]) for name in one)
+    assert_close(many, case.run(numpy_backend, np.float64))
+    assert all(np.array_equal(one[name], many[name]) for name in one)
 
 
 @pytest.mark.parametrize("reverse", [False, True])
@@ -123,7 +115,7 @@ def test_short_sequences(cell, T, ragged, reverse):
     assert_close(case.run(native), case.run(numpy_backend, np.float64))
 
 
-@pytest.mark.parametrize("isa", INSTRUCTION_SETS)
+@each_isa
 @pytest.mark.parametrize("cell", NATIVE_CELLS)
 def test_saturated_gates_stay_finite(cell, isa):
     native.use_instruction_set(isa)
@@ -132,7 +124,7 @@ def test_saturated_gates_stay_finite(cell, isa):
     assert_close(case.run(native), case.run(numpy_backend, np.float64))
 
 
-@pytest.mark.parametrize("isa", INSTRUCTION_SETS)
+@each_isa
 @pytest.mark.parametrize("cell", NATIVE_CELLS)
 def test_not_a_number_is_not_hidden(cell, isa):
     native.use_instruction_set(isa)
@@ -143,7 +135,7 @@ def test_not_a_number_is_not_hidden(cell, isa):
     assert np.isfinite(h[0]).all()
 
 
-@pytest.mark.parametrize("isa", INSTRUCTION_SETS)
+@each_isa
 @pytest.mark.parametrize("cell", NATIVE_CELLS)
 def test_what_is_not_a_number_spreads_to_later_steps_and_errors_of_its_row_only(cell, isa):
     native.use_instruction_set(isa)
@@ -159,7 +151,7 @@ def test_what_is_not_a_number_spreads_to_later_steps_and_errors_of_its_row_only(
     assert np.isfinite(np.delete(dpre, 1, axis=1)).all()
 
 
-@pytest.mark.parametrize("isa", INSTRUCTION_SETS)
+@each_isa
 def test_a_weight_that_is_not_a_number_is_not_hidden(isa):
     native.use_instruction_set(isa)
     case = Case("lstm", 17, 2, ragged=False, reverse=False, T=2)
@@ -169,7 +161,7 @@ def test_a_weight_that_is_not_a_number_is_not_hidden(isa):
     assert np.isnan(results["dstate_0[0]"]).any()
 
 
-@pytest.mark.parametrize("isa", INSTRUCTION_SETS)
+@each_isa
 @pytest.mark.parametrize("cell", NATIVE_CELLS)
 def test_initial_states_larger_than_a_step_makes(cell, isa):
     native.use_instruction_set(isa)
@@ -179,7 +171,7 @@ def test_initial_states_larger_than_a_step_makes(cell, isa):
     assert_close(case.run(native), case.run(numpy_backend, np.float64))
 
 
-@pytest.mark.parametrize("isa", INSTRUCTION_SETS)
+@each_isa
 @pytest.mark.parametrize("size", [1e-2, 1e-6, 1e-12])
 @pytest.mark.parametrize("cell", NATIVE_CELLS)
 def test_states_of_any_size(cell, size, isa):
@@ -195,7 +187,7 @@ def test_states_of_any_size(cell, size, isa):
         assert (np.abs(ours[name] - true[name]) <= 1e-5 * largest).all(), name
 
 
-@pytest.mark.parametrize("isa", INSTRUCTION_SETS)
+@each_isa
 @pytest.mark.parametrize("cell", NATIVE_CELLS)
 def test_errors_of_any_size(cell, isa):
     """The gradient of each sequence is as exact as its own largest entry allows, however small it is."""
@@ -210,7 +202,7 @@ def test_errors_of_any_size(cell, isa):
         assert (np.abs(ours[name] - true[name]).max(axis=1) <= 1e-5 * largest).all(), name
 
 
-@pytest.mark.parametrize("isa", INSTRUCTION_SETS)
+@each_isa
 def test_a_state_kept_for_long_stays(isa):
     """A GRU whose update gate is 1 keeps its state: roundings do not add up."""
     native.use_instruction_set(isa)
@@ -363,7 +355,7 @@ def test_wrong_inputs_are_refused():
         native.use_instruction_set("mmx")
 
 
-@pytest.mark.parametrize("isa", INSTRUCTION_SETS)
+@each_isa
 @pytest.mark.parametrize("cell", NATIVE_CELLS)
 def test_an_error_that_is_not_a_number_is_not_hidden(cell, isa):
     native.use_instruction_set(isa)

@@ -7,23 +7,9 @@ import pytest
 
 from rnnnlp.batches.packed import batch_sizes_of
 from rnnnlp.kernels import numpy as numpy_backend
+from tests.kernels.native_or_skip import each_isa, native, random
 
-native = pytest.importorskip("rnnnlp.kernels.native", reason="the native kernels are not built", exc_type=ImportError)
-
-
-@pytest.fixture(autouse=True)
-def _as_before():
-    isa, threads = native.instruction_set(), native.threads()
-    yield
-    native.use_instruction_set(isa)
-    native.set_threads(threads)
-
-
-each_isa = pytest.mark.parametrize("isa", native.instruction_sets().split(", "))
-
-
-def random(*shape: int) -> np.ndarray:
-    return np.random.default_rng(list(shape)).standard_normal(shape).astype(np.float32)
+pytestmark = pytest.mark.usefixtures("native_as_before")
 
 
 @each_isa

@@ -8,20 +8,14 @@
 import threading
 
 import numpy as np
-import pytest
 
 from rnnnlp.kernels import CELLS
 from rnnnlp.kernels.backend import LayerWeights
-
-native = pytest.importorskip("rnnnlp.kernels.native", reason="the native kernels are not built", exc_type=ImportError)
+from tests.kernels.native_or_skip import native, random
 
 H, V = 40, 300
 CELL = CELLS["lstm"]
 GATES = len(CELL.gates)
-
-
-def random(*shape: int) -> np.ndarray:
-    return np.random.default_rng(list(shape)).standard_normal(shape).astype(np.float32)
 
 
 def training_step() -> dict[str, np.ndarray]:

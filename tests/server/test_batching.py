@@ -13,23 +13,26 @@ from rnnnlp.server.batching import Batcher, Job
 from rnnnlp.server.classify import Classification, Wanted
 from rnnnlp.server.counters import Counters
 from rnnnlp.tasks.sentiment.ensemble import load_predictor
+from tests.conftest import PATIENCE
 
 
 def test_what_arrives_together_is_one_batch():
     sizes: list[int] = []
-    free = threading.Event()
+    begun, free = threading.Event(), threading.Event()
 
     def work(jobs: Any) -> list[Any]:
-        free.wait(10)
+        begun.set()
+        free.wait()
         sizes.append(len(jobs))
         return [ValueError("bad") if job.texts == ["bad"] else job.texts for job in jobs]
 
     async def main() -> list[Any]:
         batcher = Batcher(work)
-        first = asyncio.create_task(batcher.result(["0"], None, 10))
-        await asyncio.sleep(0.05)
-        others = [asyncio.create_task(batcher.result([name], None, 10)) for name in ("1", "bad", "3", "gone")]
-        await asyncio.sleep(0.05)
+        first = asyncio.create_task(batcher.result(["0"], None, PATIENCE))
+        await asyncio.to_thread(begun.wait)
+        others = [asyncio.create_task(batcher.result([name], None, PATIENCE)) for name in ("1", "bad", "3", "gone")]
+        while batcher.waiting < 5:
+            await asyncio.sleep(0)
         others[3].cancel()
         await asyncio.sleep(0)
         assert batcher.waiting == 4
@@ -50,7 +53,7 @@ def test_what_arrives_together_is_one_batch():
 
 
 def test_threads_share_the_texts_of_a_request():
-    both = threading.Barrier(2, timeout=10)
+    both = threading.Barrier(2, timeout=PATIENCE)
     sizes: list[int] = []
 
     def work(jobs: Any) -> list[Any]:
@@ -61,8 +64,8 @@ def test_threads_share_the_texts_of_a_request():
     async def main() -> list[Any]:
         batcher = Batcher(work, threads=2)
         texts = [str(n) for n in range(120)]
-        found = await asyncio.gather(batcher.result(texts, None, 10))
-        found += await asyncio.gather(batcher.result(["bad"] * 100, None, 10), return_exceptions=True)
+        found = await asyncio.gather(batcher.result(texts, None, PATIENCE))
+        found += await asyncio.gather(batcher.result(["bad"] * 100, None, PATIENCE), return_exceptions=True)
         assert batcher.waiting == 0
         batcher.close()
         return found
