@@ -10,19 +10,34 @@ from rnnnlp.forks import make_forks_safe
 from rnnnlp.version import __version__
 
 if TYPE_CHECKING:
+    from rnnnlp.errors import UserError
     from rnnnlp.tasks.char_lm.estimator import CharLM
     from rnnnlp.tasks.sentiment.ensemble import Ensemble
     from rnnnlp.tasks.sentiment.estimator import SentimentClassifier
     from rnnnlp.tasks.word_lm.estimator import WordLM
-    from rnnnlp.training.reporting import Callback
+    from rnnnlp.training.estimator import NotFittedError
+    from rnnnlp.training.reporting import Callback, StopTraining
 
-__all__ = ["Callback", "CharLM", "Ensemble", "SentimentClassifier", "WordLM", "__version__"]
+__all__ = [
+    "Callback",
+    "CharLM",
+    "Ensemble",
+    "NotFittedError",
+    "SentimentClassifier",
+    "StopTraining",
+    "UserError",
+    "WordLM",
+    "__version__",
+]
 
 _MODULES = {
     "Callback": "rnnnlp.training.reporting",
     "CharLM": "rnnnlp.tasks.char_lm.estimator",
     "Ensemble": "rnnnlp.tasks.sentiment.ensemble",
+    "NotFittedError": "rnnnlp.training.estimator",
     "SentimentClassifier": "rnnnlp.tasks.sentiment.estimator",
+    "StopTraining": "rnnnlp.training.reporting",
+    "UserError": "rnnnlp.errors",
     "WordLM": "rnnnlp.tasks.word_lm.estimator",
 }
 
@@ -34,3 +49,7 @@ def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return getattr(import_module(_MODULES[name]), name)
     raise AttributeError(f"module 'rnnnlp' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -9,7 +9,7 @@ import secrets
 import stat
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
@@ -120,9 +120,28 @@ def write_atomically(path: Path, content: bytes, *, sync: bool = True) -> None:
         file.write(content)
 
 
+def create_atomically(path: Path, content: bytes) -> bool:
+    """As `write_atomically`, unless there is such a file: of several processes, one makes it.
+
+    Returns:
+        Whether this call made it.
+
+    Raises:
+        WriteError: If it cannot be written.
+    """
+    with writing(path), suppress(FileExistsError):
+        with _replaced(path, sync=True, is_new=True) as file:
+            file.write(content)
+        return True
+    return False
+
+
 @contextmanager
-def _replaced(path: Path, *, sync: bool, mode: int | None = None) -> Iterator[IO[bytes]]:
-    """A context that gives a temporary file, which becomes `path` if nothing fails; `mode` is its permissions."""
+def _replaced(path: Path, *, sync: bool, mode: int | None = None, is_new: bool = False) -> Iterator[IO[bytes]]:
+    """A context that gives a temporary file, which becomes `path` if nothing fails; `mode` is its permissions.
+
+    With `is_new`, a file that is there stays, and `FileExistsError` is raised.
+    """
     temporary = temporary_name(path)
     try:
         with open(open_inside(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file:
@@ -132,12 +151,27 @@ def _replaced(path: Path, *, sync: bool, mode: int | None = None) -> Iterator[IO
                 os.fsync(file.fileno())
         if mode is not None:
             temporary.chmod(mode)
-        replace(temporary, path)
+        if is_new:
+            _rename_to_new(temporary, path)
+        else:
+            replace(temporary, path)
         if sync:
             sync_folder(path.parent)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _rename_to_new(source: Path, target: Path) -> None:
+    """Renames a file; FileExistsError if there is a `target`. Without hard links, one that is made now is replaced."""
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        raise
+    except (OSError, NotImplementedError):
+        replace(source, target)
+    else:
+        source.unlink()
 
 
 def replace(source: Path, target: Path) -> None:

@@ -86,6 +86,7 @@ PATTERNS = {
     r"\b(config|settings)\.weights\b": "num_parameters",
     r"\b(Damaged|CannotWrite|HeldBack|FreedMemory|LossWatch|FRESH_SHARE|Combining|READ_AGAIN)\b": "see the changelog",
     r"\bgo_(on|to|back)\b": "resume, seek, restore",
+    r"^class \w+(Given|Shown)\b": "Request, Response",
     r"\b(CharLM|Sentiment|Pretraining)Task\b": "objective",
 }
 IN_KERNELS = {

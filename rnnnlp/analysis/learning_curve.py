@@ -20,7 +20,7 @@ import numpy as np
 from rnnnlp.analysis.linear_baseline import MODELS, fit_baselines
 from rnnnlp.display import markdown_table
 from rnnnlp.errors import OptionName, UserError, option
-from rnnnlp.files import open_regular
+from rnnnlp.files import open_regular, sync_folder
 from rnnnlp.tasks.sentiment.bundled import bundled_models, is_bundled
 from rnnnlp.text import LabelledSplit, load_labelled
 from rnnnlp.text.labelled import LabelledData, hold_out_validation
@@ -28,8 +28,9 @@ from rnnnlp.text.read_options import ReadOptions
 from rnnnlp.text.sources import find_source
 from rnnnlp.training.metrics import Z_95, classification_metrics
 from rnnnlp.training.model_folder import training_of
+from rnnnlp.training.progress import BAR
 from rnnnlp.training.records import is_number
-from rnnnlp.training.run import run_folder, running, train, with_limit
+from rnnnlp.training.run import kept_or_temporary, running, train, with_limit
 from rnnnlp.training.task import Task
 
 ALL = "all"  # in place of a size
@@ -191,6 +192,7 @@ class Kept:
                 self._read(self.path)
             try:
                 self.path.open("a").close()  # better now than after the first training
+                sync_folder(self.path.parent)
             except OSError as error:
                 raise UserError(
                     f"{option('json')} {path} cannot be written ({error.strerror}); give another path"
@@ -201,7 +203,8 @@ class Kept:
             content = file.read(LARGEST_FILE)
         whole = content.rfind(b"\n") + 1  # bytes of complete lines
         rest = content[whole:]
-        cut_off = bool(rest) and rest[: len(BEGIN)] == BEGIN[: len(rest)] and len(content) < LARGEST_FILE
+        # After a power cut there may be anything behind the complete lines.
+        cut_off = bool(rest) and (bool(whole) or BEGIN.startswith(rest[: len(BEGIN)])) and len(content) < LARGEST_FILE
         for number, line in enumerate((content[:whole] if cut_off else content).splitlines(), start=1):
             record, point = _read_line(line)
             if point is None:
@@ -219,11 +222,13 @@ class Kept:
             os.truncate(path, whole)
 
     def add(self, point: Point) -> None:
-        """Keeps a point, in the file too."""
+        """Keeps a point, on the disk too."""
         self.points[point.labels, point.seed] = point
         if self.path is not None:
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(self.line(point) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
 
     def line(self, point: Point) -> str:
         return json.dumps(asdict(point) | self._of)
@@ -296,7 +301,7 @@ def learning_curve(
 def _trained(task: Task, values: Mapping[str, Any], data: CurveData, part: LabelledSplit) -> dict[str, Any]:
     """The figures of one training."""
     source = data.loaded.source
-    with _quiet(), run_folder(None) as folder:
+    with _quiet(), kept_or_temporary(None) as folder:
         splits = hold_out_validation(part, source)
         given = LabelledData(splits, data.loaded.classes, source, data.loaded.unlabelled, held_out=True)
         started = time.monotonic()
@@ -335,10 +340,10 @@ def _sentence(point: Point) -> str:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Only warnings are logged inside."""
+    """Only warnings are logged inside; a terminal has a progress bar."""
     logger = logging.getLogger("rnnnlp")
     level = logger.level
-    logger.setLevel(logging.WARNING)
+    logger.setLevel(max(level, BAR))
     try:
         yield
     finally:

@@ -23,6 +23,11 @@ STATE_RESET_PROBABILITY = 0.05  # probability that a stream begins a window with
 log = logging.getLogger(__name__)
 
 
+def streams_of(tokens: int, bptt: int) -> int:
+    """The largest number of streams with a whole window each that a corpus of this many tokens can have."""
+    return max(1, (tokens - 1) // bptt)
+
+
 class StreamWindow(NamedTuple):
     """A window of all streams.
 
@@ -66,7 +71,7 @@ class StreamBatches:
     def __init__(self, ids: np.ndarray, *, batch_size: int, bptt: int, seed: int, shuffled_block: int = 0):
         require_window(len(ids), bptt)
         self.ids, self.bptt, self.seed = ids, bptt, seed
-        self.batch_size = min(batch_size, (len(ids) - 1) // bptt)
+        self.batch_size = min(batch_size, streams_of(len(ids), bptt))
         window = self.batch_size * bptt
         self.per_epoch = max(1, (len(ids) - bptt) // window)
         self.shuffled = shuffled_block > 0

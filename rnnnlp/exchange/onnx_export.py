@@ -38,7 +38,7 @@ CLASSIFIER, LANGUAGE_MODEL = "classifier", "language model"  # the kinds of expo
 
 
 @dataclass(frozen=True)
-class Exported:
+class OnnxExport:
     """What an export has written.
 
     Attributes:
@@ -69,7 +69,7 @@ class Content:
     difference: Difference
 
 
-def export_onnx(folder: str | os.PathLike[str], out: str | os.PathLike[str], *, overwrite: bool = False) -> Exported:
+def export_onnx(folder: str | os.PathLike[str], out: str | os.PathLike[str], *, overwrite: bool = False) -> OnnxExport:
     """Writes a trained model into the new folder `out` for ONNX Runtime.
 
     Args:
@@ -185,7 +185,7 @@ def write_export(
     overwrite: bool,
     folders: Sequence[str] = (),
     finish: Callable[[Path], None] = lambda new: None,
-) -> Exported:
+) -> OnnxExport:
     """Writes an export into a folder, whole or not at all.
 
     Args:
@@ -221,7 +221,7 @@ def write_export(
         finish(new)
         found = sorted(path for path in new.rglob("*") if path.is_file())
         sizes = {path.relative_to(new).as_posix(): path.stat().st_size for path in found}
-    return Exported(content.description["kind"], content.difference, sizes)
+    return OnnxExport(content.description["kind"], content.difference, sizes)
 
 
 def tokenizer_bytes(tokenizer: Tokenizer) -> bytes:

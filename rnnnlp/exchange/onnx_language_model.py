@@ -10,10 +10,7 @@ from rnnnlp.exchange.onnx_graph import Graph
 from rnnnlp.exchange.onnx_recurrent import recurrent
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
 
-BEFORE, AFTER = (
-    "state_{}",
-    "next_state_{}",
-)  # the names of an input and an output for each state of the cell, as h and c
+BEFORE, AFTER = "state_{}", "next_state_{}"  # the names of an input and an output for each state of the cell
 
 
 def language_model_graph(network: CharLMNetwork) -> Graph:

@@ -62,13 +62,9 @@ def linear_model(
         logits = _of_view(graph, of_view, *seen, f"{name}linear.{view}") * weight
         total = logits if total is None else total + logits
     if total is None:  # none of the views has a weight
-        zeros = np.zeros((1, model_classes(model)), np.float32)
+        zeros = np.zeros((1, next(iter(model.views.values())).classes), np.float32)
         total = graph.node("Unsqueeze", graph.cast(tokens[1], np.float32), graph.ints(1)) * zeros
     return total
-
-
-def model_classes(model: LinearModel) -> int:
-    return next(iter(model.views.values())).classes
 
 
 def needs_characters(model: LinearModel | None) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 
 from rnnnlp.errors import UserError
 from rnnnlp.exchange.onnx_graph import Graph, Value
+from rnnnlp.kernels.backend import LayerWeights
 from rnnnlp.kernels.cells import Cell
 from rnnnlp.layers.recurrent import Direction, Recurrent
 
@@ -148,31 +149,13 @@ def _scan(
             before = [graph.node("Expand", graph.constant(np.float32(0)), shape) for _ in cell.states]
         else:
             before = [graph.node("Squeeze", graph.cut(s, r, r + 1, axis=0), graph.ints(0)) for s in initial]
-        body = graph.body()
-        states = tuple(body.takes(body.name(state), np.float32, None) for state in cell.states)
-        pre_t, alive_t = body.takes(body.name("pre"), np.float32, None), body.takes(body.name("alive"), np.bool_, None)
-        W_h = body.constant(weights.W_h.astype(np.float32), f"{of}.W_h")
-        extra = tuple(
-            body.constant(array.astype(np.float32), f"{of}.{e.name}")
-            for e, array in zip(cell.extra, weights.extra, strict=True)
-        )
-        try:
-            after, _ = cell.step(pre_t, states, W_h, extra)  # type: ignore[arg-type] # values in place of arrays
-        except (NotImplementedError, TypeError, AttributeError) as error:
-            raise UserError(
-                f"the step of the cell {cell.name} has no counterpart in ONNX ({error}); write it with the NumPy "
-                "functions of kernels/definition.py, or export a model with another cell"
-            ) from error
-        for value, earlier in zip(after, states, strict=True):
-            body.returns(body.node("Where", alive_t, value, earlier), body.name("state"), np.float32, None)  # type: ignore[arg-type]
-        body.returns(body.node("Where", alive_t, after[0], 0.0), body.name("y"), np.float32, None)  # type: ignore[arg-type]
         *end, y = graph.nodes_of(
             "Scan",
             1 + len(cell.states),
             *before,
             pre,
             alive,
-            body=body.proto(body.name("step"), constants=False),
+            body=_step(graph, cell, weights, of),
             num_scan_inputs=2,
             scan_input_directions=[int(direction.reverse)] * 2,
             scan_output_directions=[int(direction.reverse)],
@@ -180,3 +163,33 @@ def _scan(
         ys.append(y)
         ends.append([graph.node("Unsqueeze", s, graph.ints(0)) for s in end])
     return graph.concatenate(ys, 2), [graph.concatenate(list(s), 0) for s in zip(*ends, strict=True)]
+
+
+def _step(graph: Graph, cell: Cell, weights: LayerWeights, name: str) -> Any:
+    """One step of a cell as the body of a Scan: from states, `pre` and what is alive to states and an output.
+
+    Args:
+        graph: The graph that has the Scan.
+        cell: The cell.
+        weights: Those of the layer and direction.
+        name: What the names of the weights begin with.
+    """
+    body = graph.body()
+    states = tuple(body.takes(body.name(state), np.float32, None) for state in cell.states)
+    pre, alive = body.takes(body.name("pre"), np.float32, None), body.takes(body.name("alive"), np.bool_, None)
+    W_h = body.constant(weights.W_h.astype(np.float32), f"{name}.W_h")
+    extra = tuple(
+        body.constant(array.astype(np.float32), f"{name}.{e.name}")
+        for e, array in zip(cell.extra, weights.extra, strict=True)
+    )
+    try:
+        after, _ = cell.step(pre, states, W_h, extra)  # type: ignore[arg-type] # values in place of arrays
+    except (NotImplementedError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"the step of the cell {cell.name} has no counterpart in ONNX ({error}); write it with the NumPy "
+            "functions of kernels/definition.py, or export a model with another cell"
+        ) from error
+    for value, earlier in zip(after, states, strict=True):
+        body.returns(body.node("Where", alive, value, earlier), body.name("state"), np.float32, None)  # type: ignore[arg-type]
+    body.returns(body.node("Where", alive, after[0], 0.0), body.name("y"), np.float32, None)  # type: ignore[arg-type]
+    return body.proto(body.name("step"), constants=False)

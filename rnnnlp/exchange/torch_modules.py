@@ -1,4 +1,4 @@
-"""The modules that `to_torch` makes: plain layers of PyTorch. Only this file and `torch_cells` import torch at once."""
+"""The modules that `to_torch` makes: plain layers of PyTorch."""
 
 # B sequences, T steps, D embedding, H hidden, L layers, R directions, V vocabulary, K classes, N tokens, M n-grams
 

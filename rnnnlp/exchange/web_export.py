@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from rnnnlp.errors import UserError, option
-from rnnnlp.exchange.onnx_export import LANGUAGE_MODEL, Content, Exported, content_of, refuse_file, write_export
+from rnnnlp.exchange.onnx_export import LANGUAGE_MODEL, Content, OnnxExport, content_of, refuse_file, write_export
 from rnnnlp.files import write_atomically
 from rnnnlp.text.rules import PORTABLE
 from rnnnlp.text.words import LearnedTokenizer
@@ -34,7 +34,7 @@ def export_web(
     *,
     libraries: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
-) -> Exported:
+) -> OnnxExport:
     """Writes a trained model into the new folder `out`, with a page that runs it in a browser.
 
     The page needs two JavaScript libraries, of 14 MB. They are too large for each wheel of this package, so npm

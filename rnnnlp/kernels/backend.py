@@ -95,7 +95,7 @@ class DecoderProtocol(Protocol):
 
 
 class Backend(Protocol):
-    """All the arithmetic of training, evaluation and generation."""
+    """The arithmetic that takes most of the time: recurrent layers, matrix products, losses, optimizers, decoders."""
 
     def cells(self) -> Collection[str]:
         """The names of the cells that `forward` and `Decoder` take."""

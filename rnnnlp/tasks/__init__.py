@@ -7,6 +7,7 @@ defaults.py    options that the user leaves open, chosen from data and time
 train.py       beginning and reopening a run
 evaluate.py    the figures of a trained network, and how they are shown
 estimator.py   the public class
+task.py        the entry of the registry
 """
 
 from importlib import import_module

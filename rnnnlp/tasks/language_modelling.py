@@ -7,7 +7,7 @@ import logging
 import os
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
@@ -19,15 +19,16 @@ from rnnnlp.layers.dropout import Dropout
 from rnnnlp.layers.embedding import Embedding
 from rnnnlp.layers.linear import Linear
 from rnnnlp.layers.recurrent import Recurrent
-from rnnnlp.text import Corpus, EncodedCorpus
+from rnnnlp.text import Corpus, EncodedCorpus, encode_corpus, load_corpus
 from rnnnlp.text.corpus import separator_of
-from rnnnlp.text.given import GivenTexts, as_texts, without_missing
-from rnnnlp.text.sources import GIVEN
+from rnnnlp.text.given import GivenTexts, as_texts, refuse_names_of_files, without_missing
+from rnnnlp.text.read_options import ReadOptions
+from rnnnlp.text.sources import ALL_SPLITS, GIVEN
 from rnnnlp.training.distributed import for_each_shard
+from rnnnlp.training.estimator import Estimator
 from rnnnlp.training.model_folder import training_of
 from rnnnlp.training.run_folder import RunFolder
 
-SPLITS = ("train", "validation")  # the ones that training reads
 EVALUATION_STREAMS = 64  # of the evaluations of a run
 PARTS = {"the training text": "train", "the validation text": "validation"}
 WINDOW_TOKENS = 8192  # predicted at a time
@@ -134,7 +135,7 @@ def given_corpus(
     """What `fit` was given: the corpus of texts, or None for data that have a name; and the name.
 
     Args:
-        data: Texts in any container, or a name.
+        data: Texts in any container, an open file, which is one text, or a name.
         validation_data: Texts to validate on, beside texts.
         column: The column of a table.
         separator: What stands between two texts, as `document_separator`.
@@ -146,16 +147,47 @@ def given_corpus(
         if validation_data is not None:
             raise UserError("validation_data is given beside a path; give both as texts, or put both into one folder")
         return None, os.fspath(data)
-    splits = {"train": (GivenTexts(without_missing(as_texts(data, "data", column), "data")),)}
+    splits = {"train": (_given_texts(data, "data", column),)}
     if validation_data is not None:
-        found = without_missing(as_texts(validation_data, "validation_data", column), "validation_data")
-        splits["validation"] = (GivenTexts(found),)
+        splits["validation"] = (_given_texts(validation_data, "validation_data", column),)
     return Corpus(GIVEN, splits, separator=separator_of(separator)), GIVEN
 
 
-def for_tokenizer(corpus: Corpus, kind: str | None) -> Corpus:
-    """The texts that `fit` was given, for this kind of tokenizer: "byte" also takes surrogates, for any bytes."""
-    return replace(corpus, any_bytes=kind == "byte")
+def _given_texts(texts: Any, name: str, column: str | None) -> GivenTexts:
+    """Texts in any container; what can be read, such as an open file, is one text."""
+    whole = [texts.read()] if callable(getattr(texts, "read", None)) else texts
+    found = without_missing(as_texts(whole, name, column), name)
+    refuse_names_of_files(found, name)
+    return GivenTexts(found)
+
+
+class CorpusOptions(Protocol):
+    """The options that say what text a language model is trained on."""
+
+    @property
+    def data(self) -> str: ...
+    @property
+    def reading(self) -> ReadOptions: ...
+    @property
+    def document_separator(self) -> str | None: ...
+    @property
+    def tokenizer(self) -> str: ...
+
+
+def corpus_of(options: CorpusOptions, given: Corpus | None = None, *, unlabelled: bool = False) -> Corpus:
+    """The text to train on: the given one, or what the options name.
+
+    A tokenizer of bytes takes any bytes: those of files, and surrogates in given texts.
+
+    Args:
+        options: How to train.
+        given: The texts that `fit` was given, if it was given texts.
+        unlabelled: Whether to also read the texts without a label of a data set with labels.
+    """
+    if given is not None:
+        return replace(given, any_bytes=options.tokenizer == "byte")
+    reading = options.reading.for_tokenizer(options.tokenizer)
+    return load_corpus(options.data, reading, document_separator=options.document_separator, unlabelled=unlabelled)
 
 
 def corpus_given_again(
@@ -292,3 +324,75 @@ def _warm_state(model: LanguageModel, ids: np.ndarray, begin: np.ndarray) -> Sta
         for s, w in zip(state, warm, strict=True):
             s[:, cold:] = w
     return state
+
+
+class MeasuredText(NamedTuple):
+    """What `corpus_of` reads of the options, for a text that a trained model is measured on."""
+
+    data: str
+    reading: ReadOptions
+    document_separator: str | None
+    tokenizer: str
+
+
+class LanguageModelEstimator(Estimator):
+    """What the public classes of language models share: they are measured on texts."""
+
+    _loss: ClassVar[str]  # the figure of `evaluate` that `score` is the negative of
+    _unlabelled: ClassVar[bool] = False  # whether texts without a label are read, too
+
+    def __sklearn_tags__(self) -> Any:
+        from sklearn.utils import InputTags, Tags, TargetTags
+
+        return Tags(
+            estimator_type=None,
+            target_tags=TargetTags(required=False),
+            input_tags=InputTags(one_d_array=True, two_d_array=False, string=True),
+        )
+
+    def _figures(self, ids: np.ndarray, characters: int) -> dict[str, Any]:
+        """The figures of a text of this length, as ids `(tokens,)`."""
+        raise NotImplementedError
+
+    def evaluate(self, data: Any, *, split: str = ALL_SPLITS) -> dict[str, Any]:
+        """The loss of the model on a text, with the names that `rnnnlp evaluate --json` has.
+
+        The text is read as one, from its beginning to its end, so the figures are exact.
+
+        Args:
+            data: Texts in any container, or an open file; or a path, a Hub name or a built-in data set, as for `fit`.
+            split: The split of data that have a name: "train", "validation", "test", or "all" for all of it. If there
+                is no validation split, it is the last tenth of the text, as in training.
+
+        Returns:
+            Of a character model `nats_per_char`, `bits_per_char`, the `perplexity` of a token, and the number of
+            `tokens`. Of word models the `loss` in nats per token and the `perplexity`, both of the mean over the two
+            directions, `perplexity_forward`, `perplexity_reverse`, and the number of `tokens`.
+
+        Raises:
+            UserError: If it is not a text, there is no such split, or it has fewer than two tokens.
+            NotFittedError: Before `fit`.
+        """
+        tokenizer = self._fitted().tokenizer
+        given, name = given_corpus(data, column=self.text_column, separator=self.document_separator)
+        text = MeasuredText(name, ReadOptions.of(self), self.document_separator, tokenizer.kind)
+        encoded = encode_corpus(corpus_of(text, given, unlabelled=self._unlabelled), tokenizer, splits=(split,))
+        with self._kernels():
+            return self._figures(encoded.ids[split], encoded.characters[split])
+
+    def score(self, data: Any, y: None = None) -> float:
+        """How well the model predicts a text: greater is better, as searches of scikit-learn expect.
+
+        Args:
+            data: As for `evaluate`.
+            y: Nothing; scikit-learn passes it.
+
+        Returns:
+            Minus the nats per character of a character model, which compare models whose tokenizers differ. Minus the
+            nats per token of word models.
+
+        Raises:
+            UserError: As for `evaluate`.
+            NotFittedError: Before `fit`.
+        """
+        return -float(self.evaluate(data)[self._loss])

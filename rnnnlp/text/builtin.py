@@ -1,7 +1,5 @@
 """What is bundled with this library, and needs no network: data sets, and where the bundled models are."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path

@@ -7,8 +7,6 @@ The modification time of an entry is the time of its last use. When a new entry 
 the least recently used entries are removed.
 """
 
-from __future__ import annotations
-
 import errno
 import getpass
 import hashlib

@@ -1,7 +1,5 @@
 """Character and byte tokenizers: one id per character, one id per byte."""
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from collections.abc import Iterable
 from typing import Any, Self

@@ -1,7 +1,5 @@
 """Which encoding bytes may have that are not UTF-8. What is read is never changed by a guess: it is proposed."""
 
-from __future__ import annotations
-
 import codecs
 import re
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Text as a stream of chunks: strings of any length that, joined, are the text. Functions that cut it elsewhere."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 
 BLOCK = 1 << 18  # characters

@@ -1,7 +1,5 @@
 """Text for language models, read as a stream: memory use does not grow with the text."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,7 +12,7 @@ from rnnnlp.errors import UserError, option
 from rnnnlp.text.characters import CODE_POINTS, code_points
 from rnnnlp.text.chunks import blocks
 from rnnnlp.text.read_options import BYTES, ReadOptions
-from rnnnlp.text.sources import UNLABELLED, WHOLE, find_source, log_unused_unlabelled
+from rnnnlp.text.sources import ALL_SPLITS, UNLABELLED, find_source, log_unused_unlabelled
 
 _ESCAPES = {r"\n": "\n", r"\r": "\r", r"\t": "\t", r"\\": "\\"}
 
@@ -51,8 +49,8 @@ class Corpus:
             UserError: If a file cannot be read as text.
         """
         between = ""
-        parts = self.splits[split] if split != WHOLE else [part for parts in self.splits.values() for part in parts]
-        for part in parts:
+        names = list(self.splits) if split == ALL_SPLITS else [split]
+        for part in [part for name in names for part in self.splits[name]]:
             for document in part.documents(self.text_column):
                 yield between
                 yield from document

@@ -1,7 +1,5 @@
 """Bytes to text: files in UTF-8 or another encoding, read in chunks, without changing a character."""
 
-from __future__ import annotations
-
 import codecs
 import functools
 import io

@@ -1,7 +1,5 @@
 """A corpus as ids: encoded once into memory-mapped files in the cache, so memory use does not grow with the text."""
 
-from __future__ import annotations
-
 import json
 import logging
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,7 +15,7 @@ from rnnnlp.text.characters import CharTokenizer
 from rnnnlp.text.chunks import line_blocks, slice_chunks
 from rnnnlp.text.corpus import Corpus, Survey, survey, unchanged
 from rnnnlp.text.registry import load_tokenizer, tokenizer_class
-from rnnnlp.text.sources import SPLITS, WHOLE, no_such_split
+from rnnnlp.text.sources import ALL_SPLITS, SPLITS, no_such_split
 from rnnnlp.text.tokenizers import Tokenizer
 
 log = logging.getLogger(__name__)
@@ -65,6 +63,11 @@ class _Section:
         chunks = unchanged(self.corpus.chunks(self.within), self.surveyed, self.corpus.source)
         return line_blocks(slice_chunks(chunks, self.start, self.stop))
 
+    def characters(self) -> str:
+        """The characters that occur before its end, each once."""
+        positions = self.surveyed.first_positions
+        return "".join(sorted(c for c in positions if positions[c] < self.stop))
+
     def key(self, **parts: Any) -> str:
         return cache_key(format=_FORMAT, text=self.surveyed.digest, start=self.start, stop=self.stop, **parts)
 
@@ -98,7 +101,7 @@ def encode_corpus(
     available = [split for split in SPLITS if split in _sources_of_splits(corpus, hold_out)]
     wanted = available if splits is None else list(splits)
     for split in wanted:
-        if split not in (*available, WHOLE):
+        if split not in (*available, ALL_SPLITS):
             raise no_such_split(corpus.source, split, available)
     sections = _sections(corpus, wanted if isinstance(tokenizer, Tokenizer) else ["train", *wanted], hold_out)
     if isinstance(tokenizer, str):
@@ -117,14 +120,12 @@ def training_characters(corpus: Corpus) -> str:
     Raises:
         UserError: If there is no such split, or it cannot be read.
     """
-    train = _sections(corpus, ["train"], hold_out=True)["train"]
-    positions = train.surveyed.first_positions
-    return "".join(sorted(c for c in positions if positions[c] < train.stop))
+    return _sections(corpus, ["train"], hold_out=True)["train"].characters()
 
 
 def _sources_of_splits(corpus: Corpus, hold_out: bool) -> dict[str, str]:
     """For each split of the corpus, the split of the source that holds its text."""
-    within = {split: split for split in (*corpus.splits, WHOLE)}
+    within = {split: split for split in (*corpus.splits, ALL_SPLITS)}
     return {"validation": "train", **within} if hold_out and "train" in within else within
 
 
@@ -135,7 +136,7 @@ def _sections(corpus: Corpus, wanted: Iterable[str], hold_out: bool) -> dict[str
     sections = {}
     for split in dict.fromkeys(wanted):
         if (within := sources.get(split)) is None:
-            there = ", ".join(found for found in sources if found != WHOLE)
+            there = ", ".join(found for found in sources if found != ALL_SPLITS)
             raise UserError(f"{corpus.source} has no {split} text; it has {there}: add one")
         if within not in surveys:
             surveys[within] = survey(corpus.chunks(within), any_bytes=corpus.any_bytes)
@@ -157,8 +158,7 @@ def _train(kind: str, train: _Section, folder: Path, options: dict[str, Any]) ->
     """Trains a tokenizer on the training text. Those that train slowly are kept in the cache."""
     tokenizer = tokenizer_class(kind, options)
     if tokenizer is CharTokenizer:
-        positions = train.surveyed.first_positions
-        return CharTokenizer("".join(sorted(c for c in positions if positions[c] < train.stop)))
+        return CharTokenizer(train.characters())
     key = train.key(kind=kind, options=options, rules=len(tokenizer.RULES))  # other versions may have fewer
     return cached(folder, key, lambda new: tokenizer.train(train.blocks(), **options).save(new), load_tokenizer)
 

@@ -1,7 +1,5 @@
 """Which kind of table a file is: its first bytes decide, and its name where they leave it open."""
 
-from __future__ import annotations
-
 import json
 import logging
 from collections.abc import Callable

@@ -4,13 +4,12 @@ import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass
-from itertools import chain, islice
 from typing import Any
 
 import numpy as np
 
 from rnnnlp.errors import UserError
-from rnnnlp.text.given_tables import GivenTable, is_table
+from rnnnlp.text.given_tables import GivenTable, is_table, plain_column
 from rnnnlp.text.labelled_rows import label_of_file, two_columns
 from rnnnlp.text.labels import Label, as_labels
 
@@ -28,7 +27,8 @@ def iterate_texts(texts: Any, name: str = "texts", column: str | None = None) ->
     """Yields the texts in any usual container, None where one is missing (None, NaN).
 
     Args:
-        texts: A list, tuple, array, generator, or column of pandas or `datasets`; or a table: see `GivenTable`.
+        texts: A list, tuple, array, generator, or column of pandas, `datasets` or PyArrow; or a table: see
+            `GivenTable`.
         name: The name of the argument, for messages.
         column: The column of a table that has the texts; None takes a usual one.
 
@@ -36,48 +36,49 @@ def iterate_texts(texts: Any, name: str = "texts", column: str | None = None) ->
         UserError: If it is a single string or a table without such a column, or has an item that is not text.
     """
     if isinstance(texts, str | bytes):
-        remedy = "read the file first" if _is_file(texts) else "put it into a list"
-        raise UserError(f"{name} is one string, {texts[:40]!r}; it must be several texts: {remedy}")
+        raise UserError(
+            f"{name} is one string, {texts[:40]!r}; it must be several texts: put it into a list; if it is the name of "
+            "a file, read the file first"
+        )
     if isinstance(texts, set | frozenset):
         raise UserError(f"{name} is a set, which has no order; it must be texts in order: put them into a list")
     if is_table(texts):
         table = GivenTable(texts, name)
         texts = (text for (text,) in table.rows([table.find_text_column(column)]))
-    texts = _flat(texts, name)
+    texts = _flat(plain_column(texts), name)
     if not isinstance(texts, Iterable) or getattr(texts, "shape", (1,)) == ():
         raise UserError(f"{name} is {texts!r}; it must be texts, such as a list of strings")
-    rest = iter(texts)
-    first = []
-    for text in islice(rest, 3):
-        first.append(text)
-        if not _is_path(text):
-            break
-    _refuse_paths(first, name)
-    for index, text in enumerate(chain(first, rest)):
+    for index, text in enumerate(texts):
         if type(text) is str:
             yield text
         elif text is None or type(text).__name__ in ("NAType", "NaTType") or (isinstance(text, float) and text != text):
             yield None
+        elif isinstance(text, os.PathLike):
+            raise _paths(text, name)
         else:
             yield _as_text(text, f"{name}[{index}]")
 
 
-def _refuse_paths(first: list[Any], name: str) -> None:
-    """UserError if the first texts are names of files: a model would learn the names."""
-    if first and all(map(_is_path, first)):
-        raise UserError(
-            f"{name} has paths of files, such as {str(first[0])[:80]}; it must be texts: read the files first, such as "
-            "with pathlib.Path.read_text; a language model also takes the name of a folder or a pattern such as *.txt"
-        )
+def refuse_names_of_files(texts: Sequence[str], name: str) -> None:
+    """UserError if the first texts to train on are names of files: a model would learn the names.
+
+    Only training asks: what a model says of texts must not depend on the files that are there.
+    """
+    if texts and all(map(_is_file, texts[:3])):
+        raise _paths(texts[0], name)
 
 
-def _is_path(text: Any) -> bool:
-    return isinstance(text, os.PathLike) or _is_file(text)
+def _paths(path: Any, name: str) -> UserError:
+    """The error for paths in place of texts."""
+    return UserError(
+        f"{name} has paths of files, such as {str(path)[:80]}; it must be texts: read the files first, such as with "
+        "pathlib.Path.read_text; a language model also takes the name of a folder or a pattern such as *.txt"
+    )
 
 
-def _is_file(text: Any) -> bool:
+def _is_file(text: str) -> bool:
     try:
-        return isinstance(text, str) and 0 < len(text) < _LONGEST_PATH and os.path.isfile(text)
+        return 0 < len(text) < _LONGEST_PATH and os.path.isfile(text)
     except (OSError, ValueError):  # a null character
         return False
 
@@ -222,11 +223,9 @@ class GivenTexts:
 
     Attributes:
         texts: The texts.
-        name: Their name in messages.
     """
 
     texts: tuple[str, ...]
-    name: str = "the given texts"
 
     def documents(self, text_column: str | None) -> Iterator[Iterator[str]]:
         """Yields each text as a stream of chunks; `text_column` is not used."""

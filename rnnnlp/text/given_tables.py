@@ -1,7 +1,5 @@
 """Tables that a Python caller gives: of pandas, `datasets`, PyArrow or alike, or a dict of columns."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence, Sized
 from itertools import chain
 from typing import Any
@@ -16,8 +14,9 @@ def is_table(value: Any) -> bool:
     """Whether a caller gave a table where texts are expected.
 
     Raises:
-        UserError: If it is a dict of data sets; give one of them.
+        UserError: If it is a dict of data sets, or a lazy table.
     """
+    refuse_lazy(value)
     if isinstance(value, dict) and value and all(hasattr(part, "column_names") for part in value.values()):
         raise UserError(
             f"the data are a {type(value).__name__} of {', '.join(map(str, value))}; give one of these, such as "
@@ -26,6 +25,20 @@ def is_table(value: Any) -> bool:
     if isinstance(value, Mapping) or hasattr(value, "column_names") or _is_reader(value):
         return True
     return hasattr(value, "columns") and len(getattr(value, "shape", (0, 0))) == 2
+
+
+def refuse_lazy(value: Any) -> None:
+    """UserError if it is a table that has no rows until it is collected, as of Spark or a `LazyFrame` of Polars."""
+    if hasattr(type(value), "columns") and not hasattr(value, "__len__"):
+        raise UserError(
+            f"the data are a lazy {type(value).__name__}; expected a table with rows: collect it first, with collect() "
+            "of Polars or toPandas() of Spark"
+        )
+
+
+def plain_column(column: Any) -> Any:
+    """The values of a column of PyArrow as Python has them; anything else as it is."""
+    return column.to_pylist() if hasattr(column, "to_pylist") else column
 
 
 def _is_reader(value: Any) -> bool:
@@ -84,7 +97,7 @@ class GivenTable(Table):
         Raises:
             UserError: If one is a single string, or their lengths differ.
         """
-        columns = [self._table[name] for name in names]
+        columns = [plain_column(self._table[name]) for name in names]
         for name, column in zip(names, columns, strict=True):
             if isinstance(column, str | bytes):
                 raise UserError(

@@ -1,7 +1,5 @@
 """Loads data sets of the Hugging Face Hub by name."""
 
-from __future__ import annotations
-
 import os
 import re
 from typing import Any

@@ -1,7 +1,5 @@
 """Tables of JSON objects: one per line, or all in one array."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator, Sequence

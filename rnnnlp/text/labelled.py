@@ -12,7 +12,7 @@ from rnnnlp.errors import UserError, option
 from rnnnlp.text.labelled_rows import LabelledRows, only, read_labelled_rows
 from rnnnlp.text.labels import MOST_CLASSES, Classes
 from rnnnlp.text.read_options import ReadOptions
-from rnnnlp.text.sources import SPLITS, UNLABELLED, WHOLE, find_source, log_unused_unlabelled, no_such_split
+from rnnnlp.text.sources import ALL_SPLITS, SPLITS, UNLABELLED, find_source, log_unused_unlabelled, no_such_split
 
 HELD_OUT = 0.05  # fraction of each class that is held out for validation if there is no validation split
 HELD_OUT_SEED = 0  # the same for all runs, so no run trains on the texts that another run is validated on
@@ -114,9 +114,9 @@ def load_labelled(
     carve = "train" in source.splits and "validation" not in source.splits and validation_fraction > 0
     available = [split for split in SPLITS if split in source.splits or (carve and split == "validation")]
     wanted = available if splits is None else list(splits)
-    whole = {WHOLE: tuple(part for split in SPLITS for part in source.splits.get(split, ()))}
+    whole = {ALL_SPLITS: tuple(part for split in SPLITS for part in source.splits.get(split, ()))}
     for split in wanted:
-        if split not in (*available, WHOLE):
+        if split not in (*available, ALL_SPLITS):
             raise no_such_split(source.name, split, available)
     needed = {"train" if carve and split == "validation" else split for split in wanted}
     rows = {
@@ -131,18 +131,7 @@ def load_labelled(
                 raise UserError(f"{source.name} has no labelled texts in {split}; expected one per row")
             del rows[split]  # a split without labels, as in GLUE; its dropped rows have been logged
     of = "train" if classes is None else None
-    of_schema = only({found.class_names for found in rows.values()}, source.name)
-    if classes is None and of_schema is not None:
-        if len(of_schema) > MOST_CLASSES:
-            raise UserError(
-                f"the schema of {source.name} names {len(of_schema)} classes; a classifier has at most {MOST_CLASSES}: "
-                f"name another column with {option('label_column')}"
-            )
-        classes = Classes(of_schema, "class")
-    elif classes is None:
-        first = [rows["train"]] if "train" in rows else rows.values()
-        column = next((f", column {found.column!r}" for found in first), "")
-        classes = Classes.of([label for found in first for label in found.labels], source.name + column)
+    classes = _classes_of(rows, source.name, classes)
     loaded = {
         split: LabelledSplit(found.texts, classes.indices(found.labels, f"{source.name}, {split},", of=of))
         for split, found in rows.items()
@@ -171,6 +160,23 @@ def _without_minus_one(rows: dict[str, LabelledRows], source: str, classes: Clas
         log.warning("%s, %s: %d rows without a label (-1) dropped", source, split, len(rows[split].labels))
         rows = rows | {split: LabelledRows([], [], rows[split].class_names)}
     return rows
+
+
+def _classes_of(rows: dict[str, LabelledRows], source: str, given: Classes | None) -> Classes:
+    """The classes: those that are given, those of a `ClassLabel`, or else the labels of train in order."""
+    of_schema = only({found.class_names for found in rows.values()}, source)
+    if given is not None:
+        return given
+    if of_schema is None:
+        first = [rows["train"]] if "train" in rows else rows.values()
+        column = next((f", column {found.column!r}" for found in first), "")
+        return Classes.of([label for found in first for label in found.labels], source + column)
+    if len(of_schema) > MOST_CLASSES:
+        raise UserError(
+            f"the schema of {source} names {len(of_schema)} classes; a classifier has at most {MOST_CLASSES}: "
+            f"name another column with {option('label_column')}"
+        )
+    return Classes(of_schema, "class")
 
 
 def _log_classes(train: LabelledSplit, classes: Classes, source: str) -> None:

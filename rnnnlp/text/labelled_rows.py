@@ -1,14 +1,12 @@
 """Reads the rows of labelled files: each text with its label."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from rnnnlp.errors import UserError, option
-from rnnnlp.text.labels import Label, as_label, number_of
+from rnnnlp.text.labels import NO_LABEL, Label, as_label, number_of
 from rnnnlp.text.sources import Part, PlainText
 from rnnnlp.text.tables import Table
 
@@ -90,7 +88,7 @@ def two_columns(table: Table, text_column: str | None, label_column: str | None)
 
 
 def label_of_file(value: Any, class_names: tuple[str, ...] | None, table: Table) -> Label | None:
-    """A label of a file. Text that spells a number is that number, and 1.0 is the integer 1."""
+    """A label of a file. Text that spells a number is that number, 1.0 is the integer 1, and `NO_LABEL` is missing."""
     try:
         label = as_label(value)
     except ValueError as error:
@@ -99,7 +97,7 @@ def label_of_file(value: Any, class_names: tuple[str, ...] | None, table: Table)
             f"choose another column with {option('label_column')}"
         ) from None
     if isinstance(label, str):
-        label = number_of(label)
+        label = None if label in NO_LABEL else number_of(label)
     elif isinstance(label, float) and label.is_integer():
         label = int(label)
     if class_names is None or label is None or label in class_names:

@@ -1,7 +1,5 @@
 """Labels: what counts as one in Python and in files, and the classes of a data set."""
 
-from __future__ import annotations
-
 import logging
 import math
 import numbers
@@ -20,6 +18,7 @@ import numpy as np
 from rnnnlp.config import is_unicode
 from rnnnlp.display import has_acting
 from rnnnlp.errors import UserError
+from rnnnlp.text.given_tables import plain_column, refuse_lazy
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +30,8 @@ LABEL_TYPES: dict[str, Callable[[str], Label]] = {  # how the label is read from
     "float": float,
     "bool": lambda name: name.lower() == "true",
 }
-NO_LABEL = ("", "nan", "NaN", "NAN", "NA", "N/A", "n/a", "#N/A", "<NA>", "null", "NULL", "None", r"\N")  # as text
+NO_LABEL = ("", "nan", "NaN", "NAN", "NA", "N/A", "n/a", "#N/A", "<NA>", "null", "NULL", "None", r"\N")  # in files
+SPELT_NAN = ("nan", "NaN", "<NA>")  # what becomes of a missing value that is made a string
 MOST_FRACTIONS = 50  # different labels that are not all integers
 MOST_LABELS = 100  # different labels, if there are few texts for each
 TEXTS_OF_A_LABEL = 4  # where there are more labels than that, on average
@@ -44,7 +44,7 @@ _KINDS = {str: "names", bool: "true or false", int: "numbers", float: "numbers"}
 def as_label(value: Any) -> Label | None:
     """A label in its plain form, from Python, NumPy, pandas or PyTorch; None for a missing one.
 
-    Blanks around a name are removed. An array or list of one label is that label.
+    Blanks around a name are removed, and an empty one is missing. An array or list of one label is that label.
 
     Raises:
         ValueError: If it cannot be a label; the message says what it is.
@@ -56,7 +56,7 @@ def as_label(value: Any) -> Label | None:
             raise ValueError("it has half a character, as of bytes that are not UTF-8")
         if has_acting(value):
             raise ValueError("it has control characters or line ends")
-        return None if value in NO_LABEL else value
+        return value or None
     if kind is bool:
         return value
     if kind is int:
@@ -95,7 +95,7 @@ def as_labels(labels: Any, name: str = "labels") -> list[Label | None]:
     """The labels in any usual container, None where one is missing.
 
     Args:
-        labels: A list, array, tensor, generator, or column of pandas or `datasets`; also of shape `(n, 1)`.
+        labels: A list, array, tensor, generator, or column of pandas, `datasets` or PyArrow; also of shape `(n, 1)`.
         name: The name of the argument, for messages.
 
     Raises:
@@ -109,6 +109,7 @@ def as_labels(labels: Any, name: str = "labels") -> list[Label | None]:
         raise UserError(
             f"{name} is a set, which has no order; it must be one label for each text: put them into a list"
         )
+    refuse_lazy(labels)
     columns = getattr(labels, "column_names", getattr(labels, "columns", None))
     if isinstance(labels, dict) or (columns is not None and len(getattr(labels, "shape", (0, 0))) == 2):
         names = list(labels) if columns is None else list(columns)
@@ -123,7 +124,7 @@ def as_labels(labels: Any, name: str = "labels") -> list[Label | None]:
         )
     if not isinstance(labels, Iterable) or getattr(labels, "shape", (1,)) == ():
         raise UserError(f"{name} is {labels!r}; it must be one label for each text, such as a list")
-    values = labels.tolist() if isinstance(labels, np.ndarray) else list(labels)
+    values = labels.tolist() if isinstance(labels, np.ndarray) else list(plain_column(labels))
     found = []
     with_blanks = next((v for v in values if isinstance(v, str) and v.strip() not in (v, "")), None)
     if with_blanks is not None:
@@ -135,6 +136,8 @@ def as_labels(labels: Any, name: str = "labels") -> list[Label | None]:
             raise UserError(
                 f"{name}[{index}] is {str(value)[:60]!r}; {error}: a label is a name, a number, or true or false"
             ) from None
+    if spelt := [word for word in SPELT_NAN if word in found]:
+        log.warning("%s: the string %r is a class; give None where a label is missing", name, spelt[0])
     return found
 
 
@@ -218,20 +221,38 @@ class Classes:
         Raises:
             UserError: If one is not among the classes.
         """
+        found = self._find(labels, where, by_polarity=of is None)
+        if (found < 0).any():
+            raise UserError(
+                f"{where} has labels that {of or 'the model'} does not know, {_named(labels, found < 0)}; it knows "
+                f"{', '.join(map(repr, self.names))}: rename them in a copy, leave them out, or train on them"
+            )
+        return found
+
+    def indices_to_score(self, labels: Sequence[Label], where: str) -> np.ndarray:
+        """As `indices` of a model, but with -1 for labels that are not among the classes; their number is logged.
+
+        Raises:
+            UserError: If none is among the classes.
+        """
+        found = self._find(labels, where, by_polarity=True)
+        unknown = found < 0  # (n,)
+        if unknown.all():
+            return self.indices(labels, where)
+        if unknown.any():
+            log.warning(
+                "%s: %d of the %d labels are of classes that the model does not know, %s; their texts count as wrong",
+                *(where, unknown.sum(), len(labels), _named(labels, unknown)),
+            )
+        return found
+
+    def _find(self, labels: Sequence[Label], where: str, *, by_polarity: bool) -> np.ndarray:
+        """The class of each label, int64 `(n,)`; -1 where it is not among the classes."""
         index_of = self._index_of
         found = np.fromiter(map(index_of.get, labels, repeat(-1)), np.int64, len(labels))
         for index in np.flatnonzero(found < 0).tolist():
             found[index] = index_of.get(_meaning(labels[index]), -1)
-        if of is None and (found < 0).any():
-            found = self._by_polarity(labels, where, found)
-        if (found < 0).any():
-            unknown = sorted({repr(name_of(labels[index])) for index in np.flatnonzero(found < 0).tolist()})
-            more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
-            raise UserError(
-                f"{where} has labels that {of or 'the model'} does not know, {', '.join(unknown[:5])}{more}; it knows "
-                f"{', '.join(map(repr, self.names))}: rename them in a copy, leave them out, or train on them"
-            )
-        return found
+        return self._by_polarity(labels, where, found) if by_polarity and (found < 0).any() else found
 
     def _by_polarity(self, labels: Sequence[Label], where: str, found: np.ndarray) -> np.ndarray:
         """The class of each label `(n,)`: those found, and others by their polarity if all of these have one."""
@@ -275,6 +296,12 @@ def name_of(label: Label) -> str:
     if isinstance(label, float):
         return str(int(label)) if label.is_integer() else repr(label)
     return str(label)
+
+
+def _named(labels: Sequence[Label], chosen: np.ndarray) -> str:
+    """The names of the first of the labels where `chosen`, bool `(n,)`, is true, for a message."""
+    names = sorted({repr(name_of(labels[index])) for index in np.flatnonzero(chosen).tolist()})
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 def _meaning(label: Label) -> Label:

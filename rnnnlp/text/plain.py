@@ -1,7 +1,5 @@
 """Loads lists of texts without labels, for prediction."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass

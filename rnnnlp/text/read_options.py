@@ -1,7 +1,5 @@
 """How files are read: the options that all commands share which read data."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
 

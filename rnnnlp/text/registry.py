@@ -1,7 +1,5 @@
 """All tokenizers by name. Functions that train one, and load a saved one."""
 
-from __future__ import annotations
-
 import inspect
 import json
 from collections.abc import Callable, Iterable

@@ -1,7 +1,5 @@
 """Files with one row per line as streams of lines."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Iterable, Iterator
 from itertools import chain

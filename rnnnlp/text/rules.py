@@ -1,7 +1,5 @@
 """How texts are split into words and subwords, and normalized before that: the patterns in a `tokenizer.json`."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from rnnnlp.errors import UserError

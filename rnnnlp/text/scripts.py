@@ -1,7 +1,5 @@
 """Which scripts texts are written in, and which tokenizers suit them."""
 
-from __future__ import annotations
-
 import string
 import unicodedata
 from collections import Counter
@@ -15,7 +13,7 @@ from rnnnlp.text.characters import CODE_POINTS, code_points
 
 Ranges = tuple[tuple[int, int], ...]  # the first and the last code point of each range
 
-# Letters and marks of the scripts that are written without spaces between words. The patterns in words.py, which are
+# Letters and marks of the scripts that are written without spaces between words. The patterns in rules.py, which are
 # part of saved tokenizers, are made of them: a change here needs a new pattern there.
 IDEOGRAPHIC: dict[str, Ranges] = {  # a character is a word or a syllable
     "han": (

@@ -1,7 +1,5 @@
 """Finds data by what the user gives as its name: the files or tables of each split."""
 
-from __future__ import annotations
-
 import glob
 import logging
 import os
@@ -24,7 +22,8 @@ log = logging.getLogger(__name__)
 
 GIVEN = "(texts)"  # what a run folder calls data that Python gave
 SPLITS = ("train", "validation", "test")
-WHOLE = "all"  # in place of a split: everything that has labels, as one
+TRAINING_SPLITS = ("train", "validation")  # the ones that training reads
+ALL_SPLITS = "all"  # in place of a split: everything that has labels, as one
 UNLABELLED = "unlabelled"  # a further split of some labelled data sets: texts without a label
 _LONGEST_NAME = 255  # bytes, on all usual file systems
 _UNLABELLED_NAMES = ("unsup", "unsupervised", "unlabeled", "unlabelled")
@@ -356,7 +355,7 @@ def split_to_measure(spec: str, reading: ReadOptions, *, rows: bool) -> str:
     `rows` is as for `find_source`.
     """
     splits = find_source(spec, reading, rows=rows).splits
-    return next((split for split in ("validation", "test") if split in splits), WHOLE)
+    return next((split for split in ("validation", "test") if split in splits), ALL_SPLITS)
 
 
 def no_such_split(source: str, wanted: str, there: Sequence[str]) -> UserError:

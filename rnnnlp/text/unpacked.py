@@ -1,7 +1,5 @@
 """Files as streams of bytes: compressed ones are unpacked, and what holds no text is named. The first bytes decide."""
 
-from __future__ import annotations
-
 import bz2
 import functools
 import io
@@ -312,9 +310,8 @@ def _only_member(file: Any, path: str | Path) -> tuple[IO[bytes], str]:
         some = f" ({', '.join(data[:3])}{', ...' if len(data) > 3 else ''})" if data else ""
         raise _no_single_file(path, str(len(data)), some)
     if archive.getinfo(data[0]).compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise refused(
-            path, "a zip archive with an unusual compression", _UNPACK
-        )  # `zipfile` unpacks it without a limit
+        # `zipfile` unpacks it without a limit
+        raise refused(path, "a zip archive with an unusual compression", _UNPACK)
     try:
         member = archive.open(data[0])
     except RuntimeError as error:  # encrypted

@@ -32,7 +32,7 @@ _TRAINING_LINE = 1 << 12
 _CHARACTERS_PER_TOKEN = 16  # the first guess, where only the ends of a text are encoded
 
 
-class Part(NamedTuple):
+class EncodedPart(NamedTuple):
     """A part of a text: its position, its characters and its ids."""
 
     start: int
@@ -122,13 +122,13 @@ class LearnedTokenizer(Tokenizer):
             encoded.append(clip(ids, max_length))
         return encoded
 
-    def _ends(self, text: str, max_length: int) -> list[Part]:
+    def _ends(self, text: str, max_length: int) -> list[EncodedPart]:
         """Parts of a text whose ids, joined, have the same `clip` as the ids of the text."""
         encode_text(text)  # refuses half characters anywhere
         blocks = list(line_blocks([text]))
         if len(blocks) == 1 and (middle := _cut_after(text, len(text) // 2)) is not None:
             blocks = [text[:middle], text[middle:]]
-        first: list[Part] = []
+        first: list[EncodedPart] = []
         start, missing = 0, max_length // 2
         for block in blocks:
             if missing <= 0:
@@ -136,7 +136,7 @@ class LearnedTokenizer(Tokenizer):
             first.append(self._beginning(block, missing)._replace(start=start))
             start += len(block)
             missing -= len(first[-1].ids)
-        last: list[Part] = []
+        last: list[EncodedPart] = []
         stop, missing = len(text), max_length - max_length // 2
         for block in reversed(blocks[len(first) :]):
             if missing <= 0:
@@ -148,29 +148,29 @@ class LearnedTokenizer(Tokenizer):
         if missing > 0 and first:  # the ends meet in the last block of `first`, which may be there in part
             block = blocks[len(first) - 1]
             if len(block) > len(first[-1].text):
-                first[-1] = Part(first[-1].start, block, self._encode_block(block))
+                first[-1] = EncodedPart(first[-1].start, block, self._encode_block(block))
         return first + last
 
-    def _beginning(self, block: str, number: int) -> Part:
+    def _beginning(self, block: str, number: int) -> EncodedPart:
         """A part with at least `number` ids at the beginning of a block, or the whole block."""
         size = _CHARACTERS_PER_TOKEN * number
         while (cut := _cut_after(block, size)) is not None:
             ids = self._encode_block(block[:cut])
             if len(ids) >= number:
-                return Part(0, block[:cut], ids)
+                return EncodedPart(0, block[:cut], ids)
             size = 4 * cut
-        return Part(0, block, self._encode_block(block))
+        return EncodedPart(0, block, self._encode_block(block))
 
-    def _end(self, block: str, number: int) -> Part:
+    def _end(self, block: str, number: int) -> EncodedPart:
         """As `_beginning`, at the end of a block."""
         size = _CHARACTERS_PER_TOKEN * number
         while size < len(block):
             if (cut := _cut_after(block, len(block) - size)) is not None:
                 ids = self._encode_block(block[cut:])
                 if len(ids) >= number:
-                    return Part(0, block[cut:], ids)
+                    return EncodedPart(0, block[cut:], ids)
             size *= 4
-        return Part(0, block, self._encode_block(block))
+        return EncodedPart(0, block, self._encode_block(block))
 
     def _encode_block(self, block: str) -> np.ndarray:
         """The ids of one of the blocks in which `encode` encodes a long text."""

@@ -121,8 +121,8 @@ def class_biases(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """The biases b at which softmax(logits + b) has the least cross-entropy; their mean is 0.
 
     Weights scale the bias of a member together with its evidence, so one whose weight is not 1 has the wrong shares of
-    the classes. K texts are added to the n texts, one of each class. The cross-entropy is convex, and each step is
-    Newton's, halved until the cross-entropy falls.
+    the classes. Targets are smoothed as in `fit_temperature`. The cross-entropy is convex, and each step is Newton's,
+    halved until the cross-entropy falls.
 
     Args:
         logits: `(n, K)`.
@@ -135,7 +135,7 @@ def class_biases(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
     wide = logits.astype(np.float64)
 
     def loss_and_gradient(b: np.ndarray) -> tuple[float, np.ndarray]:
-        loss_sum, _, dz = softmax_cross_entropy(wide + b, targets, label_smoothing=K / (n + K))
+        loss_sum, _, dz = softmax_cross_entropy(wide + b, targets, label_smoothing=smoothing(n))
         return loss_sum / n, dz.sum(axis=0) / n
 
     b: np.ndarray = np.zeros(K)

@@ -14,8 +14,7 @@ from rnnnlp.display import markdown, markdown_code, visible, visible_json
 from rnnnlp.errors import UserError, dashed
 from rnnnlp.text.hub import is_hub_name
 from rnnnlp.text.sources import GIVEN, is_file_name
-from rnnnlp.training.model_folder import CARD, SavedModel
-from rnnnlp.training.model_folder import QUANTIZATION as QUANTIZED
+from rnnnlp.training.model_folder import CARD, QUANTIZATION, SavedModel
 from rnnnlp.training.network import Network
 from rnnnlp.training.options import TrainingConfig
 from rnnnlp.training.task import Task, network_options
@@ -26,8 +25,7 @@ the text. For the exact figures of a whole split"""
 CROSS_VALIDATED = """\
 These are of a cross-validation with {folds} folds, in which each text was left out of training once. The model was then
 trained on all texts. For figures of other texts"""
-QUANTIZATION = "## Quantization"  # a section of the card
-HUB = "## From the Hub"  # another one
+QUANTIZATION_TITLE, HUB_TITLE = "## Quantization", "## From the Hub"  # of sections of the card
 METRICS_OF_HUB = {  # the Hub's names of our figures
     "accuracy": ("accuracy", "Accuracy"),
     "macro_f1": ("f1", "Macro F1"),
@@ -115,8 +113,8 @@ Use it with
 
 def with_quantization(card: str, measured: Measured | None = None) -> str:
     """A model card that says that the weights are rounded to int8, with the figures before and after, if there are."""
-    card, _ = without_section(card, QUANTIZATION)  # that of an earlier quantization
-    section = f"""{QUANTIZATION}
+    card, _ = without_section(card, QUANTIZATION_TITLE)  # that of an earlier quantization
+    section = f"""{QUANTIZATION_TITLE}
 
 The weights are rounded to int8, with a float32 scale for each row of a matrix. All other figures here are from before.
 """
@@ -165,35 +163,12 @@ def card_for_hub(
     Raises:
         UserError: If its own YAML cannot be read.
     """
-    from huggingface_hub import EvalResult, ModelCard, ModelCardData
+    from huggingface_hub import ModelCardData
 
-    body = card
-    own: dict[str, Any] = {}  # what its YAML says
-    if card.startswith("---"):
-        try:
-            old = ModelCard(card, ignore_metadata_errors=True)
-            body, own = old.text, old.data.to_dict()  # type: ignore[no-untyped-call]
-        except Exception as error:  # those of YAML, and others for a value of a strange type
-            raise UserError(
-                f"the YAML at the top of {CARD} cannot be read ({' '.join(str(error).split())[:200]}); correct it, or "
-                "remove it"
-            ) from None
+    body, own = text_and_yaml(card)
     data, cell = config.get("training", {}).get("data") or "", config["model"].get("cell")
-    results = [
-        EvalResult(
-            task_type=model.pipeline_tag or "other",
-            dataset_type=name_of_data(of_data["data"]),
-            dataset_name=name_of_data(of_data["data"]),
-            dataset_split=of_data["split"],
-            metric_type=metric,
-            metric_name=shown,
-            metric_value=round(float(of_data[figure]), 6),
-        )
-        for of_data in evaluated
-        for figure, (metric, shown) in METRICS_OF_HUB.items()
-        if isinstance(of_data.get(figure), int | float) and abs(of_data[figure]) <= sys.float_info.max  # no NaN
-    ]
-    if QUANTIZED in config and not results:  # its figures are of the float32 weights
+    results = results_for_hub(model, evaluated)
+    if QUANTIZATION in config and not results:  # its figures are of the float32 weights
         own = {name: value for name, value in own.items() if name not in ("metrics", "model-index")}
     metadata: dict[str, Any] = {
         "library_name": "rnnnlp",
@@ -207,22 +182,63 @@ def card_for_hub(
         metadata.pop("model-index", None)
         metadata |= {"eval_results": results, "model_name": repo.partition("/")[2]}
     yaml = ModelCardData(ignore_metadata_errors=True, **metadata).to_yaml()
-    text, section = without_section(body.lstrip(), HUB)  # that of an earlier name on the Hub
+    return f"---\n{yaml}\n---\n\n{used_from_hub(body, repo, model.public_class)}\n"
+
+
+def text_and_yaml(card: str) -> tuple[str, dict[str, Any]]:
+    """The text of a card, and what the YAML at its top says. UserError if that cannot be read."""
+    from huggingface_hub import ModelCard
+
+    if not card.startswith("---"):
+        return card, {}
+    try:
+        old = ModelCard(card, ignore_metadata_errors=True)
+        return old.text, old.data.to_dict()  # type: ignore[no-untyped-call]
+    except Exception as error:  # those of YAML, and others for a value of a strange type
+        raise UserError(
+            f"the YAML at the top of {CARD} cannot be read ({' '.join(str(error).split())[:200]}); correct it, or "
+            "remove it"
+        ) from None
+
+
+def results_for_hub(model: SavedModel, evaluated: Sequence[Mapping[str, Any]]) -> list[Any]:
+    """What `evaluate` measured of a model, as an `EvalResult` for each figure that the Hub has a name for."""
+    from huggingface_hub import EvalResult
+
+    return [
+        EvalResult(
+            task_type=model.pipeline_tag or "other",
+            dataset_type=name_of_data(of_data["data"]),
+            dataset_name=name_of_data(of_data["data"]),
+            dataset_split=of_data["split"],
+            metric_type=metric,
+            metric_name=shown,
+            metric_value=round(float(of_data[figure]), 6),
+        )
+        for of_data in evaluated
+        for figure, (metric, shown) in METRICS_OF_HUB.items()
+        if isinstance(of_data.get(figure), int | float) and abs(of_data[figure]) <= sys.float_info.max  # no NaN
+    ]
+
+
+def used_from_hub(text: str, repo: str, public_class: str | None) -> str:
+    """The text of a card whose commands, and a call in Python, use the model `repo` of the Hub."""
+    text, section = without_section(text.lstrip(), HUB_TITLE)  # that of an earlier name on the Hub
     earlier = re.search(r'from_pretrained\("([^"]+)"\)', section)
     run = re.escape(earlier[1]) if earlier else "RUN"
     text = re.sub(rf"rnnnlp predict (?:--model )?{run}(?!\S)", f"rnnnlp predict --model {repo}", text)
     text = re.sub(rf"(rnnnlp (?:generate|evaluate|train \w+ --from)) {run}(?![^\s`])", rf"\1 {repo}", text)
-    if model.public_class:
-        text += f"""
+    if public_class is None:
+        return text
+    return f"""{text}
 
-{HUB}
+{HUB_TITLE}
 
 ```python
-from rnnnlp import {model.public_class}
+from rnnnlp import {public_class}
 
-model = {model.public_class}.from_pretrained("{repo}")
+model = {public_class}.from_pretrained("{repo}")
 ```"""
-    return f"---\n{yaml}\n---\n\n{text}\n"
 
 
 def name_of_data(data: str) -> str:

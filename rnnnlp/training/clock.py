@@ -1,7 +1,12 @@
-"""The progress of a run, measured in steps, in seconds of wall time, or in both."""
+"""The progress of a run, measured in steps, in seconds of wall time, or in both; and how often it is evaluated."""
 
 import time
 from collections.abc import Callable
+
+from rnnnlp.training.options import TrainingConfig
+
+EVALUATION_SHARE = 0.04  # of the training time may be spent on evaluations
+EVALUATION_SPEED = 3.0  # how many times faster tokens are evaluated than trained on
 
 
 class Clock:
@@ -61,3 +66,19 @@ class Clock:
         """Estimated seconds to the end of the run."""
         progress = self.progress
         return self.seconds / progress * (1 - progress) if progress else float("inf")
+
+
+def total_steps(config: TrainingConfig, steps_per_epoch: int) -> int | None:
+    """The number of steps of a run that its budget does not cut short; None if only the budget ends it."""
+    epochs = config.epochs or config.max_epochs
+    return epochs * steps_per_epoch if epochs else config.steps
+
+
+def number_of_evaluations(seen: float, validation_tokens: int) -> int:
+    """A number of evaluations, 2 to 10, that take a small share of the training time.
+
+    Args:
+        seen: Number of tokens that the run trains on.
+        validation_tokens: Number of tokens in the validation split.
+    """
+    return int(min(10, max(2, EVALUATION_SHARE * seen * EVALUATION_SPEED / validation_tokens)))

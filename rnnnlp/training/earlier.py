@@ -26,6 +26,5 @@ def current_names(tensors: Mapping[str, Value]) -> dict[str, Value]:
     return renamed
 
 
-EARLIER_DATA = (
-    "earlier"  # the key of the fingerprint of checkpoints before 0.3, which is of a part of the training data
-)
+# The key of the fingerprint of checkpoints before 0.3, which is of a part of the training data.
+EARLIER_DATA = "earlier"

@@ -5,7 +5,8 @@ import inspect
 import json
 import os
 import tempfile
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import textwrap
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import MISSING, fields
 from pathlib import Path
@@ -17,14 +18,26 @@ from rnnnlp.errors import UserError
 from rnnnlp.files import write_atomically
 from rnnnlp.training.card import with_quantization
 from rnnnlp.training.earlier import OPTIONS
-from rnnnlp.training.model_folder import CARD, METRICS, replaced_model, training_of
+from rnnnlp.training.model_folder import CARD, METRICS, located, replaced_model, training_of
 from rnnnlp.training.network import Network
 from rnnnlp.training.opened_once import reduced
 from rnnnlp.training.reporting import Callback
-from rnnnlp.training.run import resume, run_folder, train
+from rnnnlp.training.run import kept_or_temporary, resume, train
 from rnnnlp.training.run_folder import RunFolder, read_state
 from rnnnlp.training.sharing import push
+from rnnnlp.training.signals import kill_exits
 from rnnnlp.training.task import Task, network_options
+
+OF_KERNELS = frozenset(("backend", "threads"))  # options that also apply when a trained model is used
+OF_OTHERS = {  # names of options in other libraries, and their names here
+    "random_state": "seed",
+    "n_jobs": "threads",
+    "learning_rate": "lr",
+    "max_iter": "epochs",
+    "num_epochs": "epochs",
+    "max_new_tokens": "length",
+}
+DOC_WIDTH = 100  # of the lines of a docstring
 
 
 class NotFittedError(UserError, AttributeError):
@@ -49,7 +62,7 @@ class Estimator:
     training_: dict[str, Any]  # how it was trained
     history_: list[dict[str, Any]]  # the lines of `metrics.jsonl`: losses and evaluations of the training
     card_: str | None  # the model card
-    _fitted_here = False  # in this process, and so with kernels that it has
+    _chosen_here: frozenset[str] = frozenset()  # those of OF_KERNELS that were chosen in this process, and so for it
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -67,6 +80,7 @@ class Estimator:
         keyword = inspect.Parameter.KEYWORD_ONLY
         parameters = [inspect.Parameter(name, keyword, default=value) for name, value in cls.defaults.items()]
         cls.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        cls.__doc__ = with_options(cls.__doc__ or "", named)
 
     def __init__(self, **options: Any):
         self._require_known(options, self.defaults)
@@ -77,11 +91,7 @@ class Estimator:
     def _require_known(cls, options: Mapping[str, Any], known: Collection[str]) -> None:
         for name in options:
             if name not in known:
-                near = difflib.get_close_matches(name, known, 1)
-                hint = f"; did you mean {near[0]}?" if near else f"; it has {', '.join(known)}"
-                if OPTIONS.get(name) in known:
-                    hint = f"; it is now {OPTIONS[name]}"
-                raise TypeError(f"{cls.__name__} has no option {name!r}{hint}")
+                raise TypeError(f"{cls.__name__} has no option {name!r}; {advice_on(name, known)}")
 
     def _train(
         self,
@@ -95,11 +105,11 @@ class Estimator:
 
         If it is interrupted, it becomes that of the best weights so far.
         """
-        options = self._options(data)
+        options = self.task.options_from({"data": data, **self._given()})
         if out is None and "tensorboard" in (options.training.report_to or ""):
             raise UserError("report_to is tensorboard, whose files are in the run folder, and no run is kept; give out")
-        self._fitted_here = True
-        with run_folder(out) as folder:
+        self._chosen_here = OF_KERNELS
+        with kill_exits(), kept_or_temporary(out) as folder:
             run = RunFolder(folder)
             before = run.identity()
             try:
@@ -122,9 +132,27 @@ class Estimator:
         """Continues the run in a folder, and gives the estimator of the result."""
         known = {**cls.defaults, "data": None}
         cls._require_known(changes, known)
-        resumed = cls._of_run(resume(cls.task, folder, changes, data=loaded, callbacks=callbacks), RunFolder(folder))
-        resumed._fitted_here = True
+        with kill_exits():
+            network = resume(cls.task, folder, changes, data=loaded, callbacks=callbacks)
+        resumed = cls._of_run(network, RunFolder(folder))
+        resumed._chosen_here = OF_KERNELS
         return resumed
+
+    @classmethod
+    def from_pretrained(cls, folder: str | os.PathLike[str]) -> Self:
+        """The model in a folder that `save_pretrained` or a training run wrote.
+
+        Args:
+            folder: The folder, or the name of a model on the Hub: "owner/name" or "owner/name@revision".
+
+        Returns:
+            A new object with that model and its options.
+
+        Raises:
+            UserError: If there is none, or it is damaged.
+        """
+        place = located(folder)
+        return cls._of_run(cls.task.network.from_pretrained(place), RunFolder(place))
 
     @classmethod
     def _of_run(cls, network: Network, run: RunFolder) -> Self:
@@ -144,13 +172,14 @@ class Estimator:
         return {name: getattr(self, name) for name in self.defaults}
 
     def set_params(self, **options: Any) -> Self:
-        """Changes options; they take effect at the next `fit`."""
+        """Changes options. They take effect at the next `fit`; `backend` and `threads` at once."""
         try:
             self._require_known(options, self.defaults)
         except TypeError as error:
             raise ValueError(str(error)) from None  # what scikit-learn raises for its own estimators
         for name, value in options.items():
             setattr(self, name, value)
+        self._chosen_here |= OF_KERNELS.intersection(options)
         return self
 
     def __repr__(self) -> str:
@@ -166,18 +195,20 @@ class Estimator:
         return reduced(self) or super().__reduce_ex__(protocol)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name not in ("_fitted_here", "_shared_place")}
+        return {name: value for name, value in vars(self).items() if name not in ("_chosen_here", "_shared_place")}
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "network_")
 
     @contextmanager
     def _kernels(self) -> Iterator[None]:
-        """Runs what is inside with the backend and threads of this estimator, or of the process if it was opened."""
-        if not self._fitted_here or (self.backend in (None, "auto") and self.threads is None):
+        """Runs what is inside with the backend and threads that were chosen here; those of the process otherwise."""
+        backend = self.backend if "backend" in self._chosen_here else None
+        threads = self.threads if "threads" in self._chosen_here else None
+        if backend in (None, "auto") and threads is None:
             yield
         else:
-            with kernels.running(self.backend, self.threads):
+            with kernels.running(backend, threads):
                 yield
 
     def _fitted(self) -> Any:
@@ -186,10 +217,6 @@ class Estimator:
             name = type(self).__name__
             raise NotFittedError(f"this {name} is not fitted yet; call fit first, or {name}.from_pretrained(folder)")
         return self.network_
-
-    def _options(self, data: str) -> Any:
-        """What the task trains with; errors name the options as the caller wrote them."""
-        return self.task.options_from({"data": data, **self._given()})
 
     def with_network(self, network: Any) -> Self:
         """Becomes the estimator of a network that no run of this library trained; returns self."""
@@ -254,3 +281,32 @@ class Estimator:
             self.save_pretrained(folder)
             options: dict[str, Any] = {"private": private, "message": message, "language": language, "license": license}
             return push(network, folder, repo, **options)
+
+
+def advice_on(name: str, known: Collection[str]) -> str:
+    """What to do about an option that is not known: the name that is probably meant, or all that are known."""
+    if OPTIONS.get(name) in known:
+        return f"it is now {OPTIONS[name]}"
+    if OF_OTHERS.get(name) in known:
+        return f"here it is {OF_OTHERS[name]}"
+    if name == "verbose":
+        return "the level of the logger 'rnnnlp' decides what is shown"
+    near = difflib.get_close_matches(name, known, 1)
+    return f"did you mean {near[0]}?" if near else f"it has {', '.join(known)}"
+
+
+def with_options(doc: str, options: Iterable[tuple[type[Config], Any]]) -> str:
+    """A docstring in which the list of arguments goes on with these options, the fields of configurations."""
+    entries = []
+    for config, field in options:
+        described = describe(config, field.name)
+        default = ""
+        if described.get("auto"):
+            default = " (default: chosen from data and time)"
+        elif field.default is not MISSING and field.default is not None:
+            default = f" (default: {field.default!r})"
+        entry = f"{field.name}: {described['help'][0].upper()}{described['help'][1:]}{default}."
+        lines = textwrap.wrap(entry, DOC_WIDTH, subsequent_indent=4 * " ", break_on_hyphens=False)
+        entries.append(textwrap.indent("\n".join(lines), 4 * " "))
+    head, attributes, rest = inspect.cleandoc(doc).partition("\n\nAttributes:")
+    return "\n".join([head, *entries]) + attributes + rest

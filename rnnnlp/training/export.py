@@ -10,7 +10,7 @@ from rnnnlp.errors import UserError, option
 from rnnnlp.files import write_atomically
 from rnnnlp.folders import current
 from rnnnlp.training.card import Measured, with_quantization
-from rnnnlp.training.model_folder import CARD, CONFIG, MEMBERS, TOKENIZER, WEIGHTS, read_config
+from rnnnlp.training.model_folder import CARD, CONFIG, MEMBERS, TOKENIZER, WEIGHTS, SavedModel, read_config
 from rnnnlp.training.run_folder import RunFolder
 from rnnnlp.training.task import Task
 
@@ -41,7 +41,7 @@ def export(
     *,
     quantize: str,
     overwrite: bool = False,
-    measure: Callable[[Path], Figures | None] = lambda folder: None,
+    measure: Callable[[Path, SavedModel], Figures | None] = lambda folder, model: None,
 ) -> Exported:
     """Writes the model in a folder into the new folder `out`, with its model card, but without checkpoints.
 
@@ -51,8 +51,8 @@ def export(
         out: The new folder.
         quantize: How the weights are stored, as in `SavedModel.save_pretrained`.
         overwrite: Whether to replace a run or model that is in `out`.
-        measure: Gives the figures of the model in a folder, and the names of what they were measured on as "data" and
-            "split"; None where there is nothing to measure on.
+        measure: Gives the figures of a model that was loaded from a folder, and the names of what they were measured on
+            as "data" and "split"; None where there is nothing to measure on.
 
     Raises:
         UserError: If there is no model in `folder`, or `out` cannot be written, holds something else, or is, or holds,
@@ -63,10 +63,10 @@ def export(
     model = task.load(source)
     training = read_config(source).get("training")
     with RunFolder.create(out, overwrite=overwrite, to_resume=False) as target:
-        before = figures_of(measure(source))
+        before = figures_of(measure(source, model))
         with target.replacement() as new:
             model.write(new.path, training=training, quantize=quantize)
-            after = None if before is None else figures_of(measure(new.path))
+            after = None if before is None else figures_of(measure(new.path, task.load(new.path)))
             measured = None if before is None or after is None else Measured(before, after)
             card = with_quantization(RunFolder(source).card() or f"# {task.title}\n", measured)
             write_atomically(new.path / CARD, card.encode("utf-8", "replace"), sync=False)

@@ -58,12 +58,14 @@ def download(name: HubName, first: str, keys: Sequence[str], patterns: Sequence[
         from huggingface_hub import snapshot_download
         from tqdm import tqdm
 
+        from rnnnlp.training.progress import no_bar
+
         class Bar(tqdm):  # type: ignore[misc]
             """A progress bar on terminals alone."""
 
             def __init__(self, *args: Any, **options: Any):
                 options.pop("name", None)  # of the Hub's own bars
-                super().__init__(*args, **{"disable": None} | options)
+                super().__init__(*args, **{"disable": no_bar()} | options)
 
         def copy(revision: str | None, allowed: Sequence[str]) -> Path:
             # A name means its newest revision, as for data sets; what is downloaded is not code.

@@ -16,7 +16,7 @@ from rnnnlp.files import CorruptFileError
 from rnnnlp.layers.parameter import Parameter
 from rnnnlp.tensors import set_tensors
 from rnnnlp.training.averaging import AveragedWeights
-from rnnnlp.training.clock import Clock
+from rnnnlp.training.clock import Clock, total_steps
 from rnnnlp.training.data_places import places_of
 from rnnnlp.training.distributed import for_each_shard, processes
 from rnnnlp.training.divergence import Diverged, DivergenceDetector, UpdateRatio
@@ -125,16 +125,16 @@ class Trainer:
         if config.sync_every > 1:
             self.local_steps = LocalSteps(objective, self.optimizer, shards=self.shards, wire=config.wire)
         self.noise_scale = NoiseScale()
-        epochs = config.epochs or config.max_epochs
-        total_steps = epochs * objective.steps_per_epoch if epochs else config.steps
+        steps = total_steps(config, objective.steps_per_epoch)
         budget = None if config.budget is None else config.budget - spent
-        self.clock = Clock(total_steps=total_steps, budget=budget, started=started, now=processes().now)
+        self.clock = Clock(total_steps=steps, budget=budget, started=started, now=processes().now)
         self.detector = DivergenceDetector()
         self.rng = rng_for(config.seed, Stream.DROPOUT)
         self.state = TrainingState(data_places=places_of(config.data, run.path))
         self.last_checkpoint = processes().now()
         self.trimmer = MallocTrimmer()
         self.reports = Reports()
+        self.stopped = False  # by a callback
         begin_alike(objective)
 
     @classmethod
@@ -152,7 +152,7 @@ class Trainer:
         return trainer
 
     def train(self) -> None:
-        """Trains to the end, or until a signal arrives or the patience runs out."""
+        """Trains to the end, or until a signal arrives, the patience runs out or a callback stops it."""
         with processes().signals() as signals, Progress(self.clock) as progress:
             while True:
                 try:
@@ -167,7 +167,8 @@ class Trainer:
     def train_without_rollback(self, signals: Sequence[int], progress: Progress) -> None:
         """As `train`, up to the first divergence."""
         clock = self.clock
-        while not clock.over and not self.out_of_patience:
+        self.ask_callbacks()
+        while not self.over:
             self.advance(progress)
             if signals:
                 if self.detector.high_steps:  # as in `checkpoint_is_due`
@@ -176,8 +177,10 @@ class Trainer:
                 else:
                     self.save_checkpoint()
                 raise Interrupted(signals[0])
-        if not clock.step:
+        if not clock.step and not self.stopped:
             log.warning("%s was used up before the first step of the network; give more", OptionName("budget"))
+        if self.stopped:
+            progress.say("a callback has stopped the training")
         if self.out_of_patience and not clock.over:
             progress.say(f"no improvement on validation in {self.patience} evaluations: stopped early")
         elif self.state.evaluated_at != clock.step:
@@ -207,6 +210,7 @@ class Trainer:
             record = self.progress_record() | measured | progress.of_processes()
             self.run.log(record)
             self.reports.step(record)
+            self.ask_callbacks()
         if self.evaluation_is_due:
             self.evaluate(progress)
         elif self.checkpoint_is_due(before):
@@ -235,11 +239,20 @@ class Trainer:
     def out_of_patience(self) -> bool:
         return 0 < self.patience <= self.state.evaluations_since_best
 
+    @property
+    def over(self) -> bool:
+        """Whether no step follows."""
+        return self.clock.over or self.out_of_patience or self.stopped
+
+    def ask_callbacks(self) -> None:
+        """Learns whether a callback has asked to stop. The first process has them; all learn it at the same step."""
+        self.stopped = processes().first(lambda: self.reports.asked_to_stop)
+
     @np.errstate(over="ignore", invalid="ignore")  # what is not finite is found when the checkpoint is written
     def evaluate(self, progress: Progress) -> None:
         """Evaluates the averaged weights on validation, and keeps them if they are the best so far."""
         started = processes().now()
-        state, clock, due = self.state, self.clock, self.config.evaluations
+        state, clock, due, was_over = self.state, self.clock, self.config.evaluations, self.clock.over
         state.evaluated_at = clock.step
         if clock.step:  # the evaluation before the first step is not counted
             state.evaluations = max(state.evaluations + 1, int(clock.progress * due))
@@ -257,10 +270,12 @@ class Trainer:
         self.run.log(self.progress_record() | {"validation": metrics} | of_sample)
         progress.evaluated(metrics, best=better, sample=sample)
         self.reports.evaluation(clock.step, metrics, best=better, sample=sample)
-        clock.reserve = processes().now() - started
+        self.ask_callbacks()
+        took = processes().now() - started
+        clock.reserve = max(clock.reserve, took) if was_over else took  # a run that is over stays over
         # Evaluations that came due while this one took its time are skipped.
         state.evaluations = max(state.evaluations, int(clock.progress * due))
-        if not self.detector.high_steps or clock.over or self.out_of_patience:
+        if not self.detector.high_steps or self.over:
             self.save_checkpoint()
 
     def evaluate_start(self) -> None:
@@ -298,6 +313,7 @@ class Trainer:
             self.state,
             step=self.clock.step,
             seconds=self.clock.seconds,
+            spent=self.spent,
             reserve=self.clock.reserve,
             position=self.objective.position(),
             rng=self.rng_state(),
@@ -395,7 +411,7 @@ class Trainer:
         self.seek(state, carried, path)
         self.optimizer.steps = state.step
         self.state = state
-        self.run.forget_metrics_after(state.step)
+        self.run.forget_metrics_after(state.step, evaluated=state.evaluated_at == state.step)
         return path, state
 
     def raw_tensors(self, carried: Mapping[str, np.ndarray] | None = None) -> dict[str, np.ndarray]:

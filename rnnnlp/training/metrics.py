@@ -101,28 +101,25 @@ def wilson_interval(hits: int, n: int) -> list[float]:
     return [max(0.0, middle - half), min(1.0, middle + half)]
 
 
-def expected_calibration_error(probabilities: np.ndarray, targets: np.ndarray, bins: int = BINS) -> float:
-    """The mean distance between confidence and accuracy, over equal ranges of confidence (Guo et al. 2017).
+def error_of_gaps(gaps: np.ndarray, examples: int) -> float:
+    """The expected calibration error, from the `confidence_gaps` of some examples.
+
+    It is the mean distance between confidence and accuracy, over equal ranges of confidence (Guo et al. 2017).
+    """
+    return float(np.abs(gaps).sum() / examples)
+
+
+def confidence_gaps(probabilities: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Hits minus confidence in each range of confidence, summed over the examples, `(BINS,)`.
 
     Args:
         probabilities: `(n, K)`.
         targets: The true classes, `(n,)`.
-        bins: Number of ranges.
     """
-    return error_of_gaps(confidence_gaps(probabilities, targets, bins), len(targets))
-
-
-def error_of_gaps(gaps: np.ndarray, examples: int) -> float:
-    """The expected calibration error, from the `confidence_gaps` of some examples."""
-    return float(np.abs(gaps).sum() / examples)
-
-
-def confidence_gaps(probabilities: np.ndarray, targets: np.ndarray, bins: int = BINS) -> np.ndarray:
-    """Hits minus confidence in each range of confidence, summed over the examples, `(bins,)`."""
     confidence = probabilities.max(axis=1)  # (n,)
     hit = probabilities.argmax(axis=1) == targets  # (n,)
-    which = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)  # (n,)
-    gaps: np.ndarray = np.bincount(which, hit, bins) - np.bincount(which, confidence, bins)
+    which = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)  # (n,)
+    gaps: np.ndarray = np.bincount(which, hit, BINS) - np.bincount(which, confidence, BINS)
     return gaps
 
 
@@ -156,7 +153,7 @@ def threshold_table(counts: Sequence[Sequence[int]]) -> list[dict[str, float]]:
 
 
 def most_confident_mistakes(
-    probabilities: np.ndarray, targets: np.ndarray, count: int, predicted: np.ndarray | None = None
+    probabilities: np.ndarray, targets: np.ndarray, count: int, predicted: np.ndarray
 ) -> np.ndarray:
     """The misclassified examples of highest confidence.
 
@@ -164,12 +161,10 @@ def most_confident_mistakes(
         probabilities: `(n, K)`.
         targets: The true classes, `(n,)`.
         count: Maximum number of examples.
-        predicted: The predicted classes, `(n,)`; by default the most probable ones.
+        predicted: The predicted classes, `(n,)`.
 
     Returns:
         Their indices, the most confident first.
     """
-    if predicted is None:
-        predicted = probabilities.argmax(axis=1)
     wrong = np.flatnonzero(predicted != targets)
     return wrong[np.argsort(-probabilities[wrong, predicted[wrong]], kind="stable")][:count]

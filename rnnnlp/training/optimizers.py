@@ -48,6 +48,8 @@ class Optimizer:
         """
         self.steps += 1
         for name, p in self.parameters.items():
+            if not p.lr_scale:
+                continue
             rows, decay = p.touched, self.decay_of(p)
             slots = [self.slots[slot][name] for slot in self.slot_names]
             if isinstance(rows, slice):
@@ -123,7 +125,7 @@ class AdamW(Optimizer):
         self.steps += 1
         parameters = list(self.parameters.values())
         m, v = (list(self.slots[slot].values()) for slot in self.slot_names)
-        for rate in dict.fromkeys(p.lr_scale for p in parameters):
+        for rate in dict.fromkeys(p.lr_scale for p in parameters if p.lr_scale):
             at_rate = [i for i, p in enumerate(parameters) if p.lr_scale == rate]
             kernels.of(gradients[0]).adam(
                 [parameters[i].value for i in at_rate],

@@ -4,7 +4,7 @@ Options have two stages. What the user said is a subclass of `TrainingOptions`, 
 the run stores is a subclass of that, in which everything is decided: see `TrainingConfig`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -203,6 +203,17 @@ class TrainingOptions(Config):
     def least_frequency(self) -> int:
         """What `min_frequency` is, also where it is left open."""
         return MIN_FREQUENCY if self.min_frequency is None else self.min_frequency
+
+
+def values_of(names: Sequence[str], *configs: Config) -> str:
+    """The values of some options, for the log; those that are None are left out.
+
+    Args:
+        names: The options.
+        configs: Each option is in one of them; if it is in several, the first one counts.
+    """
+    values = {name: next(getattr(config, name) for config in configs if hasattr(config, name)) for name in names}
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in values.items() if value is not None)
 
 
 def budget_seconds(budget: str, trained: Callable[[], float] | None = None) -> float:

@@ -11,9 +11,11 @@ from rnnnlp.training.clock import Clock
 from rnnnlp.training.distributed import processes
 from rnnnlp.training.objective import BatchLoss
 
+BAR = (logging.INFO + logging.WARNING) // 2  # the level of progress bars: at it there are no lines
+
 
 class Progress:
-    """A `tqdm` progress bar on standard error, and lines above it unless the logger `rnnnlp` has only warnings.
+    """A `tqdm` progress bar on standard error, and lines above it, unless logging silences them: see `is_shown`.
 
     Args:
         clock: The clock of the run.
@@ -28,14 +30,14 @@ class Progress:
         self.share_of_messages = 0.0  # of the time; that of waiting for other processes included
         self.noise_scale: float | None = None
         self._continue()
-        self.quiet = logging.getLogger("rnnnlp").level > logging.INFO
+        self.quiet = not is_shown(logging.INFO)
         self.bar = tqdm(
             total=1000,
             initial=int(1000 * clock.progress),
             bar_format="{percentage:3.0f}%|{bar:20}| {desc}",
             dynamic_ncols=True,
             leave=not self.quiet,
-            disable=None,  # without a terminal, only evaluations are printed
+            disable=no_bar(),
         )
 
     def __enter__(self) -> Self:
@@ -108,6 +110,20 @@ class Progress:
             return
         with suppress(OSError):
             self.bar.write(visible(text), file=sys.stderr)
+
+
+def is_shown(level: int) -> bool:
+    """Whether progress of this level is shown: as the logger `rnnnlp` says, or where nobody has set its level.
+
+    The root logger is at WARNING by default, in notebooks also with a handler. Only above that does it ask for silence.
+    """
+    logger = logging.getLogger("rnnnlp")
+    return logger.isEnabledFor(level if logger.level else logging.WARNING) and logger.manager.disable < level
+
+
+def no_bar() -> bool | None:
+    """The argument `disable` of `tqdm`: True if logging silences bars; None, so that only a terminal has one."""
+    return None if is_shown(BAR) else True
 
 
 def short(number: float) -> str:

@@ -40,10 +40,15 @@ class ReportedRun:
     step: int
 
 
+class StopTraining(Exception):
+    """A method of a `Callback` raises it to end the training early. The run then counts as finished."""
+
+
 class Callback:
     """Is called at events of a training. Subclasses override the methods that they need.
 
-    A callback that raises an exception is called no more; a warning says so, and the training goes on.
+    `StopTraining` ends the training. A callback that raises another exception is called no more; a warning says so, and
+    the training goes on.
     """
 
     def begin(self, run: ReportedRun) -> None:
@@ -113,6 +118,7 @@ class Reports:
                     f"pip install 'rnnnlp[{name}]'"
                 )
         self._callbacks = [*map(_tracker, names), *callbacks]
+        self.asked_to_stop = False  # by a callback
 
     def begin(self, run: ReportedRun) -> None:
         self._tell(lambda callback: callback.begin(run))
@@ -135,6 +141,8 @@ class Reports:
         for callback in self._callbacks:
             try:
                 tell(callback)
+            except StopTraining:
+                self.asked_to_stop = True
             except Exception as error:
                 self._callbacks = [other for other in self._callbacks if other is not callback]
                 reason = " ".join(f"{type(error).__name__}: {error}".split())

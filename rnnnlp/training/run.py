@@ -16,6 +16,7 @@ from rnnnlp.files import CorruptFileError, write_atomically
 from rnnnlp.training.card import model_card
 from rnnnlp.training.data_places import find_data, refuse_data_of_run
 from rnnnlp.training.distributed import processes
+from rnnnlp.training.divergence import Diverged
 from rnnnlp.training.loop import Trainer
 from rnnnlp.training.model_folder import CARD, CONFIG, training_of
 from rnnnlp.training.network import Network
@@ -68,7 +69,7 @@ def train(
         RunFolder.create(out, overwrite=overwrite) as run,
     ):
         run.when_begun = lambda: say_how_to_resume(command)
-        return finish(task, task.begin(options, run, data=data, started=started), reports)
+        return train_to_end(task, task.begin(options, run, data=data, started=started), reports)
 
 
 def resume(
@@ -110,7 +111,7 @@ def resume(
             if data is None and (place := find_data(config.to_mapping(), run.path)) != config.data:
                 config = config.changed(data=place)
             with running(config.backend, config.threads):
-                return finish(task, task.reopen(network, config, run, data=data), reports)
+                return train_to_end(task, task.reopen(network, config, run, data=data), reports)
         except CorruptFileError as error:
             found = run.checkpoints()  # none on a computer without the run folder
             if len(found) < 2 or not str(error).startswith(str(found[-1])):
@@ -118,25 +119,36 @@ def resume(
             raise UserError(f"{error.marked}, or remove {found[-1]} to resume from {found[-2].name}") from None
 
 
-def finish(task: Task, trainer: Trainer, reports: Reports) -> Network:
+def train_to_end(task: Task, trainer: Trainer, reports: Reports) -> Network:
     """Trains to the end, writes the model card, and returns the network with its best weights."""
     run, config = trainer.run.path, trainer.objective.network.config.to_mapping() | trainer.config.to_mapping()
     trainer.reports = reports
     reports.begin(ReportedRun(run.resolve().name, run, task.name, config, trainer.clock.step))
     if not trainer.clock.step and trainer.state.best_score is not None:  # of a start, before anybody was told
         reports.evaluation(0, trainer.state.best_metrics, best=True, sample=None)
-    status = "failed"
+
+    def end(status: str) -> None:
+        reports.end(status, trainer.state.best_metrics)  # now the folder is as it stays, for who uploads it
+
+    def end_interrupted() -> None:
+        try:
+            save_card(task, trainer)
+        finally:
+            end("interrupted")
+
     try:
         trainer.train()
         processes().first(lambda: save_card(task, trainer))
-        status = "finished"
-    except KeyboardInterrupt as stop:
-        status = "interrupted"
-        if isinstance(stop, Interrupted):
-            processes().first(lambda: save_card(task, trainer))
+    except Interrupted:  # in all processes, which wait here until the trackers of the first one have ended
+        processes().first(end_interrupted)
         raise
-    finally:
-        reports.end(status, trainer.state.best_metrics)  # now the folder is as it stays, for who uploads it
+    except Diverged:  # as above
+        processes().first(lambda: end("failed"))
+        raise
+    except BaseException as error:
+        end("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
+        raise
+    end("finished")
     return processes().first(lambda: task.network.from_pretrained(trainer.run.path))
 
 
@@ -204,7 +216,7 @@ def running(backend: str | None, threads: int | None) -> Iterator[None]:
         yield
 
 
-def run_folder(out: str | os.PathLike[str] | None) -> AbstractContextManager[str | os.PathLike[str]]:
+def kept_or_temporary(out: str | os.PathLike[str] | None) -> AbstractContextManager[str | os.PathLike[str]]:
     """The folder of a run: `out`, or a temporary one for a run that nobody asked to keep."""
     if out is not None:
         return nullcontext(as_given(str, out, "out"))

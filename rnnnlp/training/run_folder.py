@@ -118,7 +118,7 @@ class RunFolder:
         """Locks the folder, checks it once more, and finishes or removes what killed processes left."""
         self._take_lock()
         try:
-            with self._written_alone():
+            with writing(self.path), alone(self.path):  # nobody else saves a model here, as they may without the lock
                 check()
                 self._finish_earlier()
         except BaseException:
@@ -220,12 +220,6 @@ class RunFolder:
         """The number of the process that trains in this folder now, or None (0 if it is not known)."""
         return holder(self.path)
 
-    @contextmanager
-    def _written_alone(self) -> Iterator[None]:
-        """A context in which nobody else saves a model here, as they may without the lock of the run."""
-        with writing(self.path), alone(self.path):
-            yield
-
     def _finish_earlier(self) -> None:
         """Finishes or removes what killed processes left."""
         finish_replacement(self.path, ENTRIES)
@@ -271,9 +265,17 @@ class RunFolder:
         return content.decode("utf-8", "replace")
 
     @by_first
-    def forget_metrics_after(self, step: int) -> None:
-        """Drops the lines of steps that a resumed run will take again."""
-        kept = [json.dumps(record, ensure_ascii=False) for record in self.metrics() if record["step"] <= step]
+    def forget_metrics_after(self, step: int, *, evaluated: bool) -> None:
+        """Drops the lines of steps, and of an evaluation at this step, that a resumed run will take again.
+
+        Args:
+            step: The last one that is kept.
+            evaluated: Whether the evaluation at that step is kept.
+        """
+        records = [record for record in self.metrics() if record["step"] <= step]
+        if not evaluated:
+            records = [record for record in records if record["step"] < step or "validation" not in record]
+        kept = [json.dumps(record, ensure_ascii=False) for record in records]
         write_atomically(self.path / METRICS, "".join(line + "\n" for line in kept).encode("utf-8", "replace"))
 
     # ----------------------------------------------------------------------------------------------------- checkpoints
@@ -335,10 +337,16 @@ class RunFolder:
         return RunFolder(own_folder(current(self.path) / LANGUAGE_MODEL))
 
     def seconds(self) -> float:
-        """Seconds of training so far, those of pretraining included."""
+        """Seconds of training so far, those of pretraining and of folds included."""
+        state = read_state(self.latest_checkpoint())
+        if state.spent or not self.language_model().checkpoints():
+            return state.spent + state.seconds
+        return self.seconds_of_pretraining() + (state.seconds if state.step else 0.0)
+
+    def seconds_of_pretraining(self) -> float:
+        """How long the language models of this run trained, with the time before it; 0 where it has none."""
         inner = self.language_model()
-        pretraining = read_state(inner.latest_checkpoint()).seconds if inner.checkpoints() else 0.0
-        return read_state(self.latest_checkpoint()).seconds + pretraining
+        return read_state(inner.latest_checkpoint()).seconds if inner.checkpoints() else 0.0
 
     def _is_quantized(self) -> bool:
         with suppress(UserError):

@@ -19,6 +19,17 @@ class Interrupted(KeyboardInterrupt):
 
 
 @contextmanager
+def kill_exits() -> Iterator[None]:
+    """Lets SIGTERM and SIGHUP end the program, as they do without a training. Ctrl-C stays a KeyboardInterrupt."""
+    try:
+        yield
+    except Interrupted as stop:
+        if stop.exit_code == 128 + signal.SIGINT:
+            raise
+        raise SystemExit(stop.exit_code) from stop
+
+
+@contextmanager
 def signals_noted() -> Iterator[list[int]]:
     """While inside, SIGINT, SIGTERM and SIGHUP do not interrupt but go into the list.
 

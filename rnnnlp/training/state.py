@@ -16,6 +16,7 @@ class TrainingState:
 
     step: int = 0
     seconds: float = 0.0  # of training, in all sessions
+    spent: float = 0.0  # seconds of the run before them, in pretraining and folds
     reserve: float = 0.0  # seconds to keep for the last evaluation
     lr_scale: float = 1.0  # halved at each rollback
     evaluations: int = 0  # how many have been made or skipped
@@ -25,7 +26,7 @@ class TrainingState:
     evaluations_since_best: int = 0
     position: dict[str, Any] = field(default_factory=dict)  # in the data
     rng: dict[str, Any] = field(default_factory=dict)
-    data: dict[str, Any] = field(default_factory=dict)  # the digest of each part: see `task.Objective.fingerprint`
+    data: dict[str, Any] = field(default_factory=dict)  # the digest of each part: see `objective.Objective.fingerprint`
     made_with: dict[str, Any] = field(default_factory=dict)  # see `provenance.made_with`
     data_places: dict[str, Any] = field(default_factory=dict)  # see `data_places.places_of`
     divergence: dict[str, Any] = field(default_factory=lambda: DivergenceDetector().to_mapping())
@@ -47,6 +48,7 @@ class TrainingState:
         content.setdefault("divergence", DivergenceDetector().to_mapping())  # checkpoints of 0.1 may lack it
         content.setdefault("data_places", {})  # runs before 0.2 do not say
         content.setdefault("made_with", {})
+        content.setdefault("spent", 0.0)
         if isinstance(content.get("data"), str):
             content["data"] = {EARLIER_DATA: content["data"]}
         if set(content) != set(hints):

@@ -76,7 +76,7 @@ class Task:
     network: type[Network]
     begin: "Callable[..., Trainer]"  # (options, run, *, data, started) -> the trainer of a new run
     reopen: "Callable[..., Trainer]"  # (network, training, run, *, data) -> the trainer of a resumed run
-    evaluate: Callable[..., dict[str, Any]]  # (folder, data, split, training, asked) -> figures
+    evaluate: Callable[..., dict[str, Any]]  # (model, folder, data, split, training, asked) -> figures
     report: Callable[[Sequence[Mapping[str, Any]]], list[str]]  # figures of one or more data sets -> lines
     merged: Callable[[Sequence[Mapping[str, Any]]], dict[str, Any]] | None = None  # figures with "sums" -> of all sums
     evaluations: tuple[str, ...] = ()  # the fields of `Evaluation` that mean something here

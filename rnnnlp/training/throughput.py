@@ -1,29 +1,33 @@
-"""The training speed of this machine, and the number of evaluations that fits it."""
+"""The speed of this machine."""
 
-import math
 import time
 from collections.abc import Callable
+from statistics import median
 
-PROBE_SECONDS = 0.5
-EVALUATION_SHARE = 0.04  # of the training time may be spent on evaluations
-EVALUATION_SPEED = 3.0  # how many times faster tokens are evaluated than trained on
-
-
-def shortest(step: Callable[[], object]) -> float:
-    """The shortest time of a call of `step` in seconds, among all calls during PROBE_SECONDS."""
-    fastest, started = math.inf, time.monotonic()
-    while time.monotonic() - started < PROBE_SECONDS:
-        begin = time.monotonic()
-        step()
-        fastest = min(fastest, time.monotonic() - begin)
-    return fastest
+LEAST_SECONDS, MOST_SECONDS, SHARE_OF_BUDGET = 0.5, 3.0, 0.005  # of a measurement
 
 
-def number_of_evaluations(seen: float, validation_tokens: int) -> int:
-    """A number of evaluations, 2 to 10, that take a small share of the training time.
+def usual_seconds(step: Callable[[], object], budget: float | None) -> float:
+    """The median time of a call of `step` in seconds.
+
+    The fastest call would promise too much: on a machine that others use too, it may take half of the usual time. The
+    first one, which also fills caches, counts only if it takes all the time that a measurement may take.
 
     Args:
-        seen: Number of tokens that the run trains on.
-        validation_tokens: Number of tokens in the validation split.
+        step: What is measured.
+        budget: The time for the whole training in seconds, of which a small part is spent; None if there is no limit.
     """
-    return int(min(10, max(2, EVALUATION_SHARE * seen * EVALUATION_SPEED / validation_tokens)))
+    least = min(max(LEAST_SECONDS, SHARE_OF_BUDGET * (budget or 0.0)), MOST_SECONDS)
+    times, started = [timed(step)], time.monotonic()
+    if times[0] >= least:
+        return times[0]
+    while len(times) < 2 or time.monotonic() - started < least:
+        times.append(timed(step))
+    return median(times[1:])
+
+
+def timed(step: Callable[[], object]) -> float:
+    """How long a call takes, in seconds."""
+    started = time.monotonic()
+    step()
+    return time.monotonic() - started

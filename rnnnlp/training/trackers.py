@@ -34,9 +34,11 @@ class TensorboardCallback(_Tracker):
     def begin(self, run: ReportedRun) -> None:
         from tensorboardX import SummaryWriter
 
-        purge = {"purge_step": run.step + 1} if run.step else {}
+        folder = own_folder(run.folder / TENSORBOARD)
+        is_known = folder.is_dir() and any(folder.iterdir())
+        purge = {"purge_step": run.step + 1 if run.step else 0} if is_known else {}  # what is reported once more
         suffix = f".{run.step:012}.{os.getpid()}"  # names have seconds, and a resume within one must not overwrite
-        self._writer = SummaryWriter(str(own_folder(run.folder / TENSORBOARD)), filename_suffix=suffix, **purge)
+        self._writer = SummaryWriter(str(folder), filename_suffix=suffix, **purge)
         if not run.step:
             rows = "".join(f"| {name} | {json.dumps(value)} |\n" for name, value in run.config.items())
             self._writer.add_text("configuration", f"| option | value |\n| --- | --- |\n{rows}", 0)
@@ -142,7 +144,7 @@ class TrackioCallback(_Tracker):
 def remembered(run: ReportedRun, tracker: str) -> str | None:
     """The name by which a tracker knows a run that is resumed, if it does."""
     name = _all_remembered(run.folder).get(tracker)
-    return name if run.step and isinstance(name, str) else None
+    return name if isinstance(name, str) else None
 
 
 def remember(run: ReportedRun, tracker: str, name: str) -> str:

@@ -15,12 +15,12 @@ from rnnnlp.tasks.char_lm.defaults import resolve
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
 from rnnnlp.tasks.char_lm.objective import CharLMObjective
 from rnnnlp.tasks.char_lm.task import TASK
-from rnnnlp.tasks.char_lm.train import corpus_of
-from rnnnlp.tasks.language_modelling import SPLITS, digests_of_corpus, train_and_validation
+from rnnnlp.tasks.language_modelling import corpus_of, digests_of_corpus, train_and_validation
 from rnnnlp.text import EncodedCorpus, encode_corpus
+from rnnnlp.text.sources import TRAINING_SPLITS
 from rnnnlp.training.loop import Trainer
 from rnnnlp.training.progress import Progress
-from rnnnlp.training.run import run_folder, running, with_limit
+from rnnnlp.training.run import kept_or_temporary, running, with_limit
 from rnnnlp.training.run_folder import RunFolder
 from variants.names import Variant, build, multiplications
 
@@ -77,7 +77,9 @@ def train(variant: Variant, given: Mapping[str, Any]) -> dict[str, Any]:
     options = TASK.options_from({"validation_tokens": LARGEST_INTEGER, **BASELINE, **values})
     training = with_limit(options.training)
     with running(training.backend, training.threads):
-        encoded = encode_corpus(corpus_of(training), training.tokenizer, splits=SPLITS, **training.vocabulary_options)
+        encoded = encode_corpus(
+            corpus_of(training), training.tokenizer, splits=TRAINING_SPLITS, **training.vocabulary_options
+        )
         config, network_config = resolve(
             training,
             options.network,
@@ -87,7 +89,7 @@ def train(variant: Variant, given: Mapping[str, Any]) -> dict[str, Any]:
         )
         rng: np.random.Generator = rng_for(config.seed, Stream.WEIGHTS)
         network = build(variant, network_config, encoded.tokenizer, rng=rng)
-        with run_folder(None) as folder, RunFolder.create(folder, overwrite=False) as run:
+        with kept_or_temporary(None) as folder, RunFolder.create(folder, overwrite=False) as run:
             objective = VariantObjective(network, encoded, config, variant)
             network.save_config(run.path, training=config.to_mapping())
             trainer = TimedTrainer(objective, config, run, started=started)

@@ -1,6 +1,7 @@
 """Learning curves: nested parts of the texts, finished trainings that are kept, and what is told of the figures."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -86,16 +87,28 @@ def test_finished_trainings_are_kept(tmp_path: Path):
     again = Kept(path, of)
     assert list(again.points.values()) == [one, two]
     assert path.read_bytes() == whole
+    for tail in (bytes(90), b'{"labels": 1' + bytes(9), b"no json"):  # after a power cut
+        path.write_bytes(whole + tail)
+        assert list(Kept(path, of).points.values()) == [one, two]
+        assert path.read_bytes() == whole
     with pytest.raises(UserError, match="has trainings with other data; give the same as there"):
         Kept(path, of | {"data": "xyz"})
     with pytest.raises(UserError, match="has trainings with other options; give the same as there"):
         Kept(path, of | {"options": {}})
     forged = [whole.replace(b"0.5,", b"NaN,"), whole.replace(b"10,", b'"10",'), whole.replace(b"0.69,", b'"x",')]
-    for wrong in (b"no json", b"[1]\n", b'{"labels": 1}\n', b"[" * 9999 + b"\n", *forged):
+    for wrong in (b"no json", bytes(90), b"[1]\n", b'{"labels": 1}\n', b"[" * 9999 + b"\n", *forged):
         path.write_bytes(wrong)
         with pytest.raises(UserError, match="line 1, is not a training of a curve; give another file"):
             Kept(path, of)
         assert path.read_bytes() == wrong
+
+
+def test_a_finished_training_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    kept = Kept(tmp_path / "kept.jsonl", {})
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_size))
+    kept.add(points((10, 0, 0.5))[0])
+    assert synced[0] == (tmp_path / "kept.jsonl").stat().st_size > 0
 
 
 def test_the_table_has_means_and_spread():

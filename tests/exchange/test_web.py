@@ -23,6 +23,7 @@ from rnnnlp.tasks.sentiment.ensemble import Ensemble
 from rnnnlp.text import Tokenizer
 from rnnnlp.text.characters import ByteTokenizer, CharTokenizer
 from rnnnlp.text.words import BPETokenizer, WordTokenizer
+from tests.conftest import PATIENCE
 from tests.exchange.made import TEXTS, classifier, language_model
 
 pytestmark = pytest.mark.usefixtures("onnx_or_skip")
@@ -59,7 +60,7 @@ def libraries() -> Path:
 def answers(folder: Path, request: dict[str, Any]) -> dict[str, Any]:
     """What an exported folder answers in node."""
     done = subprocess.run(
-        ["node", str(ANSWERS), str(folder)], input=json.dumps(request), capture_output=True, text=True, timeout=240
+        ["node", str(ANSWERS), str(folder)], input=json.dumps(request), capture_output=True, text=True, timeout=PATIENCE
     )
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)

@@ -1,6 +1,9 @@
 """The public classes: options in the constructor, data in `fit`, folders that keep everything."""
 
 import inspect
+import io
+import pickle
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +11,9 @@ import numpy as np
 import pytest
 
 import rnnnlp
-from rnnnlp import CharLM, SentimentClassifier, WordLM
+from rnnnlp import CharLM, SentimentClassifier, WordLM, kernels
 from rnnnlp.errors import UserError
+from rnnnlp.tasks.language_modelling import given_corpus
 from rnnnlp.tasks.sentiment.estimator import labelled
 
 TEXTS = ["good film", "lovely day", "bad film", "awful day"] * 5
@@ -21,6 +25,10 @@ LM = SMALL | {"bptt": 8}
 def test_every_public_name_is_there():
     for name in rnnnlp.__all__:
         assert getattr(rnnnlp, name)
+        assert name in dir(rnnnlp)
+    assert "__version__" in dir(rnnnlp)
+    assert issubclass(rnnnlp.NotFittedError, rnnnlp.UserError)
+    assert rnnnlp.UserError is UserError
     with pytest.raises(AttributeError, match="no attribute 'Reader'"):
         _ = rnnnlp.Reader  # type: ignore[attr-defined]
 
@@ -32,6 +40,33 @@ def test_the_signature_names_the_options_of_the_command_line(estimator: type[Any
     assert names == set(estimator().get_params())
     assert "samples" not in names or estimator is WordLM
     assert "data" not in names
+
+
+@pytest.mark.parametrize("estimator", [CharLM, SentimentClassifier, WordLM])
+def test_help_explains_every_option(estimator: type[Any]):
+    arguments = (estimator.__doc__ or "").partition("\n\nArgs:\n")[2].partition("\n\nAttributes:\n")[0]
+    explained = [line.split(":")[0].strip() for line in arguments.splitlines() if line[4] != " "]
+    assert explained == ["options", *estimator().get_params()]
+    assert "\n    dropout: Fraction of features that are dropped in training (default: " in arguments
+    assert "\n    momentum: Momentum of sgd, and beta1 of adam and adamw (default: 0." in arguments
+    assert "\n    epochs: Number of passes over the data.\n" in arguments
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("random_state", "here it is seed"),
+        ("n_jobs", "here it is threads"),
+        ("learning_rate", "here it is lr"),
+        ("max_iter", "here it is epochs"),
+        ("verbose", "the level of the logger 'rnnnlp' decides what is shown"),
+        ("xyz", "it has text_column, "),
+    ],
+)
+def test_names_of_other_libraries_are_translated(name: str, advice: str):
+    for estimator in (CharLM, SentimentClassifier):
+        with pytest.raises(TypeError, match=f"no option '{name}'; {advice}"):
+            estimator(**{name: 1})
 
 
 def test_an_unknown_option_names_the_nearest_one():
@@ -57,6 +92,28 @@ def test_options_may_be_of_numpy_or_durations(tmp_path: Path):
     assert classifier.training_["budget"] == 0.5
     with pytest.raises(UserError, match="budget '1 hour' is not a duration"):
         CharLM(budget="1 hour").fit(TEXTS)
+
+
+def test_kernels_are_those_that_were_chosen_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    model = CharLM(**LM, threads=1).fit(TEXTS * 10, out=tmp_path / "run")
+    used, running = [], kernels.running
+
+    def noted(backend: str | None = None, threads: int | None = None) -> AbstractContextManager[str]:
+        used.append((backend, threads))
+        return running(backend, threads)
+
+    monkeypatch.setattr(kernels, "running", noted)
+    model.generate(length=3)
+    assert used.pop() == ("numpy", 1)
+    model.set_params(backend="auto").generate(length=3)
+    assert used.pop() == ("auto", 1)
+    for opened in (CharLM.from_pretrained(tmp_path / "run"), pickle.loads(pickle.dumps(model))):
+        opened.generate(length=3)
+        assert used == []  # those of the process, not of where it was trained
+        opened.set_params(threads=2).generate(length=3)
+        assert used.pop() == (None, 2)
+        opened.set_params(backend="numpy", threads=None).generate(length=3)
+        assert used.pop() == ("numpy", None)
 
 
 def test_labels_sort_as_what_they_are_and_come_back_from_a_folder(tmp_path: Path):
@@ -136,6 +193,21 @@ def test_a_character_model_from_a_path_or_from_texts(tmp_path: Path):
         reopened.generate(temperature=-1)
     with pytest.raises(UserError, match="validation_data is given beside a path; give both as texts"):
         CharLM(**LM).fit(path, validation_data=TEXTS)
+
+
+def test_an_open_file_is_one_text(tmp_path: Path):
+    path = tmp_path / "book.txt"
+    path.write_text("\n".join(TEXTS * 10))
+    with path.open() as file:
+        from_file = CharLM(**LM).fit(file)
+    assert from_file.generate("go", length=9, seed=1) == CharLM(**LM).fit(path).generate("go", length=9, seed=1)
+    given = {"column": None, "separator": None}
+    corpus, _ = given_corpus(io.StringIO("one\ntwo\n"), io.BytesIO(b"drei\n"), **given)
+    assert corpus is not None
+    assert ["".join(corpus.chunks(split)) for split in corpus.splits] == ["one\ntwo\n", "drei\n"]
+    for arguments in (([__file__] * 3,), (TEXTS, [__file__] * 3)):
+        with pytest.raises(UserError, match=r"data has paths of files, such as .*; it must be texts"):
+            given_corpus(*arguments, **given)
 
 
 def test_the_home_folder_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

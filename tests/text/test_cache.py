@@ -175,18 +175,19 @@ def test_an_entry_that_cannot_be_read_is_as_if_it_were_not_there(corpus, tmp_pat
 
 
 WRITE_FOR_EVER = """
-import sys, time
+import sys
 from pathlib import Path
 from rnnnlp.text.cache import cached
 def write(folder):
     print("writing", flush=True)
-    time.sleep(60)
+    sys.stdin.read()
 cached(Path(sys.argv[1]), "slow", write, lambda entry: None)
 """
 
 
 def test_unfinished_entries_go_when_their_writer_has_ended_whatever_the_clock_says(tmp_path):
-    writer = subprocess.Popen([sys.executable, "-c", WRITE_FOR_EVER, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, "-c", WRITE_FOR_EVER, str(tmp_path)]
+    writer = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         assert writer.stdout.readline() == "writing\n"
         (unfinished,) = tmp_path.glob(".entry.*.tmp")

@@ -36,8 +36,11 @@ class Stars(enum.IntEnum):
         (float("nan"), None),
         (np.datetime64("NaT"), None),
         ("", None),
-        (" NaN", None),
-        ("N/A", None),
+        (" ", None),
+        (" NaN", "NaN"),
+        ("N/A", "N/A"),
+        ("None", "None"),
+        ("null", "null"),
     ],
 )
 def test_a_label_in_its_plain_form(value: Any, label: Any):
@@ -66,7 +69,7 @@ def test_what_cannot_be_a_label(value: Any, reason: str):
 
 
 def containers(labels: list[Any]) -> dict[str, Any]:
-    pandas = pytest.importorskip("pandas")
+    pandas, arrow = pytest.importorskip("pandas"), pytest.importorskip("pyarrow")
     return {
         "tuple": tuple(labels),
         "array": np.array(labels),
@@ -79,6 +82,9 @@ def containers(labels: list[Any]) -> dict[str, Any]:
         "category": pandas.Series(labels).astype("category"),
         "frame": pandas.DataFrame({"label": labels}),
         "Column": datasets.Dataset.from_dict({"label": labels})["label"],
+        "Array": arrow.array(labels),
+        "ChunkedArray": arrow.chunked_array([labels[:1], labels[1:]]),
+        "Table": arrow.table({"label": labels}),
     }
 
 
@@ -89,6 +95,16 @@ def test_labels_in_every_usual_container():
     with_gap = pandas.Series([1, None, 0])
     assert as_labels(with_gap) == [1.0, None, 0.0]
     assert as_labels(with_gap.astype("Int64")) == [1, None, 0]
+    arrow = pytest.importorskip("pyarrow")
+    assert as_labels(arrow.array(["a", None, "b"]).dictionary_encode()) == ["a", None, "b"]
+
+
+def test_words_for_nothing_are_classes_in_python(caplog: pytest.LogCaptureFixture):
+    words = ["None", "NA", "null", "N/A", None, float("nan"), ""]
+    assert as_labels(words) == ["None", "NA", "null", "N/A", None, None, None]
+    assert not caplog.text
+    assert as_labels(np.array(["good", np.nan])) == ["good", "nan"]  # NumPy makes a string of it
+    assert "labels: the string 'nan' is a class; give None where a label is missing" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -100,6 +116,7 @@ def test_labels_in_every_usual_container():
         (np.eye(3), r"labels has the shape \(3, 3\); .* give labels.argmax\(axis=1\)"),
         ([[0, 1], [1, 0]], r"labels\[0\] is '\[0, 1\]'; it is 2 values, and a text has one label"),
         ({"a": [1], "b": [2]}, "labels has the columns a, b; give the one with the labels"),
+        (type("LazyFrame", (), {"columns": ["label"]})(), "the data are a lazy LazyFrame; expected a table with rows"),
         ([1, datetime.date(2020, 1, 1)], r"labels\[1\] is '2020-01-01'; it is a date: a label is a name, a number"),
     ],
 )
@@ -178,6 +195,16 @@ def test_other_names_of_other_classes_are_refused(names: Any, labels: list[str])
 def test_spellings_that_look_alike_are_logged(labels: list[str], caplog: pytest.LogCaptureFixture):
     assert len(Classes.of(labels, "data")) == 2
     assert "are spelled alike and are different classes" in caplog.text
+
+
+def test_unknown_labels_have_no_index_in_a_score(caplog: pytest.LogCaptureFixture):
+    classes = Classes(("negative", "positive"))
+    assert classes.indices_to_score(["positive", "neutral", "negative", "mixed"], "labels").tolist() == [1, -1, 0, -1]
+    said = "labels: 2 of the 4 labels are of classes that the model does not know, 'mixed', 'neutral'; their texts"
+    assert caplog.text.count(said) == 1
+    assert classes.indices_to_score(["pos", "neg"], "labels").tolist() == [1, 0]
+    with pytest.raises(UserError, match="labels has labels that the model does not know, 'neutral'"):
+        classes.indices_to_score(["neutral", "neutral"], "labels")
 
 
 def test_many_unknown_labels_are_counted():

@@ -62,13 +62,20 @@ def test_a_table_is_read_or_refused(name: str, content: bytes, tmp_path: Path):
 
 
 @pytest.mark.parametrize("name", ["texts.csv", "texts.jsonl"])
-@FEW
-@given(rows=ROWS, seed=st.integers(0, 2**32 - 1))
-def test_rows_come_back_as_others_wrote_them(name: str, rows: list, seed: int, tmp_path: Path):
+def test_rows_come_back_as_others_wrote_them(name: str, tmp_path: Path):
     write = inputs.csv_of if name == "texts.csv" else inputs.jsonl_of
-    content = write(rows, np.random.default_rng(seed))
-    with suppress(UserError):
-        targets.read_back(name, content, rows, tmp_path)
+    read = []
+
+    @FEW
+    @given(rows=ROWS, seed=st.integers(0, 2**32 - 1))
+    def check(rows: list, seed: int) -> None:
+        content = write(rows, np.random.default_rng(seed))
+        read.append(targets.read_back(name, content, rows, tmp_path))
+
+    check()
+    assert sum(read) > len(read) / 8  # most of these labels are refused, of JSON lists and objects
+    rows = [("a good film", "good"), ("电影，\n很差", "bad"), ('"quoted", and so on', "good")]
+    assert all(targets.read_back(name, write(rows, np.random.default_rng(k)), rows, tmp_path) for k in range(20))
 
 
 @FEW

@@ -18,8 +18,9 @@ def toy_metrics(network: ToyNetwork, ids: np.ndarray, letters: int) -> dict[str,
     return {"loss": loss_sum / count, "letters": int(count)}
 
 
-def evaluate(folder: Path, data: str, split: str, training: Mapping[str, Any], asked: Evaluation) -> dict[str, Any]:
-    network = ToyNetwork.from_pretrained(folder)
+def evaluate(
+    network: ToyNetwork, folder: Path, data: str, split: str, training: Mapping[str, Any], asked: Evaluation
+) -> dict[str, Any]:
     ids = encode_corpus(load_corpus(data), network.tokenizer, splits=(split,)).ids[split]
     return toy_metrics(network, ids, training["bptt"])
 

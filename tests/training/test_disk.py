@@ -1,5 +1,7 @@
 """Disks that are full or cannot be written, and processes that are killed while they write: checkpoints stay whole."""
 
+import errno
+import json
 import os
 import resource
 import shutil
@@ -14,6 +16,7 @@ import pytest
 
 from rnnnlp import folders
 from rnnnlp.cli.main import main
+from rnnnlp.files import create_atomically
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
 from rnnnlp.training.run_folder import RunFolder
 
@@ -171,6 +174,26 @@ def test_status_says_where_a_run_is(text: Path, tmp_path: Path, capsys: pytest.C
     assert said["checkpoints"] == "step-00000000, step-00000020"
     assert said["losses"].count(",") == 1
     assert said["best"].startswith("nats_per_char ")
+    path = folder / "checkpoints/step-00000020/training_state.json"
+    path.write_text(json.dumps(json.loads(path.read_bytes()) | {"spent": 4500.0}))  # in pretraining and folds
+    assert main(["status", str(folder)]) == 0
+    said = dict(line.split(None, 1) for line in capsys.readouterr().out.splitlines())
+    assert int(said["time"].removesuffix(" seconds")) >= 4500
+
+
+def test_of_several_processes_one_makes_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = tmp_path / "file"
+    assert create_atomically(path, b"first")
+    assert not create_atomically(path, b"second")
+    assert path.read_bytes() == b"first"
+
+    def link(*names: Path) -> None:
+        raise OSError(errno.EPERM, "there are no hard links here")
+
+    monkeypatch.setattr(os, "link", link)
+    assert create_atomically(tmp_path / "other", b"third")
+    assert (tmp_path / "other").read_bytes() == b"third"
+    assert set(os.listdir(tmp_path)) == {"file", "other"}
 
 
 def test_a_folder_is_removed_under_another_name_that_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -27,6 +27,7 @@ from rnnnlp.training.loop import Trainer
 from rnnnlp.training.mpi import OverMPI, together
 from rnnnlp.training.objective import ShardLoss
 from rnnnlp.training.run import resume
+from tests.conftest import PATIENCE
 from tests.runs import trained
 
 STEPS = 6
@@ -77,7 +78,7 @@ def started(processes: int, arguments: list[str], code: str = "") -> subprocess.
 def ended(processes: int, arguments: list[str], code: str = "") -> tuple[int, list[str]]:
     """The exit code, and the lines on standard error."""
     process = started(processes, arguments, code)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=PATIENCE)
     return process.returncode, said.splitlines()
 
 
@@ -264,6 +265,34 @@ def test_a_stopped_run_goes_on_with_another_number_of_processes(shards: str, dat
 
 
 @pytest.mark.usefixtures("mpiexec")
+def test_a_callback_stops_all_processes_at_the_same_step(data: dict[str, Path], tmp_path: Path):
+    stop = "from rnnnlp import Callback, StopTraining; from rnnnlp.training import run; first = run.reports_to\n"
+    stop += "class Stop(Callback):\n  def step(self, step, figures):\n    raise StopTraining\n"
+    stop += "run.reports_to = lambda callbacks, names: first([Stop()], names)"
+    code, said = ended(3, [*words("charlm", data, tmp_path / "run"), "--steps", "40"], stop)
+    assert code == 0, said
+    assert "a callback has stopped the training" in said
+    assert max((tmp_path / "run/checkpoints").iterdir()).name == "step-00000010"
+
+
+@pytest.mark.usefixtures("mpiexec")
+@pytest.mark.parametrize("how", ["signal", "divergence"])
+def test_trackers_of_a_run_that_stops_may_take_their_time(how: str, data: dict[str, Path], tmp_path: Path):
+    told = tmp_path / "told"
+    code = "from rnnnlp.training import divergence, loop, mpi, reporting; import os, signal, time\n"
+    code += "first, mpi.END_SECONDS = loop.gradients_of_batch, 1.5\n"
+    stop = "signal.raise_signal(signal.SIGTERM)" if how == "signal" else "raise divergence.Diverged('step 3: no')"
+    code += f"def stopping(*a, **k):\n  if k['step'] == 3: {stop}\n"
+    code += "  return first(*a, **k)\nloop.gradients_of_batch = stopping\n"
+    code += "def slow(reports, status, figures):\n  if os.environ['PMI_RANK'] == '0':\n    time.sleep(3)\n"
+    code += f"    open({str(told)!r}, 'w').write(status)\nreporting.Reports.end = slow"
+    ended_with, said = ended(2, words("charlm", data, tmp_path / "run"), code)
+    assert told.read_text() == ("interrupted" if how == "signal" else "failed")
+    assert ended_with == (128 + signal.SIGTERM if how == "signal" else 2), said
+    assert said[-1].startswith("rnnnlp: stopped by SIGTERM" if how == "signal" else "rnnnlp: error: step 3: no")
+
+
+@pytest.mark.usefixtures("mpiexec")
 @pytest.mark.parametrize("kind", ["charlm", "sentiment"])
 def test_checkpoints_by_time_are_at_the_same_step_in_all_processes(kind: str, data: dict[str, Path], tmp_path: Path):
     """Though the first process alone writes the first one, and takes its time."""
@@ -313,14 +342,15 @@ def test_a_process_that_fails_ends_all(how: str, data: dict[str, Path], tmp_path
 
 @pytest.mark.usefixtures("mpiexec")
 def test_a_computer_that_cannot_be_reached_ends_all(data: dict[str, Path], tmp_path: Path):
-    lost = "from mpi4py import MPI; from rnnnlp.training import loop, watch; import os, threading, time\n"
+    lost = "from mpi4py import MPI; from rnnnlp.training import loop, watch; import os, threading\n"
     lost += "rank, waits, first = os.environ['PMI_RANK'], threading.Event(), loop.gradients_of_batch\n"
     lost += "MPI.Get_processor_name = lambda: 'node' + rank\n"
+    lost += "watch.own_addresses = lambda: ['127.0.0.1']\n"
     lost += (
         "watch.wait_for_loss = lambda connections: next(iter(connections)) if waits.wait() and rank == '0' else None\n"
     )
-    lost += "def waiting(*a, **k):\n  if k['step'] == 3:\n    waits.set()\n    if rank == '1': time.sleep(60)\n"
-    lost += "  return first(*a, **k)\nloop.gradients_of_batch = waiting"
+    lost += "def waiting(*a, **k):\n  if k['step'] == 3:\n    waits.set()\n"
+    lost += "    if rank == '1': threading.Event().wait()\n  return first(*a, **k)\nloop.gradients_of_batch = waiting"
     code, said = ended(2, words("charlm", data, tmp_path / "run"), lost)
     assert code == 69
     last = "process 1 on node1 cannot be reached any more; resume with: "
@@ -383,7 +413,7 @@ def test_without_the_extra_a_launcher_is_told_what_to_install(data: dict[str, Pa
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PMI", "OMPI"))}
     for rank, rank_on_host in ((0, "0"), (1, "1"), (1, "0")):  # the last one is on another computer
         launched = environment | {"PMI_SIZE": "2", "PMI_RANK": str(rank), "MPI_LOCALRANKID": rank_on_host}
-        done = subprocess.run(command, env=launched, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(command, env=launched, capture_output=True, text=True, timeout=PATIENCE)
         assert done.returncode == 2
         assert done.stderr.count("\n") == (1 if rank_on_host == "0" else 0)
         remedy = f"install them on {socket.gethostname()}: pip install 'rnnnlp[mpi]'"
@@ -393,4 +423,4 @@ def test_without_the_extra_a_launcher_is_told_what_to_install(data: dict[str, Pa
 def test_one_process_does_not_import_mpi(data: dict[str, Path], tmp_path: Path):
     program = "import sys; from rnnnlp.cli.main import main; main(); assert 'mpi4py' not in sys.modules"
     command = [sys.executable, "-c", program, *words("charlm", data, tmp_path / "run")]
-    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    subprocess.run(command, check=True, capture_output=True, timeout=PATIENCE)

@@ -31,8 +31,9 @@ def test_it_stops_and_keeps_the_checkpoints_that_are_finite(
 ):
     assert main([*words, *TOO_FAST]) == 2
     assert "try a smaller --lr or --max-norm, or --on-divergence rollback" in capsys.readouterr().err
-    for checkpoint in RunFolder(tmp_path / "run").checkpoints():
-        CharLMNetwork.from_pretrained(checkpoint)
+    (checkpoint,) = RunFolder(tmp_path / "run").checkpoints()
+    assert checkpoint.name == "step-00000000"
+    CharLMNetwork.from_pretrained(checkpoint)
 
 
 def test_it_rolls_back_with_half_the_learning_rate(words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture):

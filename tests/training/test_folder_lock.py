@@ -2,10 +2,10 @@
 
 import fcntl
 import os
+import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,14 +45,15 @@ def test_looking_at_the_lock_never_makes_a_start_fail(tmp_path: Path):
 def locked_by_another(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A context in which another process holds the lock of a folder."""
     code = """
-import sys, time
+import sys
 from pathlib import Path
 from rnnnlp.training.folder_lock import FolderLock
 lock = FolderLock(Path(sys.argv[1]))
 print("locked", flush=True)
-time.sleep(60)
+sys.stdin.read()
 """
-    with subprocess.Popen([sys.executable, "-c", code, str(folder)], stdout=subprocess.PIPE) as other:
+    command = [sys.executable, "-c", code, str(folder)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         try:
             assert other.stdout is not None
             assert other.stdout.readline() == b"locked\n"
@@ -114,6 +115,23 @@ def test_a_run_of_an_earlier_version_is_seen(tmp_path: Path):
     lock.release()
 
 
+@needs_linux
+@pytest.mark.parametrize(
+    ("kind", "is_held"),
+    [("FLOCK  ADVISORY  WRITE", True), ("FLOCK  ADVISORY  READ", False), ("POSIX  ADVISORY  WRITE", False)],
+)
+def test_a_lock_that_linux_lists(kind: str, is_held: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / LOCK).write_text("12345")
+    status = (tmp_path / LOCK).stat()
+    device = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}"
+    listed = tmp_path / "locks"
+    listed.write_text(f"1: {kind} 12345 {device}:{status.st_ino + 1} 0 EOF\n")
+    monkeypatch.setattr(locks, "Path", lambda name: listed)
+    assert holder(tmp_path) is None
+    listed.write_text(listed.read_text() + f"2: {kind} 12345 {device}:{status.st_ino} 0 EOF\n")
+    assert holder(tmp_path) == (12345 if is_held else None)
+
+
 @pytest.mark.parametrize("content", [b"my thesis", b"", b"123456789\n5", b"9" * 100])
 def test_a_lock_file_of_other_content_stays(content: bytes, tmp_path: Path):
     (tmp_path / LOCK).write_bytes(content)
@@ -158,7 +176,7 @@ def test_a_copy_of_the_descriptor_in_a_child_does_not_keep_the_lock(tmp_path: Pa
     monkeypatch.setattr(FolderLock, "_held", set())  # as of a child that was not made by Python
     child = os.fork()
     if child == 0:
-        time.sleep(60)
+        signal.pause()
         os._exit(0)
     try:
         lock.release()

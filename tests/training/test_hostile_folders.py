@@ -17,6 +17,7 @@ from rnnnlp.tasks.char_lm.network import CharLMNetwork
 from rnnnlp.tasks.sentiment.ensemble import load_predictor
 from rnnnlp.training.run_folder import RunFolder
 from tests.cli.mistakes import TINY
+from tests.conftest import PATIENCE
 
 TEXT = "To be, or not to be, that is the question.\n" * 20
 REVIEWS = "text,label\n" + "a good film,good\na bad film,bad\n" * 20
@@ -147,8 +148,11 @@ def test_a_pipe_in_place_of_the_metrics_is_not_waited_for(home: Path, tmp_path: 
     shutil.copytree(home / "lm", run)
     replaced(run / "metrics.jsonl", os.mkfifo)
     words = ["train", "charlm", "--resume", str(run), "--steps", "20"]
-    ended = subprocess.run([sys.executable, "-m", "rnnnlp.cli.main", *words], capture_output=True, timeout=60)
+    command = [sys.executable, "-m", "rnnnlp.cli.main", *words]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
     assert ended.returncode in (0, 2)
+    assert "Traceback" not in ended.stderr
+    CharLMNetwork.from_pretrained(run)
 
 
 def test_pretraining_does_not_follow_a_link(home: Path, outside: Path, tmp_path: Path, capsys: pytest.CaptureFixture):

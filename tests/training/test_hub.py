@@ -20,6 +20,7 @@ from rnnnlp.tasks.sentiment.ensemble import Ensemble
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.training.model_folder import digest_of_model, located
 from rnnnlp.training.sharing import push_folder
+from tests.conftest import PATIENCE
 from tests.hub_stand_in import TOKEN, Hub, Repo, hub_server
 
 TINY = "--hidden-size 4 --embedding-size 3 --steps 2 --batch-size 2 --bptt 8 --evaluations 1".split()
@@ -306,12 +307,12 @@ def test_environment_variables_of_the_hub_are_respected(hub: Hub, run: Path, tmp
     put(hub, run).private = True
     environment = os.environ | {"HF_ENDPOINT": hub.address, "HF_HOME": str(tmp_path / "home"), "HF_TOKEN": TOKEN}
     command = [sys.executable, "-m", "rnnnlp.cli.main", "predict", "--model", NAME, "good"]
-    online = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    online = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE)
     assert online.returncode == 0, online.stderr
     assert (tmp_path / "home" / "hub" / "models--me--reviews").is_dir()
     assert "Fetching" not in online.stderr  # bars are for terminals
     environment |= {"HF_ENDPOINT": "http://127.0.0.1:1", "HF_HUB_OFFLINE": "1"}
-    offline = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    offline = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE)
     assert (offline.returncode, offline.stdout) == (0, online.stdout)
 
 

@@ -20,6 +20,7 @@ from rnnnlp.training.loop import Trainer
 from rnnnlp.training.model_folder import CONFIG, config_bytes, read_config, training_of
 from rnnnlp.training.run_folder import RunFolder, read_state
 from rnnnlp.training.signals import Interrupted
+from tests.conftest import TickingClock
 
 LM: dict[str, Any] = {"hidden_size": 8, "embedding_size": 4, "batch_size": 2, "bptt": 8, "backend": "numpy"}
 OPTIONS = [word for name, value in LM.items() for word in (f"--{name.replace('_', '-')}", str(value))]
@@ -162,11 +163,13 @@ def test_a_finished_run_trains_longer(moved: Path, capsys: pytest.CaptureFixture
     assert (training_of(run)["steps"], training_of(run)["epochs"]) == (None, 2)
 
 
-def test_a_budget_may_be_added_to(moved: Path):
+def test_a_budget_may_be_added_to(moved: Path, ticking: TickingClock):
+    ticking.tick = 0.05
     run = moved / "runs" / "lm"
     before = read_state(RunFolder(run).latest_checkpoint())
-    assert main(["train", "charlm", "--resume", str(run), "--budget", "+0.3s"]) == 0
-    assert training_of(run)["budget"] == pytest.approx(before.seconds + 0.3)
+    more = "+30s"  # than is kept for the last evaluation
+    assert main(["train", "charlm", "--resume", str(run), "--budget", more]) == 0
+    assert training_of(run)["budget"] == pytest.approx(before.seconds + 30)
     assert training_of(run)["steps"] is None
     assert steps_of(run) > 20
     before = read_state(RunFolder(run).latest_checkpoint())
@@ -245,7 +248,7 @@ def test_a_run_that_stopped_early_goes_on_with_more_patience(tmp_path: Path, cap
 def test_a_new_text_brings_new_characters(project: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
     base = project / "runs" / "lm"
     new = tmp_path / "new.txt"
-    new.write_text("ÄÖ ~ line of a text: Ünï\n" * 30)
+    new.write_text("ÄÖ ~ line of a text: Ünï\n" * 30, encoding="utf-8")
     words = ["--data", str(new), "--from", str(base), "--steps", "1", "--lr", "1e-9", "--averaging", "0"]
     words += ["--hidden-size", "8"]  # as it is there
     for out in ("one", "two"):
@@ -257,7 +260,7 @@ def test_a_new_text_brings_new_characters(project: Path, tmp_path: Path, capsys:
     ).read_bytes()
     known = before.config.vocab_size
     assert one.tokenizer.tokens[:known] == before.tokenizer.tokens
-    assert not one.tokenizer.unknown_characters(new.read_text())
+    assert not one.tokenizer.unknown_characters(new.read_text(encoding="utf-8"))
     ids = before.tokenizer.encode("line of a text that is read again")
     steps = np.ones(len(ids), np.int64)
     p, q = (softmax(n.forward(ids, steps, n.zero_state(1))[0]) for n in (before, one))
@@ -446,6 +449,7 @@ def test_only_a_run_that_began_is_resumed(tmp_path: Path, monkeypatch: pytest.Mo
         assert ("resume with: rnnnlp train charlm --resume" in capsys.readouterr().err) == (step > 0)
 
 
+@pytest.mark.usefixtures("ticking")
 @pytest.mark.parametrize("given", [9000, 9001, None])
 def test_a_limit_of_epochs_that_is_given_again_stays(tmp_path: Path, given: int | None):
     CharLM(**LM, budget="0.3s", max_epochs=9000, evaluations=1).fit([TEXT], out=tmp_path / "run")

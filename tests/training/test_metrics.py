@@ -6,7 +6,8 @@ import pytest
 from rnnnlp.tasks.sentiment.threshold import Threshold
 from rnnnlp.training.metrics import (
     classification_metrics,
-    expected_calibration_error,
+    confidence_gaps,
+    error_of_gaps,
     language_model_metrics,
     most_confident_mistakes,
     threshold_counts,
@@ -53,15 +54,16 @@ def test_classification():
 def test_calibration():
     # 15 ranges: 0.8, 0.6, 0.7, 0.5 and 0.9 each lie in another; hits 1 0 1 1 0
     expected = (0.2 + 0.6 + 0.3 + 0.5 + 0.9) / 5
-    assert expected_calibration_error(PROBABILITIES, TARGETS) == pytest.approx(expected)
-    # 2 ranges: 0.5 alone; 0.8 + 0.6 + 0.7 + 0.9 = 3 against two hits
-    assert expected_calibration_error(PROBABILITIES, TARGETS, bins=2) == pytest.approx((0.5 + 1.0) / 5)
+    assert error_of_gaps(confidence_gaps(PROBABILITIES, TARGETS), 5) == pytest.approx(expected)
+    # 0.72 and 0.68 lie in one range: 1.4 against one hit
+    together = np.array([[0.72, 0.28], [0.32, 0.68], [0.1, 0.9]])
+    assert error_of_gaps(confidence_gaps(together, np.array([0, 0, 1])), 3) == pytest.approx((0.4 + 0.1) / 3)
 
 
 def test_calibration_of_certainty():
     certain = np.array([[1.0, 0.0], [0.0, 1.0]])
-    assert expected_calibration_error(certain, np.array([0, 1])) == 0
-    assert expected_calibration_error(certain, np.array([1, 0])) == 1
+    assert error_of_gaps(confidence_gaps(certain, np.array([0, 1])), 2) == 0
+    assert error_of_gaps(confidence_gaps(certain, np.array([1, 0])), 2) == 1
 
 
 @pytest.mark.parametrize(
@@ -96,6 +98,7 @@ def test_classes_that_were_chosen_otherwise():
 
 
 def test_most_confident_mistakes():
-    assert most_confident_mistakes(PROBABILITIES, TARGETS, 5).tolist() == [4, 1]
-    assert most_confident_mistakes(PROBABILITIES, TARGETS, 1).tolist() == [4]
-    assert most_confident_mistakes(PROBABILITIES, PROBABILITIES.argmax(axis=1), 3).tolist() == []
+    predicted = PROBABILITIES.argmax(axis=1)
+    assert most_confident_mistakes(PROBABILITIES, TARGETS, 5, predicted).tolist() == [4, 1]
+    assert most_confident_mistakes(PROBABILITIES, TARGETS, 1, predicted).tolist() == [4]
+    assert most_confident_mistakes(PROBABILITIES, predicted, 3, predicted).tolist() == []

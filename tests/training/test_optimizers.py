@@ -88,6 +88,17 @@ def test_a_parameter_may_learn_at_a_rate_of_its_own(kind):
 
 
 @pytest.mark.parametrize("kind", OPTIMIZERS)
+@np.errstate(invalid="ignore", over="ignore")
+def test_what_does_not_learn_stays_whatever_its_gradient(kind):
+    frozen, other = parameter([1.0, 2.0], [np.inf, np.nan]), parameter([1.0, 2.0], [0.5, 0.5])
+    frozen.lr_scale = 0.0
+    OPTIMIZERS[kind]({"frozen": frozen, "other": other}, weight_decay=0.1).step(0.1)
+    assert frozen.value.tolist() == [1.0, 2.0]
+    assert other.value.tolist() != [1.0, 2.0]
+    assert list(global_norm({"frozen": frozen, "other": other})[1]) == ["other"]
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS)
 def test_rows_without_a_gradient_are_left_alone(kind):
     rng = np.random.default_rng(0)
     table = Parameter(rng.normal(size=(6, 2)))

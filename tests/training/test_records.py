@@ -65,6 +65,16 @@ def test_the_last_line_may_be_cut_off(tmp_path: Path):
     assert [record["step"] for record in RunFolder(tmp_path).metrics()] == [7]
 
 
+@pytest.mark.parametrize("evaluated", [False, True])
+def test_what_a_resumed_run_does_again_is_forgotten(evaluated: bool, tmp_path: Path):
+    start = {"step": 0, "seconds": 0.5, "progress": 0.0, "validation": {"loss": 2.0}}
+    again = RIGHT | {"validation": {"loss": 1.0}}
+    lines = [start, RIGHT, again, RIGHT | {"step": 8}]
+    (tmp_path / "metrics.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    RunFolder(tmp_path).forget_metrics_after(7, evaluated=evaluated)
+    assert list(RunFolder(tmp_path).metrics()) == (lines[:3] if evaluated else lines[:2])
+
+
 def test_an_enormous_file_ends_soon(tmp_path: Path):
     path = tmp_path / "metrics.jsonl"
     path.write_text(json.dumps(RIGHT) + "\n")

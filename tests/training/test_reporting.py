@@ -1,4 +1,4 @@
-"""Callbacks and trackers hear of a training, and cannot stop it."""
+"""Callbacks and trackers hear of a training, and stop it only on purpose."""
 
 import os
 import sys
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from rnnnlp import Callback, CharLM, SentimentClassifier, WordLM
+from rnnnlp import Callback, CharLM, SentimentClassifier, StopTraining, WordLM
 from rnnnlp.cli.main import main
 from rnnnlp.errors import UserError
 from rnnnlp.training.loop import Trainer
@@ -90,6 +90,41 @@ def test_a_callback_that_fails_is_warned_of_once(tmp_path: Path, caplog: pytest.
         assert warnings == ["Failing failed (RuntimeError: no network); the training goes on without it"]
         assert failing.calls == 1
         assert listener.heard[-1] == ("end", "finished")
+
+
+class Stopping(Listener):
+    """Stops the training in a method, at the first step from `after` on."""
+
+    def __init__(self, method: str, after: int = 0) -> None:
+        super().__init__()
+        tell = getattr(self, method)
+
+        def stop(*arguments: Any, **options: Any) -> None:
+            tell(*arguments, **options)
+            if method == "begin" or arguments[0] >= after:
+                raise StopTraining
+
+        setattr(self, method, stop)
+
+
+@pytest.mark.parametrize(
+    ("method", "after", "steps"), [("begin", 0, 0), ("step", 20, 20), ("evaluation", 10, 15), ("checkpoint", 10, 20)]
+)
+def test_a_callback_ends_a_training_as_if_it_were_finished(
+    method: str, after: int, steps: int, tmp_path: Path, capsys: pytest.CaptureFixture, caplog: pytest.LogCaptureFixture
+):
+    stopping, listener, out = Stopping(method, after), Listener(), tmp_path / "run"
+    model = CharLM(**LM | {"steps": 60, "evaluations": 4}).fit(TEXTS, out=out, callbacks=[stopping, listener])
+    for heard in (stopping.heard, listener.heard):
+        assert ("evaluation", steps) in [event[:2] for event in heard]
+        assert ("checkpoint", steps) in [event[:2] for event in heard]
+        assert heard[-1] == ("end", "finished")
+    assert model.history_[-1]["step"] == steps
+    assert (out / "README.md").is_file()
+    assert RunFolder(out).latest_checkpoint().name == f"step-{steps:08}"
+    assert "a callback has stopped the training" in capsys.readouterr().err
+    assert [record.message for record in caplog.records if record.levelname == "WARNING"] == []
+    assert CharLM.resume(out, TEXTS).history_[-1]["step"] == 60
 
 
 def test_of_equal_callbacks_only_the_one_that_fails_is_dropped(caplog: pytest.LogCaptureFixture):
@@ -216,6 +251,30 @@ def test_wandb_and_trackio_go_on_in_the_same_run(tmp_path: Path, monkeypatch: py
     steps = [arguments[0]["step"] for arguments, _ in fakes["wandb"].of("log")]
     assert steps == [options["step"] for _, options in fakes["trackio"].of("log")] == [10, 10, 20, 20]
     assert "best/bits_per_char" in fakes["wandb"].summary
+
+
+def test_a_run_that_is_resumed_from_its_beginning_is_the_same_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    fakes = {name: Recorder(name) for name in ("wandb", "trackio", "tensorboardX")}
+    for name, fake in fakes.items():
+        fake.summary = {}
+        monkeypatch.setitem(sys.modules, name, fake)
+
+    def stops(self, progress):
+        raise KeyboardInterrupt
+
+    run = tmp_path / "book"
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "advance", stops)
+        with pytest.raises(KeyboardInterrupt):
+            CharLM(**LM, report_to=["wandb", "trackio", "tensorboard"]).fit(TEXTS, out=run)
+    (run / "tensorboard").mkdir()
+    (run / "tensorboard/events.out.tfevents.1").touch()
+    CharLM.resume(run, TEXTS)
+    for name, same in (("wandb", "id"), ("trackio", "name")):
+        (_, first), (_, second) = fakes[name].of("init")
+        assert first[same] == second[same]
+        assert second["resume"] == "allow"
+    assert [options.get("purge_step") for _, options in fakes["tensorboardX"].of("SummaryWriter")] == [None, 0]
 
 
 def test_mlflow_goes_on_in_the_same_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,10 @@ from safetensors.numpy import load_file
 from rnnnlp.cli.main import main
 from rnnnlp.config import written_duration
 from rnnnlp.training.folder_lock import FolderLock
+from rnnnlp.training.loop import Trainer
 from rnnnlp.training.model_folder import LANGUAGE_MODEL
+from rnnnlp.training.progress import Progress
+from tests.conftest import PATIENCE, TickingClock
 
 SMALL = "--hidden-size 12 --embedding-size 6 --evaluations 3 --checkpoint-every 2 --seed 5".split()
 RUNS = {
@@ -28,6 +30,25 @@ RUNS["pretraining"] = [*RUNS["sentiment"], "--pretraining", "2"]
 RUNS["transfer"] = ["--from", "{words}", *RUNS["sentiment"][4:]]
 STEPS = {kind: 60 if kind in ("charlm", "pretrain") else 48 for kind in RUNS}
 COMMANDS = {kind: ["train", "sentiment"] for kind in RUNS} | {"charlm": ["train", "charlm"], "pretrain": ["pretrain"]}
+
+# A command that sends itself a signal once the run in a folder has had some steps.
+STOPPED = """
+import os, sys
+from pathlib import Path
+from rnnnlp.cli.main import main
+from rnnnlp.training.loop import Trainer
+folder, step, number = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+advance = Trainer.advance
+
+def stop_and_advance(trainer, progress):
+    if trainer.clock.step >= step and Path(trainer.run.path).resolve() == folder.resolve():
+        Trainer.advance = advance  # the signal comes once
+        os.kill(os.getpid(), number)
+    advance(trainer, progress)
+
+Trainer.advance = stop_and_advance
+sys.exit(main(sys.argv[4:]))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -56,16 +77,11 @@ def arguments(kind: str, text: Path, folder: Path) -> list[str]:
     ]
 
 
-def start(words: list[str]) -> subprocess.Popen:
-    return subprocess.Popen([sys.executable, "-m", "rnnnlp.cli.main", *words], stderr=subprocess.PIPE, text=True)
-
-
-def stop_at(step: int, process: subprocess.Popen, folder: Path, number: signal.Signals) -> str:
-    """Sends the signal once the run has a checkpoint of `step` or later; returns what it printed."""
-    while process.poll() is None and last_checkpoint(folder) < step:
-        time.sleep(0.002)
-    process.send_signal(number)
-    return process.communicate(timeout=60)[1]
+def stopped_at(step: int, folder: Path, number: signal.Signals, words: list[str]) -> tuple[int, str]:
+    """Sends the signal to a command once the run in the folder has had `step` steps; its exit code and messages."""
+    options = [str(folder), str(step), str(int(number)), *words]
+    done = subprocess.run([sys.executable, "-c", STOPPED, *options], capture_output=True, text=True, timeout=PATIENCE)
+    return done.returncode, done.stderr
 
 
 def last_checkpoint(folder: Path) -> int:
@@ -76,10 +92,10 @@ def last_checkpoint(folder: Path) -> int:
 def test_a_killed_run_resumes_to_the_same_bits(finished: tuple[str, Path], text: Path, tmp_path: Path, share: float):
     kind, whole = finished
     folder = tmp_path / "run"
-    process = start(arguments(kind, text, folder))
-    stop_at(int(share * STEPS[kind]), process, folder, signal.SIGKILL)
-    assert process.returncode == -signal.SIGKILL
-    assert last_checkpoint(folder) < STEPS[kind]
+    step = int(share * STEPS[kind])
+    code, said = stopped_at(step, folder, signal.SIGKILL, arguments(kind, text, folder))
+    assert code == -signal.SIGKILL, said
+    assert last_checkpoint(folder) == step - step % 2
 
     assert main([*COMMANDS[kind], "--resume", str(folder)]) == 0
     assert (folder / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
@@ -96,10 +112,10 @@ def test_a_run_that_was_killed_in_pretraining_resumes_to_the_same_bits(
     words = [*arguments("pretraining", text, whole)[:-1]]
     words[words.index("--pretraining") + 1] = "20"
     assert main([*words, str(whole)]) == 0
-    process = start([*words, str(folder)])
-    stop_at(4, process, folder / LANGUAGE_MODEL, signal.SIGKILL)
+    code, said = stopped_at(5, folder / LANGUAGE_MODEL, signal.SIGKILL, [*words, str(folder)])
+    assert code == -signal.SIGKILL, said
     assert last_checkpoint(folder) == 0
-    assert 4 <= last_checkpoint(folder / LANGUAGE_MODEL) < last_checkpoint(whole / LANGUAGE_MODEL)
+    assert last_checkpoint(folder / LANGUAGE_MODEL) == 4 < last_checkpoint(whole / LANGUAGE_MODEL)
     assert main(["status", str(folder)]) == 0
     said = capsys.readouterr().out
     assert f"{folder} pretrains a language model first: {folder / LANGUAGE_MODEL}" in said
@@ -124,9 +140,9 @@ def test_a_run_that_was_killed_in_pretraining_resumes_to_the_same_bits(
 def test_a_polite_signal_saves_and_says_how_to_resume(finished: tuple[str, Path], text: Path, tmp_path: Path):
     kind, whole = finished
     folder = tmp_path / "run"
-    process = start(arguments(kind, text, folder))
-    said = stop_at(5, process, folder, signal.SIGTERM)
-    assert process.returncode == 128 + signal.SIGTERM
+    code, said = stopped_at(6, folder, signal.SIGTERM, arguments(kind, text, folder))
+    assert code == 128 + signal.SIGTERM, said
+    assert last_checkpoint(folder) == 7  # none is due then
     assert f"rnnnlp {' '.join(COMMANDS[kind])} --resume {folder}" in said
     assert main([*COMMANDS[kind], "--resume", str(folder)]) == 0
     assert (folder / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
@@ -136,9 +152,9 @@ def test_shuffled_blocks_resume_in_the_same_order(text: Path, tmp_path: Path):
     options = [*SMALL, "--data", str(text), *"--steps 60 --batch-size 16 --bptt 16 --shuffle-blocks 64".split()]
     whole, folder = tmp_path / "whole", tmp_path / "run"
     assert main(["train", "charlm", *options, "--out", str(whole)]) == 0
-    process = start(["train", "charlm", *options, "--out", str(folder)])
-    stop_at(6, process, folder, signal.SIGKILL)
-    assert 0 < last_checkpoint(folder) < 60
+    code, said = stopped_at(7, folder, signal.SIGKILL, ["train", "charlm", *options, "--out", str(folder)])
+    assert code == -signal.SIGKILL, said
+    assert last_checkpoint(folder) == 6
     assert main(["train", "charlm", "--resume", str(folder)]) == 0
     assert (folder / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
     last = "checkpoints/step-00000060"
@@ -154,21 +170,31 @@ def test_resuming_a_finished_run_changes_nothing(finished: tuple[str, Path]):
     assert (whole / "model.safetensors").read_bytes() == before
 
 
-def test_a_budget_resumes_with_the_time_that_was_left(text: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
+def test_a_budget_resumes_with_the_time_that_was_left(
+    text: Path, tmp_path: Path, capsys: pytest.CaptureFixture, ticking: TickingClock, monkeypatch: pytest.MonkeyPatch
+):
     folder = tmp_path / "run"
-    words = [*SMALL, "--data", str(text), "--budget", "3s", "--batch-size", "4", "--bptt", "16", "--out", str(folder)]
-    process = start(["train", "charlm", *words])
-    stop_at(20, process, folder, signal.SIGINT)
-    assert process.returncode == 128 + signal.SIGINT
+    words = [*SMALL, "--data", str(text), "--budget", "1s", "--batch-size", "4", "--bptt", "16", "--out", str(folder)]
+    advance = Trainer.advance
+
+    def interrupted(trainer: Trainer, progress: Progress) -> None:
+        advance(trainer, progress)
+        if trainer.clock.step == 20:
+            signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "advance", interrupted)
+        assert main(["train", "charlm", *words]) == 128 + signal.SIGINT
     saved = json.loads((folder / f"checkpoints/step-{last_checkpoint(folder):08d}/training_state.json").read_bytes())
-    assert 0 < saved["seconds"] < 3
-    time.sleep(1)  # a pause is not training time
-    started = time.monotonic()
+    assert saved["step"] == 20
+    assert 0 < saved["seconds"] < 0.5
+    ticking.seconds += 10  # a pause is not training time
+    started = ticking.seconds
     assert main(["train", "charlm", "--resume", str(folder)]) == 0
-    assert time.monotonic() - started > 0.5 * (3 - saved["seconds"])
+    assert 0.9 - saved["seconds"] < ticking.seconds - started < 1.2 - saved["seconds"]
     end = json.loads((folder / f"checkpoints/step-{last_checkpoint(folder):08d}/training_state.json").read_bytes())
     assert end["step"] > saved["step"]
-    assert 2.5 < end["seconds"] < 3 + 5  # the last evaluation and a busy machine may overrun
+    assert 0.9 < end["seconds"] < 1.1
     more = f"{end['seconds'] + end['reserve'] / 2:f}"  # not enough for another evaluation
     assert main(["train", "charlm", "--resume", str(folder), "--budget", more]) == 2
     kept = written_duration(end["reserve"])
@@ -179,7 +205,7 @@ def training_state(checkpoint: Path) -> tuple[dict[str, bytes], dict[str, object
     """What a resume needs, without the clock's time."""
     tensors = load_file(checkpoint / "training_state.safetensors")
     state = json.loads((checkpoint / "training_state.json").read_bytes())
-    del state["seconds"], state["reserve"]
+    del state["seconds"], state["reserve"], state["spent"]
     return {name: tensor.tobytes() for name, tensor in tensors.items()}, state
 
 

@@ -20,6 +20,7 @@ from rnnnlp.cli.main import main
 from rnnnlp.errors import UserError
 from rnnnlp.text.builtin import SAMPLE_REVIEWS, sample_folder
 from rnnnlp.training.run_folder import RunFolder, read_state
+from tests.conftest import PATIENCE
 from tests.runs import trained, trained_on
 
 STEPS = 12
@@ -53,7 +54,7 @@ def trained_in_a_process(kind: str, data: Data, folder: Path, **options: Any) ->
     """The tensors of a run in a fresh process, whose environment leaves the threads alone."""
     environment = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
     command = [sys.executable, "-m", "rnnnlp.cli.main", *words(kind, data, folder, **options)]
-    subprocess.run(command, check=True, capture_output=True, env=environment, timeout=120)
+    subprocess.run(command, check=True, capture_output=True, env=environment, timeout=PATIENCE)
     return tensors(folder)
 
 

@@ -3,9 +3,13 @@
 import pickle
 import signal
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from rnnnlp import CharLM
+from rnnnlp.training.loop import Trainer
 from rnnnlp.training.run_folder import RunFolder
 from rnnnlp.training.signals import Interrupted, signals_noted
 
@@ -61,6 +65,28 @@ def test_an_interruption_can_be_pickled():
     again = pickle.loads(pickle.dumps(Interrupted(signal.SIGTERM)))
     assert type(again) is Interrupted
     assert (str(again), again.exit_code) == ("stopped by SIGTERM", 143)
+
+
+@pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGHUP])
+def test_kill_ends_the_program_and_is_no_ctrl_c(kind: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    advance, steps = Trainer.advance, iter(range(100))
+
+    def killed(trainer: Trainer, progress: Any) -> None:
+        if next(steps) in (3, 7):
+            signal.raise_signal(kind)
+        advance(trainer, progress)
+
+    monkeypatch.setattr(Trainer, "advance", killed)
+    texts = ["to be or not to be", "that is the question"] * 8
+    model = CharLM(steps=12, hidden_size=4, batch_size=2, bptt=8, evaluations=1, backend="numpy")
+    with pytest.raises(SystemExit) as stop:  # which `except KeyboardInterrupt` does not catch
+        model.fit(texts, out=tmp_path / "run")
+    assert stop.value.code == 128 + kind
+    assert len(model.generate(length=5, seed=1)) == 5
+    assert RunFolder(tmp_path / "run").latest_checkpoint().name == "step-00000004"
+    with pytest.raises(SystemExit):
+        CharLM.resume(tmp_path / "run", texts)
+    assert RunFolder(tmp_path / "run").latest_checkpoint().name == "step-00000008"
 
 
 def test_checkpoints_are_in_the_order_of_their_steps(tmp_path):

@@ -74,14 +74,14 @@ class CharLMOptions(TrainingOptions):
     """How to train, as the user said it. None is decided by `defaults`."""
 
     preset: str = setting(
-        "size, learning rate and batch size: tiny, small, base, large or huge (128, 256, 512, 768, 1024 hidden units); "
+        "sizes and learning rate: tiny, small, base, large or huge (128, 256, 512, 768, 1024 hidden units); "
         "auto chooses the best size for the text and the training time",
         "auto",
         check=one_of(("auto", *PRESETS)),
     )
     from_: str | None = setting(
-        "start from the weights of this run of `train charlm`, or of such a model of the Hub (owner/name), with its "
-        "tokenizer and sizes; characters that it has not seen are added to its vocabulary",
+        "fine-tune: start from the weights of this run of `train charlm`, or of such a model of the Hub (owner/name), "
+        "with its tokenizer and sizes; characters that it has not seen are added to its vocabulary",
         None,
     )
     tokenizer: str = setting(default="char")

@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 
 from rnnnlp.batches.seeding import Stream, rng_for
-from rnnnlp.batches.streams import require_window
+from rnnnlp.batches.streams import require_window, streams_of
 from rnnnlp.tasks.char_lm.config import PRESETS, CharLMConfig, CharLMOptions, CharLMTraining, Preset
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
-from rnnnlp.training.throughput import number_of_evaluations, shortest
+from rnnnlp.training.clock import number_of_evaluations
+from rnnnlp.training.options import values_of
+from rnnnlp.training.throughput import usual_seconds
 
 SHOWN = ("hidden_size", "embedding_size", "dropout", "weight_decay", "lr", "batch_size", "evaluations")
 UNITS = 64  # the number of hidden units is a multiple of it
@@ -80,8 +82,9 @@ def resolve(
     parameters = CharLMConfig(vocab_size, **network_options).num_parameters
     network_options.setdefault("dropout", dropout_of(seen / tokens, parameters / tokens))
     batch_size = options.batch_size or size.batch_size
+    in_batch = min(batch_size, streams_of(tokens, options.bptt))
     short_run_lr = size.lr * (RATE_OF_LARGE_VOCABULARY if large else 1)
-    lr = options.lr or scaled_lr(short_run_lr, seen / (batch_size * options.bptt))
+    lr = options.lr or scaled_lr(short_run_lr, seen / (in_batch * options.bptt))
     decided = {
         "batch_size": batch_size,
         "lr": lr,
@@ -91,13 +94,8 @@ def resolve(
     }
     training = CharLMTraining(**options.to_mapping() | decided)
     config = CharLMConfig(vocab_size, **network_options)
-    values = {name: getattr(config if hasattr(config, name) else training, name) for name in SHOWN}
-    log.info(
-        "about %.3g epochs of %d tokens; chosen or given: %s",
-        seen / tokens,
-        tokens,
-        ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in values.items()),
-    )
+    shown = values_of(SHOWN, training, config)
+    log.info("about %.3g epochs of %d tokens; chosen or given: %s", seen / tokens, tokens, shown)
     return training, config
 
 
@@ -128,26 +126,32 @@ def tokens_seen(
     if options.epochs is not None:
         return float(options.epochs * tokens)
     if options.steps is not None:
-        return float(options.steps * (options.batch_size or PRESETS["base"].batch_size) * options.bptt)
-    return (options.budget or 0.0) * processes * throughput(options, vocab_size, layers)
+        batch_size = options.batch_size or PRESETS["base"].batch_size
+        return float(options.steps * min(batch_size, streams_of(tokens, options.bptt)) * options.bptt)
+    return (options.budget or 0.0) * processes * throughput(options, vocab_size, tokens, layers)
 
 
-def throughput(options: CharLMOptions, vocab_size: int, layers: Mapping[str, Any] = NO_OPTIONS) -> float:
-    """Tokens a second in training of a model of the size "base", measured for half a second.
+def throughput(options: CharLMOptions, vocab_size: int, tokens: int, layers: Mapping[str, Any] = NO_OPTIONS) -> float:
+    """Tokens a second in training of a model of the size "base", measured for a moment.
 
     Args:
         options: How to train.
         vocab_size: Of the tokenizer.
+        tokens: The number of tokens to train on.
         layers: The cell and the number of layers, where they are given.
     """
     size, T = PRESETS["base"], options.bptt
-    B = options.batch_size or size.batch_size
+    B = min(options.batch_size or size.batch_size, streams_of(tokens, T))
     rng = rng_for(options.seed, Stream.WEIGHTS)
     config = CharLMConfig(vocab_size, hidden_size=size.hidden_size, embedding_size=size.embedding_size, **layers)
     network = CharLMNetwork(config, rng=rng)
     ids = rng.integers(vocab_size, size=B * T + B)
     batch_sizes = np.full(T, B)
-    return B * T / shortest(lambda: network.gradients(ids[:-B], ids[B:], batch_sizes, network.zero_state(B), rng=rng))
+
+    def step() -> None:
+        network.gradients(ids[:-B], ids[B:], batch_sizes, network.zero_state(B), rng=rng)
+
+    return B * T / usual_seconds(step, options.budget)
 
 
 def scaled_lr(short: float, steps: float) -> float:

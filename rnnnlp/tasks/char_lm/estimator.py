@@ -10,17 +10,20 @@ import numpy as np
 
 from rnnnlp.config import as_given
 from rnnnlp.errors import UserError
+from rnnnlp.tasks.char_lm.evaluate import figures_of
 from rnnnlp.tasks.char_lm.generate import Sampling, generate
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
 from rnnnlp.tasks.char_lm.task import TASK
-from rnnnlp.tasks.language_modelling import corpus_given_again, given_corpus
-from rnnnlp.training.estimator import Estimator
-from rnnnlp.training.model_folder import located
+from rnnnlp.tasks.language_modelling import (
+    LanguageModelEstimator,
+    corpus_given_again,
+    given_corpus,
+    language_model_loss,
+)
 from rnnnlp.training.reporting import Callback
-from rnnnlp.training.run_folder import RunFolder
 
 
-class CharLM(Estimator):
+class CharLM(LanguageModelEstimator):
     """A character language model: trains on any text, and generates text.
 
     Args:
@@ -36,6 +39,7 @@ class CharLM(Estimator):
 
     task = TASK
     network_: CharLMNetwork
+    _loss = "nats_per_char"
 
     def fit(
         self,
@@ -49,7 +53,8 @@ class CharLM(Estimator):
         """Trains a new model.
 
         Args:
-            data: A path, a Hub name or a built-in data set, as `--data` takes it; or texts in any container.
+            data: A path, a Hub name or a built-in data set, as `--data` takes it; or texts in any container; or an open
+                file, whose whole content is one text.
             validation_data: Texts to validate on, beside texts; by default the last tenth of the characters.
             out: A new folder that keeps the run.
             overwrite: Whether to replace a run that is in `out`.
@@ -128,18 +133,7 @@ class CharLM(Estimator):
         with self._kernels():
             return "".join(generate(network, prompt, Sampling(**sampling), rng=rng, errors=errors))
 
-    @classmethod
-    def from_pretrained(cls, folder: str | os.PathLike[str]) -> Self:
-        """The model in a folder that `save_pretrained` or a training run wrote.
-
-        Args:
-            folder: The folder, or the name of a model on the Hub: "owner/name" or "owner/name@revision".
-
-        Returns:
-            A new object with that model and its options.
-
-        Raises:
-            UserError: If there is none, or it is damaged.
-        """
-        place = located(folder)
-        return cls._of_run(CharLMNetwork.from_pretrained(place), RunFolder(place))
+    def _figures(self, ids: np.ndarray, characters: int) -> dict[str, Any]:
+        figures = figures_of(*language_model_loss(self.network_, ids), characters)
+        del figures["sums"]
+        return figures

@@ -9,18 +9,21 @@ from rnnnlp.errors import UserError, option
 from rnnnlp.tasks.char_lm.config import CharLMTraining
 from rnnnlp.tasks.char_lm.dynamic import Learning, dynamic_loss
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
-from rnnnlp.tasks.char_lm.train import corpus_of
-from rnnnlp.tasks.language_modelling import language_model_loss
+from rnnnlp.tasks.language_modelling import corpus_of, language_model_loss
 from rnnnlp.text import encode_corpus, load_corpus
 from rnnnlp.training.metrics import added_up, language_model_metrics
+from rnnnlp.training.progress import no_bar
 from rnnnlp.training.task import Evaluation
 
 
-def evaluate(folder: Path, data: str, split: str, training: Mapping[str, Any], asked: Evaluation) -> dict[str, Any]:
-    """The figures of the model in a folder on a split of a text.
+def evaluate(
+    network: CharLMNetwork, folder: Path, data: str, split: str, training: Mapping[str, Any], asked: Evaluation
+) -> dict[str, Any]:
+    """The figures of a model on a split of a text.
 
     Args:
-        folder: A run folder or a checkpoint.
+        network: The model.
+        folder: Where it is from: a run folder or a checkpoint.
         data: The text.
         split: The split to read.
         training: How the model was trained; the text is read in the same way.
@@ -33,7 +36,6 @@ def evaluate(folder: Path, data: str, split: str, training: Mapping[str, Any], a
 
     if asked.dynamic_lr is not None and not asked.dynamic:
         raise UserError(f"{option('dynamic_lr')} is {asked.dynamic_lr} without {option('dynamic')}; give both")
-    network = CharLMNetwork.from_pretrained(folder)
     corpus = load_corpus(
         data,
         asked.reading(training).for_tokenizer(network.tokenizer.kind),
@@ -41,7 +43,7 @@ def evaluate(folder: Path, data: str, split: str, training: Mapping[str, Any], a
     )
     encoded = encode_corpus(corpus, network.tokenizer, splits=(split,), hold_out=asked.hold_out)
     ids = encoded.ids[split]
-    with tqdm(total=len(ids) - 1, unit=" tokens", unit_scale=True, desc=visible(split), disable=None) as bar:
+    with tqdm(total=len(ids) - 1, unit=" tokens", unit_scale=True, desc=visible(split), disable=no_bar()) as bar:
         if asked.dynamic:
             trained_on = corpus_of(CharLMTraining.from_mapping(training, str(folder)))
             train_ids = encode_corpus(trained_on, network.tokenizer, splits=("train",)).ids["train"]
@@ -49,10 +51,20 @@ def evaluate(folder: Path, data: str, split: str, training: Mapping[str, Any], a
             loss_sum, tokens = dynamic_loss(network, ids, train_ids, learning, on_progress=bar.update)
         else:
             loss_sum, tokens = language_model_loss(network, ids, on_progress=bar.update)
+    return figures_of(loss_sum, tokens, encoded.characters[split]) | ({"dynamic": True} if asked.dynamic else {})
+
+
+def figures_of(loss_sum: float, tokens: int, characters: int) -> dict[str, Any]:
+    """The figures of a text, and what `merged` adds up.
+
+    Args:
+        loss_sum: Nats summed over all tokens but the first.
+        tokens: The number of those tokens.
+        characters: The length of the text.
+    """
     # The first token is given, not predicted; in characters it counts as one token's share.
-    characters = encoded.characters[split] * tokens / len(ids)
-    sums: dict[str, Any] = {"loss_sum": loss_sum, "tokens": tokens, "characters": characters}
-    return language_model_metrics(**sums) | ({"dynamic": True} if asked.dynamic else {}) | {"sums": sums}
+    sums: dict[str, Any] = {"loss_sum": loss_sum, "tokens": tokens, "characters": characters * tokens / (tokens + 1)}
+    return language_model_metrics(**sums) | {"sums": sums}
 
 
 def merged(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -5,7 +5,7 @@
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,16 +15,12 @@ from rnnnlp.kernels.backend import DecoderProtocol
 from rnnnlp.text import Tokenizer
 from rnnnlp.text.tokenizers import StreamDecoder
 
+if TYPE_CHECKING:
+    from rnnnlp.tasks.char_lm.network import CharLMNetwork
+
 TOKENS_AT_A_TIME = 64  # between two looks at the terminal: some milliseconds
 
 log = logging.getLogger(__name__)
-
-
-class LanguageModel(Protocol):
-    @property
-    def tokenizer(self) -> Tokenizer: ...
-
-    def decoder(self) -> DecoderProtocol: ...
 
 
 @dataclass(frozen=True)
@@ -71,14 +67,14 @@ class Sampling:
 
 
 def generate(
-    model: LanguageModel, prompt: str, sampling: Sampling, *, rng: np.random.Generator, errors: str = "replace"
+    model: "CharLMNetwork", prompt: str, sampling: Sampling, *, rng: np.random.Generator, errors: str = "replace"
 ) -> Iterator[str]:
     """Yields the text after `prompt` in parts, as it is made."""
     yield from next(samples(model, prompt, sampling, rng=rng, errors=errors))
 
 
 def samples(
-    model: LanguageModel, prompt: str, sampling: Sampling, *, rng: np.random.Generator, errors: str = "replace"
+    model: "CharLMNetwork", prompt: str, sampling: Sampling, *, rng: np.random.Generator, errors: str = "replace"
 ) -> Iterator[Iterator[str]]:
     """Endless texts after `prompt`, which is read once; take one to its end before the next.
 

@@ -9,8 +9,9 @@ from rnnnlp.tasks.char_lm.defaults import resolve
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
 from rnnnlp.tasks.char_lm.objective import CharLMObjective
 from rnnnlp.tasks.char_lm.transfer import options_from_run, start_from, with_new_characters
-from rnnnlp.tasks.language_modelling import SPLITS, digests_of_corpus, for_tokenizer, train_and_validation
-from rnnnlp.text import Corpus, EncodedCorpus, encode_corpus, load_corpus
+from rnnnlp.tasks.language_modelling import corpus_of, digests_of_corpus, train_and_validation
+from rnnnlp.text import Corpus, EncodedCorpus, encode_corpus
+from rnnnlp.text.sources import TRAINING_SPLITS
 from rnnnlp.training.distributed import processes
 from rnnnlp.training.loop import Trainer
 from rnnnlp.training.run_folder import RunFolder
@@ -28,8 +29,8 @@ def begin(options: Options[CharLMOptions], run: RunFolder, *, data: Corpus | Non
 
     def encode() -> EncodedCorpus:
         if earlier is None:
-            return encode_corpus(corpus, training.tokenizer, splits=SPLITS, **training.vocabulary_options)
-        return encode_corpus(corpus, with_new_characters(earlier.tokenizer, corpus), splits=SPLITS)
+            return encode_corpus(corpus, training.tokenizer, splits=TRAINING_SPLITS, **training.vocabulary_options)
+        return encode_corpus(corpus, with_new_characters(earlier.tokenizer, corpus), splits=TRAINING_SPLITS)
 
     encoded = processes().once_a_host(encode)
     train, validation = train_and_validation(encoded)
@@ -55,7 +56,7 @@ def begin(options: Options[CharLMOptions], run: RunFolder, *, data: Corpus | Non
 def reopen(network: CharLMNetwork, config: CharLMTraining, run: RunFolder, *, data: Corpus | None) -> Trainer:
     """The trainer of a run that is resumed from its newest checkpoint."""
     corpus = corpus_of(config, data)
-    encoded = processes().once_a_host(lambda: encode_corpus(corpus, network.tokenizer, splits=SPLITS))
+    encoded = processes().once_a_host(lambda: encode_corpus(corpus, network.tokenizer, splits=TRAINING_SPLITS))
     trainer = Trainer(objective(network, encoded, *train_and_validation(encoded), config), config, run)
     trainer.resume()
     return trainer
@@ -84,11 +85,3 @@ def check(options: Options[CharLMOptions]) -> None:
             f"{option('embedding_size')} is {size} with {option('tied_weights')}, and {option('preset')} "
             f"{options.training.preset} has {option('hidden_size')} {preset.hidden_size}; leave out one of them"
         )
-
-
-def corpus_of(options: CharLMOptions, given: Corpus | None = None) -> Corpus:
-    """The text to train on: the given one, or what the options name."""
-    if given is not None:
-        return for_tokenizer(given, options.tokenizer)
-    reading = options.reading.for_tokenizer(options.tokenizer)
-    return load_corpus(options.data, reading, document_separator=options.document_separator)

@@ -113,11 +113,11 @@ class SentimentOptions(TrainingOptions):
 
     label_column: str | None = read_option("label_column")
     from_: str | None = setting(
-        "start from a trained model. A run of `pretrain` or `train charlm` gives its tokenizer, sizes, embedding and "
-        "recurrent layers; dropout is then 0.2 by default. A classifier, a bundled model (`rnnnlp models`) or one of "
-        "the Hub (owner/name) gives all its layers, except the head if the classes differ. New words are added to a "
-        "word vocabulary. With a budget and few texts, the default is a bundled model that knows their language; "
-        "none: no model",
+        "fine-tune: start from a trained model. A run of `pretrain` or `train charlm` gives its tokenizer, sizes, "
+        "embedding and recurrent layers; dropout is then 0.2 by default. A classifier, a bundled model (`rnnnlp "
+        "models`) or one of the Hub (owner/name) gives all its layers, except the head if the classes differ. New "
+        "words are added to a word vocabulary. With a budget and few texts, the default is a bundled model that knows "
+        "their language; none: no model",
         None,
     )
     pretraining: int | None = setting(

@@ -25,7 +25,10 @@ from rnnnlp.tasks.sentiment.transfer import OF_CLASSIFIER, PRETRAINED_DROPOUT
 from rnnnlp.tasks.word_lm.train import new_objective
 from rnnnlp.text import LabelledData, Tokenizer, is_unspaced, suggested_tokenizers, train_tokenizer
 from rnnnlp.text.scripts import script_shares
-from rnnnlp.training.throughput import number_of_evaluations, shortest
+from rnnnlp.text.sources import GIVEN
+from rnnnlp.training.clock import number_of_evaluations
+from rnnnlp.training.options import values_of
+from rnnnlp.training.throughput import usual_seconds
 
 SHOWN = (
     *(
@@ -85,6 +88,7 @@ def resolve(
     pretrained = bool(options.pretraining or options.from_)
     texts, crop = len(data.splits["train"]), options.crop or (config.max_length if pretrained else CROP)
     batch_size = options.batch_size or batch_size_for(texts)
+    in_batch = min(batch_size, texts)  # texts
     lengths = sampled_lengths(data.splits["train"].texts, tokenizer, config.max_length)
     mean = float(lengths.mean())
     long = NGRAM_LENGTH_PRETRAINED if pretrained else NGRAM_LENGTH
@@ -94,7 +98,7 @@ def resolve(
     if label_smoothing is None:
         label_smoothing = 0.0 if config.ngram_buckets else LABEL_SMOOTHING
     cropped = float(np.minimum(lengths, crop).mean())  # tokens a text
-    epochs = affordable_epochs(options, config, texts, cropped, batch_size)
+    epochs = affordable_epochs(options, config, texts, cropped, in_batch)
     work = 1.0 if options.budget is None else ADVERSARIAL_WORK  # a run with a budget pays for it with epochs
     max_epochs = options.max_epochs or max_epochs_for(texts * cropped)
     # Where a linear model decides alone, no network is trained in the folds, which then take no time.
@@ -127,13 +131,9 @@ def resolve(
         "evaluations": options.evaluations or number_of_evaluations(epochs * texts * cropped, validation_tokens),
     }
     training = SentimentTraining(**options.to_mapping() | decided)
-    values = {name: getattr(training, name, getattr(config, name, None)) for name in SHOWN}
     log.info(
         "about %.3g epochs of %d texts of about %.0f tokens; chosen or given: %s",
-        epochs,
-        texts,
-        mean,
-        ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in values.items() if value is not None),
+        *(epochs, texts, mean, values_of(SHOWN, training, config)),
     )
     return training, config
 
@@ -247,7 +247,8 @@ def with_start(options: SentimentOptions, given: Mapping[str, Any], data: Labell
     unknown = float(np.mean(model.unknown_words(texts, model.encode(texts))))
     if unknown > MOST_UNKNOWN:
         return options
-    log.info(
+    log.log(
+        logging.WARNING if options.data == GIVEN else logging.INFO,  # in Python nobody sees the latter
         "starting from the bundled model %s, which was trained on %s and knows %.0f %% of the words; give %s %s to "
         "train from scratch",
         *(name, " and ".join(models[name].trained_on), 100 * (1 - unknown), OptionName("from_"), NO_MODEL),
@@ -286,7 +287,7 @@ def pretraining_epochs(
     crop = min(options.crop or config.max_length, config.max_length)
     cropped = float(sampled_lengths(texts, tokenizer, crop).mean())
     batch_size = options.batch_size or batch_size_for(len(texts))
-    speed = throughput(options, config, cropped, batch_size)
+    speed = throughput(options, config, cropped, min(batch_size, len(texts)))
     classifier_seconds = max_epochs_for(len(texts) * cropped) * len(texts) * cropped / speed
     epoch_seconds = 2 * tokens / pretraining_throughput(options, config, tokenizer)
     left = USED_BUDGET * (options.budget or 0.0) - classifier_seconds
@@ -305,7 +306,7 @@ def pretraining_throughput(options: SentimentOptions, config: SentimentConfig, t
         objective.next_batch()
         return objective.gradients(WHOLE, rng=rng).tokens
 
-    return step() / shortest(step)
+    return step() / usual_seconds(step, options.budget)
 
 
 def sample(texts: Sequence[str]) -> Sequence[str]:
@@ -319,8 +320,10 @@ def sampled_lengths(texts: Sequence[str], tokenizer: Tokenizer, max_length: int 
 
 
 def buckets_for(tokens: float, classes: int) -> int:
-    """About one bucket for each token: most n-grams occur once, and few collide."""
+    """About one bucket for each token: most n-grams occur once, and few collide. 0, for none, with many classes."""
     most = min(NGRAM_BUCKETS[-1], math.floor(math.log2(MAX_NGRAM_WEIGHTS / classes)))
+    if most < NGRAM_BUCKETS[0]:
+        return 0
     return int(2 ** min(most, max(NGRAM_BUCKETS[0], round(math.log2(tokens)))))
 
 
@@ -347,7 +350,7 @@ def affordable_epochs(
 
 
 def throughput(options: SentimentOptions, config: SentimentConfig, length: float, batch_size: int) -> float:
-    """Tokens a second in training, measured for half a second on a batch of texts of this length."""
+    """Tokens a second in training, measured for a moment on a batch of texts of this length."""
     B, T = batch_size, max(1, round(length))
     rng = rng_for(options.seed, Stream.WEIGHTS)
     network = SentimentNetwork(config, rng=rng)
@@ -359,7 +362,7 @@ def throughput(options: SentimentOptions, config: SentimentConfig, length: float
         if options.virtual_adversarial:  # on as many texts
             vat_gradients(network, batch, options.virtual_adversarial, rng=rng)
 
-    return B * T / shortest(step)
+    return B * T / usual_seconds(step, options.budget)
 
 
 def random_ids(count: int, vocab_size: int, *, rng: np.random.Generator) -> np.ndarray:

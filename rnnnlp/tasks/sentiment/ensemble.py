@@ -18,11 +18,11 @@ from rnnnlp.layers.loss import log_odds_gradient
 from rnnnlp.tasks.sentiment.bundled import model_folder
 from rnnnlp.tasks.sentiment.explain import Contribution, by_word, contributions
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
-from rnnnlp.tasks.sentiment.predictor import Inference, Predictor, Reading
+from rnnnlp.tasks.sentiment.predictor import Inference, ModelOutput, Predictor
 from rnnnlp.tensors import load_tensors, save_tensors, set_tensors
 from rnnnlp.text import Classes
 from rnnnlp.text.sources import GIVEN
-from rnnnlp.training.model_folder import CONFIG, MEMBERS, WEIGHTS, SavedModel, read_config, write_config
+from rnnnlp.training.model_folder import CONFIG, MEMBERS, WEIGHTS, SavedModel, read_config, training_of, write_config
 
 MOST_MEMBERS = 1000
 
@@ -95,14 +95,14 @@ class Ensemble(SavedModel, Predictor):
         """
         from rnnnlp.tasks.sentiment.config import EnsembleOptions
         from rnnnlp.tasks.sentiment.stacking import make_ensemble
-        from rnnnlp.training.run import run_folder
+        from rnnnlp.training.run import kept_or_temporary
 
         if isinstance(runs, str | os.PathLike):
             raise UserError(f"runs is one path, {runs}; it must be a list of two or more")
         given = data if isinstance(data, tuple | list) else None
         values = {"runs": tuple(map(str, runs)), "data": GIVEN if given else data, **reading}
         options = EnsembleOptions.from_mapping(values, "Ensemble.from_runs")
-        with run_folder(out) as folder:
+        with kept_or_temporary(out) as folder:
             return make_ensemble(options, folder, overwrite=overwrite, given=given)
 
     @property
@@ -124,10 +124,10 @@ class Ensemble(SavedModel, Predictor):
         """Finds the weighted mean of the members' logits; unknown are the words of the member that knows most."""
         of_members = [member.inference() for member in self.members]
 
-        def infer(texts: Sequence[str]) -> Reading:
-            readings = [of_member(texts) for of_member in of_members]
-            unknown: np.ndarray = np.min([reading.unknown for reading in readings], axis=0)
-            return Reading(self.mean([reading.logits for reading in readings]), unknown)
+        def infer(texts: Sequence[str]) -> ModelOutput:
+            outputs = [of_member(texts) for of_member in of_members]
+            unknown: np.ndarray = np.min([output.unknown for output in outputs], axis=0)
+            return ModelOutput(self.mean([output.logits for output in outputs]), unknown)
 
         return infer
 
@@ -196,7 +196,7 @@ class Ensemble(SavedModel, Predictor):
                     f"{path} has the labels {', '.join(member.labels)} and {folder / CONFIG} has "
                     f"{', '.join(config.labels)}; they are not of the same ensemble: restore both"
                 )
-        return cls(members, weights, [read_config(path).get("training", {}) for path in paths])
+        return cls(members, weights, [training_of(path) for path in paths])
 
 
 def beside(members: int) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.tasks.sentiment.predictor import Answer, batches_of
 from rnnnlp.tasks.sentiment.task import TASK
 from rnnnlp.text import Classes, LabelledData, LabelledSplit
-from rnnnlp.text.given import Columns, as_texts, labelled_rows
+from rnnnlp.text.given import Columns, as_texts, labelled_rows, refuse_names_of_files
 from rnnnlp.text.given_tables import is_table
 from rnnnlp.text.labelled import hold_out_validation
 from rnnnlp.text.sources import GIVEN
@@ -129,8 +129,8 @@ class SentimentClassifier(Estimator):
     @property
     def classes_(self) -> np.ndarray:
         """The labels `(K,)` in order, of the type that `fit` was given."""
-        classes: Classes = self._fitted().classes
-        return classes.array()
+        classes: np.ndarray = self._fitted().classes_
+        return classes
 
     def predict_proba(self, texts: Any) -> np.ndarray:
         """The calibrated probability of each class for each text.
@@ -196,7 +196,8 @@ class SentimentClassifier(Estimator):
     def score(self, texts: Any, labels: Any = None, sample_weight: Any = None) -> float:
         """The accuracy: the fraction of texts whose most probable label is the given one.
 
-        Labels are matched by value: 1, 1.0 and "1" are the same. Rows without a text or a label are left out.
+        Labels are matched by value: 1, 1.0 and "1" are the same. Rows without a text or a label are left out. A text
+        whose label is none of the classes counts as wrong, and the number of these is logged.
 
         Args:
             texts: The texts, or a table with texts and labels.
@@ -207,7 +208,7 @@ class SentimentClassifier(Estimator):
             A number from 0 to 1; the weighted fraction if there are weights.
 
         Raises:
-            UserError: If the numbers of texts, labels and weights differ, or a label is none of the classes.
+            UserError: If the numbers of texts, labels and weights differ, or no label is one of the classes.
             NotFittedError: Before `fit`.
         """
         if labels is None and is_table(texts):
@@ -295,6 +296,7 @@ def labelled(
     rows = labelled_rows(texts, labels, sample_weight, columns=columns)
     if not rows.texts:
         raise UserError("there are no texts with labels; give some of each of two classes or more")
+    refuse_names_of_files(rows.texts, "texts")
     names = rows.class_names
     classes = Classes.of(rows.labels, source) if names is None else Classes(names, "class")
     train = LabelledSplit(rows.texts, classes.indices(rows.labels, source), rows.weights)
@@ -313,5 +315,6 @@ def labelled(
     held_out = labelled_rows(validation_data[0], validation_data[1], names=described, columns=columns)
     if not held_out.texts:
         raise UserError("validation_data has no text with a label; give some, or leave it out")
+    refuse_names_of_files(held_out.texts, described[0])
     validation = LabelledSplit(held_out.texts, classes.indices(held_out.labels, "validation_data", of="training"))
     return LabelledData({"train": train, "validation": validation}, classes, source)

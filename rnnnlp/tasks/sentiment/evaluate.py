@@ -11,12 +11,11 @@ import numpy as np
 from rnnnlp.display import visible
 from rnnnlp.errors import UserError, option
 from rnnnlp.layers.loss import softmax
-from rnnnlp.tasks.sentiment.ensemble import load_predictor
 from rnnnlp.tasks.sentiment.predictor import Predictor
 from rnnnlp.tasks.sentiment.threshold import Threshold, label_index
-from rnnnlp.text import load_labelled
+from rnnnlp.text import LabelledSplit, load_labelled
 from rnnnlp.text.labelled import HELD_OUT
-from rnnnlp.text.sources import WHOLE
+from rnnnlp.text.sources import ALL_SPLITS
 from rnnnlp.training.data_places import are_own_data
 from rnnnlp.training.metrics import (
     added_up,
@@ -29,32 +28,36 @@ from rnnnlp.training.metrics import (
     threshold_table,
 )
 from rnnnlp.training.model_folder import CARD, MEMBERS, training_of
+from rnnnlp.training.progress import no_bar
 from rnnnlp.training.task import Evaluation
 
 MISTAKE_WIDTH = 160  # characters
+CHUNK = 2000  # texts that are evaluated at a time
 
 
 def document_logits(
     predictor: Predictor,
     texts: Sequence[str],
     *,
-    chunk: int = 2000,
     on_progress: Callable[[int], Any] = lambda documents: None,
 ) -> np.ndarray:
     """The logits `(len(texts), K)`; `on_progress` is called with the number of texts done since the last call."""
     infer = predictor.inference()
     parts = []
-    for start in range(0, max(1, len(texts)), chunk):  # without texts there is one part without a row
-        parts.append(infer(texts[start : start + chunk]).logits)
+    for start in range(0, max(1, len(texts)), CHUNK):  # without texts there is one part without a row
+        parts.append(infer(texts[start : start + CHUNK]).logits)
         on_progress(len(parts[-1]))
     return np.concatenate(parts)
 
 
-def evaluate(folder: Path, data: str, split: str, training: Mapping[str, Any], asked: Evaluation) -> dict[str, Any]:
-    """The figures of the classifier in a folder on a split of labelled texts.
+def evaluate(
+    predictor: Predictor, folder: Path, data: str, split: str, training: Mapping[str, Any], asked: Evaluation
+) -> dict[str, Any]:
+    """The figures of a classifier on a split of labelled texts.
 
     Args:
-        folder: A run folder, a checkpoint or an ensemble.
+        predictor: The classifier.
+        folder: Where it is from: a run folder, a checkpoint or an ensemble.
         data: The labelled texts.
         split: The split to read.
         training: How the classifier was trained; columns are taken from there where `asked` names none.
@@ -69,12 +72,11 @@ def evaluate(folder: Path, data: str, split: str, training: Mapping[str, Any], a
     mistakes = asked.mistakes or 0
     if mistakes < 0:
         raise UserError(f"{option('mistakes')} is {mistakes}; it must be at least 0")
-    if asked.baseline is not None and split in ("train", WHOLE):
+    if asked.baseline is not None and split in ("train", ALL_SPLITS):
         raise UserError(
             f"{option('split')} is {split}, with texts that the model of {option('baseline')} is trained on; give "
             "another split, or other data"
         )
-    predictor = load_predictor(folder)
     if split == "validation" and asked.hold_out:
         for place, of_member in ((folder, training), *trainings_of_members(folder)):
             refuse_seen(data, of_member, place)
@@ -99,7 +101,7 @@ def evaluate(folder: Path, data: str, split: str, training: Mapping[str, Any], a
     if asked.baseline is not None:
         theirs = asked.baseline(labelled.splits["train"], found.texts, len(names))
         extra["baseline"] = classification_metrics(theirs, found.labels, names)
-    with tqdm(total=len(found.texts), unit=" texts", desc=visible(split), disable=None) as bar:
+    with tqdm(total=len(found.texts), unit=" texts", desc=visible(split), disable=no_bar()) as bar:
         logits = document_logits(predictor, found.texts, on_progress=bar.update)
     probabilities = predictor.probabilities(logits)
     predicted = threshold.decide(probabilities) if threshold else probabilities.argmax(axis=1)  # (n,)
@@ -109,16 +111,31 @@ def evaluate(folder: Path, data: str, split: str, training: Mapping[str, Any], a
     if shown_class is not None:
         sums["thresholds"] = threshold_counts(probabilities[:, shown_class], found.labels == shown_class)
     extra |= of_sums(sums) | {"temperature": predictor.temperature}
-    extra["mistakes"] = [
+    extra["mistakes"] = described_mistakes(found, probabilities, predicted, names, mistakes)
+    return figures | extra | {"sums": sums}
+
+
+def described_mistakes(
+    split: LabelledSplit, probabilities: np.ndarray, predicted: np.ndarray, names: Sequence[str], count: int
+) -> list[dict[str, Any]]:
+    """The most confident mistakes, to be written as JSON.
+
+    Args:
+        split: The n texts with their labels.
+        probabilities: Those of each text, `(n, K)`.
+        predicted: The class that each text was given, `(n,)`.
+        names: The names of the K classes.
+        count: Maximum number of mistakes.
+    """
+    return [
         {
-            "text": shorten(found.texts[i]),
-            "label": names[found.labels[i]],
+            "text": shorten(split.texts[i]),
+            "label": names[split.labels[i]],
             "prediction": names[predicted[i]],
             "probability": float(probabilities[i, predicted[i]]),
         }
-        for i in most_confident_mistakes(probabilities, found.labels, mistakes, predicted)
+        for i in most_confident_mistakes(probabilities, split.labels, count, predicted)
     ]
-    return figures | extra | {"sums": sums}
 
 
 def of_sums(sums: Mapping[str, Any]) -> dict[str, Any]:

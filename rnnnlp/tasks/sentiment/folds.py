@@ -3,7 +3,7 @@
 # n texts, E evaluations, K classes
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -14,10 +14,11 @@ from rnnnlp.tasks.sentiment.objective import SentimentObjective
 from rnnnlp.tasks.sentiment.transfer import set_lr_scales
 from rnnnlp.training.averaging import AveragedWeights
 from rnnnlp.training.calibration import stacking_weights
-from rnnnlp.training.clock import Clock
+from rnnnlp.training.clock import Clock, total_steps
 from rnnnlp.training.distributed import processes
 from rnnnlp.training.divergence import Diverged, DivergenceDetector
 from rnnnlp.training.loop import new_optimizer, train_step
+from rnnnlp.training.progress import no_bar
 from rnnnlp.training.schedules import factor
 from rnnnlp.training.signals import Interrupted
 
@@ -28,7 +29,12 @@ log = logging.getLogger(__name__)
 
 
 def logits_of_folds(
-    objective: SentimentObjective, folds: np.ndarray, linear_logits: np.ndarray | None, *, seconds: float | None
+    objective: SentimentObjective,
+    folds: np.ndarray,
+    linear_logits: np.ndarray | None,
+    *,
+    seconds: float | None,
+    after_fold: Callable[[], None] = lambda: None,
 ) -> np.ndarray:
     """The logits of each text when it was left out of training: before it, and at each evaluation, `(1 + E, n, K)`.
 
@@ -40,6 +46,7 @@ def logits_of_folds(
         folds: The fold of each text, `(n,)`.
         linear_logits: The logits of the linear model of texts that it was not fitted to, `(n, K)`, if there is one.
         seconds: Time for all folds together; None if there is no limit.
+        after_fold: Called at the end of each fold.
 
     Raises:
         Interrupted: If a signal asks to stop.
@@ -50,7 +57,7 @@ def logits_of_folds(
     documents, labels = objective.batches.documents, objective.batches.labels
     found = np.zeros((1 + config.evaluations, len(labels), len(network.labels)), np.float32)
     numbers = np.unique(folds)
-    with processes().signals() as signals, tqdm(total=len(numbers), desc="cross-validation", disable=None) as bar:
+    with processes().signals() as signals, tqdm(total=len(numbers), desc="cross-validation", disable=no_bar()) as bar:
         for fold in numbers:
             train, left_out = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
             twin = network.copy()
@@ -64,15 +71,17 @@ def logits_of_folds(
             )
             limit = None if seconds is None else seconds / len(numbers)
             for number in train_fold(fold_objective, config, limit, signals):
-                found[number, left_out] = twin.logits([documents[i] for i in left_out.tolist()])
+                logits = twin.logits([documents[i] for i in left_out.tolist()])
+                found[number, left_out] = logits if np.isfinite(logits).all() else found[number - 1, left_out]
             bar.update()
-            if signals:  # that came in the last evaluation
-                raise Interrupted(signals[0])
+            raise_if_asked(signals)
+            after_fold()
             if fold == numbers[0] and linear_logits is not None:
                 gain, _ = shared_gain(found[:, left_out], linear_logits[left_out], labels[left_out])
                 log.info("the network lowers the loss of the linear model in the first fold by %.4f nats", gain)
                 if gain < SMALLEST_GAIN:
                     log.info("so the linear model decides alone")
+                    raise_if_asked(signals)
                     return np.zeros_like(found)
     if linear_logits is not None:
         gain, error = shared_gain(found, linear_logits, labels)
@@ -82,6 +91,13 @@ def logits_of_folds(
             )
             return np.zeros_like(found)
     return found
+
+
+def raise_if_asked(signals: Sequence[int]) -> None:
+    """Raises Interrupted if one of the signals has arrived, in any process."""
+    processes().exchange(None)  # so that all know of it
+    if signals:
+        raise Interrupted(signals[0])
 
 
 def shared_gain(network_logits: np.ndarray, linear_logits: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
@@ -126,7 +142,8 @@ def train_fold(
     optimizer = new_optimizer(config, parameters)
     averaged, detector = AveragedWeights(parameters, config.averaging), DivergenceDetector()
     rng = rng_for(config.seed, Stream.DROPOUT)
-    clock = Clock(total_steps=objective.total_steps, budget=seconds, now=processes().now)
+    steps = total_steps(config, objective.steps_per_epoch)
+    clock = Clock(total_steps=steps, budget=seconds, now=processes().now)
     yield 0
     done = 0
     while done < config.evaluations:

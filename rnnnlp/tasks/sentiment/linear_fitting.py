@@ -12,6 +12,7 @@ import numpy as np
 
 from rnnnlp.batches.ngrams import NgramCounts
 from rnnnlp.tasks.sentiment.linear import MAX_NGRAMS, VIEWS, LinearModel, NgramModel, View, ngrams_of
+from rnnnlp.tasks.sentiment.objective import balanced_weights
 from rnnnlp.text import Tokenizer
 from rnnnlp.training.calibration import class_biases, stacked_loss, stacking_weights
 
@@ -86,11 +87,11 @@ def fit(model: NgramModel, examples: Examples, found: NgramCounts, rows: np.ndar
 
 
 def weights_of(examples: Examples) -> np.ndarray:
-    """How much each example counts in a fit, `(n,)`."""
+    """How much each example counts in a fit, `(n,)`; those that count, 1 on average."""
     weights = np.ones(len(examples.labels)) if examples.weights is None else np.asarray(examples.weights, np.float64)
+    weights = weights / weights[weights > 0].mean()
     if examples.balanced:
-        totals = np.bincount(examples.labels, weights, examples.classes)
-        weights = weights * (totals.sum() / (examples.classes * np.maximum(totals, 1e-9)))[examples.labels]
+        weights = weights * balanced_weights(examples.labels, examples.classes, weights)[examples.labels]
     return weights
 
 

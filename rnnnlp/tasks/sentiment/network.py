@@ -24,7 +24,7 @@ from rnnnlp.layers.recurrent import Recurrent
 from rnnnlp.tasks.sentiment.config import LINEAR, SentimentConfig
 from rnnnlp.tasks.sentiment.explain import Contribution, explain
 from rnnnlp.tasks.sentiment.linear import LinearModel
-from rnnnlp.tasks.sentiment.predictor import Inference, Predictor, Reading
+from rnnnlp.tasks.sentiment.predictor import Inference, ModelOutput, Predictor
 from rnnnlp.text import Classes, Tokenizer
 from rnnnlp.training.calibration import MAX_TEMPERATURE, MIN_TEMPERATURE, fit_temperature, stacking_weights
 from rnnnlp.training.model_folder import WEIGHTS
@@ -302,15 +302,15 @@ class SentimentNetwork(Network, Predictor):
     def inference(self) -> Inference:
         projection = Projection(self)
 
-        def infer(texts: Sequence[str]) -> Reading:
+        def infer(texts: Sequence[str]) -> ModelOutput:
             documents = self.encode(texts)
             unknown = self.unknown_words(texts, documents)
             if self.linear is None:
-                return Reading(self.logits(documents, projection=projection), unknown)
+                return ModelOutput(self.logits(documents, projection=projection), unknown)
             network_weight, linear_weight = self.stacking.tolist()
             logits = network_weight * self.logits(documents, projection=projection) if network_weight else 0.0
             logits = logits + linear_weight * self.linear.logits(texts, documents)
-            return Reading(logits.astype(self.dtype), unknown)
+            return ModelOutput(logits.astype(self.dtype), unknown)
 
         return infer
 

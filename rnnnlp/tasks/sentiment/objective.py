@@ -24,7 +24,7 @@ from rnnnlp.training.objective import NO_LOSS, ShardLoss
 
 Documents = tuple[list[np.ndarray], np.ndarray]  # ids of each text, and the labels (N,)
 EVALUATION_BATCH = 64  # documents
-BALANCED_ACCURACY = "balanced_accuracy"  # accuracy with the weights of the classes
+BALANCED_ACCURACY = "balanced_accuracy"  # the mean of the accuracies of the classes
 LOSS_IN_SCORE = 1e-3  # accuracy decides which weights are kept; the loss decides between equal accuracies
 
 
@@ -67,6 +67,8 @@ class SentimentObjective:
         self.vat_batches = batches(everything, np.zeros(len(everything), np.int64)) if everything else None
         self.validation = validation
         self.sample_weights = sample_weights
+        if sample_weights is not None:  # only their ratios count; tiny or huge ones would leave the range of float32
+            self.sample_weights = sample_weights / sample_weights[sample_weights > 0].mean()
         self.linear_validation = linear_validation
         self.cross_validation: CrossValidation | None = None
         self.clock: Clock | None = None
@@ -134,10 +136,11 @@ class SentimentObjective:
         return {"score": score, "loss": loss_sum / count, **metrics}
 
     def weighted_figures(self, logits: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
-        """Accuracy and mean loss with the weights of the classes, from logits `(n, K)` and labels `(n,)`."""
-        weights = None if self.class_weights is None else self.class_weights[labels]  # (n,)
+        """Accuracy and mean loss from logits `(n, K)` and labels `(n,)`; with balanced classes, each counts alike."""
+        of_classes = None if self.class_weights is None else balanced_weights(labels, logits.shape[1])  # (K,)
+        weights = None if of_classes is None else of_classes[labels]  # (n,)
         accuracy = np.average(logits.argmax(axis=1) == labels, weights=weights)
-        loss_sum, count, _ = softmax_cross_entropy(logits, labels, class_weights=self.class_weights)
+        loss_sum, count, _ = softmax_cross_entropy(logits, labels, class_weights=of_classes)
         return float(accuracy), loss_sum / count
 
     def shared_logits(self, documents: Sequence[np.ndarray]) -> np.ndarray:
@@ -147,12 +150,6 @@ class SentimentObjective:
         for number, indices in enumerate(in_order_of_length(documents, EVALUATION_BATCH)):
             parts[0][indices] = parts[number % size][indices]
         return parts[0]
-
-    @property
-    def total_steps(self) -> int | None:
-        """The number of steps of a run that is not cut short by its budget; None if only that ends it."""
-        epochs = self.config.epochs or self.config.max_epochs
-        return epochs * self.steps_per_epoch if epochs else self.config.steps
 
     def sample(self) -> str | None:
         return None
@@ -215,7 +212,9 @@ def digest_of_texts(texts: Sequence[str]) -> str:
 
 
 def balanced_weights(labels: np.ndarray, classes: int, sample_weights: np.ndarray | None = None) -> np.ndarray:
-    """Weights `(classes,)` with which every class has the same weight in total; their mean over the texts is 1.
+    """Weights `(classes,)` with which every class that has texts has the same weight in total.
+
+    Their mean over the texts is 1.
 
     Args:
         labels: The class of each text, `(n,)`.
@@ -223,4 +222,5 @@ def balanced_weights(labels: np.ndarray, classes: int, sample_weights: np.ndarra
         sample_weights: The weight of each text, `(n,)`, if they differ.
     """
     totals = np.bincount(labels, sample_weights, classes)  # (classes,)
-    return totals.sum() / (classes * np.where(totals > 0, totals, 1))
+    there = totals > 0
+    return np.where(there, totals.sum() / (max(1, there.sum()) * np.where(there, totals, 1)), 0.0)

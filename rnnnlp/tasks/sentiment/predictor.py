@@ -20,7 +20,7 @@ from rnnnlp.text.plain import LARGEST_BATCH, in_batches
 CHUNK = 10_000  # texts encoded at a time when predicting
 
 
-class Reading(NamedTuple):
+class ModelOutput(NamedTuple):
     """What a classifier finds in n texts.
 
     Attributes:
@@ -32,7 +32,7 @@ class Reading(NamedTuple):
     unknown: np.ndarray
 
 
-Inference = Callable[[Sequence[str]], Reading]
+Inference = Callable[[Sequence[str]], ModelOutput]
 
 
 class Answer(NamedTuple):
@@ -95,6 +95,11 @@ class Predictor(ABC):
         """The classes, in the order of the columns of logits and probabilities."""
 
     @property
+    def classes_(self) -> np.ndarray:
+        """The labels `(K,)` in order, of the type that the training was given."""
+        return self.classes.array()
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """The names of the classes."""
         return self.classes.names
@@ -143,13 +148,13 @@ class Predictor(ABC):
         infer = infer or self.inference()
         starts = range(0, max(1, len(texts)), CHUNK)  # without texts there is one part without a row
         with np.errstate(over="ignore", invalid="ignore"):  # the result is checked
-            readings = [infer(texts[i : i + CHUNK]) for i in starts]
-            probabilities = np.concatenate([self.probabilities(reading.logits) for reading in readings])
+            outputs = [infer(texts[i : i + CHUNK]) for i in starts]
+            probabilities = np.concatenate([self.probabilities(output.logits) for output in outputs])
         if not np.isfinite(probabilities).all():
             raise UserError(
                 "the weights are so large that the model gives no probabilities; restore it, or train again"
             )
-        return probabilities, np.concatenate([reading.unknown for reading in readings])
+        return probabilities, np.concatenate([output.unknown for output in outputs])
 
     def predict_proba(self, texts: Any) -> np.ndarray:
         """Calibrated probabilities `(n, K)`, the columns in the order of `classes`; NaN for a missing text.
@@ -186,7 +191,8 @@ class Predictor(ABC):
     def score(self, texts: Any, labels: Any = None, sample_weight: Any = None) -> float:
         """The accuracy: the fraction of texts whose most probable label is the given one.
 
-        Labels are matched by value: 1, 1.0 and "1" are the same. Rows without a text or a label are left out.
+        Labels are matched by value: 1, 1.0 and "1" are the same. Rows without a text or a label are left out. A text
+        whose label is none of the classes counts as wrong, and the number of these is logged.
 
         Args:
             texts: The texts, or a table with texts and labels.
@@ -194,12 +200,12 @@ class Predictor(ABC):
             sample_weight: How much each text counts, at least 0.
 
         Raises:
-            UserError: If the numbers of texts and labels differ, or a label is none of the classes.
+            UserError: If the numbers of texts and labels differ, or no label is one of the classes.
         """
         rows = labelled_rows(texts, labels, sample_weight)
         if not rows.texts:
             raise UserError("there is no text with a label; give at least one")
-        actual = self.classes.indices(rows.labels, "labels")
+        actual = self.classes.indices_to_score(rows.labels, "labels")
         hits = self.predict_proba(rows.texts).argmax(axis=1) == actual
         return float(np.average(hits, weights=rows.weights))
 

@@ -20,7 +20,7 @@ from rnnnlp.text.labelled import HELD_OUT
 from rnnnlp.training.distributed import processes
 from rnnnlp.training.loop import Trainer
 from rnnnlp.training.model_folder import training_of
-from rnnnlp.training.run_folder import RunFolder, read_state
+from rnnnlp.training.run_folder import RunFolder
 
 MAX_SHARE_OF_BUDGET = 0.6  # however slow the machine has become
 
@@ -81,16 +81,6 @@ def pretrain(
             trainer.train()
     start_from(processes().first(lambda: WordLMNetwork.from_pretrained(folder)), classifier)
     return trainer.clock.seconds
-
-
-def seconds_of_pretraining(run: RunFolder) -> float:
-    """How long the language models of a run trained; 0 where it has none."""
-
-    def seconds() -> float:
-        inner = run.language_model()
-        return read_state(inner.latest_checkpoint()).seconds if inner.checkpoints() else 0.0
-
-    return processes().first(seconds)
 
 
 def pretraining_config(options: SentimentOptions, epochs: int) -> WordLMTraining:

@@ -23,13 +23,14 @@ from rnnnlp.tasks.sentiment.evaluate import document_logits, refuse_seen
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.tasks.sentiment.predictor import Predictor
 from rnnnlp.text import Classes, LabelledSplit, ReadOptions, load_labelled
-from rnnnlp.text.given import labelled_rows
+from rnnnlp.text.given import labelled_rows, refuse_names_of_files
 from rnnnlp.text.labelled import HELD_OUT
 from rnnnlp.text.sources import find_source
 from rnnnlp.training.calibration import stacking_weights
 from rnnnlp.training.data_places import are_own_data, find_data, refuse_data_of_run
 from rnnnlp.training.metrics import classification_metrics
-from rnnnlp.training.model_folder import CARD, CONFIG, MEMBERS, read_config
+from rnnnlp.training.model_folder import CARD, CONFIG, MEMBERS, training_of
+from rnnnlp.training.progress import no_bar
 from rnnnlp.training.run_folder import RunFolder
 
 log = logging.getLogger(__name__)
@@ -113,7 +114,7 @@ def load_members(runs: Sequence[str]) -> tuple[list[SentimentNetwork], list[dict
                 f"{run} has the labels {', '.join(member.labels)} and {runs[0]} has {', '.join(labels)}; "
                 "they must be the same in the same order: give runs that were trained on the same labels"
             )
-        training = read_config(model_folder(run)).get("training", {})
+        training = training_of(model_folder(run))
         if training:
             SentimentTraining.from_mapping(training, str(Path(run) / CONFIG))
         members.append(member)
@@ -165,6 +166,7 @@ def given_texts(given: Sequence[Any], classes: Classes) -> LabelledSplit:
     rows = labelled_rows(*given)
     if not rows.texts:
         raise UserError("data has no text with a label; to fit weights there must be one")
+    refuse_names_of_files(rows.texts, "data")
     return LabelledSplit(rows.texts, classes.indices(rows.labels, "data"))
 
 
@@ -172,7 +174,7 @@ def logits_of_each(members: Sequence[SentimentNetwork], texts: Sequence[str]) ->
     """The logits of each member, `(n, K)`."""
     from tqdm import tqdm
 
-    with tqdm(total=len(members) * len(texts), unit=" texts", desc="validation", disable=None) as bar:
+    with tqdm(total=len(members) * len(texts), unit=" texts", desc="validation", disable=no_bar()) as bar:
         return [document_logits(member, texts, on_progress=bar.update) for member in members]
 
 

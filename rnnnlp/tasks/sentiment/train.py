@@ -23,19 +23,20 @@ from rnnnlp.tasks.sentiment.folds import logits_of_folds
 from rnnnlp.tasks.sentiment.linear_fitting import MOST_IN_FOLDS, Examples, Fitted, fit_linear, stratified_folds
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.tasks.sentiment.objective import BALANCED_ACCURACY, SentimentObjective, digests_of_data
-from rnnnlp.tasks.sentiment.pretraining import prepare, pretrain, seconds_of_pretraining
+from rnnnlp.tasks.sentiment.pretraining import prepare, pretrain
 from rnnnlp.tasks.sentiment.transfer import (
     Pretrained,
     extended_tokenizer,
+    knows_classes,
     load_pretrained,
     options_from_pretrained,
-    order_of_classes,
     set_lr_scales,
     start_from,
 )
 from rnnnlp.tasks.word_lm.objective import WordLMObjective
 from rnnnlp.text import BPETokenizer, LabelledData, Tokenizer, is_unspaced, load_labelled
 from rnnnlp.text.labelled import HELD_OUT_SEED, warn_of_copies
+from rnnnlp.text.sources import TRAINING_SPLITS
 from rnnnlp.training.distributed import processes
 from rnnnlp.training.earlier import EARLIER_DATA
 from rnnnlp.training.loop import Trainer
@@ -49,7 +50,6 @@ LINEAR_FOLDS = 5
 MOST_CHARACTERS = 4_000_000  # of all texts, for n-grams of characters: what memory allows
 MOST_PRODUCTS = 10_000_000  # characters times columns of weights
 PRODUCTS_PER_SECOND = 26_000  # of the budget
-SPLITS = ("train", "validation")  # the ones that training reads
 MOST_LABEL_BYTES = JSON_LIMIT // 8  # as JSON the labels are up to six times as long
 
 log = logging.getLogger(__name__)
@@ -135,10 +135,12 @@ def reopen(
         labels = loaded.splits["train"].labels
         found = processes().first(lambda: CrossValidation.load(run.path, labels, len(network.labels)))
         objective.cross_validation = found
-    spent = found.seconds if found else seconds_of_pretraining(run)
+    spent = found.seconds if found else processes().first(run.seconds_of_pretraining)
     trainer = Trainer(objective, config, run, spent=spent, patience=patience_of(found, config))
     objective.clock = trainer.clock
     trainer.resume()
+    if found and not trainer.clock.step and trainer.state.spent < found.seconds:
+        trainer.clock.resume(0, 0.0, 0.0)  # the checkpoint is from before the end of the cross-validation
     if config.class_weights == "balanced" and BALANCED_ACCURACY not in trainer.state.best_metrics:
         trainer.state.best_score = None  # of an earlier version, in which the weights had no part in it
     if config.folds and found is None and trainer.clock.step:
@@ -177,10 +179,8 @@ def with_evaluated_start(trainer: Trainer, start: Pretrained | None) -> Trainer:
     So training cannot make it worse. A run of the user's may have been trained on these texts.
     """
     objective: Any = trainer.objective
-    if isinstance(start, SentimentNetwork) and is_bundled(objective.config.from_):
-        knows_classes = order_of_classes(start.labels, objective.network.labels) is not None
-        if knows_classes:
-            trainer.evaluate_start()
+    if is_bundled(objective.config.from_) and knows_classes(start, objective.network.labels):
+        trainer.evaluate_start()
     return trainer
 
 
@@ -188,8 +188,10 @@ def after_pretraining(
     trainer: Trainer, network: SentimentNetwork, first: WordLMObjective, config: SentimentTraining, started: float
 ) -> Trainer:
     """The trainer of a classifier that has not begun, once its language models are there and it starts from them."""
+    before = trainer.clock.seconds if trainer.state.spent else 0.0  # of folds that were stopped, after pretraining
     spent = pretrain(network, first, config, trainer.run, started=started)
     trainer = Trainer(trainer.objective, config, trainer.run, spent=spent)
+    trainer.clock.resume(0, before, 0.0)
     trainer.save_checkpoint()
     return trainer
 
@@ -263,7 +265,9 @@ def after_cross_validation(
     else:
         try:
             folds = fold_of_each_text(objective.batches.documents, labels, config)
-            network_logits = logits_of_folds(objective, folds, linear_logits, seconds=left)
+            network_logits = logits_of_folds(
+                objective, folds, linear_logits, seconds=left, after_fold=trainer.save_checkpoint
+            )
         except Interrupted:
             trainer.save_checkpoint()  # with the time that is gone
             raise
@@ -312,7 +316,7 @@ def load_data(options: SentimentOptions, *, held_out_seed: int = HELD_OUT_SEED) 
         options.data,
         options.reading,
         rng_seed=held_out_seed,
-        splits=SPLITS,
+        splits=TRAINING_SPLITS,
         unlabelled=options.virtual_adversarial > 0 or may_pretrain(options),
     )
 

@@ -135,6 +135,11 @@ def copy_embedding(source: np.ndarray, target: np.ndarray) -> None:
     target[len(source) :] = source.mean(axis=0)
 
 
+def knows_classes(pretrained: Pretrained | None, labels: Sequence[str]) -> bool:
+    """Whether it is a classifier of these classes."""
+    return isinstance(pretrained, SentimentNetwork) and order_of_classes(pretrained.labels, labels) is not None
+
+
 def order_of_classes(pretrained: Sequence[str], labels: Sequence[str]) -> list[int] | None:
     """For each class of a classifier the index of the same one of a pretrained classifier; None if they are others.
 

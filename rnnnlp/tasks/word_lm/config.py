@@ -35,8 +35,8 @@ class WordLMOptions(TrainingOptions):
     """How to train, as the user said it."""
 
     from_: str | None = setting(
-        "start from the weights of this run of `pretrain`, or of such a model of the Hub (owner/name), with its "
-        "tokenizer and sizes; words that it has not seen stay unknown",
+        "fine-tune: start from the weights of this run of `pretrain`, or of such a model of the Hub (owner/name), with "
+        "its tokenizer and sizes; words that it has not seen stay unknown",
         None,
     )
     tokenizer: str = setting(default="word")

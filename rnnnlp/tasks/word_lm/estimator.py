@@ -4,16 +4,16 @@ import os
 from collections.abc import Sequence
 from typing import Any, Self
 
-from rnnnlp.tasks.language_modelling import corpus_given_again, given_corpus
+import numpy as np
+
+from rnnnlp.tasks.language_modelling import LanguageModelEstimator, corpus_given_again, given_corpus
+from rnnnlp.tasks.word_lm.evaluate import word_lm_metrics
 from rnnnlp.tasks.word_lm.network import WordLMNetwork
 from rnnnlp.tasks.word_lm.task import TASK
-from rnnnlp.training.estimator import Estimator
-from rnnnlp.training.model_folder import located
 from rnnnlp.training.reporting import Callback
-from rnnnlp.training.run_folder import RunFolder
 
 
-class WordLM(Estimator):
+class WordLM(LanguageModelEstimator):
     """Word language models in both directions: language-model pretraining on texts without labels.
 
     `SentimentClassifier(from_=folder)` starts from a run of it.
@@ -27,6 +27,7 @@ class WordLM(Estimator):
 
     task = TASK
     network_: WordLMNetwork
+    _loss, _unlabelled = "loss", True
 
     def fit(
         self,
@@ -39,7 +40,8 @@ class WordLM(Estimator):
         """Trains new models; labels, if the data have any, are not read.
 
         Args:
-            data: A path, a Hub name or a built-in data set, as `--data` takes it; or texts in any container.
+            data: A path, a Hub name or a built-in data set, as `--data` takes it; or texts in any container; or an open
+                file, whose whole content is one text.
             out: A new folder that keeps the run.
             overwrite: Whether to replace a run that is in `out`.
             callbacks: Receive the figures of the training, like the trackers of `report_to`: see `Callback`.
@@ -77,18 +79,5 @@ class WordLM(Estimator):
         corpus, name = corpus_given_again(folder, data)
         return cls._resume(folder, changes if corpus else {**changes, "data": name}, corpus, callbacks)
 
-    @classmethod
-    def from_pretrained(cls, folder: str | os.PathLike[str]) -> Self:
-        """The models in a folder that `save_pretrained` or a training run wrote.
-
-        Args:
-            folder: The folder, or the name of a model on the Hub: "owner/name" or "owner/name@revision".
-
-        Returns:
-            A new object with those models and their options.
-
-        Raises:
-            UserError: If there are none, or they are damaged.
-        """
-        place = located(folder)
-        return cls._of_run(WordLMNetwork.from_pretrained(place), RunFolder(place))
+    def _figures(self, ids: np.ndarray, characters: int) -> dict[str, Any]:
+        return word_lm_metrics(self.network_, ids)

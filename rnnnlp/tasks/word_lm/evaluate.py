@@ -11,6 +11,7 @@ from rnnnlp.tasks.language_modelling import language_model_loss
 from rnnnlp.tasks.word_lm.network import WordLMNetwork, both_directions
 from rnnnlp.text import encode_corpus, load_corpus
 from rnnnlp.training.metrics import added_up
+from rnnnlp.training.progress import no_bar
 from rnnnlp.training.task import Evaluation
 
 
@@ -60,11 +61,12 @@ def merged(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return metrics_of_sums(added_up(figures["sums"] for figures in results))
 
 
-def evaluate(folder: Path, data: str, split: str, training: Mapping[str, Any], asked: Evaluation) -> dict[str, Any]:
-    """The figures of the models in a folder on a split of a text: see `word_lm_metrics`; and what `merged` adds up."""
+def evaluate(
+    network: WordLMNetwork, folder: Path, data: str, split: str, training: Mapping[str, Any], asked: Evaluation
+) -> dict[str, Any]:
+    """The figures of both models on a split of a text: see `word_lm_metrics`; and what `merged` adds up."""
     from tqdm import tqdm
 
-    network = WordLMNetwork.from_pretrained(folder)
     corpus = load_corpus(
         data,
         asked.reading(training).for_tokenizer(network.tokenizer.kind),
@@ -72,7 +74,7 @@ def evaluate(folder: Path, data: str, split: str, training: Mapping[str, Any], a
         unlabelled=True,
     )
     ids = encode_corpus(corpus, network.tokenizer, splits=(split,), hold_out=asked.hold_out).ids[split]
-    with tqdm(total=2 * (len(ids) - 1), unit=" tokens", unit_scale=True, desc=visible(split), disable=None) as bar:
+    with tqdm(total=2 * (len(ids) - 1), unit=" tokens", unit_scale=True, desc=visible(split), disable=no_bar()) as bar:
         sums = sums_of_losses(network, ids, on_progress=bar.update)
     return metrics_of_sums(sums) | {"sums": sums}
 

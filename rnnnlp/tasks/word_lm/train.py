@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 
 from rnnnlp.batches.seeding import Stream, rng_for
-from rnnnlp.tasks.language_modelling import SPLITS, digests_of_corpus, for_tokenizer, train_and_validation
+from rnnnlp.tasks.language_modelling import corpus_of, digests_of_corpus, train_and_validation
 from rnnnlp.tasks.word_lm.config import FROM_RUN, WordLMConfig, WordLMOptions, WordLMTraining
 from rnnnlp.tasks.word_lm.network import WordLMNetwork
 from rnnnlp.tasks.word_lm.objective import WordLMObjective
-from rnnnlp.text import Corpus, EncodedCorpus, Tokenizer, encode_corpus, load_corpus
+from rnnnlp.text import Corpus, EncodedCorpus, Tokenizer, encode_corpus
+from rnnnlp.text.sources import TRAINING_SPLITS
 from rnnnlp.training.distributed import processes
 from rnnnlp.training.loop import Trainer
 from rnnnlp.training.run_folder import RunFolder
@@ -25,14 +26,14 @@ def begin(options: Options[WordLMOptions], run: RunFolder, *, data: Corpus | Non
         earlier = processes().first(lambda: WordLMNetwork.from_pretrained(start))
         config = config.changed(tokenizer=earlier.tokenizer.kind, vocab_size=earlier.tokenizer.vocab_size)
         network = earlier.copy(**options.network)
-        encoded = encoded_once(corpus_of(config, data), earlier.tokenizer)
+        encoded = encoded_once(config, data, earlier.tokenizer)
         return Trainer.begin(
             WordLMObjective(network, *train_and_validation(encoded), config, digests_of_corpus(encoded)),
             config,
             run,
             started=started,
         )
-    encoded = encoded_once(corpus_of(config, data), config.tokenizer, **config.vocabulary_options)
+    encoded = encoded_once(config, data, config.tokenizer, **config.vocabulary_options)
     network_config = WordLMConfig(encoded.tokenizer.vocab_size, **options.network)
     train, validation = train_and_validation(encoded)
     objective = new_objective(network_config, encoded.tokenizer, train, validation, config, digests_of_corpus(encoded))
@@ -41,16 +42,19 @@ def begin(options: Options[WordLMOptions], run: RunFolder, *, data: Corpus | Non
 
 def reopen(network: WordLMNetwork, config: WordLMTraining, run: RunFolder, *, data: Corpus | None) -> Trainer:
     """The trainer of a run that is resumed from its newest checkpoint."""
-    encoded = encoded_once(corpus_of(config, data), network.tokenizer)
+    encoded = encoded_once(config, data, network.tokenizer)
     objective = WordLMObjective(network, *train_and_validation(encoded), config, digests_of_corpus(encoded))
     trainer = Trainer(objective, config, run)
     trainer.resume()
     return trainer
 
 
-def encoded_once(corpus: Corpus, tokenizer: Tokenizer | str, **options: Any) -> EncodedCorpus:
+def encoded_once(
+    config: WordLMTraining, data: Corpus | None, tokenizer: Tokenizer | str, **options: Any
+) -> EncodedCorpus:
     """The ids of the splits that training reads, which one process of each host writes into its cache."""
-    return processes().once_a_host(lambda: encode_corpus(corpus, tokenizer, splits=SPLITS, **options))
+    corpus = corpus_of(config, data, unlabelled=True)
+    return processes().once_a_host(lambda: encode_corpus(corpus, tokenizer, splits=TRAINING_SPLITS, **options))
 
 
 def resolve(options: WordLMOptions) -> WordLMTraining:
@@ -76,11 +80,3 @@ def new_objective(
 def check(options: Options[WordLMOptions]) -> None:
     """Refuses what the run of `from_` decides."""
     require_open(options, FROM_RUN)
-
-
-def corpus_of(options: WordLMOptions, given: Corpus | None = None) -> Corpus:
-    """The text to train on: the given one, or what the options name."""
-    if given is not None:
-        return for_tokenizer(given, options.tokenizer)
-    reading = options.reading.for_tokenizer(options.tokenizer)
-    return load_corpus(options.data, reading, document_separator=options.document_separator, unlabelled=True)

@@ -13,7 +13,7 @@ SPEED = 30_000.0  # tokens a second
 
 
 def resolve(monkeypatch, given=None, *, vocab_size=65, tokens=1_000_000, validation_tokens=100_000, **training):
-    monkeypatch.setattr(defaults, "throughput", lambda options, vocab_size, layers: SPEED)
+    monkeypatch.setattr(defaults, "throughput", lambda options, vocab_size, tokens, layers: SPEED)
     options = CharLMOptions(data="text", **training)
     sizes = {"vocab_size": vocab_size, "tokens": tokens, "validation_tokens": validation_tokens}
     return defaults.resolve(options, given or {}, **sizes)
@@ -143,14 +143,21 @@ def test_evaluations_take_a_small_share_of_the_time(monkeypatch):
     assert counts == sorted(counts)
 
 
-def test_the_speed_is_measured():
-    speed = defaults.throughput(CharLMOptions(data="text", budget=1.0, batch_size=2, bptt=4), 65)
-    assert 0 < speed < 1e7  # however busy the machine is
+def test_the_speed_is_measured(monkeypatch):
+    monkeypatch.setattr(defaults, "usual_seconds", lambda call, budget: (call(), 0.5)[1])
+    options = CharLMOptions(data="text", budget=1.0, batch_size=2, bptt=4)
+    assert defaults.throughput(options, 65, 1000) == 2 * 4 / 0.5
+
+
+def test_the_speed_is_that_of_streams_that_the_text_can_fill(monkeypatch):
+    monkeypatch.setattr(defaults, "usual_seconds", lambda call, budget: (call(), 0.5)[1])
+    options = CharLMOptions(data="text", budget=1.0, batch_size=1000, bptt=4)
+    assert defaults.throughput(options, 65, 41) == 10 * 4 / 0.5  # 41 tokens have ten windows
 
 
 def test_the_speed_is_that_of_the_given_layers(monkeypatch):
     """Three layers read fewer tokens, so the learning rate of a long run falls less."""
-    monkeypatch.setattr(defaults, "shortest", lambda call: (call(), 1.0)[1])
+    monkeypatch.setattr(defaults, "usual_seconds", lambda call, budget: (call(), 1.0)[1])
     built = []
     network = defaults.CharLMNetwork
 

@@ -20,7 +20,7 @@ def test_every_class_weighs_the_same_in_total():
     weights = balanced_weights(RARE, 3)
     np.testing.assert_allclose(weights, [8 / (3 * 5), 8 / (3 * 2), 8 / (3 * 1)])
     np.testing.assert_allclose(np.bincount(RARE, weights[RARE]), 8 / 3)
-    assert np.isfinite(balanced_weights(RARE, 4)).all()  # a class without a text
+    np.testing.assert_array_equal(balanced_weights(RARE, 4), [*weights, 0])  # a class without a text
 
 
 def test_every_class_weighs_the_same_with_weights_of_the_texts():
@@ -47,6 +47,40 @@ def test_rare_classes_decide_what_the_best_weights_are():
         assert ("balanced_accuracy" in objective.evaluate()) == (class_weights == "balanced")
     assert [accuracy for accuracy, _ in figures["none"]] == [5 / 8, 4 / 8]
     assert [accuracy for accuracy, _ in figures["balanced"]] == pytest.approx([1 / 3, (1 / 5 + 1 + 1) / 3])
+
+
+def test_classes_count_alike_on_validation_whatever_their_shares_in_training():
+    config = SentimentConfig(vocab_size=6, labels=("a", "b", "c"), embedding_size=2, hidden_size=3)
+    model = SentimentNetwork(config, rng=np.random.default_rng(0))
+    training = SentimentTraining(
+        data="", tokenizer="word", batch_size=64, class_weights="balanced", lr=1e-3, evaluations=1
+    )
+    trained, validation = np.array([0] * 90 + [1] * 9 + [2]), np.array([0, 0, 0, 1, 2])
+    objective = SentimentObjective(
+        model, ([np.array([1])] * 100, trained), ([np.array([1])] * 5, validation), training, {}
+    )
+    logits = np.log(np.where(np.eye(3)[[0, 0, 1, 0, 2]] > 0, 0.8, 0.1))  # right for two of three, none, and one
+    accuracy, loss = objective.weighted_figures(logits, validation)
+    assert accuracy == pytest.approx((2 / 3 + 0 + 1) / 3)
+    of_texts = -logits[np.arange(5), validation]
+    assert loss == pytest.approx((of_texts[:3].mean() + of_texts[3] + of_texts[4]) / 3)
+
+
+@pytest.mark.parametrize("scale", [1e-50, 1e39])
+def test_only_the_ratios_of_the_weights_of_texts_count(scale):
+    config = SentimentConfig(vocab_size=6, labels=("a", "b", "c"), embedding_size=2, hidden_size=3, dropout=0)
+    training = SentimentTraining(data="", tokenizer="word", batch_size=64, lr=1e-3, evaluations=1)
+    gradients = []
+    for factor in (1.0, scale):
+        model = SentimentNetwork(config, rng=np.random.default_rng(0))
+        weights = factor * np.arange(1.0, 9.0)
+        documents = [np.array([k % 6]) for k in range(8)], RARE
+        objective = SentimentObjective(model, documents, documents, training, {}, (), weights)
+        objective.next_batch()
+        objective.gradients(WHOLE, rng=np.random.default_rng(0))
+        gradients.append(model.head.weight.grad.copy())
+    assert np.abs(gradients[0]).max() > 1e-3
+    np.testing.assert_allclose(*gradients, rtol=1e-5)
 
 
 def test_gradient_of_the_weighted_loss_to_every_parameter():

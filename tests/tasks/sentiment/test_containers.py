@@ -11,6 +11,7 @@ import pytest
 from rnnnlp import Ensemble, SentimentClassifier
 from rnnnlp.errors import UserError
 from rnnnlp.tasks.sentiment.estimator import labelled
+from rnnnlp.tasks.sentiment.stacking import given_texts
 from rnnnlp.text.given import labelled_rows
 
 TEXTS = [f"a {word} {noun}" for word in ("lovely", "fine", "awful", "poor") for noun in ("lamp", "tent", "chair")] * 3
@@ -63,7 +64,7 @@ def test_labels_come_back_as_they_were_given(good: Any, bad: Any, same: list[Any
 
 
 def holders(texts: list[str]) -> dict[str, Any]:
-    pandas = pytest.importorskip("pandas")
+    pandas, arrow = pytest.importorskip("pandas"), pytest.importorskip("pyarrow")
     series = pandas.Series(texts, index=range(len(texts), 0, -1))
     return {
         "tuple": tuple(texts),
@@ -81,6 +82,9 @@ def holders(texts: list[str]) -> dict[str, Any]:
         "frame of one column": series.to_frame("text"),
         "Column": datasets.Dataset.from_dict({"text": texts})["text"],
         "data set of one column": datasets.Dataset.from_dict({"text": texts}),
+        "Array": arrow.array(texts),
+        "ChunkedArray": arrow.chunked_array([texts[:1], texts[1:]]),
+        "dict of Arrow": {"text": arrow.array(texts)},
     }
 
 
@@ -191,6 +195,14 @@ def test_a_stream_is_answered_while_it_is_read(classifier: SentimentClassifier):
         next(classifier.predict_stream(texts(), batch_size=0))
 
 
+class LazyTable:
+    """As a `LazyFrame` of Polars, which warns where its columns are asked for."""
+
+    @property
+    def columns(self) -> list[str]:
+        raise AssertionError("the columns are not known yet")
+
+
 def wrong_texts() -> list[tuple[Any, str]]:
     pandas = pytest.importorskip("pandas")
     return [
@@ -218,9 +230,9 @@ def wrong_texts() -> list[tuple[Any, str]]:
         ),
         (3, "texts is 3"),
         ({"a", "b"}, "texts is a set, which has no order"),
-        ([__file__] * 3, "texts has paths of files, such as .*; it must be texts: read the files first"),
-        ([Path(__file__)], "texts has paths of files"),
-        (__file__, "texts is one string, .*: read the file first"),
+        ([Path(__file__)], "texts has paths of files, such as .*; it must be texts: read the files first"),
+        (__file__, "texts is one string, .*: put it into a list; if it is the name of a file, read the file first"),
+        (LazyTable(), r"the data are a lazy LazyTable; expected .*: collect it first, with collect\(\) of Polars"),
     ]
 
 
@@ -238,6 +250,25 @@ def test_what_is_no_list_of_texts_is_named(classifier: SentimentClassifier):
                 ask(texts)
         with pytest.raises(UserError, match=message):
             SentimentClassifier(**SMALL).fit(texts, NAMES)
+
+
+def test_names_of_files_are_texts_wherever_nothing_is_learned(
+    classifier: SentimentClassifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    names = ["a lovely lamp", "a poor tent"] * 18
+    before = classifier.predict_proba(names)
+    for name in names:
+        (tmp_path / name).touch()
+    assert (classifier.predict_proba(names) == before).all()
+    assert classifier.score(names, NAMES) == 0.5
+    assert [answer.label for answer in classifier.predict_stream(names[:2])] == ["good", "bad"]
+    given = {"texts": (names, NAMES), "the validation texts": (TEXTS, NAMES, None, (names, NAMES))}
+    for where, arguments in given.items():
+        with pytest.raises(UserError, match=f"{where} has paths of files, such as a lovely lamp; it must be texts"):
+            labelled(*arguments)
+    with pytest.raises(UserError, match="data has paths of files"):
+        given_texts((names, NAMES), classifier.network_.classes)
 
 
 @pytest.mark.parametrize("hole", [None, float("nan"), np.nan, "pandas.NA"])
@@ -259,7 +290,7 @@ def test_missing_texts_have_an_answer_that_says_so(classifier: SentimentClassifi
         model.score([hole], ["good"])
 
 
-@pytest.mark.parametrize("hole", [None, float("nan"), "nan", "", " "])
+@pytest.mark.parametrize("hole", [None, float("nan"), "", " "])
 def test_rows_without_a_label_are_left_out_of_training(hole: Any, caplog):
     model = SentimentClassifier(**SMALL).fit([*TEXTS, "a", None], [*NAMES, hole, "good"], [1.0] * 36 + [3.0, 5.0])
     assert model.classes_.tolist() == ["bad", "good"]

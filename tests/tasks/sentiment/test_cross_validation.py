@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from rnnnlp.tasks.sentiment.objective import SentimentObjective
 from rnnnlp.training.clock import Clock
 from rnnnlp.training.model_folder import CARD, CROSS_VALIDATION, WEIGHTS, read_config
 from rnnnlp.training.signals import Interrupted
+from tests.conftest import TickingClock
 from tests.tasks.sentiment.test_linear import texts_with_labels
 
 SMALL: dict[str, Any] = {
@@ -239,7 +239,7 @@ def test_an_interrupted_cross_validation_is_resumed_to_the_same_bits(
 
     let_network_in(monkeypatch)
     monkeypatch.setattr(folds, "train_fold", interrupted)
-    with pytest.raises(Interrupted):
+    with pytest.raises(SystemExit):
         fit(tmp_path / "run")
     assert not (tmp_path / "run" / CROSS_VALIDATION).exists()
     monkeypatch.undo()
@@ -264,7 +264,7 @@ def test_a_signal_in_the_last_evaluation_of_the_folds_is_not_lost(
 
     let_network_in(monkeypatch)
     monkeypatch.setattr(folds, "train_fold", stopped_late)
-    with pytest.raises(Interrupted):
+    with pytest.raises(SystemExit):
         fit(tmp_path / "run")
     assert not (tmp_path / "run" / CROSS_VALIDATION).exists()
 
@@ -344,6 +344,7 @@ def test_without_its_cross_validation_a_run_does_not_go_on(run: Path, tmp_path: 
         SentimentClassifier.resume(tmp_path / "run", TEXTS, LABELS.tolist())
 
 
+@pytest.mark.usefixtures("ticking")
 def test_what_a_run_was_trained_on_does_not_judge_the_next(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     fit(tmp_path / "run")
     again = SentimentClassifier(from_=str(tmp_path / "run"), budget="3s", max_epochs=1)
@@ -385,18 +386,20 @@ def test_each_part_works_without_the_other(tmp_path: Path, changes: dict[str, An
     assert (tmp_path / "run" / WEIGHTS).exists()
 
 
-def test_a_resumed_run_has_the_time_that_was_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_resumed_run_has_the_time_that_was_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ticking: TickingClock
+) -> None:
     """The time before the cross-validation counts, and that of a cross-validation that was interrupted."""
     let_network_in(monkeypatch)
     spent: list[float] = []
     original = folds.logits_of_folds
 
-    def slow(task: Any, of_texts: Any, of_linear: Any, *, seconds: float) -> Any:
+    def slow(task: Any, of_texts: Any, of_linear: Any, *, seconds: float, **options: Any) -> Any:
         spent.append(60 - seconds * 4 / 3)  # what was gone when it began: the folds have three quarters of what is left
         if len(spent) == 1:
-            time.sleep(0.5)
-            raise Interrupted(signal.SIGTERM)
-        return original(task, of_texts, of_linear, seconds=1.0)
+            ticking.seconds += 0.5
+            raise Interrupted(signal.SIGINT)
+        return original(task, of_texts, of_linear, seconds=1.0, **options)
 
     monkeypatch.setattr(train, "logits_of_folds", slow)
     fitting: dict[str, Any] = {"epochs": None, "budget": 60.0, "max_epochs": 2, "evaluations": 2}

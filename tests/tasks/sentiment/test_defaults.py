@@ -13,8 +13,13 @@ PERTURBATION = defaults.ADVERSARIAL
 SPEED = 30_000.0  # tokens a second
 
 
-def resolve(monkeypatch, given=None, *, texts=10_000, words=20, held_out=False, **training):
-    monkeypatch.setattr(defaults, "throughput", lambda options, config, length, batch_size: SPEED)
+def resolve(monkeypatch, given=None, *, texts=10_000, words=20, held_out=False, measured=None, **training):
+    def throughput(options, config, length, batch_size):
+        if measured is not None:
+            measured.append(batch_size)
+        return SPEED
+
+    monkeypatch.setattr(defaults, "throughput", throughput)
     split = LabelledSplit([words * "good "] * texts, np.arange(texts) % 2)
     splits = {"train": split, "validation": split.where(np.arange(texts) < 100)}
     data = LabelledData(splits, Classes(("no", "yes")), "texts", held_out=held_out)
@@ -30,6 +35,14 @@ def test_a_linear_model_that_decides_alone_has_folds_without_time_for_those_of_a
     monkeypatch.setattr("tests.tasks.sentiment.test_defaults.SPEED", 100.0)
     training, _ = resolve(monkeypatch, {"max_length": 9000}, texts=texts, words=words, budget=20.0, held_out=True)
     assert (training.linear, training.folds) == ((True, 5) if decides else (False, 0))
+
+
+def test_the_speed_is_that_of_batches_that_the_texts_can_fill(monkeypatch):
+    measured = []
+    resolve(monkeypatch, texts=100, batch_size=10_000, budget=600.0, measured=measured)
+    assert measured == [100]
+    tokens_in_steps = resolve(monkeypatch, texts=100, batch_size=10_000, steps=10)[0].evaluations
+    assert tokens_in_steps == resolve(monkeypatch, texts=100, batch_size=100, steps=10)[0].evaluations
 
 
 def test_few_texts_are_read_more_often_in_smaller_batches(monkeypatch):
@@ -81,7 +94,7 @@ def test_ngram_features_are_for_many_long_texts(monkeypatch):
         2**22,
         2**21,
         2**18,
-        2**13,
+        0,
     ]
 
 
@@ -121,10 +134,11 @@ def test_linear_models_that_decide_alone_know_words_of_one_text(texts, options, 
     assert (tokenizer.vocab_size >= texts) == (frequency == 1)
 
 
-def test_the_speed_is_measured():
+def test_the_speed_is_measured(monkeypatch):
+    monkeypatch.setattr(defaults, "usual_seconds", lambda call, budget: (call(), 0.5)[1])
     config = SentimentConfig(vocab_size=20, labels=("no", "yes"), hidden_size=4, embedding_size=4)
     options = SentimentOptions(data="texts", budget=1.0, batch_size=2)
-    assert 0 < defaults.throughput(options, config, 7.5, 2) < 1e7  # however busy the machine is
+    assert defaults.throughput(options, config, 7.5, 2) == 2 * 8 / 0.5
 
 
 PRETRAINING_SPEED = 50_000.0  # tokens a second, of both directions
@@ -204,11 +218,14 @@ def test_pretraining_leaves_less_of_a_budget(monkeypatch):
     assert resolved == [PERTURBATION, 0]
 
 
-def test_the_speed_of_language_models_is_measured():
+def test_the_speed_of_language_models_is_measured(monkeypatch):
+    monkeypatch.setattr(defaults, "usual_seconds", lambda call, budget: (call(), 0.5)[1])
     tokenizer = train_tokenizer("word", ["good bad good bad"], vocab_size=10, min_frequency=1)
     config = SentimentConfig(tokenizer.vocab_size, labels=("no", "yes"), hidden_size=4, embedding_size=4)
     options = SentimentOptions(data="texts", budget=1.0, tokenizer="word", pretraining=1)
-    assert 0 < defaults.pretraining_throughput(options, config, tokenizer) < 1e9
+    training = defaults.pretraining_config(options, 1)
+    tokens = 2 * training.batch_size * training.bptt  # in both directions
+    assert defaults.pretraining_throughput(options, config, tokenizer) == tokens / 0.5
 
 
 def test_texts_without_a_label_are_part_of_the_speed(monkeypatch):

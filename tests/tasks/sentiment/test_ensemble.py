@@ -47,6 +47,7 @@ def test_probabilities_are_those_of_the_weighted_sum():
     np.testing.assert_allclose(model.logits_of(TEXTS), together / 2.25, rtol=1e-12)
     assert model.temperature == pytest.approx(1 / 2.25)
     assert model.predict(TEXTS).tolist() == [model.labels[k] for k in together.argmax(axis=1)]
+    assert model.predict(TEXTS).tolist() == model.classes_[together.argmax(axis=1)].tolist()
     assert model.score(TEXTS, model.predict(TEXTS)) == 1
 
 

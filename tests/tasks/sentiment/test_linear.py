@@ -130,6 +130,19 @@ def test_texts_without_weight_do_not_count(balanced: bool) -> None:
     assert (logits.argmax(axis=1) == 1).all()
 
 
+@pytest.mark.parametrize("balanced", [False, True])
+@pytest.mark.parametrize("scale", [1e-50, 1e39])
+def test_only_the_ratios_of_weights_count(scale: float, balanced: bool) -> None:
+    examples = examples_of(60)
+    weights = 1.0 + np.arange(60) % 3
+    first, second = (
+        fitted("words", dataclasses.replace(examples, weights=factor * weights, balanced=balanced))
+        for factor in (1.0, scale)
+    )
+    assert np.abs(first.weight).max() > 0.1
+    np.testing.assert_allclose(first.weight, second.weight, rtol=1e-4, atol=1e-5)
+
+
 def test_a_vocabulary_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(linear_fitting, "MAX_NGRAMS", 10)
     found = ngrams_of(VIEWS["words"], *(lambda e: (e.texts, e.documents))(examples_of(20)))

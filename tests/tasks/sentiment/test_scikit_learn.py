@@ -9,7 +9,7 @@ import pytest
 from sklearn.base import clone, is_classifier
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import VotingClassifier
-from sklearn.model_selection import GridSearchCV, cross_val_predict
+from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_predict, cross_val_score
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.validation import check_is_fitted
@@ -100,6 +100,13 @@ def test_cross_val_predict(classifier: SentimentClassifier, kind: str):
     assert set(predicted.tolist()) <= set(LABELS[kind])
     probabilities = cross_val_predict(classifier, TEXTS, LABELS[kind], cv=2, method="predict_proba")
     assert probabilities.shape == (len(TEXTS), 2)
+
+
+def test_a_fold_whose_training_texts_lack_a_class_has_a_score(classifier: SentimentClassifier):
+    texts, labels, groups = [*TEXTS, "odd thing", "odd film"], [*SIGNS, 2, 2], [0, 1] * 8 + [0, 0]
+    scores = cross_val_score(classifier, texts, labels, groups=groups, cv=GroupKFold(2), error_score="raise")
+    assert sorted(scores)[0] <= 0.8  # of 10 texts two have the class that was not there
+    assert (scores > 0).all()
 
 
 @pytest.mark.parametrize("kind", LABELS)

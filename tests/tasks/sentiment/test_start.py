@@ -45,6 +45,7 @@ def test_few_texts_of_a_known_language_start_from_its_model(caplog: pytest.LogCa
     english, chinese = ([text for text, _ in rows] * 5 for rows in (ENGLISH, CHINESE))
     assert start_of(english, caplog) == "reviews-en"
     (record,) = (record for record in caplog.records if "starting from" in record.message)
+    assert record.levelname == "WARNING"  # in Python nobody sees messages below it
     assert record.getMessage().endswith("give from_ none to train from scratch")
     assert LogHandler().format(record).endswith("give --from none to train from scratch")  # on the command line
     assert start_of(chinese, caplog) == "reviews-zh"
