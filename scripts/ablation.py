@@ -14,7 +14,6 @@ products instead: all of them, and those that must be done step after step.
 
 import argparse
 import json
-import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -26,34 +25,26 @@ OWN = ("variant", "minutes", "json", "list", "table")  # options that are not of
 
 def main(words: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if words is None else words)
-    from rnnnlp.cli.main import fail, log_to_stderr
-    from rnnnlp.errors import UserError
-    from rnnnlp.training.signals import Interrupted
+    from rnnnlp.cli.main import reported
 
     options = parse(words)
-    try:
-        if options.list:
-            print(variants_text())
-        elif options.table:
-            from variants.results import read, table
+    return reported(lambda: do(options, words))
 
-            print(table(read(options.table)))
-        else:
-            with log_to_stderr():
-                result = run(options) | {"command": command(words)}
-            print(line(result))
-            if options.json:
-                with options.json.open("a", encoding="utf-8") as file:
-                    print(json.dumps(result), file=file)
-    except UserError as error:
-        return fail(error.command_line)
-    except OSError as error:
-        return fail(f"{error.filename}: {error.strerror}")
-    except Interrupted as stop:
-        return stop.exit_code
-    except KeyboardInterrupt:
-        return 130
-    return 0
+
+def do(options: argparse.Namespace, words: Sequence[str]) -> None:
+    """What the options ask for: the list of variants, the table of a file, or a training."""
+    if options.list:
+        print(variants_text())
+    elif options.table:
+        from variants.results import read, table
+
+        print(table(read(options.table)))
+    else:
+        result = run(options) | {"command": command(words)}
+        print(line(result))
+        if options.json:
+            with options.json.open("a", encoding="utf-8") as file:
+                print(json.dumps(result), file=file)
 
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
@@ -131,7 +122,4 @@ def variants_text() -> str:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(main())

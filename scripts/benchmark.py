@@ -34,17 +34,9 @@ def main(words: Sequence[str] | None = None) -> int:
     options = parse(words)
     os.environ.update(dict.fromkeys(THREADS, str(options.threads)), OMP_DYNAMIC="FALSE", **WAITING)
     os.environ.pop("OMP_WAIT_POLICY", None)
-    from rnnnlp.cli.main import fail
-    from rnnnlp.errors import UserError
+    from rnnnlp.cli.main import reported
 
-    try:
-        check(options)
-        benchmark(options)
-    except UserError as error:
-        return fail(error.command_line)
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    return reported(lambda: benchmark(options))
 
 
 def parse(words: Sequence[str] | None) -> argparse.Namespace:
@@ -94,6 +86,7 @@ def benchmark(options: argparse.Namespace) -> None:
 
     from rnnnlp.errors import UserError, option
 
+    check(options)
     known = all_cases(of_torch=options.against == "torch")
     cases = [case for case in known if options.only in case.name]
     if not cases:

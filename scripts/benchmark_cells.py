@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from statistics import median
 
-from rnnnlp.cli.main import fail
+from rnnnlp.cli.main import reported
 from rnnnlp.errors import UserError, option
 
 BATCH_SIZE, STEPS = 32, 64  # of a window; `rnnnlp train charlm` has 16 streams by default
@@ -29,11 +29,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--repeats", type=int, default=7, metavar="N", help="turns of each cell (default: 7)")
     parser.add_argument("--seconds", type=float, default=0.5, metavar="X", help="minimum time of a turn (default: 0.5)")
     options = parser.parse_args(words)
-    try:
-        compare(options)
-    except UserError as error:
-        return fail(error.command_line)
-    return 0
+    return reported(lambda: compare(options))
 
 
 def compare(options: argparse.Namespace) -> None:

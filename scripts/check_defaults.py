@@ -25,22 +25,16 @@ Row = dict[str, Any]
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    from rnnnlp.cli.main import fail, log_to_stderr
-    from rnnnlp.errors import UserError
-    from rnnnlp.training.signals import Interrupted
+    from rnnnlp.cli.main import reported
 
     given = vars(parse(words))
-    try:
-        with log_to_stderr():
-            for data, budget in itertools.product(given.pop("data").split(","), given.pop("budgets").split(",")):
-                print("\n".join(table(list(rows_of(data, budget, **given)))), flush=True)
-    except UserError as error:
-        return fail(error.command_line)
-    except Interrupted as stop:
-        return stop.exit_code
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    return reported(lambda: check(given.pop("data").split(","), given.pop("budgets").split(","), given))
+
+
+def check(data_sets: Sequence[str], budgets: Sequence[str], options: dict[str, Any]) -> None:
+    """Prints the table of each text and budget."""
+    for data, budget in itertools.product(data_sets, budgets):
+        print("\n".join(table(list(rows_of(data, budget, **options)))), flush=True)
 
 
 def parse(words: Sequence[str] | None) -> argparse.Namespace:
@@ -109,9 +103,10 @@ def trained(options: Mapping[str, Any]) -> Row:
 
     with TemporaryDirectory(prefix="rnnnlp-") as folder:
         run = Path(folder, "run")
-        train(TASK, TASK.options_from(options), run)
+        network: Any = train(TASK, TASK.options_from(options), run)
         state, config = read_state(RunFolder(run).latest_checkpoint()), read_config(run)
-        figures = evaluate(run, options["data"], "validation", config["training"], Evaluation(own_data=True))
+        asked = Evaluation(own_data=True)
+        figures = evaluate(network, run, options["data"], "validation", config["training"], asked)
     row = {
         "options": dict(options),
         "units": config["model"]["hidden_size"],

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rnnnlp.cli.main import fail
+from rnnnlp.cli.main import reported
 from rnnnlp.errors import UserError
 from rnnnlp.text.sources import SPLITS
 
@@ -32,11 +32,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="chooses the texts that are left out (default: 0)")
     parser.add_argument("--out", required=True, type=Path, help="the new folder")
     given = parser.parse_args(words)
-    try:
-        derive(given)
-    except UserError as error:
-        return fail(str(error))
-    return 0
+    return reported(lambda: derive(given))
 
 
 def derive(given: argparse.Namespace) -> None:

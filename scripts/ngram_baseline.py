@@ -16,7 +16,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 
-from rnnnlp.cli.main import fail
+from rnnnlp.cli.main import reported
 from rnnnlp.errors import UserError, option
 
 SPLITS = ("train", "validation")
@@ -32,22 +32,21 @@ def main(words: Sequence[str] | None = None) -> int:
         "--order", type=int, default=5, metavar="N", help="n, which includes the predicted character (default: 5)"
     )
     given = parser.parse_args(words)
-    try:
-        if given.order < 1:
-            raise UserError(f"{option('order')} is {given.order}; it must be at least 1")
-        train, validation = texts(given.data)
-        model = WittenBell(train, given.order)
-        nats = model.nats_per_char(validation)
-    except UserError as error:
-        return fail(error.command_line)
-    except KeyboardInterrupt:
-        return 130
+    return reported(lambda: measure(given.data, given.order))
+
+
+def measure(data: str, order: int) -> None:
+    """Prints the figures of a text."""
+    if order < 1:
+        raise UserError(f"{option('order')} is {order}; it must be at least 1")
+    train, validation = texts(data)
+    model = WittenBell(train, order)
+    nats = model.nats_per_char(validation)
     print(f"{len(train)} training and {len(validation)} validation characters, {len(model.alphabet)} unique")
-    print(f"Witten-Bell, order {given.order}: {nats:.4f} nats, {nats / math.log(2):.4f} bits per character")
+    print(f"Witten-Bell, order {order}: {nats:.4f} nats, {nats / math.log(2):.4f} bits per character")
     for name, compress in (("bzip2 -9", bz2.compress), ("xz -9", lambda data: lzma.compress(data, preset=9))):
         alone, whole = (8 * len(compress(text.encode())) / len(text) for text in (validation, train + validation))
         print(f"{name}: {alone:.3f} bits per character for the validation split alone, {whole:.3f} for the whole text")
-    return 0
 
 
 def texts(spec: str) -> tuple[str, str]:

@@ -15,7 +15,6 @@ import argparse
 import hashlib
 import itertools
 import json
-import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -212,21 +211,10 @@ def rows_of(given: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    from rnnnlp.cli.main import fail, log_to_stderr
-    from rnnnlp.training.signals import Interrupted
+    from rnnnlp.cli.main import reported
 
     given = parse(words)
-    with log_to_stderr():
-        try:
-            print(table(rows_of(given)))
-        except UserError as error:
-            return fail(error.command_line)
-        except Interrupted as stop:
-            logging.getLogger("rnnnlp").info("%s; the same command continues", stop)
-            return stop.exit_code
-        except KeyboardInterrupt:
-            return 130
-    return 0
+    return reported(lambda: print(table(rows_of(given))))
 
 
 if __name__ == "__main__":

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from rnnnlp.cli.main import fail
-from rnnnlp.errors import UserError
+from rnnnlp.cli.main import reported
+from rnnnlp.display import markdown_table
 
 MEASURED = 2000  # texts, at most half of them
 COPIES, COPIED = 20, 150  # how many copies are made of how many texts
@@ -46,20 +46,18 @@ def main(words: Sequence[str] | None = None) -> int:
         "--rare", type=float, default=1.0, metavar="X", help="keep only this fraction of the texts of the first class"
     )
     given = parser.parse_args(words)
-    try:
-        results = [one_seed(given, seed) for seed in range(given.seeds)]
-    except UserError as error:
-        return fail(error.command_line)
-    except KeyboardInterrupt:
-        return 130
-    print("| choice | accuracy | macro-F1 |\n| --- | --- | --- |")
+    return reported(lambda: simulate(given))
+
+
+def simulate(given: argparse.Namespace) -> None:
+    """Prints the table of all seeds."""
+    results = [one_seed(given, seed) for seed in range(given.seeds)]
+    rows = []
     for name in results[0]:
         values = 100 * np.array([result[name] for result in results])  # (seeds, 2)
         error = values.std(axis=0, ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.full(2, np.nan)
-        print(
-            f"| {name} | " + " | ".join(f"{m:.2f} ± {e:.2f}" for m, e in zip(values.mean(0), error, strict=True)) + " |"
-        )
-    return 0
+        rows.append([name, *(f"{m:.2f} ± {e:.2f}" for m, e in zip(values.mean(0), error, strict=True))])
+    print("\n".join(markdown_table(["choice", "accuracy", "macro-F1"], rows)))
 
 
 def one_seed(given: argparse.Namespace, seed: int) -> dict[str, np.ndarray]:

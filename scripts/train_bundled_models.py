@@ -15,7 +15,6 @@ Trials measure on validation; --split test is for the last one.
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -36,23 +35,16 @@ SIZES = ("vocab_size", "embedding_size", "hidden_size")
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    from rnnnlp.cli.main import fail, log_to_stderr
-    from rnnnlp.errors import UserError
-    from rnnnlp.training.signals import Interrupted
+    from rnnnlp.cli.main import reported
 
     options = parse(words)
-    try:
-        with log_to_stderr():
-            for name in options.names or BUNDLED:
-                make(BUNDLED[name], options)
-    except UserError as error:
-        return fail(error.command_line)
-    except OSError as error:
-        return fail(f"{error.filename}: {error.strerror}")
-    except Interrupted as stop:
-        say(f"{stop}; the same command goes on from here")
-        return stop.exit_code
-    return 0
+    return reported(lambda: make_all(options))
+
+
+def make_all(options: argparse.Namespace) -> None:
+    """Makes the models that are named, or all."""
+    for name in options.names or BUNDLED:
+        make(BUNDLED[name], options)
 
 
 def parse(words: Sequence[str] | None) -> argparse.Namespace:
@@ -206,7 +198,4 @@ def quantize(job: Job) -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(main())

@@ -60,12 +60,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-
     from rnnnlp.analysis import plots
     from rnnnlp.analysis.learning_curve import CurveData, Kept, learning_curve, outlook, table, usable_sizes
 
     task = task_of_command(TRAINS)
-    of_command = ("command", "run", "sizes", "seeds", "split", "baseline", "json", "out", "config")
+    of_command = ("command", "run", "sizes", "seeds", "split", "baseline", "json", "out", "config", "quiet")
     given = {name: value for name, value in vars(options).items() if name not in of_command}
     values = (read_toml(options.config) if options.config else {}) | given
     parsed = task.options_from(values)

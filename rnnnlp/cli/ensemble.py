@@ -1,10 +1,11 @@
 """rnnnlp ensemble RUN RUN ..."""
 
 import argparse
-import sys
+import logging
 
 from rnnnlp.cli.options import add_backend_options, add_reading_options, with_backend
-from rnnnlp.cli.output import show
+
+log = logging.getLogger(__name__)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -34,5 +35,5 @@ def run(options: argparse.Namespace) -> int:
     given = {"runs": tuple(options.runs), "data": options.data, **ReadOptions.given(options)}
     ensemble_options = EnsembleOptions.from_mapping(given)
     make_ensemble(ensemble_options, options.out, overwrite=options.overwrite)
-    show(f'{options.out}: done; use it with: rnnnlp predict {options.out} "..."', to=sys.stderr)
+    log.info('%s: done; use it with: rnnnlp predict %s "..."', options.out, options.out)
     return 0

@@ -5,20 +5,20 @@ import json
 import logging
 import math
 import os
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from rnnnlp.cli.many_files import add_files_options, files_to_do, outputs_of_files, part_of_files, require_files
 from rnnnlp.cli.options import add_backend_options, add_reading_options, with_backend
-from rnnnlp.cli.output import refuse_input, show, show_json, write_json
-from rnnnlp.cli.parts import add_files_options, files_to_do, outputs_of_files, part_of_files, require_files
+from rnnnlp.cli.output import refuse_input, show, write_json
 from rnnnlp.errors import UserError, option
 
 if TYPE_CHECKING:
     from rnnnlp.text import ReadOptions
+    from rnnnlp.training.model_folder import SavedModel
     from rnnnlp.training.task import Evaluation, Task
 
 SHOWN_MISTAKES = 5
@@ -35,12 +35,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data",
         action="append",
-        help="data to evaluate on, as for train --data (default: the data of the training); repeat it for a table",
+        help="data to evaluate on, as for train --data (default: the data that the model was trained on); repeat it "
+        "for a table",
     )
     parser.add_argument(
         "--split",
-        help="train, validation, test or all. The default is validation for the data of the training, and with "
-        "--baseline; for other data it is validation or test if they have one, else all",
+        help="train, validation, test or all. The default is validation for the data that the model was trained on, "
+        "and with --baseline; for other data it is validation or test if they have one, else all",
     )
     parser.add_argument(
         "--weights", choices=("best", "last"), default="best", help="the best or the last weights (default: best)"
@@ -149,6 +150,7 @@ def evaluate_files(options: argparse.Namespace, model: Model) -> None:
     from rnnnlp.text import ReadOptions
     from rnnnlp.text.sources import split_to_measure
     from rnnnlp.training.data_places import are_own_data
+    from rnnnlp.training.model_folder import version_of_weights
     from rnnnlp.training.task import Evaluation
 
     asked = Evaluation(**ReadOptions.given(options), threshold=options.threshold, hold_out=False)
@@ -157,13 +159,15 @@ def evaluate_files(options: argparse.Namespace, model: Model) -> None:
     if options.json and os.path.realpath(os.path.expanduser(options.json)) in map(os.path.realpath, outputs):
         raise UserError(f"{option('json')} {options.json} has the figures of one of the files; give another path")
     tells = part_of_files(options.part)[0] == 1  # where nothing is left to do, one process prints the total
-    for file, output in files_to_do(options, ".json", model.folder, "threshold", "split"):
+    version = version_of_weights(model.folder)
+    loaded = model.task.load(model.folder)  # once: a run that trains there changes the weights
+    for file, output in files_to_do(options, ".json", model.folder, version, "threshold", "split"):
         reading = reading_of(asked, model.training)
         split = options.split or split_to_measure(file, reading, rows=model.task.has_labels)
         for place, training in ((model.place, model.training), *model.members):
             if split != "validation" and are_own_data(file, training, place):
                 log.warning("%s was trained on %s: its figures there are too good", place, file)
-        write_json(str(output), measured(model, file, split, asked, sums=True))
+        write_json(str(output), measured(model, loaded, file, split, asked, sums=True), sync=True)
         tells = True
     total = total_of_files(options, model.task)
     if total is not None and tells:
@@ -172,6 +176,7 @@ def evaluate_files(options: argparse.Namespace, model: Model) -> None:
 
 def evaluate_data_sets(options: argparse.Namespace, model: Model) -> None:
     """Prints the figures of each data set."""
+    from rnnnlp.analysis.linear_baseline import baseline_probabilities
     from rnnnlp.text import ReadOptions
     from rnnnlp.text.sources import split_to_measure
     from rnnnlp.training.model_folder import version_of_weights
@@ -186,10 +191,12 @@ def evaluate_data_sets(options: argparse.Namespace, model: Model) -> None:
         **ReadOptions.given(options),
         mistakes=mistakes,
         threshold=options.threshold,
-        baseline=linear_baseline() if options.baseline else None,
+        baseline=baseline_probabilities if options.baseline else None,
         dynamic=options.dynamic,
         dynamic_lr=options.dynamic_lr,
     )
+    version = version_of_weights(model.folder)
+    loaded = model.task.load(model.folder)  # once: a run that trains there changes the weights, and removes checkpoints
     results = []
     for data in data_sets:
         started = time.monotonic()
@@ -203,12 +210,11 @@ def evaluate_data_sets(options: argparse.Namespace, model: Model) -> None:
             split = "validation"
         elif split is None:
             split = split_to_measure(data, reading_of(asked, model.training), rows=model.task.has_labels)
-        before = version_of_weights(model.folder)
-        figures = measured(model, data, split, asked)
+        figures = measured(model, loaded, data, split, asked)
         figures["seconds"] = round(time.monotonic() - started, 2)
         if options.json:
             decides = options.threshold is not None and "thresholds" not in figures  # which is the table of a class
-            figures |= of_model(options, model.folder, before) | ({"threshold": options.threshold} if decides else {})
+            figures |= of_model(options, model.folder, version) | ({"threshold": options.threshold} if decides else {})
         results.append(figures)
     show_figures(options, model.task, results)
 
@@ -250,13 +256,10 @@ def of_model(options: argparse.Namespace, folder: Path, before: tuple[int, ...])
 def show_figures(options: argparse.Namespace, task: "Task", results: list[dict[str, Any]]) -> None:
     """Prints the figures of data sets, and writes them where the options say."""
     as_json = results if len(results) > 1 else results[0]
-    if options.json == "-":
-        show_json(as_json, sys.stdout)
-    else:
+    if options.json != "-":
         for line in task.report(results):
             show(line)
-        if options.json:
-            write_json(options.json, as_json)
+    write_json(options.json, as_json)
 
 
 def total_of_files(options: argparse.Namespace, task: "Task") -> dict[str, Any] | None:
@@ -310,8 +313,18 @@ def reading_of(asked: "Evaluation", training: Mapping[str, Any]) -> "ReadOptions
     return asked.reading(training).for_tokenizer(training.get("tokenizer"))
 
 
-def measured(model: Model, data: str, split: str, asked: "Evaluation", *, sums: bool = False) -> dict[str, Any]:
-    """The figures of a model on a split, and the names of split and data; `sums` keeps what adds up.
+def measured(
+    model: Model, loaded: "SavedModel", data: str, split: str, asked: "Evaluation", *, sums: bool = False
+) -> dict[str, Any]:
+    """The figures of a model on a split, and the names of split and data.
+
+    Args:
+        model: Where it is, and how it was trained.
+        loaded: The model.
+        data: What it is measured on.
+        split: The split of it.
+        asked: What to measure.
+        sums: Whether to keep what adds up.
 
     Raises:
         UserError: If they cannot be measured, or are not finite.
@@ -319,7 +332,7 @@ def measured(model: Model, data: str, split: str, asked: "Evaluation", *, sums: 
     import numpy as np
 
     with np.errstate(over="ignore", invalid="ignore"):  # the figures are checked
-        figures = model.task.evaluate(model.folder, data, split, model.training, asked)
+        figures = model.task.evaluate(loaded, model.folder, data, split, model.training, asked)
     if not all(math.isfinite(value) for value in figures.values() if isinstance(value, float)):
         raise UserError(
             f"{model.folder}: its weights are so large that nothing can be measured; restore it, or train again"
@@ -327,9 +340,3 @@ def measured(model: Model, data: str, split: str, asked: "Evaluation", *, sums: 
     if not sums:
         figures.pop("sums", None)
     return figures | {"split": split, "data": data}
-
-
-def linear_baseline() -> Any:
-    from rnnnlp.analysis.linear_baseline import baseline_probabilities
-
-    return baseline_probabilities

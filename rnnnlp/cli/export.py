@@ -1,14 +1,19 @@
 """rnnnlp export RUN."""
 
 import argparse
-import sys
+import logging
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rnnnlp.cli.options import add_backend_options, add_reading_options, with_backend
-from rnnnlp.cli.output import refuse_input, show, show_json, write_json
+from rnnnlp.cli.output import refuse_input, show, write_json
 from rnnnlp.errors import UserError, option
+
+if TYPE_CHECKING:
+    from rnnnlp.training.model_folder import SavedModel
+
+log = logging.getLogger(__name__)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -34,7 +39,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "cannot install them",
     )
     parser.add_argument(
-        "--data", help="data to evaluate on, before and after (default: validation split of the data of the training)"
+        "--data",
+        help="data to evaluate on, before and after (default: validation split of the data that the model was trained "
+        "on)",
     )
     add_reading_options(parser)
     parser.add_argument(
@@ -77,16 +84,13 @@ def to_another_format(options: argparse.Namespace) -> int:
         "compared": difference.number,
         "bytes": dict(exported.files),
     }
-    if options.json == "-":
-        show_json(figures, sys.stdout)
-        return 0
-    show(f"wrote {options.out}: {', '.join(exported.files)} ({sum(exported.files.values()) / 1e6:.2f} MB)")
-    show(
-        f"largest difference from the model's logits over {difference.number} {compared} of random tokens: "
-        f"{difference.largest:.1e} (largest logit: {difference.logit:.3g})"
-    )
-    if options.json:
-        write_json(options.json, figures)
+    if options.json != "-":
+        show(f"wrote {options.out}: {', '.join(exported.files)} ({sum(exported.files.values()) / 1e6:.2f} MB)")
+        show(
+            f"largest difference from the model's logits over {difference.number} {compared} of random tokens: "
+            f"{difference.largest:.1e} (largest logit: {difference.logit:.3g})"
+        )
+    write_json(options.json, figures)
     return 0
 
 
@@ -105,7 +109,7 @@ def smaller(options: argparse.Namespace) -> int:
     refuse_data_of_run(options.data, options.out)
     asked = Evaluation(**ReadOptions.given(options))
 
-    def measure(place: Path) -> dict[str, Any] | None:
+    def measure(place: Path, loaded: "SavedModel") -> dict[str, Any] | None:
         try:
             if not options.data and place == folder:
                 training["data"] = find_data(training, folder)
@@ -114,24 +118,21 @@ def smaller(options: argparse.Namespace) -> int:
             reading = reading_of(asked, training)
             split = "validation" if seen else split_to_measure(data, reading, rows=model.task.has_labels)
             asked_here = replace(asked, hold_out=seen, own_data=own)
-            return measured(model._replace(folder=place), data, split, asked_here)
+            return measured(model._replace(folder=place), loaded, data, split, asked_here)
         except UserError as error:
             if options.data:
                 raise
-            show(f"{folder}: exporting without figures: {error.command_line}", to=sys.stderr)
+            log.warning("%s: exporting without figures: %s", folder, error.command_line)
             return None
 
     exported = export(
         model.task, folder, options.out, quantize=options.quantize, overwrite=options.overwrite, measure=measure
     )
     figures = {"run": options.run_folder, "out": options.out, "quantize": options.quantize, **vars(exported)}
-    if options.json == "-":
-        show_json(figures, sys.stdout)
-    else:
+    if options.json != "-":
         for line in lines(exported, options.quantize):
             show(line)
-        if options.json:
-            write_json(options.json, figures)
+    write_json(options.json, figures)
     return 0
 
 

@@ -1,7 +1,6 @@
 """rnnnlp generate RUN."""
 
 import argparse
-from itertools import islice
 
 from rnnnlp.cli.options import add_backend_options
 from rnnnlp.cli.output import output_file, refuse_input, show_bytes, show_text
@@ -55,14 +54,14 @@ def run(options: argparse.Namespace) -> int:
     from rnnnlp import kernels
 
     with kernels.running(options.backend, options.threads):
-        generate(options)
+        write_samples(options)
     return 0
 
 
-def generate(options: argparse.Namespace) -> None:
+def write_samples(options: argparse.Namespace) -> None:
     import numpy as np
 
-    from rnnnlp.tasks.char_lm.generate import Sampling, samples
+    from rnnnlp.tasks.char_lm.generate import Sampling, generate, samples
     from rnnnlp.tasks.char_lm.network import CharLMNetwork
 
     values = {name: getattr(options, name) for name in HELP}
@@ -77,7 +76,7 @@ def generate(options: argparse.Namespace) -> None:
         if options.samples > 1:
             raise UserError(f"{option('samples')} is {options.samples} beside {option('out')}; it must be 1")
         refuse_input("out", options.out, runs=[options.run_folder])
-        (sample,) = islice(samples(model, options.prompt, sampling, rng=rng, errors="surrogateescape"), 1)
+        sample = generate(model, options.prompt, sampling, rng=rng, errors="surrogateescape")
         content = (options.prompt + "".join(sample)).encode("utf-8", "surrogateescape")
         if options.out == "-":
             show_bytes(content)

@@ -1,13 +1,15 @@
 """The command `rnnnlp`: runs a command, and reports a user error in one line, with exit code 2."""
 
 import argparse
+import difflib
 import io
 import logging
 import os
+import shlex
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from importlib import import_module
 from typing import NoReturn
 
@@ -18,6 +20,8 @@ from rnnnlp.errors import UserError, dashed
 LONGEST_MESSAGE = 2000  # characters
 DEBUG = "RNNNLP_DEBUG"  # environment variable: 1 shows where an internal error was raised
 INTERNAL_ERROR = 70  # exit code, EX_SOFTWARE of sysexits.h
+QUIET = "--quiet"  # of every command
+SIMILAR = 0.7  # how similar a wrong name is to the option that was probably meant; 1 is the same
 RENAMED_COMMANDS = {"combine": "ensemble"}  # of version 0.1
 
 COMMANDS = {
@@ -69,18 +73,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0 if done, 2 for a user error, 70 for an internal error, 128 + n if stopped by signal n.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    return reported(lambda: run_command(words))
+
+
+def reported(action: Callable[[], int | None]) -> int:
+    """Runs a command, or a script, with a log on standard error; says in one line why it failed.
+
+    Args:
+        action: Does the work. It returns the exit code, or None for 0.
+
+    Returns:
+        The exit code, as of `main`.
+    """
     try:
         with streams_that_take_any_text(), log_to_stderr():
-            return last_word(*outcome(words))
+            return last_word(*outcome(action))
     except KeyboardInterrupt as stop:
         return last_word(getattr(stop, "exit_code", 130), "rnnnlp: stopped")
 
 
-def outcome(words: list[str]) -> tuple[int, str]:
-    """Runs the command of these words; returns the exit code, and the line that says why it ended, if there is one."""
+def outcome(action: Callable[[], int | None]) -> tuple[int, str]:
+    """Does the work; returns the exit code, and the line that says why it ended, if there is one."""
     try:
         try:
-            return run_command(words), ""
+            return action() or 0, ""
         finally:
             sys.stdout.flush()  # so a full disk is noticed here
     except UserError as error:
@@ -129,24 +145,52 @@ def run_command(words: list[str]) -> int:
         default=argparse.SUPPRESS,
         help="print the completion script for this shell: it completes commands and options",
     )
+    add_quiet(parser)
+    called = next((word for word in words if word != QUIET), "")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, help_text in COMMANDS.items():
         command = commands.add_parser(
             name, help=help_text, description=help_text[0].upper() + help_text[1:] + ".", allow_abbrev=False
         )
-        if (words and words[0] == name) or is_asked(words):  # load only the options of the command that runs
-            module = import_module(f"rnnnlp.cli.{name}")
-            module.add_options(command)
-            command.set_defaults(run=module.run)
-    if words and words[0] in RENAMED_COMMANDS:
-        raise UserError(f"the command {words[0]} is now {RENAMED_COMMANDS[words[0]]}; use that name")
+        if called == name or is_asked(words):  # load only the options of the command that runs
+            load_command(name, command)
+    if called in RENAMED_COMMANDS:
+        raise UserError(f"the command {called} is now {RENAMED_COMMANDS[called]}; use that name")
     options = parse(parser, words)
     from rnnnlp.config import as_given
 
     for name, value in vars(options).items():
         if type(value) in (int, float):
             as_given(type(value), value, name)  # refuses what no option can be
-    return options.run(options) or 0
+    with quiet() if getattr(options, "quiet", False) else nullcontext():
+        return options.run(options) or 0
+
+
+def load_command(name: str, parser: argparse.ArgumentParser) -> None:
+    """Gives a parser all options of a command, and the function that runs it."""
+    module = import_module(f"rnnnlp.cli.{name}")
+    module.add_options(parser)
+    parser.set_defaults(run=module.run)
+    for command in with_subcommands(parser):
+        add_quiet(command)
+
+
+def with_subcommands(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """A parser, and those of the words that follow its own."""
+    yield parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for command in action.choices.values():
+                yield from with_subcommands(command)
+
+
+def add_quiet(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        QUIET,
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="print results, warnings and errors only: no progress, and nothing about what was chosen",
+    )
 
 
 def discard_output() -> None:
@@ -162,7 +206,7 @@ def parse(parser: Parser, words: list[str]) -> argparse.Namespace:
     """Parses the options. Unlike in argparse, texts and runs may also follow an option."""
     options, left = parser.parse_known_args(words)
     for name in ("texts", "runs"):
-        if hasattr(options, name) and not any(word.startswith("-") for word in left):
+        if hasattr(options, name) and not any(word.startswith("-") and word != "-" for word in left):
             getattr(options, name).extend(left)
             left = []
     if left:
@@ -174,8 +218,26 @@ def parse(parser: Parser, words: list[str]) -> argparse.Namespace:
             task = getattr(options, "task", None)
             if used and task is not None and new in task.network.config_type.__dataclass_fields__:
                 raise UserError(f"{dashed(old)} is now {dashed(new)}; use that name")
-        raise UserError(f"{' '.join(left)}: there is no such option; '{command} --help' lists the options")
+        raise UserError(
+            f"{' '.join(left)}: there is no such option; '{command} --help' lists the options"
+            f"{suggestion(left, parser, options)}"
+        )
     return options
+
+
+def suggestion(left: list[str], parser: argparse.ArgumentParser, options: argparse.Namespace) -> str:
+    """What was probably meant by words that belong to no option, as a question; empty if nothing is similar."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            return suggestion(left, action.choices[getattr(options, action.dest)], options)
+    known = [name for name in parser._option_string_actions if name.startswith("--")]
+    name = left[0].partition("=")[0]
+    meant: list[str] = []
+    if name.startswith("-"):
+        meant = difflib.get_close_matches(name.replace("_", "-"), known, 1, SIMILAR)
+    elif len(left) == 1 and dashed("data") in known and getattr(options, "data", None) is None:
+        meant = [f"{dashed('data')} {shlex.quote(left[0])}"]
+    return f"; did you mean {meant[0]}?" if meant else ""
 
 
 def fail(message: str) -> int:
@@ -235,6 +297,18 @@ def log_to_stderr() -> Iterator[None]:
         yield
     finally:
         logger.handlers, level, logger.propagate = before
+        logger.setLevel(level)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Only warnings and errors are logged inside, so no progress bar is drawn either."""
+    logger = logging.getLogger("rnnnlp")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
         logger.setLevel(level)
 
 

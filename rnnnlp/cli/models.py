@@ -1,9 +1,8 @@
 """rnnnlp models."""
 
 import argparse
-import sys
 
-from rnnnlp.cli.output import show, show_json, write_json
+from rnnnlp.cli.output import show, write_json
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -17,11 +16,9 @@ def run(options: argparse.Namespace) -> int:
 
     models = list(bundled_models().values())
     as_json = [{**model.to_mapping(), "folder": str(model.folder)} for model in models]
+    write_json(options.json, as_json)
     if options.json == "-":
-        show_json(as_json, sys.stdout)
         return 0
-    if options.json:
-        write_json(options.json, as_json)
     if not models:
         show("no model is bundled with this installation")
     for model in models:

@@ -20,9 +20,7 @@ _TOML_TEXT = re.compile(  # strings and comments; also strings without an end, s
     r'''"""(?:[^\\]|\\.)*?(?:"{3,5}|\\?\Z)|\'\'\'.*?(?:\'{3,5}|\Z)|"(?:[^"\\\n]|\\.)*"?|'[^'\n]*'?|\#[^\n]*''',
     re.DOTALL,
 )
-_LONG_KEY = re.compile(
-    r"[\w-][ \t]*\.[ \t]*[\w-]+[ \t]*\."
-)  # no option has a table; each part costs what all before it cost
+_LONG_KEY = re.compile(r"[\w-][ \t]*\.[ \t]*[\w-]+[ \t]*\.")  # no option has a table; long keys take long to parse
 
 
 def add_config_options(parser: Any, config: type[Config], *, leave_out: Iterable[str] = ()) -> None:

@@ -64,9 +64,17 @@ def show_json(value: Any, stream: TextIO) -> None:
     print(visible_json(json.dumps(value, ensure_ascii=encoding not in ("utf-8", "utf8"))), file=stream)
 
 
-def write_json(path: str, figures: Any) -> None:
-    """Writes figures to the file of `--json`."""
-    with output_file("json", path) as file:
+def write_json(path: str | None, figures: Any, *, sync: bool = False) -> None:
+    """Writes figures where `--json` says: to a file, to standard output for "-", and nowhere for None.
+
+    `sync` is as for `output_file`.
+    """
+    if path is None:
+        return
+    if path == "-":
+        show_json(figures, sys.stdout)
+        return
+    with output_file("json", path, sync=sync) as file:
         file.write(visible_json(json.dumps(figures, indent=2, ensure_ascii=False)).encode() + b"\n")
 
 
@@ -74,17 +82,23 @@ def write_json(path: str, figures: Any) -> None:
 def output_file(name: str, path: str, *, sync: bool = False) -> Iterator[IO[bytes]]:
     """A context that gives the file of an option; what is there is kept until the new content is complete.
 
-    With `sync` it is on the disk, too.
+    With `sync` it is on the disk, too, and what is written is locked until then, if there are locks.
 
     Raises:
         UserError: If it cannot be written.
     """
+    from rnnnlp import locks
     from rnnnlp.files import replaced_file
 
     try:
         if sys.stdout is not None:
             sys.stdout.flush()  # in case the file is `/dev/stdout`
         with replaced_file(Path(os.path.expanduser(path)), sync=sync) as file:
+            if sync:
+                with suppress(OSError):
+                    locks.take(file.fileno())
+                with suppress(OSError):
+                    file.seek(0)  # on Windows, the place of the lock is elsewhere
             yield file
     except BrokenPipeError:  # a pipe in place of a file
         raise

@@ -2,11 +2,10 @@
 
 import argparse
 import os
-import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from rnnnlp.cli.output import refuse_input, show_json, write_json
+from rnnnlp.cli.output import refuse_input, write_json
 from rnnnlp.errors import UserError, option
 
 if TYPE_CHECKING:
@@ -70,22 +69,19 @@ def run(options: argparse.Namespace) -> int:
         raise UserError(
             f"nothing to write; give {option('out')} FILE.png for a picture, or {option('json')} FILE for its numbers"
         )
-    require_meaning(options)
+    check_and_set_defaults(options)
     if options.out:
         plots.check_output(options.out)
     for name in ("out", "json"):
         refuse_input(name, getattr(options, name), data=[options.data], runs=options.runs)
     numbers, draw = gradients(options) if options.gradients else curves(options)
-    if options.json == "-":
-        show_json(numbers, sys.stdout)
-    elif options.json:
-        write_json(options.json, numbers)
+    write_json(options.json, numbers)
     if options.out:
         plots.save(draw(), options.out)
     return 0
 
 
-def require_meaning(options: argparse.Namespace) -> None:
+def check_and_set_defaults(options: argparse.Namespace) -> None:
     """UserError for an option that means nothing for this plot; sets those that were not given to their defaults."""
     for name, default in {"x": "steps", **OF_GRADIENTS, **OF_UNTRAINED}.items():
         if getattr(options, name) is None:
@@ -136,13 +132,13 @@ def trained_models(options: argparse.Namespace) -> Iterator[tuple[str, "CharLMNe
     from rnnnlp.tasks.char_lm.network import CharLMNetwork
     from rnnnlp.text import ReadOptions, encode_corpus, load_corpus
     from rnnnlp.training.data_places import find_data
-    from rnnnlp.training.model_folder import read_config
+    from rnnnlp.training.model_folder import training_of
     from rnnnlp.training.task import Evaluation
 
     for name in options.runs:
         folder = Path(os.path.expanduser(name))
         model = CharLMNetwork.from_pretrained(folder)
-        training = read_config(folder).get("training", {})
+        training = training_of(folder)
         data = options.data or find_data(training, folder)
         reading = ReadOptions() if options.data else Evaluation(own_data=True).reading(training)
         corpus = load_corpus(

@@ -11,13 +11,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from rnnnlp.cli.highlight import colours_wanted, highlighted, strongest
+from rnnnlp.cli.many_files import add_files_options, files_to_do, require_files
 from rnnnlp.cli.options import add_backend_options, add_reading_options, with_backend
 from rnnnlp.cli.output import output_file, refuse_input, show, show_json
-from rnnnlp.cli.parts import add_files_options, files_to_do, require_files
 from rnnnlp.cli.to_label import check_uncertain, write_uncertain
 from rnnnlp.errors import UserError, dashed, option
 
@@ -45,7 +44,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         metavar="RUN, TEXT",
         help="run folder of a trained classifier or an ensemble, or the name of a bundled model; and the texts to "
-        "classify (default: each line of standard input)",
+        "classify (default, and for -: each line of standard input)",
     )
     parser.add_argument(
         "--model",
@@ -56,7 +55,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--file",
         metavar="FILE",
-        help="classify the texts of a csv, tsv, json or parquet file, or each line of a txt file; it may be compressed",
+        help="classify the texts of a csv, tsv, json or parquet file, or each line of a txt file; it may be "
+        "compressed; - for standard input",
     )
     add_reading_options(parser)
     parser.add_argument(
@@ -120,13 +120,15 @@ def run(options: argparse.Namespace) -> int:
         run_folder = str(model_folder(run_folder))  # of a model of the Hub its copy
     if given and options.file:
         raise UserError(f"texts and {option('file')} are both given; give one of them")
+    if given == ["-"]:  # standard input
+        given = []
     for name, value in ReadOptions.given(options).items():
         if given:
             raise UserError(f"{option(name)} is {value}, and the texts are given; leave it out")
     if require_files(options, "file", "json", "uncertain", "label_column"):
         if given or run_folder is None:
             raise UserError(f"{option('files')} needs a model, and no texts; give one run before it")
-        return predict_files(Models(run_folder, options.threshold), model_folder(run_folder), options)
+        return predict_files(run_folder, options)
     check_uncertain(options)
     models = Models(run_folder, options.threshold)
     for word in given:
@@ -138,7 +140,7 @@ def run(options: argparse.Namespace) -> int:
                 f"{option('uncertain')} is {options.uncertain}, and no model is named; give a run, or {option('model')}"
             )
         return write_uncertain(models.opened(run_folder).model, model_folder(run_folder), given, options)
-    if not given and not options.file and sys.stdin is not None and sys.stdin.isatty():
+    if not given and options.file in (None, "-") and sys.stdin is not None and sys.stdin.isatty():
         log.info("reading texts from standard input, one on each line; Ctrl-D ends them")
     runs = [str(model_folder(name)) for name in (bundled_models() if run_folder is None else [run_folder])]
     refuse_input("json", options.json, data=[] if given else [options.file or "-"], runs=runs)
@@ -147,13 +149,17 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def predict_files(models: "Models", folder: Path, options: argparse.Namespace) -> int:
+def predict_files(run_folder: str, options: argparse.Namespace) -> int:
     """Writes what the model says of each of `--files` into a file of its own; returns the exit code."""
+    from rnnnlp.tasks.sentiment.bundled import model_folder
     from rnnnlp.text import ReadOptions
     from rnnnlp.text.plain import stream_plain_texts
+    from rnnnlp.training.model_folder import version_of_weights
 
-    reading = ReadOptions.of(options)
-    for file, output in files_to_do(options, ".jsonl", folder, "threshold", "explain"):
+    folder = model_folder(run_folder)
+    version = version_of_weights(folder)
+    models, reading = Models(run_folder, options.threshold), ReadOptions.of(options)
+    for file, output in files_to_do(options, ".jsonl", folder, version, "threshold", "explain"):
         options.json = str(output)
         write_predictions(models, stream_plain_texts(file, reading), options)
     return 0

@@ -2,12 +2,10 @@
 
 import argparse
 
-from rnnnlp.cli.train import add_run_options, begin_or_resume, task_of_command
+from rnnnlp.cli.train import add_run_options, run, task_of_command
+
+__all__ = ["add_options", "run"]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     add_run_options(parser, task_of_command("pretrain"))
-
-
-def run(options: argparse.Namespace) -> int:
-    return begin_or_resume(options, task_of_command("pretrain"))

@@ -54,6 +54,7 @@ def run(options: argparse.Namespace) -> int:
     small = ["--hidden-size", "256", *model_limit, "--evaluations", "3"]
     tiny = [*classifier_limit, "--batch-size", "16", "--hidden-size", "64", "--embedding-size", "64"]
     overwrite = ["--overwrite"] if options.overwrite else []
+    quiet = ["--quiet"] if getattr(options, "quiet", False) else []
     for folder in (model, classifier):
         if os.path.exists(folder) and not options.overwrite:
             raise UserError(
@@ -69,6 +70,6 @@ def run(options: argparse.Namespace) -> int:
         show()
         show("$ rnnnlp " + " ".join(f'"{word}"' if " " in word else word for word in words))
         sys.stdout.flush()
-        if code := main(words):
+        if code := main([*words, *quiet]):
             return code
     return 0

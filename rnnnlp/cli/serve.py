@@ -1,10 +1,11 @@
 """rnnnlp serve RUN ..."""
 
 import argparse
-import sys
+import logging
 
 from rnnnlp.cli.options import add_backend_options, add_config_options, with_backend
-from rnnnlp.cli.output import show
+
+log = logging.getLogger(__name__)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -41,5 +42,5 @@ def run(options: argparse.Namespace) -> int:
 
     values = {f.name: getattr(options, f.name) for f in fields(ServerOptions) if hasattr(options, f.name)}
     lists = {name: tuple(values[name]) for name in ("runs", "allowed_hosts")}
-    serve(ServerOptions.from_mapping(values | lists), lambda address: show(f"serving at {address}", to=sys.stderr))
+    serve(ServerOptions.from_mapping(values | lists), lambda address: log.info("serving at %s", address))
     return 0

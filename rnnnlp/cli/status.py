@@ -34,7 +34,8 @@ def run(options: argparse.Namespace) -> int:
         last = record
         if isinstance(record.get("loss"), float):
             losses.append(record["loss"])
-    step, seconds = last.get("step", state.step), last.get("seconds", state.seconds)
+    step = last.get("step", state.step)
+    seconds = folder.seconds() - state.seconds + last.get("seconds", state.seconds)  # of pretraining and folds, too
     sizes = [f"{name} {config['model'][name]}" for name in SIZES if name in config["model"]]
     best = ", ".join(f"{name} {value:.4g}" for name, value in state.best_metrics.items() if isinstance(value, float))
     lines = {

@@ -5,14 +5,14 @@ import json
 import logging
 import math
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rnnnlp.cli.options import read_toml
-from rnnnlp.cli.output import refuse_input, show, show_json, write_json
+from rnnnlp.cli.output import refuse_input, show, write_json
 from rnnnlp.cli.train import PREFIX
+from rnnnlp.display import markdown_table
 from rnnnlp.errors import UserError, option
 from rnnnlp.tasks import TASKS, load_task
 
@@ -65,13 +65,10 @@ def run(options: argparse.Namespace) -> int:
     while any([trains(task, folder, name, config, failed) for name, config in configs.items() if name not in failed]):
         log.info("looking for runs whose process was stopped meanwhile")
     results = [result for name in configs if (result := result_of(folder, name)) is not None]
-    if options.json == "-":
-        show_json(results, sys.stdout)
-    else:
+    if options.json != "-":
         for line in table(results):
             show(line)
-        if options.json:
-            write_json(options.json, results)
+    write_json(options.json, results)
     for name, message in failed.items():
         log.error("%s: %s", name, message)
     missing = len(configs) - len(results) - len(failed)
@@ -114,8 +111,9 @@ def trains(task: "Task", folder: Path, name: str, config: dict[str, Any], failed
         if RunFolder(out).process() is None:  # else another process was faster
             failed[name] = error.command_line
         return False
-    state = read_state(RunFolder(out).latest_checkpoint())
-    of_run = {"steps": state.step, "seconds": round(state.seconds, 1), "score": state.best_score}
+    trained = RunFolder(out)
+    state = read_state(trained.latest_checkpoint())
+    of_run = {"steps": state.step, "seconds": round(trained.seconds(), 1), "score": state.best_score}
     result = {"run": name} | of_run | {"validation": state.best_metrics, "options": config}
     write_atomically(folder / f"{name}{RESULT}", json.dumps(result).encode())
     return True
@@ -174,10 +172,9 @@ def table(results: Sequence[dict[str, Any]]) -> list[str]:
     metrics = dict.fromkeys(
         name for result in results for name, value in result["validation"].items() if isinstance(value, float)
     )
-    rows = [["run", *differing, *metrics, "steps", "seconds"]]
-    rows.append(["---"] * len(rows[0]))
+    rows = []
     for result in sorted(results, key=lambda result: -(-math.inf if result["score"] is None else result["score"])):
         options = [str(result["options"].get(name, "")) for name in differing]
         figures = [f"{result['validation'][name]:.4g}" if name in result["validation"] else "" for name in metrics]
         rows.append([result["run"], *options, *figures, str(result["steps"]), f"{result['seconds']:.0f}"])
-    return ["| " + " | ".join(row) + " |" for row in rows]
+    return markdown_table(["run", *differing, *metrics, "steps", "seconds"], rows)

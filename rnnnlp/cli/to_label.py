@@ -30,7 +30,12 @@ def check_uncertain(options: argparse.Namespace) -> None:
     from rnnnlp.config import as_given
 
     asked = options.uncertain is not None
-    for name in ("json", "explain", "threshold") if asked else ("out", "label_column"):
+    if options.out is not None and not asked:
+        raise UserError(
+            f"{option('out')} means nothing without {option('uncertain')} or {option('files')}; to write predictions "
+            f"to a file, give {option('json')} FILE"
+        )
+    for name in ("json", "explain", "threshold") if asked else ("label_column",):
         if getattr(options, name) not in (None, False):
             beside = "beside" if asked else "without"
             raise UserError(f"{option(name)} means nothing {beside} {option('uncertain')}; leave it out")
@@ -88,12 +93,12 @@ def trained_texts(classes: "Classes", run: Path) -> frozenset[str]:
     from rnnnlp.text import load_labelled
     from rnnnlp.text.sources import find_source
     from rnnnlp.training.data_places import find_data
-    from rnnnlp.training.model_folder import read_config
+    from rnnnlp.training.model_folder import training_of
     from rnnnlp.training.task import Evaluation
 
     if members := trainings_of_members(run):
         return frozenset().union(*(trained_texts(classes, member) for member, _ in members))
-    training = read_config(run).get("training", {})
+    training = training_of(run)
     try:
         data = find_data(training, run, remedy="rows of the file with a label are left out all the same")
         reading = Evaluation(own_data=True).reading(training)

@@ -1,6 +1,7 @@
 """rnnnlp train TASK."""
 
 import argparse
+import logging
 import shlex
 import sys
 from typing import Any
@@ -15,6 +16,8 @@ from rnnnlp.training.task import Task
 
 PREFIX = "train "  # of the commands of tasks that are words of this one
 
+log = logging.getLogger(__name__)
+
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     tasks = {
@@ -25,11 +28,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         description = f"Train {task.about}."
         command = kinds.add_parser(name, help=task.about, description=description, allow_abbrev=False)
         add_run_options(command, task)
-        command.set_defaults(task=task)
 
 
 def add_run_options(command: argparse.ArgumentParser, task: Task) -> None:
     """The options of a command that trains: those of the run, and all of its configurations."""
+    command.set_defaults(task=task)
     begin = f"rnnnlp {task.command}"
     limits = "[--epochs N | --steps N | --budget TIME]"
     command.usage = f"{begin} --data DATA [--out RUN] [options]\n       {begin} --resume RUN {limits}"
@@ -51,15 +54,11 @@ def add_run_options(command: argparse.ArgumentParser, task: Task) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    return begin_or_resume(options, options.task)
-
-
-def begin_or_resume(options: argparse.Namespace, task: Task) -> int:
     """Trains as the options say, with all processes of a launcher; returns the exit code."""
     from rnnnlp.training.mpi import together
 
     with together(sys.argv[1:]):
-        return trained(options, task)
+        return trained(options, options.task)
 
 
 def trained(options: argparse.Namespace, task: Task) -> int:
@@ -69,7 +68,7 @@ def trained(options: argparse.Namespace, task: Task) -> int:
     from rnnnlp.training.run_folder import RunFolder
     from rnnnlp.training.signals import Interrupted
 
-    of_command = ("command", "kind", "run", "config", "task")
+    of_command = ("command", "kind", "run", "config", "task", "quiet")
     given = {name: value for name, value in vars(options).items() if name not in of_command}
     out, again, overwrite = given.pop("out"), given.pop("resume"), given.pop("overwrite")
     before: Any = ()  # the run that is replaced, if it is one
@@ -102,7 +101,7 @@ def trained(options: argparse.Namespace, task: Task) -> int:
             error.add_note(f"resume with: {command_to_resume(task, out)}")  # the other processes end with this one
         raise
     if processes().rank == 0:
-        show(f"{out}: done; use it with: {task.use.format(run=out)}", to=sys.stderr)
+        log.info("%s: done; use it with: %s", out, task.use.format(run=out))
     return 0
 
 

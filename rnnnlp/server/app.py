@@ -25,18 +25,18 @@ from rnnnlp.server import inspect_models
 from rnnnlp.server.batching import Batcher
 from rnnnlp.server.catalogue import CLASSIFIER, LANGUAGE_MODEL, Catalogue, Entry, UnknownModelError
 from rnnnlp.server.classify import Classification, Wanted
-from rnnnlp.server.gate import Gate, RefusedError, error_body
+from rnnnlp.server.gate import Gate, RefusedError, error_body, internal_error
 from rnnnlp.server.generate import Generation
 from rnnnlp.server.json_routes import Posts
 from rnnnlp.server.schemas import (
-    GenerateGiven,
-    GenerationShown,
-    InspectGiven,
-    InspectionShown,
-    ModelsShown,
-    PredictGiven,
-    PredictionsShown,
-    UnrollGiven,
+    GenerateRequest,
+    GenerateResponse,
+    InspectRequest,
+    InspectResponse,
+    ModelsResponse,
+    PredictRequest,
+    PredictResponse,
+    UnrollRequest,
     refusals,
 )
 from rnnnlp.server.settings import ServerOptions
@@ -130,13 +130,17 @@ def create_app(server: Server) -> Gate:
         assert answer is not None  # as it was added for these kinds
         return answer
 
+    async def failed(request: Request, error: Exception) -> Response:
+        return _refused(500, internal_error(error))
+
     posts = Posts(app, _refusal)
     _add_models(posts, server)
     _add_page(app)
     _add_service(app, server)
-    _add_looks(posts, server)
+    _add_inspection(posts, server)
     for kind in (RequestValidationError, StarletteHTTPException, UserError, TimeoutError):
         app.add_exception_handler(kind, refused)
+    app.add_exception_handler(Exception, failed)
     paths = [path for route in app.routes if "{" not in (path := getattr(route, "path", "{"))]
     return Gate(posts, server.options, server.counters, paths, posts.paths)
 
@@ -176,7 +180,7 @@ def _add_service(app: FastAPI, server: Server) -> None:
     async def metrics() -> Response:
         return Response(server.counters.text(), media_type=counting.TYPE)
 
-    @app.get("/v1/models", summary="The models that are served", response_model=ModelsShown, responses=refusals())
+    @app.get("/v1/models", summary="The models that are served", response_model=ModelsResponse, responses=refusals())
     async def models() -> Response:
         listed = []
         for entry in await asyncio.to_thread(server.catalogue.entries):
@@ -192,7 +196,7 @@ def _add_service(app: FastAPI, server: Server) -> None:
 def _add_models(posts: Posts, server: Server) -> None:
     options = server.options
 
-    async def predict(given: PredictGiven, request: Request) -> Response:
+    async def predict(given: PredictRequest, request: Request) -> Response:
         if len(given.texts) > options.max_texts:
             raise HTTPException(422, f"there are {len(given.texts)} texts; send at most {options.max_texts} at a time")
         for k, text in enumerate(given.texts):
@@ -206,7 +210,7 @@ def _add_models(posts: Posts, server: Server) -> None:
         answers = await batcher.result(given.texts, Wanted(given.explain, threshold), options.timeout)
         return _json({"model": entry.name, "predictions": answers})
 
-    async def generate(given: GenerateGiven, request: Request) -> Response:
+    async def generate(given: GenerateRequest, request: Request) -> Response:
         if given.length > options.max_length:
             raise HTTPException(422, f"length is {given.length}; it must be at most {options.max_length}")
         _require_short(given.prompt, "the prompt", options.max_characters)
@@ -240,13 +244,13 @@ def _add_models(posts: Posts, server: Server) -> None:
     posts.add(
         *("/v1/predict", predict),
         summary="Classify texts",
-        response_model=PredictionsShown,
+        response_model=PredictResponse,
         responses=refusals(404),
     )
     posts.add(
         *("/v1/generate", generate),
         summary="Generate the text after a prompt",
-        response_model=GenerationShown,
+        response_model=GenerateResponse,
         responses={200: {"content": {"text/event-stream": {"schema": EVENT}}}, **refusals(404)},
     )
 
@@ -275,21 +279,21 @@ async def _events(
     yield b"data: " + _dumps({"done": True, "reason": generation.reason, **rest}) + b"\n\n"
 
 
-def _add_looks(posts: Posts, server: Server) -> None:
+def _add_inspection(posts: Posts, server: Server) -> None:
     app = posts.app
 
-    async def inspect(given: InspectGiven, request: Request) -> Response:
+    async def inspect(given: InspectRequest, request: Request) -> Response:
         entry = server.catalogue.choose(given.model, LANGUAGE_MODEL)
         model = await server.catalogue.opened(entry)
         return _json({"model": entry.name, **await server.computed(inspect_models.inspection, model, given)})
 
-    async def unroll(given: UnrollGiven, request: Request) -> Response:
+    async def unroll(given: UnrollRequest, request: Request) -> Response:
         return _json(await server.computed(inspect_models.unrolled, given))
 
     posts.add(
         *("/v1/inspect", inspect),
         summary="A text through the eyes of a language model: surprise, likeliest tokens, hidden units",
-        response_model=InspectionShown,
+        response_model=InspectResponse,
         responses=refusals(404),
     )
     posts.add(*("/v1/unroll", unroll), summary="Backpropagation through time in a small example", responses=refusals())

@@ -88,7 +88,7 @@ class Gate:
                 log.exception("an internal error, at %s", scope["path"])
                 if status:
                     raise
-                await refuse(answer, RefusedError(500, f"internal error: {type(error).__name__}; see the log"))
+                await refuse(answer, RefusedError(500, internal_error(error)))
         finally:
             self.now -= 1
             path = scope["path"] if scope["path"] in self.paths else "other"
@@ -165,6 +165,11 @@ async def refuse(send: Send, refused: RefusedError) -> None:
     fields = [(name.encode(), value.encode()) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": refused.status, "headers": fields})
     await send({"type": "http.response.body", "body": body})
+
+
+def internal_error(error: Exception) -> str:
+    """The reason of a 500: nothing of what the error itself says, which may be of other requests."""
+    return f"internal error: {type(error).__name__}; see the log"
 
 
 def error_body(reason: Any) -> bytes:

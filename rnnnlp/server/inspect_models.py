@@ -15,7 +15,7 @@ from rnnnlp.analysis.unrolled import unroll
 from rnnnlp.errors import UserError
 from rnnnlp.kernels import CELLS
 from rnnnlp.server.catalogue import Entry
-from rnnnlp.server.schemas import InspectGiven, UnrollGiven
+from rnnnlp.server.schemas import InspectRequest, UnrollRequest
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
 from rnnnlp.training.model_folder import read_config
 from rnnnlp.training.run_folder import RunFolder
@@ -26,7 +26,7 @@ KEPT_CURVES = 256
 DIGITS = 6
 
 
-def inspection(model: CharLMNetwork, given: InspectGiven) -> dict[str, Any]:
+def inspection(model: CharLMNetwork, given: InspectRequest) -> dict[str, Any]:
     """A text through the eyes of a language model: what came, what was expected, and the values of a unit."""
     if len(given.text) > LONGEST_TEXT:
         raise UserError(f"the text has {len(given.text)} characters; at most {LONGEST_TEXT} are looked at: give fewer")
@@ -61,7 +61,7 @@ def inspection(model: CharLMNetwork, given: InspectGiven) -> dict[str, Any]:
     return {"tokens": tokens, "values": values_of(model), "layers": L, "units": H, "ranked": ranked}
 
 
-def unrolled(given: UnrollGiven) -> dict[str, Any]:
+def unrolled(given: UnrollRequest) -> dict[str, Any]:
     """An example for each of the cells that were asked for."""
     if unknown := [cell for cell in given.cells if cell not in CELLS]:
         raise UserError(f"cells has {unknown[0]!r}; there are {', '.join(CELLS)}: give some of these")

@@ -12,7 +12,7 @@ from fastapi.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from rnnnlp.server.gate import RefusedError
-from rnnnlp.server.schemas import Given
+from rnnnlp.server.schemas import RequestBody
 
 Handler = Callable[[Any, Request], Awaitable[Response]]
 _IS_JSON = re.compile(rb"application/(?:[\w.+-]+\+)?json\b", re.IGNORECASE)
@@ -28,7 +28,7 @@ class Posts:
 
     def __init__(self, app: FastAPI, refusal: Callable[[Exception], Response | None]):
         self.app, self._refusal = app, refusal
-        self._handlers: dict[str, tuple[type[Given], Handler]] = {}
+        self._handlers: dict[str, tuple[type[RequestBody], Handler]] = {}
 
     def add(self, path: str, handler: Handler, **description: Any) -> None:
         """Adds a path, whose handler gets the body, checked as the type of its argument `given` says, and the request.

@@ -14,7 +14,7 @@ Name = Annotated[str, Field(max_length=500)]
 Position = Annotated[int, Field(ge=0, le=10**9)]
 
 
-class Given(BaseModel):
+class RequestBody(BaseModel):
     """A request: unknown fields are refused, and so are numbers that are not finite."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, strict=True)
@@ -32,14 +32,14 @@ class Given(BaseModel):
         return given
 
 
-class ThresholdGiven(Given):
+class LabelThreshold(RequestBody):
     """Predict the label if its probability is at least this."""
 
     label: Name
     probability: float = Field(ge=0, le=1)
 
 
-class PredictGiven(Given):
+class PredictRequest(RequestBody):
     """Texts to classify."""
 
     texts: Annotated[list[str], FailFast()] = Field(
@@ -47,10 +47,10 @@ class PredictGiven(Given):
     )
     model: Name | None = Field(None, description="its name in /v1/models; the first classifier by default")
     explain: bool = Field(False, description="also return the contribution of each word")
-    threshold: ThresholdGiven | None = None
+    threshold: LabelThreshold | None = None
 
 
-class WordShown(BaseModel):
+class WordContribution(BaseModel):
     """The contribution of the characters from `start` to `end` (exclusive; code points), in nats of log-odds."""
 
     start: int
@@ -59,23 +59,23 @@ class WordShown(BaseModel):
     weight: float
 
 
-class PredictionShown(BaseModel):
+class Prediction(BaseModel):
     """What the model says of one text."""
 
     label: str | int | float | bool
     probabilities: dict[str, float]
     unknown_words: float = Field(description="the share of words that the model does not know")
-    words: list[WordShown] | None = None
+    words: list[WordContribution] | None = None
 
 
-class PredictionsShown(BaseModel):
+class PredictResponse(BaseModel):
     """An answer for each text, in order."""
 
     model: str
-    predictions: list[PredictionShown]
+    predictions: list[Prediction]
 
 
-class GenerateGiven(Given):
+class GenerateRequest(RequestBody):
     """A prompt, and how the text after it is sampled."""
 
     prompt: str = Field("", examples=["It was"])
@@ -91,7 +91,7 @@ class GenerateGiven(Given):
     stream: bool = Field(False, description="send the text as it is made, as server-sent events")
 
 
-class GenerationShown(BaseModel):
+class GenerateResponse(BaseModel):
     """A generated text; streamed, `text` comes in parts and the rest in the last event."""
 
     model: str
@@ -101,7 +101,7 @@ class GenerationShown(BaseModel):
     unknown: list[str] = Field(description="characters of the prompt that the model does not know")
 
 
-class UnitGiven(Given):
+class HiddenUnit(RequestBody):
     """One hidden unit: what of it is shown."""
 
     layer: int = Field(ge=0, le=1000)
@@ -109,19 +109,19 @@ class UnitGiven(Given):
     value: Name = Field("h", description="h, another state, or a gate of the cell")
 
 
-class InspectGiven(Given):
+class InspectRequest(RequestBody):
     """A text to look at through a language model."""
 
     text: str = Field(min_length=1)
     model: Name | None = None
-    unit: UnitGiven | None = None
+    unit: HiddenUnit | None = None
     rank: bool = Field(False, description="also rank the units by how well they track something")
     marked: list[Annotated[list[Position], Field(min_length=2, max_length=2)]] = Field(
         [], max_length=200, description="places of your own to track: start and end"
     )
 
 
-class TokenShown(BaseModel):
+class InspectedToken(BaseModel):
     """The characters from `start` to `end`, and how the model saw them come."""
 
     start: int
@@ -131,7 +131,7 @@ class TokenShown(BaseModel):
     value: float | None = None
 
 
-class RankedShown(BaseModel):
+class RankedUnit(BaseModel):
     """A unit that tracks something."""
 
     layer: int
@@ -139,18 +139,18 @@ class RankedShown(BaseModel):
     correlation: float
 
 
-class InspectionShown(BaseModel):
+class InspectResponse(BaseModel):
     """A text through the eyes of a language model."""
 
     model: str
-    tokens: list[TokenShown]
+    tokens: list[InspectedToken]
     values: list[str] = Field(description="what can be shown of a unit")
     layers: int
     units: int = Field(description="of a layer")
-    ranked: dict[str, list[RankedShown]] | None = None
+    ranked: dict[str, list[RankedUnit]] | None = None
 
 
-class UnrollGiven(Given):
+class UnrollRequest(RequestBody):
     """A small network over a short text."""
 
     text: str = Field("to be or not to be", min_length=2, max_length=60)
@@ -161,7 +161,7 @@ class UnrollGiven(Given):
     cells: list[str] = Field(sorted(CELLS), max_length=len(CELLS), description="what is unrolled, side by side")
 
 
-class ModelShown(BaseModel):
+class ServedModel(BaseModel):
     """A model that is served."""
 
     name: str
@@ -169,15 +169,15 @@ class ModelShown(BaseModel):
     labels: list[str] | None = None
 
 
-class ModelsShown(BaseModel):
+class ModelsResponse(BaseModel):
     """All models that are served."""
 
-    models: list[ModelShown]
+    models: list[ServedModel]
     version: str
     limits: dict[str, float]
 
 
-class ErrorShown(BaseModel):
+class ErrorResponse(BaseModel):
     """Why a request was refused."""
 
     error: str
@@ -185,4 +185,4 @@ class ErrorShown(BaseModel):
 
 def refusals(*more: int) -> dict[int | str, dict[str, Any]]:
     """The refusals of a route, for its description."""
-    return {status: {"model": ErrorShown} for status in (400, 401, 403, 408, 413, 415, 421, 422, 429, 503, *more)}
+    return {status: {"model": ErrorResponse} for status in (400, 401, 403, 408, 413, 415, 421, 422, 429, 503, *more)}

@@ -57,6 +57,7 @@ FILES = {
     "senseless.toml": "hidden-size = 1" + "0" * 5000,
     "stranger/letter.txt": "not a run",
     "predicted/model.json": "{}",
+    "named/model": "text,label\ngood,positive\n",
     "measured/test.csv": "text,label\ngood,positive\nbad,negative\n",
     "parts/one/train.csv": "text,label\ngood,1\n",
     "parts/two/train.csv": "text,label\ngood,1\n",
@@ -142,7 +143,17 @@ MISTAKES = {
     "generate": "the following arguments are required: RUN; 'rnnnlp generate --help' lists",
     "train charlm --data": "--data: expected one argument; 'rnnnlp train charlm --help' lists",
     "train charlm --data {home}/text.txt --out=": "--out is empty; give the name of a new folder",
-    "train charlm --hidden-sise 3": "--hidden-sise 3: there is no such option; 'rnnnlp train charlm --help' lists",
+    "train charlm --hidden-sise 3": (
+        "--hidden-sise 3: there is no such option; 'rnnnlp train charlm --help' lists the options; did you mean "
+        "--hidden-size?"
+    ),
+    "train sentiment --hidden_size=3": "--hidden_size=3: there is no such option; ... ; did you mean --hidden-size?",
+    "generate {home}/lm -seed 3": "-seed 3: there is no such option; ... lists the options; did you mean --seed?",
+    "evaluate {home}/lm --attention": "--attention: there is no such option; 'rnnnlp evaluate --help' lists",
+    "train sentiment {home}/good.csv": (
+        "{home}/good.csv: there is no such option; ... lists the options; did you mean --data {home}/good.csv?"
+    ),
+    "generate {home}/lm more": "more: there is no such option; 'rnnnlp generate --help' lists the options",
     "train charlm --hidden-size many": "--hidden-size: invalid int value: 'many'; 'rnnnlp train charlm --help' lists",
     "train charlm --budget soon": "'soon' is not a duration; write it as 90s, 10m, 1.5h or 1h30m",
     "train sentiment --lr-decay fast": "--lr-decay: invalid float value: 'fast'; 'rnnnlp train sentiment --help'",
@@ -371,7 +382,9 @@ MISTAKES = {
     "predict {home}/reviews --file {home}/text.txt --text-column mark": "text.txt is not a table; leave it out",
     "predict {home}/reviews --file {home}/text.txt --uncertain 0": "--uncertain is 0; it must be at least 1",
     "predict {home}/reviews text --uncertain 3 --explain": "--explain means nothing beside --uncertain; leave it out",
-    "predict {home}/reviews text --out {home}/new.csv": "--out means nothing without --uncertain; leave it out",
+    "predict {home}/reviews text --out {home}/new.csv": (
+        "--out means nothing without --uncertain or --files; to write predictions to a file, give --json FILE"
+    ),
     "train charlm --data {home}/text.txt --shards 0": "--shards is 0; it must be at least 1 and at most 4096",
     "train charlm --data {home}/text.txt --wire float16": "--wire is float16; it must be one of float32, bf16",
     "train charlm --data {home}/text.txt --sync-every 8": (
@@ -392,6 +405,9 @@ MISTAKES = {
         "--part is 3/2; it must be K/N with K from 1 to N"
     ),
     "predict {home}/reviews --files {home}/parts/*/train.csv --out {home}/of": "--files: two files have one name",
+    "evaluate {home}/reviews --files {home}/named/model --out {home}/of": (
+        "named/model would be model.json, which has the digest of the model; rename that file"
+    ),
     "predict {home}/reviews --files {home}/good.csv --out {home}/predicted": (
         "--out {home}/predicted has outputs of another model or of other options; give another folder"
     ),

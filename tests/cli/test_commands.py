@@ -160,9 +160,10 @@ def test_predict_from_arguments_files_and_standard_input(
     file.write_text("good\n\nbad")
     assert main(["predict", classifier, "--file", str(file)]) == 0
     from_file = capsys.readouterr().out
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(file.read_bytes())))
-    assert main(["predict", classifier]) == 0
-    assert capsys.readouterr().out == from_file
+    for words in ([], ["-"], ["--backend", "auto", "-"], ["--file", "-"]):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(file.read_bytes())))
+        assert main(["predict", classifier, *words]) == 0
+        assert capsys.readouterr().out == from_file
     assert len(from_file.splitlines()) == 3
 
 

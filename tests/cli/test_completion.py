@@ -8,6 +8,7 @@ import pytest
 
 from rnnnlp.cli.completion import SHELLS
 from rnnnlp.cli.main import COMMANDS, main
+from tests.conftest import PATIENCE
 
 pytest.importorskip("shtab", reason="needs shtab")
 
@@ -44,6 +45,6 @@ def test_bash_completes(words: list[str], found: str, tmp_path: Path, capsys: py
         '_shtab_rnnnlp rnnnlp "${@: -1}" ""; echo "${COMPREPLY[@]}"'
     )
     ended = subprocess.run(
-        ["bash", "-c", ask, "bash", *words], cwd=tmp_path, capture_output=True, text=True, timeout=60
+        ["bash", "-c", ask, "bash", *words], cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE
     )
     assert found in ended.stdout.split(), ended

@@ -24,6 +24,7 @@ from tests.cli.damages import OF_A_CLASSIFIER, OF_A_MODEL, OF_A_RUN, OF_AN_ENSEM
 from tests.cli.messages import GAP, PACKAGE, parsed, template_of, without_row
 from tests.cli.mistakes import ENVIRONMENT, LACKING, MISTAKES, TINY, furnish
 from tests.cli.tested_elsewhere import ELSEWHERE
+from tests.conftest import PATIENCE
 
 TESTS = Path(__file__).parents[1]
 PREFIX = "rnnnlp: error: "
@@ -88,7 +89,7 @@ def test_a_mistake_in_the_environment_is_named(variable: str, home: Path, tmp_pa
         pytest.importorskip("rnnnlp.kernels.native", reason="needs the native kernels", exc_type=ImportError)
     program = [sys.executable, "-m", "rnnnlp.cli.main", *words]
     environment = os.environ | {"RNNNLP_BACKEND": "auto", "RNNNLP_CACHE": str(tmp_path / "cache"), name: value}
-    ended = subprocess.run(program, env=environment, capture_output=True, text=True, timeout=60)
+    ended = subprocess.run(program, env=environment, capture_output=True, text=True, timeout=PATIENCE)
     assert ended.returncode == 2
     (line,) = [line for line in ended.stderr.splitlines() if line.startswith(PREFIX)]
     assert_says(ENVIRONMENT[variable], line.removeprefix(PREFIX))
@@ -247,6 +248,7 @@ def test_output_that_cannot_be_written_is_an_error(home: Path):
     assert "Traceback" not in process.stderr
 
 
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads the size of memory, which only Linux gives")
 def test_too_little_memory_is_an_error(home: Path, tmp_path: Path):
     words = [
         "train",
@@ -258,9 +260,11 @@ def test_too_little_memory_is_an_error(home: Path, tmp_path: Path):
         "--out",
         str(tmp_path / "run"),
     ]
-    limit = "import resource, sys; resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30)); "
-    command = [sys.executable, "-c", limit + "from rnnnlp.cli.main import main; sys.exit(main())", *words]
-    process = subprocess.run(command, stderr=subprocess.PIPE, text=True)
+    limited = "import numpy, sys; from resource import *; pages = int(open('/proc/self/statm').read().split()[0])\n"
+    limited += "most = pages * getpagesize() + (4 << 30); setrlimit(RLIMIT_AS, (most, most))\n"
+    command = [sys.executable, "-c", limited + "from rnnnlp.cli.main import main; sys.exit(main())", *words]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    process = subprocess.run(command, env=environment, stderr=subprocess.PIPE, text=True)
     assert process.returncode == 2, process.stderr
     assert "rnnnlp: error: there is not enough memory (Unable to allocate" in process.stderr
 

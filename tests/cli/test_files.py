@@ -11,10 +11,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rnnnlp.cli import predict
+from rnnnlp import files as module_of_files
+from rnnnlp import locks
+from rnnnlp.cli import evaluate, predict
 from rnnnlp.cli.main import main
-from rnnnlp.cli.parts import part_of_files
+from rnnnlp.cli.many_files import part_of_files
+from rnnnlp.tasks.sentiment.network import SentimentNetwork
+from rnnnlp.training import model_folder
 from rnnnlp.training.launcher import LOCAL_SIZES, RANKS, SIZES, share_of_processors
+from rnnnlp.training.run_folder import RunFolder
+from tests.conftest import PATIENCE
 from tests.runs import trained, trained_on
 
 TEXTS = ["a good film", "a bad film", "good good", "bad bad"] * 6
@@ -120,11 +126,43 @@ def test_a_killed_process_leaves_whole_files(home: Path, expected: dict[str, byt
     program = "import os, sys; from rnnnlp.cli import predict; from rnnnlp.cli.main import main; seen = []\n"
     program += f"def kill(*a):\n  seen.append(1)\n  if len(seen) == {len(TEXTS) + 5}: os.kill(os.getpid(), 9)\n"
     program += "  return first(*a)\nfirst, predict.as_json = predict.as_json, kill\nmain(sys.argv[1:])"
-    done = subprocess.run([sys.executable, "-c", program, *words(home, tmp_path)], capture_output=True, timeout=60)
+    command = [sys.executable, "-c", program, *words(home, tmp_path)]
+    done = subprocess.run(command, capture_output=True, timeout=PATIENCE)
     assert done.returncode == -signal.SIGKILL
     assert {name for name in contents(tmp_path) if not name.startswith(".")} == {"model.json", "0.csv.jsonl"}
     assert main(words(home, tmp_path)) == 0
-    assert {name: content for name, content in contents(tmp_path).items() if name[0] != "."} == expected
+    assert contents(tmp_path) == expected
+
+
+def test_only_what_killed_processes_left_of_its_outputs_is_removed(
+    home: Path, expected: dict[str, bytes], tmp_path: Path
+):
+    left, locked, mine, name = (
+        tmp_path / f".{name}.{'0' * 16}.tmp" for name in ("0.csv.jsonl", "1.csv.jsonl", "mine", "2.csv.jsonl.gz")
+    )
+    for path in (left, locked, mine, name):
+        path.write_text("half a li")
+    with locked.open("r+") as file:
+        locks.take(file.fileno())  # as by a process that writes the same output
+        assert main(words(home, tmp_path)) == 0
+    assert set(contents(tmp_path)) == {*expected, locked.name, mine.name, name.name}
+
+
+def test_the_same_command_twice_makes_the_same(
+    home: Path, expected: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    program = "import sys; from rnnnlp.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    as_json, seen = predict.as_json, []
+
+    def meanwhile(*arguments):
+        seen.append(1)
+        if len(seen) == 5:
+            subprocess.run([sys.executable, "-c", program, *words(home, tmp_path)], check=True, timeout=PATIENCE)
+        return as_json(*arguments)
+
+    monkeypatch.setattr(predict, "as_json", meanwhile)
+    assert main(words(home, tmp_path)) == 0
+    assert contents(tmp_path) == expected
 
 
 def test_outputs_of_other_options_are_kept_apart(home: Path, expected: dict[str, bytes], tmp_path: Path):
@@ -138,6 +176,83 @@ def test_outputs_of_other_options_are_kept_apart(home: Path, expected: dict[str,
     (tmp_path / "other/1.csv.jsonl").unlink()
     assert main(words(home, tmp_path / "other")) == 2
     assert not (tmp_path / "other/1.csv.jsonl").exists()
+
+
+def test_of_two_models_that_begin_together_one_is_refused(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    create = module_of_files.create_atomically
+
+    def too_late(path, content):
+        path.write_bytes(b"another")
+        return create(path, content)
+
+    monkeypatch.setattr(module_of_files, "create_atomically", too_late)
+    assert main(words(home, tmp_path)) == 2
+    assert "has outputs of another model or of other options" in capsys.readouterr().err
+    assert contents(tmp_path) == {"model.json": b"another"}
+
+
+def test_a_model_that_changes_while_it_is_opened_is_refused(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    run = Path(shutil.copytree(home / "run", tmp_path / "run"))
+    digest = model_folder.digest_of_model
+
+    def too_late(folder):
+        SentimentNetwork.from_pretrained(run).save_weights(run)
+        return digest(folder)
+
+    monkeypatch.setattr(model_folder, "digest_of_model", too_late)
+    files = ["--files", str(home / "in/*.csv"), "--out", str(tmp_path / "out")]
+    for command in ("predict", "evaluate"):
+        assert main([command, str(run), *files]) == 2
+        assert "run got other weights while it was opened; give the same command again" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_all_files_are_measured_with_the_same_weights(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    files = ["--files", str(home / "in/*.csv"), "--out"]
+    assert main(["evaluate", str(home / "run"), *files, str(tmp_path / "whole")]) == 0
+    run = Path(shutil.copytree(home / "run", tmp_path / "run"))
+    network, write_json = SentimentNetwork.from_pretrained(run), evaluate.write_json
+    for p in network.parameters().values():
+        p.value *= -3
+
+    def meanwhile(*arguments, **options):
+        write_json(*arguments, **options)
+        network.save_weights(run)  # as a run that trains there
+
+    monkeypatch.setattr(evaluate, "write_json", meanwhile)
+    assert main(["evaluate", str(run), *files, str(tmp_path / "out")]) == 0
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+
+
+def test_a_checkpoint_that_is_removed_meanwhile_is_still_measured(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    run = Path(shutil.copytree(home / "run", tmp_path / "run"))
+    checkpoint, measured = RunFolder(run).latest_checkpoint(), evaluate.measured
+
+    def meanwhile(*arguments, **options):
+        figures = measured(*arguments, **options)
+        shutil.rmtree(checkpoint, ignore_errors=True)
+        return figures
+
+    monkeypatch.setattr(evaluate, "measured", meanwhile)
+    data = [word for number in (0, 1) for word in ("--data", str(home / f"in/{number}.csv"))]
+    where = tmp_path / "figures.json"
+    assert main(["evaluate", str(run), "--weights", "last", *data, "--json", str(where)]) == 0
+    figures = json.loads(where.read_bytes())
+    assert [of_file["data"] for of_file in figures] == data[1::2]
+    assert not any("model_sha256" in of_file for of_file in figures)
+
+
+def test_figures_of_files_are_on_the_disk(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    synced: list[int] = []
+    monkeypatch.setattr(module_of_files, "sync_folder", lambda path: synced.append(len(list(path.glob("*.csv.json")))))
+    assert main(["evaluate", str(home / "run"), "--files", str(home / "in/*.csv"), "--out", str(tmp_path)]) == 0
+    assert synced == [*range(7)]  # first `model.json`, then each file
 
 
 def test_the_total_replaces_nothing_that_is_read(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):

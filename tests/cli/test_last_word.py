@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from rnnnlp import __version__
 from rnnnlp.cli import info
-from rnnnlp.cli.main import main
+from rnnnlp.cli.main import main, reported
+from rnnnlp.errors import UserError
+from rnnnlp.training.signals import Interrupted
 
 
 class Panic(BaseException):
@@ -74,11 +77,41 @@ def test_what_is_no_internal_error(error: BaseException, code: int, monkeypatch:
     assert main(["info"]) == code
 
 
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (UserError("it is wrong; mend it"), 2, "rnnnlp: error: it is wrong; mend it\n"),
+        (FileNotFoundError(2, "not there", "a.txt"), 2, "rnnnlp: error: a.txt: not there; make room or allow access"),
+        (KeyError("label"), 70, "rnnnlp: internal error: KeyError: 'label'; please report it"),
+        (KeyboardInterrupt(), 130, "rnnnlp: stopped\n"),
+        (Interrupted(15), 143, "rnnnlp: stopped\n"),
+        (BrokenPipeError(), 141, ""),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_script_ends_as_a_command_does(
+    error: BaseException, code: int, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+):
+    def act() -> None:
+        raise error
+
+    monkeypatch.delenv("RNNNLP_DEBUG", raising=False)
+    assert reported(act) == code
+    assert capsys.readouterr().err.startswith(said)
+    assert reported(lambda: None) == 0
+
+
 @pytest.mark.parametrize("words", [["--help"], ["info", "--help"], ["--version"]])
 def test_help_and_version_exit(words: list[str]):
     with pytest.raises(SystemExit) as ended:
         main(words)
     assert ended.value.code == 0
+
+
+def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture):
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert capsys.readouterr().out == f"rnnnlp {__version__}\n"
 
 
 def test_a_log_message_with_wrong_values_is_an_internal_error(

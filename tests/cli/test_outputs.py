@@ -14,6 +14,7 @@ import pytest
 from rnnnlp.cli.main import main
 from rnnnlp.cli.predict import OpenedModel
 from tests.cli.mistakes import TINY
+from tests.conftest import PATIENCE
 
 REVIEWS = "text,label\n" + "a good film,good\na bad film,bad\n" * 20
 TEXT = "To be, or not to be, that is the question.\n" * 20
@@ -64,7 +65,7 @@ def test_an_output_that_is_standard_input_is_refused(home: Path, tmp_path: Path)
     path.write_text("good\nbad\n")
     words = [sys.executable, "-m", "rnnnlp.cli.main", "predict", str(home / "reviews"), "--json", str(path)]
     with open(path, "rb") as file:
-        ended = subprocess.run(words, stdin=file, capture_output=True, text=True, timeout=60)
+        ended = subprocess.run(words, stdin=file, capture_output=True, text=True, timeout=PATIENCE)
     assert ended.returncode == 2
     assert "is a file that this command reads" in ended.stderr
     assert path.read_text() == "good\nbad\n"
@@ -126,7 +127,7 @@ def test_an_output_may_be_standard_output(name: str, to: str, home: Path, tmp_pa
     code = "import sys\nfrom rnnnlp.cli.main import main\nprint('before')\nsys.exit(main(sys.argv[1:]))"
     words = [sys.executable, "-c", code, "predict", str(home / "reviews"), "good", "--json", name]
     with open(tmp_path / "out", "w+") as file:
-        ended = subprocess.run(words, stdout=subprocess.PIPE if to == "pipe" else file, text=True, timeout=60)
+        ended = subprocess.run(words, stdout=subprocess.PIPE if to == "pipe" else file, text=True, timeout=PATIENCE)
         said = ended.stdout if to == "pipe" else (tmp_path / "out").read_text()
     assert ended.returncode == 0
     before, record = said.splitlines()

@@ -75,7 +75,7 @@ def test_texts_to_label_need_a_model_that_is_named(tmp_path: Path, capsys: pytes
 
 
 def test_a_file_and_standard_input(tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch):
-    (tmp_path / "x.csv").write_text("text\na good film\n\n很好\n")
+    (tmp_path / "x.csv").write_text("text\na good film\n\n很好\n", encoding="utf-8")
     out, _ = output(["predict", "--file", "x.csv"], capsys)
     assert [line.split("\t")[2] for line in out.splitlines()] == ["a good film", "很好"]
     typed = io.TextIOWrapper(io.BytesIO(b"a bad film\n"))

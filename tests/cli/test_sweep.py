@@ -51,6 +51,12 @@ def test_a_table_of_all_runs(home: Path, capsys: pytest.CaptureFixture[str]):
     assert {path: path.stat().st_mtime_ns for path in times} == times  # nothing is trained again
 
 
+def test_seconds_are_those_of_pretraining_and_folds_too(home: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(RunFolder, "seconds", lambda run: 600.0)
+    assert main(words(home, "--json", str(home / "table.json"))) == 0
+    assert [result["seconds"] for result in json.loads((home / "table.json").read_bytes())] == [600.0] * 3
+
+
 def test_a_table_of_classifiers(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     small = "".join(line for line in SMALL.splitlines(keepends=True) if not line.startswith("bptt"))
     for cell in ("gru", "lstm"):

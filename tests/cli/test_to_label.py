@@ -123,3 +123,20 @@ def test_texts_that_trained_a_member_of_an_ensemble_are_known(home: Path, tmp_pa
     assert of_member
     shutil.copytree(home / "run", tmp_path / "ensemble" / MEMBERS / "0")
     assert trained_texts(model.classes, tmp_path / "ensemble") == of_member
+
+
+def test_without_the_data_of_the_training_nothing_is_known(
+    home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    from rnnnlp.cli.to_label import trained_texts
+    from rnnnlp.tasks.sentiment.ensemble import load_predictor
+
+    classes = load_predictor(home / "run").classes
+    assert trained_texts(classes, home / "run")
+    caplog.clear()
+    monkeypatch.setattr("rnnnlp.training.data_places.is_local", lambda data: False)
+    with caplog.at_level("INFO", "rnnnlp"):
+        assert trained_texts(classes, home / "run") == frozenset()
+    (said,) = caplog.messages
+    assert said.startswith(f"texts that trained the model are not left out: {home / 'run'}: its data, ")
+    assert said.endswith("; rows of the file with a label are left out all the same")

@@ -24,6 +24,9 @@ ELSEWHERE = {
     "was begun with ... ; give the option as it was, or remove that run": (
         "cli/test_sweep.py::test_a_stopped_run_of_other_options_is_not_resumed"
     ),
+    "got other weights while it was opened; give the same command": (
+        "cli/test_files.py::test_a_model_that_changes_while_it_is_opened_is_refused"
+    ),
     "has no figures that can be added up; remove it": "cli/test_files.py::test_figures_that_cannot_be_added_up",
     "processes were started together, and MPI knows of": f"{DISTRIBUTED}::test_another_mpi_than_that_of_the_launcher",
     "the processes of one launcher were asked for different things": (
@@ -96,6 +99,7 @@ ELSEWHERE = {
     "has the string {} as column": WRONG_TEXTS,
     "has columns of different lengths, {}": f"{CONTAINERS}::test_columns_of_different_lengths_are_named",
     "give one of these, such as data[": f"{CONTAINERS}::test_what_is_no_list_of_texts_is_named",
+    "the data are a lazy {}; expected a table with rows": WRONG_TEXTS,
     "callbacks is {}; expected a list": (
         "training/test_reporting.py::test_what_is_no_callback_and_a_tracker_that_is_missing"
     ),

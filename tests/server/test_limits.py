@@ -1,15 +1,21 @@
 """How much of a request is read, how long it may take, and what its answer leaves open."""
 
 import asyncio
+import json
+import socket
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+import uvicorn
 from starlette.testclient import TestClient
+from uvicorn.server import ServerState
 
 from rnnnlp.server.app import Server, create_app
 from rnnnlp.server.inspect_models import inspection
-from rnnnlp.server.schemas import InspectGiven
+from rnnnlp.server.protocol import Protocol
+from rnnnlp.server.schemas import InspectRequest
 from rnnnlp.server.settings import ServerOptions
 from rnnnlp.text.characters import ByteTokenizer
 from tests.exchange.made import language_model
@@ -57,6 +63,45 @@ def test_a_body_is_taken_where_it_belongs(client: TestClient):
     assert client.post("/v1/unroll", json={"text": "abc"}).status_code == 200
 
 
+@pytest.mark.parametrize("where", ["header", "trailer"])
+def test_a_header_without_end_is_not_kept(runs: Path, where: str):
+    server = Server(ServerOptions(runs=(str(runs / "films"),)))
+    app = create_app(server)
+    head = b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    body = json.dumps({"texts": ["a" * 50_000] * 30}).encode()  # longer than what may come before a body
+
+    async def main() -> tuple[bytes, int]:
+        config = uvicorn.Config(app, log_config=None)
+        config.load()
+        state = ServerState()
+        server = await asyncio.get_running_loop().create_server(
+            lambda: Protocol(config=config, server_state=state, app_state={}), "127.0.0.1", 0
+        )
+        server.sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+        port = server.sockets[0].getsockname()[1]
+        incoming, outgoing = await asyncio.open_connection("127.0.0.1", port)
+        outgoing.write(head + f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        line = await incoming.readline()
+        outgoing.close()
+        incoming, outgoing = await asyncio.open_connection("127.0.0.1", port)
+        outgoing.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 16)
+        outgoing.write(head + (b"X: " if where == "header" else b"Transfer-Encoding: chunked\r\n\r\n0\r\nX: "))
+        taken = 0
+        with suppress(ConnectionError):
+            while taken < 64 << 20:
+                outgoing.write(b"a" * 65536)
+                await outgoing.drain()
+                taken += 65536
+        outgoing.close()
+        server.close()
+        return line, taken
+
+    line, taken = asyncio.run(main())
+    server.close()
+    assert line.startswith(b"HTTP/1.1 200")
+    assert taken < 32 << 20
+
+
 def test_what_takes_too_long_is_no_request_to_repeat(client: TestClient, monkeypatch: pytest.MonkeyPatch):
     """Browsers send a request again that got 408."""
 
@@ -80,6 +125,6 @@ def test_the_labels_of_a_model_are_known_before_it_is_opened(runs: Path):
 
 def test_the_first_character_has_no_surprise_with_several_tokens():
     model = language_model(tokenizer=ByteTokenizer())
-    first, second = inspection(model, InspectGiven(text="電a"))["tokens"]
+    first, second = inspection(model, InspectRequest(text="電a"))["tokens"]
     assert first["surprise"] is None
     assert second["surprise"] > 0

@@ -14,6 +14,7 @@ import rnnnlp.server
 from rnnnlp.errors import UserError
 from rnnnlp.text.formats import open_table
 from rnnnlp.text.tables import USUAL_LABEL_COLUMNS, USUAL_TEXT_COLUMNS
+from tests.conftest import PATIENCE
 
 BROWSER = "globalThis.location = { hash: '', pathname: '/', search: '' }; globalThis.addEventListener = () => {};"
 
@@ -38,7 +39,7 @@ def in_node(modules: Path, code: str, given: Any = None) -> Any:
         "console.log(JSON.stringify(await run().catch((error) => ({ error: error.message }))));"
     )
     done = subprocess.run(
-        ["node", "--input-type=module"], input=script, capture_output=True, text=True, cwd=modules, timeout=60
+        ["node", "--input-type=module"], input=script, capture_output=True, text=True, cwd=modules, timeout=PATIENCE
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

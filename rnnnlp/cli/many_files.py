@@ -10,7 +10,8 @@ import json
 import logging
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -39,17 +40,21 @@ def add_files_options(parser: argparse.ArgumentParser, made: str) -> None:
     )
 
 
-def files_to_do(options: argparse.Namespace, suffix: str, model: Path, *decisive: str) -> Iterator[tuple[str, Path]]:
+def files_to_do(
+    options: argparse.Namespace, suffix: str, model: Path, version: tuple[int, ...], *decisive: str
+) -> Iterator[tuple[str, Path]]:
     """The files of this process whose output is not there yet, and where it goes.
 
     Args:
         options: Those of the command.
         suffix: Of the outputs.
         model: The folder of the model.
+        version: That of its weights (`version_of_weights`) before the model was opened.
         decisive: Options that change the outputs, beside those that say how files are read.
 
     Raises:
-        UserError: If there is no file, two have one name, or the outputs there are of another model.
+        UserError: If there is no file, two have one name, the outputs there are of another model, or the model has had
+            other weights since.
     """
     from rnnnlp.text import ReadOptions
 
@@ -58,8 +63,10 @@ def files_to_do(options: argparse.Namespace, suffix: str, model: Path, *decisive
     reading = ReadOptions.of(options)
     read = {f.name: value for f in fields(reading) if (value := getattr(reading, f.name)) != f.default}
     made = {name: getattr(options, name) for name in decisive} | read
-    _require_same(Path(os.path.expanduser(options.out)), model, made)
+    out = Path(os.path.expanduser(options.out))
+    _require_same(out, model, version, made)
     own = list(outputs)[number - 1 :: parts]
+    _remove_unfinished(out, [outputs[file] for file in own])
     left = [file for file in own if not outputs[file].exists()]
     log.info("part %d of %d: %d files, %d of them done before", number, parts, len(own), len(own) - len(left))
     for file in left:
@@ -70,7 +77,7 @@ def outputs_of_files(options: argparse.Namespace, suffix: str) -> dict[str, Path
     """All files, sorted, and where the output of each goes.
 
     Raises:
-        UserError: If there is no file, or two have one name.
+        UserError: If there is no file, two have one name, or an output would have the name of MODEL.
     """
     files = _found(options.files)
     out = Path(os.path.expanduser(options.out))
@@ -79,6 +86,12 @@ def outputs_of_files(options: argparse.Namespace, suffix: str) -> dict[str, Path
         raise UserError(
             f"{option('files')}: two files have one name, and so one output; give them one folder at a time"
         )
+    for file, output in outputs.items():
+        if output.name == MODEL:
+            raise UserError(
+                f"{option('files')}: the output of {file} would be {MODEL}, which has the digest of the model; rename "
+                "that file"
+            )
     return outputs
 
 
@@ -122,20 +135,55 @@ def part_of_files(given: str | None) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
-def _require_same(out: Path, model: Path, decisive: Mapping[str, Any]) -> None:
+def _require_same(out: Path, model: Path, version: tuple[int, ...], decisive: Mapping[str, Any]) -> None:
     """Notes in the folder of the outputs which model and options make them; UserError if it has noted others."""
-    from rnnnlp.files import write_atomically, writing
-    from rnnnlp.training.model_folder import digest_of_model
+    from rnnnlp.files import create_atomically, writing
+    from rnnnlp.folders import make_folder
+    from rnnnlp.training.model_folder import digest_of_model, version_of_weights
 
-    with writing(out):
-        out.mkdir(parents=True, exist_ok=True)
     content = json.dumps({"model_sha256": digest_of_model(model), **decisive}).encode()
-    try:
-        before = (out / MODEL).read_bytes()
-    except FileNotFoundError:
-        write_atomically(out / MODEL, content)
+    if version_of_weights(model) != version:
+        raise UserError(f"{model} got other weights while it was opened; give the same command again")
+    with writing(out):
+        make_folder(out)
+    path = out / MODEL
+    if not path.exists() and create_atomically(path, content):
         return
-    if before != content:
+    if path.read_bytes() != content:  # it was there, or another process was faster
         raise UserError(
             f"{option('out')} {out} has outputs of another model or of other options; give another folder, or empty it"
         )
+
+
+def _remove_unfinished(out: Path, outputs: Iterable[Path]) -> None:
+    """Removes what killed processes had written of these outputs."""
+    from rnnnlp.files import TEMPORARY, temporary_name
+
+    beginnings = {_beginning(temporary_name(output)) for output in outputs}
+    for path in out.iterdir():
+        if re.fullmatch(TEMPORARY, path.name) and _beginning(path) in beginnings and _is_abandoned(path):
+            with suppress(OSError):  # another process was faster, or it may not be removed
+                path.unlink()
+
+
+def _beginning(temporary: Path) -> str:
+    """The part of a temporary name that comes from the name of the output."""
+    return temporary.name.rsplit(".", 2)[0]
+
+
+def _is_abandoned(path: Path) -> bool:
+    """Whether no process writes a file any more: `output_file` locks it. False where there are no locks."""
+    from rnnnlp import locks
+    from rnnnlp.files import open_inside
+
+    try:
+        descriptor = open_inside(path, os.O_RDWR)
+    except (OSError, UserError):
+        return False
+    try:
+        locks.take(descriptor)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
