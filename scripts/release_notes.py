@@ -30,6 +30,8 @@ def notes(version: str, changelog: str, project: str) -> str:
     sections = dict(re.findall(r"^## (\S+).*\n((?:(?!## ).*\n?)*)", changelog, re.MULTILINE))
     if sections.get("Unreleased", "").strip():
         raise SystemExit(f"CHANGELOG.md has changes under Unreleased; move them under {version}")
+    if re.search(rf"^## {re.escape(version)} .*unreleased", changelog, re.MULTILINE):
+        raise SystemExit(f"CHANGELOG.md calls {version} unreleased; write the date of the release")
     if not (text := sections.get(version, "").strip()):
         raise SystemExit(f"CHANGELOG.md has no section {version}; write what changed for users")
     return text

@@ -2,6 +2,8 @@
 
 import logging
 import os
+import signal
+import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -62,6 +64,17 @@ def unless_it_may_be_skipped(report: Report) -> Report:
 def pytest_make_parametrize_id(val: object) -> str | None:
     """A name for a parameter of bytes. An archive has the time in it, and processes that share tests compare names."""
     return f"{len(val)} bytes" if isinstance(val, bytes) else None
+
+
+@pytest.fixture(autouse=True)
+def _signals_as_in_a_terminal() -> Iterator[None]:
+    """Tests may run under `nohup`, which ignores SIGHUP, or behind `&` in a script, which ignores SIGINT."""
+    before = {signal.SIGINT: signal.signal(signal.SIGINT, signal.default_int_handler)}
+    if sys.platform != "win32":
+        before[signal.SIGHUP] = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    for kind, handler in before.items():
+        signal.signal(kind, handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -132,6 +132,7 @@ def run_command(words: list[str]) -> int:
         description="Recurrent networks on text: train, evaluate, predict and generate on an ordinary computer.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     from rnnnlp import __version__
     from rnnnlp.threads import limit_blas_threads

@@ -120,15 +120,15 @@ def run(options: argparse.Namespace) -> int:
         run_folder = str(model_folder(run_folder))  # of a model of the Hub its copy
     if given and options.file:
         raise UserError(f"texts and {option('file')} are both given; give one of them")
-    if given == ["-"]:  # standard input
-        given = []
     for name, value in ReadOptions.given(options).items():
-        if given:
+        if given and given != ["-"]:
             raise UserError(f"{option(name)} is {value}, and the texts are given; leave it out")
     if require_files(options, "file", "json", "uncertain", "label_column"):
         if given or run_folder is None:
             raise UserError(f"{option('files')} needs a model, and no texts; give one run before it")
         return predict_files(run_folder, options)
+    if given == ["-"]:  # standard input
+        given = []
     check_uncertain(options)
     models = Models(run_folder, options.threshold)
     for word in given:

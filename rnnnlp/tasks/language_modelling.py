@@ -219,7 +219,7 @@ def digests_of_ids(train: np.ndarray, validation: np.ndarray) -> dict[str, str]:
 
 
 def ends_fingerprint(ids: np.ndarray) -> str:
-    """The length of a text and a hash of its ends, by which checkpoints of 0.1 and 0.2 recognise it."""
+    """The length of a text and a hash of its ends, by which checkpoints of 0.1 and of an early 0.2 recognise it."""
     ends = np.concatenate([ids[:4096], ids[-4096:]]).astype(np.int64)
     return f"{len(ids)}:{hashlib.sha256(ends.tobytes()).hexdigest()[:16]}"
 

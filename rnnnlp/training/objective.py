@@ -78,4 +78,4 @@ class Objective(Protocol):
         """The digest of each part of the data that training and validation read; the keys name them in messages."""
 
     def earlier_fingerprint(self) -> str:
-        """What checkpoints of 0.1 and 0.2 have instead: a fingerprint of a part of the data. "" for new tasks."""
+        """What checkpoints of 0.1 and of an early 0.2 have: a fingerprint of a part of the data. "" for new tasks."""

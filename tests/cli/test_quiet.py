@@ -94,3 +94,9 @@ def test_every_command_has_the_option(command: str, capsys: pytest.CaptureFixtur
     with pytest.raises(SystemExit):
         main([*command.split(), "--help"])
     assert "--quiet" in capsys.readouterr().out
+
+
+def test_an_abbreviation_is_refused(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code, shown = ran("--q info", home, monkeypatch)
+    assert code == 2
+    assert "--q: there is no such option" in shown

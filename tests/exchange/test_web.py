@@ -133,11 +133,11 @@ def page_of(folder: Path) -> Iterator[tuple[Any, str]]:
     """A page of Chromium, and the address at which a server on loopback has the files of a folder."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if chromium is None:
-        skip("no Chromium is installed")
+        skip("the page needs chromium")
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
-        skip("playwright is not installed")
+        skip("the page needs playwright")
     with served(folder) as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         yield browser.new_page(), address

@@ -7,4 +7,5 @@ from pathlib import Path
 from tests.conftest import PATIENCE
 
 sys.path.append(str(Path(__file__).parents[2] / "scripts"))
-os.environ |= {"RNNNLP_CASE_SECONDS": "60", "RNNNLP_CASE_PATIENCE": str(int(PATIENCE))}
+os.environ.setdefault("RNNNLP_CASE_SECONDS", "60")
+os.environ.setdefault("RNNNLP_CASE_PATIENCE", str(int(PATIENCE)))

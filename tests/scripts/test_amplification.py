@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import PATIENCE
+
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 RUN = """
 import sys
@@ -26,6 +28,6 @@ sys.exit(counts["FAILED"])
 def test_small_files_cost_little():
     command = [sys.executable, "-c", RUN]
     environment = os.environ | {"RNNNLP_CASE_SECONDS": "30"}
-    ended = subprocess.run(command, cwd=SCRIPTS, env=environment, capture_output=True, text=True)
+    ended = subprocess.run(command, cwd=SCRIPTS, env=environment, capture_output=True, text=True, timeout=PATIENCE)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "'refused': " in ended.stdout

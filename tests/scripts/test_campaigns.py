@@ -16,6 +16,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.conftest import PATIENCE
+
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="the campaigns need Linux"),
     pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning"),
@@ -36,7 +38,8 @@ needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="needs a 
 def test_no_case_of_a_small_campaign_fails(words: str):
     script, *options = words.split()
     count = options[1]
-    done = subprocess.run([sys.executable, str(SCRIPTS / script), *options], capture_output=True, text=True)
+    command = [sys.executable, str(SCRIPTS / script), *options]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=2 * PATIENCE)
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{count} cases in " in done.stdout
     assert "0 failed" in done.stdout
@@ -136,9 +139,10 @@ def fails(what: str) -> Callable[[], int]:
     ],
 )
 def test_the_judge_of_a_process_sees(what: str, said: str, tmp_path: Path):
-    from fuzzing.cases import FAILED, PATIENCE, SECONDS, in_child, verdict
+    from fuzzing import cases
+    from fuzzing.cases import FAILED, SECONDS, in_child, verdict
 
-    seconds, patience = 1 if what == "compute" else SECONDS, 1 if what == "hang" else PATIENCE
+    seconds, patience = 1 if what == "compute" else SECONDS, 1 if what == "hang" else cases.PATIENCE
     ended = in_child(fails(what), tmp_path / "scratch", seconds=seconds, patience=patience)
     assert verdict(ended).startswith(FAILED + said)
 

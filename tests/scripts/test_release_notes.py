@@ -20,6 +20,7 @@ def test_the_section_of_a_version_is_found():
         ("0.3.0", CHANGELOG.replace("0.3.0", "0.2.9"), "has no section 0.3.0"),
         ("0.3.0", CHANGELOG.replace("- Wheels.", "").replace("### Install", ""), "has no section 0.3.0"),
         ("0.3.0", CHANGELOG.replace("# Changelog\n", "# Changelog\n\n## Unreleased\n\n- New.\n"), "under Unreleased"),
+        ("0.3.0", CHANGELOG.replace("2026-12-01", "unreleased"), "calls 0.3.0 unreleased"),
     ],
 )
 def test_a_release_that_is_not_ready_is_refused(version: str, changelog: str, message: str):
@@ -30,5 +31,5 @@ def test_a_release_that_is_not_ready_is_refused(version: str, changelog: str, me
 def test_the_changelog_of_this_version_is_read():
     root = Path(__file__).parents[2]
     changelog = (root / "CHANGELOG.md").read_text()
-    released = changelog[changelog.index("## 0.2.0") :]
+    released = changelog[changelog.index("## 0.2.0") :].replace(" (unreleased)", "", 1)
     assert "- " in notes("0.2.0", released, '[project]\nversion = "0.2.0"')

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 TINY = {"hidden_size": 6, "embedding_size": 5, "evaluations": 1}
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-PATIENCE = 60_000  # milliseconds, of a busy machine
+PAGE_MILLISECONDS = 60_000  # milliseconds, of a busy machine
 MARKUP = "<img src=x onerror=alert(1)>"  # a label that must stay text
 
 
@@ -108,8 +108,8 @@ def page(browser: "Browser", address: str) -> Iterator["Page"]:
 
     context = browser.new_context(locale="en-US", accept_downloads=True, viewport={"width": 1200, "height": 900})
     page = context.new_page()
-    page.set_default_timeout(PATIENCE)
-    expect.set_options(timeout=PATIENCE)
+    page.set_default_timeout(PAGE_MILLISECONDS)
+    expect.set_options(timeout=PAGE_MILLISECONDS)
     wrong: list[str] = []
     page.on("console", lambda message: wrong.append(message.text))
     page.on("pageerror", lambda error: wrong.append(str(error)))

@@ -22,7 +22,7 @@ def test_what_arrives_together_is_one_batch():
 
     def work(jobs: Any) -> list[Any]:
         begun.set()
-        free.wait()
+        free.wait(PATIENCE)
         sizes.append(len(jobs))
         return [ValueError("bad") if job.texts == ["bad"] else job.texts for job in jobs]
 
@@ -32,6 +32,7 @@ def test_what_arrives_together_is_one_batch():
         await asyncio.to_thread(begun.wait)
         others = [asyncio.create_task(batcher.result([name], None, PATIENCE)) for name in ("1", "bad", "3", "gone")]
         while batcher.waiting < 5:
+            assert not any(task.done() for task in (first, *others))
             await asyncio.sleep(0)
         others[3].cancel()
         await asyncio.sleep(0)

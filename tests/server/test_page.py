@@ -18,7 +18,7 @@ pytest.importorskip("playwright.sync_api", reason="needs playwright")
 
 from playwright.sync_api import Page, expect
 
-from tests.server.conftest import MARKUP, PATIENCE
+from tests.server.conftest import MARKUP, PAGE_MILLISECONDS
 
 VIEWS = ("write", "classify", "understand", "watch")
 AXE = os.environ.get("RNNNLP_AXE")
@@ -119,7 +119,10 @@ def test_text_is_marked_with_the_keyboard(page: Page):
 def test_colours_of_a_unit_have_its_scale(page: Page):
     written(page, 200)
     tokens = "[...document.querySelectorAll('#write-text [data-token]')]"
-    colours, end = f"new Set({tokens}.map(s => s.style.backgroundColor)).size", time.monotonic() + PATIENCE / 1000
+    colours, end = (
+        f"new Set({tokens}.map(s => s.style.backgroundColor)).size",
+        time.monotonic() + PAGE_MILLISECONDS / 1000,
+    )
     while page.evaluate(colours) <= 10 and time.monotonic() < end:
         page.wait_for_timeout(50)
     assert page.evaluate(colours) > 10  # not the two of a sign
