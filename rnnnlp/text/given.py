@@ -62,7 +62,8 @@ def iterate_texts(texts: Any, name: str = "texts", column: str | None = None) ->
 def refuse_names_of_files(texts: Sequence[str], name: str) -> None:
     """UserError if the first texts to train on are names of files: a model would learn the names.
 
-    Only training asks: what a model says of texts must not depend on the files that are there.
+    Training asks, and so does what measures a language model. What a classifier says of texts must not depend on the
+    files that are there.
     """
     if texts and all(map(_is_file, texts[:3])):
         raise _paths(texts[0], name)

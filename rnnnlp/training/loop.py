@@ -215,6 +215,7 @@ class Trainer:
             self.evaluate(progress)
         elif self.checkpoint_is_due(before):
             self.save_checkpoint()
+            self.ask_callbacks()
         self.trimmer.trim_if_due()
 
     @property

@@ -81,9 +81,10 @@ def logits_of_folds(
                 log.info("the network lowers the loss of the linear model in the first fold by %.4f nats", gain)
                 if gain < SMALLEST_GAIN:
                     log.info("so the linear model decides alone")
-                    raise_if_asked(signals)
-                    return np.zeros_like(found)
-    if linear_logits is not None:
+                    found[...] = 0
+                    break
+        raise_if_asked(signals)
+    if linear_logits is not None and found.any():
         gain, error = shared_gain(found, linear_logits, labels)
         if gain < max(SMALLEST_GAIN, error):
             log.info(

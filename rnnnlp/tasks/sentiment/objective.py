@@ -66,7 +66,7 @@ class SentimentObjective:
         everything = [*train[0], *unlabelled] if config.virtual_adversarial else []
         self.vat_batches = batches(everything, np.zeros(len(everything), np.int64)) if everything else None
         self.validation = validation
-        self.sample_weights = sample_weights
+        self.sample_weights = self.given_weights = sample_weights
         if sample_weights is not None:  # only their ratios count; tiny or huge ones would leave the range of float32
             self.sample_weights = sample_weights / sample_weights[sample_weights > 0].mean()
         self.linear_validation = linear_validation
@@ -175,8 +175,8 @@ class SentimentObjective:
         for ids in self.batches.documents:
             digest.update(ids.tobytes())
         digest.update(self.batches.labels.tobytes())
-        if self.sample_weights is not None:
-            digest.update(self.sample_weights.tobytes())
+        if self.given_weights is not None:
+            digest.update(self.given_weights.tobytes())
         return f"{len(self.batches.documents)}:{digest.hexdigest()[:16]}"
 
 

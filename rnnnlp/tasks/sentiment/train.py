@@ -141,6 +141,7 @@ def reopen(
     trainer.resume()
     if found and not trainer.clock.step and trainer.state.spent < found.seconds:
         trainer.clock.resume(0, 0.0, 0.0)  # the checkpoint is from before the end of the cross-validation
+        trainer.state.evaluations = 0
     if config.class_weights == "balanced" and BALANCED_ACCURACY not in trainer.state.best_metrics:
         trainer.state.best_score = None  # of an earlier version, in which the weights had no part in it
     if config.folds and found is None and trainer.clock.step:

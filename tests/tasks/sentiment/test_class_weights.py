@@ -79,6 +79,7 @@ def test_only_the_ratios_of_the_weights_of_texts_count(scale):
         objective.next_batch()
         objective.gradients(WHOLE, rng=np.random.default_rng(0))
         gradients.append(model.head.weight.grad.copy())
+        assert objective.given_weights is weights  # by which checkpoints of 0.1 recognise the data
     assert np.abs(gradients[0]).max() > 1e-3
     np.testing.assert_allclose(*gradients, rtol=1e-5)
 

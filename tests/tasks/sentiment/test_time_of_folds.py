@@ -12,6 +12,7 @@ from rnnnlp import SentimentClassifier
 from rnnnlp.tasks.sentiment import folds, train
 from rnnnlp.tasks.sentiment.cross_validation import CrossValidation
 from rnnnlp.tensors import load_tensors
+from rnnnlp.training.loop import Trainer
 from rnnnlp.training.model_folder import CROSS_VALIDATION
 from rnnnlp.training.run_folder import RunFolder
 from rnnnlp.training.signals import Interrupted
@@ -98,6 +99,24 @@ def test_a_signal_while_the_first_fold_is_judged_is_not_lost(tmp_path: Path, mon
     monkeypatch.setattr(folds, "gain_of", stopped)
     with pytest.raises(SystemExit):
         SentimentClassifier(**SMALL).fit(TEXTS, LABELS.tolist(), out=tmp_path / "run")
+
+
+def test_a_signal_in_the_last_checkpoint_of_the_folds_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save, saved = Trainer.save_checkpoint, []
+
+    def stopped(trainer: Trainer, *arguments: Any) -> None:
+        save(trainer, *arguments)
+        saved.append(trainer.clock.step)
+        if len(saved) == 1 + SMALL["folds"]:  # the first one is that of the beginning
+            os.kill(os.getpid(), signal.SIGINT)
+
+    let_network_in(monkeypatch)
+    monkeypatch.setattr(Trainer, "save_checkpoint", stopped)
+    with pytest.raises(Interrupted):
+        SentimentClassifier(**SMALL).fit(TEXTS, LABELS.tolist(), out=tmp_path / "run")
+    assert not (tmp_path / "run" / CROSS_VALIDATION).exists()
 
 
 def test_what_is_not_finite_in_a_fold_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
