@@ -15,7 +15,7 @@ def usual_seconds(step: Callable[[], object], budget: float | None) -> float:
 
     Args:
         step: What is measured.
-        budget: The time for the whole training in seconds, of which a small part is spent; None if there is no limit.
+        budget: The training budget in seconds; the measurement takes half a percent of it. None if there is no limit.
     """
     least = min(max(LEAST_SECONDS, SHARE_OF_BUDGET * (budget or 0.0)), MOST_SECONDS)
     times, started = [timed(step)], time.monotonic()
