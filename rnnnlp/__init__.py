@@ -6,7 +6,7 @@ from rnnnlp import CharLM, SentimentClassifier
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from rnnnlp.forks import make_forks_safe
+from rnnnlp.forks import make_exit_safe, make_forks_safe
 from rnnnlp.version import __version__
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ _MODULES = {
 }
 
 make_forks_safe()
+make_exit_safe()
 
 
 def __getattr__(name: str) -> Any:

@@ -1,9 +1,10 @@
-"""What makes a fork of this process safe at any moment, also while other threads predict or train.
+"""What makes a fork and the end of this process safe at any moment, also while other threads predict or train.
 
 A child has only the thread that forked. Locks that other threads held stay locked in it, and threads that it expects to
 work do not exist. The native kernels see to their own locks and threads: `kernels/native/src/runtime/thread_pool.cpp`.
 """
 
+import atexit
 import os
 import sys
 from threading import RLock
@@ -47,3 +48,16 @@ def make_forks_safe() -> None:
     if hasattr(os, "register_at_fork"):
         fork = _Fork()
         os.register_at_fork(before=fork.before, after_in_parent=fork.in_parent, after_in_child=fork.in_child)
+
+
+def make_exit_safe() -> None:
+    """Sees to the end of the interpreter. To be called once, when the package is imported.
+
+    Callbacks that are registered later run earlier, so they may still wait for a thread that uses the kernels.
+    """
+    atexit.register(_begin_exit)
+
+
+def _begin_exit() -> None:
+    if native := sys.modules.get("rnnnlp.kernels.native._native"):
+        native.begin_exit()

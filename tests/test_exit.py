@@ -47,3 +47,33 @@ def test_daemon_threads_do_no_harm_at_exit(backend: str, time: int):
         pytest.xfail("Python ended a daemon thread inside C++ code of NumPy itself")
     assert done.returncode == 0, done.stderr[-500:]
     assert "terminate called" not in done.stderr
+
+
+# The native kernels are loaded after the callback was registered.
+WAITING = """
+import atexit, faulthandler, threading
+import rnnnlp
+faulthandler.dump_traceback_later(60, exit=True)
+begun, over = threading.Event(), threading.Event()
+def compute():
+    import numpy as np
+    from rnnnlp.kernels import native
+    square = np.ones((100, 100), np.float32)
+    while not over.is_set():
+        native.matmul(square, square)
+        begun.set()
+thread = threading.Thread(target=compute, daemon=True)
+def end():
+    over.set()
+    thread.join()
+    print("the end", flush=True)
+atexit.register(end)
+thread.start()
+begun.wait()
+"""
+
+
+def test_a_callback_at_exit_may_wait_for_a_daemon_thread_that_computes():
+    pytest.importorskip("rnnnlp.kernels.native", reason="the native kernels are not built", exc_type=ImportError)
+    done = subprocess.run([sys.executable, "-c", WAITING], capture_output=True, text=True, timeout=PATIENCE)
+    assert (done.returncode, done.stdout) == (0, "the end\n"), done.stderr[-500:]

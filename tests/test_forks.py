@@ -159,6 +159,32 @@ def test_a_child_does_not_wait_for_a_thread_that_opens_a_shared_model():
         thread.join()
 
 
+# As test runners and notebooks do that reload a package: what is imported again works, and so does a fork after it.
+IMPORTED_AGAIN = """
+import os, signal, sys
+import numpy as np
+signal.alarm(60)  # ends a process that waits
+def multiply():
+    from rnnnlp.kernels import native
+    return native.matmul(np.ones((2, 2), np.float32), np.ones((2, 2), np.float32))
+multiply()
+for name in [name for name in sys.modules if name.partition(".")[0] == "rnnnlp"]:
+    del sys.modules[name]
+multiply()
+child = os.fork()
+if child == 0:
+    signal.alarm(60)
+    os._exit(0 if (multiply() == 2).all() else 3)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_a_fork_after_the_native_kernels_were_imported_again():
+    pytest.importorskip("rnnnlp.kernels.native", reason="the native kernels are not built", exc_type=ImportError)
+    done = subprocess.run([sys.executable, "-c", IMPORTED_AGAIN], capture_output=True, text=True, timeout=PATIENCE)
+    assert done.returncode == 0, done.stderr
+
+
 def test_no_module_is_missing_where_there_are_no_file_locks():
     """Everything can be imported without the modules that only Unix has."""
     code = """

@@ -262,22 +262,21 @@ class Backend(Protocol):
         """
 
     def softmax_cross_entropy(
-        self, logits: Array, targets: Array, *, label_smoothing: float = 0.0, class_weights: Array | None = None
+        self, logits: Array, targets: Array, *, label_smoothing: float = 0.0
     ) -> tuple[float, float, Array]:
         """Computes the cross-entropy of softmax, summed over rows, and its gradient.
 
-        The mean loss is `loss_sum / count`, and its gradient is `dlogits / count`. Both options mean what they mean in
+        The mean loss is `loss_sum / count`, and its gradient is `dlogits / count`. The option means what it means in
         `torch.nn.CrossEntropyLoss`.
 
         Args:
             logits: `(N, K)`.
             targets: The classes `(N,)`.
             label_smoothing: Share of each target that is spread evenly over all classes (Szegedy et al. 2016).
-            class_weights: `(K,)`. A row counts as much as the weight of its target.
 
         Returns:
             loss_sum: In nats.
-            count: The sum of the rows' weights; N without `class_weights`.
+            count: N.
             dlogits: `(N, K)`.
         """
 

@@ -76,7 +76,7 @@ class Cell:
         return slice(k * hidden_size, (k + 1) * hidden_size)
 
     def extra_shapes(self, hidden_size: int) -> list[tuple[int, ...]]:
-        """The shapes of the extra parameters, as a kernel takes them."""
+        """The shapes of the extra parameters, as a kernel takes them; for calls without a layer, as in tests."""
         return [extra.shape(hidden_size) for extra in self.extra]
 
     def parameter_shapes(self, input_size: int, hidden_size: int) -> dict[str, tuple[int, ...]]:

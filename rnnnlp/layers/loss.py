@@ -54,49 +54,34 @@ def kl_divergence(logits: Array, p: Array) -> tuple[float, float, Array]:
     return loss_sum, float(len(logits)), softmax(logits) - p
 
 
-def softmax_cross_entropy(
-    logits: Array,
-    targets: Array,
-    *,
-    label_smoothing: float = 0.0,
-    class_weights: Array | None = None,
-) -> tuple[float, float, Array]:
+def softmax_cross_entropy(logits: Array, targets: Array, *, label_smoothing: float = 0.0) -> tuple[float, float, Array]:
     """Cross-entropy of softmax, summed over rows: arguments and results are those of `Backend.softmax_cross_entropy`.
 
     The mean loss is `loss_sum / count`, and its gradient `dlogits / count`.
     """
-    return kernels.of(logits).softmax_cross_entropy(
-        logits, targets, label_smoothing=label_smoothing, class_weights=class_weights
-    )
+    return kernels.of(logits).softmax_cross_entropy(logits, targets, label_smoothing=label_smoothing)
 
 
 def weighted_cross_entropy(
-    logits: np.ndarray,
-    targets: np.ndarray,
-    row_weights: np.ndarray,
-    *,
-    label_smoothing: float = 0.0,
-    class_weights: np.ndarray | None = None,
+    logits: np.ndarray, targets: np.ndarray, row_weights: np.ndarray, *, label_smoothing: float = 0.0
 ) -> tuple[float, float, np.ndarray]:
-    """As `softmax_cross_entropy`, with a weight for each row besides that of its class.
+    """As `softmax_cross_entropy`, with the loss and the gradient of each row multiplied by its weight.
 
     Args:
         logits: `(N, K)`.
         targets: `(N,)`.
-        row_weights: `(N,)`, at least 0.
+        row_weights: `(N,)`, at least 0. Their mean over all rows of the data, not of one batch, should be 1.
         label_smoothing: As there.
-        class_weights: `(K,)`, as there.
 
     Returns:
-        `loss_sum, count, dlogits (N, K)`; a row of weight w counts as w rows.
+        `loss_sum, count, dlogits (N, K)`. The count is N, so a row has its weight in every batch.
     """
-    loss_sum, count = 0.0, 0.0
+    loss_sum = 0.0
     dlogits = np.empty_like(logits)  # (N, K)
     for n, weight in enumerate(row_weights.tolist()):  # the rows of a batch of documents are few
-        row_loss, row_count, drow = softmax_cross_entropy(
-            logits[n : n + 1], targets[n : n + 1], label_smoothing=label_smoothing, class_weights=class_weights
+        row_loss, _, drow = softmax_cross_entropy(
+            logits[n : n + 1], targets[n : n + 1], label_smoothing=label_smoothing
         )
         loss_sum += weight * row_loss
-        count += weight * row_count
         dlogits[n] = weight * drow[0]
-    return loss_sum, count, dlogits
+    return loss_sum, float(len(logits)), dlogits

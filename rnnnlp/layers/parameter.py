@@ -22,7 +22,7 @@ class Parameter:
 
     def __init__(self, value: Array):
         self.value = value
-        self.grad = np.zeros_like(value)
+        self.grad = np.zeros(value.shape, value.dtype)  # `zeros_like` would write all of it
         self.rows: Array | None = np.empty(0, np.int64)
         self.lr_scale = 1.0
 
@@ -36,7 +36,7 @@ class Parameter:
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
         if "grad" not in state:
-            self.grad = np.zeros_like(self.value)
+            self.grad = np.zeros(self.value.shape, self.value.dtype)
 
     @property
     def touched(self) -> slice | Array:

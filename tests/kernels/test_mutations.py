@@ -171,7 +171,7 @@ LAYER_MISTAKES = [
 ]
 
 PARAMETER_MISTAKE = of_layer(
-    "Parameter.__init__", "start gradients from the parameters", ("np.zeros_like(value)", "value.copy()")
+    "Parameter.__init__", "start gradients from the parameters", ("np.zeros(value.shape, value.dtype)", "value.copy()")
 )
 
 

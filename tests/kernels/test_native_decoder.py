@@ -90,11 +90,14 @@ def test_samples_by_the_rule(options):
     assert tokens == expected
 
 
-def test_samples_are_the_same_from_any_number_of_threads():
+@each_isa
+@pytest.mark.parametrize("cell", NATIVE_CELLS)
+def test_samples_are_the_same_from_any_number_of_threads(cell, isa):
+    native.use_instruction_set(isa)
     results = []
     for threads in (1, 2, 3):
         native.set_threads(threads)
-        model = Model("gru", 2)
+        model = Model(cell, 2)
         model.native.read(np.array([1, 2]))
         results.append((model.native.sample(np.random.default_rng(0).random(40)), model.native.logits.tolist()))
     assert results[0] == results[1] == results[2]

@@ -79,9 +79,11 @@ def test_agrees_with_numpy(cell, H, B, ragged, reverse, isa):
     assert_close(case.run(native), case.run(numpy_backend, np.float64), tolerance=3e-4 if alone else 1e-5)
 
 
+@each_isa
 @pytest.mark.parametrize("H", [8, 130])
 @pytest.mark.parametrize("cell", NATIVE_CELLS)
-def test_same_bits_from_any_number_of_threads(cell, H):
+def test_same_bits_from_any_number_of_threads(cell, H, isa):
+    native.use_instruction_set(isa)
     case = Case(cell, H, 37, ragged=True, reverse=True)
     results = []
     for threads in (1, 2, 3, 5):
@@ -92,11 +94,13 @@ def test_same_bits_from_any_number_of_threads(cell, H):
             assert np.array_equal(other[name], a), name
 
 
+@each_isa
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize(("H", "B"), [(3, 1), (3, 5), (17, 1), (17, 5), (640, 9)])
 @pytest.mark.parametrize("cell", NATIVE_CELLS)
-def test_few_sequences_are_split_by_units(cell, H, B, reverse):
+def test_few_sequences_are_split_by_units(cell, H, B, reverse, isa):
     """Of fewer sequences than twice the threads, each thread computes some units."""
+    native.use_instruction_set(isa)
     case = Case(cell, H, B, ragged=True, reverse=reverse, T=3)
     native.set_threads(5)
     many = case.run(native)

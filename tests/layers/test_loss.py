@@ -5,9 +5,7 @@ from rnnnlp.layers.loss import kl_divergence, softmax, softmax_cross_entropy, we
 from tests.gradients import check_gradients
 
 TARGETS = np.array([2, 0, 3, 3, 1])
-WEIGHTS = np.array([0.5, 2.0, 1.0, 3.0])
 ROW_WEIGHTS = np.array([1.5, 0.0, 0.25, 1.0, 4.0])
-options = pytest.mark.parametrize("class_weights", [None, WEIGHTS], ids=["even", "weighted"])
 smoothings = pytest.mark.parametrize("label_smoothing", [0.0, 0.2])
 
 
@@ -15,49 +13,49 @@ def draw_logits(scale=1.0):
     return scale * np.random.default_rng(0).normal(size=(5, 4))
 
 
-def losses_of_rows(logits, label_smoothing, w):
-    """Written out, from class weights `w`."""
+def losses_of_rows(logits, label_smoothing):
+    """Written out."""
     losses = []
     for row, target in zip(logits, TARGETS, strict=True):
         log_p = np.log(np.exp(row) / np.exp(row).sum())
         q = np.full(4, label_smoothing / 4)
         q[target] += 1 - label_smoothing
-        losses.append(-np.sum(q * w * log_p))
+        losses.append(-np.sum(q * log_p))
     return np.array(losses)
 
 
-@options
 @smoothings
-def test_values_and_gradient(label_smoothing, class_weights):
+def test_values_and_gradient(label_smoothing):
     logits = draw_logits()
-    settings = {"label_smoothing": label_smoothing, "class_weights": class_weights}
+    settings = {"label_smoothing": label_smoothing}
     loss_sum, count, dlogits = softmax_cross_entropy(logits, TARGETS, **settings)
-    w = np.ones(4) if class_weights is None else class_weights
-    assert loss_sum == pytest.approx(losses_of_rows(logits, label_smoothing, w).sum(), rel=1e-12)
-    assert count == w[TARGETS].sum()
+    assert loss_sum == pytest.approx(losses_of_rows(logits, label_smoothing).sum(), rel=1e-12)
+    assert count == 5
     check_gradients(lambda: softmax_cross_entropy(logits, TARGETS, **settings)[0], {"logits": (logits, dlogits)})
 
 
-@options
 @smoothings
-def test_values_and_gradient_with_weights_of_rows(label_smoothing, class_weights):
+def test_values_and_gradient_with_weights_of_rows(label_smoothing):
     logits = draw_logits()
-    settings = {"label_smoothing": label_smoothing, "class_weights": class_weights}
-    loss_sum, count, dlogits = weighted_cross_entropy(logits, TARGETS, ROW_WEIGHTS, **settings)
-    w = np.ones(4) if class_weights is None else class_weights
-    assert loss_sum == pytest.approx(ROW_WEIGHTS @ losses_of_rows(logits, label_smoothing, w), rel=1e-12)
-    assert count == pytest.approx(ROW_WEIGHTS @ w[TARGETS], rel=1e-12)
+    loss_sum, count, dlogits = weighted_cross_entropy(logits, TARGETS, ROW_WEIGHTS, label_smoothing=label_smoothing)
+    assert loss_sum == pytest.approx(ROW_WEIGHTS @ losses_of_rows(logits, label_smoothing), rel=1e-12)
+    assert count == 5
     assert not dlogits[ROW_WEIGHTS == 0].any()
-    check_gradients(lambda: ROW_WEIGHTS @ losses_of_rows(logits, label_smoothing, w), {"logits": (logits, dlogits)})
+    check_gradients(lambda: ROW_WEIGHTS @ losses_of_rows(logits, label_smoothing), {"logits": (logits, dlogits)})
 
 
-@options
+def test_the_best_probabilities_of_a_row_are_its_smoothed_target_whatever_its_weight():
+    q = np.array([[0.95, 0.05]])  # class 0, with label smoothing 0.1
+    for weight in (0.51, 25.0):
+        _, _, dlogits = weighted_cross_entropy(np.log(q), np.array([0]), np.array([weight]), label_smoothing=0.1)
+        np.testing.assert_allclose(dlogits, 0, atol=1e-14)
+
+
 @smoothings
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_huge_logits_stay_finite(label_smoothing, class_weights, dtype):
+def test_huge_logits_stay_finite(label_smoothing, dtype):
     logits = draw_logits(1e4).astype(dtype)
-    settings = {"label_smoothing": label_smoothing, "class_weights": class_weights}
-    loss_sum, _, dlogits = softmax_cross_entropy(logits, TARGETS, **settings)
+    loss_sum, _, dlogits = softmax_cross_entropy(logits, TARGETS, label_smoothing=label_smoothing)
     assert np.isfinite(loss_sum)
     assert np.isfinite(dlogits).all()
     assert dlogits.dtype == dtype
@@ -65,9 +63,9 @@ def test_huge_logits_stay_finite(label_smoothing, class_weights, dtype):
 
 def test_sums_of_parts_are_the_sum_of_the_whole():
     logits = draw_logits()
-    whole = softmax_cross_entropy(logits, TARGETS, class_weights=WEIGHTS)
-    first = softmax_cross_entropy(logits[:2], TARGETS[:2], class_weights=WEIGHTS)
-    second = softmax_cross_entropy(logits[2:], TARGETS[2:], class_weights=WEIGHTS)
+    whole, first, second = (
+        softmax_cross_entropy(logits[part], TARGETS[part]) for part in (slice(None), slice(2), slice(2, None))
+    )
     assert first[0] + second[0] == pytest.approx(whole[0], rel=1e-14)
     assert first[1] + second[1] == whole[1]
     np.testing.assert_allclose(np.concatenate([first[2], second[2]]), whole[2], rtol=1e-14)
@@ -87,7 +85,7 @@ def test_inputs_are_left_alone():
     logits = draw_logits()
     logits.flags.writeable = False
     softmax(logits)
-    softmax_cross_entropy(logits, TARGETS, label_smoothing=0.1, class_weights=WEIGHTS)
+    softmax_cross_entropy(logits, TARGETS, label_smoothing=0.1)
 
 
 def test_softmax():

@@ -440,6 +440,8 @@ def test_models_and_texts_of_other_kinds_are_named(monkeypatch):
         to_torch(network)
     with pytest.raises(UserError, match="texts is empty; give at least one text"):
         torch_inputs(classifier(), [])
+    with pytest.raises(UserError, match=r"texts\[1\] is missing; leave it out, or give a text"):
+        torch_inputs(classifier(), ["good", None, "bad"])
     with pytest.raises(UserError, match="have different lengths, or none; give one text at a time"):
         torch_inputs(language_model(), ["a", "ab"])
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from rnnnlp.exchange.onnx_graph import NUMPY
 from rnnnlp.exchange.torch_names import array_name
 from rnnnlp.kernels import CELLS
 from tests.kernels.minimal_gated_unit import minimal_gated_unit
@@ -39,3 +40,27 @@ def test_the_definition_of_each_cell_runs_in_torch(cell):
 def test_the_definition_of_a_new_cell_runs_in_torch(minimal_gated_unit):
     assert_definition_runs_in_torch(minimal_gated_unit)
     assert_same_probabilities(classifier(cell=minimal_gated_unit))
+
+
+def test_a_definition_may_use_the_same_functions_in_every_export():
+    from rnnnlp.exchange.torch_cells import FUNCTIONS
+
+    assert FUNCTIONS.keys() == NUMPY.keys()
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda a: np.maximum(0, a),
+        lambda a: np.maximum(a, 0),
+        lambda a: np.minimum(0.5, a),
+        lambda a: np.minimum(a, np.cos(a)),
+        lambda a: np.clip(a, -1, 0.5),
+        lambda a: np.sin(a) @ np.transpose(a),
+    ],
+)
+def test_functions_give_what_those_of_numpy_give(function):
+    from rnnnlp.exchange.torch_cells import _Values
+
+    a = np.random.default_rng(0).normal(size=(3, 4))
+    np.testing.assert_allclose(function(_Values(torch.from_numpy(a))).tensor.numpy(), function(a), rtol=1e-12)

@@ -127,10 +127,11 @@ def test_classifier(cell, pooling, num_layers, bidirectional):
     def their_loss(step):
         batch = batches[step]
         logits = twin(tensor(batch.ids), batch.batch_sizes)
-        return torch.nn.functional.cross_entropy(logits, tensor(batch.labels), weight=tensor(weights))
+        losses = torch.nn.functional.cross_entropy(logits, tensor(batch.labels), reduction="none")
+        return (tensor(weights[batch.labels]) * losses).mean()
 
     def gradients(step):
-        done = model.gradients(batches[step], class_weights=weights)
+        done = model.gradients(batches[step], sample_weights=weights[batches[step].labels])
         return done.loss_sum, done.count
 
     ours, theirs = train(model, gradients, twin, their_loss)

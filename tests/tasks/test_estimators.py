@@ -3,6 +3,7 @@
 import inspect
 import io
 import pickle
+import shutil
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -253,6 +254,18 @@ def test_a_loaded_model_has_the_options_of_its_run_and_fits_again(tmp_path: Path
     assert options.items() <= loaded.get_params().items()
     again = SentimentClassifier(**loaded.get_params()).fit(TEXTS, LABELS)
     assert (again.predict_proba(TEXTS) == first.predict_proba(TEXTS)).all()
+
+
+def test_the_history_is_read_when_it_is_asked_for_and_stays_with_the_model(tmp_path: Path):
+    model = CharLM(**LM).fit(TEXTS * 10, out=tmp_path / "run")
+    opened = CharLM.from_pretrained(tmp_path / "run")
+    assert "history_" not in vars(opened)
+    shutil.rmtree(tmp_path / "run")
+    again = pickle.loads(pickle.dumps(opened))
+    assert again.history_ == opened.history_ == model.history_
+    assert model.history_[-1]["step"] == 3
+    assert opened.set_params(steps=2).fit(TEXTS * 10).history_[-1]["step"] == 2
+    assert not hasattr(CharLM(), "history_")
 
 
 @pytest.mark.parametrize("given", [{"hidden_size": 8}, {"embedding_size": 8}, {"hidden_size": 8, "embedding_size": 8}])

@@ -8,7 +8,7 @@ import numpy as np
 Array = np.ndarray
 
 def set_threads(threads: int) -> None:
-    """Threads of the pool, the caller's included; at first OMP_NUM_THREADS, or the cores of this process."""
+    """Threads of the pool, the caller's included; at first 1. `kernels.use` and `kernels.running` set them."""
 
 def threads() -> int:
     """Threads of the pool, the caller's included."""
@@ -21,6 +21,9 @@ def instruction_sets() -> str:
 
 def use_instruction_set(isa: str) -> None:
     """ValueError if this processor does not have it. A tape must go back through the one that wrote it."""
+
+def begin_exit() -> None:
+    """From now on no kernel of another thread returns: it would need an interpreter that is going."""
 
 def used_bytes() -> int: ...
 def kept_bytes() -> int: ...
@@ -71,9 +74,7 @@ def backward(
 def matmul(A: Array, A_by_k: bool, B: Array, B_by_k: bool, bias: Array | None, A_sums: Array | None) -> Array:
     """A is (M, K), or (K, M) if `A_by_k`; B is (N, K), or (K, N) if `B_by_k`."""
 
-def softmax_cross_entropy(
-    logits: Array, targets: Array, label_smoothing: float, class_weights: Array | None
-) -> tuple[float, float, Array]: ...
+def softmax_cross_entropy(logits: Array, targets: Array, label_smoothing: float) -> tuple[float, float, Array]: ...
 def norms(arrays: Sequence[Array]) -> list[float]: ...
 def adam(
     values: Sequence[Array],

@@ -7,9 +7,6 @@ from rnnnlp.kernels.native import _native
 from rnnnlp.kernels.native.rows import as_ids
 
 
-def softmax_cross_entropy(
-    logits: Array, targets: Array, *, label_smoothing: float = 0.0, class_weights: Array | None = None
-) -> tuple[float, float, Array]:
+def softmax_cross_entropy(logits: Array, targets: Array, *, label_smoothing: float = 0.0) -> tuple[float, float, Array]:
     """Computes the cross-entropy and its gradient: `logits (N, K)`, `targets (N,)` -> `loss_sum, count, dlogits`."""
-    weights = None if class_weights is None else class_weights.astype("float32")
-    return _native.softmax_cross_entropy(logits, as_ids(targets), label_smoothing, weights)
+    return _native.softmax_cross_entropy(logits, as_ids(targets), label_smoothing)

@@ -5,13 +5,9 @@
 import numpy as np
 
 from rnnnlp.kernels.backend import Array
-from rnnnlp.threads import holds_blas
 
 
-@holds_blas
-def softmax_cross_entropy(
-    logits: Array, targets: Array, *, label_smoothing: float = 0.0, class_weights: Array | None = None
-) -> tuple[float, float, Array]:
+def softmax_cross_entropy(logits: Array, targets: Array, *, label_smoothing: float = 0.0) -> tuple[float, float, Array]:
     """`logits (N, K)`, `targets (N,)` -> `loss_sum, count, dlogits (N, K)`: see `Backend.softmax_cross_entropy`."""
     N, K = logits.shape
     row = np.arange(N)
@@ -19,19 +15,12 @@ def softmax_cross_entropy(
     dlogits = np.exp(shifted)  # (N, K)
     total = dlogits.sum(axis=1, keepdims=True)  # (N, 1)
     dlogits /= total  # p
-    weights = np.ones(K, logits.dtype) if class_weights is None else class_weights.astype(logits.dtype)
-    row_weights = weights[targets]  # (N,)
     log_total = np.log(total[:, 0])  # (N,)
-    nll = log_total - shifted[row, targets]  # (N,) -log p of the target
-    # loss = -sum over k of q_k * w_k * log p_k, with q = (1 - s)*onehot + s/K
+    # loss = -sum over k of q_k * log p_k, with q = (1 - s)*onehot + s/K
     keep, spread = 1 - label_smoothing, label_smoothing / K
-    loss_sum = keep * np.sum(nll * row_weights, dtype=np.float64)
-    count = np.sum(row_weights, dtype=np.float64)
+    loss_sum = keep * np.sum(log_total - shifted[row, targets], dtype=np.float64)
     if label_smoothing:
-        loss_sum += spread * np.sum(log_total * weights.sum() - shifted @ weights, dtype=np.float64)
-        dlogits *= (keep * row_weights + spread * weights.sum())[:, None]
-        dlogits -= spread * weights
-    elif class_weights is not None:
-        dlogits *= row_weights[:, None]
-    dlogits[row, targets] -= keep * row_weights
-    return float(loss_sum), float(count), dlogits
+        loss_sum += spread * np.sum(K * log_total - shifted.sum(axis=1), dtype=np.float64)
+        dlogits -= spread
+    dlogits[row, targets] -= keep
+    return float(loss_sum), float(N), dlogits

@@ -21,9 +21,8 @@ def adversarial_gradients(
     rng: np.random.Generator | None = None,
     bptt: int | None = None,
     label_smoothing: float = 0.0,
-    class_weights: np.ndarray | None = None,
     sample_weights: np.ndarray | None = None,
-    batch_count: float | None = None,
+    batch_count: int | None = None,
 ) -> BatchGradients:
     """Adds the gradient of the mean loss of a batch, and that of its mean loss under an adversarial perturbation.
 
@@ -41,7 +40,6 @@ def adversarial_gradients(
             rng=rng,
             bptt=bptt,
             label_smoothing=label_smoothing,
-            class_weights=class_weights,
             sample_weights=sample_weights,
             batch_count=batch_count,
         )

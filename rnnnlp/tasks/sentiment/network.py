@@ -31,6 +31,7 @@ from rnnnlp.training.model_folder import WEIGHTS
 from rnnnlp.training.network import Network
 
 PROJECT_ALL = 8  # project the whole embedding table once if there are this many tokens per vocabulary entry
+MOST_PROJECTED = 1 << 28  # bytes of the projected table; a larger one is not made
 
 
 class Tape(NamedTuple):
@@ -68,10 +69,12 @@ class Projection:
         self._projected: Sequence[np.ndarray] | None = None
 
     def if_worthwhile(self, tokens: int) -> Sequence[np.ndarray] | None:
-        """The projection, if it is worth its time for as many tokens as were read, and `tokens` more."""
+        """The projection, if it is worth its time for as many tokens as were read and `tokens` more, and its memory."""
         self._tokens += tokens
-        if self._projected is None and self._tokens >= PROJECT_ALL * self._network.config.vocab_size:
-            self._projected = self._network.recurrent.project(self._network.embedding.weight.value)
+        V, recurrent = self._network.config.vocab_size, self._network.recurrent
+        size = V * len(recurrent.cell.gates) * recurrent.output_size * self._network.dtype.itemsize
+        if self._projected is None and self._tokens >= PROJECT_ALL * V and size <= MOST_PROJECTED:
+            self._projected = recurrent.project(self._network.embedding.weight.value)
         return self._projected
 
 
@@ -124,7 +127,7 @@ class SentimentNetwork(Network, Predictor):
             self.layers["ngrams"] = self.ngrams
         self.log_temperature = np.zeros(1)
         self.linear = LinearModel(c.linear, len(c.labels)) if c.linear else None
-        self.stacking = np.array([1.0, 0.0])  # shares of the network and of the linear model in the logits
+        self.stacking = np.array([1.0, 0.0])  # weights of the logits of the network and of the linear model
 
     def buffers(self) -> dict[str, np.ndarray]:
         buffers = {"log_temperature": self.log_temperature}
@@ -232,9 +235,8 @@ class SentimentNetwork(Network, Predictor):
         rng: np.random.Generator | None = None,
         bptt: int | None = None,
         label_smoothing: float = 0.0,
-        class_weights: np.ndarray | None = None,
         sample_weights: np.ndarray | None = None,
-        batch_count: float | None = None,
+        batch_count: int | None = None,
     ) -> BatchGradients:
         """Adds the gradient of the mean loss of a batch into every parameter.
 
@@ -243,17 +245,17 @@ class SentimentNetwork(Network, Predictor):
             rng: For dropout.
             bptt: Cuts the gradient every `bptt` steps.
             label_smoothing: As in `layers.loss.softmax_cross_entropy`.
-            class_weights: `(K,)`, as there.
-            sample_weights: `(B,)`, a weight for each document.
-            batch_count: The count by which the loss is divided, if these documents are a part of a batch.
+            sample_weights: `(B,)`, a weight for each document, by which its loss is multiplied.
+            batch_count: The number of documents of the whole batch, if these are a part of one.
         """
         logits, tape = self.forward(batch.ids, batch.batch_sizes, rng=rng, bptt=bptt)
-        options: dict[str, Any] = {"label_smoothing": label_smoothing, "class_weights": class_weights}
         if sample_weights is None:
-            loss_sum, count, dlogits = softmax_cross_entropy(logits, batch.labels, **options)
+            loss_sum, count, dlogits = softmax_cross_entropy(logits, batch.labels, label_smoothing=label_smoothing)
         else:
-            loss_sum, count, dlogits = weighted_cross_entropy(logits, batch.labels, sample_weights, **options)
-        dlogits /= (count if batch_count is None else batch_count) or 1.0  # a batch without any weight has no gradient
+            loss_sum, count, dlogits = weighted_cross_entropy(
+                logits, batch.labels, sample_weights, label_smoothing=label_smoothing
+            )
+        dlogits /= batch_count or count
         dx = self.input_gradient(dlogits, tape)
         self.embedding.backward(dx, tape.rows)
         return BatchGradients(loss_sum, count, tape.rows, dx)
@@ -322,7 +324,7 @@ class SentimentNetwork(Network, Predictor):
     def fit_stacking(
         self, network_logits: np.ndarray, linear_logits: np.ndarray | None, labels: np.ndarray
     ) -> np.ndarray:
-        """Fits the temperature, and the shares of the two models, to logits of texts that were not trained on.
+        """Fits the temperature and the stacking weights of both models to logits of texts that were not trained on.
 
         Args:
             network_logits: The logits of the network alone, `(n, K)`.

@@ -25,7 +25,7 @@ from rnnnlp.training.objective import NO_LOSS, ShardLoss
 Documents = tuple[list[np.ndarray], np.ndarray]  # ids of each text, and the labels (N,)
 EVALUATION_BATCH = 64  # documents
 BALANCED_ACCURACY = "balanced_accuracy"  # the mean of the accuracies of the classes
-LOSS_IN_SCORE = 1e-3  # accuracy decides which weights are kept; the loss decides between equal accuracies
+LOSS_IN_SCORE = 1e-3  # accuracy decides which weights are kept; the loss decides between nearly equal accuracies
 
 
 class SentimentObjective:
@@ -68,13 +68,15 @@ class SentimentObjective:
         self.validation = validation
         self.sample_weights = self.given_weights = sample_weights
         if sample_weights is not None:  # only their ratios count; tiny or huge ones would leave the range of float32
-            self.sample_weights = sample_weights / sample_weights[sample_weights > 0].mean()
+            self.sample_weights = sample_weights / sample_weights.mean()
         self.linear_validation = linear_validation
         self.cross_validation: CrossValidation | None = None
         self.clock: Clock | None = None
-        self.class_weights: np.ndarray | None = None
-        if config.class_weights == "balanced":
-            self.class_weights = balanced_weights(train[1], len(network.config.labels), sample_weights)
+        self.is_balanced = config.class_weights == "balanced"
+        self.loss_weights = self.sample_weights  # the loss of each text is multiplied by them, (n,); their mean is 1
+        if self.is_balanced:
+            of_classes = balanced_weights(train[1], len(network.config.labels), sample_weights)  # (K,)
+            self.loss_weights = of_classes[train[1]] * (1.0 if self.sample_weights is None else self.sample_weights)
 
     def next_batch(self) -> None:
         self.batch = self.batches.next_list()
@@ -95,22 +97,13 @@ class SentimentObjective:
             rng=rng,
             bptt=config.bptt,
             label_smoothing=config.label_smoothing,
-            class_weights=self.class_weights,
-            sample_weights=None if self.sample_weights is None else self.sample_weights[batch.indices],
-            batch_count=self.count_of_batch() if shard.total > 1 else None,
+            sample_weights=None if self.loss_weights is None else self.loss_weights[batch.indices],
+            batch_count=len(self.batch.labels),
         )
         return ShardLoss(found.loss_sum, found.count, len(batch.ids))
 
-    def count_of_batch(self) -> float:
-        """The weights of all documents of the batch."""
-        weights = np.ones(len(self.batch.labels))
-        if self.class_weights is not None:
-            weights *= self.class_weights[self.batch.labels]
-        if self.sample_weights is not None:
-            weights *= self.sample_weights[self.batch.indices]
-        return float(weights.sum())
-
     def evaluate(self) -> dict[str, Any]:
+        """See the contract; it also fits the stacking weights and the temperature of the network."""
         if self.cross_validation is None:
             documents, labels = self.validation
             network_logits, linear_logits = self.shared_logits(documents), self.linear_validation
@@ -129,7 +122,7 @@ class SentimentObjective:
         logits = logits / temperature
         loss_sum, count, _ = softmax_cross_entropy(logits, labels)
         accuracy, loss = self.weighted_figures(logits, labels)
-        if self.class_weights is not None:
+        if self.is_balanced:
             metrics[BALANCED_ACCURACY] = accuracy
         # On few texts the accuracy is too coarse to choose weights by.
         score = accuracy - LOSS_IN_SCORE * loss if self.cross_validation is None else -loss
@@ -137,11 +130,10 @@ class SentimentObjective:
 
     def weighted_figures(self, logits: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
         """Accuracy and mean loss from logits `(n, K)` and labels `(n,)`; with balanced classes, each counts alike."""
-        of_classes = None if self.class_weights is None else balanced_weights(labels, logits.shape[1])  # (K,)
-        weights = None if of_classes is None else of_classes[labels]  # (n,)
-        accuracy = np.average(logits.argmax(axis=1) == labels, weights=weights)
-        loss_sum, count, _ = softmax_cross_entropy(logits, labels, class_weights=of_classes)
-        return float(accuracy), loss_sum / count
+        groups = [labels == k for k in np.unique(labels)] if self.is_balanced else [np.ones(len(labels), bool)]
+        accuracies = [np.mean(logits[group].argmax(axis=1) == labels[group]) for group in groups]
+        losses = [softmax_cross_entropy(logits[group], labels[group])[0] / group.sum() for group in groups]
+        return float(np.mean(accuracies)), float(np.mean(losses))
 
     def shared_logits(self, documents: Sequence[np.ndarray]) -> np.ndarray:
         """The logits of the network, `(n, K)`; each process computes a part of them."""

@@ -63,3 +63,5 @@ def test_which_model_reads_a_text():
         models_for(["καλή ταινία"])
     with pytest.raises(UserError, match="no letters"):
         models_for([None, "!!!"])
+    assert models_for(["10/10", "!!!"], usual="zh") == ["zh", "zh"]
+    assert models_for(["10/10", "gut"], usual="zh") == ["en", "en"]

@@ -84,6 +84,52 @@ def test_only_the_ratios_of_the_weights_of_texts_count(scale):
     np.testing.assert_allclose(*gradients, rtol=1e-5)
 
 
+@pytest.mark.parametrize("class_weights", ["none", "balanced"])
+def test_a_weight_scales_the_gradient_of_its_text_also_in_batches_of_one(class_weights):
+    config = SentimentConfig(vocab_size=6, labels=("a", "b", "c"), embedding_size=2, hidden_size=3, dropout=0)
+    training = SentimentTraining(
+        data="", tokenizer="word", batch_size=1, class_weights=class_weights, lr=1e-3, evaluations=1
+    )
+    documents, of_texts = ([np.array([k % 6]) for k in range(8)], RARE), np.arange(1.0, 9.0)
+    expected = of_texts / of_texts.mean()  # (n,)
+    if class_weights == "balanced":
+        expected *= balanced_weights(RARE, 3, of_texts)[RARE]
+        assert expected.mean() == pytest.approx(1)
+    model = SentimentNetwork(config, rng=np.random.default_rng(0))
+    objective = SentimentObjective(model, documents, documents, training, {}, (), of_texts)
+    for _ in range(8):
+        objective.next_batch()
+        batch = objective.batch.pack()
+        model.zero_grad()
+        model.gradients(batch)
+        unweighted = model.head.bias.grad.copy()
+        model.zero_grad()
+        objective.gradients(WHOLE, rng=np.random.default_rng(0))
+        np.testing.assert_allclose(model.head.bias.grad, expected[batch.indices[0]] * unweighted, rtol=1e-5)
+
+
+def test_label_smoothing_draws_no_text_to_a_rare_class():
+    config = SentimentConfig(vocab_size=6, labels=("usual", "rare"), embedding_size=2, hidden_size=3, dropout=0)
+    model = SentimentNetwork(config, rng=np.random.default_rng(0))
+    model.head.weight.value[...] = 0
+    model.head.bias.value[...] = np.log([0.975, 0.025])  # what is best for the usual texts
+    training = SentimentTraining(
+        data="",
+        tokenizer="word",
+        batch_size=64,
+        class_weights="balanced",
+        label_smoothing=0.05,
+        lr=1e-3,
+        evaluations=1,
+    )
+    documents = [np.array([1])] * 51, np.array([0] * 50 + [1])
+    objective = SentimentObjective(model, documents, documents, training, {})
+    objective.next_batch()
+    objective.gradients(WHOLE, rng=np.random.default_rng(0))
+    # only the rare text, of weight 51 / 2, has a gradient
+    np.testing.assert_allclose(model.head.bias.grad, [0.475, -0.475], rtol=1e-5)
+
+
 def test_gradient_of_the_weighted_loss_to_every_parameter():
     config = SentimentConfig(
         vocab_size=6, labels=("a", "b", "c"), embedding_size=2, hidden_size=3, dropout=0, variational=False

@@ -428,6 +428,12 @@ def test_names_of_classes_in_a_schema_may_be_words_for_no_label() -> None:
     assert found.labels == ["None", "against"] * 10
 
 
+def test_names_of_classes_in_a_schema_are_checked_as_labels_are() -> None:
+    features = datasets.Features(text=datasets.Value("string"), label=datasets.ClassLabel(names=["for ", "a\tb"]))
+    with pytest.raises(UserError, match=r"names the class 'a\\tb'; it has control characters or line ends: correct"):
+        labelled_rows(datasets.Dataset.from_dict({"text": ["a lamp"], "label": [0]}, features), None)
+
+
 def test_one_column_is_not_the_texts_and_the_labels() -> None:
     with pytest.raises(UserError, match="column 'label' is taken for the texts and for the labels"):
         labelled_rows({"label": ["good", "bad"]}, None)

@@ -161,6 +161,7 @@ def test_a_network_that_is_not_used_is_not_trained_to_the_end(tmp_path: Path, ca
 
 def test_the_card_says_where_its_figures_come_from(run: Path, tmp_path: Path) -> None:
     assert "These are of a cross-validation with 3 folds" in (run / CARD).read_text()
+    assert "too good: the same predictions chose the best evaluation" in (run / CARD).read_text()
     assert "--split validation" not in (run / CARD).read_text()
     fit(tmp_path / "run", folds=0, linear=False)
     assert "These are the best of the evaluations during training" in (tmp_path / "run" / CARD).read_text()
@@ -352,7 +353,8 @@ def test_what_a_run_was_trained_on_does_not_judge_the_next(tmp_path: Path, caplo
         again.fit(TEXTS, LABELS.tolist())
     assert again.training_["folds"] == 0
     assert next(e for e in again.history_ if "validation" in e)["step"] > 0
-    assert "of its decisions, is not taken over" in caplog.text
+    assert "of stacking weight " in caplog.text
+    assert ", is not taken over" in caplog.text
 
 
 @pytest.mark.parametrize(

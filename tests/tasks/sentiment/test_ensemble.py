@@ -10,8 +10,8 @@ from rnnnlp.errors import UserError
 from rnnnlp.layers.loss import softmax
 from rnnnlp.tasks.sentiment import predictor
 from rnnnlp.tasks.sentiment.config import SentimentConfig
-from rnnnlp.tasks.sentiment.ensemble import Ensemble, by_word, load_predictor
-from rnnnlp.tasks.sentiment.explain import Contribution
+from rnnnlp.tasks.sentiment.ensemble import Ensemble, load_predictor
+from rnnnlp.tasks.sentiment.explain import Contribution, by_word
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.text import ByteTokenizer, CharTokenizer, Tokenizer, WordTokenizer
 from rnnnlp.training.provenance import made_with
@@ -111,10 +111,19 @@ def test_bytes_of_one_character_are_one_word_and_tokens_may_overlap():
     assert by_word(tokens, spans) == [Contribution(0, 1, 1.0), Contribution(1, 2, 0.75)]
 
 
-def test_of_a_long_text_words_that_no_member_reads_have_no_weight():
-    model = ensemble("word", "word", max_length=4)
-    (found,) = model.explain(["the film was good but bad good"])
-    assert [word.weight == 0 for word in found] == [False, False, True, True, True, False, False]
+@pytest.mark.parametrize(
+    ("kinds", "words"),
+    [
+        (("word", "word"), ["the", "film", "bad", "good"]),
+        (("word", "char"), ["the", "film", "bad", "good"]),
+        (("char", "word"), list("thefilmbadgood")),
+    ],
+)
+def test_of_a_long_text_words_that_no_member_reads_are_left_out(kinds: tuple[str, ...], words: list[str]):
+    model, text = ensemble(*kinds, max_length=4), "the film was good but bad good"
+    (found,) = model.explain([text])
+    assert [text[start:stop] for start, stop, _ in found] == words
+    assert all(word.weight for word in found)
 
 
 def test_no_gradient_is_left_behind():

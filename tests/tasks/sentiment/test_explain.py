@@ -8,6 +8,7 @@ from rnnnlp.layers.loss import log_odds_gradient, softmax
 from rnnnlp.layers.pooling import POOLINGS
 from rnnnlp.tasks.sentiment.config import SentimentConfig
 from rnnnlp.tasks.sentiment.explain import Contribution, Explanation, Explanations, whole_clusters
+from rnnnlp.tasks.sentiment.linear import VIEWS, LinearModel, ngrams_of
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.text import BPETokenizer, ByteTokenizer, CharTokenizer, Tokenizer, WordTokenizer
 from tests.gradients import check_gradients, randomize
@@ -93,6 +94,19 @@ def test_of_a_long_text_the_parts_that_were_read_are_explained():
     text = "the film was good but bad good"
     (found,) = model.explain([text])
     assert [text[start:stop] for start, stop, _ in found] == ["the", "film", "bad", "good"]
+
+
+def test_of_a_long_text_other_words_that_contribute_are_explained_too():
+    """A linear model of characters reads the whole text."""
+    model, text = make(labels="ab", max_length=4), "the film was good so xyz or good film"
+    ngrams = np.unique(ngrams_of(VIEWS["characters"], ["xyz"], []).ngrams)
+    model.add_linear(LinearModel({"characters": len(ngrams)}, 2))
+    view = model.linear.views["characters"]
+    view.ngrams[...], view.scale[...], view.weight[...] = ngrams, 1, 1
+    model.linear.weights[...], model.stacking[...] = 1, 0.5
+    (found,) = model.explain([text])
+    assert [text[start:stop] for start, stop, _ in found] == ["the", "film", "xyz", "good", "film"]
+    assert all(word.weight for word in found)
 
 
 def test_ngram_features_contribute_too():

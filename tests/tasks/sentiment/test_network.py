@@ -73,29 +73,27 @@ def test_gradient_of_the_loss_for_every_pooling(pooling, bidirectional, T):
 
 @cells
 def test_gradient_of_the_loss_for_every_cell(cell):
-    weights = np.array([0.5, 1.0, 2.0])
-    check_model(make(cell), documents(RAGGED[5]), class_weights=weights, label_smoothing=0.1)
+    check_model(make(cell), documents(RAGGED[5]), label_smoothing=0.1)
 
 
-@pytest.mark.parametrize("batch_count", [None, 7.5], ids=["whole", "part"])
+@pytest.mark.parametrize("batch_count", [None, 7], ids=["whole", "part"])
 def test_gradient_of_the_loss_with_sample_weights(batch_count):
-    """The documents' losses, each times its weight, are divided by the sum of weights, or by that of a whole batch."""
+    """The documents' losses, each times its weight, are divided by the number of documents of the whole batch."""
     model, batch = make(dropout=0.3), documents(RAGGED[5])
     sample_weights = np.array([2.0, 0.0, 0.5, 1.25])
-    options = {"class_weights": np.array([0.5, 1.0, 2.0]), "label_smoothing": 0.1}
 
     def loss():
         logits, _ = model.forward(batch.ids, batch.batch_sizes, rng=np.random.default_rng(3))
-        loss_sum = count = 0.0
+        total = 0.0
         for b, weight in enumerate(sample_weights):
-            of_document = softmax_cross_entropy(logits[b : b + 1], batch.labels[b : b + 1], **options)
-            loss_sum += weight * of_document[0]
-            count += weight * of_document[1]
-        return loss_sum / (batch_count or count)
+            row = slice(b, b + 1)
+            total += weight * softmax_cross_entropy(logits[row], batch.labels[row], label_smoothing=0.1)[0]
+        return total / (batch_count or 4)
 
     rng = np.random.default_rng(3)
-    found = model.gradients(batch, rng=rng, sample_weights=sample_weights, batch_count=batch_count, **options)
-    assert found.loss_sum / (batch_count or found.count) == pytest.approx(loss(), rel=1e-12)
+    found = model.gradients(batch, rng=rng, label_smoothing=0.1, sample_weights=sample_weights, batch_count=batch_count)
+    assert found.count == 4
+    assert found.loss_sum / (batch_count or 4) == pytest.approx(loss(), rel=1e-12)
     check_gradients(loss, pairs(model.parameters()))
 
 
@@ -240,7 +238,8 @@ def test_gradients_add_up_to_those_of_the_mean():
 @cells
 def test_float32_stays_float32(cell):
     model = make(cell, pooling="attention", dropout=0.2, dtype=np.float32)
-    model.gradients(documents(RAGGED[5]), rng=np.random.default_rng(0), class_weights=np.ones(3), label_smoothing=0.1)
+    options = {"sample_weights": np.full(4, 2.0), "label_smoothing": 0.1}
+    model.gradients(documents(RAGGED[5]), rng=np.random.default_rng(0), **options)
     arrays = [model.logits([np.array([1, 2])]), *(p.grad for p in model.parameters().values())]
     assert {array.dtype for array in arrays} == {np.dtype(np.float32)}
 
@@ -269,6 +268,20 @@ def test_batches_that_share_a_projection_make_it_once(monkeypatch):
     for batch, logits in zip(batches, expected, strict=True):
         np.testing.assert_allclose(model.logits(batch, projection=projection), logits, rtol=1e-5)
     assert sizes == [V]
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_a_projection_that_would_take_too_much_memory_is_not_made(bidirectional, monkeypatch):
+    model, texts = make(bidirectional=bidirectional), [np.array([1, 2, 0])] * 10
+    expected = model.logits(texts)
+    size = sum(table.nbytes for table in model.recurrent.project(model.embedding.weight.value))
+    sizes, project = [], model.recurrent.project
+    monkeypatch.setattr(model.recurrent, "project", lambda x: sizes.append(len(x)) or project(x))
+    monkeypatch.setattr(network_module, "PROJECT_ALL", 1)
+    for most, projected in ((size - 1, []), (size, [V])):
+        monkeypatch.setattr(network_module, "MOST_PROJECTED", most)
+        np.testing.assert_allclose(model.logits(texts), expected, rtol=1e-5)
+        assert sizes == projected
 
 
 def test_an_empty_text_has_no_unknown_words():

@@ -3,6 +3,7 @@
 import itertools
 import json
 import logging
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,8 @@ from rnnnlp.tasks.sentiment.stacking import make_ensemble, validation_texts
 from rnnnlp.tasks.sentiment.train import load_data
 from rnnnlp.text import Classes
 from rnnnlp.training.calibration import curvature, fit_temperature, stacking_weights
+from rnnnlp.training.data_places import are_own_data
+from rnnnlp.training.model_folder import training_of
 from tests.gradients import difference_quotients
 from tests.runs import trained
 
@@ -225,6 +228,20 @@ def test_all_texts_of_data_that_trained_none_fit_the_weights(
     with caplog.at_level(logging.INFO, "rnnnlp"):
         Ensemble.from_runs(runs, data=str(tmp_path / "folder"))
     assert "on the 40 validation texts of " in caplog.text
+
+
+def test_a_copy_of_data_that_are_gone_is_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    data, copy, run = tmp_path / "films.csv", tmp_path / "elsewhere/films.csv", tmp_path / "run"
+    data.write_text("text,label\n" + "a good film,good\na bad film,bad\n" * 10)
+    classifier_of(data, run, steps=1, epochs=None)
+    copy.parent.mkdir()
+    shutil.copy(data, copy)
+    assert are_own_data(str(data), training_of(run), run)
+    assert not are_own_data(str(copy), training_of(run), run)
+    assert "a copy of them" not in caplog.text  # both are there: the user sees which is which
+    data.unlink()
+    assert not are_own_data(str(copy), training_of(run), run)
+    assert f"{data}, are gone; if {copy} is a copy of them, the figures are too good" in caplog.text
 
 
 def test_data_that_have_become_too_few_to_hold_out_some(tmp_path: Path):

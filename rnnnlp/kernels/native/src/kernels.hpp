@@ -57,13 +57,12 @@ struct Matmul {
   float* A_sums = nullptr;  // (M,) receives the sums of A over K, with A_by_k; or null
 };
 
-// Cross-entropy of N rows of K logits; q = keep*onehot + spread is the target, each class weighs w_k.
+// Cross-entropy of N rows of K logits; q = keep*onehot + spread is the target.
 struct Loss {
   int64_t N = 0, K = 0;
-  const float* logits = nullptr;         // (N, K)
-  const int32_t* targets = nullptr;      // (N,)
-  const float* class_weights = nullptr;  // (K,) or null
-  float weights_sum = 0, keep = 1, spread = 0;
+  const float* logits = nullptr;     // (N, K)
+  const int32_t* targets = nullptr;  // (N,)
+  float keep = 1, spread = 0;
   float* dlogits = nullptr;  // (N, K)
 };
 

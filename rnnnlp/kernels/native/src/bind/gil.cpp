@@ -21,7 +21,8 @@ struct Exit {
 
 Exit* the_exit = new Exit;  // NOLINT(cert-err58-cpp,bugprone-throwing-static-initialization): nobody could go on
 
-// Called by Python when only daemon threads are left besides this one.
+}  // namespace
+
 void begin_exit() {
   Exit& all = *the_exit;
   PyThreadState* state = PyEval_SaveThread();
@@ -33,8 +34,6 @@ void begin_exit() {
   }
   PyEval_RestoreThread(state);
 }
-
-}  // namespace
 
 GilRelease::GilRelease() {
   {
@@ -60,9 +59,7 @@ GilRelease::~GilRelease() {
   if (all.began) all.changed.notify_all();
 }
 
-void prepare_for_exit() {
-  namespace nb = nanobind;
-  nb::module_::import_("atexit").attr("register")(nb::cpp_function(&begin_exit));
+void prepare_exit_for_forks() {
   at_fork(nullptr, nullptr, [] { the_exit = new Exit; });  // the other threads exist only in the parent
 }
 

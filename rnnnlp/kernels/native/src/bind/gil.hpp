@@ -18,6 +18,9 @@ class GilRelease {
   PyThreadState* state_;
 };
 
-void prepare_for_exit();  // to be called once, when the module is made
+// Called by Python (forks.py) when only daemon threads are left besides this one.
+void begin_exit();
+
+void prepare_exit_for_forks();  // to be called once
 
 }  // namespace rnnnlp

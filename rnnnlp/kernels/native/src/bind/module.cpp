@@ -102,8 +102,8 @@ int cell_id(const std::string& name) {
 NB_MODULE(_native, m) {
   using namespace rnnnlp;
   nb::set_leak_warnings(false);  // a decoder may live until the interpreter ends
-  prepare_for_forks();
-  prepare_for_exit();
+  // Once in a process, also if the module is imported again: a handler that ran twice would wait for its own locks.
+  [[maybe_unused]] static const bool once = (prepare_for_forks(), prepare_exit_for_forks(), true);
   m.def(
       "set_threads",
       [](int threads) {
@@ -116,6 +116,7 @@ NB_MODULE(_native, m) {
   m.def("instruction_set", [] { return std::string(kernels_in_use().name); });
   m.def("instruction_sets", [] { return std::string(names_of_kernels()); });
   m.def("use_instruction_set", &select_isa, nb::arg("isa"));
+  m.def("begin_exit", &begin_exit);
   m.def("used_bytes", &used_bytes);
   m.def("kept_bytes", &kept_bytes);
   m.def(

@@ -12,25 +12,15 @@ using Flat = nb::ndarray<const float, nb::numpy, nb::c_contig, nb::device::cpu>;
 using FlatOut = nb::ndarray<float, nb::numpy, nb::c_contig, nb::device::cpu>;
 using RowIndices = In<int64_t, 1>;
 
-nb::tuple softmax_cross_entropy(const Matrix& logits, const Indices& targets, double label_smoothing,
-                                const std::optional<Vector>& class_weights) {
+nb::tuple softmax_cross_entropy(const Matrix& logits, const Indices& targets, double label_smoothing) {
   const size_t N = logits.shape(0), K = logits.shape(1);
   if (targets.shape(0) != N) expect("targets", {(int64_t)targets.shape(0)}, {(int64_t)N});
   expect_below("targets", targets, K);
-  double weights_sum = K, count = N;
-  if (class_weights) {
-    expect("class_weights", *class_weights, K);
-    weights_sum = count = 0;
-    for (size_t k = 0; k < K; k++) weights_sum += class_weights->data()[k];
-    for (size_t n = 0; n < N; n++) count += class_weights->data()[targets.data()[n]];
-  }
   Out dlogits = new_array({N, K});
   const Loss job{.N = (int64_t)N,
                  .K = (int64_t)K,
                  .logits = logits.data(),
                  .targets = targets.data(),
-                 .class_weights = data_of(class_weights),
-                 .weights_sum = (float)weights_sum,
                  .keep = (float)(1 - label_smoothing),
                  .spread = (float)(label_smoothing / K),
                  .dlogits = dlogits.data()};
@@ -40,7 +30,7 @@ nb::tuple softmax_cross_entropy(const Matrix& logits, const Indices& targets, do
     PoolLock lock;
     loss_sum = kernels_in_use().softmax_cross_entropy(lock.pool_for((double)N * K), job);
   }
-  return nb::make_tuple(loss_sum, count, std::move(dlogits));
+  return nb::make_tuple(loss_sum, (double)N, std::move(dlogits));
 }
 
 std::vector<double> norms(const std::vector<Flat>& arrays) {
@@ -196,7 +186,7 @@ nb::tuple unique(const Indices& ids, int64_t vocab_size) {
 
 void bind_step(nb::module_& m) {
   m.def("softmax_cross_entropy", &softmax_cross_entropy, nb::arg("logits").noconvert(), nb::arg("targets").noconvert(),
-        nb::arg("label_smoothing"), nb::arg("class_weights").noconvert().none());
+        nb::arg("label_smoothing"));
   m.def("norms", &norms, nb::arg("arrays").noconvert());
   m.def("adam", &adam, nb::arg("values").noconvert(), nb::arg("grads").noconvert(), nb::arg("m").noconvert(),
         nb::arg("v").noconvert(), nb::arg("rows").noconvert(), nb::arg("decays"), nb::arg("lr"), nb::arg("beta1"),

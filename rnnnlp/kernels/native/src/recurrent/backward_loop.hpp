@@ -228,6 +228,7 @@ void backward_loop(ThreadPool& pool, const Backward& job, const BackwardScratch&
   const int64_t H = job.H, K = Cell::gates * gate_stride(H), panels = groups_of(H, width),
                 stride = scratch_arrays.stride;
   const int64_t weights_size = panels * Panels::size(K, C);
+  if constexpr (has_second<Cell>) static_assert(Cell::Second::gates == 1 && Cell::Second::first_gate == Cell::gates);
   const int64_t second_size = has_second<Cell> ? panels * Panels::size(gate_stride(H), C) : 0;
   float* weights = scratch(Scratch::packed_weights, weights_size + second_size);
   const LeftFactor dgates[2] = {left_factor(Scratch::dgates_in, job.B, K, pool.size()),

@@ -26,7 +26,8 @@
 //       2*V).
 //   Second
 //       A second product of the same step, whose factor the first one gives; void if there is none. It is a struct with
-//       first_gate, gates, U, and the functions of its own.
+//       first_gate, gates, U, and the functions of its own. It gives one gate, which follows those of the first
+//       product; so its dgates(step, row) takes no gate.
 //   factor(step)
 //       What the product multiplies: step.h_in, or step.second_factor.
 //   epilogue(step, row, unit, lanes, sums)

@@ -12,18 +12,11 @@ namespace rnnnlp {
   namespace isa {               \
   extern const Kernels kernels; \
   }
-#if defined(RNNNLP_AMX)
 RNNNLP_DECLARE(amx)
-#endif
-#if defined(__x86_64__)
 RNNNLP_DECLARE(avx512)
 RNNNLP_DECLARE(avx2)
-#endif
-#if defined(__aarch64__)
 RNNNLP_DECLARE(neon)
-#else
 RNNNLP_DECLARE(baseline)
-#endif
 
 namespace {
 
@@ -34,16 +27,19 @@ struct Candidate {
 
 const Candidate* candidates() {  // the fastest first; every processor that the module is built for runs the last
   static const Candidate all[] = {
-#if defined(RNNNLP_AMX)
+#if defined(RNNNLP_HAS_amx)  // CMakeLists.txt says which there are
       {&amx::kernels, has_amx()},
 #endif
-#if defined(__x86_64__)
+#if defined(RNNNLP_HAS_avx512)
       {&avx512::kernels, has_avx512()},
+#endif
+#if defined(RNNNLP_HAS_avx2)
       {&avx2::kernels, has_avx2()},
 #endif
-#if defined(__aarch64__)
+#if defined(RNNNLP_HAS_neon)
       {&neon::kernels, true},
-#else
+#endif
+#if defined(RNNNLP_HAS_baseline)
       {&baseline::kernels, true},
 #endif
       {nullptr, false}};

@@ -90,16 +90,6 @@ RNNNLP_INLINE vec reciprocal(vec x) {
 RNNNLP_INLINE vec reciprocal(vec x) { return 1.0f / x; }
 #endif
 
-// a * b + c, rounded once where the instruction set can. The compiler would choose which of two products it fuses with
-// a sum.
-RNNNLP_INLINE float multiply_add(float a, float b, float c) {
-#if defined(__FP_FAST_FMAF)
-  return __builtin_fmaf(a, b, c);
-#else
-  return a * b + c;
-#endif
-}
-
 RNNNLP_INLINE float sum(vec x) {
   float total = 0;
   for (int k = 0; k < V; k++) total += x[k];

@@ -10,7 +10,7 @@
 namespace rnnnlp::ISA {
 
 struct RowLoss {
-  float smooth_sum;  // sum of w_k * log p_k, of label smoothing
+  float smooth_sum;  // -sum of log p_k, of label smoothing
   float nll;         // -log p of the target
 };
 
@@ -18,7 +18,6 @@ struct RowLoss {
 inline RowLoss loss_of_row(const Loss& job, int64_t row) {
   const float* logits = job.logits + row * job.K;
   float* dlogits = job.dlogits + row * job.K;
-  const float* w = job.class_weights;
   vec top = vec{} + logits[0];
   for (int64_t k = 0; k < job.K; k += V) {
     vec x = load(logits + k, job.K - k);
@@ -26,27 +25,26 @@ inline RowLoss loss_of_row(const Loss& job, int64_t row) {
     top = x > top ? x : top;                                   // NaN is dropped here, but the total is NaN
   }
   const float highest = largest(top);
-  vec totals = {}, weighted = {};
+  vec totals = {}, shifted_sums = {};
   for (int64_t k = 0; k < job.K; k += V) {
     vec shifted = load(logits + k, job.K - k) - highest, p = exp(shifted);
     for (int64_t j = job.K - k; j < V; j++) p[j] = shifted[j] = 0;
     totals += p;
-    if (job.spread > 0) weighted += w ? shifted * load(w + k, job.K - k) : shifted;
+    if (job.spread > 0) shifted_sums += shifted;
     store(dlogits + k, p, job.K - k);
   }
   const float total = sum(totals), log_total = __builtin_logf(total);
   const int64_t target = job.targets[row];
-  const float row_weight = w ? w[target] : 1.0f;
-  RowLoss loss{job.spread > 0 ? log_total * job.weights_sum - sum(weighted) : 0.0f,
-               (log_total - (logits[target] - highest)) * row_weight};
-  // loss = -sum over k of q_k * w_k * log p_k, with q = keep*onehot + spread
-  const float factor = multiply_add(job.keep, row_weight, job.spread * job.weights_sum) / total, spread = job.spread;
+  RowLoss loss{job.spread > 0 ? log_total * (float)job.K - sum(shifted_sums) : 0.0f,
+               log_total - (logits[target] - highest)};
+  // loss = -sum over k of q_k * log p_k, with q = keep*onehot + spread
+  const float factor = 1 / total, spread = job.spread;
   for (int64_t k = 0; k < job.K; k += V) {
     vec d = load(dlogits + k, job.K - k) * factor;
-    if (spread > 0) d -= w ? spread * load(w + k, job.K - k) : vec{} + spread;
+    if (spread > 0) d -= vec{} + spread;
     store(dlogits + k, d, job.K - k);
   }
-  dlogits[target] = multiply_add(-job.keep, row_weight, dlogits[target]);
+  dlogits[target] -= job.keep;
   return loss;
 }
 
