@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from rnnnlp.exchange.onnx_graph import NUMPY
 from rnnnlp.kernels import CELLS
 
 ROOT = Path(__file__).parents[1]
@@ -53,6 +54,14 @@ def test_the_command_of_its_page_prints_tokens(capsys):
     model = ROOT / "tests" / "fixtures" / "0.1-charlm" / "run"
     assert command["run"](Namespace(run_folder=str(model), first=3)) == 0
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["0", "1", "2"]
+
+
+def test_the_page_of_cells_lists_the_functions_of_an_export():
+    page = (ROOT / "docs" / "howto" / "add-a-cell.md").read_text(encoding="utf-8")
+    lines = re.search(r"use these functions of NumPy only.*?:\n\n(.*?)\n\n", page, re.DOTALL)
+    names = {function.__name__.replace("absolute", "abs") for function in NUMPY}
+    assert lines is not None
+    assert lines[1].split() == sorted(names)
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())

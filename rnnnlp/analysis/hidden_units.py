@@ -6,6 +6,7 @@ That single units come to track quotes, brackets or the place in a line is due t
 
 # T tokens, V vocabulary, H hidden, L layers, F features
 
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -18,9 +19,13 @@ from rnnnlp.layers.recurrent import Direction
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
 
 LIKELIEST = 10  # tokens that are named at each place
+ROWS = 256  # tokens whose probabilities of the whole vocabulary are computed at a time
 BEST = 8  # units that are named for each feature
-CLOSING = {"(": ")", "[": "]", "{": "}", "「": "」", "『": "』", "《": "》", "（": "）", "“": "”"}
-QUOTES = '"“”「」『』'
+CLOSING = {"(": ")", "[": "]", "{": "}", "「": "」", "『": "』", "《": "》", "（": "）", "“": "”", "„": "“"} | {
+    "«": "»",
+    "»": "«",
+}
+QUOTES = '"“”„「」『』«»'
 
 
 @dataclass(frozen=True)
@@ -63,13 +68,37 @@ def read(model: CharLMNetwork, text: str) -> TokenTrace:
     if len(ids) == 0:
         raise UserError("the text has no token; give one that the tokenizer of the model reads")
     hs = _states(model, ids)  # (L, T, H)
-    logits, _ = model.head.forward(hs[-1])  # (T, V)
-    p = softmax(logits.astype(np.float64))  # (T, V)
-    likeliest = np.argsort(-p, axis=1, kind="stable")[:, :LIKELIEST]
-    of_next = p[np.arange(len(ids) - 1), ids[1:]]  # (T-1,)
-    surprise = np.concatenate([[np.nan], -np.log(np.maximum(of_next, 1e-300))])
+    likeliest, of_likeliest = [], []
+    surprise = np.full(len(ids), np.nan)  # (T,)
+    for t in range(0, len(ids), ROWS):
+        logits, _ = model.head.forward(hs[-1, t : t + ROWS])  # (ROWS, V)
+        p = softmax(logits.astype(np.float64))  # (ROWS, V)
+        likeliest.append(most_probable(p, LIKELIEST))
+        of_likeliest.append(np.take_along_axis(p, likeliest[-1], axis=1))
+        after = ids[t + 1 : t + 1 + len(p)]
+        of_next = p[np.arange(len(after)), after]
+        surprise[t + 1 : t + 1 + len(p)] = -np.log(np.maximum(of_next, 1e-300))
     spans = model.tokenizer.spans(text)
-    return TokenTrace(ids, spans, surprise, likeliest, np.take_along_axis(p, likeliest, axis=1), hs)
+    return TokenTrace(ids, spans, surprise, np.concatenate(likeliest), np.concatenate(of_likeliest), hs)
+
+
+def most_probable(p: np.ndarray, number: int) -> np.ndarray:
+    """The ids of the largest probabilities of each row, the largest first, and the smaller id first of equal ones.
+
+    Args:
+        p: The probabilities, `(T, V)`.
+        number: How many are wanted, K; fewer if V is smaller.
+
+    Returns:
+        `(T, K)`.
+    """
+    number = min(number, p.shape[1])
+    smallest = np.partition(p, -number, axis=1)[:, -number]  # (T,), of those that are wanted
+    found = []
+    for row, limit in zip(p, smallest.tolist(), strict=True):
+        candidates = np.flatnonzero(~(row < limit))  # all, if they are not finite
+        found.append(candidates[np.argsort(-row[candidates], kind="stable")[:number]])
+    return np.stack(found)
 
 
 def values_of(model: CharLMNetwork) -> tuple[str, ...]:
@@ -161,7 +190,7 @@ def text_features(text: str, marked: Sequence[tuple[int, int]] = ()) -> dict[str
         "digits": is_(str.isdigit),
         "capitals": is_(str.isupper),
         "spaces": is_(str.isspace),
-        "punctuation": is_(lambda c: not c.isalnum() and not c.isspace()),
+        "punctuation": is_(lambda c: not _is_of_word(c) and not c.isspace()),
         "words": _place_in_word(text),
     }
     if marked:
@@ -198,24 +227,33 @@ def _place_in_line(text: str) -> np.ndarray:
     return np.array(places, float)
 
 
+def _is_of_word(c: str) -> bool:
+    """Whether a character is a letter, a mark on one, or a digit."""
+    return unicodedata.category(c)[0] in "LMN"
+
+
 def _place_in_word(text: str) -> np.ndarray:
-    """The number of characters since the last one that is not a letter or digit."""
+    """The number of characters since the last one that is not of a word."""
     places, place = [], 0
     for c in text:
-        place = place + 1 if c.isalnum() else 0
+        place = place + 1 if _is_of_word(c) else 0
         places.append(place)
     return np.array(places, float)
 
 
 def _inside_quotes(text: str) -> np.ndarray:
-    """1 inside of quotation marks; a straight one opens and closes, and an empty line closes all."""
-    inside, values = False, []
+    """1 inside of quotation marks; an empty line closes all.
+
+    A straight one opens and closes. The ones that open in English or French close in German.
+    """
+    opened, values = "", []  # the mark that opened
     for k, c in enumerate(text):
         if c in QUOTES:
-            inside = not inside if c == '"' else c in CLOSING
+            closes = opened != "" if c == '"' else c not in CLOSING or CLOSING.get(opened) == c
+            opened = "" if closes else c
         elif text[k : k + 2] == "\n\n":
-            inside = False
-        values.append(float(inside))
+            opened = ""
+        values.append(float(opened != ""))
     return np.array(values)
 
 

@@ -23,7 +23,7 @@ from rnnnlp.errors import OptionName, UserError, option
 from rnnnlp.files import open_regular, sync_folder
 from rnnnlp.tasks.sentiment.bundled import bundled_models, is_bundled
 from rnnnlp.text import LabelledSplit, load_labelled
-from rnnnlp.text.labelled import LabelledData, hold_out_validation
+from rnnnlp.text.labelled import LabelledData, hold_out_validation, warn_of_copies
 from rnnnlp.text.read_options import ReadOptions
 from rnnnlp.text.sources import find_source
 from rnnnlp.training.metrics import Z_95, classification_metrics
@@ -94,6 +94,7 @@ class CurveData:
         )
         if not loaded.splits[split].texts:
             raise UserError(f"{name} has too few texts to measure on; give more of each class")
+        warn_of_copies(loaded, split)
         return cls(loaded, split, held_out)
 
     @property
@@ -413,8 +414,9 @@ def outlook(points: Sequence[Point], measured: int) -> str:
     gain, ratio = float(np.mean(gains)), many / few
     accuracy = (mean_of(before, lambda p: p.accuracy) + mean_of(after, lambda p: p.accuracy)) / 2
     accuracy = (accuracy * measured + 2) / (measured + 4)  # two hits and two misses added (Agresti and Coull 1998)
-    # How much two accuracies may differ by chance (95 %), if half of the errors are the same.
-    noise = 100 * Z_95 * math.sqrt(accuracy * (1 - accuracy) / measured)
+    # How much two accuracies may differ by chance (95 %). If half of the errors are the same, a share of 1 - accuracy
+    # of the texts is an error of one of the two alone.
+    noise = 100 * Z_95 * math.sqrt((1 - accuracy) / measured)
     spread = f"{min(gains):+.1f} to {max(gains):+.1f} over {len(gains)} seeds" if len(gains) > 1 else "one seed only"
     said = (
         f"{ratio:.3g} times the labels, from {few:,} to {many:,}, brought {gain:+.1f} points of accuracy ({spread}; "

@@ -3,10 +3,12 @@
 # n texts, F n-grams, K classes
 
 import logging
+import unicodedata
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,8 +17,9 @@ from rnnnlp.errors import UserError, option
 from rnnnlp.layers.loss import softmax
 from rnnnlp.tasks.sentiment.linear_fitting import log_count_ratios
 from rnnnlp.text import LabelledSplit, is_unspaced
+from rnnnlp.text.scripts import JOINERS
 
-WORDS = r"(?u)\w+|[^\w\s]"  # also single letters and marks, which scikit-learn leaves out
+IDEOGRAPHS = 0x20000  # behind this character are no marks of letters
 FEW_TEXTS = 3000  # below this number, n-grams of one text are features too
 FOLDS = 5
 ONE_FOLD = 5000  # from this number of texts on, one fold alone tells what C is best
@@ -89,12 +92,11 @@ class NbSvm(BaselineModel):
 
     def __init__(self, counts: Any, labels: np.ndarray, classes: int):
         self._classes, occurring = classes, np.unique(labels)
-        features = _binary(counts)  # (n, F)
+        self._features = _binary(counts)  # (n, F)
         self._targets = [labels == k for k in occurring]
         if len(occurring) == 2:
             del self._targets[0]  # one problem is enough
-        self._ratios = [log_count_ratios(features, target) for target in self._targets]  # (F,) each
-        self._features = [features.multiply(ratio).tocsr() for ratio in self._ratios]
+        self._ratios = [log_count_ratios(self._features, target) for target in self._targets]  # (F,) each
         self._models: list[Any] = []
         self._occurring, self._C, self._beta = occurring, 0.0, 1.0
 
@@ -105,8 +107,8 @@ class NbSvm(BaselineModel):
         if C != self._C:
             self._C = C
             self._models = [
-                LinearSVC(C=C, dual=True, random_state=0).fit(features, target)
-                for features, target in zip(self._features, self._targets, strict=True)
+                LinearSVC(C=C, dual=True, random_state=0).fit(self._features.multiply(ratio).tocsr(), target)
+                for ratio, target in zip(self._ratios, self._targets, strict=True)
             ]
 
     def probabilities(self, counts: Any) -> np.ndarray:
@@ -160,7 +162,7 @@ def fit_baselines(train: LabelledSplit, classes: int) -> list[Baseline]:
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.feature_extraction.text import CountVectorizer
 
-    grams: dict[str, Any] = {"token_pattern": WORDS, "ngram_range": (1, 2)}
+    grams: dict[str, Any] = {"token_pattern": word_pattern(), "ngram_range": (1, 2)}
     if is_unspaced(train.texts):
         grams = {"analyzer": "char", "ngram_range": (1, 3)}
     fewest = 1 if len(train) < FEW_TEXTS else 2
@@ -181,6 +183,18 @@ def fit_baselines(train: LabelledSplit, classes: int) -> list[Baseline]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the last digits do not matter here
         return [fit(kind) for kind in MODELS]
+
+
+@cache
+def word_pattern() -> str:
+    r"""Words with their marks, such as the vowel signs of Hindi, which `\w` lacks; and each sign.
+
+    Single letters and signs, which scikit-learn leaves out, are among them.
+    """
+    marks = np.array([c for c in range(IDEOGRAPHS) if unicodedata.category(chr(c)).startswith("M")])
+    runs = np.split(marks, np.flatnonzero(np.diff(marks) > 1) + 1)
+    ranges = "".join(f"{chr(run[0])}-{chr(run[-1])}" for run in runs)
+    return rf"\w[\w{JOINERS}{ranges}]*|[^\w\s]"
 
 
 def stripped_and_lowered(text: str) -> str:

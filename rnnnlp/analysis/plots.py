@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,11 @@ AXES = {"steps": "steps", "time": "training time (minutes)"}
 SMOOTHING = 40  # the training loss is a running mean over 1/40 of the run
 START = 0.05  # of a run: its high losses are outside the vertical axis
 BAND = (10, 90)  # percentiles of the streams, shown around their median
+FALLBACK_FONTS = (  # Chinese, Japanese and Korean, which the fonts of matplotlib lack: of Linux, Windows and macOS
+    *("Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei"),
+    *("Droid Sans Fallback", "NanumGothic", "Microsoft YaHei", "SimHei", "Yu Gothic", "MS Gothic", "Malgun Gothic"),
+    *("PingFang SC", "Hiragino Sans", "Apple SD Gothic Neo", "Arial Unicode MS"),
+)
 
 
 @dataclass
@@ -40,6 +46,8 @@ class Curves:
         validation_seconds: Training times of the evaluations.
         validation_loss: Validation losses.
         accuracy: Validation accuracies of a classifier.
+        sampled: Whether the training losses are among candidates, as in language-model pretraining. Those of validation
+            are over the whole vocabulary, and so higher.
         sample: The last text that a language model generated to be looked at.
         last: The last record that has one of these losses.
     """
@@ -51,8 +59,30 @@ class Curves:
     validation_seconds: list[float] = field(default_factory=list)
     validation_loss: list[float] = field(default_factory=list)
     accuracy: list[float] = field(default_factory=list)
+    sampled: bool = False
     sample: str | None = None
     last: dict[str, Any] = field(default_factory=dict)
+
+    def add(self, record: dict[str, Any]) -> None:
+        """Adds what the next record has."""
+        if isinstance(record.get("sample"), str):
+            self.sample = record["sample"]
+        step, seconds, figures = record["step"], record.get("seconds"), record.get("validation")
+        if not is_number(seconds):
+            return
+        if is_number(record.get("loss")):
+            self.steps.append(step)
+            self.seconds.append(seconds)
+            self.loss.append(record["loss"])
+            self.last = record
+        if isinstance(figures, dict) and (loss := _loss(figures)) is not None:
+            self.validation_steps.append(step)
+            self.validation_seconds.append(seconds)
+            self.validation_loss.append(loss)
+            self.last = record
+            self.sampled = self.sampled or "perplexity_forward" in figures
+            if is_number(figures.get("accuracy")):
+                self.accuracy.append(figures["accuracy"])
 
     def along(self, axis: str) -> tuple[np.ndarray, np.ndarray]:
         """The horizontal positions of the training losses and of the evaluations, on an axis of AXES."""
@@ -78,23 +108,7 @@ def curves_of(run: RunFolder) -> Curves:
     """The curves of a run; empty ones if nothing was logged yet."""
     curves = Curves()
     for record in run.metrics():
-        if isinstance(record.get("sample"), str):
-            curves.sample = record["sample"]
-        step, seconds, figures = record["step"], record.get("seconds"), record.get("validation")
-        if not is_number(seconds):
-            continue
-        if is_number(record.get("loss")):
-            curves.steps.append(step)
-            curves.seconds.append(seconds)
-            curves.loss.append(record["loss"])
-            curves.last = record
-        if isinstance(figures, dict) and (loss := _loss(figures)) is not None:
-            curves.validation_steps.append(step)
-            curves.validation_seconds.append(seconds)
-            curves.validation_loss.append(loss)
-            curves.last = record
-            if is_number(figures.get("accuracy")):
-                curves.accuracy.append(figures["accuracy"])
+        curves.add(record)
     return curves
 
 
@@ -129,11 +143,24 @@ def save(figure: Figure, path: str | Path) -> None:
         UserError: If the file cannot be written.
     """
     path = Path(path)
+    _add_fallback_fonts(figure)
     try:
-        with replaced_file(path) as file:
+        with replaced_file(path) as file, warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph .* missing from")  # a box says so, too
             figure.savefig(file, dpi=150, format=path.suffix[1:].lower())
     except OSError as error:
         raise UserError(f"{option('out')} {path} cannot be written ({error.strerror}); give another path") from None
+
+
+def _add_fallback_fonts(figure: Figure) -> None:
+    """Takes characters that the font of a figure's texts lacks from those of FALLBACK_FONTS that are installed."""
+    from matplotlib.font_manager import fontManager
+    from matplotlib.text import Text
+
+    installed = set(fontManager.get_font_names())
+    fallbacks = [name for name in FALLBACK_FONTS if name in installed]
+    for text in figure.findobj(Text):
+        text.set_fontfamily([*text.get_fontfamily(), *fallbacks])
 
 
 def draw_curves(runs: Mapping[str, Curves], *, axis: str = "steps") -> Figure:
@@ -151,7 +178,8 @@ def draw_curves(runs: Mapping[str, Curves], *, axis: str = "steps") -> Figure:
         _draw_run(panels, _label(name), curves, f"C{number % 10}", axis)
     panels[0].set(title="Training and validation loss", ylabel="loss (nats per prediction)")
     panels[0].set_ylim(top=1.02 * max(_highest(curves) for curves in runs.values()))
-    panels[0].plot([], [], color="gray", label="training (running mean)")
+    among = "; pretraining: among candidates" if any(curves.sampled for curves in runs.values()) else ""
+    panels[0].plot([], [], color="gray", label=f"training (running mean{among})")
     panels[0].plot([], [], "o--", color="gray", markersize=4, label="validation")
     panels[0].legend(frameon=False)
     panels[0].grid(alpha=0.3)

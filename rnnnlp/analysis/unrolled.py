@@ -38,9 +38,15 @@ class Unrolled:
     first: int
 
 
-@np.errstate(over="ignore", invalid="ignore")  # of a large scale; what is not finite stays so, and the caller sees it
+@np.errstate(over="ignore", invalid="ignore")  # of a large radius; what is not finite stays so, and the caller sees it
 def unroll(
-    cell: str, text: str, *, hidden_size: int = 8, scale: float = 1.0, bptt: int | None = None, seed: int = 1
+    cell: str,
+    text: str,
+    *,
+    hidden_size: int = 8,
+    spectral_radius: float = 1.0,
+    bptt: int | None = None,
+    seed: int = 1,
 ) -> Unrolled:
     """Runs an untrained network over a text, and the gradient of its last loss back.
 
@@ -48,11 +54,11 @@ def unroll(
         cell: One of `CELLS`.
         text: Two characters or more.
         hidden_size: H.
-        scale: The spectral radius of the recurrent weights of each gate.
+        spectral_radius: That of the recurrent weights of each gate.
         bptt: The gradient is cut every `bptt` steps, counted from the first; None cuts nowhere.
         seed: Draws the weights.
     """
-    model, ids = small_network(cell, text, hidden_size=hidden_size, scale=scale, seed=seed)
+    model, ids = small_network(cell, text, hidden_size=hidden_size, spectral_radius=spectral_radius, seed=seed)
     x, _ = model.embedding.forward(ids[:-1])  # (T, D)
     values = steps_of(model.recurrent.layers[0][0], x)
     state = model.zero_state(1)
@@ -69,7 +75,7 @@ def unroll(
 
 
 def small_network(
-    cell: str, text: str, *, hidden_size: int, scale: float, seed: int
+    cell: str, text: str, *, hidden_size: int, spectral_radius: float, seed: int
 ) -> tuple[CharLMNetwork, np.ndarray]:
     """An untrained network in float64, and the ids of the text `(T + 1,)`; the arguments are those of `unroll`."""
     tokenizer = CharTokenizer.train([text])
@@ -85,7 +91,7 @@ def small_network(
     model = CharLMNetwork(config, tokenizer, rng=np.random.default_rng(seed), dtype=np.float64)
     direction = model.recurrent.layers[0][0]
     for gate in np.split(direction.W_h.value, len(direction.cell.gates)):  # (H, H) each
-        gate *= scale / np.abs(np.linalg.eigvals(gate)).max()
+        gate *= spectral_radius / np.abs(np.linalg.eigvals(gate)).max()
     return model, tokenizer.encode(text).astype(np.int64)
 
 

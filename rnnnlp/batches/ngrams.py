@@ -54,10 +54,13 @@ def count_ngrams(
     parts, first = [], 0
     ends = np.cumsum(lengths)
     while first < len(documents):
-        before = ends[first - 1] if first else 0
-        last = max(first + 1, int(np.searchsorted(ends, before + _TOKENS, side="right")))
-        last = min(last, first + _DOCUMENTS)
-        parts.append(_count(documents[first:last], lengths[first:last], shortest, longest, space))
+        if lengths[first] > _TOKENS:
+            last = first + 1
+            parts.append(_count_in_parts(documents[first], shortest, longest, space))
+        else:
+            before = ends[first - 1] if first else 0
+            last = min(int(np.searchsorted(ends, before + _TOKENS, side="right")), first + _DOCUMENTS)
+            parts.append(_count(documents[first:last], lengths[first:last], shortest, longest, space))
         first = last
     if not parts:
         return NgramCounts(np.zeros(1, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32))
@@ -78,6 +81,21 @@ def _count(
     unique, counts = np.unique(np.concatenate(keys), return_counts=True)  # (M,), (M,)
     starts = np.searchsorted(unique, np.arange(len(documents) + 1) << _BITS)
     return NgramCounts(starts, unique & ((1 << _BITS) - 1), counts.astype(np.float32))
+
+
+def _count_in_parts(ids: np.ndarray, shortest: int, longest: int, space: int | None) -> NgramCounts:
+    """As `_count`, of one long document `(N,)`. Each n-gram is counted in the part that it begins in."""
+    uniques, counts = [], []
+    for start in range(0, len(ids), _TOKENS):
+        part = ids[start : start + _TOKENS + longest - 1]
+        found = ngrams_in(part, np.zeros(len(part), np.int64), shortest, longest, space=space)
+        begun = [ngrams[: np.searchsorted(starts, _TOKENS)] for _, starts, ngrams in found]
+        of_part = np.unique(np.concatenate(begun), return_counts=True)
+        uniques.append(of_part[0])
+        counts.append(of_part[1])
+    unique, which = np.unique(np.concatenate(uniques), return_inverse=True)  # (M,)
+    sums = np.bincount(which, np.concatenate(counts), len(unique))  # (M,)
+    return NgramCounts(np.array([0, len(unique)]), unique, sums.astype(np.float32))
 
 
 def ngrams_in(

@@ -123,8 +123,8 @@ def load(folder: str | os.PathLike[str]) -> SentimentNetwork | Ensemble | CharLM
     model: SavedModel = task_of(read_config(place)["model_type"], place).load(place)
     if not isinstance(model, SentimentNetwork | Ensemble | CharLMNetwork):
         raise UserError(
-            f"{folder} holds a model of type {read_config(place)['model_type']}, which is pretraining for another one; "
-            "export a classifier or a character language model"
+            f"{folder} holds a model of type {read_config(place)['model_type']}, which has no ONNX graph; export a "
+            "classifier or a character language model"
         )
     return model
 

@@ -227,7 +227,7 @@ def _clip(graph: Graph, x: Value, low: float, high: float) -> Value:
     return graph.node("Clip", x, low, high)
 
 
-# What the definition of a cell may use of NumPy.
+# What the definition of a cell may use of NumPy: the same as in `torch_cells.py`.
 NUMPY: dict[Any, Callable[..., Any]] = {
     np.add: _plain("Add"),
     np.subtract: _plain("Sub"),

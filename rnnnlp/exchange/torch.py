@@ -16,7 +16,7 @@ from rnnnlp.tasks.sentiment.ensemble import Ensemble
 from rnnnlp.tasks.sentiment.linear import characters_of
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.text import Tokenizer
-from rnnnlp.text.given import as_texts, without_missing
+from rnnnlp.text.given import as_texts, which_are_there
 from rnnnlp.text.labels import as_labels
 from rnnnlp.training.estimator import Estimator
 
@@ -61,7 +61,10 @@ def torch_inputs(model: Model, texts: Any) -> dict[str, Any]:
         UserError: If there is no text, or one is missing.
     """
     require_torch()
-    network, found = network_of(model), without_missing(as_texts(texts), "texts")
+    network = network_of(model)
+    found, there = which_are_there(as_texts(texts))
+    if not there.all():
+        raise UserError(f"texts[{there.argmin()}] is missing; leave it out, or give a text")
     if not found:
         raise UserError("texts is empty; give at least one text")
     if isinstance(network, Ensemble):
@@ -149,8 +152,5 @@ def padded(sequences: Sequence[np.ndarray]) -> "tuple[torch.Tensor, torch.Tensor
     """Sequences as int64 `(B, T)`, and their lengths `(B,)`."""
     import torch
 
-    lengths = [len(ids) for ids in sequences]
-    found = torch.zeros(len(sequences), max(lengths), dtype=torch.long)
-    for row, ids in zip(found, sequences, strict=True):
-        row[: len(ids)] = torch.from_numpy(ids.astype(np.int64))
-    return found, torch.tensor(lengths)
+    found = [torch.from_numpy(ids.astype(np.int64)) for ids in sequences]
+    return torch.nn.utils.rnn.pad_sequence(found, batch_first=True), torch.tensor([len(ids) for ids in found])

@@ -164,15 +164,20 @@ def _wrapped(x: Any) -> Any:
     return [_Values(part) for part in x] if isinstance(x, list | tuple) else _Values(x)
 
 
-# What the definition of a cell may use of NumPy.
+def _clamped(side: str) -> Callable[[Any, Any], Tensor]:
+    """`torch.clamp` with a limit on one side; either of both may be a number."""
+    return lambda a, b: torch.clamp(a, **{side: b}) if isinstance(a, Tensor) else torch.clamp(b, **{side: a})
+
+
+# What the definition of a cell may use of NumPy: the same as in `onnx_graph.py`.
 FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.add: operator.add,
     np.subtract: operator.sub,
     np.multiply: operator.mul,
     np.divide: operator.truediv,
     np.matmul: operator.matmul,
-    np.maximum: lambda x, low: torch.clamp(x, min=low),
-    np.minimum: lambda x, high: torch.clamp(x, max=high),
+    np.maximum: _clamped("min"),
+    np.minimum: _clamped("max"),
     np.negative: operator.neg,
     np.power: operator.pow,
     np.abs: torch.abs,
@@ -180,8 +185,12 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.log: torch.log,
     np.sqrt: torch.sqrt,
     np.tanh: torch.tanh,
+    np.sin: torch.sin,
+    np.cos: torch.cos,
     np.split: lambda x, parts, axis=0: x.chunk(parts, dim=axis),
     np.concatenate: lambda parts, axis=0: torch.cat(parts, dim=axis),
+    np.clip: torch.clamp,
     np.mean: lambda x, axis, keepdims=False: x.mean(dim=axis, keepdim=keepdims),
     np.sum: lambda x, axis, keepdims=False: x.sum(dim=axis, keepdim=keepdims),
+    np.transpose: lambda x: x.T,
 }

@@ -24,10 +24,12 @@ from rnnnlp.text.corpus import separator_of
 from rnnnlp.text.given import GivenTexts, as_texts, refuse_names_of_files, without_missing
 from rnnnlp.text.read_options import ReadOptions
 from rnnnlp.text.sources import ALL_SPLITS, GIVEN
+from rnnnlp.training.data_places import are_own_data
 from rnnnlp.training.distributed import for_each_shard
 from rnnnlp.training.estimator import Estimator
 from rnnnlp.training.model_folder import training_of
 from rnnnlp.training.run_folder import RunFolder
+from rnnnlp.training.task import Evaluation
 
 EVALUATION_STREAMS = 64  # of the evaluations of a run
 PARTS = {"the training text": "train", "the validation text": "validation"}
@@ -357,12 +359,15 @@ class LanguageModelEstimator(Estimator):
     def evaluate(self, data: Any, *, split: str = ALL_SPLITS) -> dict[str, Any]:
         """The loss of the model on a text, with the names that `rnnnlp evaluate --json` has.
 
-        The text is read as one, from its beginning to its end, so the figures are exact.
+        The text is read as one, from its beginning to its end, so the figures are exact. Options of reading are those
+        of the training; `encoding` and `quoting` only count for the data that trained the model. To measure another
+        file that is not UTF-8, open it with its encoding and give the open file.
 
         Args:
             data: Texts in any container, or an open file; or a path, a Hub name or a built-in data set, as for `fit`.
-            split: The split of data that have a name: "train", "validation", "test", or "all" for all of it. If there
-                is no validation split, it is the last tenth of the text, as in training.
+            split: The split of data that have a name: "train", "validation", "test", or "all" for all of it. If the
+                data that trained the model have no validation split, it is the last tenth of the text, as in training;
+                so it is of given texts. Other data without that split have none.
 
         Returns:
             Of a character model `nats_per_char`, `bits_per_char`, the `perplexity` of a token, and the number of
@@ -375,8 +380,11 @@ class LanguageModelEstimator(Estimator):
         """
         tokenizer = self._fitted().tokenizer
         given, name = given_corpus(data, column=self.text_column, separator=self.document_separator)
-        text = MeasuredText(name, ReadOptions.of(self), self.document_separator, tokenizer.kind)
-        encoded = encode_corpus(corpus_of(text, given, unlabelled=self._unlabelled), tokenizer, splits=(split,))
+        as_trained = given is not None or are_own_data(name, self.training_, self._folder)
+        reading = Evaluation(own_data=as_trained).reading(self.get_params())
+        text = MeasuredText(name, reading, self.document_separator, tokenizer.kind)
+        corpus = corpus_of(text, given, unlabelled=self._unlabelled)
+        encoded = encode_corpus(corpus, tokenizer, splits=(split,), hold_out=as_trained, keep=False)
         with self._kernels():
             return self._figures(encoded.ids[split], encoded.characters[split])
 
@@ -388,8 +396,8 @@ class LanguageModelEstimator(Estimator):
             y: Nothing; scikit-learn passes it.
 
         Returns:
-            Minus the nats per character of a character model, which compare models whose tokenizers differ. Minus the
-            nats per token of word models.
+            Minus the nats per character of a character model. They compare models whose tokenizers differ, unless one
+            is of words, which leaves out a part of the text. Minus the nats per token of word models.
 
         Raises:
             UserError: As for `evaluate`.

@@ -1,11 +1,13 @@
 """A corpus as ids: encoded once into memory-mapped files in the cache, so memory use does not grow with the text."""
 
+import hashlib
+import io
 import json
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -25,6 +27,7 @@ _FORMAT = 2  # part of every key: increase it when the format of an entry change
 _IDS, _UNKNOWN = "ids.bin", "unknown.json"
 _NAMED_UNKNOWNS = 10
 _CHECKED_IDS = 1 << 20  # at a time
+_SMALL = 1 << 20  # characters of a text that is encoded in memory if it need not be kept
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class EncodedCorpus:
     """A corpus as ids.
 
     Attributes:
-        ids: For each split `(tokens,)` of `tokenizer.dtype`, a read-only memory map.
+        ids: For each split `(tokens,)` of `tokenizer.dtype`, read-only; of the cache a memory map.
         characters: For each split the number of characters that the ids stand for.
         tokenizer: The tokenizer of the ids.
         source: Name of the corpus, as the user gave it.
@@ -79,6 +82,7 @@ def encode_corpus(
     cache_dir: str | Path | None = None,
     splits: Sequence[str] | None = None,
     hold_out: bool = True,
+    keep: bool = True,
     **options: Any,
 ) -> EncodedCorpus:
     """Encodes a corpus, or takes its ids from the cache.
@@ -92,6 +96,7 @@ def encode_corpus(
         cache_dir: The folder of the cache; by default `cache_folder()`.
         splits: The splits to encode; by default all. "all" is the text of all of them as one.
         hold_out: Whether a part of train is held out for validation if the source has no such split.
+        keep: Whether the ids of a small text go into the cache, too; those of a large one always do.
         options: For `train` of a tokenizer given by its kind.
 
     Raises:
@@ -106,7 +111,7 @@ def encode_corpus(
     sections = _sections(corpus, wanted if isinstance(tokenizer, Tokenizer) else ["train", *wanted], hold_out)
     if isinstance(tokenizer, str):
         tokenizer = _train(tokenizer, sections["train"], folder, options)
-    encoded = {split: _encode(split, sections[split], tokenizer, folder) for split in wanted}
+    encoded = {split: _encode(split, sections[split], tokenizer, folder, keep) for split in wanted}
     ids = {split: ids for split, (ids, _) in encoded.items()}
     digests = {split: digest for split, (_, digest) in encoded.items()}
     characters = {split: sections[split].stop - sections[split].start for split in wanted}
@@ -163,12 +168,20 @@ def _train(kind: str, train: _Section, folder: Path, options: dict[str, Any]) ->
     return cached(folder, key, lambda new: tokenizer.train(train.blocks(), **options).save(new), load_tokenizer)
 
 
-def _encode(split: str, section: _Section, tokenizer: Tokenizer, folder: Path) -> tuple[np.ndarray, str]:
-    """The ids of a section, and their digest."""
-    key = section.key(tokenizer=tokenizer.to_json())
-    ids, digest, unknown = cached(
-        folder, key, lambda new: _write_ids(new, section, tokenizer), lambda entry: _read_ids(entry, tokenizer)
-    )
+def _encode(split: str, section: _Section, tokenizer: Tokenizer, folder: Path, keep: bool) -> tuple[np.ndarray, str]:
+    """The ids of a section, and their digest; `keep` as for `encode_corpus`."""
+    if not keep and section.stop - section.start <= _SMALL:
+        file = io.BytesIO()
+        unknown = _write_ids(file, section, tokenizer)
+        content = file.getvalue()
+        ids, digest = np.frombuffer(content, tokenizer.dtype), hashlib.sha256(content).hexdigest()
+    else:
+        ids, digest, unknown = cached(
+            folder,
+            section.key(tokenizer=tokenizer.to_json()),
+            lambda new: _write_entry(new, section, tokenizer),
+            lambda entry: _read_entry(entry, tokenizer),
+        )
     if unknown["tokens"]:
         log.warning(
             "%s, %s: %d of %d tokens are not in the vocabulary and read as unknown: %s",
@@ -177,8 +190,8 @@ def _encode(split: str, section: _Section, tokenizer: Tokenizer, folder: Path) -
     return ids, digest
 
 
-def _read_ids(folder: Path, tokenizer: Tokenizer) -> tuple[np.ndarray, str, dict[str, Any]]:
-    """Reads what `_write_ids` wrote: the ids, their digest, and what is unknown.
+def _read_entry(folder: Path, tokenizer: Tokenizer) -> tuple[np.ndarray, str, dict[str, Any]]:
+    """Reads what `_write_entry` wrote: the ids, their digest, and what is unknown.
 
     Raises:
         OSError, ValueError: If they are not of this tokenizer.
@@ -197,16 +210,22 @@ def _read_ids(folder: Path, tokenizer: Tokenizer) -> tuple[np.ndarray, str, dict
     return np.memmap(folder / _IDS, tokenizer.dtype, "r"), digest, unknown
 
 
-def _write_ids(folder: Path, section: _Section, tokenizer: Tokenizer) -> None:
-    """Encodes a section into `ids.bin`. `unknown.json` gets the number of unknown tokens, and some examples."""
+def _write_entry(folder: Path, section: _Section, tokenizer: Tokenizer) -> None:
+    """Encodes a section into `ids.bin`; `unknown.json` gets what is unknown."""
+    with (folder / _IDS).open("wb") as file:
+        unknown = _write_ids(file, section, tokenizer)
+    (folder / _UNKNOWN).write_text(json.dumps(unknown), encoding="utf-8")
+
+
+def _write_ids(file: BinaryIO, section: _Section, tokenizer: Tokenizer) -> dict[str, Any]:
+    """Encodes a section into a file. Returns the number of unknown tokens, and some examples."""
     unknown_tokens = 0
     examples: list[str] = []
-    with (folder / _IDS).open("wb") as file:
-        for block in section.blocks():
-            ids = tokenizer.encode(block)
-            file.write(ids.data)
-            if tokenizer.unknown_id is not None and (count := int((ids == tokenizer.unknown_id).sum())):
-                unknown_tokens += count
-                if len(examples) < _NAMED_UNKNOWNS:
-                    examples = list(dict.fromkeys(examples + tokenizer.unknown_characters(block)))[:_NAMED_UNKNOWNS]
-    (folder / _UNKNOWN).write_text(json.dumps({"tokens": unknown_tokens, "examples": examples}), encoding="utf-8")
+    for block in section.blocks():
+        ids = tokenizer.encode(block)
+        file.write(ids.data)
+        if tokenizer.unknown_id is not None and (count := int((ids == tokenizer.unknown_id).sum())):
+            unknown_tokens += count
+            if len(examples) < _NAMED_UNKNOWNS:
+                examples = list(dict.fromkeys(examples + tokenizer.unknown_characters(block)))[:_NAMED_UNKNOWNS]
+    return {"tokens": unknown_tokens, "examples": examples}

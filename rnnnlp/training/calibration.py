@@ -11,6 +11,8 @@ from rnnnlp.layers.loss import softmax, softmax_cross_entropy
 
 MIN_TEMPERATURE, MAX_TEMPERATURE = 0.05, 20.0
 PRECISION = 1e-4  # of log T
+MOST_LOGITS = 1 << 23  # values that a temperature is fitted to; where there are more, those of random rows
+BLOCK = 1 << 16  # values at a time
 TEXTS_ADDED = 2  # by label smoothing
 GOLDEN_RATIO = (math.sqrt(5) - 1) / 2
 STEPS = 100
@@ -31,7 +33,7 @@ def fit_temperature(logits: np.ndarray, targets: np.ndarray) -> float:
     Targets are smoothed as if TEXTS_ADDED texts were added that are of each class to the same extent; for two classes,
     this is one text of each (Platt 1999). Without smoothing, a small split without a mistake would make every
     probability 1. The cross-entropy is convex in 1 / T, so it has one minimum along log T. Golden-section search finds
-    it.
+    it, on MOST_LOGITS values at most.
 
     Args:
         logits: `(n, K)`.
@@ -40,10 +42,20 @@ def fit_temperature(logits: np.ndarray, targets: np.ndarray) -> float:
     Returns:
         T, from MIN_TEMPERATURE to MAX_TEMPERATURE.
     """
-    n, wide = len(logits), logits.astype(np.float64)
+    (n, K), s = logits.shape, smoothing(len(logits))
+    if n * K > MOST_LOGITS:
+        rows = np.random.default_rng(0).choice(n, max(1, MOST_LOGITS // K), replace=False)
+        logits, targets = logits[rows], targets[rows]
+    shifted = logits.astype(np.float64)  # (n, K)
+    shifted -= shifted.max(axis=1, keepdims=True)
+    # sum over n and k of q_nk * z_nk, with the smoothed targets q = (1 - s)*onehot + s/K
+    expected = float((1 - s) * shifted[np.arange(len(shifted)), targets].sum() + s / K * shifted.sum())
+    blocks = np.array_split(shifted, shifted.size // BLOCK + 1)
 
     def loss(log_T: float) -> float:
-        return softmax_cross_entropy(wide / math.exp(log_T), targets, label_smoothing=smoothing(n))[0]
+        T = math.exp(log_T)
+        # -log p = log(sum of exp(z / T)) - z / T
+        return sum(float(np.log(np.exp(z / T).sum(axis=1)).sum()) for z in blocks) - expected / T
 
     low, high = math.log(MIN_TEMPERATURE), math.log(MAX_TEMPERATURE)
     left, right = high - GOLDEN_RATIO * (high - low), low + GOLDEN_RATIO * (high - low)

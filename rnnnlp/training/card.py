@@ -3,14 +3,13 @@
 import json
 import os
 import re
-import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, NamedTuple
 
 from rnnnlp.config import written_duration
-from rnnnlp.display import markdown, markdown_code, visible, visible_json
+from rnnnlp.display import command_line, markdown, markdown_code, visible, visible_json
 from rnnnlp.errors import UserError, dashed
 from rnnnlp.text.hub import is_hub_name
 from rnnnlp.text.sources import GIVEN, is_file_name
@@ -23,8 +22,9 @@ EVALUATED = """\
 These are the best of the evaluations during training. For a language model they were measured on parallel segments of
 the text. For the exact figures of a whole split"""
 CROSS_VALIDATED = """\
-These are of a cross-validation with {folds} folds, in which each text was left out of training once. The model was then
-trained on all texts. For figures of other texts"""
+These are of a cross-validation with {folds} folds, in which each text was left out of training once. They are a little
+too good: the same predictions chose the best evaluation, and fitted the calibration. The model was then trained on all
+texts. For figures of other texts"""
 QUANTIZATION_TITLE, HUB_TITLE = "## Quantization", "## From the Hub"  # of sections of the card
 METRICS_OF_HUB = {  # the Hub's names of our figures
     "accuracy": ("accuracy", "Accuracy"),
@@ -53,7 +53,7 @@ def command_of(task: Task, config: TrainingConfig, network: Network) -> str:
         else:
             text = written_duration(value) if name == "budget" else str(value)
             words += [f"{dashed(name)}={text}"] if text.startswith("-") else [dashed(name), text]
-    return shlex.join(words)
+    return command_line(*words)
 
 
 def call_of(task: Task, config: TrainingConfig, network: Network) -> str:

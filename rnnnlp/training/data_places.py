@@ -95,8 +95,8 @@ def kept_places(run: Path) -> dict[str, str]:
         return {}
 
 
-def are_own_data(data: str, training: Mapping[str, Any], run: Path) -> bool:
-    """Whether `data`, as a user names them now, are those that trained the run.
+def are_own_data(data: str, training: Mapping[str, Any], run: Path | None) -> bool:
+    """Whether `data`, as a user names them now, are those that trained the run; `run` is None if its place is unknown.
 
     Data of the same name that are at another place while those of the training are gone may be a copy: a warning says
     what that means.
@@ -104,8 +104,8 @@ def are_own_data(data: str, training: Mapping[str, Any], run: Path) -> bool:
     own = training.get("data")
     if own is None or own == GIVEN:
         return False
-    places = kept_places(run)
-    if not places or not is_local(data):
+    places = {} if run is None else kept_places(run)
+    if run is None or not places or not is_local(data):
         return data == own or (is_local(data) and is_local(own) and os.path.realpath(data) == os.path.realpath(own))
     here = os.path.realpath(os.path.expanduser(data))
     found = [os.path.realpath(places["absolute"])]

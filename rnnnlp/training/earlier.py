@@ -26,5 +26,5 @@ def current_names(tensors: Mapping[str, Value]) -> dict[str, Value]:
     return renamed
 
 
-# The key of the fingerprint of checkpoints before 0.3, which is of a part of the training data.
+# The key of the fingerprint of checkpoints of 0.1 and of an early 0.2, which is of a part of the training data.
 EARLIER_DATA = "earlier"

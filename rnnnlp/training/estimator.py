@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import MISSING, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -21,6 +22,7 @@ from rnnnlp.training.earlier import OPTIONS
 from rnnnlp.training.model_folder import CARD, METRICS, located, replaced_model, training_of
 from rnnnlp.training.network import Network
 from rnnnlp.training.opened_once import reduced
+from rnnnlp.training.records import record_of
 from rnnnlp.training.reporting import Callback
 from rnnnlp.training.run import kept_or_temporary, resume, train
 from rnnnlp.training.run_folder import RunFolder, read_state
@@ -60,9 +62,10 @@ class Estimator:
     defaults: ClassVar[dict[str, Any]]  # of each option
     network_: Any  # of the task
     training_: dict[str, Any]  # how it was trained
-    history_: list[dict[str, Any]]  # the lines of `metrics.jsonl`: losses and evaluations of the training
     card_: str | None  # the model card
+    _lines: list[str]  # of `metrics.jsonl`
     _chosen_here: frozenset[str] = frozenset()  # those of OF_KERNELS that were chosen in this process, and so for it
+    _folder: Path | None = None  # of the run, where it is known
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -195,7 +198,8 @@ class Estimator:
         return reduced(self) or super().__reduce_ex__(protocol)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name not in ("_chosen_here", "_shared_place")}
+        left_out = {"_chosen_here", "_shared_place", "_folder"} | ({"history_"} if "_lines" in vars(self) else set())
+        return {name: value for name, value in vars(self).items() if name not in left_out}
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "network_")
@@ -218,15 +222,23 @@ class Estimator:
             raise NotFittedError(f"this {name} is not fitted yet; call fit first, or {name}.from_pretrained(folder)")
         return self.network_
 
+    @cached_property
+    def history_(self) -> list[dict[str, Any]]:
+        """The losses and evaluations of the training: the lines of `metrics.jsonl`, read when first asked for."""
+        self._fitted()
+        return [record for line in self._lines if (record := record_of(line)) is not None]
+
     def with_network(self, network: Any) -> Self:
         """Becomes the estimator of a network that no run of this library trained; returns self."""
-        self.network_, self.training_, self.history_, self.card_ = network, {}, [], None
+        self.network_, self.training_, self._lines, self.card_, self._folder = network, {}, [], None, None
+        vars(self).pop("history_", None)  # of an earlier training
         return self
 
     def _take_over(self, network: Any, run: RunFolder) -> Self:
         """Becomes the estimator of a trained network; `run` is the folder that has it."""
-        self.network_, self.training_, self.history_ = network, training_of(run.path), list(run.metrics())
-        self.card_ = run.card()
+        self.network_, self.training_, self._lines = network, training_of(run.path), run.metrics_lines()
+        vars(self).pop("history_", None)  # of an earlier training
+        self.card_, self._folder = run.card(), run.path
         return self
 
     def save_pretrained(self, folder: str | os.PathLike[str], *, quantize: str | None = None) -> None:

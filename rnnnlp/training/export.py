@@ -86,7 +86,8 @@ def figures_of(measured: Figures | None) -> dict[str, Any] | None:
     """Those of the figures that are one number each, and what they were measured on."""
     if measured is None:
         return None
-    return {name: v for name, v in measured.items() if isinstance(v, float) or name in ("data", "split")}
+    numbers = {name: v for name, v in measured.items() if isinstance(v, int | float) and not isinstance(v, bool)}
+    return numbers | {"data": measured["data"], "split": measured["split"]}
 
 
 def size_of(folder: Path) -> int:

@@ -14,9 +14,12 @@ THRESHOLDS = tuple(hundredths / 100 for hundredths in range(5, 100, 5))
 
 
 def added_up(sums: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Sums of several data sets by name, added up: numbers, or lists of the same shape."""
-    found = list(sums)
-    return {name: np.sum([of[name] for of in found], axis=0).tolist() for name in found[0]}
+    """Sums of several data sets by name, added up one after the other: numbers, or lists of the same shape."""
+    found = iter(sums)
+    total = {name: np.asarray(value) for name, value in next(found).items()}
+    for of in found:
+        total = {name: value + of[name] for name, value in total.items()}
+    return {name: value.tolist() for name, value in total.items()}
 
 
 def language_model_metrics(loss_sum: float, tokens: int, characters: float) -> dict[str, Any]:

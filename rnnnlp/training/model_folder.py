@@ -26,6 +26,7 @@ from rnnnlp.files import (
     writing,
 )
 from rnnnlp.folders import current, read_whole, replacement
+from rnnnlp.text.read_options import ReadOptions
 from rnnnlp.training.earlier import MODEL_TYPES
 from rnnnlp.training.folder_lock import holder, refuse_in_use
 from rnnnlp.training.hub import HubName, download
@@ -252,6 +253,13 @@ def training_of(folder: str | os.PathLike[str]) -> dict[str, Any]:
     """How the model in a folder was trained, as its `config.json` says; empty where it does not say."""
     training: dict[str, Any] = read_config(Path(folder)).get("training", {})
     return training
+
+
+def trained_columns(folder: Path) -> ReadOptions:
+    """The columns of texts and labels that the model in a folder was trained on, as far as it says."""
+    training = training_of(folder)
+    names = {name: training.get(name) for name in ("text_column", "label_column")}
+    return ReadOptions.from_mapping(names, str(folder / CONFIG))
 
 
 def read_config(folder: Path) -> dict[str, Any]:

@@ -15,7 +15,7 @@ class BatchLoss(NamedTuple):
 
     loss: float  # nats, the mean over the targets
     tokens: int
-    targets: float  # their number, or their weights
+    targets: float  # their number
     squares: float | None = None  # squared norms of the gradients of all shards, added up, where they were measured
 
 
@@ -32,7 +32,7 @@ class ShardLoss:
     """The loss that came with the gradients of a shard."""
 
     loss_sum: float  # nats
-    count: float  # of targets, or their weights: sums and counts of all shards are divided once
+    count: float  # of targets: sums and counts of all shards are divided once
     tokens: int
 
 
@@ -58,6 +58,8 @@ class Objective(Protocol):
 
     def evaluate(self) -> dict[str, Any]:
         """Figures on the validation split. "score" decides which weights are kept; higher is better.
+
+        It may fit buffers of the network, which are saved with the weights; the parameters stay as they are.
 
         All processes call it, and may share the work: see `distributed.for_each_shard`.
         """

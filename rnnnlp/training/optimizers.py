@@ -32,7 +32,8 @@ class Optimizer:
         self.momentum = momentum
         self.steps = 0
         self.slots = {
-            slot: {name: np.zeros_like(p.value) for name, p in parameters.items()} for slot in self.slot_names
+            slot: {name: np.zeros(p.value.shape, p.value.dtype) for name, p in parameters.items()}
+            for slot in self.slot_names
         }
 
     def decay_of(self, p: Parameter) -> float:

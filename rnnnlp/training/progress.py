@@ -1,6 +1,7 @@
 """The display of a running training: a bar with loss, throughput and time left, and one line per evaluation."""
 
 import logging
+import math
 import sys
 import time
 from contextlib import suppress
@@ -12,6 +13,7 @@ from rnnnlp.training.distributed import processes
 from rnnnlp.training.objective import BatchLoss
 
 BAR = (logging.INFO + logging.WARNING) // 2  # the level of progress bars: at it there are no lines
+BETWEEN_DRAWINGS = 0.1  # seconds
 
 
 class Progress:
@@ -30,6 +32,7 @@ class Progress:
         self.share_of_messages = 0.0  # of the time; that of waiting for other processes included
         self.noise_scale: float | None = None
         self._continue()
+        self.drawn = -math.inf  # when a step was shown last
         self.quiet = not is_shown(logging.INFO)
         self.bar = tqdm(
             total=1000,
@@ -47,7 +50,7 @@ class Progress:
         self.bar.close()
 
     def step(self, batch: BatchLoss, lr: float, noise_scale: float | None = None) -> None:
-        """Shows a training step.
+        """Shows a training step, unless one was shown just before.
 
         Args:
             batch: The loss and the number of tokens of its batch.
@@ -68,8 +71,12 @@ class Progress:
         self.bar.n = int(1000 * min(1.0, self.clock.progress))
         self.bar.set_description_str(
             f"step {self.clock.step}, loss {self.loss:.4f}, {short(self.tokens_per_second)} tokens/s, "
-            f"{visible(self._shown_of_processes())}lr {lr:.2g}, {minutes(self.clock.remaining())} left"
+            f"{visible(self._shown_of_processes())}lr {lr:.2g}, {minutes(self.clock.remaining())} left",
+            refresh=False,
         )
+        if now - self.drawn >= BETWEEN_DRAWINGS:
+            self.drawn = now
+            self.bar.refresh()
 
     def _shown_of_processes(self) -> str:
         """The share of messages and the noise scale, where there are several processes or shards."""
@@ -84,6 +91,7 @@ class Progress:
             best: Whether they are the best so far.
             sample: A generated text, if the task has one.
         """
+        self.bar.refresh()
         figures = ", ".join(f"{name} {value:.4g}" for name, value in metrics.items() if isinstance(value, float))
         self.say(f"step {self.clock.step}: validation {figures}{' (best so far)' if best else ''}")
         if sample is not None:

@@ -14,12 +14,19 @@ NUMBERS = ("seconds", "progress", "loss", "lr")  # finite in each record that ha
 
 def records(path: Path) -> Iterator[dict[str, Any]]:
     """The records of a file, without lines that were cut off, are too long, or have values that no run writes."""
+    for line in lines(path):
+        if (record := record_of(line)) is not None:
+            yield record
+
+
+def lines(path: Path) -> Iterator[str]:
+    """The lines of a file that may be records, without those that are too long."""
     skipped, is_rest = 0, False  # of a line that is too long
     with open(path, encoding="utf-8", errors="replace", newline="") as file:
         for line in iter(lambda: file.readline(LONGEST_LINE), ""):
             is_whole = line.endswith("\n") or len(line) < LONGEST_LINE
-            if is_whole and not is_rest and (record := record_of(line)) is not None:
-                yield record
+            if is_whole and not is_rest and "{" in line:
+                yield line
             if not is_whole and (skipped := skipped + len(line)) > MOST_SKIPPED:
                 return
             is_rest = not is_whole

@@ -64,7 +64,7 @@ from rnnnlp.training.model_folder import (
     read_config,
 )
 from rnnnlp.training.network import Network
-from rnnnlp.training.records import LONGEST_LINE, records
+from rnnnlp.training.records import LONGEST_LINE, lines, records
 from rnnnlp.training.state import TrainingState
 
 STATE_TENSORS, STATE = "training_state.safetensors", "training_state.json"
@@ -254,6 +254,10 @@ class RunFolder:
         """The records of `metrics.jsonl`; see `records`."""
         if self.metrics_path.is_file():
             yield from records(self.metrics_path)
+
+    def metrics_lines(self) -> list[str]:
+        """The lines of `metrics.jsonl`, of which `record_of` makes records."""
+        return list(lines(self.metrics_path)) if self.metrics_path.is_file() else []
 
     def card(self) -> str | None:
         """The model card; None if there is none, or something else has its name."""

@@ -1,6 +1,6 @@
 """What the command line, runs and model cards know of a task."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -78,7 +78,7 @@ class Task:
     reopen: "Callable[..., Trainer]"  # (network, training, run, *, data) -> the trainer of a resumed run
     evaluate: Callable[..., dict[str, Any]]  # (model, folder, data, split, training, asked) -> figures
     report: Callable[[Sequence[Mapping[str, Any]]], list[str]]  # figures of one or more data sets -> lines
-    merged: Callable[[Sequence[Mapping[str, Any]]], dict[str, Any]] | None = None  # figures with "sums" -> of all sums
+    merged: Callable[[Iterable[Mapping[str, Any]]], dict[str, Any]] | None = None  # figures with "sums" -> of all sums
     evaluations: tuple[str, ...] = ()  # the fields of `Evaluation` that mean something here
     leave_out: tuple[str, ...] = ()  # options that are not for this task
     also_opens: Mapping[str, type[Config]] = field(default_factory=dict)  # further model types that `evaluate` opens

@@ -25,7 +25,7 @@ from rnnnlp import kernels
 from rnnnlp.cli.main import COMMANDS, main
 from rnnnlp.tasks import TASKS, load_task
 
-WRITES = ("resume", "overwrite", "evaluate and train")  # commands that write `Subject.result`
+WRITES = ("resume", "overwrite", "plot and train")  # commands that write `Subject.result`
 TRUSTED = ("special", "plant", "forge_entry")  # what happens to the cache only if its owner wants it
 AMPLIFIED = "amplified"  # the kind of small inputs that need much
 SHARES = {

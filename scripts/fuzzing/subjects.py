@@ -127,7 +127,7 @@ def build_cache(folder: Path, home: Path, seed: int) -> None:
     try:
         lines = f"train charlm --data {{case}}/text.txt --tokenizer bpe --vocab-size 300 {SHORT} --bptt 8"
         run_words(f"{lines} --out {{case}}/run", folder, home)
-        run_words("evaluate {home}/charlm-0/run --data {case}/text.txt", folder, home)
+        run_words("plot --gradients {home}/charlm-0/run --data {case}/text.txt --steps 10 --json -", folder, home)
     finally:
         os.environ["RNNNLP_CACHE"] = before
 
@@ -297,8 +297,8 @@ SUBJECTS: dict[str, Subject] = {
     "cache": Subject(
         build_cache,
         {
-            "evaluate and train": both(
-                words("evaluate {home}/charlm-0/run --data {case}/text.txt"),
+            "plot and train": both(
+                words("plot --gradients {home}/charlm-0/run --data {case}/text.txt --steps 10 --json -"),
                 words(
                     f"train charlm --data {{case}}/text.txt --tokenizer bpe --vocab-size 300 {SHORT} --bptt 8 "
                     "--out {case}/run --overwrite"

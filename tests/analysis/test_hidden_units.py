@@ -3,7 +3,16 @@
 import numpy as np
 import pytest
 
-from rnnnlp.analysis.hidden_units import TokenTrace, rank_units, read, text_features, unit_values, values_of
+from rnnnlp.analysis import hidden_units
+from rnnnlp.analysis.hidden_units import (
+    TokenTrace,
+    most_probable,
+    rank_units,
+    read,
+    text_features,
+    unit_values,
+    values_of,
+)
 from rnnnlp.errors import UserError
 from rnnnlp.kernels import CELLS
 from rnnnlp.tasks.char_lm.config import CharLMConfig
@@ -43,6 +52,24 @@ def test_a_reading_is_what_the_network_computes(cell: str):
             np.testing.assert_allclose(of_layer["h"], of_layer["n"] + of_layer["z"] * (h_before - of_layer["n"]))
 
 
+@pytest.mark.parametrize("rows", [1, 7, 22])
+def test_a_reading_in_parts_is_the_same(rows: int, monkeypatch: pytest.MonkeyPatch):
+    model = network("gru")
+    whole = read(model, TEXT)
+    monkeypatch.setattr(hidden_units, "ROWS", rows)
+    in_parts = read(model, TEXT)
+    np.testing.assert_allclose(in_parts.surprise, whole.surprise)
+    np.testing.assert_array_equal(in_parts.likeliest, whole.likeliest)
+    np.testing.assert_allclose(in_parts.p, whole.p)
+
+
+@pytest.mark.parametrize("V", [1, 9, 10, 50])
+def test_the_most_probable_are_the_first_in_order(V: int):
+    p = np.random.default_rng(0).integers(0, 8, (40, V)) / 8  # many are equal
+    p[1] = 0.5
+    np.testing.assert_array_equal(most_probable(p, 10), np.argsort(-p, axis=1, kind="stable")[:, :10])
+
+
 def test_a_text_without_a_token_is_refused():
     with pytest.raises(UserError, match="the text has no token; give one that the tokenizer of the model reads"):
         read(network("gru"), "")
@@ -68,3 +95,15 @@ def test_features_of_a_text():
     assert features["brackets"].tolist() == [0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0]
     assert features["line"].tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 8, 0, 1, 2, 3]
     assert features["digits"].tolist() == [0] * 12 + [1]
+
+
+def test_quotes_and_words_of_other_languages():
+    def of(text: str, feature: str) -> str:
+        return "".join(str(int(value)) for value in text_features(text)[feature])
+
+    assert of("a „b“ c “d” e", "quotes") == "0011000011000"
+    assert of("„a” «b»", "quotes") == "1100110"
+    assert of("»a« b »c«", "quotes") == of("«a» b «c»", "quotes") == "110000110"
+    assert of("“a\n\nb”", "quotes") == "110000"
+    assert of("हिन्दी, e\u0301", "punctuation") == "0000001000"
+    assert of("हिन्दी e\u0301", "words") == "123456012"

@@ -73,6 +73,17 @@ def test_what_is_measured_is_no_part_of_training(data: Path, tmp_path: Path):
         CurveData.load(str(data), split="test")
 
 
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_measured_texts_that_are_also_trained_on_are_warned_of(
+    split: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    for name, rows in (("train", 10), (split, 4)):
+        texts = "".join(f"{GOOD.format(i)},good\n{BAD.format(i)},bad\n" for i in range(rows))
+        (tmp_path / f"{name}.csv").write_text("text,label\n" + texts)
+    CurveData.load(str(tmp_path), split=split)
+    assert f"8 of the 8 {split} texts are also training texts" in caplog.text
+
+
 def test_finished_trainings_are_kept(tmp_path: Path):
     path, of = tmp_path / "kept.jsonl", {"data": "abc", "options": {"budget": 60.0}}
     one, two = points((10, 0, 0.5), (10, 1, 0.625))
@@ -135,7 +146,7 @@ def test_the_table_of_an_interrupted_curve_has_the_numbers_of_seeds():
             "That is +5.7 for each doubling. Gains shrink: expect less from 600 labels.",
         ),
         ([(100, 0, 0.7), (300, 0, 0.8), (100, 1, 0.72), (300, 1, 0.71)], "That may be chance"),
-        ([(100, 0, 0.7), (300, 0, 0.8)], "+10.0 points of accuracy (one seed only; ±2.7 for 1,000 texts measured)"),
+        ([(100, 0, 0.7), (300, 0, 0.8)], "+10.0 points of accuracy (one seed only; ±3.1 for 1,000 texts measured)"),
         ([(100, 0, 0.999), (300, 0, 1.0)], "That may be chance"),
         ([(100, 0, 0.7)], "is seen from two sizes on"),
         ([(100, 0, 0.7), (300, 1, 0.8)], "is seen from two sizes of one seed on"),

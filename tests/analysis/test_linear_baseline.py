@@ -1,6 +1,8 @@
 """The linear baselines learn words, or characters where there are no spaces."""
 
 import json
+import re
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from rnnnlp.analysis.linear_baseline import (
     best_setting,
     fit_baselines,
     folds_of,
+    word_pattern,
 )
 from rnnnlp.cli.main import main
 from rnnnlp.errors import UserError
@@ -35,6 +38,16 @@ def test_characters_are_learned_where_no_spaces_part_words():
     train = LabelledSplit(["质量很好非常喜欢这件衣服", "很好看", "质量很差非常失望这件衣服", "太差了"] * 5, LABELS)
     found = baseline_probabilities(train, ["这个好", "这个差"], 2)
     assert found.argmax(axis=1).tolist() == [1, 0]
+
+
+def test_words_keep_their_marks():
+    def words(text: str) -> list[str]:
+        return re.findall(word_pattern(), text)
+
+    for word in ("हिन्दी", "বাংলা", "தமிழ்", "شَدَّة", "שָׁלוֹם", "e\u0301te\u0301", "क्\u200dष", "\U0001e922\U0001e945"):
+        assert words(f"{word}, {word}!") == [word, ",", word, "!"]
+    before = "It's a_b 3.5 — “no” 很好，❤\ufe0f ½\u200b\r\n"
+    assert words(before) == re.findall(r"\w+|[^\w\s]", before)
 
 
 def test_line_ends_teach_nothing():
@@ -88,6 +101,19 @@ def test_log_count_ratios_are_those_of_the_formula():
     whole = model.probabilities(counts)
     model.fit({"C": 1.0, "beta": 0.0})  # all weights are alike: what is left is naive Bayes
     assert (model.probabilities(counts) != whole).any()
+
+
+def test_many_classes_do_not_multiply_the_features():
+    from scipy.sparse import csr_matrix
+
+    counts = csr_matrix(np.ones((2000, 50), np.float32))
+    tracemalloc.start()
+    try:
+        model = NbSvm(counts, np.arange(2000) % 20, 20)
+        assert tracemalloc.get_traced_memory()[0] < 3 * (counts.data.nbytes + counts.indices.nbytes)
+    finally:
+        tracemalloc.stop()
+    assert len(model._ratios) == 20
 
 
 def test_the_best_setting_is_taken_and_the_better_baseline(caplog: pytest.LogCaptureFixture):

@@ -10,7 +10,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from rnnnlp.analysis.plots import Curves, draw_curves, draw_gradient_norms, training_curves
+from rnnnlp.analysis import plots
+from rnnnlp.analysis.plots import Curves, draw_curves, draw_gradient_norms, save, training_curves
 from rnnnlp.cli.main import main
 from rnnnlp.errors import UserError
 
@@ -62,6 +63,15 @@ def test_lines_that_make_no_sense_are_left_out(tmp_path: Path):
         training_curves(tmp_path)
 
 
+def test_losses_among_candidates_are_known(tmp_path: Path):
+    figures = {"loss": 5.0, "perplexity": 148.4, "perplexity_forward": 148.0, "perplexity_reverse": 148.8}
+    lines = [{"step": 10, "seconds": 1.5, "loss": 2.0}, {"step": 10, "seconds": 1.5, "validation": figures}]
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert training_curves(tmp_path).sampled
+    (tmp_path / "metrics.jsonl").write_text(json.dumps(lines[0]) + "\n")
+    assert not training_curves(tmp_path).sampled
+
+
 def test_numbers_need_no_matplotlib(
     runs: dict[str, str], capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ):
@@ -85,6 +95,22 @@ def test_gradients_of_a_run_are_those_of_its_model(runs: dict[str, str], capsys:
     trained = json.loads(capsys.readouterr().out)[runs["charlm"]]["median"]
     assert len(trained) == 5
     assert all(norm > 0 for norm in trained)
+
+
+def test_other_data_are_read_with_the_column_of_the_run(tmp_path: Path, capsys: pytest.CaptureFixture):
+    """Data without that column are read with a usual one."""
+    (tmp_path / "both.csv").write_text("summary,body\n" + "to be or not to be,that is it\n" * 40)
+    (tmp_path / "usual.csv").write_text("body\n" + "to be or not to be\n" * 40)
+    tiny = "--hidden-size 4 --embedding-size 3 --steps 2 --batch-size 2 --bptt 8 --evaluations 1".split()
+    train = ["train", "charlm", "--data", str(tmp_path / "both.csv"), "--text-column", "summary", *tiny]
+    assert main([*train, "--out", str(tmp_path / "run")]) == 0
+    found = []
+    for name in ("both.csv", "usual.csv"):
+        words = ["plot", "--gradients", str(tmp_path / "run"), "--data", str(tmp_path / name)]
+        capsys.readouterr()
+        assert main([*words, *"--steps 2 --streams 2 --json -".split()]) == 0
+        found.append(json.loads(capsys.readouterr().out))
+    assert found[0] == found[1]
 
 
 def test_larger_recurrent_weights_carry_gradients_further(capsys: pytest.CaptureFixture):
@@ -118,8 +144,11 @@ def test_what_is_drawn():
     assert [[1, 3], [2, 2], [3, 1]] in drawn
     assert [[3, 4]] in drawn
     assert "minutes" in axes.get_xlabel()
-    assert "a" in [text.get_text() for text in axes.get_legend().texts]
+    assert {"a", "training (running mean)"} < {text.get_text() for text in axes.get_legend().texts}
     assert axes.get_ylim()[1] > 4
+    curves.sampled = True
+    (axes,) = draw_curves({"a": curves}).axes
+    assert "among candidates" in " ".join(text.get_text() for text in axes.get_legend().texts)
 
     (axes,) = draw_gradient_norms({"a": np.array([[1.0, 3.0], [0.0, 0.0]])}).axes
     assert axes.get_yscale() == "log"
@@ -142,3 +171,15 @@ def test_names_with_control_characters_are_visible_in_a_picture(runs: dict[str, 
     (legend,) = (text.get_text() for text in figure.axes[0].get_legend().get_texts() if "2J" in text.get_text())
     assert legend == r"a\x1b[2J\n\u202e\x01\udcff <b> & \$x\$"
     ElementTree.parse(tmp_path / "curves.svg")  # is XML
+
+
+@drawing
+@pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
+def test_names_whose_characters_the_font_lacks(suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Other fonts that are installed are asked for them, and there is no warning if no font has them."""
+    monkeypatch.setattr(plots, "FALLBACK_FONTS", ("A font of nobody", "DejaVu Serif"))
+    figure = draw_curves({"评论": Curves(steps=[1, 2], seconds=[1, 2], loss=[3, 2])})
+    save(figure, tmp_path / f"curves{suffix}")
+    (name,) = (text for text in figure.axes[0].get_legend().get_texts() if text.get_text() == "评论")
+    assert name.get_fontfamily()[-1] == "DejaVu Serif"
+    assert "A font of nobody" not in name.get_fontfamily()

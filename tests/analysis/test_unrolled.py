@@ -11,8 +11,8 @@ TEXT, EPS = "abcabbca", 1e-5
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_gradients_are_central_differences(cell: str):
-    found = unroll(cell, TEXT, hidden_size=4, scale=1.3, seed=2)
-    model, ids = small_network(cell, TEXT, hidden_size=4, scale=1.3, seed=2)
+    found = unroll(cell, TEXT, hidden_size=4, spectral_radius=1.3, seed=2)
+    model, ids = small_network(cell, TEXT, hidden_size=4, spectral_radius=1.3, seed=2)
     T = len(ids) - 1
 
     def loss(t: int, which: int, k: int, step: float) -> float:
@@ -47,8 +47,10 @@ def test_truncation_cuts_what_comes_before_its_window():
     assert unroll("lstm", TEXT, bptt=7).first == 0
 
 
-def test_the_scale_makes_gradients_vanish_or_explode():
-    small, large = (unroll("elman_relu", "ab" * 20, scale=scale, seed=4, hidden_size=16).norms for scale in (0.3, 2.5))
+def test_the_spectral_radius_makes_gradients_vanish_or_explode():
+    small, large = (
+        unroll("elman_relu", "ab" * 20, spectral_radius=radius, seed=4, hidden_size=16).norms for radius in (0.3, 2.5)
+    )
     assert small[0] < 1e-6 * small[-1]
     assert large.max() > 1e6 * large[-1]
-    assert not unroll("elman_tanh", "aaaa", scale=0.0).norms[:-1].any()
+    assert not unroll("elman_tanh", "aaaa", spectral_radius=0.0).norms[:-1].any()

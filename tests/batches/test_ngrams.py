@@ -1,12 +1,14 @@
 """Sparse counts of n-grams, against counting them one by one."""
 
 from collections import Counter
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
 
 from rnnnlp.batches import ngrams
-from rnnnlp.batches.ngrams import count_ngrams
+from rnnnlp.batches.ngrams import count_ngrams, ngrams_in
 
 
 def counted(text: list[int], shortest: int, longest: int, space: int | None = None) -> list[int]:
@@ -32,6 +34,24 @@ def test_every_ngram_of_a_document_is_counted(monkeypatch: pytest.MonkeyPatch, c
             rows = slice(found.starts[i], found.starts[i + 1])
             assert sorted(found.counts[rows]) == counted(document.tolist(), shortest, longest, space)
             assert (np.diff(found.ngrams[rows]) > 0).all()
+
+
+def test_a_long_document_is_counted_in_parts_with_the_same_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    documents = [np.random.default_rng(0).integers(0, 3, length) for length in (3, 50, 7, 8, 1)]
+    whole = count_ngrams(documents, 2, 5, space=0)
+    lengths = []
+
+    def of_part(ids: np.ndarray, *given: Any, **options: Any) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+        lengths.append(len(ids))
+        return ngrams_in(ids, *given, **options)
+
+    monkeypatch.setattr(ngrams, "_TOKENS", 7)
+    monkeypatch.setattr(ngrams, "ngrams_in", of_part)
+    in_parts = count_ngrams(documents, 2, 5, space=0)
+    assert max(lengths) == 7 + 4
+    for found, expected in zip(in_parts, whole, strict=True):
+        assert found.dtype == expected.dtype
+        np.testing.assert_array_equal(found, expected)
 
 
 def test_equal_ngrams_have_equal_hashes_wherever_they_are() -> None:

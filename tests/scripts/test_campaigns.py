@@ -240,7 +240,7 @@ def test_a_damaged_cache_must_be_mended():
     other = whole._replace(ended=whole.ended._replace(out="1.6\n"))
 
     def judged(result: Result) -> str:
-        options = {"damage": "zeros", "name": "evaluate and train"}
+        options = {"damage": "zeros", "name": "plot and train"}
         return Worker.judged(None, SUBJECTS["cache"], result, whole, **options)  # type: ignore[arg-type]
 
     assert judged(whole) == "as whole"

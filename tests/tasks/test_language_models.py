@@ -1,6 +1,7 @@
 """Language models are measured in Python, with the figures of the command line and in searches of scikit-learn."""
 
 import json
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,24 @@ def test_figures_are_those_of_the_command_line(name: str, split: str, folder: Pa
     assert figures.keys() > {"perplexity", "tokens"}
 
 
+def test_the_encoding_and_the_held_out_text_are_those_of_the_training_data(tmp_path: Path):
+    """Other files are read as the command line reads them: in UTF-8, and all of one file is train."""
+    own, other, run, out = (tmp_path / name for name in ("own.txt", "other.txt", "run", "out.json"))
+    own.write_text("\n".join(["déjà vu", *TEXTS]), encoding="latin-1")
+    other.write_text("\n".join(["déjà vu", *OTHERS]), encoding="utf-8")
+    model = CharLM(**OPTIONS, encoding="latin-1").fit(own, out=run)
+    for data, split in ((own, "all"), (own, "train"), (own, "validation"), (other, "all"), (other, "train")):
+        words = ["evaluate", str(run), "--data", str(data), "--split", split, "--backend", "numpy", "--json", str(out)]
+        assert main(words) == 0
+        expected = json.loads(out.read_text())
+        figures = model.evaluate(data, split=split)
+        assert figures == {key: expected[key] for key in figures}
+        for copy in (CharLM.from_pretrained(run), pickle.loads(pickle.dumps(model))):
+            assert copy.evaluate(data, split=split) == pytest.approx(figures, rel=1e-5)  # other kernels
+    with pytest.raises(UserError, match=r"other\.txt has no split 'validation'; it has train"):
+        model.evaluate(other, split="validation")
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_texts_are_read_as_their_file_and_the_score_is_minus_the_loss(name: str, folder: Path):
     model = MODELS[name]
@@ -67,6 +86,29 @@ def test_nats_per_character_compare_models_of_other_tokens(folder: Path):
     assert tokens < characters - 1
     assert figures["nats_per_char"] == pytest.approx(per_token * (tokens + 1) / characters)
     assert figures["bits_per_char"] == pytest.approx(figures["nats_per_char"] / np.log(2))
+
+
+def test_figures_per_character_of_words_are_warned_of(
+    folder: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+):
+    warning = "do not compare figures per character with those of other tokenizers"
+    model = CharLM(**OPTIONS, tokenizer="word").fit(folder / "train.txt", out=folder / "words")
+    for name, expected in (("words", True), ("bpe", False)):
+        caplog.clear()
+        (model if name == "words" else MODELS[name]).evaluate(OTHERS)
+        assert (warning in caplog.text) == expected
+        assert main(["evaluate", str(folder / name), "--data", str(folder / "others.txt")]) == 0
+        assert (warning in capsys.readouterr().err) == expected
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_measured_texts_leave_no_entries_in_the_cache(
+    name: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("RNNNLP_CACHE", str(tmp_path / "cache"))
+    MODELS[name].evaluate(OTHERS)
+    assert main(["evaluate", str(folder / name), "--data", str(folder / "others.txt"), "--backend", "numpy"]) == 0
+    assert not (tmp_path / "cache").exists()
 
 
 def test_what_cannot_be_measured(folder: Path):

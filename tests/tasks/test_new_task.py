@@ -43,9 +43,9 @@ def test_gradients_of_the_loss():
 
 
 def test_it_trains_into_a_whole_run_folder(words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture):
-    run = tmp_path / "run"
+    run = tmp_path / "a run"
     assert main([*words, "--out", str(run)]) == 0
-    assert f"{run}: done; use it with: rnnnlp evaluate {run}" in capsys.readouterr().err
+    assert f"{run}: done; use it with: rnnnlp evaluate '{run}'" in capsys.readouterr().err
     files = {"config.json", "tokenizer.json", "model.safetensors", "README.md", "metrics.jsonl", "checkpoints", ".lock"}
     assert {path.name for path in run.iterdir()} == files
     config = json.loads((run / "config.json").read_text())

@@ -1,6 +1,7 @@
 """A fitted temperature is that of the data, is kept with the weights, and changes confidence but no decision."""
 
 import json
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 from rnnnlp.layers.loss import softmax, softmax_cross_entropy
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
+from rnnnlp.training import calibration
 from rnnnlp.training.calibration import MAX_TEMPERATURE, class_biases, fit_temperature
 from rnnnlp.training.metrics import confidence_gaps, error_of_gaps
 from tests.runs import trained_on
@@ -69,6 +71,27 @@ def test_few_texts_without_a_mistake_do_not_make_certain(n: int):
 def test_a_model_that_is_always_wrong_is_made_as_unsure_as_can_be():
     logits = np.tile([5.0, 0.0], (50, 1))
     assert fit_temperature(logits, np.ones(50, np.int64)) == pytest.approx(MAX_TEMPERATURE, rel=1e-3)
+
+
+def test_a_temperature_needs_little_memory():
+    logits, targets = draw(20_000, 50, 2.0, 4)
+    tracemalloc.start()
+    try:
+        fit_temperature(logits, targets)
+        assert tracemalloc.get_traced_memory()[1] < 2 * logits.nbytes
+    finally:
+        tracemalloc.stop()
+
+
+def test_blocks_change_no_temperature_and_random_rows_hardly(monkeypatch: pytest.MonkeyPatch):
+    logits, targets = draw(20_000, 2, 3.0, 5)
+    T = fit_temperature(logits, targets)
+    monkeypatch.setattr(calibration, "BLOCK", 999)
+    assert fit_temperature(logits, targets) == pytest.approx(T, rel=1e-4)
+    order = np.argsort(targets)  # the first rows are all of one class
+    monkeypatch.setattr(calibration, "MOST_LOGITS", 10_000)
+    assert fit_temperature(logits[order], targets[order]) == pytest.approx(T, rel=0.15)
+    assert fit_temperature(logits[order], targets[order]) != T
 
 
 def test_a_trained_model_keeps_the_temperature_of_its_weights(tmp_path: Path):

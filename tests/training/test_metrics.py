@@ -1,10 +1,15 @@
 """Figures against values worked out by hand."""
 
+import weakref
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 import pytest
 
 from rnnnlp.tasks.sentiment.threshold import Threshold
 from rnnnlp.training.metrics import (
+    added_up,
     classification_metrics,
     confidence_gaps,
     error_of_gaps,
@@ -102,3 +107,20 @@ def test_most_confident_mistakes():
     assert most_confident_mistakes(PROBABILITIES, TARGETS, 5, predicted).tolist() == [4, 1]
     assert most_confident_mistakes(PROBABILITIES, TARGETS, 1, predicted).tolist() == [4]
     assert most_confident_mistakes(PROBABILITIES, predicted, 3, predicted).tolist() == []
+
+
+def test_sums_are_added_up_one_after_the_other():
+    class Sums(dict[str, Any]):
+        """A dictionary to which there are weak references."""
+
+    given: list[weakref.ref[Sums]] = []
+
+    def sums() -> Iterator[Sums]:
+        for number in range(4):
+            assert sum(of() is not None for of in given) <= 1
+            found = Sums(loss=0.5 * number, counts=[[number, 1], [0, 2]])
+            given.append(weakref.ref(found))
+            yield found
+
+    assert added_up(sums()) == {"loss": 3.0, "counts": [[6, 4], [0, 8]]}
+    assert added_up([{"tokens": 3}]) == {"tokens": 3}

@@ -2,14 +2,18 @@
 
 import io
 import logging
+import re
 import sys
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from rnnnlp import SentimentClassifier
-from rnnnlp.training.progress import BAR, is_shown, minutes, short
+from rnnnlp.training.clock import Clock
+from rnnnlp.training.objective import BatchLoss
+from rnnnlp.training.progress import BAR, Progress, is_shown, minutes, short
 
 TEXTS, LABELS = ["good film", "lovely day", "bad film", "awful day"] * 8, [1, 1, 0, 0] * 8
 SMALL: dict[str, Any] = {"steps": 3, "hidden_size": 4, "embedding_size": 4, "evaluations": 1, "folds": 2}
@@ -65,6 +69,31 @@ def test_one_line_silences_a_fit(level: int, monkeypatch: pytest.MonkeyPatch):
     assert ("step 3: validation loss" in said) == (level == logging.NOTSET)
     assert ("cross-validation:" in said) == ("%|" in said) == (level != logging.WARNING)
     assert (said == "") == (level == logging.WARNING)
+
+
+def test_steps_are_drawn_ten_times_a_second_and_the_last_one_before_a_pause(monkeypatch: pytest.MonkeyPatch):
+    terminal, now = Terminal(), [0.0]
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr("rnnnlp.training.progress.time", SimpleNamespace(monotonic=lambda: now[0]))
+    OURS.setLevel(BAR)  # no lines
+    clock = Clock(total_steps=1000, budget=None, now=lambda: now[0])
+
+    def train(progress: Progress, steps: int) -> None:
+        for _ in range(steps):
+            now[0] += 1 / 64
+            clock.step += 1
+            progress.step(BatchLoss(loss=1.0, tokens=10, targets=10), lr=0.1)
+
+    with Progress(clock) as progress:
+        train(progress, 100)
+        assert re.findall(r"step (\d+),", terminal.getvalue()) == [str(1 + 7 * n) for n in range(15)]
+        progress.evaluated({"loss": 1.0}, best=True, sample=None)
+        assert "step 100," in terminal.getvalue()
+    OURS.setLevel(logging.NOTSET)
+    with Progress(clock) as progress:
+        train(progress, 5)
+        assert "step 105," not in terminal.getvalue()
+    assert "step 105," in terminal.getvalue()
 
 
 def test_numbers_and_times_are_short():

@@ -63,6 +63,27 @@ def test_others_connect_and_end(listener: Listener):
     assert wait_for_loss(listener.connections) is None
 
 
+def test_a_process_that_does_not_connect_is_not_waited_for_for_ever(
+    listener: Listener, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setattr(watching, "ACCEPT_SECONDS", 0.2)
+    monkeypatch.setattr(watching, "Listener", lambda others: listener)
+    waiting = threading.Event()
+    monkeypatch.setattr(watching, "wait_for_loss", lambda connections: waiting.set())
+    with socket.socket() as one:
+
+        def share(invitation: Any) -> Any:
+            one.connect(("127.0.0.1", invitation.port))
+            one.sendall(HELLO.pack(invitation.secret, 1))
+            return invitation
+
+        watch(0, 2, share, lambda rank: None)
+        assert waiting.wait(timeout=PATIENCE)
+    assert set(listener.connections) == {1}
+    listener.connections[1].close()
+    assert "1 of 2 processes cannot be reached beside MPI, so nobody notices if their computers are lost" in caplog.text
+
+
 def test_a_first_process_that_cannot_be_reached(listener: Listener):
     invitation = listener.listen()
     listener._server.close()

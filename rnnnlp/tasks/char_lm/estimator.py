@@ -10,7 +10,7 @@ import numpy as np
 
 from rnnnlp.config import as_given
 from rnnnlp.errors import UserError
-from rnnnlp.tasks.char_lm.evaluate import figures_of
+from rnnnlp.tasks.char_lm.evaluate import figures_of, warn_of_words
 from rnnnlp.tasks.char_lm.generate import Sampling, generate
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
 from rnnnlp.tasks.char_lm.task import TASK
@@ -134,6 +134,7 @@ class CharLM(LanguageModelEstimator):
             return "".join(generate(network, prompt, Sampling(**sampling), rng=rng, errors=errors))
 
     def _figures(self, ids: np.ndarray, characters: int) -> dict[str, Any]:
+        warn_of_words(self.network_.tokenizer)
         figures = figures_of(*language_model_loss(self.network_, ids), characters)
         del figures["sums"]
         return figures

@@ -1,6 +1,7 @@
 """The figures of a character language model on a split, and how they are shown."""
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,12 @@ from rnnnlp.tasks.char_lm.config import CharLMTraining
 from rnnnlp.tasks.char_lm.dynamic import Learning, dynamic_loss
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
 from rnnnlp.tasks.language_modelling import corpus_of, language_model_loss
-from rnnnlp.text import encode_corpus, load_corpus
+from rnnnlp.text import Tokenizer, encode_corpus, load_corpus
 from rnnnlp.training.metrics import added_up, language_model_metrics
 from rnnnlp.training.progress import no_bar
 from rnnnlp.training.task import Evaluation
+
+log = logging.getLogger(__name__)
 
 
 def evaluate(
@@ -36,12 +39,13 @@ def evaluate(
 
     if asked.dynamic_lr is not None and not asked.dynamic:
         raise UserError(f"{option('dynamic_lr')} is {asked.dynamic_lr} without {option('dynamic')}; give both")
+    warn_of_words(network.tokenizer)
     corpus = load_corpus(
         data,
         asked.reading(training).for_tokenizer(network.tokenizer.kind),
         document_separator=training.get("document_separator"),
     )
-    encoded = encode_corpus(corpus, network.tokenizer, splits=(split,), hold_out=asked.hold_out)
+    encoded = encode_corpus(corpus, network.tokenizer, splits=(split,), hold_out=asked.hold_out, keep=False)
     ids = encoded.ids[split]
     with tqdm(total=len(ids) - 1, unit=" tokens", unit_scale=True, desc=visible(split), disable=no_bar()) as bar:
         if asked.dynamic:
@@ -52,6 +56,15 @@ def evaluate(
         else:
             loss_sum, tokens = language_model_loss(network, ids, on_progress=bar.update)
     return figures_of(loss_sum, tokens, encoded.characters[split]) | ({"dynamic": True} if asked.dynamic else {})
+
+
+def warn_of_words(tokenizer: Tokenizer) -> None:
+    """Warns of a tokenizer that does not keep the whole text: the model need not predict what is missing."""
+    if tokenizer.kind == "word":
+        log.warning(
+            "a tokenizer of words leaves out white space and the letters of unknown words: "
+            "do not compare figures per character with those of other tokenizers"
+        )
 
 
 def figures_of(loss_sum: float, tokens: int, characters: int) -> dict[str, Any]:
@@ -67,7 +80,7 @@ def figures_of(loss_sum: float, tokens: int, characters: int) -> dict[str, Any]:
     return language_model_metrics(**sums) | {"sums": sums}
 
 
-def merged(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def merged(results: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """The figures of several texts together."""
     return language_model_metrics(**added_up(figures["sums"] for figures in results))
 

@@ -16,7 +16,7 @@ from rnnnlp.files import CorruptFileError, own_folder
 from rnnnlp.folders import read_whole
 from rnnnlp.layers.loss import log_odds_gradient
 from rnnnlp.tasks.sentiment.bundled import model_folder
-from rnnnlp.tasks.sentiment.explain import Contribution, by_word, contributions
+from rnnnlp.tasks.sentiment.explain import Contribution, contributions, words_of
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.tasks.sentiment.predictor import Inference, ModelOutput, Predictor
 from rnnnlp.tensors import load_tensors, save_tensors, set_tensors
@@ -151,8 +151,8 @@ class Ensemble(SavedModel, Predictor):
             of_member = contributions(member, texts, weight * dlogits)
             for of_text, tokens in zip(found, of_member, strict=True):
                 of_text += tokens
-        tokenizer = self.members[0].tokenizer
-        return [by_word(tokens, tokenizer.spans(text)) for text, tokens in zip(texts, found, strict=True)]
+        tokenizer, max_length = self.members[0].tokenizer, self.members[0].config.max_length
+        return [words_of(text, tokens, tokenizer, max_length) for text, tokens in zip(texts, found, strict=True)]
 
     def write(self, folder: Path, *, training: Mapping[str, Any] | None = None, quantize: str | None = None) -> None:
         """Writes the ensemble into a new folder, which is not on the disk before it is synced."""

@@ -2,7 +2,8 @@
 
 # n texts, K classes
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -145,12 +146,14 @@ def of_sums(sums: Mapping[str, Any]) -> dict[str, Any]:
     return found | {"uncalibrated_error": error_of_gaps(np.array(sums["gaps"][1]), examples)}
 
 
-def merged(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def merged(results: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """The figures of several data sets together, of one classifier."""
-    sums = added_up(figures["sums"] for figures in results)
+    found = iter(results)
+    first = next(found)
+    sums = added_up(figures["sums"] for figures in chain((first,), found))
     confusion, gaps = np.array(sums["confusion_matrix"]), np.array(sums["gaps"][0])
-    figures = metrics_of_counts(confusion, gaps, list(results[0]["per_class"]))
-    return figures | of_sums(sums) | {"temperature": results[0]["temperature"], "mistakes": []}
+    figures = metrics_of_counts(confusion, gaps, list(first["per_class"]))
+    return figures | of_sums(sums) | {"temperature": first["temperature"], "mistakes": []}
 
 
 def trainings_of_members(folder: Path) -> list[tuple[Path, Mapping[str, Any]]]:

@@ -1,6 +1,6 @@
 """Which words decided: the contribution of each token to the log-odds of a class."""
 
-# n texts, N tokens, B documents, K classes, W words
+# n texts, N tokens, C characters of these tokens, B documents, K classes, W words
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from rnnnlp.text.scripts import begins_cluster
 
 if TYPE_CHECKING:
     from rnnnlp.tasks.sentiment.network import SentimentNetwork
+    from rnnnlp.text import Tokenizer
 
 
 MOST_OPAQUE = 0.6  # of a colour behind a word, which must be read on light and on dark pages
@@ -104,8 +105,8 @@ def explain(network: SentimentNetwork, texts: Sequence[str], chosen: np.ndarray 
     found = contributions(network, texts, log_odds_gradient(logits, label) / network.temperature)
     if network.linear is None:
         return found
-    spans = map(network.tokenizer.spans, texts)
-    return [by_word(of_text, of_words) for of_text, of_words in zip(found, spans, strict=True)]
+    tokenizer, max_length = network.tokenizer, network.config.max_length
+    return [words_of(text, tokens, tokenizer, max_length) for text, tokens in zip(texts, found, strict=True)]
 
 
 def contributions(network: SentimentNetwork, texts: Sequence[str], dlogits: np.ndarray) -> list[list[Contribution]]:
@@ -142,6 +143,26 @@ def contributions(network: SentimentNetwork, texts: Sequence[str], dlogits: np.n
     return [one + other for one, other in zip(found, of_linear, strict=True)]
 
 
+def words_of(text: str, tokens: Sequence[Contribution], tokenizer: Tokenizer, max_length: int) -> list[Contribution]:
+    """The contributions of the words of a text, as by `by_word`: of all that are read, and of others that contribute.
+
+    Args:
+        text: The text.
+        tokens: The contributions of tokens.
+        tokenizer: Its tokens are the words.
+        max_length: The number of these that are read of a text.
+    """
+    spans = tokenizer.spans(text, max_length)
+    if len(spans) < max_length:
+        return by_word(tokens, spans)
+    head = max_length // 2
+    start, stop = spans[:head, 1].max(initial=0), spans[head, 0]  # between these characters it is not read
+    if not any(token.start < stop and token.stop > start for token in tokens):
+        return by_word(tokens, spans)
+    words = by_word(tokens, tokenizer.spans(text))
+    return [word for word in words if word.weight or not start <= word.start < stop]
+
+
 def by_word(tokens: Sequence[Contribution], spans: np.ndarray) -> list[Contribution]:
     """The contributions of words, from those of tokens of other tokenizers.
 
@@ -155,12 +176,11 @@ def by_word(tokens: Sequence[Contribution], spans: np.ndarray) -> list[Contribut
     words = np.unique(spans, axis=0)  # the bytes of one character are one word
     if not len(words):
         return []
-    length = max(stop for _, stop in [*words.tolist(), *(token[:2] for token in tokens)])
-    rises = np.zeros(length + 1)  # difference array: change of weight at each character
-    for start, stop, weight in tokens:
-        rises[start] += weight / (stop - start)
-        rises[stop] -= weight / (stop - start)
-    of_word = np.searchsorted(words[:, 1], np.arange(length), side="right")  # the first word that ends behind it
-    of_word = np.minimum(of_word, len(words) - 1)
-    weights = np.bincount(of_word, rises.cumsum()[:-1], len(words))  # (W,)
-    return [Contribution(a, b, weight) for (a, b), weight in zip(words.tolist(), weights.tolist(), strict=True)]
+    starts, stops, weights = np.array(tokens, np.float64).reshape(-1, 3).T  # (N,)
+    lengths = (stops - starts).astype(np.int64)  # (N,)
+    in_token = np.arange(lengths.sum()) - np.repeat(lengths.cumsum() - lengths, lengths)  # (C,)
+    characters = np.repeat(starts, lengths) + in_token  # (C,)
+    shares = np.repeat(weights, lengths) / np.repeat(lengths, lengths)  # (C,)
+    of_word = np.searchsorted(words[:, 1], characters, side="right")  # the first word that ends behind it
+    of_words = np.bincount(np.minimum(of_word, len(words) - 1), shares, len(words))  # (W,)
+    return [Contribution(a, b, weight) for (a, b), weight in zip(words.tolist(), of_words.tolist(), strict=True)]

@@ -1,6 +1,6 @@
 """The figures of word language models on a split, and how they are shown."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +56,7 @@ def metrics_of_sums(sums: Mapping[str, Any]) -> dict[str, Any]:
     return {"loss": loss, **perplexities, "tokens": tokens}
 
 
-def merged(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def merged(results: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """The figures of several texts together."""
     return metrics_of_sums(added_up(figures["sums"] for figures in results))
 
@@ -73,7 +73,8 @@ def evaluate(
         document_separator=training.get("document_separator"),
         unlabelled=True,
     )
-    ids = encode_corpus(corpus, network.tokenizer, splits=(split,), hold_out=asked.hold_out).ids[split]
+    encoded = encode_corpus(corpus, network.tokenizer, splits=(split,), hold_out=asked.hold_out, keep=False)
+    ids = encoded.ids[split]
     with tqdm(total=2 * (len(ids) - 1), unit=" tokens", unit_scale=True, desc=visible(split), disable=no_bar()) as bar:
         sums = sums_of_losses(network, ids, on_progress=bar.update)
     return metrics_of_sums(sums) | {"sums": sums}
