@@ -4,8 +4,11 @@ Texts, labels, names of files and configurations come from others. Printed as th
 hide text, reverse its order or begin a new line.
 """
 
+import os
 import re
+import shlex
 from collections.abc import Iterable, Sequence
+from unicodedata import category, east_asian_width
 
 # C0 and C1 controls, marks and overrides of the direction of writing, line and paragraph separators, the byte order
 # mark, annotations, and halves of characters. Joiners stay: emoji and the scripts of several languages need them.
@@ -50,3 +53,28 @@ def markdown_code(text: object) -> str:
 def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     """The lines of a Markdown table; its cells are written as they are."""
     return ["| " + " | ".join(cells) + " |" for cells in (head, ["---"] * len(head), *rows)]
+
+
+def columns(text: str) -> int:
+    """The number of columns that a text takes in a terminal."""
+    return sum(0 if category(c) in ("Mn", "Me", "Cf") else 2 if east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def aligned_right(text: str, width: int) -> str:
+    """The text with blanks before it, which takes `width` columns or more."""
+    return " " * (width - columns(text)) + text
+
+
+def command_line(*words: str) -> str:
+    """The words of a command as a person types them: quoted where the shell needs it."""
+    if os.name != "nt":
+        return shlex.join(words)
+    from subprocess import list2cmdline  # here, since it takes time and few commands need it
+
+    return list2cmdline(words)
+
+
+def path_as_word(path: str | os.PathLike[str]) -> str:
+    """A path that no command takes for an option."""
+    path = os.fspath(path)
+    return os.path.join(os.curdir, path) if path.startswith("-") else path

@@ -1,11 +1,23 @@
 """Text for people: what a terminal or a page would act on is made visible."""
 
 import json
+import os
 import unicodedata
+from pathlib import Path
 
 import pytest
 
-from rnnnlp.display import has_acting, markdown, markdown_code, visible, visible_json
+from rnnnlp.display import (
+    aligned_right,
+    columns,
+    command_line,
+    has_acting,
+    markdown,
+    markdown_code,
+    path_as_word,
+    visible,
+    visible_json,
+)
 
 ACTING = [
     *map(chr, (*range(0x20), *range(0x7F, 0xA0))),
@@ -62,3 +74,23 @@ def test_markdown():
 )
 def test_code_in_markdown(text: str, code: str):
     assert markdown_code(text) == code
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("", 0), ("abc", 3), ("好评", 4), ("ｱａ", 3), ("e\u0301", 1), ("คำ\u200d", 2), ("정말", 4)]
+)
+def test_columns_of_a_terminal(text: str, expected: int):
+    assert columns(text) == expected
+    assert aligned_right(text, 6) == " " * (6 - expected) + text
+    assert aligned_right(text, 0) == text
+
+
+def test_commands_are_quoted(monkeypatch: pytest.MonkeyPatch):
+    words = ["rnnnlp", "predict", "my runs/a", path_as_word("-b"), path_as_word(Path("c"))]
+    place = os.path.join(".", "-b")
+    found = []
+    for name in ("posix", "nt"):
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "name", name)
+            found.append(command_line(*words))
+    assert found == [f"rnnnlp predict 'my runs/a' {place} c", f'rnnnlp predict "my runs/a" {place} c']

@@ -6,20 +6,20 @@ import sys
 from rnnnlp.analysis.learning_curve import ALL, SIZES
 from rnnnlp.cli.options import add_config_options, read_toml
 from rnnnlp.cli.output import refuse_input, show, show_text
-from rnnnlp.cli.train import task_of_command
+from rnnnlp.cli.train import tasks_by_command
 from rnnnlp.errors import UserError, option
 
 MOST_SEEDS = 1000
-TRAINS = "train sentiment"  # the command of the task; the learning curve is of classifiers
+TRAINED = "sentiment"  # the learning curve is of classifiers
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    task = task_of_command(TRAINS)
+    task = tasks_by_command()[TRAINED]
     parser.usage = "rnnnlp curve --data DATA [--sizes N,N,...] [--seeds N] [options]"
     parser.description = (
         "Train classifiers on growing parts of the training texts, and print accuracy against the number of labels, "
-        f"beside linear baselines on the same texts. All options of 'rnnnlp {TRAINS}' that configure a training are "
-        "allowed; --budget and the like are for each training."
+        f"beside linear baselines on the same texts. All options of 'rnnnlp {task.command}' that configure a training "
+        "are allowed; --budget and the like are for each training."
     )
     parser.add_argument(
         "--sizes",
@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
     from rnnnlp.analysis import plots
     from rnnnlp.analysis.learning_curve import CurveData, Kept, learning_curve, outlook, table, usable_sizes
 
-    task = task_of_command(TRAINS)
+    task = tasks_by_command()[TRAINED]
     of_command = ("command", "run", "sizes", "seeds", "split", "baseline", "json", "out", "config", "quiet")
     given = {name: value for name, value in vars(options).items() if name not in of_command}
     values = (read_toml(options.config) if options.config else {}) | given

@@ -4,6 +4,7 @@ import argparse
 import logging
 
 from rnnnlp.cli.options import add_backend_options, add_reading_options, with_backend
+from rnnnlp.display import command_line, path_as_word
 
 log = logging.getLogger(__name__)
 
@@ -35,5 +36,5 @@ def run(options: argparse.Namespace) -> int:
     given = {"runs": tuple(options.runs), "data": options.data, **ReadOptions.given(options)}
     ensemble_options = EnsembleOptions.from_mapping(given)
     make_ensemble(ensemble_options, options.out, overwrite=options.overwrite)
-    log.info('%s: done; use it with: rnnnlp predict %s "..."', options.out, options.out)
+    log.info('%s: done; use it with: rnnnlp predict %s "..."', options.out, command_line(path_as_word(options.out)))
     return 0

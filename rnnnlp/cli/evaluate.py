@@ -6,7 +6,7 @@ import logging
 import math
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -213,8 +213,7 @@ def evaluate_data_sets(options: argparse.Namespace, model: Model) -> None:
         figures = measured(model, loaded, data, split, asked)
         figures["seconds"] = round(time.monotonic() - started, 2)
         if options.json:
-            decides = options.threshold is not None and "thresholds" not in figures  # which is the table of a class
-            figures |= of_model(options, model.folder, version) | ({"threshold": options.threshold} if decides else {})
+            figures |= of_model(options, model.folder, version)
         results.append(figures)
     show_figures(options, model.task, results)
 
@@ -274,17 +273,24 @@ def total_of_files(options: argparse.Namespace, task: "Task") -> dict[str, Any] 
     if missing:
         log.info("%d of %d files are not measured yet; the last process prints the total", missing, len(outputs))
         return None
-    results = []
+    splits: dict[str, None] = {}
+    total = task.merged(figures_of_files(outputs, splits))
+    total |= {"split": ", ".join(splits), "data": f"{len(outputs)} files"}
+    return with_threshold(total, options.threshold)
+
+
+def figures_of_files(outputs: Iterable[Path], splits: dict[str, None]) -> Iterator[dict[str, Any]]:
+    """Yields the figures of one file after the other, and adds its split to `splits`."""
     for output in outputs:
         try:
-            results.append(json.loads(output.read_bytes()))
-            results[-1]["sums"]
+            figures = json.loads(output.read_bytes())
+            figures["sums"]
+            splits[figures["split"]] = None
         except (OSError, ValueError, KeyError, TypeError):
             raise UserError(
                 f"{output} has no figures that can be added up; remove it, and give the same command again"
             ) from None
-    splits = dict.fromkeys(figures["split"] for figures in results)
-    return task.merged(results) | {"split": ", ".join(splits), "data": f"{len(results)} files"}
+        yield figures
 
 
 def training_in(config: Mapping[str, Any], task: "Task", folder: Path) -> dict[str, Any]:
@@ -339,4 +345,9 @@ def measured(
         )
     if not sums:
         figures.pop("sums", None)
-    return figures | {"split": split, "data": data}
+    return with_threshold(figures | {"split": split, "data": data}, asked.threshold)
+
+
+def with_threshold(figures: dict[str, Any], threshold: str | None) -> dict[str, Any]:
+    """The figures with the threshold that decided the labels; as they are where they have a table of thresholds."""
+    return figures if threshold is None or "thresholds" in figures else figures | {"threshold": threshold}

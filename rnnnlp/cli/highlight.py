@@ -17,8 +17,8 @@ GREEN, RED, END = "\x1b[{}32m", "\x1b[{}31m", "\x1b[0m"
 
 
 def colours_wanted(file: TextIO) -> bool:
-    """Whether `file` is a terminal, and NO_COLOR is not set (https://no-color.org)."""
-    return file.isatty() and not os.environ.get("NO_COLOR")
+    """Whether `file` is a terminal with colours, and NO_COLOR is not set (https://no-color.org)."""
+    return file.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def highlighted(text: str, words: Sequence["Contribution"]) -> Coloured:

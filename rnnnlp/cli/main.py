@@ -5,7 +5,6 @@ import difflib
 import io
 import logging
 import os
-import shlex
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -15,6 +14,7 @@ from typing import NoReturn
 
 from rnnnlp.cli.completion import OPTION, SHELLS, PrintCompletion, is_asked
 from rnnnlp.cli.output import LogHandler, show
+from rnnnlp.display import command_line
 from rnnnlp.errors import UserError, dashed
 
 LONGEST_MESSAGE = 2000  # characters
@@ -237,7 +237,7 @@ def suggestion(left: list[str], parser: argparse.ArgumentParser, options: argpar
     if name.startswith("-"):
         meant = difflib.get_close_matches(name.replace("_", "-"), known, 1, SIMILAR)
     elif len(left) == 1 and dashed("data") in known and getattr(options, "data", None) is None:
-        meant = [f"{dashed('data')} {shlex.quote(left[0])}"]
+        meant = [f"{dashed('data')} {command_line(left[0])}"]
     return f"; did you mean {meant[0]}?" if meant else ""
 
 

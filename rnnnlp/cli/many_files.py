@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import fields
@@ -82,17 +83,23 @@ def outputs_of_files(options: argparse.Namespace, suffix: str) -> dict[str, Path
     files = _found(options.files)
     out = Path(os.path.expanduser(options.out))
     outputs = {file: out / f"{os.path.basename(file)}{suffix}" for file in files}
-    if len(set(outputs.values())) < len(files):
+    if len({folded(output.name) for output in outputs.values()}) < len(files):
         raise UserError(
-            f"{option('files')}: two files have one name, and so one output; give them one folder at a time"
+            f"{option('files')}: two files have names that differ at most in case or in how an accent is written, and "
+            "so one output; rename one, or give them one folder at a time"
         )
     for file, output in outputs.items():
-        if output.name == MODEL:
+        if folded(output.name) == MODEL:
             raise UserError(
                 f"{option('files')}: the output of {file} would be {MODEL}, which has the digest of the model; rename "
                 "that file"
             )
     return outputs
+
+
+def folded(name: str) -> str:
+    """The same for all names that are one file on Windows or macOS, whose disks do not tell upper from lower case."""
+    return unicodedata.normalize("NFC", name).lower()
 
 
 def require_files(options: argparse.Namespace, *others: str) -> bool:

@@ -43,15 +43,17 @@ def show(*fields: str, to: TextIO | None = None) -> None:
 
 
 def show_text(text: str) -> None:
-    """Prints a text that may have lines: as it is to a file or another program, and visible to a terminal."""
-    print(visible(text, keep="\n\t") if sys.stdout.isatty() else text, end="", flush=True)
+    """Prints a text that may have lines: in UTF-8 to a file or another program, and visible to a terminal."""
+    show_bytes(text.encode("utf-8", "backslashreplace"))
 
 
 def show_bytes(content: bytes) -> None:
     """Writes bytes to standard output as they are, and as visible text to a terminal."""
-    stream = None if sys.stdout.isatty() else getattr(sys.stdout, "buffer", None)
+    at_terminal = sys.stdout.isatty()
+    stream = None if at_terminal else getattr(sys.stdout, "buffer", None)
     if stream is None:
-        show_text(content.decode("utf-8", "replace"))
+        text = content.decode("utf-8", "replace")
+        print(visible(text, keep="\n\t") if at_terminal else text, end="", flush=True)
     else:
         sys.stdout.flush()
         stream.write(content)
@@ -125,7 +127,9 @@ def refuse_input(name: str, path: str | None, *, data: Iterable[str | None] = ()
         return
     named = ["/dev/stdin" if place == "-" else place for place in data]
     places = [os.path.expanduser(place) for place in named if place and is_local(place)]
-    places = [found for place in places for found in (glob.glob(place, recursive=True) or [place])]
+    places = [
+        found for place in places for found in ([place] if os.path.exists(place) else glob.glob(place, recursive=True))
+    ]
     places += [os.path.join(os.path.expanduser(run), entry) for run in runs for entry in ENTRIES]
     for place in map(os.path.realpath, places):
         if os.path.exists(place) and (os.path.samefile(place, target) or Path(place) in Path(target).parents):

@@ -127,10 +127,12 @@ def gradients(options: argparse.Namespace) -> tuple[dict[str, Any], Callable[[],
 
 def trained_models(options: argparse.Namespace) -> Iterator[tuple[str, "CharLMNetwork", Any]]:
     """Yields the name, the model and the validation ids of each run."""
+    from dataclasses import replace
     from pathlib import Path
 
     from rnnnlp.tasks.char_lm.network import CharLMNetwork
-    from rnnnlp.text import ReadOptions, encode_corpus, load_corpus
+    from rnnnlp.text import encode_corpus, load_corpus
+    from rnnnlp.text.tables import USUAL_TEXT_COLUMNS, Table
     from rnnnlp.training.data_places import find_data
     from rnnnlp.training.model_folder import training_of
     from rnnnlp.training.task import Evaluation
@@ -140,12 +142,15 @@ def trained_models(options: argparse.Namespace) -> Iterator[tuple[str, "CharLMNe
         model = CharLMNetwork.from_pretrained(folder)
         training = training_of(folder)
         data = options.data or find_data(training, folder)
-        reading = ReadOptions() if options.data else Evaluation(own_data=True).reading(training)
+        reading = Evaluation(own_data=not options.data).reading(training)
         corpus = load_corpus(
             data,
             reading.for_tokenizer(model.tokenizer.kind),
             document_separator=training.get("document_separator"),
         )
+        tables = [part for parts in corpus.splits.values() for part in parts if isinstance(part, Table)]
+        if options.data and not all(table.columns_like(corpus.text_column, USUAL_TEXT_COLUMNS) for table in tables):
+            corpus = replace(corpus, text_column=None)  # other data without the column of the run
         encoded = encode_corpus(corpus, model.tokenizer, splits=("validation",))
         yield name, model, encoded.ids["validation"]
 

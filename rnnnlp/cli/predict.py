@@ -114,6 +114,7 @@ def run(options: argparse.Namespace) -> int:
     from rnnnlp.tasks.sentiment.bundled import bundled_models, is_bundled, model_folder
     from rnnnlp.text import ReadOptions
     from rnnnlp.text.plain import stream_plain_texts
+    from rnnnlp.training.model_folder import trained_columns
 
     run_folder, given = run_and_texts(options)
     if run_folder is not None and not is_bundled(run_folder):
@@ -144,7 +145,8 @@ def run(options: argparse.Namespace) -> int:
         log.info("reading texts from standard input, one on each line; Ctrl-D ends them")
     runs = [str(model_folder(name)) for name in (bundled_models() if run_folder is None else [run_folder])]
     refuse_input("json", options.json, data=[] if given else [options.file or "-"], runs=runs)
-    batches = [given] if given else stream_plain_texts(options.file or "-", ReadOptions.of(options))
+    trained = None if run_folder is None else trained_columns(model_folder(run_folder))
+    batches = [given] if given else stream_plain_texts(options.file or "-", ReadOptions.of(options), trained)
     write_predictions(models, batches, options)
     return 0
 
@@ -154,14 +156,14 @@ def predict_files(run_folder: str, options: argparse.Namespace) -> int:
     from rnnnlp.tasks.sentiment.bundled import model_folder
     from rnnnlp.text import ReadOptions
     from rnnnlp.text.plain import stream_plain_texts
-    from rnnnlp.training.model_folder import version_of_weights
+    from rnnnlp.training.model_folder import trained_columns, version_of_weights
 
     folder = model_folder(run_folder)
     version = version_of_weights(folder)
-    models, reading = Models(run_folder, options.threshold), ReadOptions.of(options)
+    models, reading, trained = Models(run_folder, options.threshold), ReadOptions.of(options), trained_columns(folder)
     for file, output in files_to_do(options, ".jsonl", folder, version, "threshold", "explain"):
         options.json = str(output)
-        write_predictions(models, stream_plain_texts(file, reading), options)
+        write_predictions(models, stream_plain_texts(file, reading, trained), options)
     return 0
 
 
@@ -179,7 +181,7 @@ def write_predictions(models: "Models", batches: Iterable[Sequence[str | None]],
             with signals_noted() as signals:  # so that lines are written whole
                 for i, text in enumerate(batch):
                     if options.json:
-                        show_json(as_json(text, found.get(i)), file)
+                        show_json(as_json(text, found.get(i), options.explain), file)
                     else:
                         for fields in as_lines(text, found.get(i), coloured=coloured):
                             show(*fields)
@@ -304,16 +306,18 @@ def run_and_texts(options: argparse.Namespace) -> tuple[str | None, list[str]]:
 def looks_like_run(word: str, others: Sequence[str], models: Iterable[str]) -> bool:
     """Whether the first word is more likely a mistyped run than a text.
 
-    It is if it has no space and looks like a path or almost like a bundled model, or sentences follow it; or if it is
-    in a folder that exists.
+    It is if it begins as a path, or is in a folder that exists. A word of ASCII without a space also is if it looks
+    like a path or almost like a bundled model, or sentences follow it; a text in Chinese or Thai has no spaces either.
     """
     if os.path.isfile(word):
         return False  # said elsewhere
-    if re.search(r"\s", word):
-        return bool(re.match(r"~|\.{0,2}[/\\]|[A-Za-z]:[/\\]", word)) or os.path.isdir(os.path.dirname(word))
+    if re.search(r"\s", word) or not word.isascii():
+        return bool(re.match(r"~[^/\\\s]*[/\\]|\.{0,2}[/\\]|[A-Za-z]:[/\\]", word)) or os.path.isdir(
+            os.path.dirname(word)
+        )
     if re.search(r"[/\\_]|\.\w", word) or difflib.get_close_matches(word.lower(), models, 1, 0.75):
         return True
-    return word.isascii() and any(re.search(r"\s", other) for other in others)
+    return any(re.search(r"\s", other) for other in others)
 
 
 @contextmanager
@@ -341,12 +345,12 @@ def text_output(path: str | None, *, whole: bool = False) -> Iterator[TextIO]:
         raise stopped
 
 
-def as_json(text: str | None, prediction: Prediction | None) -> dict[str, Any]:
-    """A prediction, to be written as JSON; where there is no text, there are no label and probabilities."""
+def as_json(text: str | None, prediction: Prediction | None, explain: bool) -> dict[str, Any]:
+    """A prediction, to be written as JSON; all its values are None where there is no text."""
     from rnnnlp.tasks.sentiment.predictor import as_fields
 
     if text is None or prediction is None:
-        return {"text": None, "label": None, "probabilities": None}
+        return dict.fromkeys(("text", "label", "probabilities", "unknown_words", *(("words",) if explain else ())))
     fields = as_fields(prediction.classes, text, prediction.k, prediction.p, prediction.unknown, prediction.words)
     return {"text": text, **fields}
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from rnnnlp.cli.options import duration
 from rnnnlp.cli.output import show
 from rnnnlp.config import written_duration
+from rnnnlp.display import command_line
 from rnnnlp.errors import UserError, option
 
 CHAR_LM_BUDGET, SENTIMENT_EPOCHS = 100.0, 15  # seconds, epochs
@@ -68,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
         ["predict", classifier, *TEXTS],
     ):
         show()
-        show("$ rnnnlp " + " ".join(f'"{word}"' if " " in word else word for word in words))
+        show(f"$ {command_line('rnnnlp', *words)}")
         sys.stdout.flush()
         if code := main([*words, *quiet]):
             return code

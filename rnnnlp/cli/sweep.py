@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rnnnlp.cli.many_files import folded
 from rnnnlp.cli.options import read_toml
 from rnnnlp.cli.output import refuse_input, show, write_json
-from rnnnlp.cli.train import PREFIX
+from rnnnlp.cli.train import tasks_by_command
 from rnnnlp.display import markdown_table
 from rnnnlp.errors import UserError, option
-from rnnnlp.tasks import TASKS, load_task
 
 if TYPE_CHECKING:
     from rnnnlp.training.task import Task
@@ -49,8 +49,11 @@ def run(options: argparse.Namespace) -> int:
 
     task, folder = tasks_by_command()[options.kind], Path(os.path.expanduser(options.out))
     files = {Path(file).stem: file for file in options.files}
-    if len(files) < len(options.files):
-        raise UserError("two files have one name, and so one run; give them other names")
+    if len(set(map(folded, files))) < len(options.files):
+        raise UserError(
+            "two files have names that differ at most in case or in how an accent is written, and so one run; give "
+            "them other names"
+        )
     given = {"data": options.data, "threads": options.threads}
     configs = {name: {k: v for k, v in given.items() if v is not None} | read_toml(files[name]) for name in files}
     for name, config in configs.items():
@@ -75,11 +78,6 @@ def run(options: argparse.Namespace) -> int:
     if missing:
         log.info("%d runs are trained by other processes; the same command shows all results later", missing)
     return 2 if failed else 0
-
-
-def tasks_by_command() -> dict[str, "Task"]:
-    """The tasks, by the word after `train`."""
-    return {task.command.removeprefix(PREFIX): task for task in map(load_task, TASKS)}
 
 
 def trains(task: "Task", folder: Path, name: str, config: dict[str, Any], failed: dict[str, str]) -> bool:

@@ -58,10 +58,11 @@ def write_uncertain(model: "Predictor", run: Path, texts: Sequence[str], options
     from rnnnlp.tasks.sentiment.uncertain import margins, most_uncertain
     from rnnnlp.text import ReadOptions
     from rnnnlp.text.plain import TextsToLabel, load_texts_to_label
+    from rnnnlp.training.model_folder import trained_columns
 
-    source = options.file or "-"
+    source, reading, trained = options.file or "-", ReadOptions.of(options), trained_columns(run)
     refuse_input("out", options.out, data=[] if texts else [source], runs=[str(run)])
-    given = TextsToLabel(list(texts)) if texts else load_texts_to_label(source, ReadOptions.of(options))
+    given = TextsToLabel(list(texts)) if texts else load_texts_to_label(source, reading, trained)
     there = [text for text in given.texts if text is not None]
     if not there and given.labelled:
         raise UserError(

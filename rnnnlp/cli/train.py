@@ -2,13 +2,13 @@
 
 import argparse
 import logging
-import shlex
 import sys
 from typing import Any
 
 from rnnnlp.cli.options import add_config_options, read_toml
 from rnnnlp.cli.output import show
 from rnnnlp.config import as_given
+from rnnnlp.display import command_line, path_as_word
 from rnnnlp.errors import UserError, dashed, option
 from rnnnlp.files import WriteError
 from rnnnlp.tasks import TASKS, load_task
@@ -20,9 +20,7 @@ log = logging.getLogger(__name__)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    tasks = {
-        task.command.removeprefix(PREFIX): task for task in map(load_task, TASKS) if task.command.startswith(PREFIX)
-    }
+    tasks = {name: task for name, task in tasks_by_command().items() if task.command != name}
     kinds = parser.add_subparsers(dest="kind", metavar="|".join(tasks), required=True)
     for name, task in tasks.items():
         description = f"Train {task.about}."
@@ -101,7 +99,7 @@ def trained(options: argparse.Namespace, task: Task) -> int:
             error.add_note(f"resume with: {command_to_resume(task, out)}")  # the other processes end with this one
         raise
     if processes().rank == 0:
-        log.info("%s: done; use it with: %s", out, task.use.format(run=out))
+        log.info("%s: done; use it with: %s", out, task.use.format(run=command_line(path_as_word(out))))
     return 0
 
 
@@ -112,16 +110,16 @@ def can_resume(out: str | None, before: Any) -> bool:
     return bool(out and RunFolder(out).identity() != before and RunFolder(out).checkpoints())
 
 
-def task_of_command(command: str) -> Task:
-    """The task that this command trains."""
-    return next(task for task in map(load_task, TASKS) if task.command == command)
+def tasks_by_command() -> dict[str, Task]:
+    """The tasks, by the last word of the command that trains them."""
+    return {task.command.removeprefix(PREFIX): task for task in map(load_task, TASKS)}
 
 
 def command_to_resume(task: Task, out: str) -> str:
     from rnnnlp.training.distributed import processes
 
     launcher = ["mpiexec", "-n", str(size)] if (size := processes().size) > 1 else []
-    return shlex.join([*launcher, "rnnnlp", *task.command.split(), dashed("resume"), str(out)])
+    return command_line(*launcher, "rnnnlp", *task.command.split(), dashed("resume"), path_as_word(out))
 
 
 def set_command_to_resume(task: Task, out: str) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from rnnnlp.errors import UserError
 from rnnnlp.text.given_tables import GivenTable, is_table, plain_column
-from rnnnlp.text.labelled_rows import label_of_file, two_columns
+from rnnnlp.text.labelled_rows import classes_of_schema, label_of_file, two_columns
 from rnnnlp.text.labels import Label, as_labels
 
 _LONGEST_PATH = 1024
@@ -193,7 +193,7 @@ def labelled_rows(
 def _columns_of(table: GivenTable, columns: Columns) -> tuple[list[Any], list[Any], tuple[str, ...] | None]:
     """The texts and labels of a table, and the names of its classes if its schema has them."""
     of_texts, of_labels = two_columns(table, *columns)
-    names = table.class_names(of_labels)
+    names = classes_of_schema(table, of_labels)
     pairs = list(table.rows((of_texts, of_labels)))
     labels = [label if names is None else label_of_file(label, names, table) for _, label in pairs]
     return [text for text, _ in pairs], labels, names

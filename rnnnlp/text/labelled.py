@@ -218,14 +218,14 @@ def hold_out_validation(
     return {"train": train.where(~held), "validation": train.where(held)}
 
 
-def warn_of_copies(data: LabelledData) -> None:
-    """Warns of texts to validate on that are among those to train on, too."""
-    validation = data.splits["validation"].texts
+def warn_of_copies(data: LabelledData, split: str = "validation") -> None:
+    """Warns of texts of a split to measure on that are among those to train on, too."""
+    measured = data.splits[split].texts
     known = set(data.splits["train"].texts)
-    copies = sum(text in known for text in validation)
-    if copies > MOST_COPIES * len(validation):
+    copies = sum(text in known for text in measured)
+    if copies > MOST_COPIES * len(measured):
         log.warning(
-            "%s: %d of the %d validation texts are also training texts: figures on them are better than on new texts; "
+            "%s: %d of the %d %s texts are also training texts: figures on them are better than on new texts; "
             "remove the copies",
-            *(data.source, copies, len(validation)),
+            *(data.source, copies, len(measured), split),
         )

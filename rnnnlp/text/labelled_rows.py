@@ -50,7 +50,7 @@ def read_labelled_rows(
         if isinstance(table, PlainText):
             raise UserError(f"{table.name} is plain text; for labels give csv, tsv, jsonl, parquet or class folders")
         of_texts, column = two_columns(table, text_column, label_column)
-        names = table.class_names(column)
+        names = classes_of_schema(table, column)
         found_names.add(names)
         known: dict[Any, Label | None] = {}  # of the few different values that a column has
         for text, value in table.texts_and(of_texts, column):
@@ -85,6 +85,28 @@ def two_columns(table: Table, text_column: str | None, label_column: str | None)
             f"{option('text_column')} or {option('label_column')}"
         )
     return of_texts, of_labels
+
+
+def classes_of_schema(table: Table, column: str) -> tuple[str, ...] | None:
+    """The names of all classes, without blanks around them, if the schema of a column has them (a `ClassLabel`).
+
+    Raises:
+        UserError: If one cannot be the name of a class.
+    """
+    found: dict[str, None] = {}
+    for name in table.class_names(column) or ():
+        try:
+            label = as_label(name)
+            wrong = "it is empty" if label is None else "another one is the same" if label in found else ""
+        except ValueError as error:
+            label, wrong = None, str(error)
+        if wrong:
+            raise UserError(
+                f"the schema of {table.name} names the class {name[:60]!r}; {wrong}: correct the schema, or choose "
+                f"another column with {option('label_column')}"
+            )
+        found[str(label)] = None
+    return tuple(found) or None
 
 
 def label_of_file(value: Any, class_names: tuple[str, ...] | None, table: Table) -> Label | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from rnnnlp.errors import UserError, option
 from rnnnlp.text.decoding import read_standard_input, read_text
 from rnnnlp.text.formats import begins_as_json, delimiter_of_header, open_table
-from rnnnlp.text.labelled_rows import label_of_file
+from rnnnlp.text.labelled_rows import classes_of_schema, label_of_file
 from rnnnlp.text.read_options import ReadOptions
 from rnnnlp.text.rows import with_line_feeds
 from rnnnlp.text.sources import refuse_what_is_no_path
@@ -25,32 +25,36 @@ def load_plain_texts(path: str | Path, reading: ReadOptions | None = None) -> Se
     return [text for batch in stream_plain_texts(path, reading) for text in batch]
 
 
-def stream_plain_texts(path: str | Path, reading: ReadOptions | None = None) -> Iterator[list[str | None]]:
+def stream_plain_texts(
+    path: str | Path, reading: ReadOptions | None = None, trained: ReadOptions | None = None
+) -> Iterator[list[str | None]]:
     r"""Yields the texts of a table (csv, tsv, json, parquet), or the lines of any other file or of standard input.
 
     They come in batches, as `in_batches` makes them; where standard input pauses, the batch so far is yielded. So the
     first texts have their answer before the last ones are read, and memory use does not grow with the file. A
     compressed file is unpacked once beforehand, so that a damaged one or a bomb is refused before it is used.
 
-    Lines end at "\n" or "\r\n"; at "\r" in a file that has no "\n". An empty line is an empty text. A file without the
-    suffix of a table is one if its first line is a JSON object, or names usual columns. A row of a table without a text
-    is None, so that each row has its answer.
+    Lines end at "\n" or "\r\n"; at "\r" in a file that has no "\n". A file without the suffix of a table is one if its
+    first line is a JSON object, or names usual columns. A row of a table without a text is None, and so is a blank
+    line, so that each row has its answer.
 
     Args:
         path: The file; "-" for standard input.
         reading: How it is read.
+        trained: The columns that a model was trained on: those that the file has are taken where `reading` names none.
 
     Raises:
         UserError: If the file cannot be read, or has no such column.
     """
     reading = reading or ReadOptions()
-    table = _table(path, reading)
+    table = _table(path, reading, trained)
     if str(path) != "-":
         check_unpacked(os.path.expanduser(path))
     if table is None:
         yield from in_batches(_plain_lines(path, reading), LARGEST_BATCH)
         return
-    rows = table.texts_and(table.find_text_column(reading.text_column), keep_missing=True)
+    of_texts = table.find_text_column(_column("text_column", table, reading, trained))
+    rows = table.texts_and(of_texts, keep_missing=True)
     yield from in_batches(([text] for (text,) in rows), LARGEST_BATCH)
 
 
@@ -101,22 +105,25 @@ class TextsToLabel:
     columns: tuple[str, str] = ("text", LABEL)
 
 
-def load_texts_to_label(path: str | Path, reading: ReadOptions | None = None) -> TextsToLabel:
-    """Loads texts as `load_plain_texts`; of a table with a label column, those of the rows without a label.
+def load_texts_to_label(
+    path: str | Path, reading: ReadOptions | None = None, trained: ReadOptions | None = None
+) -> TextsToLabel:
+    """Loads texts as `stream_plain_texts`; of a table with a label column, those of the rows without a label.
 
     Raises:
         UserError: If the file cannot be read, or has no such column.
     """
     reading = reading or ReadOptions()
-    table = _table(path, reading)
+    table = _table(path, reading, trained)
     if table is None:
         return TextsToLabel([line for lines in _plain_lines(path, reading) for line in lines])
-    of_texts, wanted = table.find_text_column(reading.text_column), reading.label_column
+    of_texts = table.find_text_column(_column("text_column", table, reading, trained))
+    wanted = _column("label_column", table, reading, trained)
     if wanted is None and not table.columns_like(None, USUAL_LABEL_COLUMNS):
         texts = [text for (text,) in table.texts_and(of_texts, keep_missing=True)]
         return TextsToLabel(texts, columns=(of_texts, LABEL))
     column = table.find_label_column(wanted)
-    names = table.class_names(column)
+    names = classes_of_schema(table, column)
     pairs = table.texts_and(of_texts, column, keep_missing=True)
     rows = [(text, label_of_file(value, names, table)) for text, value in pairs]
     if {label for _, label in rows} - {None} == {-1}:  # it means that there is none, as in `load_labelled`
@@ -128,7 +135,13 @@ def load_texts_to_label(path: str | Path, reading: ReadOptions | None = None) ->
     )
 
 
-def _table(path: str | Path, reading: ReadOptions) -> Table | None:
+def _column(name: str, table: Table, reading: ReadOptions, trained: ReadOptions | None) -> str | None:
+    """The column that an option names, or that of the training if the table has it; None for a usual one."""
+    asked, of_training = getattr(reading, name), getattr(trained, name, None)
+    return of_training if asked is None and of_training is not None and table.columns_like(of_training, ()) else asked
+
+
+def _table(path: str | Path, reading: ReadOptions, trained: ReadOptions | None) -> Table | None:
     """The table that a file is; None for plain text, and for "-".
 
     Raises:
@@ -140,10 +153,11 @@ def _table(path: str | Path, reading: ReadOptions) -> Table | None:
     if not file.is_file():
         refuse_what_is_no_path(str(path))
         raise UserError(f'{path}: no such file; expected a file of texts, or "-" for standard input')
-    return open_table(file, reading)
+    wanted = reading if trained is None else trained.changed(**ReadOptions.given(reading))
+    return open_table(file, wanted) or open_table(file, reading)
 
 
-def _plain_lines(path: str | Path, reading: ReadOptions) -> Iterator[list[str]]:
+def _plain_lines(path: str | Path, reading: ReadOptions) -> Iterator[list[str | None]]:
     """Yields the lines of a file that is not a table, or of standard input, some at a time: none where it pauses."""
     for name in ("text_column", "label_column"):
         if (column := getattr(reading, name)) is not None:
@@ -171,7 +185,8 @@ def _no_table(chunks: Iterable[str]) -> Iterator[str]:
     yield from iterator
 
 
-def _lines(chunks: Iterable[str]) -> Iterator[list[str]]:
+def _lines(chunks: Iterable[str]) -> Iterator[list[str | None]]:
+    """The lines of a text, None for a blank one; an empty list where the text pauses."""
     rest: list[str] = []
     for chunk in with_line_feeds(chunks):
         first, *others = chunk.split("\n")
@@ -179,8 +194,8 @@ def _lines(chunks: Iterable[str]) -> Iterator[list[str]]:
         if others:
             ended = ["".join(rest), *others[:-1]]
             rest = others[-1:]
-            yield [line.removesuffix("\r") for line in ended]
+            yield [line.removesuffix("\r") if line.strip() else None for line in ended]
         elif not chunk:
             yield []
     if last := "".join(rest):
-        yield [last]
+        yield [last if last.strip() else None]

@@ -11,8 +11,9 @@ _HTML_ELEMENTS = (
     "a|abbr|b|big|blockquote|body|br|center|cite|code|dd|del|div|dl|dt|em|font|h[1-6]|head|hr|html|i|img|ins|li|ol|p|pre|q|"
     "s|script|small|span|strike|strong|style|sub|sup|table|tbody|td|th|thead|tr|tt|u|ul"
 )
+_BLANK = r"[^\S\n]"  # a white space that ends no line
 _HTML_REPLACEMENTS = (  # letters of both cases are meant
-    (rf"</?(?:{_HTML_ELEMENTS})(?:\s[^<>\n]*)?/?>|<!--[^<>\n]*-->", " "),
+    (rf"</?(?:{_HTML_ELEMENTS})(?:{_BLANK}[^<>\n]*)?/?>|<!--[^<>\n]*-->", " "),
     (r"&(?:nbsp|#160|#xa0);", " "),
     (r"&(?:quot|#34|#x22);", '"'),
     (r"&(?:apos|#0?39|#x27);", "'"),
@@ -27,6 +28,7 @@ NORMALIZERS: dict[str | None, tuple[tuple[str, str], ...]] = {None: (), "html": 
 # JavaScript, @huggingface/tokenizers, takes them too: without `&&`, and with `(?i:...)` in place of `(?i)...`.
 
 PORTABLE = 3  # the first rules that the library in JavaScript takes; they give the same ids as those before
+WITHIN_LINES = 4  # the first rules whose tags end in their line; before, the name of an element could end it
 
 
 def _split_words(pattern: str) -> dict[str, Any]:
@@ -76,11 +78,13 @@ WORD_RULES = (
     _split_words(_old_word_pattern()),
     _split_words(_word_pattern(intersections=True)),
     _split_words(_word_pattern()),
+    _split_words(_word_pattern()),  # as before, and so below: the normalizer is another
 )
 BPE_RULES = (
     _split_lines_and_words(use_regex=True),
     _split_lines_and_words(_EACH_SUBWORD, use_regex=False),
     _split_lines_and_words(_EACH_SUBWORD, use_regex=False),  # as before; the normalizer is written differently
+    _split_lines_and_words(_EACH_SUBWORD, use_regex=False),
 )
 
 
@@ -98,9 +102,10 @@ def normalizer_json(name: str | None, lowercase: bool, rules: int) -> dict[str, 
     if name not in NORMALIZERS:
         raise UserError(f"normalizer is {name!r}; it must be one of {', '.join(map(repr, NORMALIZERS))}")
     in_both_cases = "(?i){}" if rules < PORTABLE else "(?i:{})"
+    blank = r"\s" if rules < WITHIN_LINES else _BLANK
+    replacements = [(in_both_cases.format(p.replace(_BLANK, blank)), content) for p, content in NORMALIZERS[name]]
     steps: list[dict[str, Any]] = [
-        {"type": "Replace", "pattern": {"Regex": in_both_cases.format(pattern)}, "content": content}
-        for pattern, content in NORMALIZERS[name]
+        {"type": "Replace", "pattern": {"Regex": pattern}, "content": content} for pattern, content in replacements
     ]
     if lowercase:
         steps.append({"type": "Lowercase"})

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from rnnnlp.cli.main import main
-from rnnnlp.cli.sweep import tasks_by_command
+from rnnnlp.cli.train import tasks_by_command
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
 from rnnnlp.tasks.sentiment.ensemble import Ensemble
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
@@ -94,6 +94,7 @@ def furnish(home: Path) -> None:
     (home / "hollow").mkdir()
     (home / "folder.csv").mkdir()
     write_parquet(home / "schema.parquet", ["bad", "good"], 2)
+    write_parquet(home / "odd_schema.parquet", ["ba\nd", "good"], 1)
     write_parquet(home / "schemas" / "train-0.parquet", ["bad", "good"], 1)
     write_parquet(home / "schemas" / "train-1.parquet", ["good", "bad"], 1)
     text = ["--data", str(home / "text.txt")]
@@ -404,7 +405,7 @@ MISTAKES = {
     "predict {home}/reviews --files {home}/good.csv --out {home}/of --part 3/2": (
         "--part is 3/2; it must be K/N with K from 1 to N"
     ),
-    "predict {home}/reviews --files {home}/parts/*/train.csv --out {home}/of": "--files: two files have one name",
+    "predict {home}/reviews --files {home}/parts/*/train.csv --out {home}/of": "--files: two files have names that",
     "evaluate {home}/reviews --files {home}/named/model --out {home}/of": (
         "named/model would be model.json, which has the digest of the model; rename that file"
     ),
@@ -440,6 +441,9 @@ MISTAKES = {
     "train sentiment --data {home}/unlabelled.csv": "has no labelled texts in train; expected one per row",
     "train sentiment --data {home}/strange_label.jsonl": "has the label '[0, 1]'; it is 2 values, and a text",
     "train sentiment --data {home}/schema.parquet": "has the label 2, but its schema knows only bad, good; correct",
+    "train sentiment --data {home}/odd_schema.parquet": (
+        "names the class 'ba\\nd'; it has control characters or line ends: correct the schema, or choose another column"
+    ),
     "train sentiment --data {home}/schemas": "name different classes (bad, good; good, bad); they must agree",
     "train sentiment --data {home}/parts": "has data in several sub-folders (one, two); name one of them",
     "train sentiment --data {home}/twice": "twice/train.jsonl are one split in several formats; keep one, or",

@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rnnnlp.cli.main import main
+from rnnnlp.cli.main import COMMANDS, main
+from rnnnlp.cli.train import command_to_resume
+from rnnnlp.tasks import load_task
 from rnnnlp.tasks.char_lm.generate import Sampling, generate
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
 from rnnnlp.tasks.char_lm.objective import SAMPLE_LENGTH
@@ -164,7 +166,8 @@ def test_predict_from_arguments_files_and_standard_input(
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(file.read_bytes())))
         assert main(["predict", classifier, *words]) == 0
         assert capsys.readouterr().out == from_file
-    assert len(from_file.splitlines()) == 3
+    labels = [line.split("\t")[0] for line in from_file.splitlines()]
+    assert [label == "(no text)" for label in labels] == [False, True, False]
 
 
 def test_a_configuration_file_with_command_line_values_on_top(tmp_path: Path):
@@ -263,24 +266,17 @@ def generated(model: CharLMNetwork, prompt: str = "", *, length: int) -> str:
 
 
 def test_help_explains_every_command(capsys: pytest.CaptureFixture):
-    for command in (
-        "",
-        "train charlm",
-        "train sentiment",
-        "pretrain",
-        "generate",
-        "evaluate",
-        "export",
-        "predict",
-        "curve",
-        "sweep",
-        "plot",
-        "info",
-    ):
+    for command in ("", *COMMANDS, "train charlm", "train sentiment"):
         with pytest.raises(SystemExit) as stopped:
             main([*command.split(), "--help"])
         assert stopped.value.code == 0
         assert "usage: rnnnlp" in capsys.readouterr().out
+
+
+def test_the_command_that_resumes_a_run_can_be_typed():
+    task = load_task("char_lm")
+    assert command_to_resume(task, "my runs/a") == "rnnnlp train charlm --resume 'my runs/a'"
+    assert command_to_resume(task, "-a") == "rnnnlp train charlm --resume ./-a"
 
 
 def test_info(capsys: pytest.CaptureFixture):

@@ -22,13 +22,13 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_it_prints_what_it_does(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
-    words = ["ensemble", "--out", str(tmp_path / "out"), str(home / "characters"), str(home / "words")]
+    words = ["ensemble", "--out", str(tmp_path / "the out"), str(home / "characters"), str(home / "words")]
     assert main(words) == 0  # runs may stand after an option
     said = capsys.readouterr().err.splitlines()
     assert said[-4].startswith(f"{home}/characters: weight ")
     assert said[-3].startswith(f"{home}/words: weight ")
     assert said[-2].startswith("ensemble: accuracy ")
-    assert said[-1] == f'{tmp_path}/out: done; use it with: rnnnlp predict {tmp_path}/out "..."'
+    assert said[-1] == f"{tmp_path}/the out: done; use it with: rnnnlp predict '{tmp_path}/the out' \"...\""
     assert main(words) == 2
     assert main([*words, "--overwrite"]) == 0
 

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from rnnnlp.cli.main import main
+from rnnnlp.display import columns
+from rnnnlp.tasks.sentiment.report import details
 
 TINY = "--hidden-size 8 --embedding-size 6 --evaluations 1 --steps 4".split()
 
@@ -99,6 +101,20 @@ def test_prediction_from_a_threshold_on(run: str, capsys: pytest.CaptureFixture)
     assert [line["probabilities"] for line in never] == [line["probabilities"] for line in predicted()]
 
 
+def test_columns_of_classes_are_even():
+    """Also below short names, beside long ones, and where a character takes two columns of a terminal."""
+    c = {"precision": 0.5, "recall": 0.5, "f1": 0.5, "examples": 5}
+    for names in (("a", "b"), ("negative", "好评"), ("a name of many letters", "e\u0301")):
+        figures = {
+            **dict.fromkeys(("accuracy", "macro_f1", "expected_calibration_error", "uncalibrated_error"), 0.5),
+            **{"temperature": 1.0, "examples": 10, "per_class": dict.fromkeys(names, c)},
+            "confusion_matrix": [[1234, 5], [67, 12345]],
+        }
+        head, *rows = details(figures)[2:]
+        assert {columns(row) for row in rows} == {columns(head)}
+    assert "predicted as    a     b" in details(figures | {"per_class": {"a": c, "b": c}})[2]
+
+
 def test_several_texts_are_a_line_each(tmp_path: Path, capsys: pytest.CaptureFixture):
     text = tmp_path / "text.txt"
     text.write_text("To be, or not to be, that is the question.\n" * 20)
@@ -183,7 +199,8 @@ def test_every_row_has_its_prediction(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "3 of the 5 rows have no text, and so no prediction" in said.err
     assert main(["predict", run, "--file", str(gaps), "--explain", "--json", "-"]) == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert rows[1] == {"text": None, "label": None, "probabilities": None}
+    assert list(rows[1]) == list(rows[0]) == ["text", "label", "probabilities", "unknown_words", "words"]
+    assert set(rows[1].values()) == {None}
     assert all(row["label"] in (1, 5) for row in (rows[0], rows[3]))
     assert [words["text"] for words in rows[3]["words"]] == ["bad"]
 

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,8 @@ from rnnnlp import files as module_of_files
 from rnnnlp import locks
 from rnnnlp.cli import evaluate, predict
 from rnnnlp.cli.main import main
-from rnnnlp.cli.many_files import part_of_files
+from rnnnlp.cli.many_files import outputs_of_files, part_of_files
+from rnnnlp.errors import UserError
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.training import model_folder
 from rnnnlp.training.launcher import LOCAL_SIZES, RANKS, SIZES, share_of_processors
@@ -265,6 +267,21 @@ def test_the_total_replaces_nothing_that_is_read(home: Path, tmp_path: Path, cap
         assert main(["evaluate", str(home / "run"), *files, str(total)]) == 2
         assert said in capsys.readouterr().err
     assert contents(tmp_path / "in") == contents(home / "in")
+
+
+@pytest.mark.parametrize("names", [("Reviews.csv", "reviews.csv"), ("caf\u00e9.csv", "cafe\u0301.csv")], ids=ascii)
+def test_names_that_are_one_file_on_some_disks_are_refused(names: tuple[str, str], tmp_path: Path):
+    files = [tmp_path / str(number) / name for number, name in enumerate(names)]
+    for file in files:
+        file.parent.mkdir()
+        file.write_text("text,label\ngood,good\n")
+    with pytest.raises(
+        UserError, match="two files have names that differ at most in case or in how an accent is written"
+    ):
+        outputs_of_files(Namespace(files=list(map(str, files)), out=str(tmp_path)), ".json")
+    (tmp_path / "Model").write_text("text,label\ngood,good\n")
+    with pytest.raises(UserError, match="which has the digest of the model; rename that file"):
+        outputs_of_files(Namespace(files=[str(tmp_path / "Model")], out=str(tmp_path)), ".json")
 
 
 def test_figures_of_each_file(home: Path, tmp_path: Path):

@@ -47,6 +47,9 @@ def test_the_strongest_words_are_named():
 
 def test_colours_are_for_terminals_without_no_color(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "dumb")
+    assert not colours_wanted(Terminal())
+    monkeypatch.setenv("TERM", "xterm")
     assert colours_wanted(Terminal())
     assert not colours_wanted(io.StringIO())
     monkeypatch.setenv("NO_COLOR", "1")
@@ -65,6 +68,7 @@ def test_predict_explains_to_a_person(run: str, monkeypatch: pytest.MonkeyPatch,
     assert main(["predict", run, "--explain", "a bad one", ""]) == 0  # texts may stand after an option
     assert capsys.readouterr().out == plain
     monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
     terminal = Terminal()
     monkeypatch.setattr("sys.stdout", terminal)
     assert main(words) == 0

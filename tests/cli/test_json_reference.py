@@ -30,6 +30,12 @@ def documented(section: str) -> set[str]:
     return {key for cell in cells for key in re.findall(r"`(\w+)`", cell)}
 
 
+def in_row(section: str, key: str) -> set[str]:
+    """The keys in all columns of the row of a key, without itself."""
+    (row,) = re.findall(rf"^\| `{key}` \|.*", sections()[section], re.MULTILINE)
+    return set(re.findall(r"`(\w+)`", row)) - {key}
+
+
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("home")
@@ -117,5 +123,38 @@ def test_nested_keys(home: Path, capsys: pytest.CaptureFixture[str], monkeypatch
         ("evaluate", "thresholds", figures["thresholds"][0]),
         ("predict", "words", prediction["words"][0]),
     ):
-        (row,) = re.findall(rf"^\| `{name}` \|.*", sections()[section], re.MULTILINE)
-        assert set(found) <= set(re.findall(r"`(\w+)`", row))
+        assert set(found) <= in_row(section, name)
+
+
+def test_the_keys_of_a_baseline(home: Path, capsys: pytest.CaptureFixture[str]):
+    if find_spec("sklearn") is None:
+        pytest.skip("needs scikit-learn")
+    (figures,) = records("evaluate {home}/reviews --split validation --baseline --json -", home, capsys)
+    assert set(figures["baseline"]) == in_row("evaluate", "baseline")
+
+
+def test_each_line_of_predict_has_all_keys(home: Path, capsys: pytest.CaptureFixture[str]):
+    (command,) = COMMANDS["predict"]
+    assert [set(record) for record in records(command, home, capsys)] == [documented("predict")] * 2
+
+
+def test_the_keys_of_many_files(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Those of one data set, but what its last sentence leaves out and adds."""
+    how = "--threshold good=0.3 --json -"
+    (alone,) = records(f"evaluate {{home}}/reviews --data {{home}}/texts.csv --split all {how}", home, capsys)
+    (total,) = records(f"evaluate {{home}}/reviews --files {{home}}/texts.csv --out {tmp_path} {how}", home, capsys)
+    of_file = json.loads((tmp_path / "texts.csv.json").read_text(encoding="utf-8"))
+    assert set(total) == set(alone) - {"weights", "model_sha256", "seconds"}
+    assert set(of_file) == {*total, "sums"}
+    assert alone["threshold"] == total["threshold"] == of_file["threshold"] == "good=0.3"
+
+
+@pytest.mark.parametrize("run", ["reviews", "lm", "words"])
+def test_the_figures_before_and_after_an_export(
+    run: str, home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """Those of `evaluate` that are one number."""
+    (exported,) = records(f"export {{home}}/{run} --quantize int8 --out {tmp_path}/int8 --json -", home, capsys)
+    (figures,) = records(f"evaluate {{home}}/{run} --split validation --json -", home, capsys)
+    numbers = {name for name, value in figures.items() if isinstance(value, int | float)} - {"seconds"}
+    assert exported["before"].keys() == exported["after"].keys() == numbers | {"data", "split"}

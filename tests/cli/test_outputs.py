@@ -25,6 +25,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("home")
     (home / "data").mkdir()
     (home / "data" / "train.csv").write_text(REVIEWS)
+    for name in ("rows1.csv", "rows[1].csv"):
+        (home / name).write_text(REVIEWS)
     (home / "text.txt").write_text(TEXT)
     for command, data, name in (("sentiment", "data", "reviews"), ("charlm", "text.txt", "lm")):
         assert main(["train", command, "--data", str(home / data), *TINY, "--out", str(home / name)]) == 0
@@ -39,6 +41,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "evaluate {run} --data {home}/data/*.csv --split all --json {home}/data/train.csv",
         "evaluate {run} --data {home}/data/train.csv --split all --json {home}/reviews/config.json",
         "predict {run} --file {home}/data/train.csv --json {home}/link.csv",
+        "predict {run} --file {home}/rows[1].csv --json {home}/rows[1].csv",
         "predict {run} text --json {home}/reviews/model.safetensors",
         "predict {run} --file {home}/data/train.csv --uncertain 3 --out {home}/link.csv",
         "curve --data {home}/data --json {home}/data/train.csv",

@@ -121,7 +121,11 @@ def test_a_mistyped_run_is_no_text(words: list[str], capsys: pytest.CaptureFixtu
 
 
 @pytest.mark.parametrize(
-    "words", [["Terrible!"], ["Meh", "Great"], ["I give it 10/10."], ["不错", "a good film"], ["good/bad, and/or fine"]]
+    "words",
+    [
+        *(["Terrible!"], ["Meh", "Great"], ["I give it 10/10."], ["不错", "a good film"], ["good/bad, and/or fine"]),
+        *(["质量不错.下次还来"], ["~质量不错"], ["优点/缺点都有"], ["ดี/ไม่ดี_มาก"]),
+    ],
 )
 def test_a_text_is_no_mistyped_run(words: list[str]):
     assert not looks_like_run(words[0], words[1:], MODELS)
@@ -131,6 +135,13 @@ def test_a_path_with_a_space_is_no_text(tmp_path: Path):
     os.mkdir(tmp_path / "runs")
     assert looks_like_run("runs/my run", [], MODELS)
     assert looks_like_run("./my run", [], MODELS)
+
+
+def test_a_path_in_chinese_is_no_text(tmp_path: Path):
+    os.mkdir(tmp_path / "runs")
+    assert looks_like_run("runs/评论", [], MODELS)
+    assert looks_like_run("./评论", [], MODELS)
+    assert not looks_like_run("评论", ["a good film"], MODELS)
 
 
 def test_a_script_that_no_model_knows(capsys: pytest.CaptureFixture):

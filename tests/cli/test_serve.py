@@ -1,10 +1,13 @@
 """`rnnnlp serve` gives its options to the server, and says where it serves."""
 
+import socket
 from collections.abc import Callable
+from contextlib import closing
 
 import pytest
 
 from rnnnlp.cli.main import main
+from rnnnlp.server.run import _listening
 from rnnnlp.server.settings import ServerOptions
 
 ADDRESS = "http://127.0.0.1:8123/"
@@ -46,6 +49,14 @@ def test_options_reach_the_server(served: list[ServerOptions], capsys: pytest.Ca
     ]
     said = capsys.readouterr()
     assert (said.out, said.err.splitlines()[-1]) == ("", f"serving at {ADDRESS}")
+
+
+def test_no_other_program_takes_the_port_on_windows(monkeypatch: pytest.MonkeyPatch):
+    """Another option of a socket stands for the one that only Windows has."""
+    monkeypatch.setattr(socket, "SO_EXCLUSIVEADDRUSE", socket.SO_KEEPALIVE, raising=False)
+    with closing(_listening(ServerOptions(port=0))) as sock:
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert not sock.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR)
 
 
 def test_without_options_it_serves_this_computer_alone(served: list[ServerOptions]):

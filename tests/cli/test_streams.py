@@ -36,6 +36,7 @@ COMMANDS = {
     "predict {home}/classifier --file {home}/texts.txt --explain": 8,
     "predict {home}/classifier --file {home}/texts.txt --json -": 4,
     "predict {home}/classifier --file {home}/texts.txt --json - --explain": 4,
+    "predict {home}/classifier --file {home}/texts.txt --uncertain 4": 5,
     "evaluate {home}/classifier --data {home} --split test --mistakes 3": 3,
     "evaluate {home}/classifier --data {home} --split test --json -": 1,
     "generate {home}/language_model --prompt 质量 --length 20 --seed 1": 1,
@@ -55,9 +56,14 @@ def test_any_encoding(command, encoding, home, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "stderr", err)
     code = main([word.format(home=home, new=tmp_path / "new") for word in command.split()])
     err.flush()
-    said, errors = (stream.buffer.getvalue().decode(encoding, "strict") for stream in (out, err))
+    of_out = "utf-8" if "--uncertain" in command or command.startswith("generate") else encoding  # texts, as in a file
+    said, errors = out.buffer.getvalue().decode(of_out, "strict"), err.buffer.getvalue().decode(encoding, "strict")
     assert code == (2 if "没有" in command else 0), errors
     assert said.count("\n") >= COMMANDS[command]
+    if "--uncertain" in command:
+        assert [text for text in TEXTS if text not in said] == []
+    if command.startswith("generate"):
+        assert said.startswith("质量")
     if "--json -" in command:
         found = [json.loads(line) for line in said.split("\n")[:-1]]
         if command.startswith("predict"):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from rnnnlp.cli import sweep
 from rnnnlp.cli.main import main
 from rnnnlp.cli.sweep import changes_to
 from rnnnlp.tasks import load_task
@@ -86,6 +87,28 @@ def test_a_run_of_another_process_is_left_alone(home: Path, capsys: pytest.Captu
     assert "| middle |" in capsys.readouterr().out
 
 
+def test_a_run_whose_process_was_stopped_meanwhile_is_trained_after_the_others(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    (home / "runs/middle").mkdir(parents=True)
+    lock = FolderLock(home / "runs/middle")
+    of_one, trained_here = sweep.trains, []
+
+    def trains(task, folder, name, *more):
+        trained = of_one(task, folder, name, *more)
+        trained_here.extend([name] if trained else [])
+        if trained_here == ["fast", "slow"]:
+            lock.release()
+        return trained
+
+    monkeypatch.setattr(sweep, "trains", trains)
+    assert main(words(home)) == 0
+    assert trained_here == ["fast", "slow", "middle"]
+    said = capsys.readouterr()
+    assert "looking for runs whose process was stopped meanwhile" in said.err
+    assert "| middle |" in said.out
+
+
 def test_a_stopped_run_goes_on(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     first = loop.gradients_of_batch
 
@@ -156,12 +179,13 @@ def test_mistakes_of_a_sweep(home: Path, capsys: pytest.CaptureFixture[str]):
     (home / "runs/slow.json").write_text("[]")
     assert main(words(home)) == 2
     assert "slow.json was not written by a sweep; remove it, and give" in capsys.readouterr().err
-    (home / "more").mkdir()
-    (home / "more/slow.toml").write_text("")
-    words_of_two = words(home)
-    words_of_two.insert(2, str(home / "more/slow.toml"))
-    assert main(words_of_two) == 2
-    assert "two files have one name, and so one run; give them other names" in capsys.readouterr().err
+    for name in ("more/slow.toml", "other/Slow.toml"):
+        (home / name).parent.mkdir()
+        (home / name).write_text("")
+        words_of_two = words(home)
+        words_of_two.insert(2, str(home / name))
+        assert main(words_of_two) == 2
+        assert "or in how an accent is written, and so one run; give them other names" in capsys.readouterr().err
 
 
 def test_a_table_goes_to_standard_output_and_replaces_no_configuration(home: Path, capsys: pytest.CaptureFixture[str]):

@@ -84,6 +84,29 @@ def test_the_whole_loop(home: Path, capsys: pytest.CaptureFixture):
     assert again.isdisjoint(text for text, label in pool.items() if label)
 
 
+def test_columns_are_those_of_the_training_unless_others_are_named(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+):
+    """A file without them is read with the usual ones."""
+    file = tmp_path / "both.csv"
+    write(file, [{"text": "no", "review": "a good plot", "tone": "", "label": ""}])
+    write(tmp_path / "usual.csv", [{"text": "no", "stars": "5"}])
+    predict = ["predict", str(home / "run"), "--file"]
+    for words, text in (
+        ([str(file)], "a good plot"),
+        ([str(file), "--text-column", "text"], "no"),
+        ([str(tmp_path / "usual.csv")], "no"),
+    ):
+        capsys.readouterr()
+        assert main([*predict, *words]) == 0
+        assert capsys.readouterr().out.split("\t")[2] == f"{text}\n"
+    assert main([*predict[:2], "--files", str(file), "--out", str(tmp_path / "out")]) == 0
+    assert '"text": "a good plot"' in (tmp_path / "out" / "both.csv.jsonl").read_text(encoding="utf-8")
+    capsys.readouterr()
+    assert main([*predict, str(file), "--uncertain", "1"]) == 0
+    assert capsys.readouterr().out.startswith('"review","tone","guess","margin"\n"a good plot",')
+
+
 def test_texts_come_back_unchanged(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
     write(tmp_path / "odd.csv", [{"review": text} for text in ODD])
     path = tmp_path / "asked.csv"

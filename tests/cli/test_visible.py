@@ -155,7 +155,7 @@ def test_labels_with_control_characters_are_refused(label: str, tmp_path: Path, 
 # The only functions that print, and what makes text visible in them.
 PRINTING = {
     ("cli/output.py", "show"): "visible(",
-    ("cli/output.py", "show_text"): "visible(",
+    ("cli/output.py", "show_bytes"): "visible(",
     ("cli/output.py", "show_json"): "visible_json(",
     ("cli/main.py", "log_to_stderr"): "LogHandler(",
     ("training/progress.py", "say"): "visible(",

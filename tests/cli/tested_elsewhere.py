@@ -20,7 +20,7 @@ ELSEWHERE = {
     ),
     "has out or overwrite, which --out of the sweep decides; remove it": "cli/test_sweep.py::test_mistakes_of_a_sweep",
     "was not written by a sweep; remove it, and give the same command": "cli/test_sweep.py::test_mistakes_of_a_sweep",
-    "two files have one name, and so one run; give them other names": "cli/test_sweep.py::test_mistakes_of_a_sweep",
+    "or in how an accent is written, and so one run; give them": "cli/test_sweep.py::test_mistakes_of_a_sweep",
     "was begun with ... ; give the option as it was, or remove that run": (
         "cli/test_sweep.py::test_a_stopped_run_of_other_options_is_not_resumed"
     ),
@@ -90,6 +90,7 @@ ELSEWHERE = {
     "that can be read safely": "parity/test_exchange.py::test_a_file_with_code_is_not_run",
     "; give a classifier or a character language model": OTHER_MODELS,
     "texts is empty; give at least one text": OTHER_MODELS,
+    "] is missing; leave it out, or give a text": OTHER_MODELS,
     "have different lengths, or none; give one text at a time": OTHER_MODELS,
     "has no counterpart in PyTorch": "parity/test_exchange.py::test_a_cell_that_torch_cannot_compute_is_refused",
     "is not installed; install it with: pip install torch": (
@@ -122,7 +123,7 @@ ELSEWHERE = {
     ),
     "its patterns cannot be read in a browser": f"{WEB}::test_patterns_of_version_0_2_are_refused",
     "the logits of the ONNX graph differ by up to": f"{ONNX}::test_a_graph_that_differs_is_refused",
-    "which is pretraining for another one; export": f"{ONNX}::test_what_cannot_be_exported",
+    "which has no ONNX graph; export": f"{ONNX}::test_what_cannot_be_exported",
     "is not empty and no export; give the name": f"{ONNX}::test_a_folder_that_is_no_export_is_left_alone",
     "already holds an export; give --overwrite": f"{ONNX}::test_a_folder_for_others",
     "bytes, and an ONNX file has at most": f"{ONNX}::test_what_cannot_be_exported",

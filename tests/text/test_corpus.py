@@ -115,7 +115,24 @@ def test_second_time_comes_from_the_cache(corpus, cache, monkeypatch, kind):
     assert {split: ids.tolist() for split, ids in second.ids.items()} == {
         split: ids.tolist() for split, ids in first.ids.items()
     }
-    encode_corpus(corpus, first.tokenizer)  # as evaluation does
+    encode_corpus(corpus, first.tokenizer)  # as a resumed run does
+
+
+def test_a_small_text_that_is_only_measured_is_not_kept(corpus, cache, caplog, monkeypatch):
+    tokenizer = CharTokenizer.train([TEXT])
+    measured = encode_corpus(corpus, tokenizer, keep=False)
+    assert not cache.exists()
+    assert f"{corpus.source}, validation: 2 of {len(TEXT) // 10} tokens are not in the vocabulary" in caplog.text
+    kept = encode_corpus(corpus, tokenizer)
+    assert len(list_files(cache)) == 2
+    for split, ids in kept.ids.items():
+        assert measured.ids[split].dtype == ids.dtype
+        assert measured.ids[split].tolist() == ids.tolist()
+        assert not measured.ids[split].flags.writeable
+    assert measured.digests == kept.digests
+    monkeypatch.setattr("rnnnlp.text.encoded_corpus._SMALL", len(TEXT) // 2)
+    encode_corpus(corpus, CharTokenizer("the"), keep=False)
+    assert len(list_files(cache)) == 3  # the ids of train are kept
 
 
 def test_other_content_or_options_make_another_entry(corpus, cache, tmp_path):
@@ -132,7 +149,7 @@ def test_a_tokenizer_that_another_version_trained_is_trained_again(corpus, cache
     with monkeypatch.context() as patch:
         patch.setattr(WordTokenizer, "RULES", WordTokenizer.RULES[:1])
         assert encode_corpus(corpus, "word").tokenizer.rules == 1
-    assert encode_corpus(corpus, "word").tokenizer.rules == 3
+    assert encode_corpus(corpus, "word").tokenizer.rules == len(WordTokenizer.RULES)
 
 
 def test_cache_that_cannot_be_written(corpus, tmp_path, monkeypatch, caplog):

@@ -105,7 +105,8 @@ def test_slice_chunks(chunks, start, stop):
     [
         ("", []),
         ("one\ntwo", ["one", "two"]),
-        ("one\n\ntwo\n", ["one", "", "two"]),
+        ("one\n\ntwo\n", ["one", None, "two"]),
+        ("one\r\n\r\n \t\n\n two \n  ", ["one", None, None, None, " two ", None]),
         ("one\r\ntwo\r\n", ["one", "two"]),
         ("one\r\ntwo\nthree", ["one", "two", "three"]),
         ("a\u0085b\u2028c\rd\n", ["a\u0085b\u2028c\rd"]),
@@ -124,6 +125,26 @@ def test_plain_texts_of_a_table(tmp_path):
     path.write_text('id,review\n1,"a\nb"\n2,\n', newline="")
     assert load_plain_texts(str(path)) == ["a\nb", None]
     assert load_plain_texts(str(path), ReadOptions(text_column="id")) == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "texts"),
+    [
+        ("a.csv", "summary,body,tone\na,b,good\n", ["a"]),
+        ("a.csv", "name, of a film|summary\nb|a\n", ["a"]),
+        ("a.csv", "text,tone\nb,good\n", ["b"]),
+        ("a.txt", "summary,body\na,b\n", ["a"]),
+        ("a.txt", "text,label\nb,good\n", ["b"]),
+        ("a.txt", "in summary\nb\n", ["in summary", "b"]),
+    ],
+)
+def test_the_column_of_a_training_is_taken_where_a_file_has_it(tmp_path, name, content, texts):
+    (tmp_path / name).write_text(content)
+    trained = ReadOptions(text_column="summary", label_column="tone")
+    assert [text for batch in stream_plain_texts(tmp_path / name, None, trained) for text in batch] == texts
+    if "body" in content:
+        asked = ReadOptions(text_column="body")
+        assert next(stream_plain_texts(tmp_path / name, asked, trained)) == ["b"]
 
 
 @pytest.mark.parametrize(

@@ -90,6 +90,15 @@ def test_names_of_the_schema(tmp_path):
     assert load_labelled(str(tmp_path), splits=("test",)).classes.names == ("pos", "neg", "unused")
 
 
+def test_names_of_the_schema_are_checked_as_labels_are(tmp_path):
+    with_class_names(tmp_path / "train.parquet", [1, 0], ["pos ", " neg"])
+    assert load_labelled(str(tmp_path), validation_fraction=0).classes.names == ("pos", "neg")
+    for name, wrong in ((" ", "it is empty"), ("pos ", "another one is the same"), ("ne\ng", "it has control char")):
+        with_class_names(tmp_path / "train.parquet", [1, 0], ["pos", name])
+        with pytest.raises(UserError, match=f"the schema of .* names the class .*; {wrong}"):
+            load_labelled(str(tmp_path))
+
+
 def test_schemas_that_disagree(tmp_path):
     with_class_names(tmp_path / "train.parquet", [0, 1], ["pos", "neg"])
     with_class_names(tmp_path / "test.parquet", [0, 1], ["neg", "pos"])

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from rnnnlp.errors import UserError
 from rnnnlp.tasks.sentiment.config import SentimentConfig
+from rnnnlp.tasks.sentiment.linear import LinearModel
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
-from rnnnlp.text import BPETokenizer, ByteTokenizer, CharTokenizer, WordTokenizer, words
+from rnnnlp.text import BPETokenizer, ByteTokenizer, CharTokenizer, WordTokenizer, load_tokenizer, words
 from rnnnlp.text.chunks import line_blocks, lines
 from rnnnlp.text.tokenizers import clip
 from tests.text.samples import HARD_TEXTS
@@ -26,7 +27,7 @@ PIECES = [
     *("<", "<br />", "<a href='x y z' b>", "</p>", "<!-- a b c -->", "<3 x", "< b", "<\u017fpan x y>"),
     *("&amp;", "&nbsp;", "&lt;b c&gt;", "&", "İ x", "e\u0301 x", "中文 很好", "한국 어", "x" * 40),
     *("ที่นี่ ดี", "\u0e48 ก", "က္ကို", "a\u200db", "\u200d", "\u200b", "ཤིས་པོ", "❤\ufe0f", "\ufe0f", "か\u3099"),
-    *(" the cat sat on a mat ", "it is good and it is bad and nothing else"),
+    *(" the cat sat on a mat ", "it is good and it is bad and nothing else", "<br\n/>", "<p\r\nid=1>"),
 ]
 TEXTS = st.lists(st.sampled_from(PIECES), min_size=1, max_size=150).map("".join)
 
@@ -55,6 +56,20 @@ def test_any_text(tokenizer, text, max_length):
         assert_as_clipped(tokenizer, text, max_length)
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_tag_ends_in_its_line(tokenizer, end, tmp_path):
+    """So short texts have the ids of long ones, which are encoded line by line."""
+    text = f"a<br{end}/>b <p{end}class=x>c"
+    by_lines = np.concatenate([tokenizer.encode(part) for part in lines([text])])
+    assert tokenizer.encode(text).tolist() == by_lines.tolist()
+    if isinstance(tokenizer, WordTokenizer) and tokenizer.normalizer:
+        earlier = WordTokenizer(tokenizer.words, rules=3)
+        earlier.save(tmp_path)
+        opened = load_tokenizer(tmp_path)
+        assert opened.rules == 3
+        assert (len(opened.encode("<p\nid=1>")), len(tokenizer.encode("<p\nid=1>"))) == (0, 6)
+
+
 @pytest.mark.parametrize("unit", ["a lovely lamp ", "lamp", "<a lamp "])
 def test_texts_of_more_than_a_block(unit):
     tokenizer, text = TOKENIZERS["word"], unit * (270_000 // len(unit))
@@ -75,21 +90,33 @@ def test_half_a_character_in_the_middle_is_refused(tokenizer):
 
 
 @pytest.mark.parametrize("unit", ["a lovely lamp and ", "a lovely lamp\n"])
-def test_only_the_ends_are_encoded(unit, monkeypatch):
+@pytest.mark.parametrize("view", [None, "words"])
+def test_only_the_ends_are_encoded(view, unit, monkeypatch):
     network = SentimentNetwork(
         SentimentConfig(vocab_size=50, labels=("bad", "good"), embedding_size=4, hidden_size=4, max_length=20),
         WordTokenizer.train([unit], min_frequency=1),
         rng=np.random.default_rng(1),
     )
-    encoded = []
-    encode = network.tokenizer._encode_whole
+    if view is not None:
+        network.add_linear(LinearModel({view: 3}, 2))
+        network.linear.weights[...] = 1
+        network.stacking[...] = 0.5
+    read = []
+    encode, spans = network.tokenizer._encode_whole, network.tokenizer._spans
 
-    def counted(texts):
-        encoded.extend(map(len, texts))
+    def encoded(texts):
+        read.extend(map(len, texts))
         return encode(texts)
 
-    monkeypatch.setattr(network.tokenizer, "_encode_whole", counted)
+    def with_spans(chunks, begin=0):
+        chunks = list(chunks)
+        read.extend(map(len, chunks))
+        return spans(chunks, begin)
+
+    monkeypatch.setattr(network.tokenizer, "_encode_whole", encoded)
+    monkeypatch.setattr(network.tokenizer, "_spans", with_spans)
     (ids,) = network.encode([unit * 100_000])
     assert len(ids) == 20
-    assert sum(encoded) < 10_000
+    assert sum(read) < 10_000
     assert len(network.explain([unit * 100_000])[0]) == 20
+    assert sum(read) < 100_000

@@ -58,8 +58,8 @@ UNTIL_0_2 = {  # rules 1
     "emoji": "❤ \ufe0fso 👍 🏽",
 }
 DIGESTS = {  # of RULES, which are part of saved tokenizers
-    WordTokenizer: ["ec20b0083d31fdeb", "6bfcddf8d7c75f0e", "0b8ff8f8ef39611d"],
-    BPETokenizer: ["36986339204ba9f6", "4b4848d3481531d4", "4b4848d3481531d4"],
+    WordTokenizer: ["ec20b0083d31fdeb", "6bfcddf8d7c75f0e", "0b8ff8f8ef39611d", "0b8ff8f8ef39611d"],
+    BPETokenizer: ["36986339204ba9f6", "4b4848d3481531d4", "4b4848d3481531d4", "4b4848d3481531d4"],
 }
 
 
@@ -143,7 +143,7 @@ def test_rules_that_javascript_takes_give_the_same_ids(kind: type):
     learned = kind.train([text[: 1 << 16]], min_frequency=1, vocab_size=3000, lowercase=True, normalizer="html")
     given = [learned.words] if kind is WordTokenizer else [learned.symbols, learned.merges]
     before = kind(*given, lowercase=True, normalizer="html", rules=2)
-    assert learned.rules == 3
+    assert learned.rules == len(kind.RULES)
     for tokenizer, takes in ((learned, True), (before, False)):
         content = tokenizer.to_json()
         written = json.dumps([content["normalizer"], content["pre_tokenizer"]])

@@ -81,7 +81,9 @@ def model_folder(place: str | os.PathLike[str]) -> Path:
     )
 
 
-def models_for(texts: Sequence[str | None], before: Mapping[str, int] = MappingProxyType({})) -> list[str]:
+def models_for(
+    texts: Sequence[str | None], before: Mapping[str, int] = MappingProxyType({}), *, usual: str | None = None
+) -> list[str]:
     """For each text the name of the bundled model that knows its script.
 
     A text without letters, or none at all, goes to the model that most other texts go to.
@@ -89,6 +91,7 @@ def models_for(texts: Sequence[str | None], before: Mapping[str, int] = MappingP
     Args:
         texts: The texts.
         before: How many texts went to each model before these.
+        usual: The model of all texts if none has letters; by default they are refused.
 
     Raises:
         UserError: If there is no such model.
@@ -106,6 +109,8 @@ def models_for(texts: Sequence[str | None], before: Mapping[str, int] = MappingP
         )
     chosen = [None if script is None else known[script] for script in scripts]
     most = (Counter(before) + Counter(name for name in chosen if name is not None)).most_common(1)
+    if not most and usual is not None:
+        most = [(usual, 0)]
     if texts and not most:
         raise UserError(
             f"there are no letters in what was given, so its language cannot be told ({listed}); choose a model with "

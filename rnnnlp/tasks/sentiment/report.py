@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rnnnlp.display import markdown_table, visible
+from rnnnlp.display import aligned_right, columns, markdown_table, visible
 
 Figures = Mapping[str, Any]
 
@@ -26,18 +26,20 @@ def report(results: Sequence[Figures]) -> list[str]:
 
 def details(figures: Figures) -> list[str]:
     """All figures, with a row for each class."""
-    labels = list(map(visible, figures["per_class"]))
+    labels, matrix = list(map(visible, figures["per_class"])), figures["confusion_matrix"]
+    first = max(16, *map(columns, labels))
+    widths = [max(columns(name), *(len(str(row[k])) for row in matrix)) for k, name in enumerate(labels)]
     lines = [
         f"accuracy {figures['accuracy']:.4f}, macro-F1 {figures['macro_f1']:.4f} over {figures['examples']:,} texts",
         f"expected calibration error {figures['expected_calibration_error']:.4f}, uncalibrated "
         f"{figures['uncalibrated_error']:.4f} (temperature {figures['temperature']:.3f})",
-        f"{'class':>16} {'precision':>9} {'recall':>7} {'F1':>7} {'texts':>7}   predicted as " + " ".join(labels),
+        f"{'class':>{first}} {'precision':>9} {'recall':>7} {'F1':>7} {'texts':>7}   predicted as "
+        + " ".join(map(aligned_right, labels, widths)),
     ]
-    rows = zip(labels, figures["per_class"].values(), figures["confusion_matrix"], strict=True)
-    for label, c, row in rows:
-        counts = " ".join(f"{n:{len(name)}d}" for n, name in zip(row, labels, strict=True))
+    for label, c, row in zip(labels, figures["per_class"].values(), matrix, strict=True):
+        counts = " ".join(f"{n:{width}d}" for n, width in zip(row, widths, strict=True))
         lines.append(
-            f"{label:>16} {c['precision']:9.4f} {c['recall']:7.4f} {c['f1']:7.4f} {c['examples']:7d}"
+            f"{aligned_right(label, first)} {c['precision']:9.4f} {c['recall']:7.4f} {c['f1']:7.4f} {c['examples']:7d}"
             + 16 * " "
             + counts
         )

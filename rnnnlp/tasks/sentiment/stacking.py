@@ -4,7 +4,6 @@
 
 import logging
 import os
-import shlex
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from rnnnlp.display import markdown, markdown_code, visible
+from rnnnlp.display import command_line, markdown, markdown_code, visible
 from rnnnlp.errors import UserError, dashed, option
 from rnnnlp.files import write_atomically
 from rnnnlp.layers.loss import softmax_cross_entropy
@@ -225,7 +224,7 @@ def ensemble_card(options: EnsembleOptions, rows: Sequence[dict[str, Any]], toge
 
 An ensemble of separately trained classifiers, made by rnnnlp: their logits are added with stacking weights.
 
-    {visible(shlex.join(words))}
+    {visible(command_line(*words))}
 
 Use it with
 

@@ -76,8 +76,8 @@ def begin(options: Options[SentimentOptions], run: RunFolder, *, data: LabelledD
     if pretrained is not None:
         start_from(pretrained, network)
     if isinstance(pretrained, SentimentNetwork) and pretrained.linear is not None:
-        share = 100 * pretrained.stacking[1]
-        log.warning("the linear model of %s, %.0f %% of its decisions, is not taken over", config.from_, share)
+        weight = pretrained.stacking[1]
+        log.warning("the linear model of %s, of stacking weight %.2f, is not taken over", config.from_, weight)
     first = prepare(network, data, config) if config.pretraining else None  # what can fail comes before the run begins
     trainer = Trainer.begin(objective, config, run, started=started)
     if first is not None:
