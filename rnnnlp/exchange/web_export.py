@@ -26,6 +26,8 @@ FILES = {  # of `node_modules`, and their names in the folder
     "@huggingface/tokenizers/dist/tokenizers.min.mjs": "tokenizers.min.mjs",
 }
 LONGEST_INSTALLATION = 600  # seconds
+CLASSIFY = 'const [answer] = await model.classify(["a text"]); // its label, probabilities and unknownWords'
+WRITE = 'await model.generate("It was", { length: 500, temperature: 0.8, topK: 0 }); // also: random, onText, signal'
 
 
 def export_web(
@@ -133,7 +135,9 @@ def library_files(node_modules: Path) -> dict[str, bytes]:
 
 def readme(content: Content) -> str:
     """How the folder is used."""
-    what = "writes text" if content.description["kind"] == LANGUAGE_MODEL else "classifies texts"
+    what, example = "classifies texts", CLASSIFY
+    if content.description["kind"] == LANGUAGE_MODEL:
+        what, example = "writes text", WRITE
     return f"""# A page that {what}
 
 The model runs in the browser. Browsers do not load a page of this kind from a file, so any web server must hand out the
@@ -149,5 +153,6 @@ type stays on their computers.
 ```js
 import {{ open }} from "./rnnnlp.js";
 const model = await open(new URL("./", import.meta.url));
+{example}
 ```
 """

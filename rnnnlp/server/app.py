@@ -41,6 +41,7 @@ from rnnnlp.server.schemas import (
 )
 from rnnnlp.server.settings import ServerOptions
 from rnnnlp.tasks.char_lm.generate import Sampling
+from rnnnlp.tasks.sentiment.bundled import models_for
 from rnnnlp.version import __version__
 
 TYPES = {
@@ -100,6 +101,29 @@ class Server:
         if entry.batcher is None:
             entry.batcher = Batcher(Classification(entry, self.counters), self._threads)
         return entry.batcher
+
+    async def classified(self, name: str | None, texts: list[str], wanted: Wanted) -> tuple[str, list[Any]]:
+        """The name of the model, and its answer to each text."""
+        entry = self.catalogue.choose(name, CLASSIFIER)
+        await self.catalogue.opened(entry)
+        batcher = self.batcher(entry)
+        if batcher.waiting and batcher.waiting + len(texts) > self.options.max_waiting:
+            raise HTTPException(429, f"{batcher.waiting} texts wait already; try again", {"retry-after": "1"})
+        return entry.name, await batcher.result(texts, wanted, self.options.timeout)
+
+    async def classified_by_script(self, texts: list[str], wanted: Wanted) -> tuple[str, list[Any]]:
+        """The names of the models that the scripts of the texts choose, and the answer to each text.
+
+        The first model answers where no text has letters: requests may have a single text, such as "10/10".
+        """
+        usual = self.catalogue.choose(None, CLASSIFIER).name
+        names = await asyncio.to_thread(models_for, texts, usual=usual)
+        parts: dict[str, list[str]] = {name: [] for name in names}
+        for name, text in zip(names, texts, strict=True):
+            parts[name].append(text)
+        found = await asyncio.gather(*(self.classified(name, part, wanted) for name, part in parts.items()))
+        answers = {name: iter(part) for name, part in found}
+        return ", ".join(parts), [next(answers[name]) for name in names]
 
     def close(self) -> None:
         for batcher in self.catalogue.batchers:
@@ -190,7 +214,8 @@ def _add_service(app: FastAPI, server: Server) -> None:
         names = ("max_texts", "max_characters", "max_length", "max_body")
         limits = {name: getattr(server.options, name) for name in names}
         limits["max_inspected"] = inspect_models.LONGEST_TEXT
-        return _json({"models": listed, "version": __version__, "limits": limits})
+        by_script = server.catalogue.by_script
+        return _json({"models": listed, "by_script": by_script, "version": __version__, "limits": limits})
 
 
 def _add_models(posts: Posts, server: Server) -> None:
@@ -201,14 +226,13 @@ def _add_models(posts: Posts, server: Server) -> None:
             raise HTTPException(422, f"there are {len(given.texts)} texts; send at most {options.max_texts} at a time")
         for k, text in enumerate(given.texts):
             _require_short(text, f"text {k + 1}", options.max_characters)
-        entry = server.catalogue.choose(given.model, CLASSIFIER)
-        await server.catalogue.opened(entry)
-        batcher = server.batcher(entry)
-        if batcher.waiting and batcher.waiting + len(given.texts) > options.max_waiting:
-            raise HTTPException(429, f"{batcher.waiting} texts wait already; try again", {"retry-after": "1"})
         threshold = None if given.threshold is None else (given.threshold.label, given.threshold.probability)
-        answers = await batcher.result(given.texts, Wanted(given.explain, threshold), options.timeout)
-        return _json({"model": entry.name, "predictions": answers})
+        wanted = Wanted(given.explain, threshold)
+        if given.model is None and server.catalogue.by_script:
+            name, answers = await server.classified_by_script(given.texts, wanted)
+        else:
+            name, answers = await server.classified(given.model, given.texts, wanted)
+        return _json({"model": name, "predictions": answers})
 
     async def generate(given: GenerateRequest, request: Request) -> Response:
         if given.length > options.max_length:

@@ -80,11 +80,15 @@ class Catalogue:
     Args:
         places: Run folders, folders of them, or names of bundled models. Without any: the bundled models.
 
+    Attributes:
+        by_script: Whether these are the bundled models: where none is named, the script of each text chooses.
+
     Raises:
         UserError: If there is no model in them.
     """
 
     def __init__(self, places: Sequence[str]):
+        self.by_script = not places
         self._places = [_place(place) for place in list(places) or list(bundled_models())]
         self._entries: dict[Path, Entry] = {}
         self._said: set[Path] = set()
@@ -206,12 +210,13 @@ class Catalogue:
             before.model_type, before.labels, before.described = model_type, labels, described
             return before
         taken = {entry.name for entry in self._entries.values()}
-        name = folder.absolute().name
+        parts = [part.encode("utf-8", "replace").decode() for part in folder.absolute().parts[-2:]]
+        name = parts[-1]
         if name in taken:
-            name = "/".join(folder.absolute().parts[-2:])
+            name = "/".join(parts)
         number = 2
         while name in taken:
-            name, number = f"{folder.absolute().name} ({number})", number + 1
+            name, number = f"{parts[-1]} ({number})", number + 1
         entry = Entry(name, folder, kind, model_type, labels, described)
         self._entries[folder] = entry
         return entry

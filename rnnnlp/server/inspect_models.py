@@ -1,16 +1,16 @@
 """What the page shows of language models and runs: a text through a model, an unrolled example, curves of training."""
 
 import math
-import os
+import threading
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from rnnnlp.analysis.hidden_units import rank_units, read, text_features, unit_values, values_of
-from rnnnlp.analysis.plots import Curves, curves_of
+from rnnnlp.analysis.plots import Curves
 from rnnnlp.analysis.unrolled import unroll
 from rnnnlp.errors import UserError
 from rnnnlp.kernels import CELLS
@@ -18,12 +18,33 @@ from rnnnlp.server.catalogue import Entry
 from rnnnlp.server.schemas import InspectRequest, UnrollRequest
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
 from rnnnlp.training.model_folder import read_config
+from rnnnlp.training.records import LONGEST_LINE, record_of
 from rnnnlp.training.run_folder import RunFolder
 
 LONGEST_TEXT = 4000  # characters that are looked at
 POINTS = 400  # of a curve
-KEPT_CURVES = 256
+MOST_READINGS = 256  # runs whose curves are kept
+READ_AT_ONCE = 1 << 24  # bytes of the metrics of a run
 DIGITS = 6
+
+
+@dataclass
+class _Reading:
+    """What was read of the metrics of a run.
+
+    Attributes:
+        curves: The curves in all lines that were read.
+        offset: The place of the next line.
+        last: The last line that was read; another file has another one there.
+    """
+
+    curves: Curves = field(default_factory=Curves)
+    offset: int = 0
+    last: bytes = b""
+
+
+_readings: dict[Path, _Reading] = {}  # by the folder of the run
+_lock = threading.Lock()  # of these: requests are answered in several threads
 
 
 def inspection(model: CharLMNetwork, given: InspectRequest) -> dict[str, Any]:
@@ -68,7 +89,12 @@ def unrolled(given: UnrollRequest) -> dict[str, Any]:
     cells = {}
     for cell in given.cells:
         found = unroll(
-            cell, given.text, hidden_size=given.hidden_size, scale=given.scale, bptt=given.bptt, seed=given.seed
+            cell,
+            given.text,
+            hidden_size=given.hidden_size,
+            spectral_radius=given.spectral_radius,
+            bptt=given.bptt,
+            seed=given.seed,
         )
         cells[cell] = {
             "values": {name: _rounded(values) for name, values in found.values.items()},
@@ -81,44 +107,47 @@ def unrolled(given: UnrollRequest) -> dict[str, Any]:
 
 
 def runs_of(entries: Sequence[Entry]) -> list[dict[str, Any]]:
-    """What is known of each run, in a few figures."""
-    runs = []
-    for entry in entries:
-        folder = RunFolder(entry.folder)
-        curves = _curves(folder)
-        runs.append(
-            {
-                "name": entry.name,
-                "kind": entry.kind,
-                "training": folder.process() is not None,
-                "step": curves.last.get("step"),
-                "seconds": curves.last.get("seconds"),
-                "progress": curves.last.get("progress"),
-                "loss": curves.loss[-1] if curves.loss else None,
-                "validation_loss": curves.validation_loss[-1] if curves.validation_loss else None,
-                "accuracy": curves.accuracy[-1] if curves.accuracy else None,
-            }
-        )
-    return runs
+    """What is known of each run, in a few figures. The curves of other runs are forgotten."""
+    with _lock:
+        for gone in _readings.keys() - {entry.folder for entry in entries}:
+            del _readings[gone]
+        return [_figures(entry) for entry in entries]
+
+
+def _figures(entry: Entry) -> dict[str, Any]:
+    """A run in the list of runs."""
+    curves = _curves(entry.folder)
+    return {
+        "name": entry.name,
+        "kind": entry.kind,
+        "training": RunFolder(entry.folder).process() is not None,
+        "step": curves.last.get("step"),
+        "seconds": curves.last.get("seconds"),
+        "progress": curves.last.get("progress"),
+        "loss": curves.loss[-1] if curves.loss else None,
+        "validation_loss": curves.validation_loss[-1] if curves.validation_loss else None,
+        "accuracy": curves.accuracy[-1] if curves.accuracy else None,
+    }
 
 
 def run_of(entry: Entry) -> dict[str, Any]:
     """The curves, the last sample and the settings of a run."""
-    folder = RunFolder(entry.folder)
-    curves, config = _curves(folder), read_config(folder.path)
+    config = read_config(entry.folder)
     settings = {"model_type": config["model_type"], **_flat(config["model"]), **_flat(config.get("training", {}))}
-    return {
-        "name": entry.name,
-        "steps": _thinned(curves.steps),
-        "seconds": _thinned(curves.seconds),
-        "loss": _thinned(curves.loss),
-        "validation_steps": curves.validation_steps[-POINTS:],
-        "validation_seconds": curves.validation_seconds[-POINTS:],
-        "validation_loss": curves.validation_loss[-POINTS:],
-        "accuracy": curves.accuracy[-POINTS:],
-        "sample": curves.sample,
-        "settings": settings,
-    }
+    with _lock:
+        curves = _curves(entry.folder)
+        return {
+            "name": entry.name,
+            "steps": _thinned(curves.steps),
+            "seconds": _thinned(curves.seconds),
+            "loss": _thinned(curves.loss),
+            "validation_steps": curves.validation_steps[-POINTS:],
+            "validation_seconds": curves.validation_seconds[-POINTS:],
+            "validation_loss": curves.validation_loss[-POINTS:],
+            "accuracy": curves.accuracy[-POINTS:],
+            "sample": curves.sample,
+            "settings": settings,
+        }
 
 
 def _rounded(values: np.ndarray) -> list[Any]:
@@ -128,18 +157,29 @@ def _rounded(values: np.ndarray) -> list[Any]:
     return [float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None for value in values.tolist()]
 
 
-def _curves(folder: RunFolder) -> Curves:
-    """The curves of a run, read again only if the file has changed."""
-    try:
-        status = os.stat(folder.metrics_path)
-    except OSError:
+def _curves(folder: Path) -> Curves:
+    """The curves of a run. Lines of its metrics that were read before are not read again."""
+    path = RunFolder(folder).metrics_path
+    if not path.is_file():
         return Curves()
-    return _curves_of(folder.path, (status.st_ino, status.st_mtime_ns, status.st_size))
-
-
-@lru_cache(KEPT_CURVES)
-def _curves_of(path: Path, _: tuple[int, int, int]) -> Curves:
-    return curves_of(RunFolder(path))
+    reading = _readings.pop(folder, None) or _Reading()
+    with open(path, "rb") as file:
+        file.seek(reading.offset - len(reading.last))
+        if file.read(len(reading.last)) != reading.last:
+            reading = _Reading()
+            file.seek(0)
+        while lines := file.read(READ_AT_ONCE).split(b"\n")[:-1]:  # whole ones
+            for line in lines:
+                text = line.decode("utf-8", "replace")
+                if len(text) < LONGEST_LINE and (record := record_of(text)) is not None:
+                    reading.curves.add(record)
+            reading.last = lines[-1] + b"\n"
+            reading.offset += sum(map(len, lines)) + len(lines)
+            file.seek(reading.offset)
+    _readings[folder] = reading
+    if len(_readings) > MOST_READINGS:
+        del _readings[next(iter(_readings))]  # read least recently
+    return reading.curves
 
 
 def _thinned(values: Sequence[float]) -> list[float]:

@@ -69,7 +69,8 @@ def _listening(options: ServerOptions) -> socket.socket:
         )[0]
         sock = socket.socket(family, kind, protocol)
         try:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            # On Windows, which alone has the other option, SO_REUSEADDR lets several programs take one port.
+            sock.setsockopt(socket.SOL_SOCKET, getattr(socket, "SO_EXCLUSIVEADDRUSE", socket.SO_REUSEADDR), 1)
             sock.bind(address)
             sock.listen(QUEUE)
         except OSError:

@@ -45,7 +45,9 @@ class PredictRequest(RequestBody):
     texts: Annotated[list[str], FailFast()] = Field(
         min_length=1, description="one text or more", examples=[["What a lovely film."]]
     )
-    model: Name | None = Field(None, description="its name in /v1/models; the first classifier by default")
+    model: Name | None = Field(
+        None, description="its name in /v1/models; by default the first classifier, or with by_script one for each text"
+    )
     explain: bool = Field(False, description="also return the contribution of each word")
     threshold: LabelThreshold | None = None
 
@@ -71,7 +73,7 @@ class Prediction(BaseModel):
 class PredictResponse(BaseModel):
     """An answer for each text, in order."""
 
-    model: str
+    model: str = Field(description="the name of the model; with by_script those of all that were chosen")
     predictions: list[Prediction]
 
 
@@ -155,7 +157,7 @@ class UnrollRequest(RequestBody):
 
     text: str = Field("to be or not to be", min_length=2, max_length=60)
     hidden_size: int = Field(8, ge=1, le=16)
-    scale: float = Field(1.0, ge=0, le=4, description="spectral radius of the recurrent weights of each gate")
+    spectral_radius: float = Field(1.0, ge=0, le=4, description="spectral radius of the recurrent weights of each gate")
     bptt: int | None = Field(None, ge=1, le=60, description="where truncation cuts; nowhere by default")
     seed: int = Field(1, ge=0, lt=2**31)
     cells: list[str] = Field(sorted(CELLS), max_length=len(CELLS), description="what is unrolled, side by side")
@@ -173,6 +175,7 @@ class ModelsResponse(BaseModel):
     """All models that are served."""
 
     models: list[ServedModel]
+    by_script: bool = Field(description="whether the script of each text chooses its model where none is named")
     version: str
     limits: dict[str, float]
 

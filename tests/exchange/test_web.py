@@ -77,7 +77,7 @@ def test_a_classifier_in_node(tmp_path: Path, libraries: Path):
         classifier(tokenizer=CharTokenizer.train(TEXTS), seed=1),
         classifier(tokenizer=BPETokenizer.train(ODD, vocab_size=300, normalizer="html", lowercase=True), seed=2),
         classifier(tokenizer=ByteTokenizer(), seed=3),
-        classifier(tokenizer=WordTokenizer([*"ab"], rules=2), seed=4),  # is written with the rules of today
+        classifier(tokenizer=WordTokenizer([*"ab"], rules=2), seed=4),  # is written with rules that JavaScript takes
     ]
     model = Ensemble(members, [0.5, 0.2, 0.9, 0.4, 0.2])
     model.save_pretrained(tmp_path / "run")
@@ -91,6 +91,18 @@ def test_a_classifier_in_node(tmp_path: Path, libraries: Path):
     probabilities = np.array([one["probabilities"] for one in found["found"]])
     assert probabilities == pytest.approx(model.predict_proba(ODD), abs=1e-5)
     assert [one["label"] for one in found["found"]] == model.predict(ODD).tolist()
+
+
+def test_the_unknown_words_of_a_classifier_in_node(tmp_path: Path, libraries: Path):
+    members = [classifier(), classifier(tokenizer=CharTokenizer.train(TEXTS), seed=1, max_length=8)]
+    model = Ensemble(members, [0.5, 0.5])
+    model.save_pretrained(tmp_path / "run")
+    export_web(tmp_path / "run", tmp_path / "out", libraries=libraries)
+    texts = [*TEXTS, "A lovely robot", "zzz 777", "!?", "電影 很 好", " \t"]
+    found = answers(tmp_path / "out", {"texts": texts})["found"]
+    unknown = model.probabilities_and_unknown(texts)[1]
+    assert [one["unknownWords"] for one in found] == pytest.approx(unknown)
+    assert 0 < sum(unknown) < len(texts)
 
 
 @pytest.mark.parametrize("prompt", ["What a", "What a ", "What a good film. " * 40])
@@ -199,6 +211,7 @@ def test_the_command_writes_a_whole_folder(run: Path, tmp_path: Path, capsys: py
     own = {"index.html", "page.js", "rnnnlp.js", "model.onnx", "model.json", "tokenizer.json", "README.md"}
     assert found == own | {f"vendor/{name}" for name in (*FILES.values(), "LIBRARIES.txt")}
     assert "onnxruntime-web 1.2.3, licence MIT" in (tmp_path / "out" / "vendor" / "LIBRARIES.txt").read_text()
+    assert 'await model.classify(["a text"]);' in (tmp_path / "out" / "README.md").read_text()
     (tmp_path / "out" / "own.html").write_text("a page of my own")
     assert main([*words, "--overwrite"]) == 0
     assert main([*words[:3], "onnx", *words[4:6], "--overwrite"]) == 0

@@ -11,7 +11,7 @@ export class Classifier {
   labels = ["good", "bad"];
   async classify([text]) {
     if (text.includes("broken")) throw new Error("no memory");
-    return [{ label: "good", probabilities: [0.9, 0.1] }];
+    return [{ label: "good", probabilities: [0.9, 0.1], unknownWords: text.includes("strange") ? 0.5 : 0.3 }];
   }
 }
 
@@ -42,6 +42,13 @@ def test_an_error_is_taken_back(tmp_path: Path):
         expect(result).to_be_hidden()  # what it shows is of the text before
         page.fill("#text", "good again")
         expect(result).to_be_visible()
+        expect(page.locator("#unknown")).to_be_hidden()
+        page.fill("#text", "strange")
+        expect(page.locator("#unknown")).to_have_text(
+            "The model does not know 50 % of the words. Do not rely on its prediction."
+        )
+        page.fill("#text", "good at last")
+        expect(page.locator("#unknown")).to_be_hidden()
         expect(status).to_have_text("Ready. What you type stays on this computer.")
         expect(status).not_to_have_class("error")
         page.goto(f"{address}?writer")

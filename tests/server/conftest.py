@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -65,9 +66,9 @@ def client(runs: Path) -> Iterator["TestClient"]:
         yield client
 
 
-@pytest.fixture(scope="module")
-def address(runs: Path) -> Iterator[str]:
-    """A running server."""
+@contextmanager
+def serving(*runs: str, **options: object) -> Iterator[str]:
+    """A running server, of which this is the address."""
     import uvicorn
 
     from rnnnlp.server.app import Server, create_app
@@ -75,16 +76,25 @@ def address(runs: Path) -> Iterator[str]:
 
     sock = socket.socket()
     sock.bind(("127.0.0.1", 0))
-    app = create_app(Server(ServerOptions(runs=(str(runs),))))
+    app = create_app(Server(ServerOptions(runs=runs, **options)))  # type: ignore[arg-type]
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", ws="none"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]})
     thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield "http://{}:{}".format(*sock.getsockname())
-    server.should_exit = True
-    thread.join()
-    sock.close()
+    try:
+        while not server.started:
+            time.sleep(0.01)
+        yield "http://{}:{}".format(*sock.getsockname())
+    finally:
+        server.should_exit = True
+        thread.join()
+        sock.close()
+
+
+@pytest.fixture(scope="module")
+def address(runs: Path) -> Iterator[str]:
+    """The address of a running server."""
+    with serving(str(runs)) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")

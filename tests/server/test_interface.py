@@ -136,8 +136,10 @@ def test_a_cell_that_is_none_is_named(client: TestClient):
 
 
 def test_an_unrolled_example_has_three_cells(client: TestClient):
-    found = client.post("/v1/unroll", json={"text": "abcabcab", "bptt": 3, "scale": 1.5, "cells": THREE}).json()
+    given = {"text": "abcabcab", "bptt": 3, "spectral_radius": 1.5, "cells": THREE}
+    found = client.post("/v1/unroll", json=given).json()
     assert found["text"] == "abcabcab"
+    assert list(found["cells"]) == THREE
     for cell in found["cells"].values():
         assert [norm > 0 for norm in cell["norms"]] == [False] * 6 + [True]
         assert cell["first"] == 6

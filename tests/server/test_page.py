@@ -6,6 +6,7 @@ Needs Chromium and Playwright. RNNNLP_AXE is the path of `axe.min.js` (npm pack 
 view is then checked, too. `.ci/run` has both.
 """
 
+import json
 import os
 import time
 from pathlib import Path
@@ -16,7 +17,7 @@ import pytest
 pytest.importorskip("fastapi", reason="needs rnnnlp[web]")
 pytest.importorskip("playwright.sync_api", reason="needs playwright")
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.server.conftest import MARKUP, PAGE_MILLISECONDS
 
@@ -114,6 +115,12 @@ def test_text_is_marked_with_the_keyboard(page: Page):
     page.keyboard.press("Shift+End")
     assert len(page.evaluate("getSelection().toString()")) > 40
     expect(page.locator("#write-text .here")).to_have_count(1)
+    left_alone = page.evaluate(
+        """() => ["ctrlKey", "altKey", "metaKey"].map((name) => document.querySelector("#write-text").dispatchEvent(
+            new KeyboardEvent("keydown", { key: "ArrowLeft", [name]: true, cancelable: true, bubbles: true })
+        ))"""
+    )
+    assert left_alone == [True] * 3  # they are the browser's
 
 
 def test_colours_of_a_unit_have_its_scale(page: Page):
@@ -216,6 +223,22 @@ def test_the_histogram_has_the_probability_of_the_prediction(page: Page):
     assert f"{tenth} to {tenth + 10} %: 1 texts" in picture
 
 
+def test_a_threshold_of_a_large_integer(page: Page):
+    low, high = str(10**17), str(10**17 + 1)  # the same number in JavaScript
+    prediction = {"label": 10**17, "probabilities": {low: 0.4, high: 0.6}, "words": [], "unknown_words": 0}
+    page.route("**/v1/predict", lambda route: route.fulfill(json={"predictions": [prediction]}))
+    opened(page, "classify")
+    page.fill("#classify-input", "good")
+    expect(page.locator("#classify-label option")).to_have_count(3)
+    page.fill("#classify-p", "0.3")
+    page.select_option("#classify-label", low)
+    expect(page.locator("#classify-result .chosen").first).to_have_text(f"Prediction: {low}")
+    page.fill("#classify-paste", "text,title\ngood,x\n")
+    expect(page.locator("#classify-status")).to_have_text("1 rows.")
+    page.click("#classify-all")
+    expect(page.locator("#classify-rows td").nth(1)).to_have_text(low)
+
+
 def test_labels_are_no_markup(page: Page):
     opened(page, "classify")
     page.select_option("#classify-model", "odd")
@@ -247,12 +270,68 @@ def test_a_csv_is_dropped_and_saved(page: Page, tmp_path: Path):
         page.click("#classify-save")
     download.value.save_as(tmp_path / "saved.csv")
     lines = (tmp_path / "saved.csv").read_text(encoding="utf-8").splitlines()
-    assert lines[0] == "id,text,predicted_label,probability"
+    assert lines[0] == "id,text,predicted_label,probability,unknown_words"
     assert lines[1].startswith('1,"a good film, ""really""",good,0.')
-    assert lines[2] == "2,,,"
-    page.set_input_files("#classify-file", {"name": "two.txt", "mimeType": "text/plain", "buffer": b"good, bad\nbad\n"})
-    expect(page.locator("#classify-status")).to_have_text("2 rows.")
+    assert lines[2] == "2,,,,"
+    expect(page.locator("#classify-status")).to_contain_text("1 texts begin with one of = + - @")
+    three = b"good, bad\n\nbad\n"
+    page.set_input_files("#classify-file", {"name": "three.txt", "mimeType": "text/plain", "buffer": three})
+    expect(page.locator("#classify-status")).to_have_text("3 rows.")
     accessible(page)
+
+
+def test_texts_with_unknown_words_are_counted(page: Page):
+    opened(page, "classify")
+    page.select_option("#classify-model", "films")
+    page.fill("#classify-paste", "text,title\na good film,x\nquis custodiet ipsos,y\n,z\n")
+    expect(page.locator("#classify-status")).to_have_text("3 rows.")
+    page.click("#classify-all")
+    expect(page.locator("#classify-rows .message")).to_contain_text("many of the words of 1 of 2 texts")
+    accessible(page)
+
+
+def test_the_script_of_each_text_may_choose_the_model(page: Page):
+    asked: list[Any] = []
+
+    def by_script(route: Route) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, json={**answer.json(), "by_script": True})
+
+    def predicted(route: Route) -> None:
+        asked.append(json.loads(route.request.post_data or "")["model"])
+        route.continue_()
+
+    page.route("**/v1/models", by_script)
+    page.route("**/v1/predict", predicted)
+    page.reload()
+    page.wait_for_selector("html[data-ready]")
+    opened(page, "classify")
+    models, labels = page.locator("#classify-model option"), page.locator("#classify-label option")
+    expect(page.locator("#classify-model")).to_have_value("")
+    expect(models).to_have_text(["by the script of each text", "films", "odd"])
+    expect(labels).to_have_count(1)  # none that both models have
+    page.fill("#classify-input", "a good film")
+    expect(page.locator("#classify-result")).to_contain_text("Prediction: ")
+    assert set(asked) == {None}
+    expect(labels).to_have_count(1)
+    page.select_option("#classify-model", "odd")
+    expect(labels).to_have_count(3)
+    expect(page.locator("#classify-result .bars")).to_contain_text(MARKUP)
+    page.select_option("#language", "zh-Hant")
+    expect(models.first).to_have_text("依每筆文字的書寫系統")
+
+
+def test_bars_and_words_have_colours_where_the_system_forces_its_own(page: Page):
+    page.emulate_media(forced_colors="active")
+    opened(page, "classify")
+    page.fill("#classify-input", "a good film")
+    expect(page.locator("#classify-result .bars")).to_be_visible()
+    colour = "selector => getComputedStyle(document.querySelector(selector)).backgroundColor"
+    assert page.evaluate(colour, "#classify-result .bar i") != page.evaluate(colour, "#classify-result .bar")
+    words = (
+        "[...document.querySelectorAll('#classify-result .words span')].map(s => getComputedStyle(s).backgroundColor)"
+    )
+    assert len(set(page.evaluate(words))) > 1
 
 
 def test_understand(page: Page):

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 import rnnnlp.server
+from rnnnlp.cli.predict import HARDLY_KNOWN
 from rnnnlp.errors import UserError
-from rnnnlp.text.formats import open_table
+from rnnnlp.text.formats import begins_as_json, open_table
 from rnnnlp.text.tables import USUAL_LABEL_COLUMNS, USUAL_TEXT_COLUMNS
 from tests.conftest import PATIENCE
 
@@ -85,6 +86,8 @@ TABLES = [
     ("a.txt", "text,label\ngood,pos\n"),
     ("a.txt", "text;label\n"),
     ("a.txt", "label: good\tthe text\tof it\nbad\n"),
+    ("a.txt", "good\n\nbad\n"),
+    ("a.txt", "\ngood\r\n\n"),
     ("a.txt", "text,title\ngood,x\n"),
 ]
 
@@ -139,6 +142,85 @@ def test_what_is_pasted_is_a_table_or_lines(modules: Path):
     assert [(one["head"], one["rows"]) for one in found] == list(pasted.values())
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"text": "good"}\n{"text": "bad"}\n',
+        ' \n[ {"text": "good"},\n',
+        "[ ]\n",
+        "[good] film\n",
+        "{good} film\n",
+        '{"text": "good"} film\n',
+        "{\n}",
+        "good\n",
+    ],
+)
+def test_json_is_told_from_texts_as_python_does(content: str, modules: Path):
+    for found in read(modules, [("", content), ("a.txt", content), ("a.csv", content)]):
+        assert ("error" in found) == begins_as_json(content)
+        assert found.get("error", "This is JSON.").startswith("This is JSON.")
+    assert "error" not in read(modules, [("a.tsv", content)])[0]
+
+
+def test_a_file_with_the_name_of_json_is_refused(modules: Path):
+    for found in read(modules, [("a.json", "good\n"), ("a.JSONL", "good\n"), ("a.ndjson", "")]):
+        assert found["error"].startswith("This is JSON.")
+
+
+@pytest.mark.parametrize(("text", "marked"), [("good", False), ("電影 é", True)])
+def test_a_saved_table_has_a_byte_order_mark_if_it_needs_one(text: str, marked: bool, modules: Path):
+    rows = [["text", "label"], [f'{text}, "really"\nso', "pos"]]
+    code = """
+        const { parseTable, writeTable } = await import("./csv.js"), table = writeTable(given);
+        return [table.charCodeAt(0), parseTable(table, "a.csv")];
+    """
+    first, found = in_node(modules, code, rows)
+    assert (first == 0xFEFF) == marked
+    assert [found["head"], *found["rows"]] == rows
+
+
+def test_a_saved_table_has_what_the_model_says(modules: Path):
+    code = "return (await import('./classify.js')).withPredictions(...given);"
+    prediction = {"label": 1, "probabilities": {"0": 0.25, "1": 0.75}, "unknown_words": 0.5}
+    given = [["text", "id"], [["good", "a"], ["", "b"], ["late", "c"]], [prediction, None]]
+    assert in_node(modules, code, given) == [
+        ["text", "id", "predicted_label", "probability", "unknown_words"],
+        ["good", "a", "1", "0.750000", "0.5"],
+        ["", "b", "", "", ""],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("label", "probabilities", "name"),
+    [
+        (True, {"False": 0.9, "True": 0.1}, "True"),
+        (2.0, {"1.5": 0.9, "2.0": 0.1}, "2.0"),
+        (10**17 + 1, {str(10**17): 0.1, str(10**17 + 1): 0.9}, str(10**17 + 1)),  # the same number in JavaScript
+    ],
+)
+def test_a_saved_label_is_the_name_of_its_class(label: Any, probabilities: dict[str, float], name: str, modules: Path):
+    code = "return (await import('./classify.js')).withPredictions(...given)[1][1];"
+    prediction = {"label": label, "probabilities": probabilities, "unknown_words": 0}
+    assert in_node(modules, code, [["text"], [["good"]], [prediction]]) == name
+
+
+@pytest.mark.parametrize(("chosen", "p", "predicted"), [(0, 0.3, 0), (0, 0.5, 1), (1, 0.5, 1), (1, 0.7, 0)])
+def test_a_saved_label_is_what_a_threshold_chooses(chosen: int, p: float, predicted: int, modules: Path):
+    code = "return (await import('./classify.js')).withPredictions(...given)[1][1];"
+    labels = [10**17, 10**17 + 1]  # the same number in JavaScript
+    prediction = {
+        "label": labels[predicted],
+        "probabilities": {str(labels[0]): 0.4, str(labels[1]): 0.6},
+        "unknown_words": 0,
+        "threshold": {"label": str(labels[chosen]), "probability": p},
+    }
+    assert in_node(modules, code, [["text"], [["good"]], [prediction]]) == str(labels[predicted])
+
+
+def test_the_warning_of_unknown_words_is_that_of_the_command(modules: Path):
+    assert in_node(modules, "return (await import('./classify.js')).HARDLY_KNOWN;") == HARDLY_KNOWN
+
+
 def test_usual_names_of_columns_are_those_of_python(modules: Path):
     code = "const csv = await import('./csv.js'); return [csv.TEXT_COLUMNS, csv.LABEL_COLUMNS];"
     assert in_node(modules, code) == [list(USUAL_TEXT_COLUMNS), list(USUAL_LABEL_COLUMNS)]
@@ -152,6 +234,7 @@ def test_files_are_utf_8_or_say_what_they_are(modules: Path):
         codecs.BOM_UTF16_LE + text.encode("utf-16-le"): text,
         codecs.BOM_UTF16_BE + text.encode("utf-16-be"): text,
         text.encode("cp950", "ignore"): {"error": "a.csv is not UTF-8 text. Save it as UTF-8 (in Excel: CSV UTF-8)."},
+        "good".encode("utf-16-le"): {"error": "a.csv is not UTF-8 text. Save it as UTF-8 (in Excel: CSV UTF-8)."},
     }
     code = "const { decode } = await import('./csv.js'); return decode(new Uint8Array(given).buffer, 'a.csv');"
     for content, expected in files.items():

@@ -5,6 +5,7 @@ import { Classifier, open } from "./rnnnlp.js";
 const element = (id) => document.getElementById(id);
 const status = element("status");
 const READY = "Ready. What you type stays on this computer.";
+const HARDLY_KNOWN = 0.3; // share of unknown words, as for the warning of `rnnnlp predict`
 
 try {
   const model = await open(new URL("./", import.meta.url));
@@ -43,12 +44,15 @@ function showClassifier(model) {
     else showReady();
     element("result").hidden = !found;
     if (!found) return;
-    element("label").textContent = found.label;
+    const best = found.probabilities.indexOf(Math.max(...found.probabilities));
+    element("label").textContent = model.labels[best];
+    const unknown = `The model does not know ${Math.round(100 * found.unknownWords)} % of the words. Do not rely on its prediction.`;
+    element("unknown").textContent = found.unknownWords > HARDLY_KNOWN ? unknown : "";
     rows.forEach((row, k) => {
       const share = `${(100 * found.probabilities[k]).toFixed(1)} %`;
       row.querySelector(".share").textContent = share;
       row.querySelector(".bar > span").style.width = share.replace(" ", "");
-      row.classList.toggle("best", model.labels[k] === found.label);
+      row.classList.toggle("best", k === best);
     });
   };
   input.addEventListener("input", classify);

@@ -2,7 +2,7 @@
 //
 //     import { open } from "./rnnnlp.js";
 //     const model = await open(new URL("./", import.meta.url));
-//     await model.classify(["a text"]);                 // of a classifier: [{ label, probabilities }]
+//     await model.classify(["a text"]);                 // of a classifier: [{ label, probabilities, unknownWords }]
 //     await model.generate("It was", { length: 200 });  // of a language model
 
 import * as ort from "./vendor/ort.wasm.min.mjs";
@@ -13,6 +13,11 @@ ort.env.wasm.wasmPaths = new URL("./vendor/", import.meta.url).href;
 
 const PYTHON_SPACES = /[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+/u;
 const PART = 256; // tokens of a prompt that are read at a time
+const LABELS = { // from names of classes
+  int: (name) => (Number.isSafeInteger(Number(name)) ? Number(name) : name), // a longer one would lose digits
+  float: Number,
+  bool: (name) => name.toLowerCase() === "true",
+};
 
 /** Opens the model in a folder.
  *
@@ -42,6 +47,8 @@ class Reader {
   constructor(content) {
     this.vocabulary = content.model.vocab;
     this.unknown = content.model.unk_token === null ? null : this.vocabulary[content.model.unk_token];
+    this.words = new Set([this.unknown]); // ids with a letter or a digit; an unknown word counts as one
+    for (const [token, id] of Object.entries(this.vocabulary)) if (/[\p{L}\p{N}]/u.test(token)) this.words.add(id);
     const steps = content.normalizer?.normalizers ?? [];
     this.lowercase = steps.some((step) => step.type === "Lowercase");
     content.pre_tokenizer.pretokenizers?.forEach(keepLineEnds);
@@ -54,6 +61,13 @@ class Reader {
     if (this.lowercase) whole = Array.from(whole, (character) => character.toLowerCase()).join("");
     const { ids } = this.tokenizer.encode(whole, { add_special_tokens: false });
     return ids.map((id) => id ?? this.unknown); // the library has no id for an unknown word
+  }
+
+  /** The share of the words among ids that the vocabulary lacks. */
+  unknownShare(ids) {
+    if (this.unknown === null) return 0;
+    const unknown = ids.filter((id) => id === this.unknown).length;
+    return unknown / Math.max(1, ids.filter((id) => this.words.has(id)).length);
   }
 }
 
@@ -71,13 +85,20 @@ export class Classifier {
     Object.assign(this, { description, session, readers, labels: description.labels });
   }
 
-  /** The most probable label and the probabilities of each text, in the order of `labels`. */
+  /** The answer to each text.
+   *
+   * `label` is the most probable one, with the type that it had in training. `probabilities` have the order of `labels`.
+   * `unknownWords` is the share of the words that the model does not know: above 0.3, do not rely on the prediction.
+   */
   async classify(texts) {
     if (texts.length === 0) return [];
     const feeds = {};
+    const whole = texts.map(stripped);
+    const unknown = whole.map((text) => (text ? 1 : 0)); // by the member of an ensemble that knows most
     this.description.inputs.forEach((input, k) => {
-      const rows = texts.map((text) => clip(this.readers[k].encode(stripped(text)), input.max_length));
+      const rows = whole.map((text) => clip(this.readers[k].encode(text), input.max_length));
       const filled = rows.map((row) => (row.length ? row : [input.blank]));
+      filled.forEach((ids, n) => (unknown[n] = Math.min(unknown[n], this.readers[k].unknownShare(ids))));
       [feeds[input.ids], feeds[input.lengths]] = padded(filled);
     });
     if (this.description.characters) {
@@ -85,10 +106,12 @@ export class Classifier {
     }
     const { logits, probabilities } = await this.session.run(feeds);
     const K = this.labels.length;
+    const valueOf = LABELS[this.description.label_type] ?? String;
     return texts.map((_, k) => {
       const of_text = Array.from(probabilities.data.slice(k * K, (k + 1) * K));
-      const label = this.labels[of_text.indexOf(Math.max(...of_text))];
-      return { label, probabilities: of_text, logits: Array.from(logits.data.slice(k * K, (k + 1) * K)) };
+      const label = valueOf(this.labels[of_text.indexOf(Math.max(...of_text))]);
+      const of_logits = Array.from(logits.data.slice(k * K, (k + 1) * K));
+      return { label, probabilities: of_text, logits: of_logits, unknownWords: unknown[k] };
     });
   }
 }
@@ -133,12 +156,14 @@ export class LanguageModel {
   /** Writes text behind a prompt.
    *
    * @param {string} prompt
-   * @param {object} options - `length` in tokens, `temperature` (0: always the most probable), `topK` (0: all),
-   *     `random` (a function as Math.random), `onText` (called with each new part of the text), `signal` (to stop).
+   * @param {object} options - `length` in tokens (500 by default), `temperature` (0.8; 0: always the most probable),
+   *     `topK` (0: all), `random` (a function as Math.random), `onText` (called with each new part of the text),
+   *     `signal` (to stop).
    * @returns {Promise<string>} The new text.
+   * @throws {TypeError | RangeError} If an option is unknown or its value is invalid.
    */
   async generate(prompt, options = {}) {
-    const { length = 300, temperature = 0.8, topK = 0, random = Math.random, onText = () => {}, signal } = options;
+    const { length, temperature, topK, random, onText, signal } = checked(options);
     const read = this.reader.encode(prompt || "\n");
     let state = this.zeroState();
     let ids = read.length ? read : [this.reader.unknown ?? 0];
@@ -181,6 +206,29 @@ export class LanguageModel {
     const after = this.description.states.map((name) => [name.input, found[name.output]]);
     return { last: found.logits.data.slice((ids.length - 1) * V), state: Object.fromEntries(after) };
   }
+}
+
+/** The options of `generate` with their defaults. */
+function checked(options) {
+  const { signal, ...given } = options;
+  const found = { length: 500, temperature: 0.8, topK: 0, random: Math.random, onText: () => {} };
+  for (const [name, value] of Object.entries(given)) {
+    if (!Object.hasOwn(found, name)) {
+      throw new TypeError(`there is no option ${name}; there are ${Object.keys(found).join(", ")} and signal`);
+    }
+    if (value === undefined) continue;
+    if (typeof value !== typeof found[name]) throw new TypeError(`${name} must be a ${typeof found[name]}`);
+    found[name] = value;
+  }
+  for (const name of ["length", "topK"]) {
+    if (!Number.isInteger(found[name]) || found[name] < 0) {
+      throw new RangeError(`${name} is ${found[name]}; it must be an integer of at least 0`);
+    }
+  }
+  if (!(found.temperature >= 0 && found.temperature < Infinity)) {
+    throw new RangeError(`temperature is ${found.temperature}; it must be at least 0 and finite`);
+  }
+  return { ...found, signal };
 }
 
 /** The bytes of each id. */

@@ -10,25 +10,32 @@ const CHINESE_COLUMNS = [...CHINESE_TEXTS, "標籤"];
 const SEPARATORS = { ",": "commas", "\t": "tabs", ";": "semicolons", "|": "verticalBars" };
 const SEPARATOR_LINE = /^"?sep=([,;|:\t^~])"?$/; // the first line that Excel understands
 const MARKS = { "utf-8": [0xef, 0xbb, 0xbf], "utf-16le": [0xff, 0xfe], "utf-16be": [0xfe, 0xff] };
+const JSON_NAME = /\.(json|jsonl|ndjson)$/i;
+const TSV_NAME = /\.(tsv|tab)$/i;
 
 // The text of a file: UTF-8, or UTF-16 where it begins with its byte order mark.
 export function decode(buffer, name) {
   const bytes = new Uint8Array(buffer);
   const encoding = Object.keys(MARKS).find((key) => MARKS[key].every((byte, k) => bytes[k] === byte)) ?? "utf-8";
   try {
-    return new TextDecoder(encoding, { fatal: true }).decode(bytes);
+    const text = new TextDecoder(encoding, { fatal: true }).decode(bytes);
+    if (!text.includes("\0")) return text;
   } catch {
-    throw new Error(say("notUtf8", name));
+    // said below
   }
+  throw new Error(say("notUtf8", name));
 }
 
 // The head (null without one) and the rows of a file, or of what was pasted if it has no name.
 export function parseTable(text, name) {
   text = text.replace(/^\ufeff/, "");
+  if (JSON_NAME.test(name) || (!TSV_NAME.test(name) && beginsAsJson(text))) throw new Error(say("noJson"));
   if (!text.includes("\n")) text = text.replaceAll("\r", "\n");
   const lines = text.split(/\r?\n|\r$/), isFile = /\.(csv|tsv|tab)$/i.test(name);
   const { before, separator, quoted, blanks } = dialectOf(lines, name, isFile);
-  const plain = (from) => lines.slice(from).filter((line) => line.trim()).map((line) => [line]);
+  // Blank lines of a file are rows without a text, so that its rows are its lines; nothing follows the last line end.
+  const plain = (from) => lines.slice(from, lines.at(-1) ? undefined : -1)
+    .filter((line) => name || line.trim()).map((line) => [line.trim() ? line : ""]);
   if (!separator) return { head: null, rows: plain(0) };
   const header = lines[before] ?? "";
   if (!name && !header.includes(separator)) return { head: [header.replaceAll('"', "").trim()], rows: plain(before + 1) };
@@ -46,6 +53,16 @@ export function parseTable(text, name) {
   return { head, rows };
 }
 
+// Whether text begins as an array of objects, or as one object per line (rnnnlp/text/formats.py).
+function beginsAsJson(text) {
+  if (!/^\s*\{/.test(text)) return /^\s*\[\s*(\{|\]\s*$)/.test(text);
+  try {
+    return Boolean(JSON.parse(text.trimStart().split("\n", 1)[0]));
+  } catch {
+    return false;
+  }
+}
+
 // How the fields are written: the number of lines before the header, what separates fields, whether quotation marks
 // enclose them, and whether blanks after a separator are left out. Without a separator each line is a text.
 function dialectOf(lines, name, isFile) {
@@ -55,7 +72,7 @@ function dialectOf(lines, name, isFile) {
   const header = lines[before] ?? "", next = lines[before + 1] ?? "";
   const named = (separator, wanted) => fieldsOf(header, separator).some((field) => wanted.includes(field.toLowerCase()));
   const usual = [...TEXT_COLUMNS, ...LABEL_COLUMNS], candidates = Object.keys(SEPARATORS);
-  if (/\.(tsv|tab)$/i.test(name)) candidates.unshift("\t");
+  if (TSV_NAME.test(name)) candidates.unshift("\t");
   const inHeader = candidates.filter((separator) => header.includes(separator));
   let separator = given ?? inHeader.find((s) => named(s, usual)) ?? inHeader[0] ?? candidates[0];
   if (name && !isFile) separator = inHeader.find((s) => named(s, TEXT_COLUMNS) && named(s, LABEL_COLUMNS));
@@ -139,7 +156,9 @@ function* records(text, before, separator, blanks, strict = true) {
   }
 }
 
+// A table as csv. A spreadsheet reads UTF-8 if the file begins with a byte order mark.
 export function writeTable(rows) {
   const quoted = (cell) => (/[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell);
-  return rows.map((row) => row.map(quoted).join(",") + "\r\n").join("");
+  const table = rows.map((row) => row.map(quoted).join(",") + "\r\n").join("");
+  return /[^\0-\x7f]/.test(table) ? `\ufeff${table}` : table;
 }

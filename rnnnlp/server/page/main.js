@@ -1,6 +1,6 @@
 // The page: which view is open, the language, the theme, and the models.
 
-import { $, ask, fillModels, showError, takeToken } from "./tools.js";
+import { $, ask, fillModels, recall, remember, showError, takeToken } from "./tools.js";
 import { say, useLanguage, preferredLanguage } from "./texts.js";
 import * as write from "./write.js";
 import * as classify from "./classify.js";
@@ -32,34 +32,45 @@ function open() {
   for (const [view, module] of Object.entries(VIEWS)) if (view !== name && begun.has(view)) module.closed?.();
 }
 
-function remember(select, name, usual, apply) {
-  select.value = localStorage.getItem(name) ?? usual;
+function choice(select, name, usual, apply) {
+  select.value = recall("localStorage", name) ?? usual;
   if (!select.value) select.value = usual;
   apply(select.value);
   select.addEventListener("change", () => {
-    localStorage.setItem(name, select.value);
+    remember("localStorage", name, select.value);
     apply(select.value);
   });
 }
 
-remember($("theme"), "theme", "auto", (theme) => {
+choice($("theme"), "theme", "auto", (theme) => {
   if (theme === "auto") delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = theme;
 });
-remember($("language"), "language", preferredLanguage(), useLanguage);
+choice($("language"), "language", preferredLanguage(), useLanguage);
 document.addEventListener("language", open);
-addEventListener("hashchange", () => (takeToken() || !models ? load() : open()));
+addEventListener("hashchange", () => {
+  if (takeToken() || !models) load();
+  else {
+    open();
+    look().catch(() => {}); // the models that were there stay; what the view itself asks for says the error
+  }
+});
 document.querySelector(".skip").addEventListener("click", (event) => {
   event.preventDefault();
   $("main").focus();
 });
 
+// Looks which models there are now.
+async function look() {
+  models = await ask("/v1/models");
+  fillModels($("write-model"), models.models, "language model");
+  fillModels($("classify-model"), models.models, "classifier", models.by_script ? "byScript" : null);
+}
+
 async function load() {
   open();
   try {
-    models = await ask("/v1/models");
-    fillModels($("write-model"), models.models, "language model");
-    fillModels($("classify-model"), models.models, "classifier");
+    await look();
     open();
   } catch (error) {
     showError(error);

@@ -16,11 +16,40 @@ export function make(tag, attributes = {}, ...children) {
   return node;
 }
 
+let said = null; // the error that is shown
+
 export function showError(error) {
   if (error?.name === "AbortError") return;
+  said = error;
   const message = $("message");
   message.textContent = error ? error.message : "";
   message.hidden = !error;
+}
+
+// Hides an error, also where another action has said the same since; one that says something else stays.
+export function takeBack(error) {
+  if (error?.message === said?.message) showError(null);
+}
+
+const kept = new Map(); // what a storage of the browser did not keep: it throws where data of sites are blocked
+
+// What is remembered in `localStorage` or `sessionStorage`; null if there is nothing.
+export function recall(storage, key) {
+  if (kept.has(key)) return kept.get(key);
+  try {
+    return globalThis[storage].getItem(key);
+  } catch {
+    return null;
+  }
+}
+
+export function remember(storage, key, value) {
+  try {
+    globalThis[storage].setItem(key, value);
+    kept.delete(key);
+  } catch {
+    kept.set(key, value);
+  }
 }
 
 const TOKEN = /^[!-~]+$/; // what a header can have
@@ -39,7 +68,7 @@ export function takeToken() {
   } catch {
     // a percent sign is part of the token
   }
-  if (TOKEN.test(given)) sessionStorage.setItem("token", given);
+  if (TOKEN.test(given)) remember("sessionStorage", "token", given);
   return true;
 }
 
@@ -50,13 +79,13 @@ function askToken() {
   const given = prompt(say("token"))?.trim();
   declined = !given || !TOKEN.test(given);
   if (given && declined) throw new Error(say("oddToken"));
-  if (given) sessionStorage.setItem("token", given);
+  if (given) remember("sessionStorage", "token", given);
   return Boolean(given);
 }
 
 async function request(path, body, signal) {
   const headers = {};
-  const secret = sessionStorage.getItem("token");
+  const secret = recall("sessionStorage", "token");
   if (secret) headers.authorization = `Bearer ${secret}`;
   if (body !== undefined) headers["content-type"] = "application/json";
   let response;
@@ -67,7 +96,10 @@ async function request(path, body, signal) {
     throw new Error(say("offline"));
   }
   if (response.ok) return response;
-  if (response.status === 401 && !declined && askToken()) return request(path, body, signal);
+  if (response.status === 401) {
+    const isOld = recall("sessionStorage", "token") !== secret; // another request has asked for a token since
+    if (isOld || (!declined && askToken())) return request(path, body, signal);
+  }
   const { error } = await response.json().catch(() => ({}));
   throw new Error(error || response.statusText || `HTTP ${response.status}`);
 }
@@ -92,15 +124,19 @@ export async function* events(path, body, signal) {
 }
 
 // Calls at most once at a time: while one call runs, only the last of the others waits. Each may be awaited to the end.
+// A call without an error takes back what was shown of the one before.
 export function latest(action) {
-  let running = false, again = false, ended = null;
+  let running = false, again = false, ended = null, failed = null;
   async function run() {
     do {
       again = false;
       try {
         await action();
-        if (!again) showError(null);
+        if (again) continue;
+        takeBack(failed);
+        failed = null;
       } catch (error) {
+        failed = error;
         showError(error);
       }
     } while (again);
@@ -133,10 +169,16 @@ export function slider(parent, name, key, { min, max, step, value }) {
   return input;
 }
 
-export function fillModels(select, models, kind) {
+// The models of a kind as options; with the key of a text, one that names no model comes first. Another model is chosen
+// where the one that was is gone.
+export function fillModels(select, models, kind, first = null) {
   const before = select.value;
-  select.replaceChildren(...models.filter((m) => m.kind === kind).map((m) => make("option", { value: m.name }, m.name)));
+  const options = models.filter((m) => m.kind === kind).map((m) => make("option", { value: m.name }, m.name));
+  if (first) options.unshift(make("option", { value: "", "data-text": first }, say(first)));
+  select.replaceChildren(...options);
   if ([...select.options].some((o) => o.value === before)) select.value = before;
+  $(`${select.id}-none`).hidden = options.length > 0;
+  if (select.value !== before) select.dispatchEvent(new Event("change"));
 }
 
 // Bars: [name, share, text of the share, whether it is the chosen one].

@@ -5,7 +5,7 @@ import { say } from "./texts.js";
 import { lineChart, svg } from "./chart.js";
 
 const SLIDERS = {
-  scale: { key: "scale", min: 0, max: 3, step: 0.05, value: 1 },
+  spectral_radius: { key: "spectralRadius", min: 0, max: 3, step: 0.05, value: 1 },
   hidden_size: { key: "hiddenSize", min: 1, max: 16, step: 1, value: 8 },
   bptt: { key: "bptt", min: 0, max: 30, step: 1, value: 0 },
   seed: { key: "seed", min: 1, max: 20, step: 1, value: 1 },

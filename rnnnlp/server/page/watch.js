@@ -36,21 +36,18 @@ const load = latest(async () => {
   runs = (await ask("/v1/runs")).runs;
   chosen ??= new Set([...runs].sort((a, b) => b.training - a.training).slice(0, 3).map((run) => run.name));
   for (const name of chosen) if (!runs.some((run) => run.name === name)) chosen.delete(name); // its folder is gone
-  await read();
-  show();
-});
-
-async function read() {
+  let failed = null; // a run that cannot be read does not hide the others
   for (const run of runs.filter((r) => chosen.has(r.name))) {
     const at = JSON.stringify(run); // an evaluation may come at the step that was seen before
     if (details.get(run.name)?.at === at) continue;
-    details.set(run.name, { at, ...(await ask(`/v1/run?name=${encodeURIComponent(run.name)}`)) });
+    try {
+      details.set(run.name, { at, ...(await ask(`/v1/run?name=${encodeURIComponent(run.name)}`)) });
+    } catch (error) {
+      failed ??= error;
+    }
   }
-}
-
-const choose = latest(async () => {
-  await read();
   show();
+  if (failed) throw failed;
 });
 
 const number = (value, digits) => (typeof value === "number" ? value.toFixed(digits) : "–");
@@ -98,7 +95,8 @@ function tableOfRuns() {
     box.addEventListener("change", () => {
       if (box.checked) chosen.add(run.name);
       else chosen.delete(run.name);
-      choose();
+      show();
+      load();
     });
     return [box, run.name, say(stateOf(run)), run.progress === null ? "–" : `${Math.round(run.progress * 100)} %`,
       run.step === null ? "–" : String(run.step), run.seconds === null ? "–" : `${Math.round(run.seconds)} s`,

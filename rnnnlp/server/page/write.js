@@ -31,7 +31,6 @@ export function begin({ limits }) {
   const most = Math.min(SLIDERS.length.max, limits.max_length), { min, value } = SLIDERS.length;
   const ranges = { ...SLIDERS, length: { ...SLIDERS.length, min: Math.min(min, most), max: most, value: Math.min(value, most) } };
   for (const [name, range] of Object.entries(ranges)) sliders[name] = slider($("write-sliders"), name, name, range);
-  if (!$("write-model").options.length) showError(new Error(say("noModel")));
   $("write-form").addEventListener("submit", (event) => {
     event.preventDefault();
     start($("write-prompt").value);
@@ -59,7 +58,7 @@ export function begin({ limits }) {
   box.addEventListener("pointerover", (event) => event.target.dataset.token && point(Number(event.target.dataset.token)));
   box.addEventListener("keydown", (event) => {
     const moves = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -40, ArrowDown: 40, Home: -1e9, End: 1e9 };
-    if (!found || !(event.key in moves) || event.ctrlKey) return;
+    if (!found || !(event.key in moves) || event.ctrlKey || event.altKey || event.metaKey) return;
     event.preventDefault();
     const to = here + moves[event.key], last = found.tokens.length - 1;
     if (event.shiftKey) select(Math.max(0, here), Math.max(0, to));
