@@ -256,7 +256,7 @@ class RunFolder:
             yield from records(self.metrics_path)
 
     def metrics_lines(self) -> list[str]:
-        """The lines of `metrics.jsonl`, of which `record_of` makes records."""
+        """The lines of `metrics.jsonl`, which `record_of` parses."""
         return list(lines(self.metrics_path)) if self.metrics_path.is_file() else []
 
     def card(self) -> str | None:

@@ -1,8 +1,6 @@
 """The JavaScript of an exported page in node, with libraries and models that are made up."""
 
-import json
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +9,8 @@ import pytest
 import rnnnlp.exchange
 from rnnnlp.tasks.char_lm.generate import Sampling
 from rnnnlp.text import Classes
-from tests.conftest import PATIENCE
 from tests.exchange.test_web import skip
+from tests.node import in_node
 
 LIBRARIES = {
     "ort.wasm.min.mjs": """
@@ -57,19 +55,6 @@ def modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, content in LIBRARIES.items():
         (folder / "vendor" / name).write_text(content)
     return folder
-
-
-def in_node(modules: Path, code: str, given: Any = None) -> Any:
-    """What an asynchronous function with this body returns, as JSON has it."""
-    script = (
-        f"const given = {json.dumps(given)}; const run = async () => {{ {code} }};"
-        "console.log(JSON.stringify(await run()));"
-    )
-    done = subprocess.run(
-        ["node", "--input-type=module"], input=script, capture_output=True, text=True, cwd=modules, timeout=PATIENCE
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ def client(runs: Path) -> Iterator["TestClient"]:
 
 @contextmanager
 def serving(*runs: str, **options: object) -> Iterator[str]:
-    """A running server, of which this is the address."""
+    """A running server; the context gives its address."""
     import uvicorn
 
     from rnnnlp.server.app import Server, create_app

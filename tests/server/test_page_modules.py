@@ -1,10 +1,8 @@
 """The modules of the page that need no browser, in node: tables are read as Python reads them; labels of axes."""
 
 import codecs
-import json
 import os
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,7 @@ from rnnnlp.cli.predict import HARDLY_KNOWN
 from rnnnlp.errors import UserError
 from rnnnlp.text.formats import begins_as_json, open_table
 from rnnnlp.text.tables import USUAL_LABEL_COLUMNS, USUAL_TEXT_COLUMNS
-from tests.conftest import PATIENCE
+from tests.node import in_node
 
 BROWSER = "globalThis.location = { hash: '', pathname: '/', search: '' }; globalThis.addEventListener = () => {};"
 
@@ -33,17 +31,9 @@ def modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def in_node(modules: Path, code: str, given: Any = None) -> Any:
-    """What an asynchronous function with this body returns, as JSON has it; or {"error": what it throws}."""
-    script = (
-        f"{BROWSER} const given = {json.dumps(given)}; const run = async () => {{ {code} }};"
-        "console.log(JSON.stringify(await run().catch((error) => ({ error: error.message }))));"
-    )
-    done = subprocess.run(
-        ["node", "--input-type=module"], input=script, capture_output=True, text=True, cwd=modules, timeout=PATIENCE
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+def in_page(modules: Path, code: str, given: Any = None) -> Any:
+    """As `in_node`, with what the page needs of a browser; or {"error": what the code throws}."""
+    return in_node(modules, f"{BROWSER} try {{ {code} }} catch (error) {{ return {{ error: error.message }}; }}", given)
 
 
 def read(modules: Path, tables: list[tuple[str, str]]) -> list[Any]:
@@ -58,7 +48,7 @@ def read(modules: Path, tables: list[tuple[str, str]]) -> list[Any]:
             }
         });
     """
-    return list(in_node(modules, code, tables))
+    return list(in_page(modules, code, tables))
 
 
 TABLES = [
@@ -174,7 +164,7 @@ def test_a_saved_table_has_a_byte_order_mark_if_it_needs_one(text: str, marked: 
         const { parseTable, writeTable } = await import("./csv.js"), table = writeTable(given);
         return [table.charCodeAt(0), parseTable(table, "a.csv")];
     """
-    first, found = in_node(modules, code, rows)
+    first, found = in_page(modules, code, rows)
     assert (first == 0xFEFF) == marked
     assert [found["head"], *found["rows"]] == rows
 
@@ -183,7 +173,7 @@ def test_a_saved_table_has_what_the_model_says(modules: Path):
     code = "return (await import('./classify.js')).withPredictions(...given);"
     prediction = {"label": 1, "probabilities": {"0": 0.25, "1": 0.75}, "unknown_words": 0.5}
     given = [["text", "id"], [["good", "a"], ["", "b"], ["late", "c"]], [prediction, None]]
-    assert in_node(modules, code, given) == [
+    assert in_page(modules, code, given) == [
         ["text", "id", "predicted_label", "probability", "unknown_words"],
         ["good", "a", "1", "0.750000", "0.5"],
         ["", "b", "", "", ""],
@@ -201,7 +191,7 @@ def test_a_saved_table_has_what_the_model_says(modules: Path):
 def test_a_saved_label_is_the_name_of_its_class(label: Any, probabilities: dict[str, float], name: str, modules: Path):
     code = "return (await import('./classify.js')).withPredictions(...given)[1][1];"
     prediction = {"label": label, "probabilities": probabilities, "unknown_words": 0}
-    assert in_node(modules, code, [["text"], [["good"]], [prediction]]) == name
+    assert in_page(modules, code, [["text"], [["good"]], [prediction]]) == name
 
 
 @pytest.mark.parametrize(("chosen", "p", "predicted"), [(0, 0.3, 0), (0, 0.5, 1), (1, 0.5, 1), (1, 0.7, 0)])
@@ -214,16 +204,16 @@ def test_a_saved_label_is_what_a_threshold_chooses(chosen: int, p: float, predic
         "unknown_words": 0,
         "threshold": {"label": str(labels[chosen]), "probability": p},
     }
-    assert in_node(modules, code, [["text"], [["good"]], [prediction]]) == str(labels[predicted])
+    assert in_page(modules, code, [["text"], [["good"]], [prediction]]) == str(labels[predicted])
 
 
 def test_the_warning_of_unknown_words_is_that_of_the_command(modules: Path):
-    assert in_node(modules, "return (await import('./classify.js')).HARDLY_KNOWN;") == HARDLY_KNOWN
+    assert in_page(modules, "return (await import('./classify.js')).HARDLY_KNOWN;") == HARDLY_KNOWN
 
 
 def test_usual_names_of_columns_are_those_of_python(modules: Path):
     code = "const csv = await import('./csv.js'); return [csv.TEXT_COLUMNS, csv.LABEL_COLUMNS];"
-    assert in_node(modules, code) == [list(USUAL_TEXT_COLUMNS), list(USUAL_LABEL_COLUMNS)]
+    assert in_page(modules, code) == [list(USUAL_TEXT_COLUMNS), list(USUAL_LABEL_COLUMNS)]
 
 
 def test_files_are_utf_8_or_say_what_they_are(modules: Path):
@@ -238,7 +228,7 @@ def test_files_are_utf_8_or_say_what_they_are(modules: Path):
     }
     code = "const { decode } = await import('./csv.js'); return decode(new Uint8Array(given).buffer, 'a.csv');"
     for content, expected in files.items():
-        assert in_node(modules, code, list(content)) == expected
+        assert in_page(modules, code, list(content)) == expected
 
 
 @pytest.mark.parametrize(
@@ -255,16 +245,16 @@ def test_labels_of_an_axis_can_be_told_apart(low: float, high: float, labels: li
         const { labelsOf, ticks } = await import("./chart.js"), { values, step } = ticks(...given, 5);
         return labelsOf(values, step);
     """
-    assert in_node(modules, code, [low, high]) == labels
+    assert in_page(modules, code, [low, high]) == labels
 
 
 def test_a_table_is_sent_in_parts_that_fit(modules: Path):
     code = (
         "const { partsOf } = await import('./classify.js'); return [...partsOf(...given)].map((part) => part.length);"
     )
-    assert in_node(modules, code, [["a"] * 5, 1000, 2]) == [2, 2, 1]
-    assert in_node(modules, code, [["é" * 10] * 5, 50, 100]) == [2, 2, 1]  # 20 bytes, quotation marks, and a comma
-    assert in_node(modules, code, [["a" * 100, "b"], 50, 100]) == [1, 1]
+    assert in_page(modules, code, [["a"] * 5, 1000, 2]) == [2, 2, 1]
+    assert in_page(modules, code, [["é" * 10] * 5, 50, 100]) == [2, 2, 1]  # 20 bytes, quotation marks, and a comma
+    assert in_page(modules, code, [["a" * 100, "b"], 50, 100]) == [1, 1]
 
 
 @pytest.mark.parametrize(
@@ -281,4 +271,4 @@ def test_the_first_language_that_the_page_has_is_taken(languages: list[str], exp
         Object.defineProperty(globalThis, "navigator", { value: { languages: given } });
         return (await import("./texts.js")).preferredLanguage();
     """
-    assert in_node(modules, code, languages) == expected
+    assert in_page(modules, code, languages) == expected
