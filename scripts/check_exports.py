@@ -14,6 +14,7 @@ import functools
 import json
 import shutil
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -25,6 +26,7 @@ from typing import Any
 
 import numpy as np
 
+from rnnnlp.cli.main import reported
 from rnnnlp.exchange.onnx_check import compare_classifier, session
 from rnnnlp.exchange.onnx_classifier import classifier_graph
 from rnnnlp.exchange.onnx_export import export_onnx, load
@@ -54,7 +56,7 @@ IN_BROWSER = """async ([first, folder, request]) => {
 JavaScript = dict[str, Callable[[Sequence[Path], dict[str, Any]], Iterator[dict[str, Any]]]]
 
 
-def main() -> int:
+def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", help="reviews for the matrix of classifiers")
     parser.add_argument("--texts", type=int, default=200, metavar="N", help="number of reviews (default: 200)")
@@ -64,9 +66,14 @@ def main() -> int:
     parser.add_argument("--tokenizers", nargs="*", default=[], metavar="DATA", help="compare tokenizers on these sets")
     parser.add_argument("--javascript-texts", type=int, default=1000, metavar="N", help="of each set (default: 1000)")
     parser.add_argument("--charlm", metavar="RUN", help="a character model that writes 500 characters")
-    options = parser.parse_args()
+    options = parser.parse_args(words)
     if options.chromium and not options.node_modules:
         parser.error("--chromium needs --node-modules: the page has its libraries from there")
+    return reported(lambda: check(options))
+
+
+def check(options: argparse.Namespace) -> int:
+    """Compares what is asked for; returns 1 if there are differences."""
     runners: JavaScript = {"node": in_node} if options.node_modules else {}
     if options.chromium:
         runners["Chromium"] = in_chromium
@@ -253,4 +260,4 @@ def greedy(folder: Path, model: CharLMNetwork, prompt: str, length: int) -> str:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    sys.exit(main())

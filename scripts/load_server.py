@@ -16,8 +16,10 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 
+from rnnnlp.cli.main import reported
 from rnnnlp.tasks.sentiment.ensemble import load_predictor
 from rnnnlp.text import load_plain_texts
 
@@ -40,7 +42,7 @@ end
 """
 
 
-def main() -> None:
+def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run_folder", metavar="RUN")
     parser.add_argument("--data", required=True, help="texts, cut to --words")
@@ -48,10 +50,15 @@ def main() -> None:
     parser.add_argument("--texts", type=int, default=2000)
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--seconds", type=int, default=10)
-    options = parser.parse_args()
+    options = parser.parse_args(words)
     wrk = shutil.which("wrk")
     if wrk is None:
         sys.exit("wrk is not installed")
+    return reported(lambda: measure(wrk, options))
+
+
+def measure(wrk: str, options: argparse.Namespace) -> None:
+    """Prints what the model does in Python, as a command, and behind the server."""
     texts = [" ".join(text.split()[: options.words]) for text in load_plain_texts(options.data) if text]
     texts = texts[: options.texts]
     alone, cpu_alone = rate_alone(options.run_folder, texts)
@@ -172,4 +179,4 @@ def resident(pid: int) -> int:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,32 +1,45 @@
 """Prints the section of a version of CHANGELOG.md: the text of its release.
 
-It fails if pyproject.toml has another version, or the changelog has no section for it or changes that are not released.
+It fails if a file that names the version has another one, or the changelog has no section for it or changes that are
+not released.
 
     python scripts/release_notes.py 0.3.0
 """
 
 import argparse
 import re
-import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+VERSIONS = {  # where each file names the version
+    "pyproject.toml": r'^version = "(.*)"$',
+    "rnnnlp/version.py": r'^__version__ = "(.*)"$',
+    "CITATION.cff": r"^version: (.*)$",
+}
 
 
-def notes(version: str, changelog: str, project: str) -> str:
+def versions() -> dict[str, str]:
+    """The version that each file names."""
+    return {
+        name: re.findall(pattern, (ROOT / name).read_text(encoding="utf-8"), re.MULTILINE)[0]
+        for name, pattern in VERSIONS.items()
+    }
+
+
+def notes(version: str, changelog: str, named: dict[str, str]) -> str:
     """The section of a version.
 
     Args:
         version: Such as "0.3.0".
         changelog: The content of CHANGELOG.md.
-        project: The content of pyproject.toml.
+        named: The version that each file names.
 
     Raises:
         SystemExit: If one of them is not ready for a release of that version.
     """
-    packaged = tomllib.loads(project)["project"]["version"]
-    if packaged != version:
-        raise SystemExit(f"pyproject.toml has version {packaged}, and the tag is of {version}; change one of them")
+    for name, other in named.items():
+        if other != version:
+            raise SystemExit(f"{name} has version {other}, and the tag is of {version}; change one of them")
     sections = dict(re.findall(r"^## (\S+).*\n((?:(?!## ).*\n?)*)", changelog, re.MULTILINE))
     if sections.get("Unreleased", "").strip():
         raise SystemExit(f"CHANGELOG.md has changes under Unreleased; move them under {version}")
@@ -40,8 +53,7 @@ def notes(version: str, changelog: str, project: str) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("version")
-    read = {name: (ROOT / name).read_text(encoding="utf-8") for name in ("CHANGELOG.md", "pyproject.toml")}
-    print(notes(parser.parse_args().version, read["CHANGELOG.md"], read["pyproject.toml"]))
+    print(notes(parser.parse_args().version, (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), versions()))
 
 
 if __name__ == "__main__":

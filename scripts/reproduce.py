@@ -6,8 +6,8 @@
 --sets is a folder with the data sets: imdb/, sst2/ and online_shopping_10_cats/ as for `rnnnlp train sentiment --data`,
 and shakespeare.txt and warpeace.txt (or tinyshakespeare/input.txt and warpeace/input.txt) as for `rnnnlp train charlm`.
 Each command of a record runs as it is written there. A finished figure is kept in --out, and made again only if its
-command has changed; an interrupted run continues. The exit code is 1 if a figure is further from the published one than
-the `spread` of its row.
+command, or that of a run that it needs, has changed; an interrupted run continues. The exit code is 1 if a figure is
+further from the published one than the `spread` of its row.
 """
 
 import argparse
@@ -61,19 +61,23 @@ class Reproduction:
             yield from self.needed(other)
         yield id
 
+    def commands_of(self, id: str) -> str:
+        """The commands of a record and of the runs that come before it: what its run and its figures depend on."""
+        return "\n".join(self.records[other]["command"] for other in self.needed(id))
+
     def figures(self, id: str) -> list[dict[str, Any]]:
         """Makes the run of a record, and gives its figures, in the form of the record's."""
         found: list[dict[str, Any]] = self.measurement(id)["figures"]
         return found
 
     def measurement(self, id: str) -> dict[str, Any]:
-        """The figures of a record, and with what they were made; from a kept file if that has the same command."""
-        kept, record = self.out / f"{id}.json", self.records[id]
-        if kept.exists() and (content := json.loads(kept.read_bytes())).get("command") == record["command"]:
+        """The figures of a record, and with what they were made; from a kept file if that has the same commands."""
+        kept, commands = self.out / f"{id}.json", self.commands_of(id)
+        if kept.exists() and (content := json.loads(kept.read_bytes())).get("command") == commands:
             return content
         began = time.monotonic()
-        figures = self.measure(record)
-        content = {"figures": figures, "seconds": round(time.monotonic() - began), "command": record["command"]}
+        figures = self.measure(self.records[id])
+        content = {"figures": figures, "seconds": round(time.monotonic() - began), "command": commands}
         content |= {"machine": machine(), "date": datetime.now(UTC).date().isoformat()}
         content |= {"version": __version__, "commit": commit()}
         write_atomically(kept, json.dumps(content, indent=1).encode())
@@ -102,12 +106,12 @@ class Reproduction:
         raise Missing(f"{record['id']}: it is not known how to read the figures of {command}")
 
     def forget_another(self, record: Record, run: Path) -> None:
-        """Removes what is there of a run that began with another command, which this one must not continue."""
+        """Removes what is there of a run that began with other commands, which this one must not continue."""
         self.out.mkdir(parents=True, exist_ok=True)
-        begun = self.out / f"{record['id']}.command"
-        if begun.exists() and begun.read_text(encoding="utf-8") != record["command"]:
+        begun, commands = self.out / f"{record['id']}.command", self.commands_of(record["id"])
+        if begun.exists() and begun.read_text(encoding="utf-8") != commands:
             shutil.rmtree(run, ignore_errors=True)
-        write_atomically(begun, record["command"].encode())
+        write_atomically(begun, commands.encode())
 
     def train(self, record: Record, run: Path) -> None:
         self.forget_another(record, run)
@@ -210,10 +214,10 @@ def reproduce(number: int, row: Sequence[Record], work: Reproduction) -> bool:
         if any(record["id"] == id for record in row):
             made[id] = work.figures(id)
         else:
-            trained, command = work.out / f"{id}.trained", work.records[id]["command"]
-            if not trained.exists() or trained.read_text(encoding="utf-8") != command:
+            trained, commands = work.out / f"{id}.trained", work.commands_of(id)
+            if not trained.exists() or trained.read_text(encoding="utf-8") != commands:
                 work.train(work.records[id], work.out / id)
-                write_atomically(trained, command.encode())
+                write_atomically(trained, commands.encode())
     path, _, form = about["figure"].partition(":")
     means = []
     for figures in ([record["figures"] for record in row], list(made.values())):

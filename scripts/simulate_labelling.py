@@ -18,6 +18,7 @@ import numpy as np
 
 from rnnnlp.cli.main import reported
 from rnnnlp.display import markdown_table
+from rnnnlp.errors import UserError, option
 
 MEASURED = 2000  # texts, at most half of them
 COPIES, COPIED = 20, 150  # how many copies are made of how many texts
@@ -51,6 +52,9 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def simulate(given: argparse.Namespace) -> None:
     """Prints the table of all seeds."""
+    for name in ("start", "add", "seeds"):
+        if getattr(given, name) < 1:
+            raise UserError(f"{option(name)} is {getattr(given, name)}; it must be at least 1")
     results = [one_seed(given, seed) for seed in range(given.seeds)]
     rows = []
     for name in results[0]:
@@ -71,6 +75,10 @@ def one_seed(given: argparse.Namespace, seed: int) -> dict[str, np.ndarray]:
     order = rng.permutation(len(train))
     order = order[(train.labels[order] > 0) | (rng.random(len(order)) < given.rare)]
     held, rest = np.split(order, [min(MEASURED, len(order) // 2)])
+    if given.start >= len(rest):
+        raise UserError(
+            f"{option('start')} is {given.start}; it must be less than {len(rest)}, the texts that are not held out"
+        )
     first, pool = np.split(rest, [given.start])
     texts = [train.texts[row] for row in pool]
     if given.copies:

@@ -26,6 +26,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from rnnnlp.cli.main import reported
 from rnnnlp.config import seconds
 
 EVERY = 10.0  # seconds
@@ -250,7 +251,7 @@ def soak(words: list[str], out: Path, every: float, budget: float) -> tuple[list
     return samples, long.metrics, trouble
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", required=True, help="the text: as for rnnnlp train charlm")
     parser.add_argument("--budget", default="1h", metavar="TIME", help="training time (default: 1h)")
@@ -262,6 +263,11 @@ def main() -> None:
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures and all samples")
     given, more = parser.parse_known_args()
+    return reported(lambda: measure(given, more))
+
+
+def measure(given: argparse.Namespace, more: list[str]) -> int:
+    """Trains, prints the figures and writes them; returns 1 if they are not even."""
     options = ["--data", given.data, "--budget", given.budget, "--threads", given.threads]
     options += ["--hidden-size", given.hidden_size, *ALWAYS, *more]
     with tempfile.TemporaryDirectory(prefix="rnnnlp-soak-") as temporary:
@@ -284,8 +290,10 @@ def main() -> None:
         even = found["memory_is_flat"] and (found["speed_is_even"] or found["speed_beside_a_new_process_is_even"])
     if given.json:
         given.json.write_text(json.dumps(content, indent=1) + "\n")
-    sys.exit(trouble or not even)
+    if trouble:
+        sys.exit(trouble)
+    return int(not even)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

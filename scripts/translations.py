@@ -52,8 +52,11 @@ def accept(path: Path, root: Path) -> None:
 def main(words: Sequence[str] | None = None, root: Path = ROOT) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--accept", nargs="+", type=Path, default=[], metavar="PAGE", help="pages that are up to date")
-    for path in parser.parse_args(words).accept:
-        accept(path, root)
+    try:
+        for path in parser.parse_args(words).accept:
+            accept(path, root)
+    except (ValueError, OSError) as error:
+        parser.error(str(error))
     old = stale(root)
     for path, original in old.items():
         name = path.relative_to(root)

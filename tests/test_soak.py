@@ -116,6 +116,12 @@ def test_a_training_that_fails_fails_the_soak(soak, tmp_path, monkeypatch):
     assert "figures" not in content
 
 
+def test_a_budget_that_is_no_duration_is_told_in_one_line(soak, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["soak.py", "--data", "shakespeare", "--budget", "1hour"])
+    assert soak.main() == 2
+    assert "'1hour' is not a duration" in capsys.readouterr().err
+
+
 def ended(soak, tmp_path, monkeypatch, trouble, words):
     """What the soak writes when it ends with an error that begins so."""
     path = tmp_path / "soak.json"

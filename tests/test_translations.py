@@ -102,5 +102,7 @@ def test_a_changed_original_is_noticed(tmp_path: Path, capsys: pytest.CaptureFix
     capsys.readouterr()
     assert translations.main([], tmp_path) == 1
     assert "README.zh-TW.md is older than README.md" in capsys.readouterr().out
-    with pytest.raises(ValueError, match="does not begin"):
-        translations.accept(original, tmp_path)
+    for path, message in ((original, "does not begin with"), (tmp_path / "none.md", "No such file")):
+        with pytest.raises(SystemExit):
+            translations.main(["--accept", str(path)], tmp_path)
+        assert message in capsys.readouterr().err

@@ -59,7 +59,7 @@ def left_out_of(model: Model, options: argparse.Namespace) -> list[str]:
     """The names of what the model does not see."""
     if model is ENGLISH:
         return [options.leave_out] if options.leave_out else []
-    return options.leave_out_categories.split(",") if options.leave_out_categories else []
+    return [name.strip() for name in options.leave_out_categories.split(",")] if options.leave_out_categories else []
 
 
 def say(line: str) -> None:

@@ -52,11 +52,14 @@ def english(job: Job, rng: random.Random) -> dict[str, list[Row]]:
 
 def chinese(job: Job, rng: random.Random) -> dict[str, list[Row]]:
     """Reviews of online shops, without the categories that are left out; as few of them are long, some are joined."""
+    from rnnnlp.errors import UserError, option
+
     left_out = left_out_of(job.model, job.options)
-    train, validation = (
-        [row for row in read(job, f"online_shopping_10_cats/{split}") if row["cat"] not in left_out]
-        for split in ("train", "validation")
-    )
+    train, validation = (read(job, f"online_shopping_10_cats/{split}") for split in ("train", "validation"))
+    categories = sorted({row["cat"] for row in train})
+    if unknown := [name for name in left_out if name not in categories]:
+        raise UserError(f"{option('leave_out_categories')} has {unknown[0]!r}; there are {', '.join(categories)}")
+    train, validation = ([row for row in rows if row["cat"] not in left_out] for rows in (train, validation))
     train += samples("train", job.model.code)
     labelled = [only_labelled(row) for row in train]
     return {

@@ -181,6 +181,19 @@ def test_figures_and_runs_of_another_command_are_made_again(work: Stub, monkeypa
     assert "--resume" not in work.commands[first]
 
 
+def test_what_needs_a_run_of_another_command_is_made_again(work: Stub, monkeypatch: pytest.MonkeyPatch):
+    reproduce.reproduce(7, ROWS[7], work)
+    (work.out / "ensemble-imdb" / "config.json").touch()  # the ensemble is finished
+    first = len(work.commands)
+    changed = RECORDS["pretrain-imdb-words"]
+    monkeypatch.setitem(RECORDS, changed["id"], changed | {"command": changed["command"] + " --seed 7"})
+    reproduce.reproduce(7, ROWS[7], work)
+    made = [words for words in work.commands[first:] if "--out" in words]
+    names = {Path(words[words.index("--out") + 1]).name for words in made}
+    assert {"pretrain-imdb-words", "ensemble-imdb-from-words", "ensemble-imdb"} <= names
+    assert len(names) < 8  # the others are kept
+
+
 def test_the_sources_in_the_folder_are_not_taken_for_an_installation(tmp_path: Path):
     (tmp_path / "rnnnlp").mkdir()
     (tmp_path / "rnnnlp" / "__init__.py").touch()

@@ -79,7 +79,7 @@ def test_both_models_from_end_to_end(
 
 
 def test_what_is_left_out_is_not_seen(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
-    assert make(data, tmp_path, "reviews-zh", "--leave-out-categories", "书籍,酒店") == 0
+    assert make(data, tmp_path, "reviews-zh", "--leave-out-categories", "书籍, 酒店") == 0
     assert not (tmp_path / "models").exists()
     work = tmp_path / "work" / "reviews-zh-without-书籍-without-酒店"
     shown = {text.strip("\ufeff") for text in texts_of(work / "pretraining.jsonl")}
@@ -96,6 +96,11 @@ def test_what_is_left_out_is_not_seen(data: Path, tmp_path: Path, capsys: pytest
     assert "two or three short ones of the same label, joined" in card
     assert "Left out: 书籍, 酒店." in card
     assert "| online_shopping_10_cats validation, 书籍 | out | 20 |" in card
+
+
+def test_an_unknown_category_is_not_left_out(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
+    assert make(data, tmp_path, "reviews-zh", "--leave-out-categories", "酒店,fruit") == 2
+    assert "--leave-out-categories has 'fruit'; there are 书籍, 水果, 酒店" in capsys.readouterr().err
 
 
 def test_short_texts_of_a_label_are_joined():
