@@ -4,6 +4,7 @@ import argparse
 import csv
 import io
 import logging
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from rnnnlp.text import Classes
 
 GUESS, MARGIN = "guess", "margin"  # columns beside those of text and label
-FORMULA = ("=", "+", "-", "@")  # a spreadsheet takes a text that begins with one for a formula
+FORMULA = re.compile(r"[=@]|[+\-](?![\d.]*\Z)")  # what a spreadsheet may take for a formula; -1 stays a number
 
 log = logging.getLogger(__name__)
 
@@ -74,10 +75,11 @@ def write_uncertain(model: "Predictor", run: Path, texts: Sequence[str], options
     chosen = most_uncertain(there, probabilities, options.uncertain, known=known)
     labels, margin = model.labels, margins(probabilities)
     rows = [(there[i], "", labels[probabilities[i].argmax()], round(float(margin[i]), 4)) for i in chosen.tolist()]
-    if formulas := sum(text.startswith(FORMULA) for text, *_ in rows):
+    if formulas := sum(FORMULA.match(cell) is not None for text, _, guess, _ in rows for cell in (text, guess)):
         log.warning(
-            "%d texts begin with one of %s, which a spreadsheet may take for a formula: import the column as text",
-            *(formulas, " ".join(FORMULA)),
+            "%d texts or labels begin with one of = + - @, which a spreadsheet may take for a formula: import their "
+            "columns as text",
+            formulas,
         )
     table = as_csv((*given.columns, GUESS, MARGIN), rows)
     if options.out is None:

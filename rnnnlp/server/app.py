@@ -18,6 +18,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response, StreamingResponse
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.types import Receive, Scope, Send
 
 from rnnnlp.errors import UserError
 from rnnnlp.server import counters as counting
@@ -55,6 +56,7 @@ EVENT = {  # how a server-sent event is described
     "properties": {"data": {"type": "string", "description": "a JSON object with a part of the text, or the end"}},
     "required": ["data"],
 }
+LATE = 5.0  # seconds after --timeout in which a slow client may still read the end of a text
 SAMPLING = ("length", "temperature", "top_k", "top_p", "repetition_penalty", "repetition_window")
 ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 Result = TypeVar("Result")
@@ -252,11 +254,7 @@ def _add_models(posts: Posts, server: Server) -> None:
         parts = _parts(server, generation, entry.name)
         first = await anext(parts, "")  # takes the place now; and what goes wrong here has its own status
         if given.stream:
-            return StreamingResponse(
-                _events(first, parts, generation, rest),
-                media_type="text/event-stream",
-                headers={"cache-control": "no-store"},
-            )
+            return _Events(_events(first, parts, generation, rest), parts, options.timeout + LATE)
         text = [first]
         async with aclosing(parts):
             async for part in parts:
@@ -295,12 +293,33 @@ async def _events(
     first: str, parts: AsyncGenerator[str, None], generation: Generation, rest: dict[str, Any]
 ) -> AsyncIterator[bytes]:
     """Server-sent events: the parts, then what remains to be said."""
-    async with aclosing(parts):
-        if first:
-            yield b"data: " + _dumps({"text": first}) + b"\n\n"
-        async for part in parts:
-            yield b"data: " + _dumps({"text": part}) + b"\n\n"
+    if first:
+        yield b"data: " + _dumps({"text": first}) + b"\n\n"
+    async for part in parts:
+        yield b"data: " + _dumps({"text": part}) + b"\n\n"
     yield b"data: " + _dumps({"done": True, "reason": generation.reason, **rest}) + b"\n\n"
+
+
+class _Events(StreamingResponse):
+    """Server-sent events with a time limit, so that a client that stops reading does not keep its place.
+
+    Args:
+        events: The events.
+        parts: What they are made from; it is closed in the end.
+        seconds: The time limit. The connection is closed when it is over.
+    """
+
+    def __init__(self, events: AsyncIterator[bytes], parts: AsyncGenerator[str, None], seconds: float):
+        super().__init__(events, media_type="text/event-stream", headers={"cache-control": "no-store"})
+        self._parts, self._seconds = parts, seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with aclosing(self._parts):
+            try:
+                async with asyncio.timeout(self._seconds):
+                    await super().__call__(scope, receive, send)
+            except TimeoutError:
+                log.warning("a generated text was broken off: the client did not read it to its end in time")
 
 
 def _add_inspection(posts: Posts, server: Server) -> None:

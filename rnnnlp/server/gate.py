@@ -127,9 +127,10 @@ class Gate:
         if scope["method"] == "POST" and scope["path"] in self.posts:
             most = self.options.max_body
             reason = f"the request has more than {most} bytes; send less"
-        length = dict(scope["headers"]).get(b"content-length", b"0")
-        if length.isdigit() and int(length[:20]) > most:
-            raise RefusedError(413, reason)
+        headers = dict(scope["headers"])
+        length = headers.get(b"content-length", b"0")
+        if (length.isdigit() and int(length[:20]) > most) or (not most and b"transfer-encoding" in headers):
+            raise RefusedError(413, reason)  # at once: a chunked body may never end
         body = bytearray()
         try:
             async with asyncio.timeout(self.options.timeout):

@@ -1,5 +1,7 @@
 """What the page shows of language models and runs: a text through a model, an unrolled example, curves of training."""
 
+import functools
+import logging
 import math
 import threading
 from collections.abc import Mapping, Sequence
@@ -13,6 +15,7 @@ from rnnnlp.analysis.hidden_units import rank_units, read, text_features, unit_v
 from rnnnlp.analysis.plots import Curves
 from rnnnlp.analysis.unrolled import unroll
 from rnnnlp.errors import UserError
+from rnnnlp.files import unreadable
 from rnnnlp.kernels import CELLS
 from rnnnlp.server.catalogue import Entry
 from rnnnlp.server.schemas import InspectRequest, UnrollRequest
@@ -45,6 +48,8 @@ class _Reading:
 
 _readings: dict[Path, _Reading] = {}  # by the folder of the run
 _lock = threading.Lock()  # of these: requests are answered in several threads
+
+log = logging.getLogger(__name__)
 
 
 def inspection(model: CharLMNetwork, given: InspectRequest) -> dict[str, Any]:
@@ -115,12 +120,16 @@ def runs_of(entries: Sequence[Entry]) -> list[dict[str, Any]]:
 
 
 def _figures(entry: Entry) -> dict[str, Any]:
-    """A run in the list of runs."""
-    curves = _curves(entry.folder)
+    """A run in the list of runs. One that cannot be read has no figures, so that the others are shown."""
+    try:
+        curves, training = _curves(entry.folder), RunFolder(entry.folder).process() is not None
+    except UserError as error:
+        _log_left_out(entry.name, str(error))
+        curves, training = Curves(), False
     return {
         "name": entry.name,
         "kind": entry.kind,
-        "training": RunFolder(entry.folder).process() is not None,
+        "training": training,
         "step": curves.last.get("step"),
         "seconds": curves.last.get("seconds"),
         "progress": curves.last.get("progress"),
@@ -128,6 +137,12 @@ def _figures(entry: Entry) -> dict[str, Any]:
         "validation_loss": curves.validation_loss[-1] if curves.validation_loss else None,
         "accuracy": curves.accuracy[-1] if curves.accuracy else None,
     }
+
+
+@functools.lru_cache(maxsize=1000)
+def _log_left_out(name: str, reason: str) -> None:
+    """Cached, so a run that is asked for again and again is named once."""
+    log.warning("the list of runs has no figures of %s: %s", name, reason)
 
 
 def run_of(entry: Entry) -> dict[str, Any]:
@@ -158,11 +173,26 @@ def _rounded(values: np.ndarray) -> list[Any]:
 
 
 def _curves(folder: Path) -> Curves:
-    """The curves of a run. Lines of its metrics that were read before are not read again."""
+    """The curves of a run. Lines of its metrics that were read before are not read again.
+
+    Raises:
+        UserError: If they cannot be read.
+    """
     path = RunFolder(folder).metrics_path
-    if not path.is_file():
-        return Curves()
-    reading = _readings.pop(folder, None) or _Reading()
+    try:
+        reading = _read_on(path, _readings.pop(folder, _Reading())) if path.is_file() else _Reading()
+    except OSError as error:
+        raise unreadable(path, error) from None
+    if not reading.offset:
+        return reading.curves
+    _readings[folder] = reading
+    if len(_readings) > MOST_READINGS:
+        del _readings[next(iter(_readings))]  # read least recently
+    return reading.curves
+
+
+def _read_on(path: Path, reading: _Reading) -> _Reading:
+    """What was read of a file of metrics, with its new lines; all lines if it is another file."""
     with open(path, "rb") as file:
         file.seek(reading.offset - len(reading.last))
         if file.read(len(reading.last)) != reading.last:
@@ -176,10 +206,7 @@ def _curves(folder: Path) -> Curves:
             reading.last = lines[-1] + b"\n"
             reading.offset += sum(map(len, lines)) + len(lines)
             file.seek(reading.offset)
-    _readings[folder] = reading
-    if len(_readings) > MOST_READINGS:
-        del _readings[next(iter(_readings))]  # read least recently
-    return reading.curves
+    return reading
 
 
 def _thinned(values: Sequence[float]) -> list[float]:

@@ -303,21 +303,26 @@ def _only_member(file: Any, path: str | Path) -> tuple[IO[bytes], str]:
         raise refused(path, "a spreadsheet (xlsx)", "save it as csv")
     if any(name.startswith("word/") for name in names):
         raise refused(path, "a Word document (docx)", "save it as plain text")
-    if "mimetype" in names and archive.open("mimetype").read(HEAD).startswith(b"application/"):
+    if "mimetype" in names and _member(archive, "mimetype", path).read(HEAD).startswith(b"application/"):
         raise refused(path, "an office document or a book", "save it as csv or plain text")
     data = [name for name in names if not any(map(is_hidden, PurePosixPath(name).parts))]
     if len(data) != 1:
         some = f" ({', '.join(data[:3])}{', ...' if len(data) > 3 else ''})" if data else ""
         raise _no_single_file(path, str(len(data)), some)
-    if archive.getinfo(data[0]).compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+    member = _member(archive, data[0], path)
+    _log_unpacked(str(path), f"zip, with {data[0]} in it")
+    return member, PurePosixPath(data[0]).name
+
+
+def _member(archive: zipfile.ZipFile, name: str, path: str | Path) -> IO[bytes]:
+    """A file in a zip archive."""
+    if archive.getinfo(name).compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         # `zipfile` unpacks it without a limit
         raise refused(path, "a zip archive with an unusual compression", _UNPACK)
     try:
-        member = archive.open(data[0])
+        return archive.open(name)
     except RuntimeError as error:  # encrypted
         raise _damaged(path, error) from error
-    _log_unpacked(str(path), f"zip, with {data[0]} in it")
-    return member, PurePosixPath(data[0]).name
 
 
 def _no_single_file(path: str | Path, number: str, some: str) -> UserError:
@@ -325,17 +330,22 @@ def _no_single_file(path: str | Path, number: str, some: str) -> UserError:
 
 
 def _directory_size(file: Any) -> int:
-    """The size of the directory at the end of a zip archive, which `zipfile` would read as a whole."""
+    """The size of the directory at the end of a zip archive, which `zipfile` would read as a whole.
+
+    Where the end has a 32-bit and a 64-bit size, `zipfile` may take either, so the larger one counts.
+    """
     size = file.seek(0, os.SEEK_END)
     file.seek(max(0, size - (1 << 16) - 200))
     tail = file.read()
     file.seek(0)
     found = 0
     for at in {len(tail) - 22, tail.rfind(b"PK\5\6")} - {-1}:
-        if tail[at - 20 : at].startswith(b"PK\6\7"):  # an archive with 64-bit sizes
+        has_64_bits = tail[at - 20 : at].startswith(b"PK\6\7")
+        if has_64_bits:
             found = max(found, int.from_bytes(tail[at - 36 : at - 28], "little"))
-        elif tail[at:].startswith(b"PK\5\6"):
-            found = max(found, int.from_bytes(tail[at + 12 : at + 16], "little"))
+        of_32_bits = tail[at + 12 : at + 16]
+        if tail[at:].startswith(b"PK\5\6") and not (has_64_bits and of_32_bits == b"\xff" * 4):
+            found = max(found, int.from_bytes(of_32_bits, "little"))
     return found
 
 

@@ -292,7 +292,7 @@ class Estimator:
             folder = Path(temporary) / "model"
             self.save_pretrained(folder)
             options: dict[str, Any] = {"private": private, "message": message, "language": language, "license": license}
-            return push(network, folder, repo, **options)
+            return push(network, folder, repo, run=self._folder, **options)
 
 
 def advice_on(name: str, known: Collection[str]) -> str:

@@ -54,6 +54,11 @@ class SavedModel(ABC):
     public_class: ClassVar[str | None] = None  # the class of `rnnnlp` that opens it
     pipeline_tag: ClassVar[str | None] = None  # what the Hub calls its task
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files that `write` writes, with `/` between a folder and a name."""
+        return OF_A_MODEL
+
     @abstractmethod
     def write(self, folder: Path, *, training: Mapping[str, Any] | None = None, quantize: str | None = None) -> None:
         """Writes the model into a new folder, which is not on the disk before it is synced."""

@@ -14,7 +14,7 @@ from rnnnlp.folders import read_whole
 from rnnnlp.training.card import card_for_hub
 from rnnnlp.training.data_places import kept_places
 from rnnnlp.training.hub import require_name, upload
-from rnnnlp.training.model_folder import CARD, OF_A_MODEL, ON_HUB, SavedModel, digest_of_model, read_config
+from rnnnlp.training.model_folder import CARD, METRICS, ON_HUB, SavedModel, digest_of_model, read_config
 
 EVALUATION = "evaluation.json"  # in a run folder: what `evaluate` measured
 DIGEST = "model_sha256"  # among the figures of `evaluate`: see `digest_of_model`
@@ -40,16 +40,18 @@ def push_folder(folder: str | os.PathLike[str], repo: str, load: Callable[[Path]
     path = Path(os.path.expanduser(folder))
     require_name(repo)
     read_config(path)
-    load(path)  # says what is damaged where it is
     with tempfile.TemporaryDirectory(prefix="rnnnlp-") as temporary:
         copy = Path(temporary) / "model"
 
         def copied(place: Path) -> SavedModel:
             shutil.rmtree(copy, ignore_errors=True)
-            for source in (found for pattern in (*ON_HUB, EVALUATION) for found in sorted(place.glob(pattern))):
-                if source.is_symlink() and source.name not in OF_A_MODEL:  # which nothing has checked
+            of_model = load(place).files  # says what is damaged where it is
+            for name in (*of_model, CARD, METRICS, EVALUATION):
+                source, target = place / name, copy / name
+                if source.is_symlink() and name not in of_model:  # which nothing has checked
                     raise UserError(f"{source} is a link, which is not uploaded; put the file itself there")
-                target = copy / source.relative_to(place)
+                if not source.exists():
+                    continue
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with open_regular(source) as file, open(target, "wb") as new:
                     shutil.copyfileobj(file, new)

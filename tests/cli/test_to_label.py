@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from rnnnlp.cli.main import main
+from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.text import load_labelled, load_plain_texts
 from rnnnlp.text.plain import load_texts_to_label
 from rnnnlp.training.model_folder import MEMBERS
@@ -112,13 +113,25 @@ def test_texts_come_back_unchanged(home: Path, tmp_path: Path, capsys: pytest.Ca
     path = tmp_path / "asked.csv"
     words = ["--file", str(tmp_path / "odd.csv"), "--text-column", "review"]
     assert main(["predict", str(home / "run"), *words, "--uncertain", "9", "--out", str(path)]) == 0
-    assert "2 texts begin with one of = + - @" in capsys.readouterr().err
+    assert "2 texts or labels begin with one of = + - @" in capsys.readouterr().err
     assert path.read_bytes().startswith(b"\xef\xbb\xbf")  # for spreadsheets
     found = load_texts_to_label(path)
     assert found.columns == ("review", "label")
     assert sorted(map(str, found.texts)) == sorted(ODD) == sorted(map(str, load_plain_texts(path)))
     write(path, [{**row, "label": "good"} for row in rows_of(path)] + [{"review": "dull", "label": "bad"}] * 2)
     assert sorted(load_labelled(str(path), validation_fraction=0).splits["train"].texts[:-2]) == sorted(ODD)
+
+
+@pytest.mark.parametrize("label", ["=5", "-1"])
+def test_a_label_may_be_taken_for_a_formula(
+    label: str, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+):
+    """Those of a model of others can be any text; a number is none."""
+    monkeypatch.setattr(SentimentNetwork, "labels", (label, label))
+    assert main(["predict", str(home / "run"), "some line", "--uncertain", "1"]) == 0
+    said = capsys.readouterr()
+    assert f'"some line","","{label}",' in said.out
+    assert ("1 texts or labels begin with one of = + - @" in said.err) == (label == "=5")
 
 
 def test_lines_and_arguments_can_be_asked_for(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture):

@@ -9,9 +9,11 @@ import httpx
 import pytest
 from starlette.testclient import TestClient
 
+from rnnnlp.server import app as app_module
 from rnnnlp.server.app import Server, create_app
 from rnnnlp.server.classify import Classification
 from rnnnlp.server.settings import ServerOptions
+from tests.conftest import PATIENCE
 
 
 def test_texts_that_would_wait_too_long_are_refused(runs: Path, monkeypatch: pytest.MonkeyPatch):
@@ -72,6 +74,31 @@ def test_what_computes_already_is_said_with_the_time_to_wait(path: str, given: d
         server.streams = 0
         assert client.post(path, json=given).status_code == 200
     assert server.streams == 0
+
+
+def test_a_client_that_does_not_read_keeps_no_place(
+    runs: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setattr(app_module, "LATE", 0.0)
+    server = Server(ServerOptions(runs=(str(runs),), timeout=1))
+    app = create_app(server)
+    messages = [{"type": "http.request", "body": b'{"length": 5000, "stream": true}', "more_body": False}]
+    streams = []
+
+    async def receive() -> Any:
+        return messages.pop() if messages else await asyncio.Event().wait()
+
+    async def send(message: Any) -> None:
+        streams.append(server.streams)
+        if message["type"] == "http.response.body":
+            await asyncio.Event().wait()
+
+    headers = [(b"host", b"localhost"), (b"content-type", b"application/json")]
+    scope = {"type": "http", "method": "POST", "path": "/v1/generate", "query_string": b"", "headers": headers}
+    asyncio.run(asyncio.wait_for(app(scope, receive, send), PATIENCE))
+    server.close()
+    assert (streams, server.streams, app.now) == ([1, 1], 0, 0)
+    assert "the client did not read it to its end in time" in caplog.text
 
 
 def test_health_is_that_of_a_server_that_runs_or_stops(runs: Path):

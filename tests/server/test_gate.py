@@ -110,6 +110,18 @@ def test_a_body_that_does_not_end_is_given_up(first: int):
     assert found.now == 0
 
 
+def test_a_body_of_unknown_length_is_not_waited_for_where_none_is_taken():
+    async def receive() -> dict[str, Any]:
+        raise AssertionError("nothing of the body is taken")
+
+    chunked = (b"transfer-encoding", b"chunked")
+    status, headers, body, found = asked(HOST, chunked, path="/healthz", receive=receive)
+    assert (status, headers["connection"]) == (413, "close")
+    assert error_of(body) == "this path and method take no body; send the request without one"
+    assert found.now == 0
+    assert asked(HOST, chunked)[0] == 200
+
+
 def test_an_internal_error_is_logged_and_said_without_its_details(caplog: pytest.LogCaptureFixture):
     async def broken(scope: Scope, receive: Receive, send: Send) -> None:
         raise KeyError("a secret")

@@ -60,7 +60,7 @@ def test_write(page: Page):
     page.hover("#write-text [data-token='12']")
     expect(page.locator("#write-next .bar")).to_have_count(10)
     coloured = "[...document.querySelectorAll('#write-text span')].filter(s => s.style.backgroundColor).length"
-    assert page.evaluate(coloured) > 100
+    page.wait_for_function(f"{coloured} > 100")  # colours come after the text
     page.mouse.move(0, 0)
     page.press("#write-text", "ArrowRight")
     expect(page.locator("#write-text [data-token='13'].here")).to_have_count(1)
@@ -273,7 +273,7 @@ def test_a_csv_is_dropped_and_saved(page: Page, tmp_path: Path):
     assert lines[0] == "id,text,predicted_label,probability,unknown_words"
     assert lines[1].startswith('1,"a good film, ""really""",good,0.')
     assert lines[2] == "2,,,,"
-    expect(page.locator("#classify-status")).to_contain_text("1 texts begin with one of = + - @")
+    expect(page.locator("#classify-status")).to_contain_text("1 texts or labels begin with one of = + - @")
     three = b"good, bad\n\nbad\n"
     page.set_input_files("#classify-file", {"name": "three.txt", "mimeType": "text/plain", "buffer": three})
     expect(page.locator("#classify-status")).to_have_text("3 rows.")

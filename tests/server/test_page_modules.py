@@ -10,6 +10,7 @@ import pytest
 
 import rnnnlp.server
 from rnnnlp.cli.predict import HARDLY_KNOWN
+from rnnnlp.cli.to_label import FORMULA
 from rnnnlp.errors import UserError
 from rnnnlp.text.formats import begins_as_json, open_table
 from rnnnlp.text.tables import USUAL_LABEL_COLUMNS, USUAL_TEXT_COLUMNS
@@ -178,6 +179,14 @@ def test_a_saved_table_has_what_the_model_says(modules: Path):
         ["good", "a", "1", "0.750000", "0.5"],
         ["", "b", "", "", ""],
     ]
+
+
+def test_texts_and_labels_that_look_like_formulas_are_found_as_by_the_command(modules: Path):
+    texts = ["=1+1", "=5", "-5 stars", "good", "-1", "+2.5", "-", "@you", "@", "-1\n", "a=b", ""]
+    prediction = {"label": "=2+5", "probabilities": {"=2+5": 0.75, "-1": 0.25}, "unknown_words": 0}
+    code = "return (await import('./classify.js')).formulasIn(...given);"
+    found = [text for text in texts if FORMULA.match(text)]
+    assert in_page(modules, code, [texts, [prediction, None]]) == [*found, "=2+5"]
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from rnnnlp.analysis.plots import curves_of
+from rnnnlp.errors import UserError
 from rnnnlp.server import inspect_models
 from rnnnlp.server.catalogue import OTHER, Entry
-from rnnnlp.server.inspect_models import runs_of
+from rnnnlp.server.inspect_models import run_of, runs_of
 from rnnnlp.training.records import LONGEST_LINE, record_of
 from rnnnlp.training.run_folder import RunFolder
 
@@ -72,6 +73,36 @@ def test_runs_that_are_not_served_any_more_are_forgotten(tmp_path: Path, parsed:
     assert (watched(tmp_path), len(parsed)) == (1, 1)
     runs_of([])
     assert (watched(tmp_path), len(parsed)) == (1, 2)
+
+
+@pytest.mark.parametrize("odd", ["lock", "metrics"])
+def test_a_run_that_cannot_be_read_hides_no_other(
+    odd: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    runs = [Entry(name, tmp_path / name, OTHER, "char_lm") for name in (odd, "usual")]
+    for run in runs:
+        run.folder.mkdir()
+        (run.folder / "metrics.jsonl").write_text(line_of(3))
+    if odd == "lock":
+        (tmp_path / odd / ".lock").symlink_to(tmp_path)
+
+    def opened(path: Path, *words: str) -> Any:
+        if path.parent.name == "metrics":  # as of another user
+            raise PermissionError(13, "Permission denied")
+        return open(path, *words)
+
+    monkeypatch.setattr(inspect_models, "open", opened, raising=False)
+    for _ in range(2):
+        assert [(run["name"], run["step"], run["training"]) for run in runs_of(runs)] == [
+            (odd, None, False),
+            ("usual", 3, False),
+        ]
+    (said,) = caplog.messages
+    assert said.startswith(f"the list of runs has no figures of {odd}: {tmp_path / odd}/")
+    if odd == "metrics":
+        monkeypatch.setattr(inspect_models, "read_config", lambda _: {"model_type": "char_lm", "model": {}})
+        with pytest.raises(UserError, match=r"metrics\.jsonl cannot be read \(Permission denied\); make it readable"):
+            run_of(runs[0])
 
 
 def test_lines_that_are_too_long_are_left_out(tmp_path: Path, parsed: list[str], monkeypatch: pytest.MonkeyPatch):

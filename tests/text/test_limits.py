@@ -56,11 +56,37 @@ def test_compressed_too_often_or_by_an_unusual_method(tmp_path):
         archive.writestr("a.txt", LINE)
     with pytest.raises(UserError, match="is a zip archive with an unusual compression"):
         text_of(tmp_path / "a.zip")
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("a.txt", LINE)
+        archive.writestr("mimetype", bytes(1000), zipfile.ZIP_LZMA)  # which is looked into first
+    with pytest.raises(UserError, match="is a zip archive with an unusual compression"):
+        text_of(tmp_path / "a.zip")
     with zipfile.ZipFile(tmp_path / "b.zip", "w") as archive:
         archive.writestr("a.txt", LINE)
     (tmp_path / "b.zip.gz").write_bytes(gzip.compress((tmp_path / "b.zip").read_bytes()))
     with pytest.raises(UserError, match="is a zip archive that is compressed once more"):
         text_of(tmp_path / "b.zip.gz")
+
+
+@pytest.mark.parametrize("locator", [b"", b"PK\6\7"])
+def test_the_directory_of_a_zip_archive_has_a_limit(tmp_path, monkeypatch, locator):
+    """Also if what seems to locate a 64-bit size is before its end, which is then ignored."""
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("a.txt", LINE)
+    content = (tmp_path / "a.zip").read_bytes()
+    at = content.rindex(b"PK\5\6")
+    size = int.from_bytes(content[at + 12 : at + 16], "little")
+    padding = bytes(56) + locator.ljust(20, b"\0")  # in the comment of the file, so it is of the directory
+    entry = content.rindex(b"PK\1\2")
+    directory = bytearray(content[entry:at] + padding)
+    directory[32:34] = len(padding).to_bytes(2, "little")
+    end = bytearray(content[at:])
+    end[12:16] = (size + len(padding)).to_bytes(4, "little")
+    (tmp_path / "a.zip").write_bytes(content[:entry] + directory + end)
+    assert text_of(tmp_path / "a.zip") == LINE.decode()
+    monkeypatch.setattr("rnnnlp.text.unpacked._LARGEST_DIRECTORY", size + len(padding) - 1)
+    with pytest.raises(UserError, match="is a zip archive of thousands of files"):
+        text_of(tmp_path / "a.zip")
 
 
 def write_parquet(path: Path, **columns: list) -> None:

@@ -405,6 +405,13 @@ def test_data_of_the_hub_are_named(hub: Hub, run: Path):
     assert yaml_of(hub)["datasets"] == ["stanfordnlp/imdb"]
 
 
+def test_local_data_are_not_named_as_of_the_hub_when_python_pushes(hub: Hub, runs: Path):
+    model = CharLM.from_pretrained(runs / "lm")
+    model.training_ = {**model.training_, "data": "corpora/texts"}  # a folder, seen from where it was trained
+    model.push_to_hub(NAME)
+    assert "datasets" not in yaml_of(hub)
+
+
 def test_figures_of_other_weights_are_left_out(hub: Hub, run: Path, caplog: pytest.LogCaptureFixture):
     figures = {"data": "/home/me/x.csv", "split": "test", "accuracy": 0.5}
     (run / "evaluation.json").write_text(json.dumps(figures))
@@ -450,6 +457,26 @@ def test_what_cannot_be_pushed_is_named(hub: Hub, run: Path, capsys: pytest.Capt
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     shutil.rmtree(run)
     assert "is not a folder" in error_of([*push, NAME], capsys)
+
+
+def test_only_files_of_the_model_are_pushed(hub: Hub, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
+    """Nothing else has checked what is in `members`, which may have links to any file."""
+    secret = tmp_path / "secret"
+    secret.mkdir()
+    (secret / "config.json").write_text("{}")
+    network, both = SentimentNetwork.from_pretrained(run), tmp_path / "both"
+    Ensemble([network, network], np.array([0.5, 1.0])).save_pretrained(both)
+    expected = {path.relative_to(both).as_posix() for path in both.rglob("*") if path.is_file()} | {"README.md"}
+    for folder, stray, files in ((run, "0", MODEL), (both, "2", expected)):
+        (folder / "members" / "stray").mkdir(parents=True)
+        (folder / "members" / "stray" / "config.json").symlink_to(secret / "config.json")
+        (folder / "members" / stray).symlink_to(secret)
+        assert main(["push", str(folder), NAME]) == 0
+        assert set(hub.repos.pop(NAME).files) == files
+    shutil.move(both / "members" / "1", tmp_path / "elsewhere")
+    (both / "members" / "1").symlink_to(tmp_path / "elsewhere")
+    assert "members/1 is a link to another folder, which is not followed" in error_of(["push", str(both), NAME], capsys)
+    assert NAME not in hub.repos
 
 
 def test_a_push_without_a_token_or_a_network_is_refused(

@@ -9,7 +9,7 @@ const STRONGEST = 10; // words in the table below a text
 const ROWS = 200; // rows that are shown
 const PART = 100; // texts of a request
 const LARGEST = 20; // MB of a file
-const FORMULA = /^[=+\-@]/; // a spreadsheet takes a text that begins so for a formula, as in rnnnlp/cli/to_label.py
+const FORMULA = /^(?:[=@]|[+\-](?![\d.]*$))/; // what a spreadsheet may take for a formula, as in rnnnlp/cli/to_label.py
 export const HARDLY_KNOWN = 0.3; // share of unknown words, as in rnnnlp/cli/predict.py
 
 let limits = {};
@@ -269,9 +269,14 @@ export function withPredictions(names, rows, classified) {
   return [[...names, "predicted_label", "probability", "unknown_words"], ...lines];
 }
 
+// The texts and predicted labels that a spreadsheet may take for formulas.
+export function formulasIn(texts, classified) {
+  return [...texts, ...classified.filter(Boolean).map(nameOf)].filter((cell) => FORMULA.test(cell));
+}
+
 function save() {
   const names = head ?? rows[0].map((_, k) => `${k + 1}`), texts = classified.map((_, k) => rows[k][classifiedColumn] ?? "");
-  const formulas = texts.filter((text) => FORMULA.test(text)).length;
+  const formulas = formulasIn(texts, classified).length;
   if (formulas) $("classify-status").textContent = say("formulas", formulas);
   const table = writeTable(withPredictions(names, rows, classified));
   const place = URL.createObjectURL(new Blob([table], { type: "text/csv" }));

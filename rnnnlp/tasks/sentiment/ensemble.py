@@ -154,6 +154,12 @@ class Ensemble(SavedModel, Predictor):
         tokenizer, max_length = self.members[0].tokenizer, self.members[0].config.max_length
         return [words_of(text, tokens, tokenizer, max_length) for text, tokens in zip(texts, found, strict=True)]
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files that `write` writes."""
+        of_members = (f"{MEMBERS}/{k}/{name}" for k, member in enumerate(self.members) for name in member.files)
+        return (CONFIG, WEIGHTS, *of_members)
+
     def write(self, folder: Path, *, training: Mapping[str, Any] | None = None, quantize: str | None = None) -> None:
         """Writes the ensemble into a new folder, which is not on the disk before it is synced."""
         config = EnsembleConfig(self.labels, len(self.members))
