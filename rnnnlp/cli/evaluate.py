@@ -109,7 +109,9 @@ def run(options: argparse.Namespace) -> int:
     if options.out is not None and not in_files:
         raise UserError(f"{option('out')} means nothing without {option('files')}; leave it out")
     if not (options.data or in_files) or options.dynamic:
-        remedy = f"leave out {option('dynamic')}, which reads them" if options.data else ""
+        remedy = f"leave out {option('dynamic')}, which reads them" if options.dynamic else ""
+        if options.dynamic and not options.data:
+            remedy += f", and give {option('data')}"
         model.training["data"] = find_data(model.training, model.place, remedy=remedy)
     if in_files:
         evaluate_files(options, model)
@@ -133,7 +135,7 @@ def opened(options: argparse.Namespace) -> Model:
     folder = model_folder(options.run_folder)
     weights = getattr(options, "weights", "best")
     if weights == "last":
-        folder = RunFolder(folder).latest_checkpoint()
+        folder = RunFolder(folder).latest_checkpoint(f"leave out {option('weights')} to measure the best weights")
     config = read_config(folder)
     task = task_of(config["model_type"], folder)
     if weights == "last":

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from rnnnlp.config import Config, describe, seconds
-from rnnnlp.errors import UserError, dashed, option
+from rnnnlp.errors import UserError, dashed
 from rnnnlp.files import open_regular
 from rnnnlp.text.read_options import ReadOptions
 
@@ -79,7 +79,7 @@ def with_backend(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse
     return on_backend
 
 
-def add_reading_options(parser: argparse.ArgumentParser, *, labels: bool = True) -> None:
+def add_reading_options(parser: Any, *, labels: bool = True) -> None:
     """How files are read. An option that is not given is None."""
     add_config_options(parser, ReadOptions, leave_out=() if labels else ("label_column",))
     parser.set_defaults(**{field.name: None for field in fields(ReadOptions)})
@@ -95,17 +95,16 @@ def duration(text: str) -> float | str:
 
 def read_toml(path: str) -> dict[str, Any]:
     """The options in a TOML file, by the names of the command line with - or _."""
-    where = f"{option('config')} {path}"
     try:
         with open_regular(Path(path)) as file:
             text = file.read(LONGEST_TOML + 1).decode("utf-8-sig").replace("\r\n", "\n")
         if len(text) > LONGEST_TOML or _LONG_KEY.search(_TOML_TEXT.sub("text", text)):
-            raise UserError(f"{where} is too long, or has a key of many parts; write lines such as lr = 0.01")
+            raise UserError(f"{path} is too long, or has a key of many parts; write lines such as lr = 0.01")
         content = tomllib.loads(text)
     except OSError as error:
-        raise UserError(f"{where}: {error.strerror}; give the path of a TOML file") from None
+        raise UserError(f"{path}: {error.strerror}; give the path of a TOML file") from None
     except UserError:
         raise
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{where} is not valid TOML ({error}); write lines such as lr = 0.01") from None
+        raise UserError(f"{path} is not valid TOML ({error}); write lines such as lr = 0.01") from None
     return {name.replace("-", "_") + "_" * iskeyword(name): value for name, value in content.items()}

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from rnnnlp.cli.options import add_reading_options
 from rnnnlp.cli.output import refuse_input, write_json
 from rnnnlp.errors import UserError, option
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from rnnnlp.tasks.char_lm.network import CharLMNetwork
 
 
-OF_GRADIENTS = {"steps": 100, "streams": 64, "data": None}
+OF_GRADIENTS = {"steps": 100, "streams": 64, "data": None, "text_column": None, "encoding": None, "quoting": None}
 OF_UNTRAINED = {"cells": "lstm,gru,elman_tanh", "hidden_size": 128, "scale": 1.0, "seed": 0}
 
 
@@ -42,6 +43,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     gradients.add_argument(
         "--data", metavar="DATA", help="data whose validation split is read (default: data of the run, or python-docs)"
     )
+    add_reading_options(gradients, labels=False)
     gradients.add_argument(
         "--cells",
         metavar="CELL,...",
@@ -131,7 +133,7 @@ def trained_models(options: argparse.Namespace) -> Iterator[tuple[str, "CharLMNe
     from pathlib import Path
 
     from rnnnlp.tasks.char_lm.network import CharLMNetwork
-    from rnnnlp.text import encode_corpus, load_corpus
+    from rnnnlp.text import ReadOptions, encode_corpus, load_corpus
     from rnnnlp.text.tables import USUAL_TEXT_COLUMNS, Table
     from rnnnlp.training.data_places import find_data
     from rnnnlp.training.model_folder import training_of
@@ -142,14 +144,15 @@ def trained_models(options: argparse.Namespace) -> Iterator[tuple[str, "CharLMNe
         model = CharLMNetwork.from_pretrained(folder)
         training = training_of(folder)
         data = options.data or find_data(training, folder)
-        reading = Evaluation(own_data=not options.data).reading(training)
+        reading = Evaluation(own_data=not options.data, **ReadOptions.given(options)).reading(training)
         corpus = load_corpus(
             data,
             reading.for_tokenizer(model.tokenizer.kind),
             document_separator=training.get("document_separator"),
         )
         tables = [part for parts in corpus.splits.values() for part in parts if isinstance(part, Table)]
-        if options.data and not all(table.columns_like(corpus.text_column, USUAL_TEXT_COLUMNS) for table in tables):
+        has_column = all(table.columns_like(corpus.text_column, USUAL_TEXT_COLUMNS) for table in tables)
+        if options.data and options.text_column is None and not has_column:
             corpus = replace(corpus, text_column=None)  # other data without the column of the run
         encoded = encode_corpus(corpus, model.tokenizer, splits=("validation",))
         yield name, model, encoded.ids["validation"]
@@ -163,9 +166,10 @@ def untrained_models(options: argparse.Namespace) -> Iterator[tuple[str, "CharLM
     from rnnnlp.kernels import CELLS
     from rnnnlp.tasks.char_lm.config import CharLMConfig
     from rnnnlp.tasks.char_lm.network import CharLMNetwork
-    from rnnnlp.text import encode_corpus, load_corpus
+    from rnnnlp.text import ReadOptions, encode_corpus, load_corpus
 
-    encoded = encode_corpus(load_corpus(options.data or "python-docs"), "char", splits=("validation",))
+    corpus = load_corpus(options.data or "python-docs", ReadOptions.of(options))
+    encoded = encode_corpus(corpus, "char", splits=("validation",))
     vocab_size = encoded.tokenizer.vocab_size
     for cell in options.cells.split(","):
         if cell.strip() not in CELLS:

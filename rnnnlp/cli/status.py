@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from rnnnlp.training.run_folder import RunFolder
 
 LAST_LOSSES = 5
+NO_PROGRESS = "a saved model has no progress to show: give the folder of a run"
 SIZES = ("cell", "hidden_size", "num_layers")  # shown where the network has them
 
 
@@ -22,7 +23,7 @@ def run(options: argparse.Namespace) -> int:
     from rnnnlp.training.run_folder import RunFolder, read_state
 
     folder = RunFolder(options.run_folder)
-    config, state = read_config(folder.path), read_state(folder.latest_checkpoint())
+    config, state = read_config(folder.path), read_state(folder.latest_checkpoint(NO_PROGRESS))
     first = folder.language_model()
     if state.step == 0 and first.checkpoints() and pretrains(folder, first):
         show(f"{folder.path} pretrains a language model first: {first.path}")

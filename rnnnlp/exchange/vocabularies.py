@@ -11,13 +11,15 @@ from typing import Any, Self
 
 import numpy as np
 
+from rnnnlp.config import is_unicode
 from rnnnlp.errors import UserError
 from rnnnlp.text import CharTokenizer, Tokenizer, WordTokenizer
+from rnnnlp.text.characters import CODE_POINTS
 from rnnnlp.text.tokenizers import UNKNOWN
 
 UNKNOWNS = ("<unk>", "<UNK>", "[UNK]", "<unknown>", "<oov>", "<OOV>", "UNK", "unk")
 MARKER = re.compile(r"<[^<>\s]+>|\[[A-Z]+\]|UNK|unk|PAD|pad")  # an entry that stands for no text, such as <pad>
-PRIVATE_USE = 0xE000  # code points that no text has: in place of the markers of a vocabulary of characters
+PRIVATE_USE = 0xE000  # first private-use code point; these stand for markers such as <pad>, as texts rarely have them
 SHOWN = 5
 
 log = logging.getLogger(__name__)
@@ -75,8 +77,8 @@ class Vocabulary:
         place = {entry: i for i, entry in enumerate(entries)}
         order = [-1 if unknown is None else place[unknown], *(place[entry] for entry in rest)]
         if all(len(entry) == 1 or MARKER.fullmatch(entry) for entry in rest):
-            markers = iter(range(PRIVATE_USE, PRIVATE_USE + len(rest)))
-            characters = [entry if len(entry) == 1 else chr(next(markers)) for entry in rest]
+            free = (character for character in map(chr, range(PRIVATE_USE, CODE_POINTS)) if character not in place)
+            characters = [entry if len(entry) == 1 else next(free) for entry in rest]
             return cls(CharTokenizer("".join(characters)), np.array(order))
         if UNKNOWN in rest:
             raise UserError(
@@ -98,7 +100,7 @@ def entries_of(given: Any) -> list[str]:
     if not isinstance(given, Iterable):
         raise UserError(f"the vocabulary is a {type(given).__name__}; give its characters or words in order")
     entries = list(given)
-    strange = next((entry for entry in entries if not isinstance(entry, str) or not entry), None)
+    strange = next((e for e in entries if not isinstance(e, str) or not e or not is_unicode(e)), None)
     if strange is not None or not entries:
         raise UserError(f"the vocabulary has the entry {strange!r}; each must be a character or a word")
     if len(set(entries)) < len(entries):

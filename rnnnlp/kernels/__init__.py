@@ -148,7 +148,7 @@ def _choose(backend: str | None, threads: int | None) -> _Choice:
     threads = None if threads is None else as_given(int, threads, "threads")
     if threads is not None and threads < 1:
         raise UserError(f"{option('threads')} is {threads}; it must be at least 1")
-    native = None if name == "numpy" else _native(required=name == "native")
+    native = None if name == "numpy" else _native(required_by=where if name == "native" else "")
     number = _number_of_threads(threads)
     of_blas, of_rayon = _of_libraries(threads is not None, number, native=native is not None)
     return _Choice(native or numpy_backend, native, number, of_blas, of_rayon)
@@ -201,18 +201,21 @@ def _say_once(level: int, message: str) -> None:
         log.log(level, message)
 
 
-def _native(*, required: bool) -> NativeBackend | None:
+def _native(*, required_by: str) -> NativeBackend | None:
+    """The native kernels; None without them, or UserError if an option or a variable requires them."""
     try:
         from rnnnlp.kernels import native
     except ImportError as error:
         remedy = "install a C++17 compiler (such as g++ or clang) and install rnnnlp again"
         if not (isinstance(error, ModuleNotFoundError) and str(error.name).startswith("rnnnlp.")):
-            if required:
-                raise UserError(f"{option('backend')} is native, which cannot be loaded ({error}); {remedy}") from None
+            if required_by:
+                raise UserError(
+                    f"{required_by} is native, which cannot be loaded ({error}); {remedy}, or set it to auto"
+                ) from None
             _say_once(logging.WARNING, f"the native kernels cannot be loaded ({error}): NumPy does the work; {remedy}")
-        elif required:
+        elif required_by:
             raise UserError(
-                f"{option('backend')} is native, which this installation was built without; {remedy}"
+                f"{required_by} is native, which this installation was built without; {remedy}, or set it to auto"
             ) from None
         else:
             _say_once(

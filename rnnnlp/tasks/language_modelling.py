@@ -384,7 +384,12 @@ class LanguageModelEstimator(Estimator):
         reading = Evaluation(own_data=as_trained).reading(self.get_params())
         text = MeasuredText(name, reading, self.document_separator, tokenizer.kind)
         corpus = corpus_of(text, given, unlabelled=self._unlabelled)
-        encoded = encode_corpus(corpus, tokenizer, splits=(split,), hold_out=as_trained, keep=False)
+        try:
+            encoded = encode_corpus(corpus, tokenizer, splits=(split,), hold_out=as_trained, keep=False)
+        except UserError as error:
+            if isinstance(error.__cause__, UnicodeDecodeError) and not as_trained:
+                error.add_note("encoding only counts for the data of the training; here give open(path, encoding=...)")
+            raise
         with self._kernels():
             return self._figures(encoded.ids[split], encoded.characters[split])
 

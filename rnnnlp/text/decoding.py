@@ -168,7 +168,8 @@ def _wrong(name: str, encoding: str, before: int, error: UnicodeDecodeError, fin
 
 def _binary(name: str) -> UserError:
     return UserError(
-        f"{name} is a binary file; expected text: a character model takes any bytes with {option('tokenizer')} byte"
+        f"{name} is a binary file; expected text: give another file, or train a character model on its bytes with "
+        f"{option('tokenizer')} byte"
     )
 
 

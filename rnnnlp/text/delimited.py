@@ -175,8 +175,13 @@ class DelimitedTable(Table):
         )
         return quoted
 
-    def _agrees_without_quoting(self, delimiter: str | None = None) -> bool:
-        """Whether all lines have the same number of fields if quotation marks are ordinary characters."""
+    def _agrees_without_quoting(self, delimiter: str | None = None, *, single: bool = False) -> bool:
+        """Whether all lines have the same number of fields if quotation marks are ordinary characters.
+
+        Args:
+            delimiter: The delimiter; None takes that of the dialect.
+            single: Whether that number may be 1.
+        """
         counts: set[int] = set()
         count = methodcaller("count", delimiter or self._dialect.delimiter)
         for block in blocks_of_rows(self._path, self._reading.encoding):
@@ -186,7 +191,7 @@ class DelimitedTable(Table):
                 counts = (counts - {0}) | {count(line) for line in lines if line.strip() and not count(line)}
             if len(counts) > 1:
                 return False
-        return counts != {0}
+        return single or counts != {0}
 
     def _is_well_quoted(self) -> bool:
         """Whether each field of a tsv file that begins with a quotation mark ends as the csv module writes it."""
@@ -260,7 +265,7 @@ class DelimitedTable(Table):
             fields = f"{len(columns)} fields" if columns else "the same number of fields"
             remedy = (
                 f"every line has {fields} without quoting: give {option('quoting')} none"
-                if len(columns) == 1 or self._agrees_without_quoting()
+                if self._agrees_without_quoting(single=len(columns) == 1)
                 else 'quote fields with "..." and write quotes in them twice (""), or use jsonl'
             )
             if "new-line" in str(error):

@@ -5,7 +5,7 @@ from itertools import chain
 from typing import Any
 
 from rnnnlp.errors import UserError
-from rnnnlp.text.tables import Table
+from rnnnlp.text.tables import Table, class_names_in
 
 BATCH_ROWS = 1024  # taken at a time of a data set or an Arrow table
 
@@ -114,8 +114,11 @@ class GivenTable(Table):
 
     def class_names(self, column: str) -> tuple[str, ...] | None:
         features = getattr(self._table, "features", None)  # of a data set; pandas has a column of that name there
-        names = getattr(features.get(column), "names", None) if isinstance(features, Mapping) else None
-        return tuple(names) if names else None
+        if isinstance(features, Mapping):
+            names = getattr(features.get(column), "names", None)
+            return tuple(names) if names else None
+        metadata = getattr(getattr(self._table, "schema", None), "metadata", None)  # of PyArrow
+        return class_names_in(metadata, column) if isinstance(metadata, dict) else None
 
     def find_text_column(self, wanted: str | None) -> str:
         """As of any table; the only column of a table that has one may have any name."""

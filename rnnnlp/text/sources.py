@@ -363,8 +363,8 @@ def no_such_split(source: str, wanted: str, there: Sequence[str]) -> UserError:
     has = ", ".join(there)
     if wanted == "train":
         return UserError(
-            f"{source} has no split 'train'; it has {has}, as the name of a file or folder says: rename that, or add "
-            "one for training"
+            f"{source} has no split 'train'; it has {has}, as the name of a file or folder says: rename that, or "
+            "add one"
         )
     return UserError(f"{source} has no split {wanted!r}; it has {has}: name one of these")
 

@@ -12,7 +12,7 @@ import os
 import re
 import struct
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -78,8 +78,10 @@ class Table(ABC):
             name_of_option: The option that names the column, for the message.
 
         Raises:
-            UserError: If the table has no such column, or several.
+            UserError: If the table has no such column, or several, or `wanted` is not a string.
         """
+        if not isinstance(wanted, str | None):  # a table of Python may have numbers as names
+            raise UserError(f"{option(name_of_option)} is {wanted!r}; it must be a string, as {str(wanted)!r}")
         found = self.columns_like(wanted, usual)
         has = ", ".join(column or "''" for column in self.columns)
         if wanted is not None:
@@ -290,16 +292,20 @@ class ParquetTable(Table):
         return largest if at == len(page) else size
 
     def class_names(self, column: str) -> tuple[str, ...] | None:
-        try:
-            schema = json.loads((self._file.schema_arrow.metadata or {})[b"huggingface"])
-            feature = schema["info"]["features"][column]
-            return tuple(map(str, feature["names"])) if feature["_type"] == "ClassLabel" else None
-        except (KeyError, TypeError, ValueError, RecursionError):
-            return None
+        return class_names_in(self._file.schema_arrow.metadata or {}, column)
 
     def _damaged(self, error: Exception) -> UserError:
         reason = str(error).partition("\n")[0]
         return UserError(f"{self.name} cannot be read as parquet ({reason}); download or write the file again")
+
+
+def class_names_in(metadata: Mapping[bytes, bytes], column: str) -> tuple[str, ...] | None:
+    """The class names of a column that `datasets` wrote into the metadata of an Arrow schema (a `ClassLabel`)."""
+    try:
+        feature = json.loads(metadata[b"huggingface"])["info"]["features"][column]
+        return tuple(map(str, feature["names"])) if feature["_type"] == "ClassLabel" else None
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return None
 
 
 def _varint(number: bytes) -> int:

@@ -18,7 +18,7 @@ import numpy as np
 
 from rnnnlp.batches.shards import Node, Shard, shards_of
 from rnnnlp.kernels.backend import Array
-from rnnnlp.training.signals import signals_noted
+from rnnnlp.training.signals import Interrupted, signals_noted
 from rnnnlp.training.wire import Wire
 
 P = ParamSpec("P")
@@ -132,3 +132,10 @@ def for_each_shard(shards: int, function: Callable[[Shard], T]) -> list[T]:
 def own_shards(shards: int) -> Sequence[Shard]:
     """The shards of this process."""
     return shards_of(processes().rank, processes().size, shards)
+
+
+def raise_if_asked(signals: Sequence[int]) -> None:
+    """Raises Interrupted if one of the signals has arrived, in any process."""
+    processes().exchange(None)  # so that all know of it
+    if signals:
+        raise Interrupted(signals[0])

@@ -2,20 +2,21 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from rnnnlp import kernels
 from rnnnlp.errors import UserError, option
 from rnnnlp.layers.parameter import Parameter
+from rnnnlp.training.options import TrainingConfig
 
 KNOWN_STEPS = 100  # before that the running mean says little
 DEVIATIONS = 6.0
 SPIKE_STEPS = 50  # in a row; single batches may be hard
 RATE = 0.02  # of the running mean, which looks back about 1 / RATE steps
 
-REMEDY = f"try a smaller {option('lr')} or {option('max_norm')}, or {option('on_divergence')} rollback"
+REMEDY = f"train again with a smaller {option('lr')}"
 
 
 class Diverged(UserError):
@@ -23,14 +24,26 @@ class Diverged(UserError):
 
     Attributes:
         problem: What happened, without a remedy.
+        remedy: What to do.
     """
 
-    def __init__(self, problem: str):
-        super().__init__(f"{problem}; {REMEDY}")
-        self.problem = problem
+    def __init__(self, problem: str, remedy: str = REMEDY):
+        super().__init__(f"{problem}; {remedy}")
+        self.problem, self.remedy = problem, remedy
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.problem,)
+        return type(self), (self.problem, self.remedy)
+
+    def with_remedy(self, remedy: str) -> Self:
+        """The same error with another remedy."""
+        return type(self)(self.problem, remedy)
+
+
+def remedy_for(config: TrainingConfig) -> str:
+    """What to do if a run with these options diverges."""
+    norm = f"or {option('max_norm')}" if config.max_norm else f"or a {option('max_norm')} above 0"
+    rollback = "" if config.on_divergence == "rollback" else f", or give {option('on_divergence')} rollback"
+    return f"{REMEDY} {norm}{rollback}"
 
 
 class DivergenceDetector:

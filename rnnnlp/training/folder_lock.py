@@ -11,6 +11,7 @@ from typing import ClassVar
 from rnnnlp import locks
 from rnnnlp.errors import UserError
 from rnnnlp.files import open_inside, writing
+from rnnnlp.folders import make_folder
 
 LOCK = ".lock"
 ATTEMPTS = 5  # to lock a file that others remove
@@ -21,6 +22,10 @@ log = logging.getLogger(__name__)
 class FolderLock:
     """The lock of a run folder, held from now until `release`.
 
+    Args:
+        folder: The run folder.
+        make: Whether to make the folder if it is not there.
+
     Raises:
         UserError: If another process holds it, or `.lock` is a link or not a regular file.
     """
@@ -28,14 +33,21 @@ class FolderLock:
     _held: ClassVar[weakref.WeakSet["FolderLock"]] = weakref.WeakSet()
     _descriptor: int | None
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, *, make: bool = False):
         self._path, self._descriptor = folder / LOCK, None
         with writing(folder):
             for _ in range(ATTEMPTS):
-                self._descriptor = self._opened(folder)
+                if make:
+                    make_folder(folder)
+                try:
+                    self._descriptor = self._opened(folder)
+                except FileNotFoundError:
+                    if not make:
+                        raise
+                    continue  # a process that ended without a run has just removed the folder
                 if _is_at(self._descriptor, folder / LOCK):
                     break
-                self._close()  # a process that ended without a run has just removed the file
+                self._close()  # or the file
             else:  # others would lock another file of that name
                 raise UserError(
                     f"{folder / LOCK} cannot be locked: it is removed or replaced each time; stop what does that, or "

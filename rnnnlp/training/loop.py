@@ -18,8 +18,8 @@ from rnnnlp.tensors import set_tensors
 from rnnnlp.training.averaging import AveragedWeights
 from rnnnlp.training.clock import Clock, total_steps
 from rnnnlp.training.data_places import places_of
-from rnnnlp.training.distributed import for_each_shard, processes
-from rnnnlp.training.divergence import Diverged, DivergenceDetector, UpdateRatio
+from rnnnlp.training.distributed import for_each_shard, processes, raise_if_asked
+from rnnnlp.training.divergence import Diverged, DivergenceDetector, UpdateRatio, remedy_for
 from rnnnlp.training.earlier import EARLIER_DATA
 from rnnnlp.training.gradient_sum import begin_alike, gradients_of_batch
 from rnnnlp.training.local_steps import LocalSteps
@@ -159,7 +159,7 @@ class Trainer:
                     self.train_without_rollback(signals, progress)
                 except Diverged as error:
                     if self.config.on_divergence != "rollback" or self.state.lr_scale <= SMALLEST_LR_SCALE:
-                        raise
+                        raise error.with_remedy(remedy_for(self.config)).with_traceback(error.__traceback__) from None
                     self.roll_back(error, progress)
                 else:
                     return
@@ -185,8 +185,7 @@ class Trainer:
             progress.say(f"no improvement on validation in {self.patience} evaluations: stopped early")
         elif self.state.evaluated_at != clock.step:
             self.evaluate(progress)
-        if signals:  # in the last evaluation
-            raise Interrupted(signals[0])
+        raise_if_asked(signals)  # in the last evaluation or checkpoint
 
     def advance(self, progress: Progress) -> None:
         """One step, or those of all replicas up to their next sum, and what is due after it."""
@@ -348,14 +347,14 @@ class Trainer:
         self.clock.resume(state.step, state.seconds, state.reserve)
         changed = self.changed_options(path)
         if changed & {*LIMITS, "max_epochs", "evaluations", "patience"}:
-            for name in sorted(changed & {*LIMITS, "max_epochs"}):
-                if self.clock.over and getattr(self.config, name) is not None:
-                    had, kept = written_duration(self.spent + self.clock.seconds), written_duration(state.reserve)
-                    also = f", and {kept} more are kept for the last evaluation" if name == "budget" else ""
-                    raise UserError(
-                        f"{option(name)} is {getattr(self.config, name)}, and {self.run.path} has already had "
-                        f"{self.clock.step} steps in {had}{also}; give more"
-                    )
+            if self.clock.over and changed & {*LIMITS, "max_epochs"}:
+                name = self.reached_limit()
+                had, kept = written_duration(self.spent + self.clock.seconds), written_duration(state.reserve)
+                also = f", and {kept} more are kept for the last evaluation" if name == "budget" else ""
+                raise UserError(
+                    f"{option(name)} is {getattr(self.config, name)}, and {self.run.path} has already had "
+                    f"{self.clock.step} steps in {had}{also}; give more"
+                )
             state.evaluations = int(self.clock.progress * self.config.evaluations)
             state.evaluations_since_best = 0
         if "data" in changed:
@@ -365,9 +364,18 @@ class Trainer:
             self.save_checkpoint()
         log.info("resuming from step %d (%s)", state.step, path)
         if self.clock.over:
-            log.info("%s is finished; to train longer, resume it with more epochs, steps or budget", self.run.path)
+            folds = self.config.cross_validation_folds
+            longer = "begin a new run" if folds else "resume it with more epochs, steps or budget"
+            log.info("%s is finished; to train longer, %s", self.run.path, longer)
         elif self.out_of_patience:
             log.info("%s has stopped early; to train longer, resume it with another patience", self.run.path)
+
+    def reached_limit(self) -> str:
+        """The name of the limit that ended the run."""
+        clock = self.clock
+        if clock.total_steps is None or clock.step < clock.total_steps:
+            return "budget"
+        return next(name for name in ("epochs", "max_epochs", "steps") if getattr(self.config, name) is not None)
 
     def changed_options(self, checkpoint: Path) -> set[str]:
         """The options that are not what the checkpoint says. The run folder may have them before it does."""

@@ -108,8 +108,8 @@ def resume(
             reports = reports_to(callbacks, config.report_to)
             say_processes(config.shards or 1)
             say_how_to_resume(processes().resume_with)
-            if data is None and (place := find_data(config.to_mapping(), run.path)) != config.data:
-                config = config.changed(data=place)
+            if data is None:  # the other processes may be without the run folder
+                config = config.changed(data=processes().first(lambda: find_data(config.to_mapping(), run.path)))
             with running(config.backend, config.threads):
                 return train_to_end(task, task.reopen(network, config, run, data=data), reports)
         except CorruptFileError as error:
@@ -123,9 +123,6 @@ def train_to_end(task: Task, trainer: Trainer, reports: Reports) -> Network:
     """Trains to the end, writes the model card, and returns the network with its best weights."""
     run, config = trainer.run.path, trainer.objective.network.config.to_mapping() | trainer.config.to_mapping()
     trainer.reports = reports
-    reports.begin(ReportedRun(run.resolve().name, run, task.name, config, trainer.clock.step))
-    if not trainer.clock.step and trainer.state.best_score is not None:  # of a start, before anybody was told
-        reports.evaluation(0, trainer.state.best_metrics, best=True, sample=None)
 
     def end(status: str) -> None:
         reports.end(status, trainer.state.best_metrics)  # now the folder is as it stays, for who uploads it
@@ -137,6 +134,9 @@ def train_to_end(task: Task, trainer: Trainer, reports: Reports) -> Network:
             end("interrupted")
 
     try:
+        reports.begin(ReportedRun(run.resolve().name, run, task.name, config, trainer.clock.step))
+        if not trainer.clock.step and trainer.state.best_score is not None:  # of a start, before anybody was told
+            reports.evaluation(0, trainer.state.best_metrics, best=True, sample=None)
         trainer.train()
         processes().first(lambda: save_card(task, trainer))
     except Interrupted:  # in all processes, which wait here until the trackers of the first one have ended

@@ -111,12 +111,12 @@ class RunFolder:
                 f"{option('out')} {self.path} cannot be made ({error.strerror}); give another folder"
             ) from None
         # Another process may just have written into it.
-        self._open(lambda: self._require_free(overwrite=overwrite, to_resume=to_resume))
+        self._open(lambda: self._require_free(overwrite=overwrite, to_resume=to_resume), make=True)
         self._is_new = is_new
 
-    def _open(self, check: Callable[[], None] = lambda: None) -> None:
+    def _open(self, check: Callable[[], None] = lambda: None, *, make: bool = False) -> None:
         """Locks the folder, checks it once more, and finishes or removes what killed processes left."""
-        self._take_lock()
+        self._take_lock(make=make)
         try:
             with writing(self.path), alone(self.path):  # nobody else saves a model here, as they may without the lock
                 check()
@@ -137,7 +137,10 @@ class RunFolder:
                 raise UserError(f"{out} already holds a run; give {option('overwrite')} to replace it, or {instead}")
             return
         places = {self.path, current(self.path)}  # the second may be an export that was interrupted
-        found = [entry.name for place in places for entry in place.iterdir() if entry.name not in (LOCK, NEXT)]
+        found: list[str] = []
+        for place in places:
+            with suppress(FileNotFoundError):  # a process that ended without a run may just have removed it
+                found += [entry.name for entry in place.iterdir() if entry.name not in (LOCK, NEXT)]
         if CONFIG in found:
             raise UserError(
                 f"{out} has a {CONFIG} that is not of a run, or is damaged, so nothing there is replaced; "
@@ -191,8 +194,8 @@ class RunFolder:
                 self.path.rmdir()
         self._release_lock()
 
-    def _take_lock(self) -> None:
-        self._lock = FolderLock(self.path)
+    def _take_lock(self, *, make: bool) -> None:
+        self._lock = FolderLock(self.path, make=make)
 
     def _release_lock(self) -> None:
         if self._lock is not None:
@@ -357,7 +360,8 @@ class RunFolder:
             return QUANTIZATION in read_config(self.path)
         return False
 
-    def latest_checkpoint(self) -> Path:
+    def latest_checkpoint(self, remedy: str = "begin a new run in another folder") -> Path:
+        """The newest checkpoint; UserError with this remedy if there is none."""
         if not self.path.is_dir():
             raise UserError(f"{self.path} is not a folder; a folder with a trained model is needed")
         found = self.checkpoints()
@@ -370,10 +374,7 @@ class RunFolder:
                 f"{self.path} is an exported model with int8 weights and no checkpoint; give the run that it is made of"
             )
         if not found:
-            raise UserError(
-                f"{self.path} has no checkpoint to resume from; train again with {option('out')} {self.path} "
-                f"{option('overwrite')}"
-            )
+            raise UserError(f"{self.path} has no checkpoint; {remedy}")
         return found[-1]
 
     @by_first

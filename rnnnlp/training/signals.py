@@ -35,6 +35,7 @@ def signals_noted() -> Iterator[list[int]]:
 
     A second signal interrupts as usual, unless it is of another kind and comes within a second: a closed terminal or a
     service manager sends several. Signals that the process ignores, such as SIGHUP after `nohup`, stay ignored.
+    Handlers that were not installed from Python, such as those of a program that embeds it, stay in place.
     """
     noted: list[int] = []
     before: dict[int, Any] = {}
@@ -50,7 +51,7 @@ def signals_noted() -> Iterator[list[int]]:
 
     try:
         for number in map(signal.Signals, (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM))):
-            if number not in before and signal.getsignal(number) != signal.SIG_IGN:
+            if number not in before and signal.getsignal(number) not in (signal.SIG_IGN, None):
                 before[number] = signal.signal(number, note)
     except ValueError:  # not in the main thread: leave signals to the caller
         pass

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import numpy as np
 
 from rnnnlp.config import Config, NetworkConfig, as_given, describe
-from rnnnlp.errors import UserError, option
+from rnnnlp.errors import UserError, dashed, option
 from rnnnlp.text.read_options import ReadOptions
 from rnnnlp.training.earlier import OPTIONS
 from rnnnlp.training.model_folder import SavedModel, located, read_config
@@ -97,7 +97,10 @@ class Task:
             if name in OPTIONS and OPTIONS[name] in of_training | of_network.keys():
                 raise UserError(f"{option(name)} is now {option(OPTIONS[name])}; use that name")
             if name not in of_training | of_network.keys():
-                raise UserError(f"{name!r} is not an option of this training; {option('help')} lists those that are")
+                raise UserError(
+                    f"{name!r} is not an option of this training; its options are in 'rnnnlp {self.command} "
+                    f"{dashed('help')}', under training and network"
+                )
         if "data" not in values:
             raise UserError(f"{option('data')} is missing; give a file, a folder, a Hub name or a built-in set")
         training = {name: value for name, value in values.items() if name in of_training}

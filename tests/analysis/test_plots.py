@@ -113,6 +113,22 @@ def test_other_data_are_read_with_the_column_of_the_run(tmp_path: Path, capsys: 
     assert found[0] == found[1]
 
 
+@pytest.mark.parametrize("runs_of", [[], ["charlm"]])
+def test_other_data_are_read_as_the_options_say(
+    runs: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture, runs_of: list[str]
+):
+    (tmp_path / "old.csv").write_bytes("body,words\nother,caf\xe9 au lait\n".encode("cp1252") * 40)
+    (tmp_path / "new.csv").write_text("text\n" + "words\ncaf\xe9 au lait\n" * 40, encoding="utf-8")
+    words = "plot --gradients --steps 2 --streams 2 --json -".split() + [runs[name] for name in runs_of]
+    if not runs_of:
+        words += "--cells gru --hidden-size 4".split()
+    found = []
+    for name, reading in (("old.csv", ["--encoding", "cp1252", "--text-column", "words"]), ("new.csv", [])):
+        assert main([*words, "--data", str(tmp_path / name), *reading]) == 0
+        found.append(json.loads(capsys.readouterr().out))
+    assert found[0] == found[1]
+
+
 def test_larger_recurrent_weights_carry_gradients_further(capsys: pytest.CaptureFixture):
     last = []
     for scale in ("1", "2"):

@@ -53,6 +53,7 @@ FILES = {
     "few.csv": "text,label\n" + "good,1\nbad,0\n" * 4,
     "lonely.csv": "text,label\ngood,good\nbad,bad\n",
     "unknown.toml": "hidden_sise = 3\n",
+    "resume.toml": 'resume = "runs/lm"\n',
     "parts.toml": "a.b.c = 1\n",
     "senseless.toml": "hidden-size = 1" + "0" * 5000,
     "stranger/letter.txt": "not a run",
@@ -163,6 +164,7 @@ MISTAKES = {
         "--weights: invalid choice: 'first' (choose from ... ; 'rnnnlp evaluate --help' lists"
     ),
     "plot {home}/lm --steps 5 --json -": "--steps means nothing without --gradients; leave it out",
+    "plot {home}/lm --encoding cp1252 --json -": "--encoding means nothing without --gradients; leave it out",
     "plot --gradients {home}/lm --x time --json -": "--x means nothing with --gradients; leave it out",
     "plot --gradients {home}/lm --seed 1 --json -": "--seed means nothing for the trained models of RUN; leave it out",
     "plot {home}/lm --x place": "--x: invalid choice: 'place' (choose from ... ; 'rnnnlp plot --help' lists",
@@ -195,7 +197,7 @@ MISTAKES = {
     "train charlm --data {home}/text.txt --config {home}/parts.toml": "parts.toml is too long, or has a key of many",
     "train charlm --data {home}/text.txt --on-divergence go": "--on-divergence is go; it must be one of stop, rollback",
     "train charlm --data {home}/text.txt --optimizer sgd --max-norm 0 --lr 1e38 --steps 9": (
-        "at learning rate 9.79e+37; try a smaller --lr"
+        "at learning rate 9.79e+37; train again with a smaller --lr or a --max-norm above 0"
     ),
     "train charlm --data {home}/text.txt --keep-checkpoints 0": "--keep-checkpoints is 0; it must be at least 1",
     "train charlm --data {home}/text.txt --shuffle-blocks -1": "--shuffle-blocks is -1; it must be at least 0",
@@ -217,17 +219,20 @@ MISTAKES = {
     "train charlm --data {home}/text.txt --out {home}/stranger": "not empty and not a run",
     "train charlm --data {home}/text.txt --out {home}/text.txt": "is a file; give the name of a new folder",
     "train charlm --data {home}/text.txt --config {home}/none.toml": (
-        "--config {home}/none.toml: No such file or directory; give the path of a TOML file"
+        "{home}/none.toml: No such file or directory; give the path of a TOML file"
     ),
     "train charlm --data {home}/text.txt --config {home}/bad.toml": "bad.toml is not valid TOML",
     "train charlm --data {home}/text.txt --config {home}/unknown.toml": "'hidden_sise' is not an option",
+    "train charlm --data {home}/text.txt --config {home}/resume.toml": (
+        "'resume' is not an option of this training; its options are in 'rnnnlp train charlm --help', under training"
+    ),
     "train charlm --data {home}/text.txt --lr 1e38 --max-norm 0 --bptt 8 --steps 9": (
-        " at learning rate 9.79e+37; try a smaller --lr or --max-norm"
+        " at learning rate 9.79e+37; train again with a smaller --lr or a --max-norm above 0, or give --on-divergence"
     ),
     "train sentiment --data sample-reviews --lr 1e38 --max-norm 0 --steps 9": "(largest in",
     "pretrain --data {home}/text.txt --samples 0": "--samples is 0; it must be at least 1 and at most 1048576",
     "pretrain --data {home}/text.txt --config {home}/smooth.toml": (
-        "'label_smoothing' is not an option of this training; --help"
+        "'label_smoothing' is not an option of this training; its options are in 'rnnnlp pretrain --help'"
     ),
     "pretrain --data {home}/brief.txt": "give more text or a smaller --bptt",
     "pretrain --data {home}/blank": "the validation split has 0 tokens; to predict one from another it must have 2",
@@ -248,8 +253,9 @@ MISTAKES = {
     "predict {home}/words text": "holds a model of type word_lm; a classifier is needed here",
     "generate {home}/words": "holds a model of type word_lm; one of type char_lm is needed here",
     "pretrain --resume {home}/lm": "holds a model of type char_lm; one of type word_lm is needed here",
-    "train charlm --resume {home}/stranger": "no checkpoint to resume from",
+    "train charlm --resume {home}/stranger": "stranger has no checkpoint; begin a new run in another folder",
     "status {home}/stranger": "config.json is missing; the folder does not hold a (complete) model: give another one",
+    "status {home}/silent": "silent has no checkpoint; a saved model has no progress to show: give the folder of a run",
     "status {home}/nothing": "nothing is not a folder",
     "train charlm --resume {home}/nothing": "nothing is not a folder",
     "train charlm --resume {home}/reviews": "holds a model of type sentiment; one of type char_lm is needed here",
@@ -329,7 +335,7 @@ MISTAKES = {
     "train charlm --data {home}/latin.txt --encoding shift-jis": "byte 3 is not valid SHIFT-JIS (illegal multibyte",
     "train charlm --data {home}/text.txt --encoding klingon": "--encoding is klingon; it must be an encoding that",
     "train charlm --data {home}/text.txt --quoting some": "--quoting is some; it must be one of auto, csv, none",
-    "train charlm --data {home}/tune.mid": "tune.mid is a binary file; expected text: a character model takes",
+    "train charlm --data {home}/tune.mid": "tune.mid is a binary file; expected text: give another file, or",
     "train charlm --data {home}/return.csv": "line 2: a carriage return is in a field without quotes; quote the field",
     "train charlm --data {home}/names": "names has one.csv, two.csv, not named after the splits (train, validation,",
     "train charlm --data {home}/letter.pdf": "letter.pdf is a PDF document; expected text or a table: copy its text",
@@ -464,16 +470,21 @@ MISTAKES = {
     ),
     # Models.
     "evaluate {home}/bare": "bare does not say what it was trained on; give --data",
+    "evaluate {home}/bare --dynamic": (
+        "does not say what it was trained on; leave out --dynamic, which reads them, and give --data"
+    ),
     "evaluate {home}/bare --data {home}/text.txt --dynamic": "does not say what it was trained on; leave out --dynamic",
     "evaluate {home}/lm --data {home}/one.txt": "the split has 1 tokens; to predict one from",
     "evaluate {home}/lm --data {home}/one.txt --dynamic": "the split has 1 tokens; to predict one from",
     "evaluate {home}/words --data {home}/one.txt": "the split has 1 tokens; to predict one from",
     "evaluate {home}/lm --dynamic --dynamic-lr 1e38": "it must be finite: give a smaller --dynamic-lr",
-    "evaluate {home}/reviews --data {home}/measured --split train": "has no split 'train'; it has test",
+    "evaluate {home}/reviews --data {home}/measured --split train": (
+        "has no split 'train'; it has test, as the name of a file or folder says: rename that, or add one"
+    ),
     "evaluate {home}/reviews --data sample-reviews --data {home}/nothing.csv": "nothing.csv': no such file or folder",
     "evaluate {home}/lm --data {home}/text.txt --data {home}/measured --split train": "has no split 'train'; it has",
     "evaluate {home}/words --baseline": "--baseline means nothing for models of type ",
-    "evaluate {home}/stranger --weights last": "stranger has no checkpoint to resume from",
+    "evaluate {home}/stranger --weights last": "stranger has no checkpoint; leave out --weights to measure the best",
     "predict {home}/reviews --explain --json {home}/none/out.json text": (
         "--json {home}/none/out.json cannot be written (No such file"
     ),

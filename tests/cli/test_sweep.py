@@ -175,6 +175,8 @@ def test_mistakes_of_a_sweep(home: Path, capsys: pytest.CaptureFixture[str]):
     assert main(words(home)) == 2
     assert "out.toml has out or overwrite, which --out of the sweep decides; remove it" in capsys.readouterr().err
     (home / "out.toml").unlink()
+    assert main(["sweep", "charlm", str(home / "none.toml"), "--out", str(home / "none")]) == 2
+    assert f"error: {home}/none.toml: No such file or directory" in capsys.readouterr().err
     (home / "runs").mkdir()
     (home / "runs/slow.json").write_text("[]")
     assert main(words(home)) == 2

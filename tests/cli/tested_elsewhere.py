@@ -151,6 +151,7 @@ ELSEWHERE = {
     "and a cross-validation says nothing of": f"{CROSS_VALIDATION}::test_a_run_with_folds_keeps_its_limits",
     "has the figures of one of the files; give": "cli/test_files.py::test_the_total_replaces_nothing_that_is_read",
     "there is no text to measure on; give two": "cli/test_evaluate.py::test_a_baseline_needs_texts_to_measure_on",
+    "text_column is 0; it must be a string, as '0'": f"{CONTAINERS}::test_a_number_as_the_name_of_a_column_is_refused",
     "data has no text with a label": f"{CONTAINERS}::test_runs_of_python_become_an_ensemble_on_given_texts",
     "ngrams is not ascending; restore": f"{CROSS_VALIDATION}::test_a_forged_linear_model_is_refused",
     "the stacking weights are": f"{CROSS_VALIDATION}::test_a_forged_linear_model_is_refused",
@@ -179,7 +180,7 @@ ELSEWHERE = {
     "cannot be read (Permission denied); make it readable, or give another folder": (
         "training/test_hostile_folders.py::test_a_model_that_this_user_may_not_read_is_named"
     ),
-    "--backend is native, which cannot be loaded ({}); install a C++17 compiler": (
+    "is native, which cannot be loaded ({}); install a C++17 compiler": (
         "kernels/test_running.py::test_a_library_that_cannot_be_loaded_is_named_with_its_error"
     ),
     "log_temperature is {}; training gives a value from {} to {}: restore": (

@@ -26,6 +26,13 @@ def test_markers_among_characters_stand_for_no_text():
     assert found.tokenizer.vocab_size == 5
 
 
+def test_a_vocabulary_may_have_the_characters_that_stand_for_markers():
+    found = Vocabulary.of(["<pad>", "\ue000", "a", "<eos>", "\ue002"])
+    assert isinstance(found.tokenizer, CharTokenizer)
+    assert found.tokenizer.characters == "\ue001\ue000a\ue003\ue002"
+    assert found.order.tolist() == [-1, 0, 1, 2, 3, 4]
+
+
 def test_words_and_what_stands_for_the_others():
     found = Vocabulary.of(["the", "cat", "other"], unknown="other")
     assert isinstance(found.tokenizer, WordTokenizer)
@@ -58,6 +65,8 @@ MISTAKES = {
     "the vocabulary is a int; give its characters or words in order": (3, None),
     "the vocabulary has the entry 3; each must be a character or a word": (["a", 3], None),
     "the vocabulary has the entry None; each must be": ([], None),
+    "the vocabulary has the entry '\\ud800'; each must be a character": (["a", "\ud800"], None),
+    "the vocabulary has the entry '\\udcffb'; each must be": (["the", "\udcffb"], None),
     "the vocabulary has 'a' twice; give each entry once": ("aba", None),
 }
 

@@ -111,6 +111,16 @@ def test_the_length_of_a_text_is_by_default_that_of_python(modules: Path):
     assert in_node(modules, code) == Sampling().length
 
 
+def test_a_text_may_begin_with_any_character(modules: Path):
+    code = f"""{WRITER}
+        model.tokens[1] = new TextEncoder().encode("\\ufeff");
+        const parts = [];
+        const text = await model.generate("a", {{ length: 2, temperature: 0, onText: (part) => parts.push(part) }});
+        return [text, parts];
+    """
+    assert in_node(modules, code) == ["\ufeff\ufeff", ["\ufeff", "\ufeff"]]
+
+
 @pytest.mark.parametrize(
     ("options", "kind", "message"),
     [

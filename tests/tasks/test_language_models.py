@@ -66,6 +66,14 @@ def test_the_encoding_and_the_held_out_text_are_those_of_the_training_data(tmp_p
             assert copy.evaluate(data, split=split) == pytest.approx(figures, rel=1e-5)  # other kernels
     with pytest.raises(UserError, match=r"other\.txt has no split 'validation'; it has train"):
         model.evaluate(other, split="validation")
+    other.write_text("déjà vu", encoding="latin-1")
+    with pytest.raises(UserError, match="is not valid UTF-8") as caught:
+        model.evaluate(other)
+    assert caught.value.__notes__ == [
+        "encoding only counts for the data of the training; here give open(path, encoding=...)"
+    ]
+    with other.open(encoding="latin-1") as opened:
+        assert model.evaluate(opened)["tokens"] == 6
 
 
 @pytest.mark.parametrize("name", MODELS)

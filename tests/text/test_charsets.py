@@ -92,7 +92,7 @@ def test_the_sample_is_taken_where_utf_8_fails(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"MThd\0\0\0\6\0\1\0\1\1\xe0MTrk\0\x90G`", "is a binary file; expected text: .* with tokenizer byte"),
+        (b"MThd\0\0\0\6\0\1\0\1\1\xe0MTrk\0\x90G`", "is a binary file; .* on its bytes with tokenizer byte"),
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "is a binary file"),
         (b"\0" * 100, "is a binary file"),
         ("schön, größer".encode()[:-5], "byte 10 begins a character that is cut off"),

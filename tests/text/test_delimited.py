@@ -136,6 +136,19 @@ def test_rows_that_do_not_fit_are_named_with_their_line(tmp_path, name, content,
         read(tmp_path, name, content)
 
 
+def test_no_quoting_is_advised_for_a_single_column_only_where_it_helps(tmp_path):
+    def texts(line: str, quoting: str = "auto") -> list[str]:
+        (tmp_path / "a.csv").write_text(f"text\n{line}\n\nbad\n")
+        return [text for (text,) in open_table(tmp_path / "a.csv", ReadOptions(quoting=quoting)).rows(("text",))]
+
+    with pytest.raises(UserError, match="every line has 1 fields without quoting: give quoting none"):
+        texts('"good" film')
+    assert texts('"good" film', "none") == ['"good" film', "bad"]
+    with pytest.raises(UserError, match=r"as in a csv file: quote fields with .* and write quotes in them twice"):
+        texts('"good" film, loved it')
+    assert texts('"""good"" film, loved it"') == ['"good" film, loved it', "bad"]
+
+
 @pytest.mark.parametrize(
     "content", ['"text,label\na,1\n', 'te"xt,"label\na,1\n', '"', '"\n', 'text,"la\nbel\na,1\n', "a\rb,c\nd,e\n"]
 )

@@ -1,5 +1,6 @@
 """Several processes train one model: the same bits for any number of them, one line when they end."""
 
+import dataclasses
 import os
 import signal
 import socket
@@ -24,6 +25,7 @@ from rnnnlp.training.distributed import Alone, processes, working_with
 from rnnnlp.training.gradient_sum import gradients_of_batch
 from rnnnlp.training.launcher import SIZES
 from rnnnlp.training.loop import Trainer
+from rnnnlp.training.model_folder import training_of
 from rnnnlp.training.mpi import OverMPI, together
 from rnnnlp.training.objective import ShardLoss
 from rnnnlp.training.run import resume
@@ -150,21 +152,40 @@ def test_the_generator_of_the_process_that_computes_the_shard_is_saved():
 
 
 class Second(Alone):
-    """The second of two processes, on a computer without the run folder, when the first finds a damaged checkpoint."""
+    """The second of two processes, on a computer without the run folder; `told` is what the first one finds."""
 
     rank, size = 1, 2
 
-    def __init__(self) -> None:
-        self.told: list[Exception | None] = [None, CorruptFileError("run/checkpoints/step-00000002 is damaged; repair")]
+    def __init__(self, *told: Any) -> None:
+        self.told = list(told)
 
     def first(self, function: Any) -> Any:
-        if error := self.told.pop(0):
-            raise error
+        found = self.told.pop(0)
+        if isinstance(found, Exception):
+            raise found
+        return found
 
 
 def test_a_damaged_checkpoint_is_said_where_the_run_folder_is_not(tmp_path: Path):
-    with working_with(Second()), pytest.raises(CorruptFileError, match="step-00000002 is damaged; repair"):
+    second = Second(None, CorruptFileError("run/checkpoints/step-00000002 is damaged; repair"))
+    with working_with(second), pytest.raises(CorruptFileError, match="step-00000002 is damaged; repair"):
         resume(load_task("char_lm"), tmp_path / "run")
+
+
+def test_data_that_moved_are_found_where_the_run_folder_is_not(data: dict[str, Path], tmp_path: Path):
+    """The first process finds them by what the run keeps."""
+    task, found = load_task("char_lm"), []
+    network = trained("char_lm", tmp_path / "first", data=str(data["text"]), hidden_size=4, steps=1, evaluations=1)
+    config: Any = task.training.from_mapping(training_of(tmp_path / "first") | {"data": "gone.txt"})
+
+    def reopen(network: Any, config: Any, run: Any, *, data: Any) -> Any:
+        found.append(config.data)
+        raise UserError("read")
+
+    second = Second(None, (network, config), "/data/moved.txt")
+    with working_with(second), pytest.raises(UserError, match="read"):
+        resume(dataclasses.replace(task, reopen=reopen), tmp_path / "run")
+    assert found == ["/data/moved.txt"]
 
 
 def test_how_to_resume_is_said_before_a_cross_validation(tmp_path: Path, caplog: pytest.LogCaptureFixture):
@@ -262,6 +283,20 @@ def test_a_stopped_run_goes_on_with_another_number_of_processes(shards: str, dat
     code, said = ended(2, ["train", "charlm", "--resume", str(out)])
     assert code == 0, said
     assert tensors(out) == tensors(tmp_path / "whole")
+
+
+@pytest.mark.usefixtures("mpiexec")
+@pytest.mark.parametrize("more", [[], ["--steps", "40", "--evaluations", "40", "--patience", "1", "--lr", "1e-9"]])
+def test_a_signal_during_the_last_checkpoint_is_one_to_all(more: list[str], data: dict[str, Path], tmp_path: Path):
+    """Also where the patience has ended the training."""
+    stop = "from rnnnlp.training import loop; import os, signal; first = loop.Trainer.save_checkpoint\n"
+    stop += "def stopping(trainer, folder=None):\n  first(trainer, folder)\n"
+    stop += "  if trainer.over and os.environ['PMI_RANK'] == '1': signal.raise_signal(signal.SIGTERM)\n"
+    stop += "loop.Trainer.save_checkpoint = stopping"
+    code, said = ended(2, [*words("charlm", data, tmp_path / "run"), *more], stop)
+    assert code == 128 + signal.SIGTERM, said
+    assert any("stopped early" in line for line in said) == bool(more)
+    assert said[-1].startswith("rnnnlp: stopped by SIGTERM; resume with: mpiexec -n 2 rnnnlp train charlm --resume")
 
 
 @pytest.mark.usefixtures("mpiexec")

@@ -30,7 +30,8 @@ def test_it_stops_and_keeps_the_checkpoints_that_are_finite(
     words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture
 ):
     assert main([*words, *TOO_FAST]) == 2
-    assert "try a smaller --lr or --max-norm, or --on-divergence rollback" in capsys.readouterr().err
+    remedy = "; train again with a smaller --lr or a --max-norm above 0, or give --on-divergence rollback\n"
+    assert capsys.readouterr().err.endswith(remedy)
     (checkpoint,) = RunFolder(tmp_path / "run").checkpoints()
     assert checkpoint.name == "step-00000000"
     CharLMNetwork.from_pretrained(checkpoint)

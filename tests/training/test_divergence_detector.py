@@ -22,10 +22,10 @@ def falling(rng: np.random.Generator, *, first: float, last: float, noise: float
 
 def test_its_error_can_be_pickled():
     """As it is sent to other processes."""
-    error = Diverged("step 3: the loss is nan")
+    error = Diverged("step 3: the loss is nan").with_remedy("wait")
     again = pickle.loads(pickle.dumps(error))
     assert type(again) is Diverged
-    assert (again.problem, str(again)) == (error.problem, str(error))
+    assert (again.problem, str(again)) == (error.problem, "step 3: the loss is nan; wait")
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.01, 0.1, 0.5])

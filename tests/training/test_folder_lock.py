@@ -203,6 +203,22 @@ def test_a_lock_file_that_was_just_removed_is_made_again(tmp_path: Path, monkeyp
     lock.release()
 
 
+def test_a_folder_that_was_just_removed_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Another process that made it ends without a run, and removes it while this one waits for the lock."""
+    real, folder = fcntl.flock, tmp_path / "run"
+    other = RunFolder.create(folder, overwrite=False)
+
+    def flock(descriptor: int, operation: int) -> None:
+        monkeypatch.undo()
+        other.__exit__(KeyboardInterrupt)
+        assert not folder.exists()
+        real(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with RunFolder.create(folder, overwrite=False):
+        assert holder(folder) == os.getpid()
+
+
 def test_a_lock_file_that_is_removed_each_time_is_no_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """What is locked then keeps nobody out."""
     real = fcntl.flock
@@ -219,9 +235,9 @@ def test_a_lock_file_that_is_removed_each_time_is_no_lock(tmp_path: Path, monkey
 def test_create_looks_again_once_it_has_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     taken = RunFolder._take_lock
 
-    def late(self: RunFolder) -> None:
+    def late(self: RunFolder, *, make: bool) -> None:
         (tmp_path / "letter.txt").write_text("written meanwhile")
-        taken(self)
+        taken(self, make=make)
 
     monkeypatch.setattr(RunFolder, "_take_lock", late)
     with pytest.raises(UserError, match="is not empty and not a run"):

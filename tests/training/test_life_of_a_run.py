@@ -102,6 +102,8 @@ def test_data_that_are_gone_are_named_with_the_places_and_the_remedy(
             assert "give --data with their new place" in said
         other = str(moved / "reviews.csv")
         assert "leave out --dynamic" in error_of(["evaluate", str(alone), "--dynamic", "--data", other], capsys)
+        said = error_of(["evaluate", str(alone), "--dynamic"], capsys)
+        assert "leave out --dynamic, which reads them, and give --data" in said
         assert main(["evaluate", str(alone), "--data", str(moved / "book.txt")]) == 0
         resume = ["train", "charlm", "--resume", str(alone), "--data"]
         assert main([*resume, str(moved / "book.txt")]) == 0

@@ -183,6 +183,32 @@ def test_a_training_that_stops_is_told(tmp_path: Path, monkeypatch: pytest.Monke
         assert listener.heard[-1] == ("end", status)
 
 
+@pytest.mark.parametrize("method", ["begin", "evaluation"])
+def test_a_training_that_is_interrupted_before_its_first_step_is_told(
+    method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    class Waiting(Listener):
+        def end(self, status, figures):
+            self.heard.append(("end", status))
+
+    def waits(*arguments, **options):
+        raise KeyboardInterrupt
+
+    listener = Waiting()
+    setattr(listener, method, waits)
+    begin = Trainer.begin.__func__
+
+    def evaluated(cls, *arguments, **options):
+        trainer = begin(cls, *arguments, **options)
+        trainer.evaluate_start()
+        return trainer
+
+    monkeypatch.setattr(Trainer, "begin", classmethod(evaluated))
+    with pytest.raises(KeyboardInterrupt):
+        CharLM(**LM).fit(TEXTS, out=tmp_path / "run", callbacks=[listener])
+    assert listener.heard[-1] == ("end", "interrupted")
+
+
 def test_what_is_no_callback_and_a_tracker_that_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     with pytest.raises(UserError, match=r"callbacks has <class .*Listener'>; expected objects of subclasses of"):
         CharLM(**LM).fit(TEXTS, callbacks=[Listener])

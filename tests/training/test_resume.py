@@ -199,6 +199,11 @@ def test_a_budget_resumes_with_the_time_that_was_left(
     assert main(["train", "charlm", "--resume", str(folder), "--budget", more]) == 2
     kept = written_duration(end["reserve"])
     assert f"and {kept} more are kept for the last evaluation; give more" in capsys.readouterr().err
+    assert main(["train", "charlm", "--resume", str(folder), "--max-epochs", "9000"]) == 2
+    assert "error: --budget is 1.0, and " in capsys.readouterr().err  # more epochs do not help
+    for code in (0, 2):  # nor does more time after the last epoch
+        assert main(["train", "charlm", "--resume", str(folder), "--budget", "+1h", "--max-epochs", "1"]) == code
+    assert "error: --max-epochs is 1, and " in capsys.readouterr().err
 
 
 def training_state(checkpoint: Path) -> tuple[dict[str, bytes], dict[str, object]]:

@@ -52,6 +52,16 @@ def test_an_ignored_signal_stays_ignored():
     assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
 
 
+def test_a_signal_that_the_program_around_python_handles_is_left_to_it(monkeypatch: pytest.MonkeyPatch):
+    """Python could not give its handler back."""
+    handler_of = signal.getsignal
+    before = handler_of(signal.SIGTERM)
+    monkeypatch.setattr(signal, "getsignal", lambda kind: None if kind == signal.SIGTERM else handler_of(kind))
+    with signals_noted():
+        assert handler_of(signal.SIGTERM) == before
+        assert handler_of(signal.SIGINT) != before
+
+
 def test_an_interruption_can_be_pickled():
     again = pickle.loads(pickle.dumps(Interrupted(signal.SIGTERM)))
     assert type(again) is Interrupted

@@ -172,7 +172,7 @@ export class LanguageModel {
       ({ state } = await this.step(ids.slice(0, PART), state));
       await new Promise((resolve) => setTimeout(resolve));
     }
-    const decoder = new TextDecoder();
+    const decoder = new TextDecoder("utf-8", { ignoreBOM: true }); // a model may begin with U+FEFF
     const separator = new TextEncoder().encode(this.description.separator);
     let text = "";
     for (let made = 0; made < length && !signal?.aborted; made++) {

@@ -80,7 +80,7 @@ def evaluate(
         )
     if split == "validation" and asked.hold_out:
         for place, of_member in ((folder, training), *trainings_of_members(folder)):
-            refuse_seen(data, of_member, place)
+            refuse_seen(data, of_member, place, or_else=", or evaluate another split")
     names, wanted = predictor.labels, asked.threshold
     threshold = Threshold.parse(wanted, names) if wanted and "=" in wanted and wanted not in names else None
     shown_class = label_index(wanted, names) if wanted is not None and threshold is None else None
@@ -161,13 +161,14 @@ def trainings_of_members(folder: Path) -> list[tuple[Path, Mapping[str, Any]]]:
     return [(place, training_of(place)) for place in sorted((folder / MEMBERS).glob("*"))]
 
 
-def refuse_seen(data: str | None, training: Mapping[str, Any], run: Path) -> None:
+def refuse_seen(data: str | None, training: Mapping[str, Any], run: Path, *, or_else: str = "") -> None:
     """Refuses to take validation texts out of data on all of whose texts a run was trained.
 
     Args:
         data: The data.
         training: How the run was trained.
         run: The run folder.
+        or_else: What else can be done than to give other data.
 
     Raises:
         UserError: If the run was cross-validated on these data.
@@ -175,8 +176,7 @@ def refuse_seen(data: str | None, training: Mapping[str, Any], run: Path) -> Non
     if training.get("folds") and (data is None or are_own_data(data, training, run)):
         raise UserError(
             f"{run} was trained on all texts of {training.get('data')}, with a cross-validation, so none is left to "
-            f"validate on; its figures are in the {CARD} of that run: give other data with {option('data')}, or "
-            "another split"
+            f"validate on; its figures are in the {CARD} of that run: give other data with {option('data')}{or_else}"
         )
 
 

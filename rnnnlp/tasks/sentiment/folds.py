@@ -15,7 +15,7 @@ from rnnnlp.tasks.sentiment.transfer import set_lr_scales
 from rnnnlp.training.averaging import AveragedWeights
 from rnnnlp.training.calibration import stacking_weights
 from rnnnlp.training.clock import Clock, total_steps
-from rnnnlp.training.distributed import processes
+from rnnnlp.training.distributed import processes, raise_if_asked
 from rnnnlp.training.divergence import Diverged, DivergenceDetector
 from rnnnlp.training.loop import new_optimizer, train_step
 from rnnnlp.training.progress import no_bar
@@ -92,13 +92,6 @@ def logits_of_folds(
             )
             return np.zeros_like(found)
     return found
-
-
-def raise_if_asked(signals: Sequence[int]) -> None:
-    """Raises Interrupted if one of the signals has arrived, in any process."""
-    processes().exchange(None)  # so that all know of it
-    if signals:
-        raise Interrupted(signals[0])
 
 
 def shared_gain(network_logits: np.ndarray, linear_logits: np.ndarray, labels: np.ndarray) -> tuple[float, float]:

@@ -8,7 +8,7 @@ import datasets
 import numpy as np
 import pytest
 
-from rnnnlp import Ensemble, SentimentClassifier
+from rnnnlp import CharLM, Ensemble, SentimentClassifier
 from rnnnlp.errors import UserError
 from rnnnlp.tasks.sentiment.estimator import labelled
 from rnnnlp.tasks.sentiment.stacking import given_texts
@@ -142,6 +142,24 @@ def test_tables_whose_columns_are_named(tmp_path: Path):
         SentimentClassifier(**SMALL, text_column="x").fit(whole["DataFrame"])
 
 
+def test_a_number_as_the_name_of_a_column_is_refused(classifier: SentimentClassifier):
+    import pandas as pd
+
+    frame = pd.DataFrame({0: TEXTS, 1: NAMES})
+    named = SentimentClassifier(**SMALL, text_column="0", label_column="1").fit(frame)
+    assert named.score(frame) == named.score(TEXTS, NAMES)
+    for options, message in (
+        ({"text_column": 0}, "^text_column is 0; it must be a string, as '0'$"),
+        ({"text_column": "0", "label_column": 1}, "^label_column is 1; it must be a string, as '1'$"),
+    ):
+        with pytest.raises(UserError, match=message):
+            SentimentClassifier(**SMALL, **options).fit(frame)
+        with pytest.raises(UserError, match=message):
+            named.set_params(**options).score(frame)
+    with pytest.raises(UserError, match="text_column is 0; it must be a string"):
+        CharLM(text_column=0).fit(frame)
+
+
 def test_a_column_may_be_called_features(classifier: SentimentClassifier):
     import pandas as pd
 
@@ -170,6 +188,12 @@ def test_classes_of_a_schema(tmp_path: Path):
     model = SentimentClassifier(**SMALL).fit(dataset, validation_data=dataset)
     assert model.predict(dataset)[:-1].tolist() == NAMES
     assert model.score(dataset) == model.score(TEXTS, rows["label"][:-1]) == 1
+    table = dataset.with_format("arrow")[:]
+    for name, one in (("Table", table), ("RecordBatch", table.to_batches()[0]), ("Reader", table.to_reader())):
+        found = labelled_rows(one, None)
+        assert (found.labels, found.class_names) == (NAMES, ("bad", "good")), name
+    other = table.replace_schema_metadata({"huggingface": "[]"})
+    assert labelled_rows(other, None).labels == rows["label"]
 
 
 def test_a_stream_is_answered_while_it_is_read(classifier: SentimentClassifier):

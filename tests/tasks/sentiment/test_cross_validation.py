@@ -320,7 +320,9 @@ def test_no_text_that_was_trained_on_validates(
         "ensemble a b --out c",
     ):
         assert main(words.split()) == 2
-        assert refused in capsys.readouterr().err
+        said = capsys.readouterr().err
+        assert refused in said
+        assert ("or evaluate another split" in said) == words.startswith("evaluate")
     Path("others.jsonl").write_text("".join(rows))
     for words in ("evaluate a --split train", "evaluate a --data others.jsonl --split train"):
         assert main(words.split()) == 0
@@ -336,6 +338,15 @@ def test_a_run_with_folds_keeps_its_limits(run: Path, tmp_path: Path, changes: d
     for name in ("run", "interrupted"):
         with pytest.raises(UserError, match="has folds 3, and a cross-validation says nothing of another limit"):
             SentimentClassifier.resume(tmp_path / name, TEXTS, LABELS.tolist(), **changes)
+
+
+def test_to_train_longer_a_run_with_folds_is_begun_anew(
+    run: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    shutil.copytree(run, tmp_path / "run")
+    with caplog.at_level("INFO", "rnnnlp"):
+        SentimentClassifier.resume(tmp_path / "run", TEXTS, LABELS.tolist())
+    assert "is finished; to train longer, begin a new run" in caplog.text
 
 
 def test_without_its_cross_validation_a_run_does_not_go_on(run: Path, tmp_path: Path) -> None:
