@@ -35,7 +35,7 @@ def signals_noted() -> Iterator[list[int]]:
 
     A second signal interrupts as usual, unless it is of another kind and comes within a second: a closed terminal or a
     service manager sends several. Signals that the process ignores, such as SIGHUP after `nohup`, stay ignored.
-    Handlers that were not installed from Python, such as those of a program that embeds it, stay in place.
+    A handler that was not set from Python, such as that of a program that embeds it, stays in place.
     """
     noted: list[int] = []
     before: dict[int, Any] = {}
