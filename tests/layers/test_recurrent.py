@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from rnnnlp.kernels import CELLS
+from rnnnlp.layers.dropout import Dropout
 from rnnnlp.layers.recurrent import Recurrent
-from tests.recurrences import RAGGED, check_recurrent
+from tests.recurrences import RAGGED, check_recurrent, draw_states
 
 cells = pytest.mark.parametrize("cell", CELLS)
 
@@ -22,6 +23,25 @@ def test_values_and_gradients(cell, num_layers, bidirectional, T):
 @pytest.mark.parametrize("variational", [False, True])
 def test_gradients_with_dropout_between_the_layers(cell, variational):
     check_recurrent(Recurrent, cell, RAGGED[5], num_layers=2, dropout=0.3, variational=variational)
+
+
+@pytest.mark.parametrize("variational", [False, True])
+def test_values_with_dropout_between_the_layers(variational):
+    rng = np.random.default_rng(0)
+    layer = Recurrent("gru", 2, 6, num_layers=2, dropout=0.5, variational=variational, dtype=np.float64, rng=rng)
+    x, batch_sizes, state = rng.normal(size=(9, 2)), np.array([3, 3, 2, 1]), draw_states("gru", (2, 3, 6), rng)
+    (lower,), (upper,) = layer.layers
+
+    def forward(rng):
+        return layer.forward(x, batch_sizes, state, rng=rng)[0]
+
+    rng = np.random.default_rng(1)
+    h, _, _ = lower.forward(x, batch_sizes, (state[0][0],), rng=None)
+    h, _ = Dropout(0.5, variational=variational).forward(h, batch_sizes, rng=rng)
+    expected, _, _ = upper.forward(h, batch_sizes, (state[0][1],), rng=None)
+    np.testing.assert_allclose(forward(np.random.default_rng(1)), expected, rtol=1e-12)
+    assert not np.allclose(forward(np.random.default_rng(2)), expected)
+    assert not np.allclose(forward(None), expected)
 
 
 @cells

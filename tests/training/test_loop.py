@@ -4,19 +4,53 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from rnnnlp import CharLM
 from rnnnlp.cli.main import main
+from rnnnlp.tasks.char_lm.config import CharLMConfig, CharLMTraining
+from rnnnlp.tasks.char_lm.network import CharLMNetwork
+from rnnnlp.tasks.char_lm.objective import CharLMObjective
 from rnnnlp.training import loop
-from rnnnlp.training.divergence import Diverged
-from rnnnlp.training.loop import SMALLEST_LR_SCALE, Trainer
+from rnnnlp.training.averaging import AveragedWeights
+from rnnnlp.training.divergence import Diverged, DivergenceDetector
+from rnnnlp.training.loop import SMALLEST_LR_SCALE, Trainer, new_optimizer, train_step
 from rnnnlp.training.model_folder import CARD
+from rnnnlp.training.optimizers import OPTIMIZERS
 from rnnnlp.training.run_folder import RunFolder, read_state
 from tests.conftest import TickingClock
 
 TEXT = "It was the best of times, it was the worst of times.\n" * 30
 SMALL: dict[str, Any] = {"hidden_size": 8, "embedding_size": 4, "batch_size": 4, "bptt": 8, "backend": "numpy"}
+
+
+def training(**options: Any) -> CharLMTraining:
+    return CharLMTraining(data="", **{"batch_size": 2, "bptt": 4, "lr": 1.0, "evaluations": 1} | options)
+
+
+@pytest.mark.parametrize("max_norm", [0.01, 0.0])
+def test_a_step_is_as_long_as_the_clipped_gradient(max_norm: float):
+    config = training(optimizer="sgd", momentum=0.0, max_norm=max_norm, averaging=0.0)
+    network = CharLMNetwork(
+        CharLMConfig(5, embedding_size=2, hidden_size=3), rng=np.random.default_rng(0), dtype=np.float64
+    )
+    ids = np.random.default_rng(1).integers(5, size=60)
+    objective = CharLMObjective(network, ids, ids, len(ids), config, {})
+    parameters = network.parameters()
+    before = {name: p.value.copy() for name, p in parameters.items()}
+    parts = objective, new_optimizer(config, parameters), AveragedWeights(parameters, 0.0), DivergenceDetector()
+    step = train_step(*parts, config, lr=1.0, rng=np.random.default_rng(2))
+    length = np.sqrt(sum(np.sum((p.value - before[name]) ** 2) for name, p in parameters.items()))
+    assert step.gradient_norm > 0.1
+    assert length == pytest.approx(max_norm or step.gradient_norm, rel=1e-9)
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_the_optimizer_of_a_run_is_the_one_of_its_options(kind: str):
+    optimizer = new_optimizer(training(optimizer=kind, momentum=0.3, weight_decay=0.2), {})
+    assert type(optimizer) is OPTIMIZERS[kind]
+    assert (optimizer.momentum, optimizer.weight_decay) == (0.3, 0.2)
 
 
 def test_a_budget_without_a_step_leaves_a_model_of_step_0(

@@ -116,6 +116,15 @@ def test_tied_weights_are_one_parameter():
     assert "head.weight" not in model.parameters()
 
 
+@pytest.mark.parametrize("variational", [False, True])
+def test_every_layer_drops_what_the_configuration_says(variational):
+    config = CharLMConfig(V, num_layers=2, dropout=0.3, weight_drop=0.2, variational=variational)
+    model = CharLMNetwork(config, rng=np.random.default_rng(0))
+    for dropout in (model.recurrent.dropout, model.dropout):
+        assert (dropout.p, dropout.variational) == (0.3, variational)
+    assert [direction.weight_drop.p for (direction,) in model.recurrent.layers] == [0.2, 0.2]
+
+
 def test_dropout_draws_nothing_without_a_generator():
     model = make("gru", num_layers=2, dropout=0.5)
     batch, state = window(4), model.zero_state(2)

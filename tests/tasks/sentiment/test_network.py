@@ -104,6 +104,13 @@ def test_gradient_of_the_loss_with_layers_and_dropout(cell, variational):
     check_model(model, documents([3, 2, 2]))
 
 
+@pytest.mark.parametrize("variational", [False, True])
+def test_every_layer_drops_what_the_configuration_says(variational):
+    model = make(num_layers=2, dropout=0.3, variational=variational)
+    assert [layer.p for layer in (model.embedding_dropout, model.recurrent.dropout, model.dropout)] == [0.3] * 3
+    assert model.recurrent.dropout.variational is variational
+
+
 def test_gradient_of_the_loss_with_ngram_features():
     model, batch = make(ngram_buckets=30, dropout=0.3), documents([4, 3, 1])
     model.fit_ngrams(unpack(batch.ids, batch.batch_sizes), batch.labels)

@@ -63,6 +63,11 @@ def test_gradient_of_the_loss(cell, num_layers, dropout, T):
     check_gradients(lambda: mean_loss(model, states, T), pairs(model.parameters()))
 
 
+def test_every_layer_drops_what_the_configuration_says():
+    for direction in make(num_layers=2, dropout=0.3).directions.values():
+        assert direction.recurrent.dropout.p == direction.dropout.p == 0.3
+
+
 def test_neither_direction_knows_the_other():
     model = make()
     ids = np.random.default_rng(0).integers(V, size=20)
