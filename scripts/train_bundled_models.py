@@ -24,7 +24,7 @@ from typing import Any
 from bundling.cards import install, size_of, write_card
 from bundling.figures import measure
 from bundling.jobs import Job, choices, left_out_of, say, seconds_of
-from bundling.models import BUNDLED, Model
+from bundling.models import BUNDLED, CHINESE, ENGLISH, Model
 from bundling.texts import write_texts
 
 MODELS = Path(__file__).resolve().parents[1] / "data" / "models"
@@ -72,6 +72,13 @@ def parse(words: Sequence[str] | None) -> argparse.Namespace:
     options = parser.parse_args(words)
     if unknown := [name for name in options.names if name not in BUNDLED]:
         parser.error(f"{unknown[0]} is not a bundled model; there are {', '.join(BUNDLED)}")
+    of_one = {
+        "--leave-out": (options.leave_out, ENGLISH),
+        "--leave-out-categories": (options.leave_out_categories, CHINESE),
+    }
+    for name, (value, model) in of_one.items():
+        if value is not None and options.names != [model.name]:
+            parser.error(f"{name} is for {model.name} only; name that model, and no other")
     return options
 
 

@@ -142,7 +142,7 @@ def save(figure: Figure, path: str | Path) -> None:
     Raises:
         UserError: If the file cannot be written.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     _add_fallback_fonts(figure)
     try:
         with replaced_file(path) as file, warnings.catch_warnings():

@@ -1,7 +1,7 @@
 """rnnnlp --print-completion SHELL: the script with which a shell completes commands, options and their values."""
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
@@ -23,9 +23,9 @@ class PrintCompletion(argparse.Action):
         parser.exit()
 
 
-def is_asked(words: Sequence[str]) -> bool:
-    """Whether the words of a command line begin with the option, so that the options of all commands are needed."""
-    return bool(words) and words[0].split("=")[0] == OPTION
+def is_asked(called: str) -> bool:
+    """Whether the first word of a command line is the option, so that the options of all commands are needed."""
+    return called.split("=")[0] == OPTION
 
 
 def script(parser: argparse.ArgumentParser, shell: str) -> str:

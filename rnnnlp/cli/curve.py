@@ -5,7 +5,7 @@ import sys
 
 from rnnnlp.analysis.learning_curve import ALL, SIZES
 from rnnnlp.cli.options import add_config_options, read_toml
-from rnnnlp.cli.output import refuse_input, show, show_text
+from rnnnlp.cli.output import refuse_input, require_writable, show, show_text
 from rnnnlp.cli.train import tasks_by_command
 from rnnnlp.errors import UserError, option
 
@@ -71,8 +71,14 @@ def run(options: argparse.Namespace) -> int:
     training = parsed.training
     if not 1 <= options.seeds <= MOST_SEEDS:
         raise UserError(f"{option('seeds')} is {options.seeds}; it must be from 1 to {MOST_SEEDS}")
+    if "tensorboard" in (training.report_to or ""):
+        raise UserError(
+            f"{option('report_to')} is tensorboard, whose files are in the run folder, and a curve keeps no run; give "
+            "another tracker"
+        )
     if options.out:
         plots.check_output(options.out)
+        require_writable("out", options.out)
     for name in ("json", "out"):
         if name == "out" or options.json != "-":
             refuse_input(name, getattr(options, name), data=[training.data])

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rnnnlp.cli.many_files import add_files_options, files_to_do, outputs_of_files, part_of_files, require_files
 from rnnnlp.cli.options import add_backend_options, add_reading_options, with_backend
-from rnnnlp.cli.output import refuse_input, show, write_json
+from rnnnlp.cli.output import refuse_input, require_writable, show, write_json
 from rnnnlp.errors import UserError, option
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def run(options: argparse.Namespace) -> int:
     from rnnnlp.training.data_places import find_data
 
     model = opened(options)
-    in_files = require_files(options, "data", "baseline", "dynamic", "mistakes")
+    in_files = require_files(options, "data", "baseline", "dynamic", "dynamic_lr", "mistakes")
     if options.out is not None and not in_files:
         raise UserError(f"{option('out')} means nothing without {option('files')}; leave it out")
     if not (options.data or in_files) or options.dynamic:
@@ -180,12 +180,14 @@ def evaluate_data_sets(options: argparse.Namespace, model: Model) -> None:
     """Prints the figures of each data set."""
     from rnnnlp.analysis.linear_baseline import baseline_probabilities
     from rnnnlp.text import ReadOptions
-    from rnnnlp.text.sources import split_to_measure
+    from rnnnlp.text.sources import find_source, split_to_measure
     from rnnnlp.training.model_folder import version_of_weights
     from rnnnlp.training.task import Evaluation
 
     data_sets = options.data or [model.training["data"]]
-    refuse_input("json", options.json, data=data_sets, runs=[options.run_folder])
+    of_training = [model.training["data"]] if options.dynamic else []
+    refuse_input("json", options.json, data=[*data_sets, *of_training], runs=[options.run_folder])
+    require_writable("json", options.json)
     mistakes = options.mistakes
     if mistakes is None:  # some of one data set, none of several
         mistakes = SHOWN_MISTAKES if len(data_sets) == 1 else 0
@@ -197,6 +199,8 @@ def evaluate_data_sets(options: argparse.Namespace, model: Model) -> None:
         dynamic=options.dynamic,
         dynamic_lr=options.dynamic_lr,
     )
+    for data in data_sets[1:]:  # better now than after the figures of the first one
+        find_source(data, reading_of(asked, model.training), rows=model.task.has_labels)
     version = version_of_weights(model.folder)
     loaded = model.task.load(model.folder)  # once: a run that trains there changes the weights, and removes checkpoints
     results = []

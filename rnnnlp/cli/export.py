@@ -99,13 +99,14 @@ def smaller(options: argparse.Namespace) -> int:
     from rnnnlp.cli.evaluate import measured, opened, reading_of, what_it_saw
     from rnnnlp.text import ReadOptions
     from rnnnlp.text.sources import split_to_measure
-    from rnnnlp.training.data_places import find_data, refuse_data_of_run
+    from rnnnlp.training.data_places import find_data, possible_places, refuse_data_of_run
     from rnnnlp.training.export import export
     from rnnnlp.training.task import Evaluation
 
     model = opened(options)
     folder, training = model.folder, model.training
-    refuse_input("json", options.json, data=[options.data], runs=[options.run_folder])
+    measured_on = [options.data] if options.data else possible_places(training, folder)
+    refuse_input("json", options.json, data=measured_on, runs=[options.run_folder])
     refuse_data_of_run(options.data, options.out)
     asked = Evaluation(**ReadOptions.given(options))
 

@@ -14,7 +14,7 @@ HELP = {
     "top_p": "nucleus sampling: sample from the fewest tokens whose probabilities sum to at least this value",
     "repetition_penalty": "values above 1 make the text less repetitive: recent tokens become less probable",
     "repetition_window": "number of tokens that count as recent",
-    "stop": "end the text before this string; may be given several times",
+    "stop": "end the text before this string; may be given several times; the first one to be complete counts",
 }
 
 

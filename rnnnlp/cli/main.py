@@ -153,7 +153,7 @@ def run_command(words: list[str]) -> int:
         command = commands.add_parser(
             name, help=help_text, description=help_text[0].upper() + help_text[1:] + ".", allow_abbrev=False
         )
-        if called == name or is_asked(words):  # load only the options of the command that runs
+        if called == name or is_asked(called):  # load only the options of the command that runs
             load_command(name, command)
     if called in RENAMED_COMMANDS:
         raise UserError(f"the command {called} is now {RENAMED_COMMANDS[called]}; use that name")

@@ -109,7 +109,8 @@ def require_files(options: argparse.Namespace, *others: str) -> bool:
             raise UserError(f"{option('part')} is {options.part} without {option('files')}; give both")
         return False
     for name in others:
-        if getattr(options, name) not in (None, False):
+        value = getattr(options, name)
+        if value is not None and value is not False:  # 0 is a value
             raise UserError(f"{option(name)} means nothing beside {option('files')}; leave it out")
     if options.out is None:
         raise UserError(f"{option('files')} needs a folder for the outputs; give {option('out')}")

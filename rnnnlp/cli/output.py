@@ -1,10 +1,12 @@
 """How commands print and write. Nothing else in the package prints text for people, but the progress of a training."""
 
+import errno
 import glob
 import json
 import logging
 import os
 import sys
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from copy import copy
@@ -92,7 +94,7 @@ def output_file(name: str, path: str, *, sync: bool = False) -> Iterator[IO[byte
     from rnnnlp import locks
     from rnnnlp.files import replaced_file
 
-    try:
+    with writing_for(name, path):
         if sys.stdout is not None:
             sys.stdout.flush()  # in case the file is `/dev/stdout`
         with replaced_file(Path(os.path.expanduser(path)), sync=sync) as file:
@@ -102,10 +104,37 @@ def output_file(name: str, path: str, *, sync: bool = False) -> Iterator[IO[byte
                 with suppress(OSError):
                     file.seek(0)  # on Windows, the place of the lock is elsewhere
             yield file
+
+
+@contextmanager
+def writing_for(name: str, path: str) -> Iterator[None]:
+    """A context that turns an `OSError` into a `UserError`, which names the option of an output."""
+    try:
+        yield
     except BrokenPipeError:  # a pipe in place of a file
         raise
     except OSError as error:
         raise UserError(f"{option(name)} {path} cannot be written ({error.strerror}); give another path") from None
+
+
+def require_writable(name: str, path: str | None) -> None:
+    """Refuses an output that cannot be written, before a command works for long.
+
+    Args:
+        name: The option of the output.
+        path: Its value; None and "-" are not files.
+
+    Raises:
+        UserError: If it is a folder, or its own folder is missing or takes no file.
+    """
+    if path in (None, "-"):
+        return
+    place = os.path.expanduser(path)
+    with writing_for(name, path):
+        if os.path.isdir(place):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not os.path.exists(place):
+            tempfile.TemporaryFile(dir=os.path.dirname(os.path.realpath(place))).close()
 
 
 def refuse_input(name: str, path: str | None, *, data: Iterable[str | None] = (), runs: Iterable[str] = ()) -> None:

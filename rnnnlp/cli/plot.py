@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from rnnnlp.cli.options import add_reading_options
-from rnnnlp.cli.output import refuse_input, write_json
+from rnnnlp.cli.output import refuse_input, require_writable, write_json
 from rnnnlp.errors import UserError, option
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ def run(options: argparse.Namespace) -> int:
         plots.check_output(options.out)
     for name in ("out", "json"):
         refuse_input(name, getattr(options, name), data=[options.data], runs=options.runs)
+        require_writable(name, getattr(options, name))
     numbers, draw = gradients(options) if options.gradients else curves(options)
     write_json(options.json, numbers)
     if options.out:
@@ -134,6 +135,7 @@ def trained_models(options: argparse.Namespace) -> Iterator[tuple[str, "CharLMNe
 
     from rnnnlp.tasks.char_lm.network import CharLMNetwork
     from rnnnlp.text import ReadOptions, encode_corpus, load_corpus
+    from rnnnlp.text.sources import ALL_SPLITS
     from rnnnlp.text.tables import USUAL_TEXT_COLUMNS, Table
     from rnnnlp.training.data_places import find_data
     from rnnnlp.training.model_folder import training_of
@@ -144,6 +146,8 @@ def trained_models(options: argparse.Namespace) -> Iterator[tuple[str, "CharLMNe
         model = CharLMNetwork.from_pretrained(folder)
         training = training_of(folder)
         data = options.data or find_data(training, folder)
+        for output in ("out", "json"):
+            refuse_input(output, getattr(options, output), data=[data])
         reading = Evaluation(own_data=not options.data, **ReadOptions.given(options)).reading(training)
         corpus = load_corpus(
             data,
@@ -154,8 +158,9 @@ def trained_models(options: argparse.Namespace) -> Iterator[tuple[str, "CharLMNe
         has_column = all(table.columns_like(corpus.text_column, USUAL_TEXT_COLUMNS) for table in tables)
         if options.data and options.text_column is None and not has_column:
             corpus = replace(corpus, text_column=None)  # other data without the column of the run
-        encoded = encode_corpus(corpus, model.tokenizer, splits=("validation",))
-        yield name, model, encoded.ids["validation"]
+        split = "validation" if corpus.splits.keys() & {"train", "validation"} else ALL_SPLITS
+        encoded = encode_corpus(corpus, model.tokenizer, splits=(split,))
+        yield name, model, encoded.ids[split]
 
 
 def untrained_models(options: argparse.Namespace) -> Iterator[tuple[str, "CharLMNetwork", Any]]:

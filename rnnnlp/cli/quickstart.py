@@ -63,10 +63,10 @@ def run(options: argparse.Namespace) -> int:
             )
     for words in (
         ["train", "charlm", "--data", "python-docs", "--out", model, *overwrite, *small, *backend],
-        ["generate", model, "--prompt", "The for statement", "--length", "400", "--seed", "1"],
+        ["generate", model, "--prompt", "The for statement", "--length", "400", "--seed", "1", *backend],
         ["train", "sentiment", "--data", "sample-reviews", "--out", classifier, *overwrite, *tiny, *backend],
-        ["evaluate", classifier, "--split", "test"],
-        ["predict", classifier, *TEXTS],
+        ["evaluate", classifier, "--split", "test", *backend],
+        ["predict", classifier, *TEXTS, *backend],
     ):
         show()
         show(f"$ {command_line('rnnnlp', *words)}")

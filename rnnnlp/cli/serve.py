@@ -13,7 +13,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
     parser.epilog = (
         "The page shows what the models do: Write, Classify, Understand, Watch. Programs use /v1/predict and "
-        "/v1/generate, which /openapi.json describes. Ctrl-C stops the server when the requests that run have ended."
+        "/v1/generate, which /openapi.json describes. Ctrl-C stops the server when the requests that run have "
+        "ended, after at most 10 seconds."
     )
     parser.add_argument(
         "runs",

@@ -56,13 +56,17 @@ def write_uncertain(model: "Predictor", run: Path, texts: Sequence[str], options
     Returns:
         The exit code.
     """
+    from rnnnlp.tasks.sentiment.evaluate import trainings_of_members
     from rnnnlp.tasks.sentiment.uncertain import margins, most_uncertain
     from rnnnlp.text import ReadOptions
     from rnnnlp.text.plain import TextsToLabel, load_texts_to_label
-    from rnnnlp.training.model_folder import trained_columns
+    from rnnnlp.training.data_places import possible_places
+    from rnnnlp.training.model_folder import trained_columns, training_of
 
     source, reading, trained = options.file or "-", ReadOptions.of(options), trained_columns(run)
-    refuse_input("out", options.out, data=[] if texts else [source], runs=[str(run)])
+    trainings = trainings_of_members(run) or [(run, training_of(run))]
+    trained_on = [place for folder, training in trainings for place in possible_places(training, folder)]
+    refuse_input("out", options.out, data=[*([] if texts else [source]), *trained_on], runs=[str(run)])
     given = TextsToLabel(list(texts)) if texts else load_texts_to_label(source, reading, trained)
     there = [text for text in given.texts if text is not None]
     if not there and given.labelled:

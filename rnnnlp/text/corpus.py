@@ -13,6 +13,7 @@ from rnnnlp.text.characters import CODE_POINTS, code_points
 from rnnnlp.text.chunks import blocks
 from rnnnlp.text.read_options import BYTES, ReadOptions
 from rnnnlp.text.sources import ALL_SPLITS, UNLABELLED, find_source, log_unused_unlabelled
+from rnnnlp.text.tokenizers import encode_text
 
 _ESCAPES = {r"\n": "\n", r"\r": "\r", r"\t": "\t", r"\\": "\\"}
 
@@ -133,7 +134,7 @@ def survey(chunks: Iterable[str], *, any_bytes: bool = False) -> Survey:
         any_bytes: Whether it may have surrogates that stand for bytes.
 
     Raises:
-        UserError: If the text has lone surrogates.
+        UserError: If the text has other lone surrogates.
     """
     hasher = hashlib.sha256()
     seen = np.zeros(CODE_POINTS, bool)
@@ -146,7 +147,7 @@ def survey(chunks: Iterable[str], *, any_bytes: bool = False) -> Survey:
         for position in new[np.unique(points[new], return_index=True)[1]]:
             first_positions[block[position]] = characters + int(position)
         seen[points[new]] = True
-        hasher.update(block.encode("utf-8", "surrogateescape"))
+        hasher.update(encode_text(block, errors="surrogateescape"))
         hashes.append(hash(block))
         characters += len(block)
     return Survey(characters, hasher.hexdigest(), first_positions, tuple(hashes))

@@ -47,6 +47,8 @@ def open_table(path: Path, reading: ReadOptions | None = None, *, rows: bool = T
         return None
     head, inner = first_bytes(path)
     suffix = data_suffix(inner)
+    if reading.encoding == BYTES and _shown_encoding(head) != "utf-8":
+        reading = reading.changed(encoding=None)  # what the first bytes show
     if head.startswith(PARQUET):
         if inner != path.name:
             raise refused(path, "a compressed parquet file", "unpack it first")
@@ -74,9 +76,13 @@ def _found(path: Path, suffix: str, kind: str, reading: ReadOptions) -> Table:
 
 
 def _text_of(head: bytes, reading: ReadOptions) -> str:
-    encoding = reading.encoding if reading.encoding not in (None, BYTES) else None
-    encoding = encoding or marked_encoding(head) or unmarked_utf16(head) or "utf-8"
+    encoding = reading.encoding if reading.encoding not in (None, BYTES) else _shown_encoding(head)
     return head.decode(encoding, "ignore").removeprefix("\ufeff")
+
+
+def _shown_encoding(head: bytes) -> str:
+    """The encoding that the first bytes name or show; UTF-8 if they do not."""
+    return marked_encoding(head) or unmarked_utf16(head) or "utf-8"
 
 
 def begins_as_json(text: str) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 from rnnnlp.errors import UserError
 from rnnnlp.text.decoding import read_text
-from rnnnlp.text.read_options import ReadOptions
+from rnnnlp.text.read_options import BYTES, ReadOptions
 from rnnnlp.text.rows import lines_of_rows
 from rnnnlp.text.tables import Table
 from rnnnlp.text.unpacked import LONGEST_LINE
@@ -109,13 +109,17 @@ class JsonTable(Table):
 
     def _checked(self, record: Any, text: str, kind: str, number: int) -> dict[str, Any]:
         if "\\u" in text:  # only an escape can make a lone surrogate
+            # Bytes that are not UTF-8 are surrogates as well: they are replaced, so that those of escapes are left.
+            escaped = json.loads(text.encode(errors="replace")) if self._encoding == BYTES else record
             try:
-                json.dumps(record, ensure_ascii=False).encode()
+                json.dumps(escaped, ensure_ascii=False).encode()
             except UnicodeEncodeError as error:
                 raise UserError(
                     f"{self.name}, {kind} {number}: an escape stands for half a character "
                     f"({error.object[error.start]!r}); write the whole surrogate pair"
                 ) from error
+            except RecursionError as error:  # lists may be decoded a little deeper than they can be encoded
+                raise self._no_json(f"{kind} {number}", error) from error
         if not isinstance(record, dict):
             raise UserError(
                 f"{self.name}, {kind} {number}: {type(record).__name__}, expected an object; "

@@ -29,6 +29,7 @@ _LONGEST_NAME = 255  # bytes, on all usual file systems
 _UNLABELLED_NAMES = ("unsup", "unsupervised", "unlabeled", "unlabelled")
 _SPLIT_OF = (
     {name: name for name in SPLITS}
+    | {"training": "train", "testing": "test"}
     | dict.fromkeys(("valid", "val", "dev"), "validation")
     | dict.fromkeys(_UNLABELLED_NAMES, UNLABELLED)
 )
@@ -302,8 +303,8 @@ def _files_in(folder: Path) -> list[Path]:
 
 
 def _split_of(path: Path) -> str | None:
-    """The split that the name of a file or folder begins with: train-00000.parquet, valid.csv, test."""
-    return _SPLIT_OF.get(re.split(r"[-_.]", path.name.lower())[0])
+    """The split that the name of a file or folder begins with: train-00000.parquet, valid.csv, test2.csv, testing."""
+    return _SPLIT_OF.get(re.split(r"[-_. \d]", path.name.lower())[0])
 
 
 def _hub_splits(spec: str) -> dict[str, tuple[Part, ...]]:
@@ -366,7 +367,7 @@ def no_such_split(source: str, wanted: str, there: Sequence[str]) -> UserError:
             f"{source} has no split 'train'; it has {has}, as the name of a file or folder says: rename that, or "
             "add one"
         )
-    return UserError(f"{source} has no split {wanted!r}; it has {has}: name one of these")
+    return UserError(f"{source} has no split {wanted!r}; it has {has}: name one of these, or give other data")
 
 
 def log_unused_unlabelled(source: Source) -> None:

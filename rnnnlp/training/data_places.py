@@ -72,9 +72,7 @@ def find_data(training: Mapping[str, Any], run: Path, *, remedy: str = "") -> st
         log.info("%s: reading the data of the training: %s (%s)", run, data, place)
         return str(data)
     places = kept_places(run)
-    within = os.path.realpath(run)
-    names = [name for name in (*places.values(), data, Path(data).name) if isinstance(name, str)]
-    candidates = [os.path.normpath(os.path.join(within, name)) for name in names]
+    candidates = possible_places(training, run)[1:]
     for place in candidates:
         if is_local(place):
             log.info("%s: the data of the training, %s, are now %s", run, data, place)
@@ -84,6 +82,16 @@ def find_data(training: Mapping[str, Any], run: Path, *, remedy: str = "") -> st
         return str(data)
     looked = ", ".join(dict.fromkeys([os.path.abspath(os.path.expanduser(data)), *candidates]))
     raise UserError(f"{run}: its data, {data!r}, are not at {looked}; {remedy or f'{name_them} with their new place'}")
+
+
+def possible_places(training: Mapping[str, Any], run: Path) -> list[str]:
+    """Where `find_data` looks for the data of a run, in order; the first is their name as it was given."""
+    data = training.get("data")
+    if data is None or data == GIVEN:
+        return []
+    within = os.path.realpath(run)
+    names = [name for name in (*kept_places(run).values(), data, Path(data).name) if isinstance(name, str)]
+    return [data, *(os.path.normpath(os.path.join(within, name)) for name in names)]
 
 
 def kept_places(run: Path) -> dict[str, str]:

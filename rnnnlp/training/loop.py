@@ -368,7 +368,9 @@ class Trainer:
             longer = "begin a new run" if folds else "resume it with more epochs, steps or budget"
             log.info("%s is finished; to train longer, %s", self.run.path, longer)
         elif self.out_of_patience:
-            log.info("%s has stopped early; to train longer, resume it with another patience", self.run.path)
+            is_own = self.patience == self.config.patience
+            longer = "; to train longer, resume it with another patience" if is_own else ""
+            log.info("%s has stopped early%s", self.run.path, longer)
 
     def reached_limit(self) -> str:
         """The name of the limit that ended the run."""

@@ -18,6 +18,7 @@ from rnnnlp.tasks.char_lm.network import CharLMNetwork
 from rnnnlp.tasks.sentiment.config import SentimentConfig
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.text import TOKENIZERS, load_corpus, load_labelled, load_plain_texts, load_tokenizer, train_tokenizer
+from rnnnlp.text.corpus import survey
 from rnnnlp.text.labelled_rows import read_labelled_rows
 from rnnnlp.text.labels import NO_LABEL, Classes
 from rnnnlp.text.sources import find_source
@@ -63,6 +64,7 @@ def tokenize(kind: str, text: str, folder: Path) -> None:
         other = known_tokenizer(kind)
         assert refuses(lambda: other.encode(text)), "a lone surrogate was encoded"
         assert refuses(lambda: other.encode_batch([text, "a"])), "a lone surrogate was encoded in a batch"
+        assert refuses(lambda: survey([text], any_bytes=kind == "byte")), "a lone surrogate was surveyed"
         return
     trained = train_tokenizer(kind, [text], **VOCABULARY[kind])
     trained.save(folder)

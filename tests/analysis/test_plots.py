@@ -113,6 +113,13 @@ def test_other_data_are_read_with_the_column_of_the_run(tmp_path: Path, capsys: 
     assert found[0] == found[1]
 
 
+def test_of_data_for_testing_all_is_read(runs: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture):
+    (tmp_path / "test.csv").write_text("text\n" + "to be or not to be\n" * 5)
+    words = ["plot", "--gradients", runs["charlm"], *"--steps 2 --streams 2 --json - --data".split()]
+    assert main([*words, str(tmp_path / "test.csv")]) == 0
+    assert len(json.loads(capsys.readouterr().out)[runs["charlm"]]["median"]) == 2
+
+
 @pytest.mark.parametrize("runs_of", [[], ["charlm"]])
 def test_other_data_are_read_as_the_options_say(
     runs: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture, runs_of: list[str]
@@ -177,6 +184,16 @@ def test_what_is_drawn():
 def test_a_picture_that_cannot_be_written(runs: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture):
     assert main(["plot", runs["charlm"], "--out", str(tmp_path / "none" / "curves.png")]) == 2
     assert "cannot be written" in capsys.readouterr().err
+    with pytest.raises(UserError, match=r"out .*curves.png cannot be written \(No such file or directory\)"):
+        save(draw_curves({"a": Curves(steps=[1], seconds=[1], loss=[1])}), tmp_path / "none" / "curves.png")
+
+
+@drawing
+def test_a_picture_may_be_in_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    save(draw_curves({"a": Curves(steps=[1], seconds=[1], loss=[1])}), "~/curves.svg")
+    assert (tmp_path / "curves.svg").read_bytes().startswith(b"<?xml")
 
 
 @drawing

@@ -419,6 +419,9 @@ MISTAKES = {
         "--out {home}/predicted has outputs of another model or of other options; give another folder"
     ),
     "evaluate {home}/reviews --out {home}/of": "--out means nothing without --files; leave it out",
+    "evaluate {home}/lm --files {home}/text.txt --out {home}/of --dynamic-lr 0": (
+        "--dynamic-lr means nothing beside --files; leave it out"
+    ),
     "predict {home}/reviews --file {home}/good.csv --uncertain 3": (
         "good.csv: every row has a label in column 'label'; add rows without one, or name another column with"
     ),
@@ -427,6 +430,9 @@ MISTAKES = {
         "--sizes has no number from 4 (two texts of each class) to 32 (all training texts); give some, or all"
     ),
     "curve --data {home}/good.csv --seeds 0": "--seeds is 0; it must be from 1 to 1000",
+    "curve --data {home}/good.csv --report-to wandb tensorboard": (
+        "--report-to is tensorboard, whose files are in the run folder, and a curve keeps no run; give another tracker"
+    ),
     "curve --data {home}/lonely.csv": "lonely.csv has too few texts to measure on; give more of each class",
     "curve --data {home}/good.csv --sizes 9 --json {home}/list.jsonl": (
         "list.jsonl, line 1, is not a training of a curve; give another file"
@@ -556,7 +562,7 @@ MISTAKES = {
         "over 9 steps the gradients grow beyond any number; give fewer steps or a smaller scale"
     ),
     "plot --gradients --json - --cells lstn --data {home}/text.txt": "--cells has 'lstn'; it must be of lstm,",
-    "plot --gradients --json - --data {home}/measured/test.csv": "has no split 'validation'; it has test",
+    "plot --gradients --json - --data {home}/measured/test.csv": "it has test: name one of these, or give other data",
     "plot --gradients --json - --data {home}/tuning": "has no train text; it has validation: add one",
     "plot --gradients --json - --seed -1": "--seed is -1; it must be at least 0",
     "plot --gradients --json - {home}/reviews": "holds a model of type sentiment; one of type char_lm is needed here",

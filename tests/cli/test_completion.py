@@ -13,9 +13,9 @@ from tests.conftest import PATIENCE
 pytest.importorskip("shtab", reason="needs shtab")
 
 
-def script_for(shell: str, capsys: pytest.CaptureFixture) -> str:
+def script_for(shell: str, capsys: pytest.CaptureFixture, *before: str) -> str:
     with pytest.raises(SystemExit) as ended:
-        main(["--print-completion", shell])
+        main([*before, "--print-completion", shell])
     assert ended.value.code in (0, None)
     return capsys.readouterr().out
 
@@ -25,6 +25,7 @@ def test_a_script_has_all_commands_and_their_options(shell: str, capsys: pytest.
     script = script_for(shell, capsys)
     assert [name for name in COMMANDS if name not in script] == []
     assert all(option in script for option in ("hidden-size", "repetition-penalty", "charlm"))
+    assert script_for(shell, capsys, "--quiet") == script
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")

@@ -88,6 +88,24 @@ def test_thresholds_of_a_class(run: str, capsys: pytest.CaptureFixture):
         assert of_class["f1"] == pytest.approx(row["f1"])
 
 
+def test_thresholds_of_several_sets(run: str, other: str, capsys: pytest.CaptureFixture):
+    words = ["evaluate", run, "--split", "train", "--data", "sample-reviews", "--data", other]
+    assert main([*words, "--threshold", "negative"]) == 0
+    tables = capsys.readouterr().out.split("\n\n")[1:]
+    assert [table.splitlines()[0] for table in tables] == ["thresholds in sample-reviews:", f"thresholds in {other}:"]
+    assert all("from precision" in table.splitlines()[1] for table in tables)
+
+
+def test_data_that_are_not_there_are_named_before_others_are_measured(
+    run: str, other: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+):
+    calls: list[str] = []
+    monkeypatch.setattr("rnnnlp.cli.evaluate.measured", lambda model, loaded, data, *more: calls.append(data))
+    assert main(["evaluate", run, "--data", other, "--data", f"{other}.gone"]) == 2
+    assert "no such file or folder" in capsys.readouterr().err
+    assert calls == []
+
+
 def test_prediction_from_a_threshold_on(run: str, capsys: pytest.CaptureFixture):
     def predicted(*options: str) -> list[dict]:
         assert main(["predict", run, "a lovely film", "broken", *options, "--json", "-"]) == 0

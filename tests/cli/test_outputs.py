@@ -9,10 +9,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from rnnnlp.cli.main import main
 from rnnnlp.cli.predict import OpenedModel
+from rnnnlp.tasks.sentiment.ensemble import Ensemble
+from rnnnlp.tasks.sentiment.network import SentimentNetwork
+from rnnnlp.training.model_folder import training_of
 from tests.cli.mistakes import TINY
 from tests.conftest import PATIENCE
 
@@ -27,9 +31,15 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (home / "data" / "train.csv").write_text(REVIEWS)
     for name in ("rows1.csv", "rows[1].csv"):
         (home / name).write_text(REVIEWS)
-    (home / "text.txt").write_text(TEXT)
+    (home / "sweep").mkdir()
+    (home / "tiny.toml").write_text("hidden-size = 4\nsteps = 1\nbatch-size = 2\nbptt = 8\n")
+    for name in ("text.txt", "other.txt"):
+        (home / name).write_text(TEXT)
     for command, data, name in (("sentiment", "data", "reviews"), ("charlm", "text.txt", "lm")):
         assert main(["train", command, "--data", str(home / data), *TINY, "--out", str(home / name)]) == 0
+    member = SentimentNetwork.from_pretrained(home / "reviews")
+    trained = training_of(home / "reviews")
+    Ensemble([member, member], np.ones(2), [trained, trained]).save_pretrained(home / "ensemble")
     return home
 
 
@@ -44,11 +54,17 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "predict {run} --file {home}/rows[1].csv --json {home}/rows[1].csv",
         "predict {run} text --json {home}/reviews/model.safetensors",
         "predict {run} --file {home}/data/train.csv --uncertain 3 --out {home}/link.csv",
+        "predict {run} text --uncertain 3 --out {home}/link.csv",
+        "predict {home}/ensemble text --uncertain 3 --out {home}/data/train.csv",
         "curve --data {home}/data --json {home}/data/train.csv",
         "predict {run} text --json {home}/reviews/checkpoints/step-00000002/config.json",
         "generate {home}/lm --out {home}/lm/tokenizer.json",
         "plot {home}/lm --json {home}/lm/metrics.jsonl",
         "plot --gradients {home}/lm --steps 2 --streams 2 --data {home}/text.txt --json {home}/text.txt",
+        "plot --gradients {home}/lm --steps 2 --streams 2 --json {home}/text.txt",
+        "evaluate {home}/lm --data {home}/other.txt --dynamic --json {home}/text.txt",
+        "export {run} --quantize int8 --out {home}/small --json {home}/data/train.csv",
+        "sweep charlm {home}/tiny.toml --data {home}/text.txt --out {home}/sweep --json {home}/text.txt",
     ],
 )
 def test_an_output_that_is_an_input_is_refused(command: str, home: Path, capsys: pytest.CaptureFixture):
@@ -60,6 +76,31 @@ def test_an_output_that_is_an_input_is_refused(command: str, home: Path, capsys:
     assert main(words) == 2
     assert "is a file that this command reads; give another path" in capsys.readouterr().err
     assert {path: path.read_bytes() for path in home.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "curve --data {home}/data --sizes all --seeds 1 --out {home}/none/curve.svg",
+        "curve --data {home}/data --sizes all --seeds 1 --out {home}/data/train.csv/curve.svg",
+        "plot --gradients {home}/lm --steps 2 --streams 2 --json {home}/none/gradients.json",
+        "evaluate {run} --json {home}/data",
+        "sweep charlm {home}/tiny.toml --data {home}/text.txt --out {home}/sweep --json {home}/none/table.json",
+    ],
+)
+def test_an_output_that_cannot_be_written_is_refused_before_the_work(
+    command: str, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+):
+    if ".svg" in command:
+        pytest.importorskip("matplotlib", reason="needs matplotlib")
+    for work in ("learning_curve.learning_curve", "gradient_flow.gradient_norms"):
+        monkeypatch.setattr(f"rnnnlp.analysis.{work}", lambda *arguments, **options: pytest.fail("it began"))
+    for work in ("evaluate.measured", "sweep.trains"):
+        monkeypatch.setattr(f"rnnnlp.cli.{work}", lambda *arguments, **options: pytest.fail("it began"))
+    words = [word.format(home=home, run=home / "reviews") for word in command.split()]
+    assert main(words) == 2
+    assert f"{words[-2]} {words[-1]} cannot be written (" in capsys.readouterr().err
+    assert not (home / "none").exists()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a name for standard input")

@@ -50,6 +50,11 @@ def test_what_is_there_is_replaced_only_if_asked_for(name, tmp_path, monkeypatch
     assert str(tmp_path / "mine" / "python-docs") in commands[0]
 
 
+def test_all_commands_run_on_the_chosen_kernels(tmp_path, monkeypatch):
+    commands = commands_of(["--out", str(tmp_path), "--backend", "numpy"], monkeypatch)
+    assert [command[command.index("--backend") + 1] for command in commands] == 5 * ["numpy"]
+
+
 @pytest.mark.parametrize(
     ("budget", "said"), [("soon", "'soon' is not a duration"), ("+10m", "--budget +10m adds to a run")]
 )

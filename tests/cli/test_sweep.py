@@ -58,6 +58,17 @@ def test_seconds_are_those_of_pretraining_and_folds_too(home: Path, monkeypatch:
     assert [result["seconds"] for result in json.loads((home / "table.json").read_bytes())] == [600.0] * 3
 
 
+def test_a_warning_says_that_figures_of_different_tokenizers_are_not_alike(
+    home: Path, capsys: pytest.CaptureFixture[str]
+):
+    (home / "slow.toml").unlink()
+    assert main(words(home)) == 0
+    assert "the tokenizers of the runs differ" not in capsys.readouterr().err
+    (home / "words.toml").write_text(f'{SMALL}tokenizer = "word"\n')
+    assert main(words(home)) == 0
+    assert "the tokenizers of the runs differ" in capsys.readouterr().err
+
+
 def test_a_table_of_classifiers(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     small = "".join(line for line in SMALL.splitlines(keepends=True) if not line.startswith("bptt"))
     for cell in ("gru", "lstm"):
@@ -144,11 +155,47 @@ def test_a_stopped_run_of_other_options_is_not_resumed(
     said = capsys.readouterr()
     line = f"{begun}: --lr is {tomllib.loads(file.read_text())['lr']}, and {home / 'runs' / begun} was begun with "
     assert line in said.err
-    assert "; give the option as it was, or remove that run" in said.err
+    assert f"; give the option as it was, or remove {home / 'runs' / begun}\n" in said.err
+    assert f"| {begun} |" not in said.out
+    file.write_text(SMALL)  # the option is left out
+    assert main(words(home)) == 2
+    said = capsys.readouterr()
+    assert f"{begun}: --lr is left out, and {home / 'runs' / begun} was begun with {tomllib.loads(before)['lr']}" in (
+        said.err
+    )
     assert f"| {begun} |" not in said.out
     file.write_text(before)
     assert main([*words(home), "--threads", "2"]) == 0  # which changes nothing
     assert f"| {begun} |" in capsys.readouterr().out
+
+
+def test_a_result_of_other_options_data_or_task_is_not_shown(home: Path, capsys: pytest.CaptureFixture[str]):
+    """It would be taken for that of the options that its file has by now."""
+    for name in ("middle", "slow"):
+        (home / f"{name}.toml").unlink()
+    file, run = home / "fast.toml", home / "runs" / "fast"
+    before = file.read_text()
+    assert main(words(home)) == 0
+    assert json.loads((home / "runs/fast.json").read_bytes())["task"] == "char_lm"
+    shown = capsys.readouterr().out
+    for changed, said in (
+        (before.replace("lr = 0.1", "lr = 0.2"), "--lr is 0.2, and {run} was begun with 0.1"),
+        (f"{before}dropout = 0.1\n", "--dropout is 0.1, and {run} was begun with it left out"),
+        (SMALL, "--lr is left out, and {run} was begun with 0.1"),
+        (f"{before}data = 'python-docs'\n", f"--data is python-docs, and {{run}} was begun with {home}/text.txt"),
+    ):
+        file.write_text(changed)
+        assert main(words(home)) == 2
+        written = capsys.readouterr()
+        assert f"fast: {said.format(run=run)}; give the option as it was, or remove {run} and {run}.json" in written.err
+        assert "| fast |" not in written.out
+    file.write_text(before)
+    (home / "reviews.csv").write_text("text,label\ngood,good\nbad,bad\n")
+    assert main(["sweep", "sentiment", str(file), "--data", str(home / "reviews.csv"), "--out", str(run.parent)]) == 2
+    assert f"fast: {run} is a run of the task char_lm; give another --out" in capsys.readouterr().err
+    file.write_text(f"{before}threads = 1\nreport-to = 'none'\ndata = '{home}/./text.txt'\n")  # which changes nothing
+    assert main(words(home)) == 0
+    assert capsys.readouterr().out == shown
 
 
 def test_what_a_start_decides_is_no_other_option(tmp_path: Path):

@@ -21,8 +21,11 @@ ELSEWHERE = {
     "has out or overwrite, which --out of the sweep decides; remove it": "cli/test_sweep.py::test_mistakes_of_a_sweep",
     "was not written by a sweep; remove it, and give the same command": "cli/test_sweep.py::test_mistakes_of_a_sweep",
     "or in how an accent is written, and so one run; give them": "cli/test_sweep.py::test_mistakes_of_a_sweep",
-    "was begun with ... ; give the option as it was, or remove that run": (
+    "was begun with ... ; give the option as it was, or remove": (
         "cli/test_sweep.py::test_a_stopped_run_of_other_options_is_not_resumed"
+    ),
+    "is a run of the task ... ; give another --out": (
+        "cli/test_sweep.py::test_a_result_of_other_options_data_or_task_is_not_shown"
     ),
     "got other weights while it was opened; give the same command": (
         "cli/test_files.py::test_a_model_that_changes_while_it_is_opened_is_refused"

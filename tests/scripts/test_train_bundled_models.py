@@ -139,3 +139,7 @@ def test_mistakes(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
     assert "train.parquet is not a file; give --data-folder with" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         script.parse(["--data-folder", "x", "reviews-de"])
+    for words in ("--leave-out sst2", "--leave-out sst2 reviews-zh", "--leave-out-categories A,B reviews-en"):
+        with pytest.raises(SystemExit):
+            script.parse(["--data-folder", "x", *words.split()])
+        assert " only; name that model, and no other" in capsys.readouterr().err

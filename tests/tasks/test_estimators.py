@@ -230,8 +230,9 @@ def test_a_byte_model_starts_from_another_one_on_any_bytes(tmp_path: Path):
     options = {"steps": 2, "batch_size": 2, "bptt": 8, "backend": "numpy"}
     CharLM(**options, from_=tmp_path / "first").fit(texts, out=tmp_path / "second")
     assert CharLM.resume(tmp_path / "second", texts, steps=3).training_["tokenizer"] == "byte"
-    with pytest.raises(UserError, match="the text holds half a character"):
-        CharLM(**LM).fit(texts)
+    for kind, wrong in (("char", texts), ("byte", ["some text \ud800 more"] * 50)):
+        with pytest.raises(UserError, match="the text holds half a character"):
+            CharLM(**LM, tokenizer=kind).fit(wrong)
 
 
 def test_word_models_from_which_a_classifier_starts(tmp_path: Path):

@@ -133,6 +133,21 @@ def test_a_byte_tokenizer_reads_utf_8_as_ever(tmp_path):
     assert "".join(plain.chunks("train")) == "".join(byte.chunks("train")) == "\n".join(HARD_TEXTS)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32", "utf-16-le", "utf-16-be"])
+def test_a_byte_tokenizer_reads_tables_in_the_encoding_that_they_show(tmp_path, encoding):
+    reading = ReadOptions().for_tokenizer("byte")
+    for name, content in (
+        ("a.csv", "text,label\ngut,a\nschön,b\n"),
+        ("a.tsv", "text\tlabel\ngut\ta\nschön\tb\n"),
+        ("a.jsonl", '{"text": "gut"}\n{"text": "schön"}\n'),
+        ("a.json", '[{"text": "gut"}, {"text": "schön"}]'),
+    ):
+        (tmp_path / name).write_bytes(content.encode(encoding))
+        assert "".join(load_corpus(str(tmp_path / name), reading).chunks("train")) == "gut\nschön"
+    (tmp_path / "a.csv").write_bytes(b"\xef\xbb\xbftext\ncaf\xe9\n")  # only the mark is UTF-8
+    assert "".join(load_corpus(str(tmp_path / "a.csv"), reading).chunks("train")) == "caf\udce9"
+
+
 def test_compressed_and_other_files_for_a_byte_tokenizer(tmp_path):
     import gzip
 

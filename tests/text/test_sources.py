@@ -38,6 +38,8 @@ def texts(spec):
         (["train.csv", "validation.jsonl", "test.tsv"], ["train", "validation", "test"]),
         (["train.csv", "dev.csv"], ["train", "validation"]),
         (["TRAIN.csv", "val_1.csv", "valid_2.csv"], ["train", "validation"]),
+        (["training.csv", "testing.csv"], ["train", "test"]),
+        (["train1.csv", "train2.csv", "test2024.csv", "dev 2.csv"], ["train", "validation", "test"]),
         (["data/train.parquet", "data/test.parquet", "README.md"], ["train", "test"]),
         (["train/0000.parquet", "train/0001.parquet", "test/0000.parquet"], ["train", "test"]),
         (["test.csv"], ["test"]),

@@ -1,5 +1,6 @@
 """Tables: each format gives its texts unchanged, and an error that names what is wrong."""
 
+import contextlib
 import json
 from pathlib import Path
 
@@ -126,6 +127,25 @@ def test_whole_surrogate_pairs_and_long_fields(tmp_path):
     assert list(open_table(path).rows(["text"])) == [("👩",)]
     path = write_table(tmp_path / "t.csv", [{"text": "long " * 100_000}])
     assert list(open_table(path).rows(["text"])) == [("long " * 100_000,)]
+
+
+def test_deep_lists_beside_an_escape_are_read_or_refused(tmp_path):
+    path = tmp_path / "t.jsonl"
+    for depth in range(800, 1000):
+        path.write_text('{"text": "\\u2019", "x": ' + "[" * depth + "]" * depth + "}\n")
+        with contextlib.suppress(UserError):
+            list(open_table(path).rows(["text"]))
+
+
+@pytest.mark.parametrize("form", [b"%s\n", b"[%s]"])
+def test_objects_with_bytes_that_are_not_utf_8(form: bytes, tmp_path: Path):
+    path = tmp_path / "t.jsonl"
+    reading = ReadOptions().for_tokenizer("byte")
+    path.write_bytes(form % b'{"text": "caf\xe9 \\u2019 \\ud83d\\udc69"}')
+    assert list(open_table(path, reading).rows(["text"])) == [("caf\udce9 \u2019 \U0001f469",)]
+    path.write_bytes(form % b'{"text": "caf\xe9 \\udce8"}')
+    with pytest.raises(UserError, match=r"1: an escape stands for half a character \('\\udce8'\)"):
+        list(open_table(path, reading).rows(["text"]))
 
 
 @pytest.mark.parametrize("name", ["long.csv", "long.tsv", "long.jsonl"])

@@ -34,7 +34,7 @@ class Sampling:
         top_p: Keeps the fewest tokens that together have this probability (Holtzman et al. 2020).
         repetition_penalty: Above 1 it makes recent tokens less probable (Keskar et al. 2019).
         repetition_window: The number of tokens that count as recent.
-        stop: The text ends before the first of these strings.
+        stop: The text ends before the first of these strings that is complete.
     """
 
     length: int = 500
@@ -141,10 +141,11 @@ class StopStringBuffer:
     def push(self, text: str) -> str:
         """Takes `text` and returns what can be shown now."""
         self.held += text
-        found = [at for at in (self.held.find(s) for s in self.stop) if at >= 0]
+        found = [(at + len(s), at) for s in self.stop if (at := self.held.find(s)) >= 0]
         if found:
             self.stopped = True
-            shown, self.held = self.held[: min(found)], ""
+            _, start = min(found)  # the first that is complete; of several the longest
+            shown, self.held = self.held[:start], ""
             return shown
         keep = max((n for s in self.stop for n in range(1, len(s)) if self.held.endswith(s[:n])), default=0)
         shown, self.held = self.held[: len(self.held) - keep], self.held[len(self.held) - keep :]

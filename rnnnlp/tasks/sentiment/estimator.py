@@ -22,7 +22,7 @@ from rnnnlp.text.labelled import hold_out_validation
 from rnnnlp.text.sources import GIVEN
 from rnnnlp.training import opened_once
 from rnnnlp.training.estimator import Estimator
-from rnnnlp.training.model_folder import training_of
+from rnnnlp.training.model_folder import trained_columns, training_of
 from rnnnlp.training.reporting import Callback
 from rnnnlp.training.run_folder import RunFolder
 
@@ -119,7 +119,7 @@ class SentimentClassifier(Estimator):
         Raises:
             UserError: If there is no such run, the data are others, or an option cannot change.
         """
-        if texts is None and labels is None:
+        if all(given is None for given in (texts, labels, sample_weight, validation_data)):
             return cls._resume(folder, changes, callbacks=callbacks)
         trained = training_of(RunFolder(folder).path)
         columns = trained.get("text_column"), trained.get("label_column")
@@ -275,8 +275,10 @@ class SentimentClassifier(Estimator):
             return opened_once.shared(cls, folder, cls.from_pretrained)
         folder = model_folder(folder)
         predictor, run = load_predictor(folder), RunFolder(folder)
-        if isinstance(predictor, Ensemble):  # made of runs, so it has no options of a training
-            return cls()._take_over(predictor, run)
+        if isinstance(predictor, Ensemble):  # made of runs, so it has no other options of a training
+            columns = trained_columns(run.path)
+            ensemble = cls(text_column=columns.text_column, label_column=columns.label_column)
+            return ensemble._take_over(predictor, run)
         return cls._of_run(predictor, run)
 
 

@@ -2,7 +2,9 @@
 
 # n texts, K classes
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import logging
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -34,6 +36,8 @@ from rnnnlp.training.task import Evaluation
 
 MISTAKE_WIDTH = 160  # characters
 CHUNK = 2000  # texts that are evaluated at a time
+
+log = logging.getLogger(__name__)
 
 
 def document_logits(
@@ -161,8 +165,24 @@ def trainings_of_members(folder: Path) -> list[tuple[Path, Mapping[str, Any]]]:
     return [(place, training_of(place)) for place in sorted((folder / MEMBERS).glob("*"))]
 
 
+def lineage(training: Mapping[str, Any], run: Path) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+    """A run, the run that it started from, and so on, as far as their folders are there; and how each was trained."""
+    yield run, training
+    known: set[str] = set()
+    while isinstance(start := training.get("from_"), str):
+        run = Path(os.path.expanduser(start))
+        try:
+            training = training_of(run)
+        except UserError:  # a bundled model, or a folder that is not there any more
+            return
+        if (place := os.path.realpath(run)) in known:  # a run replaced the one that it started from
+            return
+        known.add(place)
+        yield run, training
+
+
 def refuse_seen(data: str | None, training: Mapping[str, Any], run: Path, *, or_else: str = "") -> None:
-    """Refuses to take validation texts out of data on all of whose texts a run was trained.
+    """Refuses to take validation texts out of data on all of whose texts a run, or one it started from, was trained.
 
     Args:
         data: The data.
@@ -171,13 +191,29 @@ def refuse_seen(data: str | None, training: Mapping[str, Any], run: Path, *, or_
         or_else: What else can be done than to give other data.
 
     Raises:
-        UserError: If the run was cross-validated on these data.
+        UserError: If one of them was cross-validated on these data.
     """
-    if training.get("folds") and (data is None or are_own_data(data, training, run)):
-        raise UserError(
-            f"{run} was trained on all texts of {training.get('data')}, with a cross-validation, so none is left to "
-            f"validate on; its figures are in the {CARD} of that run: give other data with {option('data')}{or_else}"
-        )
+    for place, before in lineage(training, run):
+        if before.get("folds") and (data is None or are_own_data(data, before, place)):
+            which = run if place == run else f"{run} comes from {place}, which"
+            raise UserError(
+                f"{which} was trained on all texts of {before.get('data')}, with a cross-validation, so none is left "
+                f"to validate on; its figures are in the {CARD} of that run: give other data with "
+                f"{option('data')}{or_else}"
+            )
+
+
+def warn_of_seen(training: Mapping[str, Any], run: Path) -> None:
+    """Warns of a run whose start was trained on texts that validate it: any if it has folds, else those held out."""
+    for place, before in list(lineage(training, run))[1:]:
+        folds = before.get("folds")  # a language model has none, and learned no labels
+        if (folds or (training["folds"] and folds is not None)) and are_own_data(training["data"], before, place):
+            log.warning(
+                "%s, where this run starts, was trained on texts of %s that validate this run: figures on them are "
+                "better than on new texts; measure on other texts",
+                *(place, training["data"]),
+            )
+            return
 
 
 def shorten(text: str, width: int = MISTAKE_WIDTH) -> str:

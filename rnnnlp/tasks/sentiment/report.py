@@ -15,10 +15,14 @@ def report(results: Sequence[Figures]) -> list[str]:
         parts.append([f"{results[0]['data']}, {results[0]['split']}:", *details(results[0])])
     if len(results) > 1 or "baseline" in results[0]:
         parts.append(table(results))
-    parts.extend(thresholds(result["thresholds"]) for result in results if "thresholds" in result)
+    several = len(results) > 1
+    for result in results:
+        if "thresholds" in result:
+            head = [f"thresholds in {result['data']}:"] if several else []
+            parts.append([*head, *thresholds(result["thresholds"])])
     for result in results:
         if result["mistakes"]:
-            of_which = f" in {result['data']}" if len(results) > 1 else ""
+            of_which = f" in {result['data']}" if several else ""
             parts.append([f"most confident mistakes{of_which}:", *map(mistake, result["mistakes"])])
     first, *others = parts
     return first + [line for part in others for line in ("", *part)]

@@ -19,6 +19,7 @@ from rnnnlp.tasks.sentiment.defaults import (
     resolve_pretraining,
     with_start,
 )
+from rnnnlp.tasks.sentiment.evaluate import warn_of_seen
 from rnnnlp.tasks.sentiment.folds import logits_of_folds
 from rnnnlp.tasks.sentiment.linear_fitting import MOST_IN_FOLDS, Examples, Fitted, fit_linear, stratified_folds
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
@@ -68,6 +69,8 @@ def begin(options: Options[SentimentOptions], run: RunFolder, *, data: LabelledD
         data = data.whole()
     else:
         warn_of_copies(data)
+    if data.held_out:
+        warn_of_seen(config.to_mapping(), run.path)
     network = SentimentNetwork(network_config, tokenizer, rng=rng_for(config.seed, Stream.WEIGHTS))
     linear = fitted_linear(network, data, config)
     if linear is not None:
@@ -83,7 +86,8 @@ def begin(options: Options[SentimentOptions], run: RunFolder, *, data: LabelledD
     if first is not None:
         trainer = after_pretraining(trainer, network, first, config, started)
     if config.folds:
-        trainer = after_cross_validation(trainer, objective, config, linear, spent=processes().now() - started)
+        texts, spent = data.splits["train"].texts, processes().now() - started
+        trainer = after_cross_validation(trainer, objective, config, texts, linear, spent=spent)
     return with_evaluated_start(trainer, pretrained)
 
 
@@ -155,6 +159,7 @@ def reopen(
             trainer,
             objective,
             config,
+            loaded.splits["train"].texts,
             fitted_linear(network, loaded, config),
             spent=trainer.spent + trainer.clock.seconds,  # an earlier session may have had a part of the budget
         )
@@ -206,7 +211,8 @@ def fitted_linear(network: SentimentNetwork, data: LabelledData, config: Sentime
     documents, K = network.encode(split.texts), len(network.labels)
     examples = Examples(split.texts, documents, split.labels, split.weights, K, balanced)
     views = views_for(examples, network.tokenizer, config.budget)
-    folds = fold_of_each_text(documents, split.labels, config, None if config.folds else MOST_IN_FOLDS)
+    most = None if config.folds else MOST_IN_FOLDS
+    folds = fold_of_each_text(split.texts, documents, split.labels, config, most)
     return processes().first(lambda: fit_linear(views, examples, folds))
 
 
@@ -232,26 +238,39 @@ def views_for(examples: Examples, tokenizer: Tokenizer, budget: float | None) ->
 
 
 def fold_of_each_text(
-    documents: Sequence[np.ndarray], labels: np.ndarray, config: SentimentTraining, most: int | None = None
+    texts: Sequence[str],
+    documents: Sequence[np.ndarray],
+    labels: np.ndarray,
+    config: SentimentTraining,
+    most: int | None = None,
 ) -> np.ndarray:
     """The fold of each training text, `(n,)`, the same for the network and the linear model.
 
-    Copies of a text are in one fold, so that none is left out while another trains.
+    Copies of a text are in one fold, so that none is left out while another trains. They have the same ids, and differ
+    at most in case and white space. Different texts may have the same ids, too: those of unknown words.
 
     Args:
+        texts: The texts.
         documents: The ids of each text.
         labels: The class of each text, `(n,)`.
         config: How to train.
         most: At most about this number of texts are in a fold at all; -1 stands for the others.
     """
     folds = stratified_folds(labels, config.folds or LINEAR_FOLDS, rng=rng_for(config.seed, Stream.FOLDS), most=most)
-    first: dict[bytes, int] = {}
-    together = folds[[first.setdefault(ids.tobytes(), i) for i, ids in enumerate(documents)]]
+    first: dict[int, int] = {}  # by a hash, which needs less memory than the text
+    keys = (hash((ids.tobytes(), "".join(text.lower().split()))) for text, ids in zip(texts, documents, strict=True))
+    together = folds[[first.setdefault(key, i) for i, key in enumerate(keys)]]
     return together if len(np.unique(together[together >= 0])) > 1 else folds
 
 
 def after_cross_validation(
-    trainer: Trainer, objective: SentimentObjective, config: SentimentTraining, linear: Fitted | None, *, spent: float
+    trainer: Trainer,
+    objective: SentimentObjective,
+    config: SentimentTraining,
+    texts: Sequence[str],
+    linear: Fitted | None,
+    *,
+    spent: float,
 ) -> Trainer:
     """The trainer of a classifier that has not begun, once its cross-validation is done; `spent` seconds are gone."""
     started = processes().now()
@@ -265,7 +284,7 @@ def after_cross_validation(
         network_logits = np.zeros((1 + config.evaluations, *linear_logits.shape), np.float32)
     else:
         try:
-            folds = fold_of_each_text(objective.batches.documents, labels, config)
+            folds = fold_of_each_text(texts, objective.batches.documents, labels, config)
             network_logits = logits_of_folds(
                 objective, folds, linear_logits, seconds=left, after_fold=trainer.save_checkpoint
             )

@@ -80,16 +80,22 @@ def test_a_model_that_has_diverged_samples_a_token_all_the_same(model: CharLMNet
     assert len("".join(generate(model, "ab", Sampling(length=5), rng=np.random.default_rng(0)))) == 5
 
 
-def test_the_state_is_carried_and_not_lost(model: CharLMNetwork):
+@pytest.mark.parametrize(
+    ("options", "window"),
+    [({"temperature": 1.5}, 64), ({"top_k": 2}, 64), ({"top_p": 0.5}, 64), ({"repetition_penalty": 3.0}, 3)],
+    ids=["temperature", "top_k", "top_p", "repetition_penalty"],
+)
+def test_the_state_is_carried_and_not_lost(model: CharLMNetwork, options: dict[str, float], window: int):
     """Each token is the one that is sampled after everything is read again from the start."""
     prompt, seed = "abc", 4
-    sampling = Sampling(length=40, temperature=1.5)
+    sampling = Sampling(**{"length": 40, "temperature": 1.0, "repetition_window": window} | options)
     text = "".join(generate(model, prompt, sampling, rng=np.random.default_rng(seed)))
-    rng, again = np.random.default_rng(seed), prompt
+    rng, again, made = np.random.default_rng(seed), prompt, []
     for _ in range(sampling.length):
         ids = model.tokenizer.encode(again)
         logits, _, _ = model.forward(ids, np.ones(len(ids), np.int64), model.zero_state(1))
-        token = sample_token(logits[-1], (), rng.random(), **PLAIN | {"temperature": 1.5, "unknown_id": 0})
+        token = sample_token(logits[-1], made[-window:], rng.random(), **PLAIN | options | {"unknown_id": 0})
+        made.append(token)
         again += model.tokenizer.decode([token])
     assert text == again.removeprefix(prompt)
 
@@ -159,6 +165,29 @@ def test_what_may_begin_a_stop_string_is_held_back():
     assert held.stopped
     open_end = StopStringBuffer(("END",))
     assert open_end.push("abEN") + open_end.flush() == "abEN"
+
+
+@pytest.mark.parametrize(
+    ("stop", "text", "shown"),
+    [
+        (("Q: ", ":"), "A: yes", "A"),
+        (("Q: ", ":"), "Yes\nQ: no", "Yes\nQ"),
+        (("abc", "b"), "xabc", "xa"),
+        (("bc", "abc"), "xabc", "x"),
+        (("abcd", "bc"), "xabcd", "xa"),
+        (("b", "abcd"), "xabcabcd", "xa"),
+    ],
+)
+def test_the_end_does_not_depend_on_how_many_tokens_are_made_at_a_time(stop: tuple[str, ...], text: str, shown: str):
+    """The string that is complete first ends the text; of several the longest."""
+    for size in range(1, len(text) + 1):
+        held = StopStringBuffer(stop)
+        parts = []
+        for at in range(0, len(text), size):
+            parts.append(held.push(text[at : at + size]))
+            if held.stopped:
+                break
+        assert "".join(parts) == shown
 
 
 @pytest.mark.parametrize(

@@ -383,35 +383,6 @@ def test_every_classifier_can_be_pickled(cell: str, tmp_path: Path):
         assert (pickle.loads(pickle.dumps(one)).predict_proba(TEXTS) == one.predict_proba(TEXTS)).all()
 
 
-def test_a_shared_classifier_is_opened_once_and_pickled_as_its_path(classifier: SentimentClassifier, tmp_path: Path):
-    classifier.save_pretrained(tmp_path)
-    shared = SentimentClassifier.from_pretrained(tmp_path, shared=True)
-    again = pickle.loads(pickle.dumps(shared))
-    assert len(pickle.dumps(shared)) < 300 + len(str(tmp_path))
-    assert again is not shared
-    assert again.network_ is shared.network_ is SentimentClassifier.from_pretrained(tmp_path, shared=True).network_
-    assert again.predict(TEXTS).tolist() == NAMES
-    assert again.get_params() == SentimentClassifier.from_pretrained(tmp_path).get_params()
-    again.set_params(steps=1).fit(TEXTS, NAMES)  # it has weights of its own, which no path has
-    assert len(pickle.dumps(again)) > 5000
-    assert SentimentClassifier.from_pretrained(tmp_path, shared=True).network_ is shared.network_
-    assert pickle.loads(pickle.dumps(classifier)).network_ is not classifier.network_
-
-
-def test_a_shared_classifier_is_opened_again_when_its_folder_has_other_weights(
-    classifier: SentimentClassifier, tmp_path: Path
-):
-    classifier.save_pretrained(tmp_path)
-    before = SentimentClassifier.from_pretrained(tmp_path, shared=True)
-    other = SentimentClassifier(**SMALL).fit(TEXTS, ["bad" if name == "good" else "good" for name in NAMES])
-    other.save_pretrained(tmp_path)
-    after = SentimentClassifier.from_pretrained(tmp_path, shared=True)
-    assert after.predict(TEXTS).tolist() == other.predict(TEXTS).tolist() != NAMES
-    assert before.predict(TEXTS).tolist() == NAMES
-    assert pickle.dumps(before) != pickle.dumps(after)  # so `datasets` does not take cached answers for the new ones
-    assert pickle.loads(pickle.dumps(before)).network_ is after.network_
-
-
 def test_runs_of_python_become_an_ensemble_on_given_texts(tmp_path: Path):
     runs = [tmp_path / "a", tmp_path / "b"]
     for seed, run in enumerate(runs):
@@ -441,6 +412,9 @@ def test_a_run_is_resumed_with_its_own_labels_and_weights_only(tmp_path: Path):
     for other in (None, weights[::-1]):
         with pytest.raises(UserError, match=r"is not what .* was trained on"):
             SentimentClassifier.resume(run, TEXTS, NAMES, other, steps=40)
+    for alone in ({"sample_weight": weights}, {"validation_data": (TEXTS, NAMES)}):
+        with pytest.raises(UserError, match="texts is None; it must be texts, such as a list of strings"):
+            SentimentClassifier.resume(run, steps=40, **alone)
     assert SentimentClassifier.resume(run, TEXTS, NAMES, weights, steps=40).score(TEXTS, NAMES) == 1
 
 

@@ -61,12 +61,21 @@ def test_copies_of_a_text_are_in_one_fold() -> None:
     rng = np.random.default_rng(0)
     documents = [np.array([number, 1]) for number in rng.integers(20, size=60)]
     config = SentimentTraining(data="", tokenizer="word", batch_size=8, lr=1e-3, evaluations=1, folds=3)
-    found = train.fold_of_each_text(documents, LABELS, config)
+    texts = [("Good film", "good  film ")[i % 2] + str(ids[0]) for i, ids in enumerate(documents)]
+    found = train.fold_of_each_text(texts, documents, LABELS, config)
     of_text = {document[0]: fold for document, fold in zip(documents, found, strict=True)}
     assert [of_text[document[0]] for document in documents] == found.tolist()
     assert set(found) == {0, 1, 2}
-    same = train.fold_of_each_text([np.array([1])] * 60, LABELS, config)  # then nothing would be left to train on
-    assert set(same) == {0, 1, 2}
+    same = train.fold_of_each_text(["a"] * 60, documents[:1] * 60, LABELS, config)
+    assert set(same) == {0, 1, 2}  # in one fold, nothing would be left to train on
+
+
+def test_different_texts_of_unknown_words_are_no_copies() -> None:
+    documents = [np.array([i if i < 10 else 0]) for i in range(60)]
+    config = SentimentTraining(data="", tokenizer="word", batch_size=8, lr=1e-3, evaluations=1, folds=3)
+    found = train.fold_of_each_text([*(f"Name{i}" for i in range(59)), "Name10"], documents, LABELS, config)
+    assert np.bincount(found).max() <= 21
+    assert found[59] == found[10]
 
 
 def test_all_texts_are_trained_on_and_the_figures_are_of_texts_left_out(run: Path) -> None:
@@ -156,6 +165,7 @@ def test_a_network_that_is_not_used_is_not_trained_to_the_end(tmp_path: Path, ca
     with caplog.at_level("INFO", "rnnnlp"):
         again = SentimentClassifier.resume(tmp_path / "run", TEXTS, LABELS.tolist())
     assert "has stopped early" in caplog.text
+    assert "another patience" not in caplog.text
     assert len(again.history_) == steps
 
 
@@ -327,6 +337,48 @@ def test_no_text_that_was_trained_on_validates(
     for words in ("evaluate a --split train", "evaluate a --data others.jsonl --split train"):
         assert main(words.split()) == 0
     assert main("ensemble a b --data others.jsonl --out c".split()) == 0
+
+
+def test_what_a_run_starts_from_has_seen_its_texts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    """A run that was trained on all texts, the next that holds some of them out, and one that starts from that."""
+    rows = [f"{json.dumps({'text': t, 'label': str(k)})}\n" for t, k in zip(TEXTS, LABELS.tolist(), strict=True)]
+    monkeypatch.chdir(tmp_path)
+    for name in ("texts.jsonl", "others.jsonl"):
+        Path(name).write_text("".join(rows))
+    sizes = "--embedding-size 4 --hidden-size 4 --epochs 1 --evaluations 1"
+
+    def run(words: str) -> tuple[int, str]:
+        status = main(words.split())
+        return status, capsys.readouterr().err
+
+    warning = "was trained on texts of texts.jsonl that validate this run"
+    for options, seen in (
+        (f"texts.jsonl {sizes} --linear --folds 3 --out all", False),
+        (f"texts.jsonl {sizes} --folds 0 --out part", False),
+        ("texts.jsonl --from all --epochs 1 --out next", True),
+        ("texts.jsonl --from next --epochs 1 --out last", True),
+        ("texts.jsonl --from part --epochs 1 --folds 0 --out same", False),
+        ("texts.jsonl --from part --epochs 1 --folds 3 --out folds", True),
+        ("others.jsonl --from all --epochs 1 --out others", False),
+        ("others.jsonl --from others --epochs 1 --out others --overwrite", False),  # its own start
+    ):
+        status, said = run(f"train sentiment --data {options}")
+        assert status == 0, said
+        assert (warning in said) == seen, options
+    for words, refused in (
+        ("evaluate next", "next"),
+        ("evaluate last --split validation", "last"),
+        ("ensemble part last --out ensemble", "last"),
+    ):
+        status, said = run(words)
+        assert status == 2
+        assert f"{refused} comes from all, which was trained on all texts of texts.jsonl" in said
+    for words in ("same", "others", "last --data others.jsonl", "next --split train"):
+        assert run(f"evaluate {words}")[0] == 0, words
+    shutil.rmtree("all")
+    assert run("evaluate next")[0] == 0
 
 
 @pytest.mark.parametrize("changes", [{"epochs": 5}, {"steps": 40}, {"budget": "+30s"}])

@@ -13,6 +13,7 @@ from rnnnlp.errors import UserError
 from rnnnlp.layers.loss import softmax, softmax_cross_entropy
 from rnnnlp.tasks.sentiment.config import EnsembleOptions, SentimentOptions
 from rnnnlp.tasks.sentiment.ensemble import Ensemble
+from rnnnlp.tasks.sentiment.estimator import SentimentClassifier
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.tasks.sentiment.stacking import make_ensemble, validation_texts
 from rnnnlp.tasks.sentiment.train import load_data
@@ -205,10 +206,15 @@ def test_a_run_of_weight_0_is_left_out(runs: tuple[str, str], tmp_path: Path, ca
     assert not (tmp_path / "out" / "members" / "1").exists()
 
 
-def test_other_data_and_columns(runs: tuple[str, str]):
-    other = str(Path(runs[0]).parent / "reviews.csv")
-    ensemble = Ensemble.from_runs(runs, data=other, text_column="review", label_column="mark")
+def test_other_data_and_columns(runs: tuple[str, str], tmp_path: Path):
+    other, columns = str(Path(runs[0]).parent / "reviews.csv"), {"text_column": "review", "label_column": "mark"}
+    ensemble = Ensemble.from_runs(runs, data=other, out=tmp_path / "out", **columns)
     assert (ensemble.weights > 0).all()
+    opened = SentimentClassifier.from_pretrained(tmp_path / "out")
+    assert columns.items() <= opened.get_params().items()
+    texts = ["a good film", "a bad film"]
+    table = {"text": ["film", "film"], "review": texts, "mark": ensemble.predict(texts)}
+    assert opened.score(table) == 1
 
 
 def test_all_texts_of_data_that_trained_none_fit_the_weights(
