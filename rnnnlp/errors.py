@@ -24,13 +24,9 @@ class UserError(ValueError):
     without a traceback and exits with code 2. In Python it is a `ValueError`.
     """
 
-    @property
-    def marked(self) -> str:
-        """The message with its option names still marked, to become part of another message."""
-        return super().__str__()
-
-    def __str__(self) -> str:
-        return _MARKED.sub(r"\1", self.marked)
+    def __init__(self, message: str) -> None:
+        super().__init__(_MARKED.sub(r"\1", message))
+        self.marked = message  # its option names are marked, to become part of another message
 
     @property
     def command_line(self) -> str:

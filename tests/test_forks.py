@@ -138,6 +138,9 @@ def test_a_child_does_not_wait_for_a_thread_that_opens_a_shared_model():
     class Model:
         network_ = None
 
+        def get_params(self) -> dict[str, object]:
+            return {}
+
     opens, done = threading.Event(), threading.Event()
 
     def slowly(place: str) -> Model:

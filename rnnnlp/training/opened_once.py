@@ -37,15 +37,21 @@ def shared(cls: type[Model], folder: str | os.PathLike[str], opened: Callable[[s
         if (cls, place) not in _opened or _opened[cls, place][0] != version:
             _opened[cls, place] = version, opened(place)
         model: Any = copy.copy(_opened[cls, place][1])
-    vars(model)["_shared_place"] = place, version, model.network_
+    vars(model)["_shared_place"] = place, version, model.network_, model.get_params()
     found: Model = model
     return found
 
 
 def reduced(model: Any) -> tuple[Any, ...] | None:
-    """How a shared model is pickled; None for any other, and for one that has other weights since."""
-    place, version, network = getattr(model, "_shared_place", (None, None, None))
-    return None if place is None or network is not model.network_ else (_reopened, (type(model), place, version))
+    """How a shared model is pickled: its path, and the options that were changed since it was opened.
+
+    None for any other, and for one that has other weights since.
+    """
+    place, version, network, params = getattr(model, "_shared_place", (None, None, None, {}))
+    if place is None or network is not model.network_:
+        return None
+    changed = {name: value for name, value in model.get_params().items() if value is not params[name]}
+    return _reopened, (type(model), place, version), changed or None
 
 
 def _reopened(cls: Any, place: str, version: Version) -> Any:

@@ -107,6 +107,7 @@ class Reports:
     def __init__(self, callbacks: Sequence[Callback] = (), report_to: str | None = None):
         if isinstance(callbacks, Callback):
             raise UserError(f"callbacks is {callbacks!r}; expected a list: put it into one")
+        callbacks = list(callbacks or ())  # an iterator can be read only once
         for callback in callbacks:
             if not isinstance(callback, Callback):
                 raise UserError(f"callbacks has {callback!r}; expected objects of subclasses of rnnnlp.Callback")

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from rnnnlp import CharLM, NotFittedError, WordLM
 from rnnnlp.cli.main import main
@@ -139,3 +141,19 @@ def test_searches_of_scikit_learn(model: Any):
     assert search.best_params_ == better
     assert search.score(TEXTS) == search.best_estimator_.score(TEXTS) > search.cv_results_["mean_test_score"].min()
     assert (cross_val_score(model, TEXTS, cv=2) < 0).all()
+
+
+def lower(texts: list[str]) -> list[str]:
+    return [text.lower() for text in texts]
+
+
+@pytest.mark.parametrize("model", [MODELS["char"], MODELS["word"]], ids=["char", "word"])
+def test_pipelines_of_scikit_learn_and_labels_that_are_not_read(model: Any):
+    pipeline = Pipeline([("lower", FunctionTransformer(lower)), ("model", model)]).fit(TEXTS)
+    assert pipeline.score([text.upper() for text in TEXTS]) == model.score(TEXTS) < 0
+    search = GridSearchCV(pipeline, {"model__lr": [1e-9, 0.05]}, cv=2, error_score="raise").fit(TEXTS)
+    assert search.score(TEXTS) < 0
+    labels = [1, 1, 0, 0] * 40
+    scores = cross_val_score(model, TEXTS, labels, cv=2, error_score="raise")
+    assert (scores == cross_val_score(model, TEXTS, labels, cv=2, error_score="raise")).all()
+    assert (scores < 0).all()

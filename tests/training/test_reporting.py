@@ -209,6 +209,14 @@ def test_a_training_that_is_interrupted_before_its_first_step_is_told(
     assert listener.heard[-1] == ("end", "interrupted")
 
 
+def test_callbacks_may_come_from_an_iterator_or_be_none(tmp_path: Path):
+    listener = Listener()
+    CharLM(**LM).fit(TEXTS, out=tmp_path / "run", callbacks=iter([listener]))
+    CharLM.resume(tmp_path / "run", TEXTS, steps=20, callbacks=(one for one in [listener]))
+    assert listener.heard.count(("end", "finished")) == 2
+    CharLM(**LM).fit(TEXTS, callbacks=None)
+
+
 def test_what_is_no_callback_and_a_tracker_that_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     with pytest.raises(UserError, match=r"callbacks has <class .*Listener'>; expected objects of subclasses of"):
         CharLM(**LM).fit(TEXTS, callbacks=[Listener])

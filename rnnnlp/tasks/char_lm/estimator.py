@@ -44,6 +44,7 @@ class CharLM(LanguageModelEstimator):
     def fit(
         self,
         data: Any,
+        y: None = None,
         *,
         validation_data: Any = None,
         out: str | os.PathLike[str] | None = None,
@@ -55,6 +56,7 @@ class CharLM(LanguageModelEstimator):
         Args:
             data: A path, a Hub name or a built-in data set, as `--data` takes it; or texts in any container; or an open
                 file, whose whole content is one text.
+            y: Nothing; scikit-learn passes it.
             validation_data: Texts to validate on, beside texts; by default the last tenth of the characters.
             out: A new folder that keeps the run.
             overwrite: Whether to replace a run that is in `out`.

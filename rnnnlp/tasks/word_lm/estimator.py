@@ -32,6 +32,7 @@ class WordLM(LanguageModelEstimator):
     def fit(
         self,
         data: Any,
+        y: None = None,
         *,
         out: str | os.PathLike[str] | None = None,
         overwrite: bool = False,
@@ -42,6 +43,7 @@ class WordLM(LanguageModelEstimator):
         Args:
             data: A path, a Hub name or a built-in data set, as `--data` takes it; or texts in any container; or an open
                 file, whose whole content is one text.
+            y: Nothing; scikit-learn passes it.
             out: A new folder that keeps the run.
             overwrite: Whether to replace a run that is in `out`.
             callbacks: Receive the figures of the training, like the trackers of `report_to`: see `Callback`.
