@@ -1,5 +1,7 @@
 """What is shown of hidden units is what the network computes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -107,3 +109,14 @@ def test_quotes_and_words_of_other_languages():
     assert of("“a\n\nb”", "quotes") == "110000"
     assert of("हिन्दी, e\u0301", "punctuation") == "0000001000"
     assert of("हिन्दी e\u0301", "words") == "123456012"
+
+
+def test_a_feature_is_that_of_the_character_where_a_token_begins():
+    features = text_features(TEXT)
+    T = len(TEXT) // 2
+    spans = np.stack([np.arange(T) * 2, np.arange(T) * 2 + 2], axis=1)  # tokens of two characters
+    states = np.random.default_rng(0).normal(size=(1, T, 3))
+    states[0, :, 1] = features["line"][: 2 * T : 2]
+    best = rank_units(replace(read(network("lstm"), TEXT), spans=spans, states=states), features)["line"][0]
+    assert (best.layer, best.index) == (0, 1)
+    assert best.correlation == pytest.approx(1)

@@ -9,8 +9,11 @@ import pytest
 
 from rnnnlp.analysis import learning_curve as module
 from rnnnlp.analysis.learning_curve import CurveData, Kept, Point, outlook, rows_of_part, table, usable_sizes
+from rnnnlp.analysis.linear_baseline import Baseline
 from rnnnlp.cli.main import main
 from rnnnlp.errors import UserError
+from rnnnlp.tasks.sentiment.task import TASK
+from rnnnlp.text import LabelledSplit
 from tests.cli.mistakes import TINY
 
 GOOD, BAD = "a lovely film with number {}", "a dull film with number {}"
@@ -53,6 +56,36 @@ def test_sizes_that_the_texts_are_not_enough_for_are_left_out(caplog: pytest.Log
             usable_sizes(wrong, labels)
     with pytest.raises(UserError, match=r"sizes has no number from 5 .* to 100 .*; give some, or all"):
         usable_sizes("1000", labels)
+
+
+def test_baselines_learn_from_the_texts_of_their_size(data: Path, monkeypatch: pytest.MonkeyPatch):
+    sizes: list[int] = []
+
+    def fitted(part: LabelledSplit, classes: int) -> list[Baseline]:
+        sizes.append(len(part))
+        return [Baseline("TF-IDF", {"C": 1.0}, 0.5, lambda texts: np.full((len(texts), classes), 1 / classes))]
+
+    monkeypatch.setattr(module, "fit_baselines", fitted)
+    monkeypatch.setattr(module, "_trained", lambda *given: {"accuracy": 0.5, "macro_f1": 0.5, "seconds": 1.0})
+    values = {"data": str(data), "epochs": 1}
+    module.learning_curve(TASK, values, CurveData.load(str(data)), sizes=[12, 20, 64], seeds=2, baselines=True)
+    assert sizes == [12, 12, 20, 20, 64]  # all texts are the same for each seed
+
+
+def test_a_changed_label_or_text_is_noticed(tmp_path: Path):
+    rows = {"train": "fine,1\nbad,0\nodd,0\ngood,1\n", "test": "new,1\nold,0\n"}
+
+    def digest() -> str:
+        for name, content in rows.items():
+            (tmp_path / f"{name}.csv").write_text(f"text,label\n{content}")
+        return CurveData.load(str(tmp_path), split="test").digest
+
+    found = {digest()}
+    rows["train"] = rows["train"].replace("odd,0", "odd,1")
+    found.add(digest())
+    rows["test"] = rows["test"].replace("new", "newer")
+    found.add(digest())
+    assert len(found) == 3
 
 
 def test_what_is_measured_is_no_part_of_training(data: Path, tmp_path: Path):

@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rnnnlp.analysis import linear_baseline
 from rnnnlp.analysis.linear_baseline import (
     ONE_FOLD,
+    Baseline,
     NbSvm,
     baseline_probabilities,
     best_setting,
@@ -157,3 +159,19 @@ def test_evaluate_puts_it_beside_the_network(tmp_path: Path, capsys: pytest.Capt
     assert row.endswith("| 1.0000 (0.8389 to 1.0000) | 1.0000 |")
     assert main([*words, "--json", "-"]) == 0
     assert json.loads(capsys.readouterr().out)["baseline"]["accuracy"] == 1
+
+
+@pytest.mark.parametrize("accuracies", [(0.6, 0.8), (float("nan"), 0.8)])
+def test_the_better_baseline_is_taken(accuracies: tuple[float, float], monkeypatch: pytest.MonkeyPatch):
+    found = [
+        Baseline(str(k), {"C": 1.0}, accuracy, lambda texts, k=k: np.full(len(texts), k))
+        for k, accuracy in enumerate(accuracies)
+    ]
+    monkeypatch.setattr(linear_baseline, "fit_baselines", lambda *given: found)
+    assert baseline_probabilities(LabelledSplit([], np.zeros(0, int)), ["a"], 2) == [1]
+
+
+@pytest.mark.parametrize("texts", [["a b c", "c b a"], ["\u7532\u4e59\u4e19", "\u4e19\u4e59\u7532"]])
+def test_pairs_are_learned(texts: list[str]):
+    for baseline in fit_baselines(LabelledSplit(texts * 10, np.array([1, 0] * 10)), 2):
+        assert baseline.predict_proba(texts).argmax(axis=1).tolist() == [1, 0]

@@ -181,6 +181,14 @@ def test_what_is_drawn():
 
 
 @drawing
+def test_the_running_mean_of_a_long_run():
+    steps = list(range(1, 121))
+    (axes,) = draw_curves({"a": Curves(steps=steps, seconds=steps, loss=[2.0] * 120)}).axes
+    means = [line.get_xydata() for line in axes.lines if len(line.get_xdata()) == 118]
+    np.testing.assert_allclose(means, [[[step, 2.0] for step in steps[1:-1]]])
+
+
+@drawing
 def test_a_picture_that_cannot_be_written(runs: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture):
     assert main(["plot", runs["charlm"], "--out", str(tmp_path / "none" / "curves.png")]) == 2
     assert "cannot be written" in capsys.readouterr().err

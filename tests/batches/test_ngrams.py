@@ -78,3 +78,18 @@ def test_hashes_do_not_change() -> None:
 
 
 HASHES = [2926578902768, 5960875793544, 9121164333872, 11944838237387, 14306207980204, 14768512140901]
+
+
+def test_documents_that_are_counted_together_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    documents = [np.random.default_rng(k).integers(0, 3, 4) for k in range(5)]
+    whole, numbers, count = count_ngrams(documents, 1, 2), [], ngrams._count
+
+    def counted_together(documents: list[np.ndarray], *given: Any) -> ngrams.NgramCounts:
+        numbers.append(len(documents))
+        return count(documents, *given)
+
+    monkeypatch.setattr(ngrams, "_DOCUMENTS", 2)
+    monkeypatch.setattr(ngrams, "_count", counted_together)
+    for found, expected in zip(count_ngrams(documents, 1, 2), whole, strict=True):
+        np.testing.assert_array_equal(found, expected)
+    assert numbers == [2, 2, 1]

@@ -91,3 +91,12 @@ def test_inputs_are_left_alone():
 def test_softmax():
     p = softmax(np.array([[0.0, np.log(3.0)], [1000.0, -1000.0]]))
     np.testing.assert_allclose(p, [[0.25, 0.75], [1.0, 0.0]])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_divergence_of_sure_predictions_is_finite(dtype):
+    logits = draw_logits(1e4).astype(dtype)
+    loss_sum, _, dlogits = kl_divergence(logits, softmax(logits))
+    assert loss_sum == 0
+    assert not dlogits.any()
+    assert np.isfinite(kl_divergence(-logits, softmax(logits))[0])

@@ -410,3 +410,10 @@ def test_trained_tokenizer_in_the_cache_can_be_loaded(corpus, cache):
     encoded = encode_corpus(corpus, "bpe")
     (folder,) = (path.parent for path in cache.glob("*/tokenizer.json"))
     assert load_tokenizer(folder).to_json() == encoded.tokenizer.to_json()
+
+
+def test_the_cache_knows_where_a_part_of_the_text_ends(cache, corpus):
+    first = encode_corpus(corpus, "char")
+    for options, split in (({"splits": ("all",)}, "all"), ({"splits": ("train",), "hold_out": False}, "train")):
+        again = encode_corpus(corpus, first.tokenizer, **options)
+        assert len(again.ids[split]) == len(TEXT) > len(first.ids["train"])

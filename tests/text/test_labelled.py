@@ -8,7 +8,7 @@ import pytest
 
 from rnnnlp.errors import UserError
 from rnnnlp.text import Classes, ReadOptions, load_labelled
-from rnnnlp.text.labelled import warn_of_copies
+from rnnnlp.text.labelled import LabelledData, LabelledSplit, hold_out_validation, warn_of_copies
 
 
 def write_jsonl(path, labels, **more):
@@ -247,3 +247,12 @@ def test_the_whole_of_a_source_as_one_split(tmp_path):
     write_csv(tmp_path / "train.csv", [0, 1] * 20)
     write_csv(tmp_path / "test.csv", [0, 1])
     assert len(load_labelled(str(tmp_path), splits=("all",)).splits["all"]) == 42
+
+
+def test_each_text_keeps_its_weight():
+    split = LabelledSplit([str(k) for k in range(40)], np.arange(40) % 2, np.arange(40.0))
+    parts = hold_out_validation(split, "numbers", fraction=0.2)
+    whole = LabelledData(parts, Classes(("0", "1")), "numbers", held_out=True).whole()
+    for part in (*parts.values(), whole.splits["train"]):
+        assert part.weights.tolist() == [float(text) for text in part.texts]
+        assert part.labels.tolist() == [int(text) % 2 for text in part.texts]
