@@ -19,15 +19,25 @@ _SURE = 8  # the least number of pairs from which Korean can be told
 _PAIRS = re.compile(rb"[\x81-\xfe][\x30-\xfe]")
 _IsUsual = Callable[[int, int], bool]
 
+# The larger encoding, mostly a code page of Windows, that a file often has if it is said to be in a standard one.
+LARGER = {
+    "big5": "cp950",
+    "euc_kr": "cp949",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "shift_jis": "cp932",
+    "tis-620": "cp874",
+}
+
 # Which pairs of bytes are usual characters. The first level of each set has the characters of everyday text.
 _PAIRED: dict[str, _IsUsual] = {
-    "euc_kr": lambda a, b: 0xB0 <= a <= 0xC8 and b >= 0xA1,
+    "cp949": lambda a, b: 0xB0 <= a <= 0xC8 and b >= 0xA1,
     "euc_jp": lambda a, b: (a in (0xA1, 0xA4, 0xA5) or 0xB0 <= a <= 0xCF) and b >= 0xA1,
     "gb18030": lambda a, b: (a in (0xA1, 0xA3) or 0xB0 <= a <= 0xD7) and b >= 0xA1,
-    "big5": lambda a, b: 0xA1 <= a <= 0xC6 and (0x40 <= b <= 0x7E or b >= 0xA1),
-    "shift_jis": lambda a, b: a in (0x81, 0x82, 0x83) or 0x88 <= a <= 0x97,
+    "cp950": lambda a, b: 0xA1 <= a <= 0xC6 and (0x40 <= b <= 0x7E or b >= 0xA1),
+    "cp932": lambda a, b: a in (0x81, 0x82, 0x83) or 0x88 <= a <= 0x97,
 }
-_KANA = {"euc_jp": (0xA4, 0xA5), "shift_jis": (0x82, 0x83)}  # no Japanese text is without
+_KANA = {"euc_jp": (0xA4, 0xA5), "cp932": (0x82, 0x83)}  # no Japanese text is without
 
 
 def marked_encoding(head: bytes) -> str | None:
@@ -79,16 +89,16 @@ def likely_encoding(sample: bytes) -> str | None:
         best = max(lower, key=lambda encoding: sum(byte in lower[encoding] for byte in outside))
         usual = sum(byte in lower[best] for byte in outside)
         return best if usual >= 0.75 * len(outside) else None
-    return "cp1252" if _decodes(sample, "cp1252") else None
+    return "cp1252" if decodes(sample, "cp1252") else None
 
 
 def _usual_pairs(sample: bytes, encoding: str) -> float:
     """The fraction of the bytes outside ASCII that are, in an encoding of two bytes, usual characters."""
-    if not _decodes(sample, encoding):
+    if not decodes(sample, encoding):
         return 0
     is_usual = _PAIRED[encoding]
     pairs = [(pair[0], pair[1]) for pair in _PAIRS.findall(sample)]
-    if encoding == "euc_kr" and len(pairs) < _SURE:  # Chinese also has these pairs, and soon others
+    if encoding == "cp949" and len(pairs) < _SURE:  # Chinese also has these pairs, and soon others
         return 0
     if encoding in _KANA and sum(lead in _KANA[encoding] for lead, _ in pairs) < 0.1 * len(pairs):
         return 0
@@ -96,7 +106,8 @@ def _usual_pairs(sample: bytes, encoding: str) -> float:
     return sum(is_usual(*pair) for pair in pairs) / max(len(pairs) + alone, 1)
 
 
-def _decodes(sample: bytes, encoding: str) -> bool:
+def decodes(sample: bytes, encoding: str) -> bool:
+    """Whether a sample, which may end within a character, is valid in an encoding."""
     try:
         codecs.getincrementaldecoder(encoding)().decode(sample)
     except UnicodeDecodeError:

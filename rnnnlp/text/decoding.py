@@ -12,7 +12,9 @@ from typing import IO, Any
 
 from rnnnlp.errors import UserError, option
 from rnnnlp.text.charsets import (
+    LARGER,
     SAMPLE,
+    decodes,
     is_binary,
     is_mostly_controls,
     likely_encoding,
@@ -150,9 +152,13 @@ def _wrong(name: str, encoding: str, before: int, error: UnicodeDecodeError, fin
     """
     where = f"{name}: byte {before + error.start}"
     if encoding != "utf-8":
-        shown = encoding.upper()
+        larger = LARGER.get(codecs.lookup(encoding).name)
+        if larger and not decodes(error.object[error.start : error.start + SAMPLE], larger):
+            larger = None
+        remedy = f"it may be {larger}: give" if larger else "give the encoding of the file as"
+        named = f" {larger}" if larger else ""
         return UserError(
-            f"{where} is not valid {shown} ({error.reason}); give the encoding of the file as {option('encoding')}"
+            f"{where} is not valid {encoding.upper()} ({error.reason}); {remedy} {option('encoding')}{named}"
         )
     sample = error.object[max(0, error.start - SAMPLE // 2) : error.start + SAMPLE // 2]
     sample = sample[sample.find(b"\n") + 1 :] if error.start > SAMPLE // 2 else sample

@@ -27,7 +27,7 @@ class ReadOptions(Config):
     text_column: str | None = setting("column with the texts (default: a usual name such as text or review)", None)
     label_column: str | None = setting("column with the labels (default: a usual name such as label or class)", None)
     encoding: str | None = setting(
-        "encoding of text, csv, tsv and json files, such as cp1252, gb18030, big5, shift-jis or utf-16 (default: "
+        "encoding of text, csv, tsv and json files, such as cp1252, gb18030, cp950 (Big5) or utf-16 (default: "
         "UTF-8, or what the byte order mark at the start of a file says)",
         None,
         check=_encoding(),

@@ -20,10 +20,10 @@ from tests.text.samples import HARD_TEXTS
 
 TEXTS = {
     "gb18030": "房间很干净，服务员的态度也很好，下次还会再来住。",
-    "big5": "房間很乾淨，服務員的態度也很好，下次還會再來住。",
-    "shift_jis": "この部屋はとても綺麗で、スタッフの対応も素晴らしかったです。",
+    "cp950": "房間很乾淨，服務員的態度也很好，下次還會再來住。",
+    "cp932": "この部屋はとても綺麗で、スタッフの対応も素晴らしかったです。",
     "euc_jp": "この部屋はとても綺麗で、スタッフの対応も素晴らしかったです。",
-    "euc_kr": "이 영화는 정말 재미있었습니다. 배우들의 연기도 훌륭했어요.",
+    "cp949": "이 영화는 정말 재미있었습니다. 배우들의 연기도 훌륭했어요.",
     "cp1251": "Этот фильм мне очень понравился, актёры играют прекрасно.",
     "koi8_r": "Этот фильм мне очень понравился, актёры играют прекрасно.",
     "cp1252": "Un très bon café \u2013 déjà vu, größer als gedacht.",
@@ -76,6 +76,41 @@ def test_a_given_encoding_is_that_of_every_file(tmp_path, monkeypatch):
     assert load_plain_texts("-", reading) == [text]
 
 
+@pytest.mark.parametrize(
+    ("named", "text", "larger"),
+    [
+        ("Big5", "房間裏的碁盤", "cp950"),
+        ("euc-kr", "펲시콜라 똠양꿍", "cp949"),
+        ("gb2312", "朱镕基", "gb18030"),
+        ("sjis", "①番の部屋", "cp932"),
+        ("tis-620", "ดี\u00a0มาก", "cp874"),
+    ],
+)
+def test_a_larger_encoding_is_proposed_where_a_standard_has_less(tmp_path, named, text, larger):
+    (tmp_path / "a.txt").write_bytes(text.encode(larger))
+    with pytest.raises(
+        UserError, match=f"is not valid {named.upper()} .*; it may be {larger}: give encoding {larger}$"
+    ):
+        list(read_text(tmp_path / "a.txt", named))
+    assert "".join(read_text(tmp_path / "a.txt", larger)) == text
+
+
+@pytest.mark.parametrize("named", ["big5", "euc-kr", "gbk", "shift-jis", "iso-8859-7"])
+def test_one_that_fails_too_is_not_proposed(tmp_path, named):
+    (tmp_path / "a.txt").write_bytes(b"caf\xe9 au lait\xae")
+    with pytest.raises(UserError, match=r"; give the encoding of the file as encoding$"):
+        list(read_text(tmp_path / "a.txt", named))
+
+
+def test_a_given_encoding_is_that_of_a_folder_of_texts(tmp_path):
+    for name in ("books/a.txt", "classes/neg/0.txt", "classes/pos/0.txt", "classes/unsup/0.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"caf\xe9")
+    for name in ("books", "classes"):
+        corpus = load_corpus(str(tmp_path / name), ReadOptions(encoding="cp1252"), unlabelled=True)
+        assert set("".join(corpus.chunks("train")).split()) == {"café"}
+
+
 def test_utf_16_with_few_zeros_is_proposed(tmp_path):
     (tmp_path / "a.txt").write_bytes(("房间很干净，很好\n" * 9).encode("utf-16-be"))
     with pytest.raises(UserError, match="it may be utf-16-be"):
@@ -84,8 +119,8 @@ def test_utf_16_with_few_zeros_is_proposed(tmp_path):
 
 def test_the_sample_is_taken_where_utf_8_fails(tmp_path):
     path = tmp_path / "a.txt"
-    path.write_bytes(b"plain ascii\n" * (CHUNK_BYTES // 4) + TEXTS["big5"].encode("big5"))
-    with pytest.raises(UserError, match="it may be big5"):
+    path.write_bytes(b"plain ascii\n" * (CHUNK_BYTES // 4) + TEXTS["cp950"].encode("cp950"))
+    with pytest.raises(UserError, match="it may be cp950"):
         list(read_text(path))
 
 
