@@ -171,13 +171,13 @@ def train_or_resume(task_name: str, options: dict[str, Any], folder: Path) -> fl
 
 def add_linear(job: Job) -> dict[str, float]:
     """Stacks the classifier with linear models of few n-grams, by weights fitted on validation; returns the shares."""
-    from rnnnlp.batches.seeding import Stream, rng_for
+    from rnnnlp.batches.seeding import RandomStream, rng_for
     from rnnnlp.tasks.sentiment.linear_fitting import MOST_IN_FOLDS, Examples, fit_linear, stratified_folds
     from rnnnlp.tasks.sentiment.network import SentimentNetwork
 
     network = SentimentNetwork.from_pretrained(job.folder / "classifier")
     (texts, documents, labels), validation = (encoded(job, network, split) for split in ("train", "validation"))
-    folds = stratified_folds(labels, FOLDS, rng=rng_for(job.options.seed, Stream.FOLDS), most=MOST_IN_FOLDS)
+    folds = stratified_folds(labels, FOLDS, rng=rng_for(job.options.seed, RandomStream.FOLDS), most=MOST_IN_FOLDS)
     examples = Examples(texts, documents, labels, None, len(network.labels))
     model = fit_linear(job.model.views, examples, folds, most=job.model.ngrams).model
     network.add_linear(model)

@@ -36,8 +36,8 @@ class TokenTrace:
         ids: `(T,)`.
         spans: The characters of each token, `(T, 2)`.
         surprise: -log p of each token in nats, `(T,)`; NaN for the first, before which nothing was read.
-        likeliest: The ids that are most probable after each token, `(T, LIKELIEST)`.
-        p: Their probabilities.
+        likeliest: The ids that are most probable after each token, `(T, min(LIKELIEST, V))`.
+        p: Their probabilities, of the same shape.
         states: h of each layer after each token, `(L, T, H)`.
     """
 

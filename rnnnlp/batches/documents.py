@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rnnnlp.batches.packed import pack
-from rnnnlp.batches.seeding import Stream, rng_for
+from rnnnlp.batches.seeding import RandomStream, rng_for
 from rnnnlp.batches.shards import WHOLE, Shard
 
 BUCKETS = 50  # number of batches whose documents are sorted by length together
@@ -90,8 +90,8 @@ def in_order_of_length(documents: Sequence[np.ndarray], batch_size: int) -> Iter
 class DocumentBatches:
     """Endless shuffled batches of documents.
 
-    Documents of similar length share a batch, so few steps have few rows. The batches of an epoch depend only on the
-    seed and the number of the epoch.
+    Documents of similar length share a batch, so that most steps have a full batch. The batches of an epoch depend only
+    on the seed and the number of the epoch.
 
     Args:
         documents: The ids of each document, `(length,)`.
@@ -138,14 +138,14 @@ class DocumentBatches:
         indices = self.plan[self.batch]
         documents = [self.documents[i] for i in indices]
         if self.crop is not None:
-            rng = rng_for(self.seed, Stream.CROPS, self.epoch, self.batch)
+            rng = rng_for(self.seed, RandomStream.CROPS, self.epoch, self.batch)
             documents = [random_crop(document, self.crop, rng=rng) for document in documents]
         self.batch += 1
         return DocumentList(documents, self.labels[indices], indices)
 
     def _plan(self) -> list[np.ndarray]:
         """The indices of the documents of each batch: shuffled, sorted by length within buckets, shuffled again."""
-        rng = rng_for(self.seed, Stream.DOCUMENTS, self.epoch)
+        rng = rng_for(self.seed, RandomStream.DOCUMENTS, self.epoch)
         order = rng.permutation(len(self.documents))
         lengths = np.array([len(document) for document in self.documents])
         if self.crop is not None:

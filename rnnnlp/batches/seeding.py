@@ -5,7 +5,7 @@ from enum import IntEnum
 import numpy as np
 
 
-class Stream(IntEnum):
+class RandomStream(IntEnum):
     """What random numbers are for. The values are part of what a seed means: never change them."""
 
     WEIGHTS = 1
@@ -17,7 +17,7 @@ class Stream(IntEnum):
     FOLDS = 7  # of a cross-validation
 
 
-def rng_for(seed: int, stream: Stream, *key: int) -> np.random.Generator:
+def rng_for(seed: int, stream: RandomStream, *key: int) -> np.random.Generator:
     """The random generator of a stream, the same whenever it is asked for.
 
     Args:

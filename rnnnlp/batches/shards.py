@@ -6,7 +6,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from rnnnlp.batches.seeding import Stream, rng_for
+from rnnnlp.batches.seeding import RandomStream, rng_for
 
 T = TypeVar("T")
 
@@ -24,7 +24,7 @@ class Shard:
 
     def rng(self, rng: np.random.Generator, seed: int, step: int) -> np.random.Generator:
         """The generator for what is random in this shard of a step: `rng` itself if the batch is one shard."""
-        return rng if self.total == 1 else rng_for(seed, Stream.DROPOUT, step, self.index)
+        return rng if self.total == 1 else rng_for(seed, RandomStream.DROPOUT, step, self.index)
 
 
 WHOLE = Shard(0, 1)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rnnnlp.batches.seeding import Stream, rng_for
+from rnnnlp.batches.seeding import RandomStream, rng_for
 from rnnnlp.batches.shards import Shard
 from rnnnlp.errors import OptionName, UserError, option
 
@@ -94,7 +94,7 @@ class StreamBatches:
     def seek(self, position: dict[str, Any]) -> None:
         """Continues at a saved `position`."""
         self.epoch, self.window = int(position["epoch"]), int(position["window"])
-        rng = rng_for(self.seed, Stream.STREAMS, self.epoch)
+        rng = rng_for(self.seed, RandomStream.STREAMS, self.epoch)
         offset = int(rng.integers(self.num_offsets))
         stream_length = (len(self.ids) - 1 - offset) // self.batch_size
         streams = offset + stream_length * np.arange(self.batch_size)  # (B,) where each begins
@@ -113,7 +113,7 @@ class StreamBatches:
         starts = self.blocks[block] + window * self.bptt  # (B,)
         if window % RELEASE_WINDOWS == 0:
             self._release()
-        rng = rng_for(self.seed, Stream.RESETS, self.epoch, self.window)
+        rng = rng_for(self.seed, RandomStream.RESETS, self.epoch, self.window)
         reset = rng.random(self.batch_size) < STATE_RESET_PROBABILITY  # (B,)
         self.window += 1
         ids = np.stack([self.ids[s : s + self.bptt + 1] for s in starts], axis=1)  # (T + 1, B)

@@ -82,8 +82,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_backend_options(parser)
 
 
-class Model(NamedTuple):
-    """What is measured.
+class ModelSource(NamedTuple):
+    """Where a model is, and how it was trained.
 
     Attributes:
         place: Where it is, as the user gave it.
@@ -104,7 +104,7 @@ class Model(NamedTuple):
 def run(options: argparse.Namespace) -> int:
     from rnnnlp.training.data_places import find_data
 
-    model = opened(options)
+    source = source_of(options)
     in_files = require_files(options, "data", "baseline", "dynamic", "dynamic_lr", "mistakes")
     if options.out is not None and not in_files:
         raise UserError(f"{option('out')} means nothing without {option('files')}; leave it out")
@@ -112,16 +112,16 @@ def run(options: argparse.Namespace) -> int:
         remedy = f"leave out {option('dynamic')}, which reads them" if options.dynamic else ""
         if options.dynamic and not options.data:
             remedy += f", and give {option('data')}"
-        model.training["data"] = find_data(model.training, model.place, remedy=remedy)
+        source.training["data"] = find_data(source.training, source.place, remedy=remedy)
     if in_files:
-        evaluate_files(options, model)
+        evaluate_files(options, source)
     else:
-        evaluate_data_sets(options, model)
+        evaluate_data_sets(options, source)
     return 0
 
 
-def opened(options: argparse.Namespace) -> Model:
-    """The model that the options of `evaluate` or `export` name.
+def source_of(options: argparse.Namespace) -> ModelSource:
+    """Where the model is that the options of `evaluate` or `export` name.
 
     Raises:
         UserError: If it is damaged, or an option means nothing for its type.
@@ -144,10 +144,10 @@ def opened(options: argparse.Namespace) -> Model:
         RunFolder.load_checkpoint(folder, 4 * network.num_parameters)
     training = training_in(config, task, folder)
     require_meaning(options, config["model_type"], task, folder)
-    return Model(Path(options.run_folder), folder, task, training, trainings_of_members(folder))
+    return ModelSource(Path(options.run_folder), folder, task, training, trainings_of_members(folder))
 
 
-def evaluate_files(options: argparse.Namespace, model: Model) -> None:
+def evaluate_files(options: argparse.Namespace, source: ModelSource) -> None:
     """Writes the figures of each file, and prints those of all together when the last one is measured."""
     from rnnnlp.text import ReadOptions
     from rnnnlp.text.sources import split_to_measure
@@ -160,23 +160,23 @@ def evaluate_files(options: argparse.Namespace, model: Model) -> None:
     outputs = outputs_of_files(options, ".json").values()
     if options.json and os.path.realpath(os.path.expanduser(options.json)) in map(os.path.realpath, outputs):
         raise UserError(f"{option('json')} {options.json} has the figures of one of the files; give another path")
-    tells = part_of_files(options.part)[0] == 1  # where nothing is left to do, one process prints the total
-    version = version_of_weights(model.folder)
-    loaded = model.task.load(model.folder)  # once: a run that trains there changes the weights
-    for file, output in files_to_do(options, ".json", model.folder, version, "threshold", "split"):
-        reading = reading_of(asked, model.training)
-        split = options.split or split_to_measure(file, reading, rows=model.task.has_labels)
-        for place, training in ((model.place, model.training), *model.members):
+    prints_total = part_of_files(options.part)[0] == 1  # where nothing is left to do, one process prints the total
+    version = version_of_weights(source.folder)
+    model = source.task.load(source.folder)  # once: a run that trains there changes the weights
+    for file, output in files_to_do(options, ".json", source.folder, version, "threshold", "split"):
+        reading = reading_of(asked, source.training)
+        split = options.split or split_to_measure(file, reading, rows=source.task.has_labels)
+        for place, training in ((source.place, source.training), *source.members):
             if split != "validation" and are_own_data(file, training, place):
                 log.warning("%s was trained on %s: its figures there are too good", place, file)
-        write_json(str(output), measured(model, loaded, file, split, asked, sums=True), sync=True)
-        tells = True
-    total = total_of_files(options, model.task)
-    if total is not None and tells:
-        show_figures(options, model.task, [total])
+        write_json(str(output), measured(source, model, file, split, asked, sums=True), sync=True)
+        prints_total = True
+    total = total_of_files(options, source.task)
+    if total is not None and prints_total:
+        show_figures(options, source.task, [total])
 
 
-def evaluate_data_sets(options: argparse.Namespace, model: Model) -> None:
+def evaluate_data_sets(options: argparse.Namespace, source: ModelSource) -> None:
     """Prints the figures of each data set."""
     from rnnnlp.analysis.linear_baseline import baseline_probabilities
     from rnnnlp.text import ReadOptions
@@ -184,8 +184,8 @@ def evaluate_data_sets(options: argparse.Namespace, model: Model) -> None:
     from rnnnlp.training.model_folder import version_of_weights
     from rnnnlp.training.task import Evaluation
 
-    data_sets = options.data or [model.training["data"]]
-    of_training = [model.training["data"]] if options.dynamic else []
+    data_sets = options.data or [source.training["data"]]
+    of_training = [source.training["data"]] if options.dynamic else []
     refuse_input("json", options.json, data=[*data_sets, *of_training], runs=[options.run_folder])
     require_writable("json", options.json)
     mistakes = options.mistakes
@@ -200,44 +200,48 @@ def evaluate_data_sets(options: argparse.Namespace, model: Model) -> None:
         dynamic_lr=options.dynamic_lr,
     )
     for data in data_sets[1:]:  # better now than after the figures of the first one
-        find_source(data, reading_of(asked, model.training), rows=model.task.has_labels)
-    version = version_of_weights(model.folder)
-    loaded = model.task.load(model.folder)  # once: a run that trains there changes the weights, and removes checkpoints
+        find_source(data, reading_of(asked, source.training), rows=source.task.has_labels)
+    version = version_of_weights(source.folder)
+    model = source.task.load(source.folder)  # once: a run that trains there changes weights, and removes checkpoints
     results = []
     for data in data_sets:
         started = time.monotonic()
-        own_data, seen = what_it_saw(model, data if options.data else None)
-        hold_out = options.baseline or seen
-        if model.members and own_data:
+        own_data, trained = overlap_with_training(source, data if options.data else None)
+        hold_out = options.baseline or trained
+        if source.members and own_data:
             log.warning("%s: the weights of the ensemble were fitted to validation texts of these data", data)
         asked = replace(asked, hold_out=hold_out, own_data=own_data)
         split = options.split
         if split is None and hold_out:
             split = "validation"
         elif split is None:
-            split = split_to_measure(data, reading_of(asked, model.training), rows=model.task.has_labels)
-        figures = measured(model, loaded, data, split, asked)
+            split = split_to_measure(data, reading_of(asked, source.training), rows=source.task.has_labels)
+        figures = measured(source, model, data, split, asked)
         figures["seconds"] = round(time.monotonic() - started, 2)
         if options.json:
-            figures |= of_model(options, model.folder, version)
+            figures |= of_model(options, source.folder, version)
         results.append(figures)
-    show_figures(options, model.task, results)
+    show_figures(options, source.task, results)
 
 
-def what_it_saw(model: Model, data: str | None) -> tuple[bool, bool]:
-    """Whether data are those of the training, and whether all but the texts held out of them trained the model.
+def overlap_with_training(source: ModelSource, data: str | None) -> tuple[bool, bool]:
+    """Whether data are among what a model was trained on.
 
     Args:
-        model: The model. An ensemble has data of its own, to which its weights were fitted, and those of its members.
+        source: The model. An ensemble has data of its own, to which its weights were fitted, and those of its members.
         data: The data; None for those of the training.
+
+    Returns:
+        `(own, trained)`. `own`: these are the model's own data. `trained`: the model was trained on them, except for
+        the held-out texts.
     """
     from rnnnlp.training.data_places import are_here, are_own_data
 
-    own = data is None or are_own_data(data, model.training, model.place)
-    if not model.members:
+    own = data is None or are_own_data(data, source.training, source.place)
+    if not source.members:
         return own, own
-    place = model.training.get("data") if data is None else data
-    for folder, training in model.members:
+    place = source.training.get("data") if data is None else data
+    for folder, training in source.members:
         trained_on = training.get("data")
         if place and are_own_data(place, training, folder):
             return own, True
@@ -252,7 +256,7 @@ def of_model(options: argparse.Namespace, folder: Path, before: tuple[int, ...])
     There is no digest if the folder has had other weights `before`, as that of a run that trains may.
     """
     from rnnnlp.training.model_folder import digest_of_model, version_of_weights
-    from rnnnlp.training.sharing import DIGEST
+    from rnnnlp.training.push import DIGEST
 
     digest = digest_of_model(folder)
     return {"weights": options.weights} | ({DIGEST: digest} if version_of_weights(folder) == before else {})
@@ -326,13 +330,13 @@ def reading_of(asked: "Evaluation", training: Mapping[str, Any]) -> "ReadOptions
 
 
 def measured(
-    model: Model, loaded: "SavedModel", data: str, split: str, asked: "Evaluation", *, sums: bool = False
+    source: ModelSource, model: "SavedModel", data: str, split: str, asked: "Evaluation", *, sums: bool = False
 ) -> dict[str, Any]:
     """The figures of a model on a split, and the names of split and data.
 
     Args:
-        model: Where it is, and how it was trained.
-        loaded: The model.
+        source: Where the model is, and how it was trained.
+        model: The model.
         data: What it is measured on.
         split: The split of it.
         asked: What to measure.
@@ -344,10 +348,10 @@ def measured(
     import numpy as np
 
     with np.errstate(over="ignore", invalid="ignore"):  # the figures are checked
-        figures = model.task.evaluate(loaded, model.folder, data, split, model.training, asked)
+        figures = source.task.evaluate(model, source.folder, data, split, source.training, asked)
     if not all(math.isfinite(value) for value in figures.values() if isinstance(value, float)):
         raise UserError(
-            f"{model.folder}: its weights are so large that nothing can be measured; restore it, or train again"
+            f"{source.folder}: its weights are so large that nothing can be measured; restore it, or train again"
         )
     if not sums:
         figures.pop("sums", None)

@@ -96,30 +96,30 @@ def to_another_format(options: argparse.Namespace) -> int:
 
 def smaller(options: argparse.Namespace) -> int:
     """Writes a model with int8 weights, and shows figures and sizes before and after."""
-    from rnnnlp.cli.evaluate import measured, opened, reading_of, what_it_saw
+    from rnnnlp.cli.evaluate import measured, overlap_with_training, reading_of, source_of
     from rnnnlp.text import ReadOptions
     from rnnnlp.text.sources import split_to_measure
     from rnnnlp.training.data_places import find_data, possible_places, refuse_data_of_run
     from rnnnlp.training.export import export
     from rnnnlp.training.task import Evaluation
 
-    model = opened(options)
-    folder, training = model.folder, model.training
+    source = source_of(options)
+    folder, training = source.folder, source.training
     measured_on = [options.data] if options.data else possible_places(training, folder)
     refuse_input("json", options.json, data=measured_on, runs=[options.run_folder])
     refuse_data_of_run(options.data, options.out)
     asked = Evaluation(**ReadOptions.given(options))
 
-    def measure(place: Path, loaded: "SavedModel") -> dict[str, Any] | None:
+    def measure(place: Path, model: "SavedModel") -> dict[str, Any] | None:
         try:
             if not options.data and place == folder:
                 training["data"] = find_data(training, folder)
             data = options.data or training["data"]
-            own, seen = what_it_saw(model, options.data)
+            own, trained = overlap_with_training(source, options.data)
             reading = reading_of(asked, training)
-            split = "validation" if seen else split_to_measure(data, reading, rows=model.task.has_labels)
-            asked_here = replace(asked, hold_out=seen, own_data=own)
-            return measured(model._replace(folder=place), loaded, data, split, asked_here)
+            split = "validation" if trained else split_to_measure(data, reading, rows=source.task.has_labels)
+            asked_here = replace(asked, hold_out=trained, own_data=own)
+            return measured(source._replace(folder=place), model, data, split, asked_here)
         except UserError as error:
             if options.data:
                 raise
@@ -127,7 +127,7 @@ def smaller(options: argparse.Namespace) -> int:
             return None
 
     exported = export(
-        model.task, folder, options.out, quantize=options.quantize, overwrite=options.overwrite, measure=measure
+        source.task, folder, options.out, quantize=options.quantize, overwrite=options.overwrite, measure=measure
     )
     figures = {"run": options.run_folder, "out": options.out, "quantize": options.quantize, **vars(exported)}
     if options.json != "-":

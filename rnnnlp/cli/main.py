@@ -212,9 +212,9 @@ def parse(parser: Parser, words: list[str]) -> argparse.Namespace:
             left = []
     if left:
         command = " ".join(filter(None, (parser.prog, options.command, getattr(options, "kind", None))))
-        from rnnnlp.training.earlier import OPTIONS
+        from rnnnlp.training.earlier import RENAMED_OPTIONS
 
-        for old, new in OPTIONS.items():
+        for old, new in RENAMED_OPTIONS.items():
             used = any(word.partition("=")[0] == dashed(old) for word in left)
             task = getattr(options, "task", None)
             if used and task is not None and new in task.network.config_type.__dataclass_fields__:

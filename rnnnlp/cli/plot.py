@@ -167,7 +167,7 @@ def untrained_models(options: argparse.Namespace) -> Iterator[tuple[str, "CharLM
     """Yields a name, an untrained model and the validation ids for each of `--cells`."""
     from numpy import errstate
 
-    from rnnnlp.batches.seeding import Stream, rng_for
+    from rnnnlp.batches.seeding import RandomStream, rng_for
     from rnnnlp.kernels import CELLS
     from rnnnlp.tasks.char_lm.config import CharLMConfig
     from rnnnlp.tasks.char_lm.network import CharLMNetwork
@@ -180,7 +180,7 @@ def untrained_models(options: argparse.Namespace) -> Iterator[tuple[str, "CharLM
         if cell.strip() not in CELLS:
             raise UserError(f"{option('cells')} has {cell.strip()!r}; it must be of {', '.join(CELLS)}")
         config = CharLMConfig(vocab_size=vocab_size, cell=cell.strip(), hidden_size=options.hidden_size)
-        model = CharLMNetwork(config, encoded.tokenizer, rng=rng_for(options.seed, Stream.WEIGHTS))
+        model = CharLMNetwork(config, encoded.tokenizer, rng=rng_for(options.seed, RandomStream.WEIGHTS))
         for layer in model.recurrent.layers:
             with errstate(over="ignore"):  # gradients that are not finite raise an error later
                 layer[0].W_h.value *= options.scale

@@ -25,7 +25,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     from rnnnlp.tasks import task_of
     from rnnnlp.training.model_folder import read_config
-    from rnnnlp.training.sharing import push_folder
+    from rnnnlp.training.push import push_folder
 
     folder = Path(os.path.expanduser(options.run_folder))
     task = task_of(read_config(folder)["model_type"], folder)

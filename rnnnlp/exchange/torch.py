@@ -16,7 +16,7 @@ from rnnnlp.tasks.sentiment.ensemble import Ensemble
 from rnnnlp.tasks.sentiment.linear import characters_of
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.text import Tokenizer
-from rnnnlp.text.given import as_texts, which_are_there
+from rnnnlp.text.given import as_texts, present_texts
 from rnnnlp.text.labels import as_labels
 from rnnnlp.training.estimator import Estimator
 
@@ -62,23 +62,23 @@ def torch_inputs(model: Model, texts: Any) -> dict[str, Any]:
     """
     require_torch()
     network = network_of(model)
-    found, there = which_are_there(as_texts(texts))
-    if not there.all():
-        raise UserError(f"texts[{there.argmin()}] is missing; leave it out, or give a text")
-    if not found:
+    present, is_present = present_texts(as_texts(texts))
+    if not is_present.all():
+        raise UserError(f"texts[{is_present.argmin()}] is missing; leave it out, or give a text")
+    if not present:
         raise UserError("texts is empty; give at least one text")
     if isinstance(network, Ensemble):
-        return {"members": [torch_inputs(member, found) for member in network.members]}
+        return {"members": [torch_inputs(member, present) for member in network.members]}
     if isinstance(network, CharLMNetwork):
-        encoded = network.tokenizer.encode_batch(found)
+        encoded = network.tokenizer.encode_batch(present)
         if len({len(ids) for ids in encoded}) > 1 or not len(encoded[0]):
             raise UserError("texts for a language model have different lengths, or none; give one text at a time")
         return {"ids": padded(encoded)[0]}
-    documents = network.encode(found)
+    documents = network.encode(present)
     ids, lengths = padded(documents)
     inputs = {"ids": ids, "lengths": lengths}
     if network.linear is not None and any(model.view.characters for model in network.linear.views.values()):
-        inputs["characters"], inputs["character_lengths"] = padded(list(map(characters_of, found)))
+        inputs["characters"], inputs["character_lengths"] = padded(list(map(characters_of, present)))
     return inputs
 
 

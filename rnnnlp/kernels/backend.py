@@ -59,7 +59,7 @@ class DecoderProtocol(Protocol):
         """Reads tokens and returns the logits of the token after them.
 
         Args:
-            tokens: Ids `(n,)`, n >= 1.
+            tokens: Ids `(n,)` from 0 to V - 1, n >= 1.
 
         Returns:
             The logits `(V,)`.
@@ -91,6 +91,10 @@ class DecoderProtocol(Protocol):
 
         Returns:
             The tokens, as `kernels.sampling.sample_token` chooses them.
+
+        Raises:
+            ValueError: If a number of `uniforms` is outside [0, 1), `temperature` is below 0, or `top_p` or
+                `repetition_penalty` is not above 0.
         """
 
 

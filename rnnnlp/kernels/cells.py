@@ -48,7 +48,8 @@ class Cell:
         step: One step, forward: see `definition.py`.
         step_backward: One step, backward.
         states: Names of the states, the output `h` first.
-        saved: Names of what `step` saves, in its order; the gates, after their activation, and the states are there.
+        saved: Names of what `step` saves, in its order. A gate that is saved after its activation has its own name
+            here; of the gates, the analysis of hidden units shows only those.
         extra: Further parameters of the steps.
         forget_gate: The gate that begins with a bias, so that the cell remembers at first.
         forget_bias: That bias (Jozefowicz et al. 2015).

@@ -120,7 +120,8 @@ class Recurrent:
             rng: Draws dropout masks; None drops nothing.
             row_index: `(N,)`. If given, `x` is a table `(V, D)`, and the input of row n is `x[row_index[n]]`. With
                 fewer rows than tokens the input's matrix product is smaller.
-            projected: What `project(x)` returned, if it was called before.
+            projected: What `project(x)` returned, if it was called before. Without `row_index`, its memory may be
+                overwritten.
             bptt: Cuts the gradient of the backward to come every `bptt` steps. The state is never cut.
             keep_tape: False for inference: no backward follows.
 
@@ -161,7 +162,7 @@ class Recurrent:
         Args:
             dy: Gradient of the outputs `(N, R*H)`.
             dstate_T: Gradients of the final states `(L*R, B, H)`; None for zeros.
-            tape: The tape of the forward pass.
+            tape: The tape of the forward pass, whose memory is overwritten: it serves one backward pass.
 
         Returns:
             dx: Gradient of `x`, in its shape.
@@ -311,7 +312,7 @@ class Direction:
         Args:
             dh: Gradient of the outputs `(N, H)`.
             dstate_T: Gradients of the final states `(B, H)`.
-            tape: The tape of the forward pass.
+            tape: The tape of the forward pass, whose memory is overwritten: it serves one backward pass.
 
         Returns:
             dx: Gradient of `x`, in its shape.

@@ -125,7 +125,7 @@ def without_missing(texts: list[str | None], name: str) -> tuple[str, ...]:
     return found
 
 
-def which_are_there(texts: Sequence[str | None]) -> tuple[list[str], np.ndarray]:
+def present_texts(texts: Sequence[str | None]) -> tuple[list[str], np.ndarray]:
     """The texts that are not missing, and which rows they are, bool `(n,)`."""
     return [text for text in texts if text is not None], np.array([text is not None for text in texts], bool)
 

@@ -111,14 +111,14 @@ def load_labelled(
     source = find_source(spec, reading, rows=True)
     if not unlabelled:
         log_unused_unlabelled(source)
-    carve = "train" in source.splits and "validation" not in source.splits and validation_fraction > 0
-    available = [split for split in SPLITS if split in source.splits or (carve and split == "validation")]
+    holds_out = "train" in source.splits and "validation" not in source.splits and validation_fraction > 0
+    available = [split for split in SPLITS if split in source.splits or (holds_out and split == "validation")]
     wanted = available if splits is None else list(splits)
     whole = {ALL_SPLITS: tuple(part for split in SPLITS for part in source.splits.get(split, ()))}
     for split in wanted:
         if split not in (*available, ALL_SPLITS):
             raise no_such_split(source.name, split, available)
-    needed = {"train" if carve and split == "validation" else split for split in wanted}
+    needed = {"train" if holds_out and split == "validation" else split for split in wanted}
     rows = {
         split: read_labelled_rows(parts, f"{source.name}, {split}", reading.text_column, reading.label_column)
         for split, parts in (source.splits | whole).items()
@@ -130,21 +130,21 @@ def load_labelled(
             if splits is not None or split == "train":
                 raise UserError(f"{source.name} has no labelled texts in {split}; expected one per row")
             del rows[split]  # a split without labels, as in GLUE; its dropped rows have been logged
-    of = "train" if classes is None else None
+    named_split = "train" if classes is None else None
     classes = _classes_of(rows, source.name, classes)
     loaded = {
-        split: LabelledSplit(found.texts, classes.indices(found.labels, f"{source.name}, {split},", of=of))
+        split: LabelledSplit(found.texts, classes.indices(found.labels, f"{source.name}, {split},", of=named_split))
         for split, found in rows.items()
     }
     if "train" in loaded:
         _log_classes(loaded["train"], classes, source.name)
         _check_two_classes(loaded["train"], classes.names, source.name)
-        if carve:
+        if holds_out:
             loaded |= hold_out_validation(loaded["train"], source.name, validation_fraction, rng_seed)
-    parts = source.splits.get(UNLABELLED, ()) if unlabelled else ()
-    further = ["".join(document) for part in parts for document in part.documents(reading.text_column)]
+    unlabelled_parts = source.splits.get(UNLABELLED, ()) if unlabelled else ()
+    further = ["".join(document) for part in unlabelled_parts for document in part.documents(reading.text_column)]
     kept = {split: loaded[split] for split in wanted if split in loaded}
-    return LabelledData(kept, classes, source.name, further, carve)
+    return LabelledData(kept, classes, source.name, further, holds_out)
 
 
 def _without_minus_one(rows: dict[str, LabelledRows], source: str, classes: Classes | None) -> dict[str, LabelledRows]:
@@ -195,25 +195,26 @@ def _check_two_classes(train: LabelledSplit, names: tuple[str, ...], source: str
 
 
 def hold_out_validation(
-    train: LabelledSplit, source: str, fraction: float = HELD_OUT, seed: int = HELD_OUT_SEED
+    train: LabelledSplit, source: str, validation_fraction: float = HELD_OUT, rng_seed: int = HELD_OUT_SEED
 ) -> dict[str, LabelledSplit]:
     """Splits the training texts into "train" and "validation".
 
     Args:
         train: All training texts.
         source: Name of the data, for the log.
-        fraction: Fraction of each class that is held out; at least one row of each class with two or more rows.
-        seed: Seed that chooses the rows.
+        validation_fraction: Fraction of each class that is held out; at least one row of each class with two or more
+            rows.
+        rng_seed: Seed that chooses the rows.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(rng_seed)
     held = np.zeros(len(train), bool)
     for label in np.unique(train.labels):
         rows = np.flatnonzero(train.labels == label)
-        count = max(round(fraction * len(rows)), min(1, len(rows) - 1))
+        count = max(round(validation_fraction * len(rows)), min(1, len(rows) - 1))
         held[rng.permutation(rows)[:count]] = True
     log.info(
         "%s has no validation split: %d of the %d rows of train (%g %% of each class, seed %d) are held out",
-        *(source, held.sum(), len(train), 100 * fraction, seed),
+        *(source, held.sum(), len(train), 100 * validation_fraction, rng_seed),
     )
     return {"train": train.where(~held), "validation": train.where(held)}
 

@@ -134,7 +134,8 @@ class Tokenizer(ABC):
 class StreamDecoder:
     """Decodes ids as they come.
 
-    The texts of all calls of `push` and of the final `flush`, joined, are `decode` of all ids.
+    The texts of all calls of `push` and of the final `flush`, joined, are `decode` of all ids, unless other `errors` or
+    `continues` are given.
 
     Args:
         tokens: The UTF-8 bytes of each id.
@@ -159,7 +160,7 @@ class StreamDecoder:
         return text
 
     def flush(self) -> str:
-        """Returns the rest at the end: U+FFFD if the last character is incomplete."""
+        """Returns the rest at the end; `errors` decides about an incomplete character, which is U+FFFD by default."""
         return self._utf8.decode(b"", final=True)
 
 

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 MODEL_TYPES = {"bidirectional_lm": "word_lm", "committee": "ensemble"}  # 0.1 -> today, in config.json
 STATE_KEYS = {"health": "divergence"}  # 0.1 -> today, in training_state.json
-OPTIONS = {"votes": "ngram_buckets"}  # 0.1 -> today
+RENAMED_OPTIONS = {"votes": "ngram_buckets"}  # 0.1 -> today
 
 _TENSORS = (
     (re.compile(r"(^|\.)votes\.ratio$"), r"\1ngrams.log_count_ratio"),

@@ -18,20 +18,20 @@ from rnnnlp.config import Config, describe
 from rnnnlp.errors import UserError
 from rnnnlp.files import write_atomically
 from rnnnlp.training.card import with_quantization
-from rnnnlp.training.earlier import OPTIONS
+from rnnnlp.training.earlier import RENAMED_OPTIONS
 from rnnnlp.training.model_folder import CARD, METRICS, located, replaced_model, training_of
 from rnnnlp.training.network import Network
 from rnnnlp.training.opened_once import reduced
+from rnnnlp.training.push import push
 from rnnnlp.training.records import record_of
 from rnnnlp.training.reporting import Callback
 from rnnnlp.training.run import kept_or_temporary, resume, train
 from rnnnlp.training.run_folder import RunFolder, read_state
-from rnnnlp.training.sharing import push
 from rnnnlp.training.signals import kill_exits
 from rnnnlp.training.task import Task, network_options
 
-OF_KERNELS = frozenset(("backend", "threads"))  # options that also apply when a trained model is used
-OF_OTHERS = {  # names of options in other libraries, and their names here
+KERNEL_OPTIONS = frozenset(("backend", "threads"))  # options that also apply when a trained model is used
+OPTION_SYNONYMS = {  # names of options in other libraries, and their names here
     "random_state": "seed",
     "n_jobs": "threads",
     "learning_rate": "lr",
@@ -64,7 +64,7 @@ class Estimator:
     training_: dict[str, Any]  # how it was trained
     card_: str | None  # the model card
     _lines: list[str]  # of `metrics.jsonl`
-    _chosen_here: frozenset[str] = frozenset()  # those of OF_KERNELS that were chosen in this process, and so for it
+    _chosen_here: frozenset[str] = frozenset()  # the KERNEL_OPTIONS that were chosen in this process, for it
     _folder: Path | None = None  # of the run, where it is known
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -111,7 +111,7 @@ class Estimator:
         options = self.task.options_from({"data": data, **self._given()})
         if out is None and "tensorboard" in (options.training.report_to or ""):
             raise UserError("report_to is tensorboard, whose files are in the run folder, and no run is kept; give out")
-        self._chosen_here = OF_KERNELS
+        self._chosen_here = KERNEL_OPTIONS
         with kill_exits(), kept_or_temporary(out) as folder:
             run = RunFolder(folder)
             before = run.identity()
@@ -138,7 +138,7 @@ class Estimator:
         with kill_exits():
             network = resume(cls.task, folder, changes, data=loaded, callbacks=callbacks)
         resumed = cls._of_run(network, RunFolder(folder))
-        resumed._chosen_here = OF_KERNELS
+        resumed._chosen_here = KERNEL_OPTIONS
         return resumed
 
     @classmethod
@@ -175,14 +175,24 @@ class Estimator:
         return {name: getattr(self, name) for name in self.defaults}
 
     def set_params(self, **options: Any) -> Self:
-        """Changes options. They take effect at the next `fit`; `backend` and `threads` at once."""
+        """Changes options. They take effect at the next `fit`; `backend` and `threads` at once.
+
+        Args:
+            options: New values by name.
+
+        Returns:
+            This object.
+
+        Raises:
+            ValueError: For an unknown option, as scikit-learn does.
+        """
         try:
             self._require_known(options, self.defaults)
         except TypeError as error:
             raise ValueError(str(error)) from None  # what scikit-learn raises for its own estimators
         for name, value in options.items():
             setattr(self, name, value)
-        self._chosen_here |= OF_KERNELS.intersection(options)
+        self._chosen_here |= KERNEL_OPTIONS.intersection(options)
         return self
 
     def __repr__(self) -> str:
@@ -224,7 +234,11 @@ class Estimator:
 
     @cached_property
     def history_(self) -> list[dict[str, Any]]:
-        """The losses and evaluations of the training: the lines of `metrics.jsonl`, read when first asked for."""
+        """The losses and evaluations of the training: the lines of `metrics.jsonl`, read when first asked for.
+
+        Raises:
+            NotFittedError: Before `fit`.
+        """
         self._fitted()
         return [record for line in self._lines if (record := record_of(line)) is not None]
 
@@ -252,7 +266,9 @@ class Estimator:
 
         Raises:
             UserError: If it cannot be written, has files of these names that do not belong to a model, or has
-                checkpoints and the weights are to be int8.
+                checkpoints and the weights are to be int8; or if `quantize` has
+                another value than these two.
+            NotFittedError: Before `fit`.
         """
         network = self._fitted()
         card = self.card_ if quantize is None else with_quantization(self.card_ or f"# {self.task.title}\n")
@@ -286,6 +302,7 @@ class Estimator:
 
         Raises:
             UserError: If the Hub does not take it.
+            NotFittedError: Before `fit`.
         """
         network = self._fitted()
         with tempfile.TemporaryDirectory(prefix="rnnnlp-") as temporary:
@@ -297,10 +314,10 @@ class Estimator:
 
 def advice_on(name: str, known: Collection[str]) -> str:
     """What to do about an option that is not known: the name that is probably meant, or all that are known."""
-    if OPTIONS.get(name) in known:
-        return f"it is now {OPTIONS[name]}"
-    if OF_OTHERS.get(name) in known:
-        return f"here it is {OF_OTHERS[name]}"
+    if RENAMED_OPTIONS.get(name) in known:
+        return f"it is now {RENAMED_OPTIONS[name]}"
+    if OPTION_SYNONYMS.get(name) in known:
+        return f"here it is {OPTION_SYNONYMS[name]}"
     if name == "verbose":
         return "the level of the logger 'rnnnlp' decides what is shown"
     near = difflib.get_close_matches(name, known, 1)

@@ -81,12 +81,12 @@ def gradients_of_batch(
     objective.next_batch()
     if shards == processes().size == 1:
         return mean_loss([compute(WHOLE)])
-    sums, told = sum_of_shards(shards, of_shard, [p.value for p in parameters], WIRES[wire])
+    sums, results = sum_of_shards(shards, of_shard, [p.value for p in parameters], WIRES[wire])
     for p, (rows, values) in zip(parameters, sums, strict=True):
         p.zero_grad()
         p.rows = rows
         p.grad[p.touched] = values
-    losses, squares = zip(*told, strict=True)
+    losses, squares = zip(*results, strict=True)
     return mean_loss(losses, sum(squares) if measured else None)
 
 
@@ -107,21 +107,21 @@ def sum_of_shards(
 
     Args:
         shards: The number of shards.
-        compute: Gives for a shard the rows of arrays, and something to tell.
+        compute: Returns, for a shard, its gradients and a further result.
         like: Whole arrays of the same shapes and dtype.
         wire: How the arrays travel.
 
     Returns:
-        The sums, and what each shard tells, in order.
+        The sums, and the further result of each shard, in order.
     """
-    own_told: list[T] = []
+    own_results: list[T] = []
     shapes = [array.shape for array in like]
 
     def of_shard(node: Node) -> list[Gradient] | None:
         if node.end - node.begin > 1:
             return None
-        arrays, told = compute(Shard(node.begin, shards))
-        own_told.append(told)
+        arrays, result = compute(Shard(node.begin, shards))
+        own_results.append(result)
         return [Gradient(rows, wire.rounded(values)) for rows, values in arrays]
 
     def add(left: list[Gradient], right: list[Gradient]) -> list[Gradient]:
@@ -132,7 +132,7 @@ def sum_of_shards(
     nodes = [nodes_of(rank, processes().size, root) for rank in range(processes().size)]
     own = [node.sum(of_shard, add) for node in nodes[processes().rank]]
     masks = [_mask([arrays[i].rows for arrays in own], shape[0]) for i, shape in enumerate(shapes)]
-    found = processes().exchange((own_told, masks))
+    found = processes().exchange((own_results, masks))
     rows = [_rows(of_array) for of_array in zip(*(masks for _, masks in found), strict=True)]
     lengths = [shape[0] if r is None else len(r) for shape, r in zip(shapes, rows, strict=True)]
     found_shapes = [(length, *shape[1:]) for shape, length in zip(shapes, lengths, strict=True)]
@@ -144,7 +144,7 @@ def sum_of_shards(
     total = processes().sum(flat, nodes, int(ends[-1]), like[0].dtype, wire)  # (P,)
     parts = np.split(total, ends[:-1])
     sums = [Gradient(r, part.reshape(shape)) for r, part, shape in zip(rows, parts, found_shapes, strict=True)]
-    return sums, [told for of_process, _ in found for told in of_process]
+    return sums, [result for of_process, _ in found for result in of_process]
 
 
 def _mask(rows: Sequence[Array | None], length: int) -> Array | None:

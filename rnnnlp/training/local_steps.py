@@ -28,8 +28,8 @@ from rnnnlp.training.optimizers import Optimizer, clipping, global_norm
 from rnnnlp.training.wire import WIRES
 
 
-class LocalStep(NamedTuple):
-    """What a replica tells of a step: loss, gradient norm, and that of each parameter where one is not finite."""
+class ReplicaRecord(NamedTuple):
+    """A step of a replica: loss, gradient norm, and that of each parameter where one is not finite."""
 
     loss: ShardLoss
     norm: float
@@ -44,6 +44,8 @@ class Replica:
         self.values = {name: p.value.copy() for name, p in self.parameters.items()}
         self.optimizer = copy.copy(common)
         self.optimizer.slots = copy.deepcopy(common.slots)
+        self.records: list[ReplicaRecord] = []  # of the steps since the last mean
+        self.changed: dict[str, Array | None] = {}  # the rows that these have changed, as a mask; None for all
 
     def arrays(self) -> list[Array]:
         """Its weights and moments, in the order of `arrays_of`."""
@@ -52,10 +54,8 @@ class Replica:
     def begin(self, common: Optimizer) -> None:
         """Goes to the weights and moments that all share."""
         self.optimizer.steps = common.steps
-        self.told: list[LocalStep] = []
-        self.changed: dict[str, Array | None] = {
-            name: np.zeros(len(p.value), bool) for name, p in self.parameters.items()
-        }
+        self.records = []
+        self.changed = {name: np.zeros(len(p.value), bool) for name, p in self.parameters.items()}
         for own, shared in zip(self.arrays(), arrays_of(common), strict=True):
             own[...] = shared
 
@@ -68,7 +68,7 @@ class Replica:
             norm *= shard.total  # the gradients of a shard are divided by the count of the whole batch
             self.optimizer.step(lr, scale=shard.total * clipping(norm, max_norm))
         is_finite = math.isfinite(loss.loss_sum) and math.isfinite(norm)
-        self.told.append(LocalStep(loss, norm, {} if is_finite else norms))
+        self.records.append(ReplicaRecord(loss, norm, {} if is_finite else norms))
         for name, p in self.parameters.items():
             if p.rows is None:
                 self.changed[name] = None
@@ -116,9 +116,9 @@ class LocalSteps:
                 step_rng = shard.rng(rng, seed, self.optimizer.steps + len(taken))
                 replica.step(self.objective, shard, lr, max_norm, rng=step_rng)
             taken.append(lr)
-        told, rows = self.told()
-        losses, worst = [], told[0][0]
-        for number, (lr, of_all) in enumerate(zip(taken, zip(*told, strict=True), strict=True), 1):
+        records, rows = self.exchange_records()
+        losses, worst = [], records[0][0]
+        for number, (lr, of_all) in enumerate(zip(taken, zip(*records, strict=True), strict=True), 1):
             batch = mean_loss([of_replica.loss for of_replica in of_all])
             worst = max(of_all, key=lambda of_replica: (len(of_replica.norms), of_replica.norm))
             detector.check(self.optimizer.steps + number, batch.loss, worst.norm, worst.norms, lr)
@@ -128,16 +128,16 @@ class LocalSteps:
         averaged.update(self.optimizer.steps, taken=len(taken))
         return Step(mean_loss(losses), worst.norm, None)
 
-    def told(self) -> tuple[list[list[LocalStep]], list[Array | None]]:
-        """What all replicas tell of each step, and the rows of each parameter that any of them has changed."""
+    def exchange_records(self) -> tuple[list[list[ReplicaRecord]], list[Array | None]]:
+        """The records of all replicas, and the rows of each parameter that any of them has changed; None for all."""
         own = list(self.replicas.values())
         changed = {
             name: union([replica.changed[name] for replica in own], len(p.value)) for name, p in self.parameters.items()
         }
-        found = processes().exchange(([replica.told for replica in own], changed))
+        found = processes().exchange(([replica.records for replica in own], changed))
         masks = [union([of[name] for _, of in found], len(p.value)) for name, p in self.parameters.items()]
         rows = [None if mask is None else np.flatnonzero(mask) for mask in masks]
-        return [of_replica for told, _ in found for of_replica in told], rows
+        return [of_replica for records, _ in found for of_replica in records], rows
 
     def take_mean(self, rows: Sequence[Array | None]) -> None:
         """Goes to the mean of all replicas; only these rows change.

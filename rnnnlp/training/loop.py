@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from rnnnlp.batches.seeding import Stream, rng_for
+from rnnnlp.batches.seeding import RandomStream, rng_for
 from rnnnlp.config import written_duration
 from rnnnlp.errors import OptionName, UserError, option
 from rnnnlp.files import CorruptFileError
@@ -129,7 +129,7 @@ class Trainer:
         budget = None if config.budget is None else config.budget - spent
         self.clock = Clock(total_steps=steps, budget=budget, started=started, now=processes().now)
         self.detector = DivergenceDetector()
-        self.rng = rng_for(config.seed, Stream.DROPOUT)
+        self.rng = rng_for(config.seed, RandomStream.DROPOUT)
         self.state = TrainingState(data_places=places_of(config.data, run.path))
         self.last_checkpoint = processes().now()
         self.trimmer = MallocTrimmer()
@@ -138,9 +138,11 @@ class Trainer:
         begin_alike(objective)
 
     @classmethod
-    def begin(cls, objective: Objective, config: TrainingConfig, run: RunFolder, **options: Any) -> Self:
+    def begin(
+        cls, objective: Objective, config: TrainingConfig, run: RunFolder, *, started: float | None = None
+    ) -> Self:
         """A new run in the folder. Once its first checkpoint is written, it replaces any run that was there."""
-        trainer = cls(objective, config, run, **options)
+        trainer = cls(objective, config, run, started=started)
 
         def write() -> None:
             with run.replacement() as new:
@@ -152,7 +154,12 @@ class Trainer:
         return trainer
 
     def train(self) -> None:
-        """Trains to the end, or until a signal arrives, the patience runs out or a callback stops it."""
+        """Trains to the end, or until a signal arrives, the patience runs out or a callback stops it.
+
+        Raises:
+            Interrupted: After a signal, once a checkpoint is saved; none is while the loss is high.
+            Diverged: If the loss stays high or is not finite, and that cannot be rolled back.
+        """
         with processes().signals() as signals, Progress(self.clock) as progress:
             while True:
                 try:
@@ -193,13 +200,22 @@ class Trainer:
         steps = config.sync_every if clock.total_steps is None else min(config.sync_every, clock.total_steps - before)
         is_logged = is_passed(LOGGED_STEPS, before, before + steps)
         if self.local_steps is None:
-            parts = self.objective, self.optimizer, self.averaged, self.detector
-            step = train_step(*parts, config, lr=lr, rng=self.rng, measured=is_logged)
+            step = train_step(
+                self.objective,
+                self.optimizer,
+                self.averaged,
+                self.detector,
+                config,
+                lr=lr,
+                rng=self.rng,
+                measured=is_logged,
+            )
             clock.step += 1
         else:
             rates = self.learning_rates(steps)
-            options: dict[str, Any] = {"max_norm": config.max_norm, "rng": self.rng, "seed": config.seed}
-            step = self.local_steps.train(rates, self.averaged, self.detector, **options)
+            step = self.local_steps.train(
+                rates, self.averaged, self.detector, max_norm=config.max_norm, rng=self.rng, seed=config.seed
+            )
         self.noise_scale.update(step.batch, self.shards, step.gradient_norm)
         progress.step(step.batch, lr, self.noise_scale.targets)
         if is_logged:
@@ -252,10 +268,10 @@ class Trainer:
     def evaluate(self, progress: Progress) -> None:
         """Evaluates the averaged weights on validation, and keeps them if they are the best so far."""
         started = processes().now()
-        state, clock, due, was_over = self.state, self.clock, self.config.evaluations, self.clock.over
+        state, clock, num_evaluations, was_over = self.state, self.clock, self.config.evaluations, self.clock.over
         state.evaluated_at = clock.step
         if clock.step:  # the evaluation before the first step is not counted
-            state.evaluations = max(state.evaluations + 1, int(clock.progress * due))
+            state.evaluations = max(state.evaluations + 1, int(clock.progress * num_evaluations))
         with self.averaged.applied():
             metrics = self.objective.evaluate()
             metrics = processes().first(lambda: metrics)  # other processors may round otherwise
@@ -266,15 +282,15 @@ class Trainer:
             else:
                 state.evaluations_since_best += 1
             sample = processes().first(self.objective.sample)
-        of_sample = {} if sample is None else {"sample": sample}
-        self.run.log(self.progress_record() | {"validation": metrics} | of_sample)
+        sample_record = {} if sample is None else {"sample": sample}
+        self.run.log(self.progress_record() | {"validation": metrics} | sample_record)
         progress.evaluated(metrics, best=better, sample=sample)
         self.reports.evaluation(clock.step, metrics, best=better, sample=sample)
         self.ask_callbacks()
         took = processes().now() - started
         clock.reserve = max(clock.reserve, took) if was_over else took  # a run that is over stays over
         # Evaluations that came due while this one took its time are skipped.
-        state.evaluations = max(state.evaluations, int(clock.progress * due))
+        state.evaluations = max(state.evaluations, int(clock.progress * num_evaluations))
         if not self.detector.high_steps or self.over:
             self.save_checkpoint()
 
@@ -336,7 +352,7 @@ class Trainer:
     def resume(self) -> None:
         """Continues from the newest checkpoint of the run folder, with options that may have changed.
 
-        Other limits change the progress of the run, so the schedule of the learning rate is stretched over the whole.
+        A new limit changes the length of the run. The learning-rate schedule is stretched to it.
 
         Raises:
             UserError: If the run has already passed a new limit.
@@ -346,15 +362,9 @@ class Trainer:
             log.info("%s resumes with %s: the bits may differ from those of an uninterrupted run", path, differs)
         self.clock.resume(state.step, state.seconds, state.reserve)
         changed = self.changed_options(path)
+        if changed & {*LIMITS, "max_epochs"}:
+            self._require_time_left()
         if changed & {*LIMITS, "max_epochs", "evaluations", "patience"}:
-            if self.clock.over and changed & {*LIMITS, "max_epochs"}:
-                name = self.reached_limit()
-                had, kept = written_duration(self.spent + self.clock.seconds), written_duration(state.reserve)
-                also = f", and {kept} more are kept for the last evaluation" if name == "budget" else ""
-                raise UserError(
-                    f"{option(name)} is {getattr(self.config, name)}, and {self.run.path} has already had "
-                    f"{self.clock.step} steps in {had}{also}; give more"
-                )
             state.evaluations = int(self.clock.progress * self.config.evaluations)
             state.evaluations_since_best = 0
         if "data" in changed:
@@ -363,6 +373,22 @@ class Trainer:
             self.run.save_training(self.config.to_mapping())
             self.save_checkpoint()
         log.info("resuming from step %d (%s)", state.step, path)
+        self._log_if_over()
+
+    def _require_time_left(self) -> None:
+        """UserError if the run has already passed its limit."""
+        if not self.clock.over:
+            return
+        name = self.reached_limit()
+        had, kept = written_duration(self.spent + self.clock.seconds), written_duration(self.clock.reserve)
+        also = f", and {kept} more are kept for the last evaluation" if name == "budget" else ""
+        raise UserError(
+            f"{option(name)} is {getattr(self.config, name)}, and {self.run.path} has already had "
+            f"{self.clock.step} steps in {had}{also}; give more"
+        )
+
+    def _log_if_over(self) -> None:
+        """Logs that no step follows, and how to train longer."""
         if self.clock.over:
             folds = self.config.cross_validation_folds
             longer = "begin a new run" if folds else "resume it with more epochs, steps or budget"

@@ -41,11 +41,11 @@ MEMBERS = "members"  # of an ensemble: a folder for each member
 CHECKPOINTS, LANGUAGE_MODEL, METRICS, CARD = "checkpoints", "language_model", "metrics.jsonl", "README.md"  # of a run
 CROSS_VALIDATION = "cross_validation.safetensors"
 TENSORBOARD, TRACKED = "tensorboard", "trackers.json"  # what trackers of experiments keep with a run
-OF_A_RUN = (CHECKPOINTS, LANGUAGE_MODEL, CROSS_VALIDATION, METRICS, CARD, TENSORBOARD, TRACKED)
-OF_A_MODEL = (CONFIG, TOKENIZER, WEIGHTS)
-ON_HUB = (*OF_A_MODEL, CARD, METRICS, *(f"{MEMBERS}/*/{name}" for name in OF_A_MODEL))  # all that the Hub has of one
+RUN_ENTRIES = (CHECKPOINTS, LANGUAGE_MODEL, CROSS_VALIDATION, METRICS, CARD, TENSORBOARD, TRACKED)
+MODEL_FILES = (CONFIG, TOKENIZER, WEIGHTS)
+ON_HUB = (*MODEL_FILES, CARD, METRICS, *(f"{MEMBERS}/*/{name}" for name in MODEL_FILES))  # all that the Hub has of one
 KEYS = {"format": int, "model_type": str, "model": dict}  # of config.json, and the types of their values
-ENTRIES = (CONFIG, TOKENIZER, WEIGHTS, MEMBERS, *OF_A_RUN)  # all that a folder of a run or model may have
+ENTRIES = (CONFIG, TOKENIZER, WEIGHTS, MEMBERS, *RUN_ENTRIES)  # all that a folder of a run or model may have
 
 
 class SavedModel(ABC):
@@ -57,7 +57,7 @@ class SavedModel(ABC):
     @property
     def files(self) -> tuple[str, ...]:
         """The files that `write` writes, with `/` between a folder and a name."""
-        return OF_A_MODEL
+        return MODEL_FILES
 
     @abstractmethod
     def write(self, folder: Path, *, training: Mapping[str, Any] | None = None, quantize: str | None = None) -> None:
@@ -94,7 +94,7 @@ class SavedModel(ABC):
 
         Args:
             repo: The name of the model there, `owner/name`; it is made if it is not there.
-            options: Those of `sharing.push`: `private`, `message`, `language`, `license`.
+            options: Those of `training.push.push`: `private`, `message`, `language`, `license`.
 
         Returns:
             The address of the model.
@@ -102,7 +102,7 @@ class SavedModel(ABC):
         Raises:
             UserError: If the Hub does not take it.
         """
-        from rnnnlp.training.sharing import push
+        from rnnnlp.training.push import push
 
         with tempfile.TemporaryDirectory(prefix="rnnnlp-") as temporary:
             folder = Path(temporary) / "model"
@@ -175,7 +175,7 @@ def replaced_model(folder: str | os.PathLike[str], *, quantize: str | None = Non
                 "weights"
             )
 
-    with replacement(path, ENTRIES, keep=OF_A_RUN, check=check) as new:
+    with replacement(path, ENTRIES, keep=RUN_ENTRIES, check=check) as new:
         yield new
 
 
@@ -183,7 +183,7 @@ def digest_of_model(folder: Path) -> str:
     """The SHA-256 digest of the files that make the model in a folder, or the ensemble: the same for equal models."""
     digest, folder = hashlib.sha256(), current(folder)
     for place in (folder, *sorted((folder / MEMBERS).glob("*"))):
-        for name in OF_A_MODEL:
+        for name in MODEL_FILES:
             if (place / name).is_file():
                 with open_regular(place / name) as file:
                     digest.update(f"{place.name if place != folder else ''}/{name} {size_and_sha256(file)}".encode())

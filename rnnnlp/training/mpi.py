@@ -108,11 +108,11 @@ class OverMPI:
                     result = function()
             except Exception as raised:
                 error = raised
-        told = None if error is None else _sendable(error)
+        sent_error = None if error is None else _sendable(error)
         with self._in_messages():
-            result, told, self._now = self._world.bcast((result, told, time.monotonic()))
-        if error is not None or told is not None:
-            raise error or told
+            result, sent_error, self._now = self._world.bcast((result, sent_error, time.monotonic()))
+        if error is not None or sent_error is not None:
+            raise error or sent_error
         found: T = result
         return found
 

@@ -20,7 +20,7 @@ class BatchLoss(NamedTuple):
 
 
 class Step(NamedTuple):
-    """What a training step tells: the loss of its batch, the gradient norm before clipping, and the update ratio."""
+    """The result of a training step: the loss of its batch, the gradient norm before clipping, and the update ratio."""
 
     batch: BatchLoss
     gradient_norm: float

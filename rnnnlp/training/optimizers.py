@@ -159,7 +159,10 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {"adamw": AdamW, "adam": Adam, "rmsprop
 
 
 def global_norm(parameters: Mapping[str, Parameter]) -> tuple[float, dict[str, float]]:
-    """The Euclidean norm of all gradients together, and of that of each parameter whose learning rate is above 0."""
+    """The Euclidean norm of all gradients together, and that of the gradient of each parameter.
+
+    Parameters whose learning rate is 0 are left out.
+    """
     gradients = {name: p.grad[p.touched] for name, p in parameters.items() if p.lr_scale}
     backend = kernels.of(next(iter(gradients.values())))
     norms = dict(zip(gradients, backend.norms(list(gradients.values())), strict=True))

@@ -57,6 +57,8 @@ def train(
     Raises:
         UserError: For a mistake in options or data, data in the run that is replaced, a folder in use, or a run that
             diverges.
+        Interrupted: After a signal, such as that of Ctrl-C. It is a `KeyboardInterrupt`; a checkpoint was saved,
+            unless the loss was high.
     """
     started = processes().now()
     reports = reports_to(callbacks, options.training.report_to)
@@ -93,8 +95,9 @@ def resume(
         The network with the weights that were best on validation.
 
     Raises:
-        UserError: If there is no such run, it is damaged, it is one of another task, it had other data, or an option
-            cannot change.
+        UserError: If there is no such run, it is damaged, it is one of another task, it had other data, an option
+            cannot change, or the run diverges.
+        Interrupted: As for `train`.
     """
     with RunFolder.reopen(path) as run:
 

@@ -273,7 +273,7 @@ class RunFolder:
 
     @by_first
     def forget_metrics_after(self, step: int, *, evaluated: bool) -> None:
-        """Drops the lines of steps, and of an evaluation at this step, that a resumed run will take again.
+        """Drops the records after `step`, because a resumed run writes them again.
 
         Args:
             step: The last one that is kept.

@@ -10,7 +10,7 @@ import numpy as np
 from rnnnlp.config import Config, NetworkConfig, as_given, describe
 from rnnnlp.errors import UserError, dashed, option
 from rnnnlp.text.read_options import ReadOptions
-from rnnnlp.training.earlier import OPTIONS
+from rnnnlp.training.earlier import RENAMED_OPTIONS
 from rnnnlp.training.model_folder import SavedModel, located, read_config
 from rnnnlp.training.network import Network
 from rnnnlp.training.options import TrainingOptions, budget_seconds
@@ -91,24 +91,24 @@ class Task:
         Raises:
             UserError: For an unknown name, a wrong type, a value that a check refuses, or if there is no data.
         """
-        of_training = {f.name for f in fields(self.options)} - set(self.leave_out)
-        of_network = {f.name: f.type for f in network_options(self.network.config_type)}
+        training_names = {f.name for f in fields(self.options)} - set(self.leave_out)
+        network_types = {f.name: f.type for f in network_options(self.network.config_type)}
         for name in values:
-            if name in OPTIONS and OPTIONS[name] in of_training | of_network.keys():
-                raise UserError(f"{option(name)} is now {option(OPTIONS[name])}; use that name")
-            if name not in of_training | of_network.keys():
+            if name in RENAMED_OPTIONS and RENAMED_OPTIONS[name] in training_names | network_types.keys():
+                raise UserError(f"{option(name)} is now {option(RENAMED_OPTIONS[name])}; use that name")
+            if name not in training_names | network_types.keys():
                 raise UserError(
                     f"{name!r} is not an option of this training; its options are in 'rnnnlp {self.command} "
                     f"{dashed('help')}', under training and network"
                 )
         if "data" not in values:
             raise UserError(f"{option('data')} is missing; give a file, a folder, a Hub name or a built-in set")
-        training = {name: value for name, value in values.items() if name in of_training}
+        training = {name: value for name, value in values.items() if name in training_names}
         if isinstance(budget := training.get("budget"), str):
             training["budget"] = budget_seconds(budget)
         if "report_to" in training:
             training["report_to"] = trackers_given(training["report_to"])
-        network = {name: as_given(of_network[name], v, name) for name, v in values.items() if name in of_network}
+        network = {name: as_given(network_types[name], v, name) for name, v in values.items() if name in network_types}
         options = Options(self.options.from_mapping(training), network)
         self.check(options)
         self.network.config_type.check_given(network)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from rnnnlp.batches.seeding import Stream, rng_for
+from rnnnlp.batches.seeding import RandomStream, rng_for
 from rnnnlp.config import LARGEST_INTEGER
 from rnnnlp.errors import UserError, option
 from rnnnlp.tasks.char_lm.config import CharLMTraining
@@ -87,7 +87,7 @@ def train(variant: Variant, given: Mapping[str, Any]) -> dict[str, Any]:
             tokens=len(encoded.ids["train"]),
             validation_tokens=min(len(encoded.ids["validation"]), training.validation_tokens),
         )
-        rng: np.random.Generator = rng_for(config.seed, Stream.WEIGHTS)
+        rng: np.random.Generator = rng_for(config.seed, RandomStream.WEIGHTS)
         network = build(variant, network_config, encoded.tokenizer, rng=rng)
         with kept_or_temporary(None) as folder, RunFolder.create(folder, overwrite=False) as run:
             objective = VariantObjective(network, encoded, config, variant)

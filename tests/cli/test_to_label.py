@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from rnnnlp.cli.main import main
+from rnnnlp.tasks.sentiment.ensemble import load_predictor
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.text import load_labelled, load_plain_texts
 from rnnnlp.text.plain import load_texts_to_label
@@ -67,10 +68,11 @@ def test_the_whole_loop(home: Path, capsys: pytest.CaptureFixture):
     asked = rows_of(home / "asked.csv")
     assert list(asked[0]) == ["review", "tone", "guess", "margin"]
     assert len(asked) == len({row["review"] for row in asked}) == 8
-    for row in asked:
+    model = load_predictor(home / "run")
+    for row, p in zip(asked, model.predict_proba([row["review"] for row in asked]), strict=True):
         assert row["tone"] == pool[row["review"]] == ""
-        assert row["guess"] in ("good", "bad")
-        assert 0 <= float(row["margin"]) <= 1
+        assert row["guess"] == model.labels[p.argmax()]
+        assert float(row["margin"]) == pytest.approx(p.max() - p.min(), abs=1e-4)
 
     write(home / "asked.csv", [{**row, "tone": label_of(row["review"])} for row in asked[:6]] + asked[6:])
     both = str(home / "*.csv")
@@ -152,7 +154,6 @@ def test_minus_one_may_stand_for_no_label(tmp_path: Path):
 
 def test_texts_that_trained_a_member_of_an_ensemble_are_known(home: Path, tmp_path: Path):
     from rnnnlp.cli.to_label import trained_texts
-    from rnnnlp.tasks.sentiment.ensemble import load_predictor
 
     model = load_predictor(home / "run")
     of_member = trained_texts(model.classes, home / "run")
@@ -165,7 +166,6 @@ def test_without_the_data_of_the_training_nothing_is_known(
     home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
     from rnnnlp.cli.to_label import trained_texts
-    from rnnnlp.tasks.sentiment.ensemble import load_predictor
 
     classes = load_predictor(home / "run").classes
     assert trained_texts(classes, home / "run")

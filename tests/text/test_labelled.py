@@ -51,6 +51,12 @@ def test_labels_of_csv(tmp_path, labels, names):
     assert len(data.splits["train"]) == 2
 
 
+@pytest.mark.parametrize("word", ["nan", "NAN", "NA", "n/a", "#N/A", "<NA>", "null", "NULL", "None", r"\N"])
+def test_words_for_no_label_in_files(tmp_path, word):
+    data = load_labelled(write_csv(tmp_path / "a.csv", ["a", "b", word]), validation_fraction=0)
+    assert data.classes.names == ("a", "b")
+
+
 def test_rows_without_a_label_are_dropped_and_logged(tmp_path, caplog):
     spec = write_jsonl(tmp_path / "a.jsonl", [0, 1, "N/A", None, "", float("nan")])
     assert load_labelled(spec, validation_fraction=0).splits["train"].texts == ["0", "1"]
@@ -135,6 +141,13 @@ def test_copies_among_the_texts_to_validate_on_are_warned_of(tmp_path, caplog):
     (tmp_path / "copies.csv").write_text("text,label\n" + "\n".join(rows))
     warn_of_copies(load_labelled(str(tmp_path / "copies.csv")))
     assert "4 of the 4 validation texts are also training texts" in caplog.text
+
+
+@pytest.mark.parametrize(("copies", "said"), [(1, False), (2, True)])
+def test_few_copies_are_not_warned_of(copies, said, caplog):
+    train, held = (LabelledSplit([str(k) for k in range(n)], np.zeros(n, np.int64)) for n in (copies, 100))
+    warn_of_copies(LabelledData({"train": train, "validation": held}, Classes(("a", "b")), "numbers"))
+    assert bool(caplog.text) == said
 
 
 @pytest.mark.parametrize(
@@ -251,7 +264,7 @@ def test_the_whole_of_a_source_as_one_split(tmp_path):
 
 def test_each_text_keeps_its_weight():
     split = LabelledSplit([str(k) for k in range(40)], np.arange(40) % 2, np.arange(40.0))
-    parts = hold_out_validation(split, "numbers", fraction=0.2)
+    parts = hold_out_validation(split, "numbers", validation_fraction=0.2)
     whole = LabelledData(parts, Classes(("0", "1")), "numbers", held_out=True).whole()
     for part in (*parts.values(), whole.splits["train"]):
         assert part.weights.tolist() == [float(text) for text in part.texts]

@@ -83,6 +83,14 @@ def test_unlabelled_texts_are_for_pretraining_a_language_model(tmp_path, caplog)
         assert "left out: texts without a label" in caplog.text
 
 
+def test_unlabelled_texts_of_a_classifier(tmp_path):
+    write_table(tmp_path / "train.jsonl", [{"words": f"w {i}", "label": i % 2} for i in range(4)])
+    write_table(tmp_path / "unsupervised.jsonl", [{"words": "alone"}])
+    reading = ReadOptions(text_column="words")
+    assert list(load_labelled(str(tmp_path), reading, unlabelled=True).unlabelled) == ["alone"]
+    assert not load_labelled(str(tmp_path), reading).unlabelled
+
+
 def test_a_source_may_have_only_unlabelled_texts(tmp_path):
     write_table(tmp_path / "unsupervised.parquet", [{"text": "alone"}])
     for unlabelled in (True, False):
@@ -144,6 +152,9 @@ def test_the_only_json_file_of_a_folder_is_train(tmp_path):
 def test_one_file_named_after_a_split(tmp_path):
     data = load_labelled(str(write_table(tmp_path / "test.csv", ROWS)))
     assert {split: len(rows) for split, rows in data.splits.items()} == {"test": 40}
+    (tmp_path / "test.parquet").mkdir()
+    write_table(tmp_path / "test.parquet" / "part-0.parquet", ROWS)
+    assert list(find_source(str(tmp_path / "test.parquet")).splits) == ["test"]
 
 
 def test_plain_text(tmp_path):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from rnnnlp.batches.seeding import Stream, rng_for
+from rnnnlp.batches.seeding import RandomStream, rng_for
 from rnnnlp.text import encode_corpus, load_corpus
 from rnnnlp.training.loop import Trainer
 from rnnnlp.training.run_folder import RunFolder
@@ -18,7 +18,7 @@ def begin(options: Options[ToyOptions], run: RunFolder, *, data: Any, started: f
     config = ToyTraining(**options.training.to_mapping())
     encoded = encode_corpus(data or load_corpus(config.data), config.tokenizer, splits=SPLITS)
     network_config = ToyConfig(encoded.tokenizer.vocab_size, **options.network)
-    network = ToyNetwork(network_config, encoded.tokenizer, rng=rng_for(config.seed, Stream.WEIGHTS))
+    network = ToyNetwork(network_config, encoded.tokenizer, rng=rng_for(config.seed, RandomStream.WEIGHTS))
     objective = ToyObjective(network, *(encoded.ids[split] for split in SPLITS), config)
     return Trainer.begin(objective, config, run, started=started)
 

@@ -19,7 +19,7 @@ from rnnnlp.errors import UserError
 from rnnnlp.tasks.sentiment.ensemble import Ensemble
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.training.model_folder import digest_of_model, located
-from rnnnlp.training.sharing import push_folder
+from rnnnlp.training.push import push_folder
 from tests.conftest import PATIENCE
 from tests.hub_stand_in import TOKEN, Hub, Repo, hub_server
 

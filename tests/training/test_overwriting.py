@@ -26,7 +26,7 @@ from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.text import CharTokenizer
 from rnnnlp.training import run_folder
 from rnnnlp.training.loop import Trainer
-from rnnnlp.training.model_folder import ENTRIES, OF_A_RUN, replaced_model
+from rnnnlp.training.model_folder import ENTRIES, RUN_ENTRIES, replaced_model
 from rnnnlp.training.run_folder import RunFolder
 from tests.cli.mistakes import TINY
 
@@ -303,7 +303,7 @@ def test_processes_that_save_into_one_folder_lose_nothing(home: Path, tmp_path: 
         os.fsync = lambda descriptor: None
         saved = 0
         for attempt in itertools.count():  # on a busy machine one of them may come last for long
-            with suppress(UserError), replacement(folder, ENTRIES, keep=OF_A_RUN) as new:
+            with suppress(UserError), replacement(folder, ENTRIES, keep=RUN_ENTRIES) as new:
                 for name in ("config.json", "tokenizer.json", "model.safetensors"):
                     shutil.copy(home / "lm" / name, new)
                 saved += 1

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from rnnnlp.batches.seeding import Stream, rng_for
+from rnnnlp.batches.seeding import RandomStream, rng_for
 from rnnnlp.batches.streams import require_window, streams_of
 from rnnnlp.tasks.char_lm.config import PRESETS, CharLMConfig, CharLMOptions, CharLMTraining, Preset
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
@@ -142,7 +142,7 @@ def throughput(options: CharLMOptions, vocab_size: int, tokens: int, layers: Map
     """
     size, T = PRESETS["base"], options.bptt
     B = min(options.batch_size or size.batch_size, streams_of(tokens, T))
-    rng = rng_for(options.seed, Stream.WEIGHTS)
+    rng = rng_for(options.seed, RandomStream.WEIGHTS)
     config = CharLMConfig(vocab_size, hidden_size=size.hidden_size, embedding_size=size.embedding_size, **layers)
     network = CharLMNetwork(config, rng=rng)
     ids = rng.integers(vocab_size, size=B * T + B)

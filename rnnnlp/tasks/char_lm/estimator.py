@@ -67,6 +67,7 @@ class CharLM(LanguageModelEstimator):
 
         Raises:
             UserError: For a mistake in options or data.
+            KeyboardInterrupt: After Ctrl-C. The object then has the best weights so far, if there are any.
         """
         corpus, name = given_corpus(data, validation_data, column=self.text_column, separator=self.document_separator)
         return self._train(name, corpus, out, overwrite, callbacks)
@@ -96,6 +97,7 @@ class CharLM(LanguageModelEstimator):
 
         Raises:
             UserError: If there is no such run, the data are others, or an option cannot change.
+            TypeError: For an unknown option.
         """
         if data is None and validation_data is None:
             return cls._resume(folder, changes, callbacks=callbacks)
@@ -112,7 +114,11 @@ class CharLM(LanguageModelEstimator):
             seed: The same seed gives the same text; None gives another one each time.
             errors: What becomes of bytes of a byte tokenizer that are not UTF-8, as in `bytes.decode`. With
                 "surrogateescape", `text.encode("utf-8", "surrogateescape")` gives the bytes.
-            sampling: The options of `Sampling`, such as `length=300` and `temperature=0.7`.
+            sampling: How tokens are chosen. `length` (default: 500) is the maximum number of tokens; `temperature`
+                (0.8) makes the text more predictable below 1, and 0 always takes the most probable token; `top_k` (0:
+                all) and `top_p` (1.0) sample from the k most probable tokens, or from the fewest that together have
+                this probability; `repetition_penalty` (1.0) above 1 makes the last `repetition_window` (64) tokens less
+                probable; `stop` has strings before which the text ends.
 
         Returns:
             The text after the prompt, without the prompt. It has at most `length` tokens.
@@ -120,6 +126,8 @@ class CharLM(LanguageModelEstimator):
         Raises:
             UserError: For a value that an option cannot have.
             TypeError: For an unknown option.
+            NotFittedError: Before `fit`.
+            UnicodeDecodeError: With `errors="strict"`, for bytes that are not UTF-8.
         """
         network = self._fitted()
         if not isinstance(prompt := prompt or "", str):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from rnnnlp.batches.seeding import Stream, rng_for
+from rnnnlp.batches.seeding import RandomStream, rng_for
 from rnnnlp.errors import UserError, option
 from rnnnlp.tasks.char_lm.config import FROM_RUN, PRESETS, CharLMOptions, CharLMTraining
 from rnnnlp.tasks.char_lm.defaults import resolve
@@ -45,7 +45,7 @@ def begin(options: Options[CharLMOptions], run: RunFolder, *, data: Corpus | Non
             processes=size,
         )
     )
-    rng = rng_for(config.seed, Stream.WEIGHTS)
+    rng = rng_for(config.seed, RandomStream.WEIGHTS)
     if earlier is None:
         network = CharLMNetwork(network_config, encoded.tokenizer, rng=rng)
     else:

@@ -24,7 +24,7 @@ from rnnnlp.layers.recurrent import num_parameters
 from rnnnlp.tasks.sentiment.linear import MAX_NGRAMS, VIEWS
 from rnnnlp.text.labels import LABEL_TYPES, Classes
 from rnnnlp.text.read_options import read_option
-from rnnnlp.training.earlier import OPTIONS
+from rnnnlp.training.earlier import RENAMED_OPTIONS
 from rnnnlp.training.options import TrainingOptions
 
 SHAPE = ("cell", "embedding_size", "hidden_size", "num_layers")  # what a classifier takes from a language model
@@ -38,7 +38,7 @@ LINEAR = {view: f"linear_{view}" for view in VIEWS}  # the field of each view
 class SentimentConfig(NetworkConfig):
     """The network: embedding, recurrent layers, pooling, softmax over the classes, and perhaps n-gram features."""
 
-    earlier_names: ClassVar[Mapping[str, str]] = OPTIONS
+    earlier_names: ClassVar[Mapping[str, str]] = RENAMED_OPTIONS
     retired: ClassVar[Mapping[str, Any]] = {"pairs": 0, "members": 1}  # before 0.1
     from_data: ClassVar[tuple[str, ...]] = ("vocab_size", "labels", "label_type", *LINEAR.values())
     sizes: ClassVar[tuple[str, ...]] = ("hidden_size", "embedding_size", "num_layers", "ngram_buckets")

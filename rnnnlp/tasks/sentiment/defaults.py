@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from rnnnlp.batches.documents import DocumentBatch
-from rnnnlp.batches.seeding import Stream, rng_for
+from rnnnlp.batches.seeding import RandomStream, rng_for
 from rnnnlp.batches.shards import WHOLE
 from rnnnlp.errors import OptionName, UserError, option
 from rnnnlp.tasks.sentiment.adversarial import vat_gradients
@@ -21,7 +21,7 @@ from rnnnlp.tasks.sentiment.config import NO_MODEL, SHAPE, SentimentConfig, Sent
 from rnnnlp.tasks.sentiment.linear_fitting import MOST_IN_FOLDS, best_tokenizer
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.tasks.sentiment.pretraining import MAX_SHARE_OF_BUDGET, pretraining_config, word_lm_config
-from rnnnlp.tasks.sentiment.transfer import OF_CLASSIFIER, PRETRAINED_DROPOUT
+from rnnnlp.tasks.sentiment.transfer import CLASSIFIER_SHAPE, PRETRAINED_DROPOUT
 from rnnnlp.tasks.word_lm.train import new_objective
 from rnnnlp.text import LabelledData, Tokenizer, is_unspaced, suggested_tokenizers, train_tokenizer
 from rnnnlp.text.scripts import script_shares
@@ -91,36 +91,34 @@ def resolve(
     in_batch = min(batch_size, texts)  # texts
     lengths = sampled_lengths(data.splits["train"].texts, tokenizer, config.max_length)
     mean = float(lengths.mean())
-    long = NGRAM_LENGTH_PRETRAINED if pretrained else NGRAM_LENGTH
-    if "ngram_buckets" not in given and mean >= long and texts * mean >= NGRAM_TOKENS:
-        config = config.changed(ngram_buckets=buckets_for(texts * mean, len(data.classes)))
+    if "ngram_buckets" not in given:
+        config = with_ngrams(config, texts, mean, pretrained=pretrained)
     label_smoothing = options.label_smoothing
     if label_smoothing is None:
         label_smoothing = 0.0 if config.ngram_buckets else LABEL_SMOOTHING
     cropped = float(np.minimum(lengths, crop).mean())  # tokens a text
-    epochs = affordable_epochs(options, config, texts, cropped, in_batch)
+    affordable = affordable_epochs(options, config, texts, cropped, in_batch)
     work = 1.0 if options.budget is None else ADVERSARIAL_WORK  # a run with a budget pays for it with epochs
     max_epochs = options.max_epochs or max_epochs_for(texts * cropped)
     # Where a linear model decides alone, no network is trained in the folds, which then take no time.
-    decides = not pretrained and linear_decides(options, data, mean)
-    folds = folds_for(options, data, math.inf if decides else epochs / max_epochs)
-    if options.budget is not None and not decides:
-        epochs /= folds + 1  # the folds and the final training share it
-    linear = has_linear(options, data, mean) if options.linear is None else options.linear
+    linear_alone = not pretrained and linear_decides(options, data, mean)
+    folds = folds_for(options, data, math.inf if linear_alone else affordable / max_epochs)
+    epochs_per_training = affordable
+    if options.budget is not None and not linear_alone:
+        epochs_per_training /= folds + 1  # the folds and the final training share the budget
     adversarial = options.adversarial
     if adversarial is None:
-        enough = epochs >= work * max_epochs
+        enough = epochs_per_training >= work * max_epochs
         adversarial = ADVERSARIAL if enough and not config.ngram_buckets else 0.0
-    epochs /= work if adversarial else 1
-    if options.budget is None:
-        epochs = min(epochs, options.max_epochs or math.inf)
-    else:
+    expected_epochs = epochs_per_training / (work if adversarial else 1)
+    if options.budget is not None:
         options = options.changed(max_epochs=max_epochs)
-        epochs = min(epochs, max_epochs)
+        expected_epochs = min(expected_epochs, max_epochs)
+    expected_tokens = expected_epochs * texts * cropped
     validation_tokens = int(len(data.splits["validation"]) * mean)
     decided = {
         "pretraining": options.pretraining or 0,
-        "linear": linear,
+        "linear": uses_linear(options, data, mean),
         "folds": folds,
         "min_frequency": options.least_frequency,
         "batch_size": batch_size,
@@ -128,12 +126,12 @@ def resolve(
         "weight_decay": options.weight_decay or 0.0,
         "label_smoothing": label_smoothing,
         "adversarial": adversarial,
-        "evaluations": options.evaluations or number_of_evaluations(epochs * texts * cropped, validation_tokens),
+        "evaluations": options.evaluations or number_of_evaluations(expected_tokens, validation_tokens),
     }
     training = SentimentTraining(**options.to_mapping() | decided)
     log.info(
         "about %.3g epochs of %d texts of about %.0f tokens; chosen or given: %s",
-        *(epochs, texts, mean, values_of(SHOWN, training, config)),
+        *(expected_epochs, texts, mean, values_of(SHOWN, training, config)),
     )
     return training, config
 
@@ -173,8 +171,9 @@ def resolve_pretraining(
 ) -> tuple[SentimentOptions, dict[str, Any], Tokenizer]:
     """Decides whether a language model is pretrained on the texts, of what size, and with what tokenizer.
 
-    It is if the time is enough, by a margin, for enough epochs of pretraining and all of the classifier. Subwords then
-    carry more meaning than the single characters of a text without spaces.
+    Where `pretraining` is left open, it needs a budget that covers, with a margin, at least MIN_PRETRAINING_EPOCHS of
+    it and the whole training of the classifier. With pretraining, subwords carry more meaning than the single
+    characters of a text without spaces.
 
     A word of one text only tells a linear model something. A network needs such words to learn what unknown ones are
     like. Where a linear model decides alone, no word of its texts may be unknown: such a word would stand for all
@@ -214,12 +213,16 @@ def has_linear(options: SentimentOptions, data: LabelledData, mean: float) -> bo
     return seconds >= LINEAR_SECONDS and tokens <= LINEAR_TOKENS_PER_SECOND * seconds
 
 
+def uses_linear(options: SentimentOptions, data: LabelledData, mean: float) -> bool:
+    """Whether there is a linear model: as `linear` says or, where that is left open, if `has_linear` says so."""
+    return has_linear(options, data, mean) if options.linear is None else options.linear
+
+
 def linear_decides(options: SentimentOptions, data: LabelledData, mean: float) -> bool:
     """Whether the texts are so few that a linear model decides alone, if the network does not start from another."""
     few = data.held_out and len(data.splits["train"]) + len(data.splits["validation"]) < FEWEST_FOR_NETWORK
-    linear = has_linear(options, data, mean) if options.linear is None else options.linear
     cross_validated = bool(options.folds) or (options.folds is None and (options.budget or 0.0) >= LINEAR_SECONDS)
-    return few and linear and cross_validated
+    return few and uses_linear(options, data, mean) and cross_validated
 
 
 def with_start(options: SentimentOptions, given: Mapping[str, Any], data: LabelledData) -> SentimentOptions:
@@ -233,7 +236,7 @@ def with_start(options: SentimentOptions, given: Mapping[str, Any], data: Labell
     if options.from_ == NO_MODEL:
         return options.changed(from_=None)
     texts = sample(data.splits["train"].texts)
-    of_network = any(name in given for name in (*SHAPE, *OF_CLASSIFIER))
+    of_network = any(name in given for name in (*SHAPE, *CLASSIFIER_SHAPE))
     is_open = options.from_ is None and options.budget is not None and options.pretraining is None and not of_network
     if not is_open or options.tokenizer or options.vocab_size or len(data.splits["train"]) > MOST_FOR_BUNDLED:
         return options
@@ -262,7 +265,7 @@ def tokenizer_for(options: SentimentOptions, data: LabelledData) -> str:
     kinds = suggested_tokenizers(train.texts)
     if len(kinds) == 1 or options.budget is None or options.budget < TRIAL_SECONDS:
         return kinds[0]
-    rng = rng_for(options.seed, Stream.FOLDS)
+    rng = rng_for(options.seed, RandomStream.FOLDS)
     some = np.sort(rng.permutation(len(train))[:MOST_TRIED])
     texts = [train.texts[row].strip() for row in some.tolist()]
     of_kinds = {}
@@ -298,7 +301,7 @@ def pretraining_epochs(
 def pretraining_throughput(options: SentimentOptions, config: SentimentConfig, tokenizer: Tokenizer) -> float:
     """Tokens a second in training of language models of this size, both directions counted; as `throughput`."""
     training = pretraining_config(options, MAX_PRETRAINING_EPOCHS)
-    rng = rng_for(options.seed, Stream.WEIGHTS)
+    rng = rng_for(options.seed, RandomStream.WEIGHTS)
     ids = random_ids(2 * training.batch_size * training.bptt, config.vocab_size, rng=rng)
     objective = new_objective(word_lm_config(config), tokenizer, ids, ids, training, {})
 
@@ -317,6 +320,21 @@ def sample(texts: Sequence[str]) -> Sequence[str]:
 def sampled_lengths(texts: Sequence[str], tokenizer: Tokenizer, max_length: int | None = None) -> np.ndarray:
     """The lengths, in tokens, of a sample of the texts, each at most `max_length`."""
     return np.array([max(1, len(ids)) for ids in tokenizer.encode_batch(map(str.strip, sample(texts)), max_length)])
+
+
+def with_ngrams(config: SentimentConfig, texts: int, length: float, *, pretrained: bool) -> SentimentConfig:
+    """The network with n-gram features, where the texts are long enough and have enough tokens for them.
+
+    Args:
+        config: The network.
+        texts: The number of texts to train on.
+        length: The mean number of tokens of a text.
+        pretrained: Whether the recurrent layers are pretrained.
+    """
+    shortest = NGRAM_LENGTH_PRETRAINED if pretrained else NGRAM_LENGTH
+    if length >= shortest and texts * length >= NGRAM_TOKENS:
+        return config.changed(ngram_buckets=buckets_for(texts * length, len(config.labels)))
+    return config
 
 
 def buckets_for(tokens: float, classes: int) -> int:
@@ -352,7 +370,7 @@ def affordable_epochs(
 def throughput(options: SentimentOptions, config: SentimentConfig, length: float, batch_size: int) -> float:
     """Tokens a second in training, measured for a moment on a batch of texts of this length."""
     B, T = batch_size, max(1, round(length))
-    rng = rng_for(options.seed, Stream.WEIGHTS)
+    rng = rng_for(options.seed, RandomStream.WEIGHTS)
     network = SentimentNetwork(config, rng=rng)
     ids = random_ids(B * T, config.vocab_size, rng=rng)
     batch = DocumentBatch(ids, np.full(T, B), np.zeros(B, np.int64), np.arange(B))

@@ -84,14 +84,19 @@ class Ensemble(SavedModel, Predictor):
 
         Args:
             runs: The folders.
-            data: The stacking weights are fitted on its validation texts, or on a pair (texts, labels); by default on
-                the data of the first run.
+            data: The stacking weights are fitted on its validation texts, or on a pair (texts, labels); of data that
+                trained no run and have no such split, on all texts. By default the data of the first run.
             out: A new folder that keeps the ensemble.
             overwrite: Whether to replace a run that is in `out`.
             reading: How the data are read: the options of `ReadOptions`, such as `text_column` and `encoding`.
 
+        Returns:
+            The ensemble. Runs whose weight is 0 are not among its members.
+
         Raises:
-            UserError: If a run is not a classifier, their labels differ, or none is better than chance.
+            UserError: If there are fewer than two runs, one is not a classifier, their labels differ, none is better
+                than chance, or one of them, or a run that it started from, was cross-validated on the data, so that no
+                text is left to fit weights to.
         """
         from rnnnlp.tasks.sentiment.config import EnsembleOptions
         from rnnnlp.tasks.sentiment.stacking import make_ensemble

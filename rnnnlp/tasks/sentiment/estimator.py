@@ -74,8 +74,9 @@ class SentimentClassifier(Estimator):
                 `text_column` and `label_column` name the columns where they are not the usual ones.
             labels: The label of each text: strings, numbers or booleans. None takes those of the table.
             sample_weight: How much each text counts in the loss, at least 0; a text of weight 0 is left out.
-            validation_data: Texts and labels, or a table, that choose the best weights; by default 5 % of the texts of
-                each class are held out.
+            validation_data: Texts and labels, or a table, that choose the best weights. Without them up to 5,000 texts
+                are cross-validated if the budget allows it (`folds`), and all of them train the model; otherwise 5 % of
+                the texts of each class are held out.
             out: A new folder that keeps the run.
             overwrite: Whether to replace a run that is in `out`.
             callbacks: Receive the figures of the training, like the trackers of `report_to`: see `Callback`.
@@ -85,6 +86,7 @@ class SentimentClassifier(Estimator):
 
         Raises:
             UserError: For a mistake in options or data.
+            KeyboardInterrupt: After Ctrl-C. The object then has the best weights so far, if there are any.
         """
         data = labelled(texts, labels, sample_weight, validation_data, (self.text_column, self.label_column))
         return self._train(GIVEN, data, out, overwrite, callbacks)
@@ -111,13 +113,15 @@ class SentimentClassifier(Estimator):
             validation_data: The same as for `fit`.
             callbacks: As for `fit`.
             changes: Options that change: `epochs`, `steps` or `budget` is the new limit in all, and
-                `budget="+10m"` adds to what the run has had. `data` is the new place of the data of the command line.
+                `budget="+10m"` adds to what the run has had; a cross-validated run (`folds`) takes no other limit.
+                `data` is the new place of the data of the command line.
 
         Returns:
             A new object with the trained model.
 
         Raises:
             UserError: If there is no such run, the data are others, or an option cannot change.
+            TypeError: For an unknown option.
         """
         if all(given is None for given in (texts, labels, sample_weight, validation_data)):
             return cls._resume(folder, changes, callbacks=callbacks)
@@ -128,7 +132,7 @@ class SentimentClassifier(Estimator):
 
     @property
     def classes_(self) -> np.ndarray:
-        """The labels `(K,)` in order, of the type that `fit` was given."""
+        """The labels `(K,)` in order, of the type that `fit` was given; NotFittedError before `fit`."""
         classes: np.ndarray = self._fitted().classes_
         return classes
 
@@ -222,7 +226,8 @@ class SentimentClassifier(Estimator):
         """The indices of the `n` texts whose labels would teach most, the most useful first: label these next.
 
         Args:
-            texts: Texts without labels. Copies and missing texts are left out, so there may be fewer indices.
+            texts: Texts without labels. Blank and missing ones, copies, and texts that are nearly the same are left
+                out, so there may be fewer indices.
             n: The number of texts that are wanted.
 
         Returns:
@@ -314,9 +319,10 @@ def labelled(
     elif not (isinstance(validation_data, tuple | list) and len(validation_data) == 2):
         raise UserError("validation_data must be a pair (texts, labels), or a table, to choose the best weights with")
     described = ("the validation texts", "the validation labels")
-    held_out = labelled_rows(validation_data[0], validation_data[1], names=described, columns=columns)
-    if not held_out.texts:
+    validation_rows = labelled_rows(validation_data[0], validation_data[1], names=described, columns=columns)
+    if not validation_rows.texts:
         raise UserError("validation_data has no text with a label; give some, or leave it out")
-    refuse_names_of_files(held_out.texts, described[0])
-    validation = LabelledSplit(held_out.texts, classes.indices(held_out.labels, "validation_data", of="training"))
+    refuse_names_of_files(validation_rows.texts, described[0])
+    validation_labels = classes.indices(validation_rows.labels, "validation_data", of="training")
+    validation = LabelledSplit(validation_rows.texts, validation_labels)
     return LabelledData({"train": train, "validation": validation}, classes, source)

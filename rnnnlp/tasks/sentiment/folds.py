@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from rnnnlp.batches.seeding import Stream, rng_for
+from rnnnlp.batches.seeding import RandomStream, rng_for
 from rnnnlp.layers.loss import softmax
-from rnnnlp.tasks.sentiment.config import SentimentTraining
 from rnnnlp.tasks.sentiment.objective import SentimentObjective
 from rnnnlp.tasks.sentiment.transfer import set_lr_scales
 from rnnnlp.training.averaging import AveragedWeights
@@ -70,7 +69,7 @@ def logits_of_folds(
                 twin, examples, ([], labels[:0]), config, {}, objective.unlabelled, weights
             )
             limit = None if seconds is None else seconds / len(numbers)
-            for number in train_fold(fold_objective, config, limit, signals):
+            for number in train_fold(fold_objective, limit, signals):
                 logits = twin.logits([documents[i] for i in left_out.tolist()])
                 found[number, left_out] = logits if np.isfinite(logits).all() else found[number - 1, left_out]
             bar.update()
@@ -122,9 +121,7 @@ def gain_of(network_logits: np.ndarray, linear_logits: np.ndarray, labels: np.nd
     return float(np.mean(gains)), float(np.std(gains) / np.sqrt(len(gains)))
 
 
-def train_fold(
-    objective: SentimentObjective, config: SentimentTraining, seconds: float | None, signals: Sequence[int]
-) -> Iterator[int]:
+def train_fold(objective: SentimentObjective, seconds: float | None, signals: Sequence[int]) -> Iterator[int]:
     """Trains as the training loop does, and yields the number of each evaluation, with the averaged weights applied.
 
     Evaluation 0 comes before the first step.
@@ -132,10 +129,10 @@ def train_fold(
     Raises:
         Interrupted: After a step, if one of the signals has arrived.
     """
-    parameters = objective.network.parameters()
+    config, parameters = objective.config, objective.network.parameters()
     optimizer = new_optimizer(config, parameters)
     averaged, detector = AveragedWeights(parameters, config.averaging), DivergenceDetector()
-    rng = rng_for(config.seed, Stream.DROPOUT)
+    rng = rng_for(config.seed, RandomStream.DROPOUT)
     steps = total_steps(config, objective.steps_per_epoch)
     clock = Clock(total_steps=steps, budget=seconds, now=processes().now)
     yield 0

@@ -151,14 +151,19 @@ def stratified_folds(
 
 
 @dataclass(frozen=True)
-class Fitted:
-    """A linear model fitted to all examples, and its logits `(n, K)` of each one when it was left out of the fit."""
+class LinearFit:
+    """A linear model fitted to all examples.
+
+    Attributes:
+        model: The model.
+        out_of_fold_logits: Its logits `(n, K)` of each example when that was left out of the fit.
+    """
 
     model: LinearModel
-    held_out: np.ndarray
+    out_of_fold_logits: np.ndarray
 
 
-def fit_linear(views: Sequence[str], examples: Examples, folds: np.ndarray, *, most: int = MAX_NGRAMS) -> Fitted:
+def fit_linear(views: Sequence[str], examples: Examples, folds: np.ndarray, *, most: int = MAX_NGRAMS) -> LinearFit:
     """Fits models of views and stacks them, all by cross-validation.
 
     Class biases are fitted after the weights, unless classes or texts are weighted: then the predicted shares of the
@@ -173,17 +178,18 @@ def fit_linear(views: Sequence[str], examples: Examples, folds: np.ndarray, *, m
     views = [name for name in VIEWS if name in views]  # as a saved model has them
     of_views = [cross_validated(VIEWS[name], examples, folds, most=most)[:2] for name in views]
     rows = folds >= 0
-    weights = stacking_weights([held_out[rows] for _, held_out in of_views], examples.labels[rows])
+    weights = stacking_weights([logits[rows] for _, logits in of_views], examples.labels[rows])
     model = LinearModel({name: 0 for name in views}, examples.classes)
     model.views = {name: of_view for name, (of_view, _) in zip(views, of_views, strict=True)}
     model.weights[...] = weights
-    held_out = np.sum([w * logits for w, (_, logits) in zip(weights.tolist(), of_views, strict=True)], axis=0)
+    weighted = [w * logits for w, (_, logits) in zip(weights.tolist(), of_views, strict=True)]
+    out_of_fold_logits = np.sum(weighted, axis=0)
     differ = examples.weights is not None and bool(np.ptp(examples.weights))
     if weights.any() and not (examples.balanced or differ):
-        biases = class_biases(held_out[rows], examples.labels[rows])
+        biases = class_biases(out_of_fold_logits[rows], examples.labels[rows])
         model.add_biases(biases)
-        held_out += biases.astype(held_out.dtype)
-    return Fitted(model, held_out)
+        out_of_fold_logits += biases.astype(out_of_fold_logits.dtype)
+    return LinearFit(model, out_of_fold_logits)
 
 
 def cross_validated(
@@ -209,13 +215,13 @@ def cross_validated(
     in_folds = folds >= 0
     numbers = np.unique(folds[in_folds])
     parts = [(np.flatnonzero(in_folds & (folds != fold)), np.flatnonzero(folds == fold)) for fold in numbers]
-    of_parts = [taken(found, held_out) for _, held_out in parts]
+    of_parts = [taken(found, left_out) for _, left_out in parts]
 
     def logits_at(strength: float) -> np.ndarray:
         logits = np.zeros((len(examples.labels), examples.classes), np.float32)
-        for (rows, held_out), counts in zip(parts, of_parts, strict=True):
+        for (rows, left_out), counts in zip(parts, of_parts, strict=True):
             fit(model, examples, found, rows, strength)
-            logits[held_out] = model.logits_of_counts(counts)
+            logits[left_out] = model.logits_of_counts(counts)
         return logits
 
     best_loss, best_strength, best_logits = np.inf, STRENGTHS[0], np.zeros((0, 0))

@@ -290,8 +290,8 @@ class SentimentNetwork(Network, Predictor):
             documents: The ids of each document.
             batch_size: The number of documents that the layers compute at once.
             projection: That of the documents before, with the same weights.
-            rank: Of this process among those that share the work. What others compute is 0 here.
-            size: Their number.
+            rank: The rank of this process; it computes every `size`-th batch, and leaves the rows of the others 0.
+            size: The number of processes.
         """
         logits = np.zeros((len(documents), len(self.config.labels)), self.dtype)
         labels = np.zeros(len(documents), np.int64)

@@ -1,6 +1,6 @@
 """What the training loop drives: shuffled batches of whole documents of similar length."""
 
-# N texts, K classes
+# n texts, K classes
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ from rnnnlp.training.distributed import processes
 from rnnnlp.training.metrics import classification_metrics
 from rnnnlp.training.objective import NO_LOSS, ShardLoss
 
-Documents = tuple[list[np.ndarray], np.ndarray]  # ids of each text, and the labels (N,)
+Documents = tuple[list[np.ndarray], np.ndarray]  # ids of each text, and the labels (n,)
 EVALUATION_BATCH = 64  # documents
 BALANCED_ACCURACY = "balanced_accuracy"  # the mean of the accuracies of the classes
 LOSS_IN_SCORE = 1e-3  # accuracy decides which weights are kept; the loss decides between nearly equal accuracies

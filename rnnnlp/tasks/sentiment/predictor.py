@@ -13,7 +13,7 @@ from rnnnlp.layers.loss import softmax
 from rnnnlp.tasks.sentiment.explain import Contribution, Explanation, Explanations, shifted, whole_clusters
 from rnnnlp.tasks.sentiment.uncertain import most_uncertain
 from rnnnlp.text import Classes
-from rnnnlp.text.given import as_texts, iterate_texts, labelled_rows, require_one_each, which_are_there
+from rnnnlp.text.given import as_texts, iterate_texts, labelled_rows, present_texts, require_one_each
 from rnnnlp.text.labels import Label, as_labels
 from rnnnlp.text.plain import LARGEST_BATCH, in_batches
 
@@ -166,13 +166,13 @@ class Predictor(ABC):
 
     def _probabilities_of(self, texts: Sequence[str | None], infer: Inference | None = None) -> np.ndarray:
         """As `predict_proba`, `(n, K)`."""
-        found, there = which_are_there(texts)
-        of_found, _ = self.probabilities_and_unknown(found, infer)
-        if there.all():
-            return of_found
-        of_all = np.full((len(there), of_found.shape[1]), np.nan, of_found.dtype)
-        of_all[there] = of_found
-        return of_all
+        present, is_present = present_texts(texts)
+        probabilities, _ = self.probabilities_and_unknown(present, infer)
+        if is_present.all():
+            return probabilities
+        with_missing = np.full((len(is_present), probabilities.shape[1]), np.nan, probabilities.dtype)
+        with_missing[is_present] = probabilities
+        return with_missing
 
     def predict(self, texts: Any) -> np.ndarray:
         """The most probable label of each text, `(n,)`, of the type of the labels in training; None for a missing text.
@@ -237,8 +237,12 @@ class Predictor(ABC):
         """The indices of the `n` texts whose labels would teach most, the most useful first; see `most_uncertain`.
 
         Args:
-            texts: Texts without labels. Copies and missing texts are left out, so there may be fewer indices.
+            texts: Texts without labels. Blank and missing ones, copies, and texts that are nearly the same are left
+                out, so there may be fewer indices.
             n: The number of texts that are wanted.
+
+        Returns:
+            Indices into `texts`, int64 `(m,)` with m at most `n`.
 
         Raises:
             UserError: If `texts` is not a container of texts, or `n` is below 1.
@@ -261,22 +265,23 @@ class Predictor(ABC):
             UserError: If the numbers of texts and labels differ, or a label is none of the classes.
         """
         given = as_texts(texts)
-        found, there = which_are_there(given)
+        present, is_present = present_texts(given)
         chosen = None
         if labels is not None:
             wanted = as_labels(labels)
             require_one_each(given, wanted, "labels")
-            kept = [label for label, is_there in zip(wanted, there, strict=True) if is_there]
+            kept = [label for label, there in zip(wanted, is_present, strict=True) if there]
             if None in kept:
                 raise UserError("labels has a missing value; give the label that is to be explained for each text")
             chosen = self.classes.indices([label for label in kept if label is not None], "labels")
-        explained = iter(self.explain_decisions(found, chosen))
-        return Explanations(next(explained) if is_there else None for is_there in there)
+        explained = iter(self.explain_decisions(present, chosen))
+        return Explanations(next(explained) if there else None for there in is_present)
 
     def explain_decisions(self, texts: Sequence[str], classes: np.ndarray | None) -> list[Explanation]:
         """As `explain`, for texts that are there and class indices `(n,)`; None for the predicted ones."""
-        of_stripped = self.explain_classes([text.strip() for text in texts], classes)
-        of_texts = [
-            shifted(words, len(text) - len(text.lstrip())) for text, words in zip(texts, of_stripped, strict=True)
+        stripped_contributions = self.explain_classes([text.strip() for text in texts], classes)
+        contributions = [
+            shifted(words, len(text) - len(text.lstrip()))
+            for text, words in zip(texts, stripped_contributions, strict=True)
         ]
-        return list(map(Explanation, texts, map(whole_clusters, texts, of_texts)))
+        return list(map(Explanation, texts, map(whole_clusters, texts, contributions)))

@@ -33,12 +33,12 @@ def prepare(classifier: SentimentNetwork, data: LabelledData, config: SentimentT
     Raises:
         UserError: If there are too few texts.
     """
-    labelled, held_out = data.splits["train"].texts, data.splits["validation"].texts
-    if not held_out:  # as with cross-validation
+    labelled, validation_texts = data.splits["train"].texts, data.splits["validation"].texts
+    if not validation_texts:  # as with cross-validation
         every = round(1 / HELD_OUT)
-        labelled, held_out = [text for k, text in enumerate(labelled) if k % every], labelled[::every]
+        labelled, validation_texts = [text for k, text in enumerate(labelled) if k % every], labelled[::every]
     texts = [*labelled, *data.unlabelled]
-    train, validation = (stream(part, classifier.tokenizer) for part in (texts, held_out))
+    train, validation = (stream(part, classifier.tokenizer) for part in (texts, validation_texts))
     own = pretraining_config(config, config.pretraining)
     if len(train) <= own.bptt:
         raise UserError(

@@ -148,10 +148,10 @@ def validation_texts(options: EnsembleOptions, classes: Classes, *, hold_out: bo
             else it is then all texts of train or, of data without train, those of test.
     """
     reading, spec = ReadOptions.of(options), options.data or ""
-    held_out = HELD_OUT if hold_out else 0.0
+    fraction = HELD_OUT if hold_out else 0.0
     splits = find_source(spec, reading, rows=True).splits
     name = "validation" if hold_out else next(name for name in ("validation", "train", "test") if name in splits)
-    data = load_labelled(spec, reading, splits=(name,), classes=classes, validation_fraction=held_out)
+    data = load_labelled(spec, reading, splits=(name,), classes=classes, validation_fraction=fraction)
     split = data.splits[name]
     if not split.texts:
         raise UserError(f"{options.data}: there is no text to fit weights on; give data with two or more of a class")

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from rnnnlp.batches.seeding import Stream, rng_for
+from rnnnlp.batches.seeding import RandomStream, rng_for
 from rnnnlp.errors import UserError, option
 from rnnnlp.files import JSON_LIMIT
 from rnnnlp.tasks.sentiment.bundled import is_bundled, model_folder
@@ -21,7 +21,7 @@ from rnnnlp.tasks.sentiment.defaults import (
 )
 from rnnnlp.tasks.sentiment.evaluate import warn_of_seen
 from rnnnlp.tasks.sentiment.folds import logits_of_folds
-from rnnnlp.tasks.sentiment.linear_fitting import MOST_IN_FOLDS, Examples, Fitted, fit_linear, stratified_folds
+from rnnnlp.tasks.sentiment.linear_fitting import MOST_IN_FOLDS, Examples, LinearFit, fit_linear, stratified_folds
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.tasks.sentiment.objective import BALANCED_ACCURACY, SentimentObjective, digests_of_data
 from rnnnlp.tasks.sentiment.pretraining import prepare, pretrain
@@ -71,7 +71,7 @@ def begin(options: Options[SentimentOptions], run: RunFolder, *, data: LabelledD
         warn_of_copies(data)
     if data.held_out:
         warn_of_seen(config.to_mapping(), run.path)
-    network = SentimentNetwork(network_config, tokenizer, rng=rng_for(config.seed, Stream.WEIGHTS))
+    network = SentimentNetwork(network_config, tokenizer, rng=rng_for(config.seed, RandomStream.WEIGHTS))
     linear = fitted_linear(network, data, config)
     if linear is not None:
         network.add_linear(linear.model)
@@ -84,10 +84,10 @@ def begin(options: Options[SentimentOptions], run: RunFolder, *, data: LabelledD
     first = prepare(network, data, config) if config.pretraining else None  # what can fail comes before the run begins
     trainer = Trainer.begin(objective, config, run, started=started)
     if first is not None:
-        trainer = after_pretraining(trainer, network, first, config, started)
+        trainer = after_pretraining(trainer, first, started)
     if config.folds:
         texts, spent = data.splits["train"].texts, processes().now() - started
-        trainer = after_cross_validation(trainer, objective, config, texts, linear, spent=spent)
+        trainer = after_cross_validation(trainer, texts, linear, spent=spent)
     return with_evaluated_start(trainer, pretrained)
 
 
@@ -122,47 +122,63 @@ def reopen(
     """The trainer of a run that is resumed from its newest checkpoint, pretraining first if that was not finished."""
     if config.folds:
         require_same_limits(config, run)
-    loaded = data or processes().once_a_host(lambda: load_data(config))
-    loaded = loaded.whole() if config.folds else loaded
-    if data is not None and data.classes.names != network.labels:
-        raise UserError(
-            f"the given labels are of the classes {', '.join(data.classes.names)}, and those of {run.path} are "
-            f"{', '.join(network.labels)}; give the labels that trained it"
-        )
-    objective = make_objective(network, loaded, config)
-    state = processes().first(lambda: read_state(run.latest_checkpoint()))
-    if data is None and EARLIER_DATA in state.data and changed_data(objective, state):
-        # The first runs of 0.1 held out other texts for each seed.
-        objective = make_objective(network, load_data(config, held_out_seed=config.seed), config)
-    found = None
+    objective, loaded = objective_of_run(network, config, run, data)
+    cross_validation = None
     if config.folds:
         labels = loaded.splits["train"].labels
-        found = processes().first(lambda: CrossValidation.load(run.path, labels, len(network.labels)))
-        objective.cross_validation = found
-    spent = found.seconds if found else processes().first(run.seconds_of_pretraining)
-    trainer = Trainer(objective, config, run, spent=spent, patience=patience_of(found, config))
+        cross_validation = processes().first(lambda: CrossValidation.load(run.path, labels, len(network.labels)))
+        objective.cross_validation = cross_validation
+    spent = cross_validation.seconds if cross_validation else processes().first(run.seconds_of_pretraining)
+    trainer = Trainer(objective, config, run, spent=spent, patience=patience_of(cross_validation, config))
     objective.clock = trainer.clock
     trainer.resume()
-    if found and not trainer.clock.step and trainer.state.spent < found.seconds:
+    if cross_validation and not trainer.clock.step and trainer.state.spent < cross_validation.seconds:
         trainer.clock.resume(0, 0.0, 0.0)  # the checkpoint is from before the end of the cross-validation
         trainer.state.evaluations = 0
     if config.class_weights == "balanced" and BALANCED_ACCURACY not in trainer.state.best_metrics:
         trainer.state.best_score = None  # of an earlier version, in which the weights had no part in it
-    if config.folds and found is None and trainer.clock.step:
+    if config.folds and cross_validation is None and trainer.clock.step:
         raise UserError(f"{run.path / CROSS_VALIDATION} is not there any more; restore it, or train again")
     if trainer.clock.step or trainer.state.evaluated_at == 0:
         return trainer
-    if found is None and config.pretraining:
-        trainer = after_pretraining(trainer, network, prepare(network, loaded, config), config, processes().now())
-    if found is None and config.folds:
-        trainer = after_cross_validation(
-            trainer,
-            objective,
-            config,
-            loaded.splits["train"].texts,
-            fitted_linear(network, loaded, config),
-            spent=trainer.spent + trainer.clock.seconds,  # an earlier session may have had a part of the budget
+    return finish_preparation(trainer, loaded)
+
+
+def objective_of_run(
+    network: SentimentNetwork, config: SentimentTraining, run: RunFolder, given: LabelledData | None
+) -> tuple[SentimentObjective, LabelledData]:
+    """The objective of a run that is resumed, and its data: those that are given, or those that the run names.
+
+    Raises:
+        UserError: If the labels that are given are of other classes than those of the run.
+    """
+    data = given or processes().once_a_host(lambda: load_data(config))
+    data = data.whole() if config.folds else data
+    if given is not None and given.classes.names != network.labels:
+        raise UserError(
+            f"the given labels are of the classes {', '.join(given.classes.names)}, and those of {run.path} are "
+            f"{', '.join(network.labels)}; give the labels that trained it"
         )
+    objective = make_objective(network, data, config)
+    state = processes().first(lambda: read_state(run.latest_checkpoint()))
+    if given is None and EARLIER_DATA in state.data and changed_data(objective, state):
+        # The first runs of 0.1 held out other texts for each seed.
+        objective = make_objective(network, load_data(config, held_out_seed=config.seed), config)
+    return objective, data
+
+
+def finish_preparation(trainer: Trainer, data: LabelledData) -> Trainer:
+    """The trainer of a resumed run that has not begun, once all is done that comes before its first step."""
+    objective: Any = trainer.objective
+    network: SentimentNetwork = objective.network
+    config: SentimentTraining = objective.config
+    if objective.cross_validation is None:
+        if config.pretraining:
+            trainer = after_pretraining(trainer, prepare(network, data, config), processes().now())
+        if config.folds:
+            linear = fitted_linear(network, data, config)
+            spent = trainer.spent + trainer.clock.seconds  # an earlier session may have had a part of the budget
+            trainer = after_cross_validation(trainer, data.splits["train"].texts, linear, spent=spent)
     start = None
     if (place := config.from_) is not None and is_bundled(place):  # another one need not be there any more
         start = processes().first(lambda: load_pretrained(place))
@@ -190,19 +206,18 @@ def with_evaluated_start(trainer: Trainer, start: Pretrained | None) -> Trainer:
     return trainer
 
 
-def after_pretraining(
-    trainer: Trainer, network: SentimentNetwork, first: WordLMObjective, config: SentimentTraining, started: float
-) -> Trainer:
+def after_pretraining(trainer: Trainer, first: WordLMObjective, started: float) -> Trainer:
     """The trainer of a classifier that has not begun, once its language models are there and it starts from them."""
+    objective: Any = trainer.objective
     before = trainer.clock.seconds if trainer.state.spent else 0.0  # of folds that were stopped, after pretraining
-    spent = pretrain(network, first, config, trainer.run, started=started)
-    trainer = Trainer(trainer.objective, config, trainer.run, spent=spent)
+    spent = pretrain(objective.network, first, objective.config, trainer.run, started=started)
+    trainer = Trainer(objective, objective.config, trainer.run, spent=spent)
     trainer.clock.resume(0, before, 0.0)
     trainer.save_checkpoint()
     return trainer
 
 
-def fitted_linear(network: SentimentNetwork, data: LabelledData, config: SentimentTraining) -> Fitted | None:
+def fitted_linear(network: SentimentNetwork, data: LabelledData, config: SentimentTraining) -> LinearFit | None:
     """The linear model of the training texts, if `linear` is set."""
     if not config.linear:
         return None
@@ -256,7 +271,8 @@ def fold_of_each_text(
         config: How to train.
         most: At most about this number of texts are in a fold at all; -1 stands for the others.
     """
-    folds = stratified_folds(labels, config.folds or LINEAR_FOLDS, rng=rng_for(config.seed, Stream.FOLDS), most=most)
+    rng = rng_for(config.seed, RandomStream.FOLDS)
+    folds = stratified_folds(labels, config.folds or LINEAR_FOLDS, rng=rng, most=most)
     first: dict[int, int] = {}  # by a hash, which needs less memory than the text
     keys = (hash((ids.tobytes(), "".join(text.lower().split()))) for text, ids in zip(texts, documents, strict=True))
     together = folds[[first.setdefault(key, i) for i, key in enumerate(keys)]]
@@ -264,20 +280,16 @@ def fold_of_each_text(
 
 
 def after_cross_validation(
-    trainer: Trainer,
-    objective: SentimentObjective,
-    config: SentimentTraining,
-    texts: Sequence[str],
-    linear: Fitted | None,
-    *,
-    spent: float,
+    trainer: Trainer, texts: Sequence[str], linear: LinearFit | None, *, spent: float
 ) -> Trainer:
     """The trainer of a classifier that has not begun, once its cross-validation is done; `spent` seconds are gone."""
+    objective: Any = trainer.objective
+    config: SentimentTraining = objective.config
     started = processes().now()
     labels = objective.batches.labels
     left = None if config.budget is None else (config.budget - spent) * config.folds / (config.folds + 1)
     log.info("cross-validation with %d folds of the %d texts", config.folds, len(labels))
-    linear_logits = None if linear is None else linear.held_out
+    linear_logits = None if linear is None else linear.out_of_fold_logits
     from_nothing = config.from_ is None and not config.pretraining
     if linear_logits is not None and from_nothing and len(labels) < FEWEST_FOR_NETWORK:
         log.info("%d texts are too few for a network trained from scratch: the linear model decides alone", len(labels))
@@ -292,18 +304,19 @@ def after_cross_validation(
             trainer.save_checkpoint()  # with the time that is gone
             raise
     spent += processes().now() - started
-    found = CrossValidation(network_logits, linear_logits, labels, spent)
-    processes().first(lambda: found.save(trainer.run.path))
-    objective.cross_validation = found
-    trainer = Trainer(objective, config, trainer.run, spent=spent, patience=patience_of(found, config))
+    cross_validation = CrossValidation(network_logits, linear_logits, labels, spent)
+    processes().first(lambda: cross_validation.save(trainer.run.path))
+    objective.cross_validation = cross_validation
+    trainer = Trainer(objective, config, trainer.run, spent=spent, patience=patience_of(cross_validation, config))
     objective.clock = trainer.clock
     trainer.save_checkpoint()
     return trainer
 
 
-def patience_of(found: CrossValidation | None, config: SentimentTraining) -> int:
+def patience_of(cross_validation: CrossValidation | None, config: SentimentTraining) -> int:
     """The patience: a network that is not used need not be trained to the end."""
-    return 1 if found is not None and not found.network_logits.any() else config.patience
+    linear_alone = cross_validation is not None and not cross_validation.network_logits.any()
+    return 1 if linear_alone else config.patience
 
 
 def make_objective(network: SentimentNetwork, data: LabelledData, config: SentimentTraining) -> SentimentObjective:

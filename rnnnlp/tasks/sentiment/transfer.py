@@ -28,7 +28,7 @@ from rnnnlp.training.model_folder import read_config
 
 LanguageModels = WordLMNetwork | CharLMNetwork
 Pretrained = LanguageModels | SentimentNetwork
-OF_CLASSIFIER = ("bidirectional", "pooling", "ngram_buckets")  # what a classifier takes from another one besides SHAPE
+CLASSIFIER_SHAPE = ("bidirectional", "pooling", "ngram_buckets")  # what a classifier takes from another besides SHAPE
 PRETRAINED_DROPOUT = 0.2  # with much more, what was learned in pretraining does not come through
 
 log = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ def options_from_pretrained(
     """The options of a classifier that starts from this model: its tokenizer and its sizes.
 
     Args:
-        pretrained: The language model.
+        pretrained: The language model or classifier to start from.
         options: How to train.
         given: The options of the network that were given.
     """
@@ -68,8 +68,8 @@ def options_from_pretrained(
             raise UserError(f"{option('bidirectional')}: {options.from_} reads in one direction only; leave it out")
         shape["bidirectional"] = False  # it has no other direction
     if isinstance(pretrained, SentimentNetwork):
-        shape |= {name: getattr(pretrained.config, name) for name in OF_CLASSIFIER}
-        for name in OF_CLASSIFIER:
+        shape |= {name: getattr(pretrained.config, name) for name in CLASSIFIER_SHAPE}
+        for name in CLASSIFIER_SHAPE:
             if given.get(name, shape[name]) != shape[name]:
                 raise UserError(
                     f"{option(name)} is {given[name]}, and that of {options.from_} is {shape[name]}; leave it out"

@@ -53,6 +53,7 @@ class WordLM(LanguageModelEstimator):
 
         Raises:
             UserError: For a mistake in options or data.
+            KeyboardInterrupt: After Ctrl-C. The object then has the best weights so far, if there are any.
         """
         corpus, name = given_corpus(data, column=self.text_column, separator=self.document_separator)
         return self._train(name, corpus, out, overwrite, callbacks)
@@ -75,6 +76,7 @@ class WordLM(LanguageModelEstimator):
 
         Raises:
             UserError: If there is no such run, the data are others, or an option cannot change.
+            TypeError: For an unknown option.
         """
         if data is None:
             return cls._resume(folder, changes, callbacks=callbacks)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from rnnnlp.batches.seeding import Stream, rng_for
+from rnnnlp.batches.seeding import RandomStream, rng_for
 from rnnnlp.tasks.language_modelling import corpus_of, digests_of_corpus, train_and_validation
 from rnnnlp.tasks.word_lm.config import FROM_RUN, WordLMConfig, WordLMOptions, WordLMTraining
 from rnnnlp.tasks.word_lm.network import WordLMNetwork
@@ -71,7 +71,7 @@ def new_objective(
     digests: Mapping[str, str],
 ) -> WordLMObjective:
     """A new network, and the objective that trains it on the ids `train (length,)`."""
-    network = WordLMNetwork(config, tokenizer, rng=rng_for(training.seed, Stream.WEIGHTS))
+    network = WordLMNetwork(config, tokenizer, rng=rng_for(training.seed, RandomStream.WEIGHTS))
     objective = WordLMObjective(network, train, validation, training, digests)
     network.output.bias.value[...] = np.log(objective.sampler.share)  # known without training
     return objective

@@ -161,15 +161,15 @@ def test_folds_are_stratified_and_may_be_of_a_part() -> None:
     assert set(some.tolist()) == {-1, 0, 1, 2}
 
 
-def test_held_out_logits_are_of_models_that_have_not_seen_the_text() -> None:
+def test_out_of_fold_logits_are_of_models_that_have_not_seen_the_text() -> None:
     """Labels without any relation to the texts are predicted no better than by chance."""
     texts, _ = texts_with_labels(200)
     labels = np.random.default_rng(5).integers(0, 2, 200)
     tokenizer = train_tokenizer("word", texts, min_frequency=1)
     examples = Examples(texts, tokenizer.encode_batch(texts), labels, None, 2)
     folds = stratified_folds(labels, 5, rng=np.random.default_rng(0))
-    model, held_out, _ = cross_validated(VIEWS["characters"], examples, folds)
-    assert abs((held_out.argmax(axis=1) == labels).mean() - 0.5) < 0.1
+    model, out_of_fold_logits, _ = cross_validated(VIEWS["characters"], examples, folds)
+    assert abs((out_of_fold_logits.argmax(axis=1) == labels).mean() - 0.5) < 0.1
     assert (model.logits(texts, examples.documents).argmax(axis=1) == labels).mean() > 0.6
 
 
@@ -223,11 +223,11 @@ def test_the_shares_of_the_classes_are_those_of_the_texts(classes: int) -> None:
     folds = stratified_folds(labels, 5, rng=np.random.default_rng(0))
     found = fit_linear(("words", "ratios"), examples, folds)
     shares = np.bincount(labels) / len(labels)
-    assert softmax(found.held_out).mean(axis=0) == pytest.approx(shares, abs=0.01)
+    assert softmax(found.out_of_fold_logits).mean(axis=0) == pytest.approx(shares, abs=0.01)
     alike = fit_linear(("words", "ratios"), dataclasses.replace(examples, weights=np.full(len(labels), 2.0)), folds)
-    assert softmax(alike.held_out).mean(axis=0) == pytest.approx(shares, abs=0.01)
+    assert softmax(alike.out_of_fold_logits).mean(axis=0) == pytest.approx(shares, abs=0.01)
     found = fit_linear(("words", "ratios"), dataclasses.replace(examples, balanced=True), folds)
-    assert softmax(found.held_out).mean(axis=0)[0] > shares[0] + 0.05
+    assert softmax(found.out_of_fold_logits).mean(axis=0)[0] > shares[0] + 0.05
 
 
 def test_views_are_stacked() -> None:
@@ -238,7 +238,7 @@ def test_views_are_stacked() -> None:
     parts = [m.logits(examples.texts, examples.documents) for m in found.model.views.values()]
     expected = np.tensordot(found.model.weights, np.stack(parts), 1)
     np.testing.assert_allclose(found.model.logits(examples.texts, examples.documents), expected, rtol=1e-5)
-    assert (found.held_out.argmax(axis=1) == examples.labels).mean() > 0.8
+    assert (found.out_of_fold_logits.argmax(axis=1) == examples.labels).mean() > 0.8
 
 
 @pytest.mark.parametrize("view", ["words", "ratios"])

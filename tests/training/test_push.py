@@ -12,11 +12,11 @@ from rnnnlp.cli import evaluate
 from rnnnlp.cli.main import main
 from rnnnlp.errors import UserError
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
-from rnnnlp.training import sharing
+from rnnnlp.training import push
 from rnnnlp.training.card import card_for_hub, is_of_hub, name_of_data
 from rnnnlp.training.hub import HubName, said_in_one_line
 from rnnnlp.training.model_folder import digest_of_model
-from rnnnlp.training.sharing import EVALUATION, evaluation_in, push_folder
+from rnnnlp.training.push import EVALUATION, evaluation_in, push_folder
 from tests.runs import trained
 
 TINY: dict[str, Any] = {"hidden_size": 4, "embedding_size": 3, "steps": 2, "batch_size": 2, "evaluations": 1}
@@ -125,7 +125,7 @@ def test_a_run_knows_that_its_data_are_a_folder(tmp_path: Path, monkeypatch: pyt
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     cards = []
-    monkeypatch.setattr(sharing, "upload", lambda folder, *_, **__: cards.append((folder / "README.md").read_text()))
+    monkeypatch.setattr(push, "upload", lambda folder, *_, **__: cards.append((folder / "README.md").read_text()))
     push_folder(tmp_path / "run", "me/model", SentimentNetwork.from_pretrained)
     assert "datasets" not in yaml_of(cards[0])
 
