@@ -265,3 +265,22 @@ def test_the_curve_is_drawn(tmp_path: Path):
     assert lines["TF-IDF"] == pytest.approx([0.7, 0.7])
     save(figure, tmp_path / "curve.png")
     assert (tmp_path / "curve.png").stat().st_size > 10_000
+
+
+def test_the_command_measures_on_the_test_split_and_draws(tmp_path: Path, capsys: pytest.CaptureFixture):
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed: no pictures are drawn")
+    for name, number in (("train", 20), ("test", 3)):
+        rows = "".join(f"{GOOD.format(i)},good\n{BAD.format(i)},bad\n" for i in range(number))
+        (tmp_path / f"{name}.csv").write_text("text,label\n" + rows)
+    words = ["curve", "--data", str(tmp_path), "--sizes", "20,all", "--seeds", "1", "--no-baseline", *TINY]
+    assert main([*words, "--split", "test", "--out", str(tmp_path / "curve.svg")]) == 0
+    assert "Measured on 6 texts, the test split." in capsys.readouterr().out
+    assert (tmp_path / "curve.svg").stat().st_size > 10_000
+
+
+def test_texts_without_a_label_are_there_for_pretraining(tmp_path: Path):
+    for label, number in (("neg", 10), ("pos", 10), ("unsup", 1)):
+        (tmp_path / label).mkdir()
+        for i in range(number):
+            (tmp_path / label / f"{i}.txt").write_text(f"{label} {i}")
+    assert list(CurveData.load(str(tmp_path)).loaded.unlabelled) == ["unsup 0"]

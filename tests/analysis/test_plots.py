@@ -136,6 +136,23 @@ def test_other_data_are_read_as_the_options_say(
     assert found[0] == found[1]
 
 
+def test_a_run_is_drawn_with_the_encoding_of_its_training(tmp_path: Path):
+    (tmp_path / "text.txt").write_bytes(b"caf\xe9 au lait\n" * 40)
+    tiny = "--hidden-size 4 --embedding-size 3 --steps 2 --batch-size 2 --bptt 8 --evaluations 1".split()
+    train = ["train", "charlm", "--data", str(tmp_path / "text.txt"), "--encoding", "cp1252", *tiny]
+    assert main([*train, "--out", str(tmp_path / "run")]) == 0
+    assert main(["plot", "--gradients", str(tmp_path / "run"), *"--steps 2 --streams 2 --json -".split()]) == 0
+
+
+def test_each_seed_makes_other_untrained_models(capsys: pytest.CaptureFixture):
+    said = []
+    for seed in ("0", "1", "1"):
+        words = f"plot --gradients --cells gru --hidden-size 4 --steps 2 --streams 2 --json - --seed {seed}".split()
+        assert main(words) == 0
+        said.append(capsys.readouterr().out)
+    assert said[0] != said[1] == said[2]
+
+
 def test_larger_recurrent_weights_carry_gradients_further(capsys: pytest.CaptureFixture):
     last = []
     for scale in ("1", "2"):
@@ -153,6 +170,7 @@ def test_pictures_are_written(runs: dict[str, str], tmp_path: Path):
         path = tmp_path / f"curves.{suffix}"
         assert main(["plot", *runs.values(), "--x", "time", "--out", str(path)]) == 0
         assert path.read_bytes().startswith(signature)
+    assert "minutes" in (tmp_path / "curves.svg").read_text()
     path = tmp_path / "gradients.png"
     assert main(["plot", "--gradients", runs["charlm"], "--steps", "5", "--out", str(path)]) == 0
     assert path.read_bytes().startswith(b"\x89PNG")
@@ -169,7 +187,9 @@ def test_what_is_drawn():
     assert "minutes" in axes.get_xlabel()
     assert {"a", "training (running mean)"} < {text.get_text() for text in axes.get_legend().texts}
     assert axes.get_ylim()[1] > 4
-    curves.sampled = True
+    curves.sampled, curves.accuracy = True, [0.5]
+    assert draw_curves({"a": curves}).axes[1].lines[0].get_xydata().tolist() == [[3, 0.5]]
+    curves.accuracy = []
     (axes,) = draw_curves({"a": curves}).axes
     assert "among candidates" in " ".join(text.get_text() for text in axes.get_legend().texts)
 

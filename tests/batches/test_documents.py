@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnnnlp.batches.documents import DocumentBatches, batch_of, in_order_of_length
+from rnnnlp.batches.documents import DocumentBatches, batch_of, in_order_of_length, random_crop
 from rnnnlp.batches.packed import lengths_of, unpack
 from rnnnlp.text.tokenizers import clip
 
@@ -119,3 +119,13 @@ def test_a_long_document_is_cropped_at_random_differently_in_each_epoch():
     assert 0 <= min(starts) < max(starts) <= 90
     batches.seek({"epoch": 7, "batch": 0})
     np.testing.assert_array_equal(batches.next().ids, found[7].ids)
+
+
+def test_a_crop_may_end_with_the_last_token():
+    ends = {int(random_crop(np.arange(5), 4, rng=np.random.default_rng(seed))[-1]) for seed in range(20)}
+    assert ends == {3, 4}
+
+
+def test_each_batch_of_an_epoch_is_cropped_differently():
+    batches = DocumentBatches([np.arange(1000)] * 9, np.zeros(9, np.int64), batch_size=1, seed=0, crop=10)
+    assert len({int(batch.ids[0]) for batch in epoch(batches)}) > 3

@@ -48,7 +48,9 @@ def test_predict_takes_an_ensemble(home: Path, capsys: pytest.CaptureFixture):
 def test_evaluate_takes_an_ensemble(home: Path, capsys: pytest.CaptureFixture):
     words = ["evaluate", str(home / "ensemble")]
     assert main([*words, "--json", "-"]) == 0
-    of_training = json.loads(capsys.readouterr().out)
+    said = capsys.readouterr()
+    assert "sample-reviews: the weights of the ensemble were fitted to validation texts of these data" in said.err
+    of_training = json.loads(said.out)
     card = (home / "ensemble" / "README.md").read_text()
     assert f"| ensemble | | | {of_training['accuracy']:.4f} |" in card  # the same texts
     assert f"error of the ensemble is {of_training['expected_calibration_error']:.4f}." in card
@@ -57,6 +59,23 @@ def test_evaluate_takes_an_ensemble(home: Path, capsys: pytest.CaptureFixture):
     assert said.startswith("sample-reviews, test:\naccuracy ")
     assert said.count("), but labelled ") == 2
     assert "best F1" in said
+
+
+def test_files_that_trained_a_member_are_warned_of(tmp_path: Path, capsys: pytest.CaptureFixture):
+    for name in ("seen", "other", "new"):
+        rows = "".join(f"{word} {name} {k},{word}\n" for k in range(20) for word in ("fine", "poor"))
+        (tmp_path / f"{name}.csv").write_text("text,label\n" + rows)
+    runs = [str(tmp_path / name) for name in ("a", "b")]
+    for run in runs:
+        assert main(["train", "sentiment", "--data", str(tmp_path / "seen.csv"), *TINY, "--out", run]) == 0
+    out, other = str(tmp_path / "ensemble"), str(tmp_path / "other.csv")
+    assert main(["ensemble", *runs, "--data", other, "--out", out]) == 0
+    capsys.readouterr()
+    files = ["--files", str(tmp_path / "seen.csv"), str(tmp_path / "new.csv"), "--out", str(tmp_path / "figures")]
+    assert main(["evaluate", out, *files]) == 0
+    said = capsys.readouterr().err
+    assert f"was trained on {tmp_path / 'seen.csv'}: its figures there are too good" in said
+    assert "new.csv: its figures" not in said
 
 
 def test_evaluate_compares_an_ensemble_with_the_baseline(home: Path, capsys: pytest.CaptureFixture):

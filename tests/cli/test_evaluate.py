@@ -7,7 +7,8 @@ import pytest
 
 from rnnnlp.cli.main import main
 from rnnnlp.display import columns
-from rnnnlp.tasks.sentiment.report import details
+from rnnnlp.tasks import load_task
+from rnnnlp.tasks.sentiment.report import details, thresholds
 
 TINY = "--hidden-size 8 --embedding-size 6 --evaluations 1 --steps 4".split()
 
@@ -100,7 +101,7 @@ def test_data_that_are_not_there_are_named_before_others_are_measured(
     run: str, other: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ):
     calls: list[str] = []
-    monkeypatch.setattr("rnnnlp.cli.evaluate.measured", lambda model, loaded, data, *more: calls.append(data))
+    monkeypatch.setattr("rnnnlp.cli.evaluate.measured", lambda source, model, data, *more: calls.append(data))
     assert main(["evaluate", run, "--data", other, "--data", f"{other}.gone"]) == 2
     assert "no such file or folder" in capsys.readouterr().err
     assert calls == []
@@ -111,12 +112,48 @@ def test_prediction_from_a_threshold_on(run: str, capsys: pytest.CaptureFixture)
         assert main(["predict", run, "a lovely film", "broken", *options, "--json", "-"]) == 0
         return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
+    weights = []
     for label in ("positive", "negative"):
         always = predicted("--threshold", f"{label}=0", "--explain")
         assert [line["label"] for line in always] == [label, label]
+        weights.append([word["weight"] for line in always for word in line["words"]])
+    assert weights[0] == pytest.approx([-weight for weight in weights[1]], abs=2e-6)  # those for the label
+    assert max(map(abs, weights[0])) > 1e-4
     never = predicted("--threshold", "negative=1")
     assert [line["label"] for line in never] == ["positive", "positive"]
     assert [line["probabilities"] for line in never] == [line["probabilities"] for line in predicted()]
+
+
+def test_each_figure_is_below_its_name():
+    figures = {
+        **{"accuracy": 0.7, "macro_f1": 0.35, "expected_calibration_error": 0.1, "uncalibrated_error": 0.2},
+        **{"temperature": 1.5, "examples": 1234, "confusion_matrix": [[4, 1], [2, 3]]},
+        "per_class": {
+            "a": {"precision": 0.1, "recall": 0.2, "f1": 0.3, "examples": 5},
+            "b": {"precision": 0.4, "recall": 0.5, "f1": 0.6, "examples": 7},
+        },
+    }
+    assert details(figures) == [
+        "accuracy 0.7000, macro-F1 0.3500 over 1,234 texts",
+        "expected calibration error 0.1000, uncalibrated 0.2000 (temperature 1.500)",
+        "           class precision  recall      F1   texts   predicted as a b",
+        "               a    0.1000  0.2000  0.3000       5                4 1",
+        "               b    0.4000  0.5000  0.6000       7                2 3",
+    ]
+    rows = [(0.25, 0.5, 1.0, 0.6), (0.5, 0.75, 0.875, 0.7)]
+    assert thresholds([dict(zip(("threshold", "precision", "recall", "f1"), row, strict=True)) for row in rows]) == [
+        " from precision  recall      F1",
+        " 0.25    0.5000  1.0000  0.6000",
+        " 0.50    0.7500  0.8750  0.7000  best F1",
+    ]
+
+
+def test_each_figure_of_a_language_model_has_its_name():
+    of_both = {"data": "a", "split": "all", "tokens": 9}
+    (line,) = load_task("char_lm").report([of_both | {"nats_per_char": 1.0, "bits_per_char": 2.0, "perplexity": 3.0}])
+    assert "1.0000 nats per character, 2.0000 bits per character, perplexity 3.000 over 9" in line
+    (line,) = load_task("word_lm").report([of_both | {"perplexity_forward": 1.0, "perplexity_reverse": 2.0}])
+    assert "1.000 read forward, 2.000 read backward, over 9" in line
 
 
 def test_columns_of_classes_are_even():

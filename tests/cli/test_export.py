@@ -151,3 +151,11 @@ def test_save_pretrained_of_the_public_classes(home: Path, tmp_path: Path):
     found = SentimentClassifier.from_pretrained(tmp_path / "int8")
     assert found.get_params() == classifier.get_params()
     assert abs(found.predict_proba(TEXTS) - classifier.predict_proba(TEXTS)).max() < 0.05
+
+
+def test_it_measures_on_the_named_columns(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
+    data = tmp_path / "odd.csv"
+    data.write_text("review,tone\n" + "a lovely film,positive\nit broke,negative\n" * 3)
+    words = ["--data", str(data), "--text-column", "review", "--label-column", "tone"]
+    assert export(home / "reviews", tmp_path / "out", *words) == 0
+    assert "accuracy" in capsys.readouterr().out

@@ -180,6 +180,22 @@ def test_outputs_of_other_options_are_kept_apart(home: Path, expected: dict[str,
     assert not (tmp_path / "other/1.csv.jsonl").exists()
 
 
+def test_a_threshold_decides_for_each_file(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """As the split of `evaluate`, it may not change between the files of a folder."""
+    for label in ("bad", "good"):
+        out = tmp_path / label
+        assert main(words(home, out, "--threshold", f"{label}=0")) == 0
+        lines = [json.loads(line) for path in out.glob("*.jsonl") for line in path.read_text().splitlines()]
+        assert {line["label"] for line in lines} == {label}
+    evaluate = ["evaluate", str(home / "run"), *words(home, tmp_path / "figures")[2:], "--threshold"]
+    assert main([*evaluate, "good=0"]) == 0
+    capsys.readouterr()
+    of_predict = words(home, out, "--threshold", "good=1")
+    for changed in (of_predict, [*evaluate, "good=1"], [*evaluate, "good=0", "--split", "train"]):
+        assert main(changed) == 2
+        assert "has outputs of another model or of other options" in capsys.readouterr().err
+
+
 def test_of_two_models_that_begin_together_one_is_refused(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from rnnnlp import __version__
-from rnnnlp.cli import info
+from rnnnlp.cli import info, start
 from rnnnlp.cli.main import main, reported
 from rnnnlp.errors import UserError
 from rnnnlp.training.signals import Interrupted
@@ -141,3 +142,12 @@ def test_a_command_leaves_logging_and_streams_as_they_were(capsys: pytest.Captur
     assert main(["info"]) == 0
     assert main(["nonsense"]) == 2
     assert ([*logger.handlers], logger.level, logger.propagate, sys.stdout.errors, sys.stderr.errors) == before
+
+
+def test_ctrl_c_is_an_exception_when_all_is_imported(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("rnnnlp.cli.main.main", lambda: signal.getsignal(signal.SIGINT))
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        assert start.main() is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -63,3 +63,11 @@ def test_wrong_budget_is_one_line(tmp_path, capsys, budget, said):
     (error,) = capsys.readouterr().err.splitlines()
     assert "--budget" in error
     assert said in error
+
+
+def test_the_usual_limits(tmp_path, monkeypatch):
+    model, _, classifier, measured, _ = map(" ".join, commands_of(["--out", str(tmp_path)], monkeypatch))
+    assert "--budget 100s" in model
+    assert "--epochs 15" in classifier
+    assert "--budget" not in classifier
+    assert "--split test" in measured

@@ -34,7 +34,7 @@ def words(home: Path, *more: str) -> list[str]:
 
 
 def test_a_table_of_all_runs(home: Path, capsys: pytest.CaptureFixture[str]):
-    assert main(words(home, "--json", str(home / "table.json"))) == 0
+    assert main(words(home, "--threads", "1", "--json", str(home / "table.json"))) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("| run | lr | nats_per_char | ")
     assert [line.split("|")[1].strip() for line in lines[2:]] == ["fast", "middle", "slow"]
@@ -45,6 +45,7 @@ def test_a_table_of_all_runs(home: Path, capsys: pytest.CaptureFixture[str]):
         "middle": 0.01,
     }
     assert results[0]["steps"] == 4
+    assert {result["options"]["threads"] for result in results} == {1}
     times = {path: path.stat().st_mtime_ns for path in home.glob("runs/*/checkpoints/*")}
     assert len(times) >= 3
     assert main(words(home)) == 0
@@ -193,7 +194,8 @@ def test_a_result_of_other_options_data_or_task_is_not_shown(home: Path, capsys:
     (home / "reviews.csv").write_text("text,label\ngood,good\nbad,bad\n")
     assert main(["sweep", "sentiment", str(file), "--data", str(home / "reviews.csv"), "--out", str(run.parent)]) == 2
     assert f"fast: {run} is a run of the task char_lm; give another --out" in capsys.readouterr().err
-    file.write_text(f"{before}threads = 1\nreport-to = 'none'\ndata = '{home}/./text.txt'\n")  # which changes nothing
+    no_matter = "threads = 1\nreport-to = 'none'\nbackend = 'numpy'\ncheckpoint-every = 1\nkeep-checkpoints = 1\n"
+    file.write_text(f"{before}{no_matter}data = '{home}/./text.txt'\n")
     assert main(words(home)) == 0
     assert capsys.readouterr().out == shown
 

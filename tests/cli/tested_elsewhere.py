@@ -66,7 +66,7 @@ ELSEWHERE = {
     "the Hub does not allow it with this token, or none": f"{HUB}::test_a_hub_that_fails_is_said",
     "the Hub cannot be reached at": f"{HUB}::test_without_a_network_what_is_in_the_cache_is_used",
     "the Hub fails with status": f"{HUB}::test_a_hub_that_fails_is_said",
-    "the Hub refuses it ({}); correct --license": "training/test_sharing.py::test_what_the_hub_refuses_is_said",
+    "the Hub refuses it ({}); correct --license": "training/test_push.py::test_what_the_hub_refuses_is_said",
     "is ... , which is not in the vocabulary; leave it out": VOCABULARY,
     "and a tokenizer has its own unknown symbol; leave it out": VOCABULARY,
     "which stands for the unknown here; leave unknown out, or rename": VOCABULARY,

@@ -227,10 +227,11 @@ def test_libraries_that_are_not_to_be_had(run: Path, tmp_path: Path, monkeypatch
     monkeypatch.setenv("PATH", str(npm.parent))
     with pytest.raises(UserError, match=r"npm is not there to install them; install Node\.js, or give libraries a"):
         export_web(run, tmp_path / "out")
-    npm.write_text("#!/bin/sh\necho no network >&2\nexit 1\n")
+    npm.write_text('#!/bin/sh\necho "$@": no network >&2\nexit 1\n')
     npm.chmod(0o755)
-    with pytest.raises(UserError, match=r"npm could not install .* \(no network\); check the connection"):
+    with pytest.raises(UserError, match=r"npm could not install .*: no network\); check the connection") as raised:
         export_web(run, tmp_path / "out")
+    assert "(install --ignore-scripts " in str(raised.value)  # no code of a package runs
     (tmp_path / "empty").mkdir()
     with pytest.raises(
         UserError, match=r"cannot be read \(No such file or directory\); give libraries the node_modules"

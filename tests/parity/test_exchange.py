@@ -166,6 +166,12 @@ def language_model(dtype=np.float32, **options):
     return network
 
 
+@pytest.mark.parametrize("make", [classifier, language_model])
+def test_a_module_has_the_dropout_of_the_model(make):
+    module = to_torch(make(cell="lstm", num_layers=2))
+    assert (module.dropout.p, module.recurrent.dropout) == (0.3, 0.3)
+
+
 @pytest.mark.parametrize("num_layers", [1, 2])
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_character_model_carries_its_state(cell, num_layers):
@@ -268,6 +274,8 @@ def test_char_rnn_loads(kind, one_hot):
     own = own_log_probabilities(model, text)
     np.testing.assert_allclose(own[:, 1:], expected, atol=1e-6)
     assert (own[:, 0] < -25).all()  # the unknown character, which the vocabulary lacks
+    table = model.network_.embedding.weight.value
+    np.testing.assert_allclose(table[0], np.zeros(V) if one_hot else table[1:].mean(axis=0), atol=1e-6)
     assert len(model.generate("abc", length=9, seed=0)) == 9
 
 

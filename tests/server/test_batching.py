@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from rnnnlp.server.batching import Batcher, Job
@@ -75,6 +76,16 @@ def test_threads_share_the_texts_of_a_request():
     assert found[0] == [str(n) for n in range(120)]
     assert isinstance(found[1], ValueError)
     assert sorted(sizes) == [36, 56, 64, 64]
+
+
+def test_each_request_gets_the_answers_to_its_own_texts(runs: Path):
+    model = load_predictor(runs / "films")
+    classify = Classification(SimpleNamespace(model=model, name="films"), Counters(lambda: 0))  # type: ignore[arg-type]
+    texts = [["a good film"], ["a bad film", "truly good"]]
+    jobs = [Job(own, Wanted(False, None), None, None) for own in texts]  # type: ignore[arg-type]
+    for own, answers in zip(texts, classify(jobs), strict=True):
+        found = [[answer["probabilities"][name] for name in model.labels] for answer in answers]
+        np.testing.assert_allclose(found, model.predict_proba(own), atol=2e-6)
 
 
 def test_threads_explain_one_after_the_other(runs: Path):

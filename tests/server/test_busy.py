@@ -9,7 +9,9 @@ import httpx
 import pytest
 from starlette.testclient import TestClient
 
+from rnnnlp import kernels
 from rnnnlp.server import app as app_module
+from rnnnlp.server import inspect_models
 from rnnnlp.server.app import Server, create_app
 from rnnnlp.server.classify import Classification
 from rnnnlp.server.settings import ServerOptions
@@ -99,6 +101,25 @@ def test_a_client_that_does_not_read_keeps_no_place(
     server.close()
     assert (streams, server.streams, app.now) == ([1, 1], 0, 0)
     assert "the client did not read it to its end in time" in caplog.text
+
+
+def test_what_takes_too_long_ends(runs: Path, monkeypatch: pytest.MonkeyPatch):
+    kernels.use("numpy")  # the slower ones
+    options = ServerOptions(runs=(str(runs),))
+    object.__setattr__(options, "timeout", 0.05)  # less than can be asked for
+    free = threading.Event()
+    monkeypatch.setattr(Classification, "__call__", lambda classification, jobs: [free.wait(5) for _ in jobs])
+    monkeypatch.setattr(inspect_models, "unrolled", lambda given: free.wait(5))
+    predict = {"texts": ["good"], "model": "films"}
+    with TestClient(create_app(Server(options)), base_url="http://127.0.0.1:8000") as client:
+        try:
+            for path, given in (("/v1/predict", predict), ("/v1/unroll", {"text": "abc"})):
+                assert client.post(path, json=given).status_code == 503, path
+        finally:
+            free.set()
+        assert client.post("/v1/generate", json={"length": 10_000}).json()["reason"] == "time"
+    with TestClient(create_app(Server(options, lambda: True)), base_url="http://127.0.0.1:8000") as client:
+        assert client.post("/v1/generate", json={"length": 10}).json()["reason"] == "shutdown"
 
 
 def test_health_is_that_of_a_server_that_runs_or_stops(runs: Path):

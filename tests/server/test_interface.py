@@ -4,6 +4,7 @@ import asyncio
 import json
 import shutil
 import threading
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from pydantic import ValidationError
 from starlette.testclient import TestClient
 
 from rnnnlp.errors import UserError
-from rnnnlp.server.app import Server, create_app
+from rnnnlp.server.app import SAMPLING, Server, create_app
 from rnnnlp.server.catalogue import Catalogue, UnknownModelError
 from rnnnlp.server.run import serve
 from rnnnlp.server.schemas import GenerateRequest, InspectRequest, PredictRequest
@@ -56,9 +57,14 @@ def test_predictions_are_those_of_the_library(client: TestClient, runs: Path):
 
 
 def test_a_threshold_decides(client: TestClient):
+    weights = []
     for label in ("good", "bad"):
-        given = {"texts": TEXTS, "model": "films", "threshold": {"label": label, "probability": 0.0}}
-        assert {p["label"] for p in client.post("/v1/predict", json=given).json()["predictions"]} == {label}
+        given = {"texts": TEXTS, "model": "films", "threshold": {"label": label, "probability": 0.0}, "explain": True}
+        found = client.post("/v1/predict", json=given).json()["predictions"]
+        assert {p["label"] for p in found} == {label}
+        weights.append([word["weight"] for p in found for word in p["words"]])
+    assert weights[0] == pytest.approx([-weight for weight in weights[1]], abs=2e-6)  # those for the label
+    assert max(map(abs, weights[0])) > 1e-3
     given["threshold"] = {"label": "awful", "probability": 0.5}
     assert "the threshold has the label 'awful'; it must be" in error_of(client.post("/v1/predict", json=given), 422)
 
@@ -76,6 +82,7 @@ def test_generated_text_is_that_of_the_library(client: TestClient, runs: Path):
     assert "".join(event["text"] for event in events[:-1]) == expected
     assert len(events) > 2
     assert events[-1] == {"done": True, "reason": "length", "model": "book", "seed": 3, "unknown": []}
+    assert {*SAMPLING, "stop"} == {field.name for field in fields(Sampling)}  # none is left out
 
 
 def test_a_text_ends_at_a_stop_string_and_says_so(client: TestClient):

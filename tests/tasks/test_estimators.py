@@ -290,6 +290,7 @@ def test_options_of_generate_in_the_types_that_people_have(language_model: CharL
     assert language_model.generate("go", length=9, seed=1, stop=None) == expected
     assert language_model.generate("go", length=9, seed=1, top_k=None, temperature=None) == expected
     assert language_model.generate(None, length=9, seed=1) == language_model.generate(length=9, seed=1)
+    assert len({language_model.generate(length=40) for _ in range(4)}) > 1  # without a seed
 
 
 @pytest.mark.parametrize(

@@ -157,3 +157,24 @@ def test_pipelines_of_scikit_learn_and_labels_that_are_not_read(model: Any):
     scores = cross_val_score(model, TEXTS, labels, cv=2, error_score="raise")
     assert (scores == cross_val_score(model, TEXTS, labels, cv=2, error_score="raise")).all()
     assert (scores < 0).all()
+
+
+def test_word_models_read_texts_without_a_label_too(tmp_path: Path):
+    for label, word in (("neg", "bad"), ("pos", "good"), ("unsup", "unlabelled")):
+        (tmp_path / "data" / label).mkdir(parents=True)
+        (tmp_path / "data" / label / "0.txt").write_text(f"{word} film " * 40)
+    data, run, out = (str(tmp_path / name) for name in ("data", "run", "out.json"))
+    model = WordLM(**OPTIONS, samples=4, min_frequency=1).fit(data, out=run)
+    assert not model.network_.tokenizer.unknown_characters("unlabelled")
+    tokens = model.evaluate(data)["tokens"]
+    assert tokens > 200  # 160 of them are in texts with a label
+    assert main(["evaluate", run, "--data", data, "--split", "all", "--json", out]) == 0
+    assert json.loads(Path(out).read_text())["tokens"] == tokens
+
+
+def test_texts_are_measured_with_the_column_and_the_separator_of_the_training(tmp_path: Path):
+    model = CharLM(**OPTIONS, document_separator=" <end> ", text_column="mine")
+    model.fit({"text": ["x"] * len(TEXTS), "mine": TEXTS})
+    (tmp_path / "a.csv").write_text("text,mine\nx,good\nx,bad\n")
+    for data in ({"text": ["x", "x"], "mine": ["good", "bad"]}, tmp_path / "a.csv"):
+        assert model.evaluate(data)["tokens"] == len("good <end> bad") - 1

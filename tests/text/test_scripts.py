@@ -219,6 +219,7 @@ def test_words_suit_other_texts(texts: list[str]):
 def test_scripts_of_texts():
     assert script_shares(["abcd 质量很好", "12 ab"]) == {"latin": 0.6, "han": 0.4}
     assert script_shares(["好"] * 10_000 + ["a" * 10_000]) == {"han": 1.0}  # a sample
+    assert is_unspaced(["a"] * 1000 + ["好"] * 9000)  # also one that begins with another script
     assert script_shares(["\ud800"]) == {}
     assert main_script("今日は東京駅の前") == "kana"
     assert main_script("!? 12") is None

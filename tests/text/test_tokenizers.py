@@ -299,3 +299,6 @@ def test_an_extended_tokenizer_keeps_its_rules():
     extended = old.extended(["a new word"] * 2)
     assert extended.rules == 1
     assert extended.encode("ไทย new").tolist() == [1, extended.encode("new")[0]]
+    as_is = WordTokenizer(["Good"], lowercase=False, normalizer=None).extended(["New day"] * 2)
+    assert (as_is.lowercase, as_is.normalizer) == (False, None)
+    assert as_is.encode("Good").tolist() == [1]

@@ -16,6 +16,8 @@ def test_the_average_of_some_steps():
         expected = decay * expected + (1 - decay) * p.value[0]
         assert averaged.values["p"][0] == pytest.approx(expected, rel=1e-12)
     assert p.value[0] == pytest.approx(5 - 29 * 0.3)
+    averaged.update(100, taken=3)
+    assert averaged.values["p"][0] == pytest.approx(0.5**3 * expected + (1 - 0.5**3) * p.value[0], rel=1e-12)
 
 
 def test_the_first_weights_are_soon_forgotten():

@@ -209,6 +209,7 @@ class Rows:
     def __init__(self) -> None:
         self.table, self.vector = Parameter(np.zeros((9, 2), np.float32)), Parameter(np.zeros(3, np.float32))
         self.network: Any = self
+        self.drawn: list[float] = []
 
     def parameters(self) -> dict[str, Parameter]:
         return {"table": self.table, "vector": self.vector}
@@ -222,6 +223,7 @@ class Rows:
 
     def gradients(self, shard: Shard, *, rng: np.random.Generator) -> ShardLoss:
         i = shard.index
+        self.drawn.append(rng.random())
         self.table.add_rows(np.array([i, i + 1]), np.full((2, 2), 1.0 + i, np.float32))
         self.vector.add(np.full(3, 2.0**i, np.float32))
         return ShardLoss(3.0, 2.0, 10)
@@ -236,6 +238,14 @@ def test_gradients_of_shards_are_added_with_their_rows():
     assert objective.vector.rows is None
     assert objective.table.rows.tolist() == [0, 1, 2, 3, 4]
     assert objective.table.grad[:, 0].tolist() == [1, 3, 5, 7, 4, 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize(("seed", "step"), [(0, 0), (0, 1), (1, 0)])
+def test_each_shard_of_a_step_has_its_own_generator(seed: int, step: int):
+    objective: Any = Rows()
+    rng = np.random.default_rng(0)
+    gradients_of_batch(objective, 2, rng=rng, seed=seed, step=step)
+    assert objective.drawn == [Shard(i, 2).rng(rng, seed, step).random() for i in range(2)]
 
 
 @pytest.mark.parametrize("kind", ["charlm", "sentiment", "pretrain"])

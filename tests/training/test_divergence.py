@@ -13,6 +13,7 @@ from rnnnlp.tasks.char_lm.objective import CharLMObjective
 from rnnnlp.training.divergence import Diverged
 from rnnnlp.training.loop import Trainer
 from rnnnlp.training.run_folder import RunFolder, read_state
+from tests.conftest import TickingClock
 
 WILD = "--optimizer sgd --max-norm 0 --warmup 0 --schedule constant --averaging 0 --momentum 0 --dropout 0"
 TOO_FAST = "--lr 1e30 --weight-decay 1e30".split()  # the first update overflows, with any kernels
@@ -63,6 +64,25 @@ def test_a_run_that_rolled_back_ends_and_remembers_its_learning_rate(
     lines = [json.loads(line) for line in run.metrics_path.read_text().splitlines()]
     assert [line["step"] for line in lines if "lr" in line] == [10, 20, 30, 40]
     assert {line["lr"] for line in lines if "lr" in line} == {0.25}
+
+
+def test_a_rollback_gives_no_time_back(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ticking: TickingClock
+):
+    advance_of, bad = Trainer.advance, iter([False] * 9 + [True])
+
+    def advance(trainer, progress):
+        if next(bad, False):
+            ticking.seconds += 9  # all of the budget
+            raise Diverged("step 10: the loss is nan")
+        advance_of(trainer, progress)
+
+    monkeypatch.setattr(Trainer, "advance", advance)
+    without_steps = words[: words.index("--steps")]
+    assert main([*without_steps, "--budget", "9s", "--lr", "0.1", "--on-divergence", "rollback"]) == 0
+    state = read_state(RunFolder(tmp_path / "run").latest_checkpoint())
+    assert (state.step, state.lr_scale) == (8, 0.5)
+    assert state.seconds > 9
 
 
 @pytest.fixture

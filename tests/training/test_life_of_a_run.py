@@ -232,14 +232,20 @@ def test_a_run_is_extended_to_the_same_bits_where_that_was_cut_off(moved: Path, 
 
 
 def test_a_run_that_stopped_early_goes_on_with_more_patience(tmp_path: Path, caplog: pytest.LogCaptureFixture):
-    options = LM | {"steps": 60, "evaluations": 12, "patience": 1, "lr": 10.0}  # it gets worse at once
+    options = LM | {"steps": 60, "evaluations": 12, "patience": 1, "lr": 1e-30, "averaging": 0.0}  # it learns nothing
     CharLM(**options).fit([TEXT], out=tmp_path / "run")
     stopped = steps_of(tmp_path / "run")
-    assert stopped < 60
+    assert stopped == 10
     with caplog.at_level(logging.INFO):
         CharLM.resume(tmp_path / "run", [TEXT])
     assert "has stopped early; to train longer, resume it with another patience" in caplog.text
     assert steps_of(tmp_path / "run") == stopped
+    for name in ("longer", "patient"):
+        shutil.copytree(tmp_path / "run", tmp_path / name)
+    CharLM.resume(tmp_path / "longer", [TEXT], steps=120)  # with its patience from the beginning
+    assert steps_of(tmp_path / "longer") == 20
+    CharLM.resume(tmp_path / "patient", [TEXT], patience=2)
+    assert steps_of(tmp_path / "patient") == 20  # after two more evaluations
     CharLM.resume(tmp_path / "run", [TEXT], patience=0)
     assert steps_of(tmp_path / "run") == 60
 
@@ -472,6 +478,11 @@ def test_texts_of_python_have_the_separator_between_them(kind: type[CharLM] | ty
     kind.resume(tmp_path / "run", texts, steps=3)
     with pytest.raises(UserError, match="write a backslash as"):
         kind(**options, document_separator="\\x").fit(texts)
+
+
+def test_validation_texts_are_given_again(tmp_path: Path):
+    CharLM(**LM, steps=2).fit([TEXT], validation_data=[TEXT], out=tmp_path / "run")
+    assert CharLM.resume(tmp_path / "run", [TEXT], validation_data=[TEXT], steps=4).training_["steps"] == 4
 
 
 @pytest.mark.parametrize("kind", [CharLM, WordLM])

@@ -47,6 +47,7 @@ class Pulled:
         self.table, self.vector = Parameter(np.ones((9, 2), np.float32)), Parameter(np.zeros(3, np.float32))
         self.network: Any = self
         self.batches = 0
+        self.drawn: list[float] = []
 
     def parameters(self) -> dict[str, Parameter]:
         return {"table": self.table, "vector": self.vector}
@@ -59,6 +60,7 @@ class Pulled:
         self.batches += 1
 
     def gradients(self, shard: Shard, *, rng: np.random.Generator) -> ShardLoss:
+        self.drawn.append(rng.random())
         difference = self.vector.value - np.float32(self.places[shard.index])
         self.vector.add(difference / shard.total)
         row = 2 * shard.index
@@ -71,8 +73,10 @@ def local_steps(objective: Any, kind: str = "sgd", *, momentum: float = 0.0, **o
     return LocalSteps(objective, own, **{"shards": len(objective.places), "wire": "float32"} | options)
 
 
-def advance(steps: LocalSteps, rates: Iterable[float], max_norm: float = 0.0) -> Any:
-    averaged = AveragedWeights(steps.parameters, 0.0)
+def advance(
+    steps: LocalSteps, rates: Iterable[float], max_norm: float = 0.0, averaged: AveragedWeights | None = None
+) -> Any:
+    averaged = averaged or AveragedWeights(steps.parameters, 0.0)
     rng = np.random.default_rng(0)
     return steps.train(rates, averaged, DivergenceDetector(), max_norm=max_norm, rng=rng, seed=0)
 
@@ -89,6 +93,25 @@ def test_all_go_to_the_mean_of_the_replicas():
     assert objective.batches == 6
     assert found.batch.tokens == 2 * 2 * 10
     assert steps.optimizer.steps == 6
+
+
+def test_each_replica_has_its_own_generator_in_each_step():
+    objective = Pulled([1.0, 4.0])
+    steps, rng = local_steps(objective), np.random.default_rng(0)
+    for _ in range(2):
+        advance(steps, [0.1, 0.2])
+    assert objective.drawn == [Shard(i, 2).rng(rng, 0, step).random() for step in range(4) for i in range(2)]
+
+
+def test_averages_count_the_steps_of_the_replicas():
+    objective = Pulled([1.0, 4.0])
+    steps = local_steps(objective)
+    steps.optimizer.steps = 100
+    averaged = AveragedWeights(steps.parameters, 0.5)
+    before = averaged.values["table"].copy()
+    advance(steps, [0.1] * 4, averaged=averaged)
+    expected = 0.5**4 * before + (1 - 0.5**4) * objective.table.value
+    np.testing.assert_allclose(averaged.values["table"], expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize("place", np.linspace(1e4, 2e4, 8))

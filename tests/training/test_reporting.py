@@ -215,6 +215,13 @@ def test_callbacks_may_come_from_an_iterator_or_be_none(tmp_path: Path):
     CharLM.resume(tmp_path / "run", TEXTS, steps=20, callbacks=(one for one in [listener]))
     assert listener.heard.count(("end", "finished")) == 2
     CharLM(**LM).fit(TEXTS, callbacks=None)
+    (tmp_path / "text.txt").write_text("\n".join(TEXTS))
+    words = TINY | {"bptt": 4, "min_frequency": 1, "samples": 2}
+    for kind, options in ((CharLM, LM), (WordLM, words)):
+        run = tmp_path / kind.__name__
+        kind(**options).fit(tmp_path / "text.txt", out=run)
+        kind.resume(run, steps=20, callbacks=[resumed := Listener()])
+        assert resumed.heard[-1] == ("end", "finished")
 
 
 def test_what_is_no_callback_and_a_tracker_that_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

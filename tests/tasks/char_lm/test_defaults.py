@@ -34,6 +34,11 @@ def test_a_slower_machine_gets_a_smaller_model(monkeypatch):
     assert all(size % 64 == 0 for size in sizes)
 
 
+def test_more_processes_read_more(monkeypatch):
+    monkeypatch.setattr(defaults, "throughput", lambda *given: SPEED)
+    assert defaults.tokens_seen(CharLMOptions(data="text", budget=60.0), 65, 10**6, 4) == 4 * 60 * SPEED
+
+
 def test_a_limit_of_epochs_counts_like_time(monkeypatch):
     """A budget that is not used up changes nothing."""
     few, more, all_of_it = (

@@ -24,3 +24,11 @@ def test_the_loss_of_a_window_is_that_of_the_network(label_smoothing: float):
     plain = network.gradients(*window, rng=np.random.default_rng(2))[0]
     assert (smoothed == plain) == (label_smoothing == 0)
     assert objective.gradients(WHOLE, rng=np.random.default_rng(2)).loss_sum == pytest.approx(smoothed, rel=1e-6)
+
+
+def test_a_part_of_the_validation_text_has_its_share_of_the_characters():
+    network = CharLMNetwork(CharLMConfig(V, embedding_size=2, hidden_size=3), rng=np.random.default_rng(0))
+    ids = np.random.default_rng(1).integers(V, size=60)
+    config = CharLMTraining(data="", batch_size=2, bptt=4, lr=0.1, evaluations=1, validation_tokens=20)
+    figures = CharLMObjective(network, ids, ids, len(ids), config, {}).evaluate()
+    assert figures["nats_per_char"] == pytest.approx(np.log(figures["perplexity"]))

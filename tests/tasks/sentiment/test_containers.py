@@ -142,6 +142,11 @@ def test_tables_whose_columns_are_named(tmp_path: Path):
         SentimentClassifier(**SMALL, text_column="x").fit(whole["DataFrame"])
 
 
+def test_the_named_column_of_texts_whose_labels_are_apart() -> None:
+    frame = {"words": ["a", "b"], "text": ["no", "no"]}
+    assert labelled_rows(frame, ["x", "y"], columns=("words", None)).texts == ["a", "b"]
+
+
 def test_a_number_as_the_name_of_a_column_is_refused(classifier: SentimentClassifier):
     import pandas as pd
 
@@ -446,6 +451,9 @@ def test_an_array_without_a_dimension_is_no_list_of_labels(labels: np.ndarray) -
 def test_weights_of_the_rows_that_count() -> None:
     with pytest.raises(UserError, match="sample_weight is 0 for every text with a label"):
         labelled_rows(["good", None], ["pos", "pos"], [0, 1])
+    rows = labelled_rows(["a", None, "b"], ["x", "x", "y"], [1.0, 2.0, 3.0])
+    assert rows.weights is not None
+    assert (rows.texts, rows.weights.tolist()) == (["a", "b"], [1.0, 3.0])
 
 
 def test_a_text_of_weight_0_is_left_out() -> None:

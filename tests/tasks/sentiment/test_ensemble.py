@@ -60,6 +60,12 @@ def test_an_ensemble_of_one_is_that_one():
         np.testing.assert_allclose([w.weight for w in found], [w.weight for w in expected], rtol=1e-9)
 
 
+def test_unknown_are_the_words_that_no_member_knows():
+    texts = ["nobody said so", "the film"]
+    assert member(TOKENIZERS["word"]).inference()(texts).unknown.tolist() == [1, 0]
+    assert ensemble("word", "byte").inference()(texts).unknown.tolist() == [0, 0]
+
+
 @pytest.mark.parametrize("kind", TOKENIZERS)
 def test_no_texts_and_many(kind: str, monkeypatch: pytest.MonkeyPatch):
     for model in (ensemble(kind, "char"), member(TOKENIZERS[kind])):
