@@ -20,7 +20,7 @@ _PAIRS = re.compile(rb"[\x81-\xfe][\x30-\xfe]")
 _IsUsual = Callable[[int, int], bool]
 
 # The larger encoding, mostly a code page of Windows, that a file often has if it is said to be in a standard one.
-LARGER = {
+_LARGER = {
     "big5": "cp950",
     "euc_kr": "cp949",
     "gb2312": "gb18030",
@@ -89,12 +89,18 @@ def likely_encoding(sample: bytes) -> str | None:
         best = max(lower, key=lambda encoding: sum(byte in lower[encoding] for byte in outside))
         usual = sum(byte in lower[best] for byte in outside)
         return best if usual >= 0.75 * len(outside) else None
-    return "cp1252" if decodes(sample, "cp1252") else None
+    return "cp1252" if _decodes(sample, "cp1252") else None
+
+
+def larger_encoding(encoding: str, sample: bytes) -> str | None:
+    """The larger encoding that a sample may have which is not valid in the named one; None if there is none."""
+    larger = _LARGER.get(codecs.lookup(encoding).name)
+    return larger if larger and _decodes(sample[:SAMPLE], larger) else None
 
 
 def _usual_pairs(sample: bytes, encoding: str) -> float:
     """The fraction of the bytes outside ASCII that are, in an encoding of two bytes, usual characters."""
-    if not decodes(sample, encoding):
+    if not _decodes(sample, encoding):
         return 0
     is_usual = _PAIRED[encoding]
     pairs = [(pair[0], pair[1]) for pair in _PAIRS.findall(sample)]
@@ -106,8 +112,7 @@ def _usual_pairs(sample: bytes, encoding: str) -> float:
     return sum(is_usual(*pair) for pair in pairs) / max(len(pairs) + alone, 1)
 
 
-def decodes(sample: bytes, encoding: str) -> bool:
-    """Whether a sample, which may end within a character, is valid in an encoding."""
+def _decodes(sample: bytes, encoding: str) -> bool:
     try:
         codecs.getincrementaldecoder(encoding)().decode(sample)
     except UnicodeDecodeError:

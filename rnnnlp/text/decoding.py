@@ -12,11 +12,10 @@ from typing import IO, Any
 
 from rnnnlp.errors import UserError, option
 from rnnnlp.text.charsets import (
-    LARGER,
     SAMPLE,
-    decodes,
     is_binary,
     is_mostly_controls,
+    larger_encoding,
     likely_encoding,
     marked_encoding,
     unmarked_utf16,
@@ -152,14 +151,11 @@ def _wrong(name: str, encoding: str, before: int, error: UnicodeDecodeError, fin
     """
     where = f"{name}: byte {before + error.start}"
     if encoding != "utf-8":
-        larger = LARGER.get(codecs.lookup(encoding).name)
-        if larger and not decodes(error.object[error.start : error.start + SAMPLE], larger):
-            larger = None
-        remedy = f"it may be {larger}: give" if larger else "give the encoding of the file as"
-        named = f" {larger}" if larger else ""
-        return UserError(
-            f"{where} is not valid {encoding.upper()} ({error.reason}); {remedy} {option('encoding')}{named}"
+        guess = larger_encoding(encoding, error.object[error.start :])
+        remedy = (
+            f"it may be {guess}: give {option('encoding')} {guess}" if guess else f"give another {option('encoding')}"
         )
+        return UserError(f"{where} is not valid {encoding.upper()} ({error.reason}); {remedy}")
     sample = error.object[max(0, error.start - SAMPLE // 2) : error.start + SAMPLE // 2]
     sample = sample[sample.find(b"\n") + 1 :] if error.start > SAMPLE // 2 else sample
     if final and error.end == len(error.object) and not error.object[: error.start].isascii():

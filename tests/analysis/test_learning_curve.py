@@ -14,7 +14,7 @@ from rnnnlp.cli.main import main
 from rnnnlp.errors import UserError
 from rnnnlp.tasks.sentiment.task import TASK
 from rnnnlp.text import LabelledSplit
-from tests.cli.mistakes import TINY
+from tests.cli.furnished import TINY
 
 GOOD, BAD = "a lovely film with number {}", "a dull film with number {}"
 

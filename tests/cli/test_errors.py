@@ -21,8 +21,9 @@ from rnnnlp.tasks import TASKS, load_task
 from rnnnlp.tensors import load_tensors, save_tensors
 from rnnnlp.training.run_folder import RunFolder
 from tests.cli.damages import OF_A_CLASSIFIER, OF_A_MODEL, OF_A_RUN, OF_AN_ENSEMBLE, Damage
+from tests.cli.furnished import TINY, furnish
 from tests.cli.messages import GAP, PACKAGE, parsed, template_of, without_row
-from tests.cli.mistakes import ENVIRONMENT, LACKING, MISTAKES, TINY, furnish
+from tests.cli.mistakes import ENVIRONMENT, LACKING, MISTAKES
 from tests.cli.tested_elsewhere import ELSEWHERE
 from tests.conftest import PATIENCE
 

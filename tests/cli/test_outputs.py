@@ -17,7 +17,7 @@ from rnnnlp.cli.predict import OpenedModel
 from rnnnlp.tasks.sentiment.ensemble import Ensemble
 from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.training.model_folder import training_of
-from tests.cli.mistakes import TINY
+from tests.cli.furnished import TINY
 from tests.conftest import PATIENCE
 
 REVIEWS = "text,label\n" + "a good film,good\na bad film,bad\n" * 20

@@ -9,7 +9,7 @@ import pytest
 
 from rnnnlp import CharLM, Ensemble, SentimentClassifier
 from rnnnlp.cli.main import main
-from tests.cli.mistakes import TINY
+from tests.cli.furnished import TINY
 
 GOOD, BAD = "房间很干净", "服务员很差"
 ROWS = [(GOOD, "pos"), (BAD, "neg")] * 10

@@ -13,7 +13,7 @@ from rnnnlp.tasks.sentiment.network import SentimentNetwork
 from rnnnlp.text import load_labelled, load_plain_texts
 from rnnnlp.text.plain import load_texts_to_label
 from rnnnlp.training.model_folder import MEMBERS
-from tests.cli.mistakes import TINY
+from tests.cli.furnished import TINY
 
 ODD = [
     '=1+1 "quoted", with a comma',

@@ -14,6 +14,7 @@ from rnnnlp.server.batching import Batcher, Job
 from rnnnlp.server.classify import Classification, Wanted
 from rnnnlp.server.counters import Counters
 from rnnnlp.tasks.sentiment.ensemble import load_predictor
+from rnnnlp.tasks.sentiment.predictor import Predictor
 from tests.conftest import PATIENCE
 
 
@@ -78,21 +79,29 @@ def test_threads_share_the_texts_of_a_request():
     assert sorted(sizes) == [36, 56, 64, 64]
 
 
+def classification(model: Predictor, counters: Counters) -> Classification:
+    entry: Any = SimpleNamespace(model=model, name="films")
+    return Classification(entry, counters)
+
+
+def job(texts: list[str], *, explain: bool = False) -> Job:
+    """A request that nobody waits for."""
+    nobody: Any = None
+    return Job(texts, Wanted(explain, None), nobody, nobody)
+
+
 def test_each_request_gets_the_answers_to_its_own_texts(runs: Path):
-    model = load_predictor(runs / "films")
-    classify = Classification(SimpleNamespace(model=model, name="films"), Counters(lambda: 0))  # type: ignore[arg-type]
-    texts = [["a good film"], ["a bad film", "truly good"]]
-    jobs = [Job(own, Wanted(False, None), None, None) for own in texts]  # type: ignore[arg-type]
-    for own, answers in zip(texts, classify(jobs), strict=True):
+    model, texts = load_predictor(runs / "films"), [["a good film"], ["a bad film", "truly good"]]
+    classify = classification(model, Counters(lambda: 0))
+    for own, answers in zip(texts, classify([job(own) for own in texts]), strict=True):
         found = [[answer["probabilities"][name] for name in model.labels] for answer in answers]
         np.testing.assert_allclose(found, model.predict_proba(own), atol=2e-6)
 
 
 def test_threads_explain_one_after_the_other(runs: Path):
-    model = load_predictor(runs / "films")
-    counters = Counters(lambda: 0)
-    classify = Classification(SimpleNamespace(model=model, name="films"), counters)  # type: ignore[arg-type]
-    jobs = [Job([f"a lovely film {k}", "it broke"], Wanted(True, None), None, None) for k in range(8)]  # type: ignore[arg-type]
+    model, counters = load_predictor(runs / "films"), Counters(lambda: 0)
+    classify = classification(model, counters)
+    jobs = [job([f"a lovely film {k}", "it broke"], explain=True) for k in range(8)]
     expected = classify(jobs)
     with ThreadPoolExecutor(4) as threads:
         assert all(answers == expected for answers in threads.map(classify, [jobs] * 40))

@@ -16,7 +16,7 @@ from rnnnlp.files import temporary_name, write_atomically
 from rnnnlp.tasks.char_lm.network import CharLMNetwork
 from rnnnlp.tasks.sentiment.ensemble import load_predictor
 from rnnnlp.training.run_folder import RunFolder
-from tests.cli.mistakes import TINY
+from tests.cli.furnished import TINY
 from tests.conftest import PATIENCE
 
 TEXT = "To be, or not to be, that is the question.\n" * 20

@@ -12,7 +12,7 @@ from rnnnlp.errors import UserError
 from rnnnlp.tasks.sentiment.ensemble import Ensemble
 from rnnnlp.tensors import load_tensors, save_tensors
 from rnnnlp.training.run_folder import BESIDE_STATE, CONFIG, STATE_TENSORS, TOKENIZER, WEIGHTS, RunFolder
-from tests.cli.mistakes import TINY
+from tests.cli.furnished import TINY
 
 SMALL = {"hidden_size": 4, "embedding_size": 3, "steps": 2, "batch_size": 2}
 WORDS = [" ".join(f"word{i}" for i in range(300))] * 3

@@ -28,7 +28,7 @@ from rnnnlp.training import run_folder
 from rnnnlp.training.loop import Trainer
 from rnnnlp.training.model_folder import ENTRIES, RUN_ENTRIES, replaced_model
 from rnnnlp.training.run_folder import RunFolder
-from tests.cli.mistakes import TINY
+from tests.cli.furnished import TINY
 
 TEXT = "To be, or not to be, that is the question.\n" * 20
 FOREIGN = {
